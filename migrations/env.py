@@ -1,0 +1,56 @@
+"""How Alembic runs here: on the connection it is handed, in one transaction, with SQLite's foreign keys off while tables are rebuilt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import context
+from sqlalchemy import Connection
+
+from rbac_api.database.tables import metadata
+from rbac_api.database.types import UtcDateTime
+
+
+def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
+    """Write our type decorators as what they are in SQL, so that old migrations never import application code."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=True,
+        compare_type=True,
+        compare_server_default=False,
+        render_item=render_item,
+        transaction_per_migration=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def migrate_sqlite(connection: Connection) -> None:
+    """A rebuilt table would take its children with it by CASCADE; so check the references afterwards instead of meanwhile."""
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.execute("PRAGMA foreign_keys=OFF")
+    try:
+        with connection.execution_options(writer=True).begin():
+            migrate(connection)
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            if broken:
+                raise RuntimeError(
+                    f"the migration would leave {len(broken)} broken references, first in {broken[0][0]}; nothing was changed"
+                )
+    finally:
+        raw.execute("PRAGMA foreign_keys=ON")
+
+
+given: Connection = context.config.attributes["connection"]
+if given.dialect.name == "sqlite":
+    migrate_sqlite(given)
+else:
+    migrate(given)

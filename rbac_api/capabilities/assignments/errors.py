@@ -1,0 +1,11 @@
+"""What can go wrong with assignments."""
+
+from __future__ import annotations
+
+from rbac_api.errors import NotFound
+
+
+class AssignmentNotFound(NotFound):
+    code = "assignment.not_found"
+    title = "The user does not hold this role"
+    default_detail = "This role is not assigned to this user directly."

@@ -1,0 +1,57 @@
+"""The trail over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from flask.views import MethodView
+
+from rbac_api.capabilities.audit import service
+from rbac_api.capabilities.audit.errors import EventNotFound
+from rbac_api.capabilities.audit.schemas import AuditEventListSchema, AuditEventSchema, AuditQuery
+from rbac_api.capabilities.audit.service import Form
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.requires import requires
+from rbac_api.trail.recorder import TrailUnavailable
+from rbac_api.web.answers import json_answer
+from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.pagination import page_answer, page_request
+
+blueprint = Blueprint(
+    "audit", __name__, url_prefix="/v1/audit", tag="Audit trail", description="Who did what."
+)
+_STREAMS: dict[str, Form] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
+
+
+@blueprint.route("/events")
+class AuditEvents(MethodView):
+    @requires("audit:read")
+    @blueprint.arguments(AuditQuery, location="query")
+    @blueprint.response(200, AuditEventListSchema)
+    @blueprint.operation("list_events", TrailUnavailable)
+    def get(self, query: dict[str, Any]) -> Response:
+        """Read the audit trail
+
+        Newest first, as pages of JSON. With `Accept: text/csv` or `application/x-ndjson` all matching events are streamed, oldest first, and
+        the paging arguments do not apply. Reading the trail is recorded in it.
+        """
+        page = page_request(query)
+        wanted = request.accept_mimetypes.best_match(
+            ["application/json", *_STREAMS], default="application/json"
+        )
+        if wanted in _STREAMS:
+            stream = service.export_events(current_clearance(), query, _STREAMS[wanted])
+            headers = {"Content-Disposition": f'attachment; filename="audit.{_STREAMS[wanted]}"'}
+            return Response(stream, content_type=f"{wanted}; charset=utf-8", headers=headers)
+        return page_answer(service.list_events(current_clearance(), query, page))
+
+
+@blueprint.route("/events/<int:seq>")
+class AuditEvent(MethodView):
+    @requires("audit:read")
+    @blueprint.response(200, AuditEventSchema)
+    @blueprint.operation("get_event", EventNotFound, TrailUnavailable)
+    def get(self, seq: int) -> Response:
+        """Read one event"""
+        return json_answer(service.get_event(current_clearance(), seq))

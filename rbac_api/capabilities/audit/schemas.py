@@ -1,0 +1,86 @@
+"""Shapes of the trail, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.trail.events import CATALOGUE
+from rbac_api.web.fields import Moment, PageQuery, Text
+
+OUTCOMES = ("success", "refused", "failure")
+
+
+class ActorSchema(ma.Schema):
+    """Who: a user, the operator at a shell, the system, or nobody known."""
+
+    type = fields.String(
+        required=True,
+        validate=validate.OneOf(("user", "operator", "system", "anonymous")),
+        metadata={"example": "user"},
+    )
+    id = fields.String(required=True, allow_none=True)
+    name = fields.String(
+        required=True, allow_none=True, metadata={"description": "as it was then", "example": "admin"}
+    )
+
+
+class TargetSchema(ma.Schema):
+    """What it was done to."""
+
+    type = fields.String(required=True, allow_none=True, metadata={"example": "user"})
+    id = fields.String(required=True, allow_none=True)
+    name = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "as it was then", "example": "ingrid.solberg"},
+    )
+
+
+class AuditEventSchema(ma.Schema):
+    """Something that happened.  `hash` covers every other field and the hash of the event before it."""
+
+    seq = fields.Integer(required=True, metadata={"example": 42})
+    at = fields.DateTime(required=True)
+    actor = fields.Nested(ActorSchema, required=True)
+    session_id = fields.String(required=True, allow_none=True)
+    action = fields.String(required=True, metadata={"example": "assignment.created"})
+    target = fields.Nested(TargetSchema, required=True)
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES), metadata={"example": "success"})
+    reason = fields.String(required=True, allow_none=True)
+    before = fields.Dict(
+        required=True, allow_none=True, metadata={"description": "values as they were, never a secret"}
+    )
+    after = fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "values as they are then, never a secret",
+            "example": {"role": "accountant"},
+        },
+    )
+    ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
+    request_id = fields.String(required=True, allow_none=True)
+    prev_hash = fields.String(required=True)
+    hash = fields.String(required=True)
+
+
+class AuditEventListSchema(ma.Schema):
+    """A page of events, newest first."""
+
+    items = fields.List(fields.Nested(AuditEventSchema), required=True)
+    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
+    total = fields.Integer(metadata={"description": "with `count=true`: all matching events"})
+
+
+class AuditQuery(PageQuery):
+    """Which events."""
+
+    actor = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
+    action = fields.String(
+        validate=validate.OneOf(sorted(CATALOGUE)), metadata={"example": "assignment.created"}
+    )
+    target = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
+    outcome = fields.String(validate=validate.OneOf(OUTCOMES))
+    after = Moment(metadata={"description": "events later than this moment"})
+    before = Moment(metadata={"description": "events earlier than this moment"})

@@ -1,0 +1,135 @@
+"""Reading, exporting and verifying the trail.  Reading it is recorded too."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import orjson
+from sqlalchemy import Row
+
+from rbac_api import clock
+from rbac_api.capabilities.audit import queries
+from rbac_api.capabilities.audit.errors import EventNotFound
+from rbac_api.database.engine import Database
+from rbac_api.guard.clearance import Clearance
+from rbac_api.trail.chain import Verdict, verify
+from rbac_api.trail.recorder import Target, record
+from rbac_api.web.pagination import Page, PageRequest, cut
+
+Form = Literal["csv", "ndjson"]
+COLUMNS = (
+    "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id", "target_name", "outcome",
+    "reason", "before", "after", "ip", "request_id", "prev_hash", "hash",
+)  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+CHUNK = 200
+
+
+def list_events(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
+    """Events, newest first."""
+    conditions = queries.matching(filters)
+    rows = queries.list_events(clearance.connection, conditions, page.after, page.limit + 1)
+    total = queries.count_events(clearance.connection, conditions) if page.count else None
+    found = cut(rows, page, lambda row: (row.seq,), total)
+    _note(clearance, "audit.read", filters)
+    return Page([describe(row._mapping) for row in found.items], found.next_key, found.total)
+
+
+def get_event(clearance: Clearance, seq: int) -> dict[str, Any]:
+    """One event by its number."""
+    row: Row[Any] | None = queries.find_event(clearance.connection, seq)
+    if row is None:
+        raise EventNotFound()
+    _note(clearance, "audit.read", {"seq": seq})
+    return describe(row._mapping)
+
+
+def export_events(clearance: Clearance, filters: Mapping[str, Any], form: Form) -> Iterator[bytes]:
+    """All matching events present now, oldest first, as a stream of CSV or NDJSON that holds only a few hundred in memory."""
+    newest = queries.newest_event(clearance.connection)
+    _note(clearance, "audit.exported", {**filters, "form": form})
+    return stream_events(clearance.work.database, filters, form, newest)
+
+
+def stream_events(database: Database, filters: Mapping[str, Any], form: Form, newest: int) -> Iterator[bytes]:
+    """The stream itself, up to event ``newest``."""
+    write = _csv_lines if form == "csv" else _json_lines
+    with database.streaming() as connection:
+        conditions = [*queries.matching(filters), queries.events.c.seq <= newest]
+        yield from write(queries.stream_events(connection, conditions))
+
+
+def verify_trail(database: Database, expected: Mapping[int, str], progress: Any = None) -> Verdict:
+    """Walk the whole chain; ``progress`` is called with each event's number."""
+    with database.streaming() as connection:
+        return verify(_watched(queries.stream_events(connection, []), progress), expected)
+
+
+def describe(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as it is shown."""
+    return {
+        "seq": event["seq"],
+        "at": clock.rfc3339(event["at"]),
+        "actor": {"type": event["actor_type"], "id": event["actor_id"], "name": event["actor_name"]},
+        "session_id": event["session_id"],
+        "action": event["action"],
+        "target": {"type": event["target_type"], "id": event["target_id"], "name": event["target_name"]},
+        "outcome": event["outcome"],
+        "reason": event["reason"],
+        "before": orjson.loads(event["before"]) if event["before"] else None,
+        "after": orjson.loads(event["after"]) if event["after"] else None,
+        "ip": event["ip"],
+        "request_id": event["request_id"],
+        "prev_hash": event["prev_hash"],
+        "hash": event["hash"],
+    }
+
+
+def defused(cell: Any) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection)."""
+    text = "" if cell is None else str(cell)
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def _json_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    lines: list[bytes] = []
+    for event in events:
+        lines.append(orjson.dumps(describe(event), option=orjson.OPT_APPEND_NEWLINE))
+        if len(lines) >= CHUNK:
+            yield b"".join(lines)
+            lines.clear()
+    yield b"".join(lines)
+
+
+def _csv_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")  # RFC 4180
+    writer.writerow(COLUMNS)
+    for number, event in enumerate(events, 1):
+        values = {**event, "at": clock.rfc3339(event["at"])}
+        writer.writerow([defused(values[column]) for column in COLUMNS])
+        if number % CHUNK == 0:
+            yield buffer.getvalue().encode()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue().encode()
+
+
+def _note(clearance: Clearance, action: str, filters: Mapping[str, Any]) -> None:
+    """Who read what: in a short transaction of its own, since the reading one does not write."""
+    facts = {
+        name: clock.rfc3339(value) if hasattr(value, "astimezone") else value
+        for name, value in filters.items()
+    }
+    with clearance.work.database.writing() as connection:
+        record(connection, clearance.actor, action, Target("trail"), after=facts or None)
+
+
+def _watched(events: Iterator[Mapping[str, Any]], progress: Any) -> Iterator[Mapping[str, Any]]:
+    for event in events:
+        if progress is not None:
+            progress(event["seq"])
+        yield event

@@ -1,0 +1,13 @@
+"""What can go wrong with one's own account."""
+
+from __future__ import annotations
+
+from rbac_api.errors import Forbidden
+
+
+class CurrentPasswordWrong(Forbidden):
+    """Known by her token, but the proof asked for in addition does not fit."""
+
+    code = "password.wrong"
+    title = "The current password does not fit"
+    default_detail = "The current password does not fit. Nothing was changed."

@@ -1,0 +1,39 @@
+"""Shapes of one's own account, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from rbac_api.capabilities.sessions.schemas import SessionSchema
+from rbac_api.capabilities.users.schemas import UserSchema
+from rbac_api.web.fields import Body, Email, Text
+
+
+class MeSchema(UserSchema):
+    """You: your account, what you effectively are and may, and this session."""
+
+    roles = fields.List(fields.String(), required=True, metadata={"example": ["admin"]})
+    permissions = fields.List(fields.String(), required=True, metadata={"example": ["users:read"]})
+    session = fields.Nested(SessionSchema, required=True)
+
+
+class MePatchSchema(Body):
+    """What you may change of your own account."""
+
+    display_name = Text(longest=256, allow_none=True, metadata={"example": "Ingrid Solberg"})
+    email = Email(allow_none=True, metadata={"example": "ingrid@example.com"})
+
+
+class PasswordChangeSchema(Body):
+    """The present password as proof, and the new one."""
+
+    current_password = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=1024),
+        metadata={"example": "your present password"},
+    )
+    new_password = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=1024),
+        metadata={"description": "15 to 256 characters", "example": "marble otter quilts the fjord"},
+    )

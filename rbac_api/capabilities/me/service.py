@@ -1,0 +1,54 @@
+"""One's own account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rbac_api import clock
+from rbac_api.capabilities.me.errors import CurrentPasswordWrong
+from rbac_api.capabilities.passwords.service import hasher, require_good_password
+from rbac_api.capabilities.sessions import service as sessions
+from rbac_api.capabilities.users import service as users
+from rbac_api.decision.evaluate import effective_permissions, effective_roles
+from rbac_api.guard import queries
+from rbac_api.guard.clearance import Clearance
+
+
+def get_me(clearance: Clearance) -> dict[str, Any]:
+    """Who am I: the user, her effective roles and permissions at this moment, and the session of this request."""
+    user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
+    user = users.find_user(connection, user_id)
+    found = queries.find_subject(connection, user_id, now)
+    assert found is not None
+    graph = clearance.graph()
+    return {
+        **users.describe(user),
+        "roles": [role.role for role in effective_roles(graph, found[0], now)],
+        "permissions": sorted(effective_permissions(graph, found[0], now)),
+        "session": sessions.get_session(clearance, clearance.actor.session_id or ""),
+    }
+
+
+def update_me(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Change one's own display name and mail address."""
+    users.update_profile(clearance, body)
+    return get_me(clearance)
+
+
+def change_my_password(clearance: Clearance, current: str, new: str) -> None:
+    """Change one's own password, with the present one as proof; every other session ends."""
+    user_id = clearance.actor.id or ""
+    with clearance.work.database.reading() as connection:
+        user = users.find_user(connection, user_id)
+    with hasher().slot():
+        fits = hasher().check(current, user.password_hash).fits
+    if not fits:
+        raise CurrentPasswordWrong()
+    require_good_password(new, user.username)
+    hashed = hasher().hash(new)
+    if users.find_user(clearance.connection, user_id).password_hash != user.password_hash:
+        raise CurrentPasswordWrong()  # it was changed while we hashed
+    users.set_password(
+        clearance, user_id, hashed, action="password.changed", keep_session=clearance.actor.session_id
+    )

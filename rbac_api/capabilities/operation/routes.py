@@ -1,0 +1,95 @@
+"""Operation over HTTP."""
+
+from __future__ import annotations
+
+from flask import Response, current_app
+from flask.views import MethodView
+
+from rbac_api.capabilities.operation import service
+from rbac_api.capabilities.operation.errors import ProblemUnknown
+from rbac_api.capabilities.operation.schemas import (
+    HealthSchema,
+    JwkSetSchema,
+    ProblemKindSchema,
+    ReadinessSchema,
+)
+from rbac_api.guard.requires import current_guard, public
+from rbac_api.web.answers import json_answer
+from rbac_api.web.api import VERSION
+from rbac_api.web.blueprint import Blueprint
+
+blueprint = Blueprint("operation", __name__, tag="Operation", description="Health, metrics, keys.")
+
+
+@blueprint.route("/healthz")
+class Health(MethodView):
+    @public
+    @blueprint.response(200, HealthSchema)
+    @blueprint.operation("get_health")
+    def get(self) -> Response:
+        """Is the process up
+
+        Asks nothing else; see *get_readiness* for whether it can serve.
+        """
+        return json_answer({"status": "ok", "version": VERSION})
+
+
+@blueprint.route("/readyz")
+class Readiness(MethodView):
+    @public
+    @blueprint.response(200, ReadinessSchema)
+    @blueprint.alt_response(503, schema=ReadinessSchema, description="Not ready; the checks say why")
+    @blueprint.operation("get_readiness")
+    def get(self) -> Response:
+        """Can it serve
+
+        503 when the database does not answer, the schema is not the code's, no key signs, or roles inherit each other; the body says which.
+        """
+        found = service.readiness(current_guard())
+        return json_answer(found, 200 if found["ready"] else 503)
+
+
+@blueprint.route("/metrics")
+class Metrics(MethodView):
+    @public
+    @blueprint.response(
+        200, {"type": "string"}, content_type="text/plain", description="Prometheus text format"
+    )
+    @blueprint.operation("get_metrics")
+    def get(self) -> Response:
+        """Read the figures
+
+        For Prometheus; right across several worker processes.
+        """
+        text, media_type = service.metrics(current_app.extensions["rbac-tally"])
+        return Response(text, content_type=media_type)
+
+
+@blueprint.route("/.well-known/jwks.json")
+class Keys(MethodView):
+    @public
+    @blueprint.response(200, JwkSetSchema)
+    @blueprint.operation("get_jwks")
+    def get(self) -> Response:
+        """Read the public keys
+
+        For services that verify access tokens themselves (RFC 7517). Empty when a shared secret signs.
+        """
+        headers = {"Cache-Control": "public, max-age=300"}
+        return json_answer({"keys": service.public_keys(current_guard())}, headers=headers)
+
+
+@blueprint.route("/problems/<code>")
+class Problem(MethodView):
+    @public
+    @blueprint.response(200, ProblemKindSchema)
+    @blueprint.operation("get_problem", ProblemUnknown)
+    def get(self, code: str) -> Response:
+        """Read what a problem code means
+
+        The `type` of every problem document leads here.
+        """
+        found = service.find_problem(code)
+        if found is None:
+            raise ProblemUnknown()
+        return json_answer(found)

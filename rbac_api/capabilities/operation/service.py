@@ -1,0 +1,87 @@
+"""Health, readiness, public keys, metrics, the catalogue of problems."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY as OWN_REGISTRY
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from rbac_api.database.migrate import schema_problem
+from rbac_api.errors import ServiceError
+from rbac_api.guard.queries import find_role_graph
+from rbac_api.guard.requires import Guard
+from rbac_api.web.metrics import RequestTally
+from rbac_api.web.problems import status_of
+
+
+def readiness(guard: Guard) -> dict[str, Any]:
+    """``{ready, checks: [{name, ok, detail}]}``: the database answers, its schema is the code's, a key signs, the roles have no cycle."""
+    checks = list(_checks(guard))
+    return {"ready": all(check["ok"] for check in checks), "checks": checks}
+
+
+def public_keys(guard: Guard) -> list[dict[str, Any]]:
+    """The JWK Set's members (RFC 7517 section 5): public parts only; none with a shared secret."""
+    return [key.jwk for key in guard.keyring.keys().values() if key.jwk is not None]
+
+
+def metrics(tally: RequestTally) -> tuple[bytes, str]:
+    """Prometheus text over all workers of this service, and its media type."""
+    tally.fold()
+    registry: CollectorRegistry = OWN_REGISTRY
+    if os_directory():
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def find_problem(code: str) -> dict[str, Any] | None:
+    """What a problem code means."""
+    for error in problems():
+        if error.code == code:
+            return {
+                "code": code,
+                "title": error.title,
+                "status": status_of(error),
+                "detail": error.default_detail,
+            }
+    return None
+
+
+def problems(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """Every error class of this service."""
+    for child in root.__subclasses__():
+        yield child
+        yield from problems(child)
+
+
+def _checks(guard: Guard) -> Iterator[dict[str, Any]]:
+    try:
+        problem = schema_problem(guard.database)
+        yield {"name": "database", "ok": True, "detail": "answers"}
+        yield {"name": "schema", "ok": problem is None, "detail": problem or "is the code's"}
+        if problem is None:
+            yield from _state_checks(guard)
+    except ServiceError as fault:
+        yield {"name": "database", "ok": False, "detail": fault.detail}
+
+
+def _state_checks(guard: Guard) -> Iterator[dict[str, Any]]:
+    yield {"name": "signing key", "ok": True, "detail": f"{guard.keyring.active().algorithm}"}
+    with guard.database.reading() as connection:
+        cycles = find_role_graph(connection).cycles
+    detail = "; ".join(" > ".join(cycle) for cycle in cycles)
+    yield {
+        "name": "role_cycle",
+        "ok": not cycles,
+        "detail": f"these roles inherit each other: {detail}" if cycles else "none",
+    }
+
+
+def os_directory() -> str | None:
+    """Where the workers' figures meet; prometheus-client reads the same variable."""
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR")

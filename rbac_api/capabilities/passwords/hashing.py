@@ -1,0 +1,105 @@
+"""bcrypt, used so that every byte counts, every failing check costs the same, and nobody else waits.
+
+``base64(HMAC-SHA-256(pepper, NFC(password)))`` is what bcrypt sees: 44 bytes without NUL, so its limit of 72 bytes never bites, and
+a stolen table is worthless without the instance secret (OWASP Password Storage Cheat Sheet, "Peppering" and "bcrypt").  Hashes run
+on threads of their own with low priority, ``RBAC_HASHERS`` at a time; the rest wait in a bounded queue.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import bcrypt
+
+from rbac_api.capabilities.passwords.errors import HasherBusy
+from rbac_api.sealing import derived_key
+from rbac_api.settings import Settings
+from rbac_api.web.metrics import HASH_QUEUE
+
+SCHEME = "p1$"  # keyed pre-hash with the pepper derived from the instance secret, then bcrypt
+NICENESS = 10
+_STORED = re.compile(r"p1\$(\$2b\$(\d\d)\$[./A-Za-z0-9]{53})")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether the password fits, and whether its hash was made at another cost than the configured one."""
+
+    fits: bool
+    outdated: bool = False
+
+
+class Hasher:
+    """One per process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.cost = settings.password_cost
+        self._pepper = derived_key(settings.secret_key, "password-pepper")
+        self._slots = threading.BoundedSemaphore(settings.hasher_count)
+        self._places = threading.BoundedSemaphore(settings.hasher_count + settings.signin_queue)
+        self._threads = ThreadPoolExecutor(
+            settings.hasher_count, thread_name_prefix="hasher", initializer=_be_nice
+        )
+        self._dummy = bcrypt.hashpw(self._prehash("nobody's password"), bcrypt.gensalt(self.cost))
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """The right to hash.  Whoever holds it may also look at and write the account's failure count, unraced in this process."""
+        if not self._places.acquire(blocking=False):
+            raise HasherBusy(retry_after=2)
+        try:
+            with HASH_QUEUE.track_inprogress(), self._slots:
+                yield
+        finally:
+            self._places.release()
+
+    def hash(self, password: str) -> str:
+        """A new hash at the configured cost, with its scheme in front; waits for a slot."""
+        with self.slot():
+            return (
+                SCHEME
+                + self._run(
+                    lambda: bcrypt.hashpw(self._prehash(password), bcrypt.gensalt(self.cost))
+                ).decode()
+            )
+
+    def check(self, password: str, stored: str | None) -> Check:
+        """Compare within a slot.  However it fails, exactly one hash at the configured cost is computed."""
+        prehash = self._prehash(password)
+        known = _STORED.fullmatch(stored or "")
+        if known is None:
+            self._run(lambda: bcrypt.checkpw(prehash, self._dummy))
+            return Check(False)
+        outdated = int(known[2]) != self.cost
+        fits = self._run(lambda: bcrypt.checkpw(prehash, known[1].encode()))
+        if outdated and not fits:
+            self._run(lambda: bcrypt.checkpw(prehash, self._dummy))
+        return Check(fits, outdated)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _prehash(self, password: str) -> bytes:
+        text = unicodedata.normalize("NFC", password).encode()
+        return base64.b64encode(hmac.new(self._pepper, text, hashlib.sha256).digest())
+
+    def _run(self, work: Callable[[], T]) -> T:
+        return self._threads.submit(work).result()
+
+
+def _be_nice() -> None:
+    """Let everybody else go first; a request that hashes waits for this thread, the others do not notice it."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -1,0 +1,80 @@
+"""What a password must be (NIST SP 800-63B-4 section 3.1.1.2) and how it is hashed and compared."""
+
+from __future__ import annotations
+
+import gzip
+import unicodedata
+from functools import cache
+from importlib.resources import files
+
+from flask import current_app
+
+from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
+from rbac_api.capabilities.passwords.hashing import Check, Hasher
+from rbac_api.errors import Fault
+
+SHORTEST, LONGEST = 15, 256
+SHORTEST_NAME = 4  # shorter names occur by chance in honest passphrases
+
+__all__ = [
+    "LONGEST",
+    "SHORTEST",
+    "Check",
+    "Hasher",
+    "HasherBusy",
+    "PasswordRefused",
+    "hasher",
+    "require_good_password",
+]
+
+
+def hasher() -> Hasher:
+    """This application's hasher."""
+    found: Hasher = current_app.extensions["rbac-hasher"]
+    return found
+
+
+def require_good_password(password: str, username: str, *, pointer: str = "/new_password") -> None:
+    """15 to 256 code points (after NFC), not in the shipped list, not made of the user's own name: 422 with the reason otherwise."""
+    problem = password_problem(password, username)
+    if problem:
+        code, detail = problem
+        raise PasswordRefused(faults=(Fault(pointer, code, detail),))
+
+
+def password_problem(password: str, username: str) -> tuple[str, str] | None:
+    """(code, sentence) of what is wrong with a password for this user; None if nothing is."""
+    length = len(unicodedata.normalize("NFC", password))
+    if length < SHORTEST:
+        return (
+            "password.too_short",
+            f"Use at least {SHORTEST} characters; {length} were given. A few unrelated words do well.",
+        )
+    if length > LONGEST:
+        return "password.too_long", f"Use at most {LONGEST} characters; {length} were given."
+    folded = _folded(password)
+    if folded in common_passwords() or len(set(folded)) < 4:
+        return "password.common", "This password is in a list that attackers try first. Choose another."
+    if _made_of(folded, _folded(username)):
+        return "password.own_name", "This password is made of the user's own name. Choose another."
+    return None
+
+
+@cache
+def common_passwords() -> frozenset[str]:
+    """The shipped list, folded; lines are kept as they are, since some consist of spaces."""
+    packed = files("rbac_api.capabilities.passwords").joinpath("common_passwords.txt.gz").read_bytes()
+    return frozenset(gzip.decompress(packed).decode().removesuffix("\n").split("\n"))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _made_of(password: str, name: str) -> bool:
+    """Whether taking the name away (also its parts and its reverse) leaves too little to be a secret."""
+    parts = [name, name[::-1], *name.replace("-", ".").replace("_", ".").replace(" ", ".").split(".")]
+    for part in sorted(set(parts), key=len, reverse=True):
+        if len(part) >= SHORTEST_NAME:
+            password = password.replace(part, "")
+    return len(set(password)) < 6

@@ -1,0 +1,42 @@
+"""SQL for permissions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+
+from rbac_api.database.tables import permissions
+
+
+def find_permission(connection: Connection, name: str) -> Row[Any] | None:
+    return connection.execute(
+        select(permissions).where(permissions.c.name == name, permissions.c.valid_to.is_(None))
+    ).first()
+
+
+def add_permission(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(permissions).values(values))
+
+
+def update_permission(connection: Connection, permission_id: str, values: dict[str, Any]) -> None:
+    connection.execute(update(permissions).where(permissions.c.id == permission_id).values(values))
+
+
+def end_permission(connection: Connection, permission_id: str, now: datetime) -> None:
+    connection.execute(update(permissions).where(permissions.c.id == permission_id).values(valid_to=now))
+
+
+def list_permissions(connection: Connection, after: tuple[Any, ...] | None, limit: int) -> list[Row[Any]]:
+    """By name."""
+    query = select(permissions).where(_open()).order_by(permissions.c.name).limit(limit)
+    return list(connection.execute(query.where(permissions.c.name > after[0]) if after else query))
+
+
+def count_permissions(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(permissions).where(_open())).scalar_one()
+
+
+def _open() -> ColumnElement[bool]:
+    return permissions.c.valid_to.is_(None)

@@ -1,0 +1,75 @@
+"""Permissions over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from rbac_api.capabilities.permissions import service
+from rbac_api.capabilities.permissions.errors import (
+    PermissionBuiltIn,
+    PermissionNameTaken,
+    PermissionNotFound,
+)
+from rbac_api.capabilities.permissions.schemas import (
+    PermissionCreateSchema,
+    PermissionListSchema,
+    PermissionSchema,
+)
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.errors import IdempotencyMismatch, IdempotencyRunning, TargetStronger
+from rbac_api.guard.requires import requires
+from rbac_api.web.answers import created_answer, empty_answer
+from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.fields import PageQuery
+from rbac_api.web.pagination import page_answer, page_request
+
+blueprint = Blueprint(
+    "permissions",
+    __name__,
+    url_prefix="/v1/permissions",
+    tag="Roles and permissions",
+    description="What there is to hold.",
+)
+
+
+@blueprint.route("")
+class Permissions(MethodView):
+    @requires("permissions:read")
+    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.response(200, PermissionListSchema)
+    @blueprint.operation("list_permissions")
+    def get(self, query: dict[str, Any]) -> Response:
+        """List permissions
+
+        This service's own (`system`) and those of your applications, in order of name.
+        """
+        return page_answer(service.list_permissions(current_clearance(), page_request(query)))
+
+    @requires("permissions:create")
+    @blueprint.arguments(PermissionCreateSchema)
+    @blueprint.response(201, PermissionSchema)
+    @blueprint.operation("create_permission", PermissionNameTaken, IdempotencyMismatch, IdempotencyRunning)
+    def post(self, body: dict[str, Any]) -> Response:
+        """Create a permission
+
+        For your own applications, as `resource:verb`. The role admin holds it at once; put it into other roles as needed.
+        """
+        permission = service.create_permission(current_clearance(), body["name"], body["description"])
+        return created_answer(permission, "/v1/permissions")
+
+
+@blueprint.route("/<permission>")
+class Permission(MethodView):
+    @requires("permissions:delete")
+    @blueprint.response(204)
+    @blueprint.operation("delete_permission", PermissionNotFound, PermissionBuiltIn, TargetStronger)
+    def delete(self, permission: str) -> Response:
+        """Delete a permission
+
+        Every role that held it loses it on the next request. This service's own permissions cannot be deleted.
+        """
+        service.delete_permission(current_clearance(), permission)
+        return empty_answer()

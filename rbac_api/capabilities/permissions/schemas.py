@@ -1,0 +1,40 @@
+"""Shapes of permissions, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields
+
+from rbac_api.web.fields import TEXT, Body, PermissionName, Text
+
+
+class PermissionSchema(ma.Schema):
+    """Something that can be allowed."""
+
+    name = fields.String(required=True, metadata={"example": "invoices:approve"})
+    description = fields.String(required=True, metadata={"example": "Approve an invoice for payment."})
+    system = fields.Boolean(
+        required=True, metadata={"description": "one of this service's own", "example": False}
+    )
+    created_at = fields.DateTime(required=True)
+
+
+class PermissionListSchema(ma.Schema):
+    """A page of permissions, by name."""
+
+    items = fields.List(fields.Nested(PermissionSchema), required=True)
+    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
+    total = fields.Integer(metadata={"description": "with `count=true`: all of them"})
+
+
+class PermissionCreateSchema(Body):
+    """A new permission."""
+
+    name = PermissionName(required=True, metadata={"example": "invoices:approve"})
+    description = Text(
+        required=True,
+        shortest=1,
+        longest=1000,
+        pattern=TEXT,
+        metadata={"example": "Approve an invoice for payment."},
+    )

@@ -1,0 +1,97 @@
+"""Permissions: listing, creating, deleting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from rbac_api import clock
+from rbac_api.capabilities.permissions import queries
+from rbac_api.capabilities.permissions.errors import (
+    PermissionBuiltIn,
+    PermissionNameTaken,
+    PermissionNotFound,
+)
+from rbac_api.database.types import new_id
+from rbac_api.guard.clearance import Clearance
+from rbac_api.trail.recorder import Target
+from rbac_api.web.pagination import Page, PageRequest, cut
+
+
+def list_permissions(clearance: Clearance, page: PageRequest) -> Page:
+    """All permissions, by name."""
+    rows = queries.list_permissions(clearance.connection, page.after, page.limit + 1)
+    total = queries.count_permissions(clearance.connection) if page.count else None
+    found = cut(rows, page, lambda row: (row.name,), total)
+    return Page([describe(row) for row in found.items], found.next_key, found.total)
+
+
+def create_permission(
+    clearance: Clearance, name: str, description: str, *, system: bool = False
+) -> dict[str, Any]:
+    """A new permission.  Nobody but administrators holds it until it is put into a role."""
+    if queries.find_permission(clearance.connection, name):
+        raise PermissionNameTaken()
+    row = {
+        "id": new_id(),
+        "name": name,
+        "description": description,
+        "system": system,
+        "valid_from": clock.now(),
+        "valid_to": None,
+    }
+    queries.add_permission(clearance.connection, row)
+    clearance.record(
+        "permission.created",
+        Target("permission", name, name),
+        after={"name": name, "description": description},
+    )
+    return describe(find_permission(clearance.connection, name))
+
+
+def delete_permission(clearance: Clearance, name: str) -> None:
+    """End a permission; every role that held it loses it on the next request.  409 for this service's own."""
+    permission = find_permission(clearance.connection, name)
+    if permission.system:
+        raise PermissionBuiltIn()
+    clearance.require_outranks(frozenset({name}), name)
+    holders = sorted(role.name for role in clearance.graph().roles.values() if name in role.permissions)
+    queries.end_permission(clearance.connection, permission.id, clock.now())
+    before = {"name": name, "description": permission.description, "roles": holders}
+    clearance.record("permission.deleted", Target("permission", name, name), before=before)
+
+
+def find_permission(connection: Connection, name: str) -> Row[Any]:
+    """The row; 404 for an unknown or deleted permission."""
+    permission = queries.find_permission(connection, name)
+    if permission is None:
+        raise PermissionNotFound(f"There is no permission {name}. List them with GET /v1/permissions.")
+    return permission
+
+
+def known_permissions(clearance: Clearance) -> set[str]:
+    """The names of all permissions."""
+    return set(clearance.graph().permissions)
+
+
+def reconcile_permission(clearance: Clearance, name: str, description: str) -> bool:
+    """Make sure that one of this service's own permissions exists as described; whether anything had to be done."""
+    present = queries.find_permission(clearance.connection, name)
+    if present is None:
+        create_permission(clearance, name, description, system=True)
+        return True
+    if present.system and present.description == description:
+        return False
+    queries.update_permission(clearance.connection, present.id, {"system": True, "description": description})
+    return True
+
+
+def describe(row: Row[Any]) -> dict[str, Any]:
+    """A permission as it is shown."""
+    return {
+        "name": row.name,
+        "description": row.description,
+        "system": row.system,
+        "created_at": row.valid_from,
+    }

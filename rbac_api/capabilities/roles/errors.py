@@ -1,0 +1,49 @@
+"""What can go wrong with roles."""
+
+from __future__ import annotations
+
+from rbac_api.database.constraints import register_constraint
+from rbac_api.errors import Conflict, NotFound
+
+
+class RoleNameTaken(Conflict):
+    code = "role.name_taken"
+    title = "The role exists already"
+    default_detail = "There is a role of this name already."
+
+
+class RoleBuiltIn(Conflict):
+    code = "role.system"
+    title = "The role is built in"
+    default_detail = (
+        "This role is built in and can be neither deleted nor changed. Create a role of your own."
+    )
+
+
+class RoleInUse(Conflict):
+    code = "role.in_use"
+    title = "The role is held"
+    default_detail = (
+        "Somebody holds this role or another role inherits it. Take it away first, or repeat with force=true."
+    )
+
+
+class RoleCycle(Conflict):
+    code = "role.cycle"
+    title = "A role would inherit itself"
+    default_detail = "With this edge a role would inherit itself. Remove the edge that leads back first."
+
+
+class GrantNotFound(NotFound):
+    code = "role.permission_not_held"
+    title = "The role does not hold this permission"
+    default_detail = "The role does not hold this permission directly."
+
+
+class InheritanceNotFound(NotFound):
+    code = "role.not_inherited"
+    title = "The role does not inherit that role"
+    default_detail = "The role does not inherit that role directly."
+
+
+register_constraint("uq_roles_name_open", RoleNameTaken)

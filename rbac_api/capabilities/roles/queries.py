@@ -1,0 +1,128 @@
+"""SQL for roles, their permissions and their inheritance."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, insert, or_, select, update
+
+from rbac_api.database.tables import (
+    assignments,
+    permissions,
+    role_inheritance,
+    role_permissions,
+    roles,
+    users,
+)
+from rbac_api.database.types import new_id
+
+
+def find_role(connection: Connection, name: str) -> Row[Any] | None:
+    return connection.execute(select(roles).where(roles.c.name == name, roles.c.valid_to.is_(None))).first()
+
+
+def add_role(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(roles).values(values))
+
+
+def update_role(connection: Connection, role_id: str, version: int, values: dict[str, Any]) -> bool:
+    """Change the row if it still has that version; the check and the write are one statement."""
+    changed = update(roles).where(
+        roles.c.id == role_id, roles.c.version == version, roles.c.valid_to.is_(None)
+    )
+    return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
+
+
+def list_roles(connection: Connection, after: tuple[Any, ...] | None, limit: int) -> list[Row[Any]]:
+    """By name."""
+    query = select(roles).where(roles.c.valid_to.is_(None)).order_by(roles.c.name).limit(limit)
+    return list(connection.execute(query.where(roles.c.name > after[0]) if after else query))
+
+
+def count_roles(connection: Connection) -> int:
+    return connection.execute(
+        select(func.count()).select_from(roles).where(roles.c.valid_to.is_(None))
+    ).scalar_one()
+
+
+def add_grant(connection: Connection, role_id: str, permission_id: str, now: datetime) -> bool:
+    """Open an edge unless one is open; whether it was new."""
+    return _open_edge(connection, role_permissions, {"role_id": role_id, "permission_id": permission_id}, now)
+
+
+def end_grant(connection: Connection, role_id: str, permission_id: str, now: datetime) -> bool:
+    """End an open edge; whether there was one."""
+    edge = role_permissions.c
+    return (
+        _end_edges(
+            connection,
+            role_permissions,
+            and_(edge.role_id == role_id, edge.permission_id == permission_id),
+            now,
+        )
+        == 1
+    )
+
+
+def add_inheritance(connection: Connection, senior_id: str, junior_id: str, now: datetime) -> bool:
+    return _open_edge(connection, role_inheritance, {"senior_id": senior_id, "junior_id": junior_id}, now)
+
+
+def end_inheritance(connection: Connection, senior_id: str, junior_id: str, now: datetime) -> bool:
+    edge = role_inheritance.c
+    return (
+        _end_edges(
+            connection, role_inheritance, and_(edge.senior_id == senior_id, edge.junior_id == junior_id), now
+        )
+        == 1
+    )
+
+
+def end_all_edges(connection: Connection, role_id: str, now: datetime) -> None:
+    """Everything the role holds, inherits and is inherited by."""
+    _end_edges(connection, role_permissions, role_permissions.c.role_id == role_id, now)
+    _end_edges(
+        connection,
+        role_inheritance,
+        or_(role_inheritance.c.senior_id == role_id, role_inheritance.c.junior_id == role_id),
+        now,
+    )
+
+
+def list_holders(connection: Connection, role_ids: list[str], now: datetime) -> list[Row[Any]]:
+    """Users to whom one of these roles is assigned, now or later."""
+    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
+    joined = assignments.join(users, assignments.c.user_id == users.c.id)
+    query = select(users.c.id, users.c.username).distinct().select_from(joined)
+    return list(
+        connection.execute(query.where(assignments.c.role_id.in_(role_ids), still).order_by(users.c.username))
+    )
+
+
+def list_role_ids(connection: Connection, names: frozenset[str]) -> list[str]:
+    return list(
+        connection.execute(
+            select(roles.c.id).where(roles.c.name.in_(names), roles.c.valid_to.is_(None))
+        ).scalars()
+    )
+
+
+def find_permission_id(connection: Connection, name: str) -> str | None:
+    """Of a permission in force."""
+    query = select(permissions.c.id).where(permissions.c.name == name, permissions.c.valid_to.is_(None))
+    return connection.execute(query).scalar()
+
+
+def _open_edge(connection: Connection, table: Table, pair: dict[str, str], now: datetime) -> bool:
+    same = and_(*(table.c[column] == value for column, value in pair.items()), table.c.valid_to.is_(None))
+    if connection.execute(select(table.c.id).where(same)).first():
+        return False
+    connection.execute(insert(table).values(id=new_id(), valid_from=now, **pair))
+    return True
+
+
+def _end_edges(connection: Connection, table: Table, condition: ColumnElement[bool], now: datetime) -> int:
+    return connection.execute(
+        update(table).where(condition, table.c.valid_to.is_(None)).values(valid_to=now)
+    ).rowcount

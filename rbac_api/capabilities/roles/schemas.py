@@ -1,0 +1,70 @@
+"""Shapes of roles, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.web.fields import TEXT, Body, Flag, PermissionName, RoleName, Text
+
+
+class RoleSchema(ma.Schema):
+    """A role: what it holds directly, what it inherits, and what that adds up to."""
+
+    name = fields.String(required=True, metadata={"example": "accountant"})
+    description = fields.String(required=True, metadata={"example": "Keeps the books."})
+    system = fields.Boolean(
+        required=True, metadata={"description": "built in: cannot be deleted or changed", "example": False}
+    )
+    permissions = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "held directly", "example": ["invoices:read"]},
+    )
+    inherits = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "roles inherited directly", "example": ["employee"]},
+    )
+    effective_permissions = fields.List(
+        fields.String(), required=True, metadata={"example": ["expenses:submit", "invoices:read"]}
+    )
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class RoleListSchema(ma.Schema):
+    """A page of roles, by name."""
+
+    items = fields.List(fields.Nested(RoleSchema), required=True)
+    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
+    total = fields.Integer(metadata={"description": "with `count=true`: all of them"})
+
+
+class RoleCreateSchema(Body):
+    """A new role."""
+
+    name = RoleName(required=True, metadata={"example": "invoice-clerk"})
+    description = Text(longest=1000, pattern=TEXT, metadata={"example": "Reads invoices."})
+    permissions = fields.List(
+        PermissionName(), validate=validate.Length(max=500), metadata={"example": ["invoices:read"]}
+    )
+
+
+class RolePatchSchema(Body):
+    """What may change of a role itself; its permissions and inheritance are resources of their own."""
+
+    description = Text(
+        required=True,
+        longest=1000,
+        pattern=TEXT,
+        metadata={"example": "Reads invoices of her own department."},
+    )
+
+
+class RoleDeleteQuery(Body):
+    """How to delete."""
+
+    force = Flag(
+        load_default=False, metadata={"description": "`true` takes the role from everybody who holds it"}
+    )

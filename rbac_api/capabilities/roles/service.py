@@ -1,0 +1,254 @@
+"""Roles: what they hold, what they inherit, and the guards on changing either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from rbac_api import clock
+from rbac_api.capabilities.assignments.service import end_role_assignments
+from rbac_api.capabilities.permissions.service import find_permission
+from rbac_api.capabilities.roles import queries
+from rbac_api.capabilities.roles.errors import (
+    GrantNotFound,
+    InheritanceNotFound,
+    RoleBuiltIn,
+    RoleCycle,
+    RoleInUse,
+    RoleNameTaken,
+)
+from rbac_api.capabilities.users.service import note_authority_change
+from rbac_api.database.types import new_id
+from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
+from rbac_api.decision.model import Grants
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.errors import RoleNotFound
+from rbac_api.trail.fields import tracked
+from rbac_api.trail.recorder import Target
+from rbac_api.web.etags import require_match
+from rbac_api.web.pagination import Page, PageRequest, cut
+from rbac_api.web.problems import PreconditionFailed
+
+
+def list_roles(clearance: Clearance, page: PageRequest) -> Page:
+    """All roles, by name, with what they hold directly and effectively."""
+    rows = queries.list_roles(clearance.connection, page.after, page.limit + 1)
+    total = queries.count_roles(clearance.connection) if page.count else None
+    found, graph = cut(rows, page, lambda row: (row.name,), total), clearance.graph()
+    return Page([describe(row, graph) for row in found.items], found.next_key, found.total)
+
+
+def get_role(clearance: Clearance, name: str) -> tuple[dict[str, Any], int]:
+    """One role and the row's version."""
+    role = find_role(clearance.connection, name)
+    return describe(role, clearance.changed_graph()), role.version
+
+
+def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """A new role.  404 for an unknown permission, 403 ``escalation.denied`` for one the caller does not hold."""
+    name, permissions = body["name"], sorted(set(body.get("permissions", ())))
+    found = {permission: find_permission(clearance.connection, permission).id for permission in permissions}
+    clearance.require_held(permissions)
+    role = add_role(clearance, name, body.get("description", ""))
+    for permission_id in found.values():
+        queries.add_grant(clearance.connection, role.id, permission_id, role.valid_from)
+    facts = {**tracked("roles", role._mapping), "permissions": permissions}
+    clearance.record("role.created", Target("role", name, name), after=facts)
+    return get_role(clearance, name)
+
+
+def add_role(
+    clearance: Clearance, name: str, description: str, *, system: bool = False, grants: Grants = "listed"
+) -> Row[Any]:
+    """Write the row alone; the caller records it.  409 if the name is in use."""
+    if queries.find_role(clearance.connection, name):
+        raise RoleNameTaken()
+    now = clock.now()
+    row = {
+        "id": new_id(),
+        "name": name,
+        "description": description,
+        "system": system,
+        "grants": grants,
+        "version": 1,
+        "valid_from": now,
+        "updated_at": now,
+    }
+    queries.add_role(clearance.connection, row)
+    return find_role(clearance.connection, name)
+
+
+def update_role(
+    clearance: Clearance, name: str, tags: frozenset[str], description: str
+) -> tuple[dict[str, Any], int]:
+    """Change the description.  409 for a built-in role, 412 stale."""
+    role = find_role(clearance.connection, name)
+    require_match(tags, describe(role, clearance.graph()), role.version)
+    _require_changeable(clearance, role)
+    if description != role.description:
+        _write(clearance, role, {"description": description})
+        clearance.record(
+            "role.updated",
+            Target("role", name, name),
+            before={"description": role.description},
+            after={"description": description},
+        )
+    return get_role(clearance, name)
+
+
+def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force: bool) -> None:
+    """End a role.  409 ``role.in_use`` while held or inherited, unless forced: then every holder loses it, with an event each."""
+    role = find_role(clearance.connection, name)
+    graph = clearance.graph()
+    require_match(tags, describe(role, graph), role.version)
+    _require_changeable(clearance, role)
+    affected = _affected(clearance, graph, name)
+    inherited = any(name in juniors for juniors in graph.juniors.values())
+    if (affected or inherited) and not force:
+        raise RoleInUse()
+    before = {
+        **tracked("roles", role._mapping),
+        "permissions": sorted(graph.roles[name].permissions),
+        "inherits": sorted(graph.juniors[name]),
+    }
+    holders = end_role_assignments(clearance, role.id, name)
+    queries.end_all_edges(clearance.connection, role.id, clock.now())
+    _write(clearance, role, {"valid_to": clock.now()})
+    note_authority_change(clearance, affected)
+    clearance.require_administrator_remains()
+    clearance.record(
+        "role.deleted", Target("role", name, name), before=before, after={"holders": len(holders)}
+    )
+
+
+def grant_permission(clearance: Clearance, name: str, permission: str) -> bool:
+    """Put a permission into a role; whether it was new.  The caller must hold it."""
+    role = find_role(clearance.connection, name)
+    permission_id = find_permission(clearance.connection, permission).id
+    clearance.require_held((permission,))
+    _require_changeable(clearance, role)
+    if not queries.add_grant(clearance.connection, role.id, permission_id, clock.now()):
+        return False
+    _write(clearance, role, {})
+    clearance.record("permission.granted", Target("role", name, name), after={"permission": permission})
+    return True
+
+
+def withdraw_permission(clearance: Clearance, name: str, permission: str) -> None:
+    """Take a permission out of a role; 404 if it does not hold it directly."""
+    role = find_role(clearance.connection, name)
+    permission_id = find_permission(clearance.connection, permission).id
+    _require_changeable(clearance, role)
+    if not queries.end_grant(clearance.connection, role.id, permission_id, clock.now()):
+        raise GrantNotFound()
+    _write(clearance, role, {})
+    clearance.record("permission.withdrawn", Target("role", name, name), before={"permission": permission})
+
+
+def inherit_role(clearance: Clearance, senior: str, junior: str) -> bool:
+    """Let one role inherit another; whether that was new.  It hands out everything the junior effectively holds.  409 ``role.cycle``."""
+    above, below = find_role(clearance.connection, senior), find_role(clearance.connection, junior)
+    graph = clearance.graph()
+    clearance.require_held(graph.effective[junior])
+    _require_changeable(clearance, above)
+    if graph.would_close_cycle(senior, junior):
+        raise RoleCycle()
+    if not queries.add_inheritance(clearance.connection, above.id, below.id, clock.now()):
+        return False
+    _write(clearance, above, {})
+    note_authority_change(clearance, _affected(clearance, graph, senior))
+    clearance.record("inheritance.created", Target("role", senior, senior), after={"inherits": junior})
+    return True
+
+
+def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
+    """End an inheritance; 404 if there is none between the two directly."""
+    above, below = find_role(clearance.connection, senior), find_role(clearance.connection, junior)
+    _require_changeable(clearance, above)
+    affected = _affected(clearance, clearance.graph(), senior)
+    if not queries.end_inheritance(clearance.connection, above.id, below.id, clock.now()):
+        raise InheritanceNotFound()
+    _write(clearance, above, {})
+    note_authority_change(clearance, affected)
+    clearance.require_administrator_remains()
+    clearance.record("inheritance.ended", Target("role", senior, senior), before={"inherits": junior})
+
+
+def known_roles(clearance: Clearance) -> set[str]:
+    """The names of all roles."""
+    return set(clearance.graph().roles)
+
+
+def seed_role(clearance: Clearance, name: str, description: str) -> bool:
+    """A role from a document, still empty, unless there is one of that name; whether it was added."""
+    if queries.find_role(clearance.connection, name):
+        return False
+    role = add_role(clearance, name, description)
+    clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._mapping))
+    return True
+
+
+def reconcile_role(clearance: Clearance, name: str, description: str, grants: Grants) -> bool:
+    """Make sure that a built-in role exists as described; whether anything had to be done."""
+    present = queries.find_role(clearance.connection, name)
+    if present is None:
+        role = add_role(clearance, name, description, system=True, grants=grants)
+        clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._mapping))
+        return True
+    wanted = {"description": description, "system": True, "grants": grants}
+    before = {key: present._mapping[key] for key in wanted}
+    if before == wanted:
+        return False
+    _write(clearance, present, wanted)
+    clearance.record(
+        "role.updated",
+        Target("role", name, name),
+        reason="restored to what is built in",
+        before=before,
+        after=wanted,
+    )
+    return True
+
+
+def find_role(connection: Connection, name: str) -> Row[Any]:
+    """The row; 404 for an unknown or deleted role."""
+    role = queries.find_role(connection, name)
+    if role is None:
+        raise RoleNotFound(f"There is no role {name[:64]}. List them with GET /v1/roles.")
+    return role
+
+
+def describe(row: Row[Any], graph: RoleGraph) -> dict[str, Any]:
+    """A role as it is shown."""
+    return {
+        "name": row.name,
+        "description": row.description,
+        "system": row.system,
+        "permissions": sorted(direct_permissions(graph.roles[row.name], graph.permissions)),
+        "inherits": sorted(graph.juniors[row.name]),
+        "effective_permissions": sorted(graph.effective[row.name]),
+        "created_at": row.valid_from,
+        "updated_at": row.updated_at,
+    }
+
+
+def _require_changeable(clearance: Clearance, role: Row[Any]) -> None:
+    """First who asks, then what it is: a stranger to the role learns only that it is stronger."""
+    clearance.require_outranks(clearance.graph().effective[role.name], f"The role {role.name}")
+    if role.system:
+        raise RoleBuiltIn()
+
+
+def _write(clearance: Clearance, role: Row[Any], values: dict[str, Any]) -> None:
+    if not queries.update_role(
+        clearance.connection, role.id, role.version, {**values, "updated_at": clock.now()}
+    ):
+        raise PreconditionFailed()
+
+
+def _affected(clearance: Clearance, graph: RoleGraph, name: str) -> list[str]:
+    """Ids of the users who effectively hold the role."""
+    role_ids = queries.list_role_ids(clearance.connection, graph.seniors(name))
+    return [row.id for row in queries.list_holders(clearance.connection, role_ids, clock.now())]

@@ -1,0 +1,113 @@
+"""SQL for sessions and refresh tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
+
+from rbac_api.database.tables import assignments, refresh_tokens, roles, sessions, users
+
+_COLUMNS = (*sessions.c, users.c.username.label("username"))
+
+
+def _with_user() -> Select[Any]:
+    return select(*_COLUMNS).select_from(sessions.join(users, sessions.c.user_id == users.c.id))
+
+
+def find_session(connection: Connection, session_id: str) -> Row[Any] | None:
+    return connection.execute(_with_user().where(sessions.c.id == session_id)).first()
+
+
+def add_session(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(sessions).values(values))
+
+
+def is_active(now: datetime) -> ColumnElement[bool]:
+    """The condition under which a session counts as active."""
+    return and_(
+        sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now, sessions.c.absolute_expires_at > now
+    )
+
+
+def end_sessions(
+    connection: Connection, condition: ColumnElement[bool], now: datetime, by: str | None, reason: str
+) -> list[str]:
+    """End the active sessions that fit; the ids of those that were."""
+    ending = (
+        update(sessions).where(condition, is_active(now)).values(ended_at=now, ended_by=by, end_reason=reason)
+    )
+    return list(connection.execute(ending.returning(sessions.c.id)).scalars())
+
+
+def touch_session(
+    connection: Connection, session_id: str, generation: int, now: datetime, idle_expires_at: datetime
+) -> bool:
+    """Move a live session to its next generation: the one conditional write that everything about rotation derives from."""
+    mine = (sessions.c.id == session_id, sessions.c.generation == generation, is_active(now))
+    moved = (
+        update(sessions)
+        .where(*mine)
+        .values(generation=generation + 1, last_seen_at=now, idle_expires_at=idle_expires_at)
+    )
+    return connection.execute(moved).rowcount == 1
+
+
+def list_sessions(
+    connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+) -> list[Row[Any]]:
+    """Newest first."""
+    query = _with_user().where(*conditions).order_by(sessions.c.id.desc()).limit(limit)
+    return list(connection.execute(query.where(sessions.c.id < after[0]) if after else query))
+
+
+def count_sessions(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
+    joined = sessions.join(users, sessions.c.user_id == users.c.id)
+    return connection.execute(select(func.count()).select_from(joined).where(*conditions)).scalar_one()
+
+
+def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
+    """The session's user holds one of these roles."""
+    counts = and_(
+        assignments.c.valid_from <= now, or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
+    )
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    mine = and_(
+        assignments.c.user_id == sessions.c.user_id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None)
+    )
+    return exists(select(1).select_from(joined).where(mine, counts))
+
+
+def add_refresh_token(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(refresh_tokens).values(values))
+
+
+def find_refresh_token(connection: Connection, jti: str) -> Row[Any] | None:
+    return connection.execute(select(refresh_tokens).where(refresh_tokens.c.jti == jti)).first()
+
+
+def spend_refresh_token(connection: Connection, jti: str, now: datetime, successor: str) -> bool:
+    """Spend it if nobody did: a conditional update, so of many only one succeeds."""
+    spent = update(refresh_tokens).where(refresh_tokens.c.jti == jti, refresh_tokens.c.spent_at.is_(None))
+    return connection.execute(spent.values(spent_at=now, replaced_by=successor)).rowcount == 1
+
+
+def list_refresh_tokens(
+    connection: Connection, session_id: str, after: tuple[Any, ...] | None, limit: int
+) -> list[Row[Any]]:
+    """By generation."""
+    query = (
+        select(refresh_tokens)
+        .where(refresh_tokens.c.session_id == session_id)
+        .order_by(refresh_tokens.c.generation)
+        .limit(limit)
+    )
+    return list(connection.execute(query.where(refresh_tokens.c.generation > after[0]) if after else query))
+
+
+def count_refresh_tokens(connection: Connection, session_id: str) -> int:
+    counting = (
+        select(func.count()).select_from(refresh_tokens).where(refresh_tokens.c.session_id == session_id)
+    )
+    return connection.execute(counting).scalar_one()

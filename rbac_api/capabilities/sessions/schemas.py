@@ -1,0 +1,113 @@
+"""Shapes of sessions, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.web.fields import Moment, PageQuery, RoleName, Text
+
+STATES = ("active", "ended")
+REASONS = (
+    "logout",
+    "admin",
+    "expired",
+    "idle",
+    "reuse-detected",
+    "password-change",
+    "user-disabled",
+    "user-deleted",
+)
+_ID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
+
+
+class UserReferenceSchema(ma.Schema):
+    """A user, by id and name."""
+
+    id = fields.String(required=True, metadata={"example": _ID})
+    username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
+
+
+class SessionSchema(ma.Schema):
+    """One sign-in.  Its id is no credential."""
+
+    id = fields.String(required=True, metadata={"example": _ID})
+    user = fields.Nested(UserReferenceSchema, required=True)
+    state = fields.String(required=True, validate=validate.OneOf(STATES), metadata={"example": "active"})
+    created_at = fields.DateTime(required=True)
+    last_seen_at = fields.DateTime(required=True, metadata={"description": "sign-in or latest refresh"})
+    expires_at = fields.DateTime(
+        required=True,
+        metadata={
+            "description": "ends then, unless refreshed before; never later than the session's absolute end"
+        },
+    )
+    ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
+    user_agent = fields.String(required=True, allow_none=True, metadata={"example": "Mozilla/5.0"})
+    client_id = fields.String(required=True, metadata={"example": "first-party"})
+    ended_at = fields.DateTime(required=True, allow_none=True)
+    ended_by = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "id of the user who ended it; empty for deadlines and detections"},
+    )
+    end_reason = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf((*REASONS, None)),
+        metadata={"example": "logout"},
+    )
+
+
+class OwnSessionSchema(SessionSchema):
+    """One of your own sign-ins."""
+
+    current = fields.Boolean(
+        required=True, metadata={"description": "whether it is the session of this request"}
+    )
+
+
+class _ListSchema(ma.Schema):
+    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
+    total = fields.Integer(metadata={"description": "with `count=true`: all matching rows"})
+
+
+class SessionListSchema(_ListSchema):
+    """A page of sessions, newest first."""
+
+    items = fields.List(fields.Nested(SessionSchema), required=True)
+
+
+class OwnSessionListSchema(_ListSchema):
+    """A page of your own active sessions, newest first."""
+
+    items = fields.List(fields.Nested(OwnSessionSchema), required=True)
+
+
+class RefreshTokenSchema(ma.Schema):
+    """The record of a refresh token; the token itself is nowhere stored."""
+
+    jti = fields.String(required=True, metadata={"example": _ID})
+    generation = fields.Integer(required=True, metadata={"example": 1})
+    issued_at = fields.DateTime(required=True)
+    expires_at = fields.DateTime(required=True)
+    spent_at = fields.DateTime(required=True, allow_none=True)
+    replaced_by = fields.String(required=True, allow_none=True)
+    ip = fields.String(required=True, allow_none=True)
+
+
+class RefreshTokenListSchema(_ListSchema):
+    """A page of refresh-token records, by generation."""
+
+    items = fields.List(fields.Nested(RefreshTokenSchema), required=True)
+
+
+class SessionQuery(PageQuery):
+    """Which sessions."""
+
+    state = fields.String(load_default="active", validate=validate.OneOf((*STATES, "all")))
+    user = Text(longest=128, shortest=1, metadata={"description": "a user's id or username"})
+    role = RoleName(metadata={"description": "effectively held by the user"})
+    ip = Text(longest=64, shortest=1)
+    created_after = Moment()
+    created_before = Moment()

@@ -1,0 +1,74 @@
+"""Shapes of signing in, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.web.fields import Body, Text
+
+_TOKEN = "<token>"
+
+
+class LoginSchema(Body):
+    """Who, and the proof."""
+
+    username = fields.String(
+        required=True, validate=validate.Length(min=1, max=256), metadata={"example": "admin"}
+    )
+    password = fields.String(
+        required=True, validate=validate.Length(min=1, max=1024), metadata={"example": "your password"}
+    )
+    client_id = Text(
+        shortest=1,
+        longest=128,
+        pattern=r"^[!-~]+$",
+        error="Visible ASCII characters only.",
+        metadata={
+            "description": "which app signs in; kept with the session and in the tokens",
+            "example": "first-party",
+        },
+    )
+
+
+class TokensSchema(ma.Schema):
+    """A pair of tokens."""
+
+    access_token = fields.String(
+        required=True,
+        metadata={"description": "JWT (RFC 9068) for the Authorization header", "example": _TOKEN},
+    )
+    refresh_token = fields.String(
+        required=True,
+        metadata={"description": "JWT for POST /v1/auth/refresh, and for nothing else", "example": _TOKEN},
+    )
+    token_type = fields.String(
+        required=True, validate=validate.Equal("Bearer"), metadata={"example": "Bearer"}
+    )
+    expires_in = fields.Integer(required=True, metadata={"description": "seconds", "example": 900})
+    refresh_expires_in = fields.Integer(required=True, metadata={"description": "seconds", "example": 3600})
+    session_id = fields.String(required=True, metadata={"example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"})
+    password_change_required = fields.Boolean(
+        required=True, metadata={"description": "change it with POST /v1/me/password first", "example": False}
+    )
+
+
+class RefreshSchema(Body):
+    """The refresh token, unless it is sent as Bearer."""
+
+    refresh_token = fields.String(
+        validate=validate.Length(min=1, max=8192), metadata={"example": "<refresh token>"}
+    )
+
+
+class PasswordSetupUseSchema(Body):
+    """A setup token and the password of one's own choice."""
+
+    token = fields.String(
+        required=True, validate=validate.Length(min=1, max=256), metadata={"example": "rbac-setup-…"}
+    )
+    new_password = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=1024),
+        metadata={"description": "15 to 256 characters", "example": "marble otter quilts the fjord"},
+    )

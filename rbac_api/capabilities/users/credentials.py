@@ -1,0 +1,96 @@
+"""How a password gets onto an account: setup tokens and the writing of the hash.  Part of the service, in a file of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.capabilities.passwords.service import hasher, require_good_password
+from rbac_api.capabilities.sessions.service import close_user_sessions
+from rbac_api.capabilities.users import queries
+from rbac_api.capabilities.users.errors import SetupTokenInvalid, UserNotFound
+from rbac_api.guard.clearance import Clearance
+from rbac_api.settings import Settings
+from rbac_api.trail.recorder import Target
+
+PREFIX = "rbac-setup-"  # so that secret scanners and people recognise one
+
+
+def issue_setup(connection: Connection, settings: Settings, user_id: str) -> dict[str, Any]:
+    """A new single-use token, the only one of that user that counts; 256 random bits, stored as SHA-256."""
+    now = clock.now()
+    token, expires_at = (
+        PREFIX + secrets.token_urlsafe(32),
+        now + timedelta(seconds=settings.password_setup_seconds),
+    )
+    queries.retire_password_setups(connection, user_id, now)
+    queries.add_password_setup(
+        connection,
+        {"token_hash": _digest(token), "user_id": user_id, "created_at": now, "expires_at": expires_at},
+    )
+    return {"token": token, "expires_at": expires_at}
+
+
+def reset_password(clearance: Clearance, user_id: str) -> dict[str, Any]:
+    """Take the password away, end every session, and give out a setup token: nobody chooses a password for somebody else."""
+    user = queries.find_user(clearance.connection, user_id)
+    if user is None:
+        raise UserNotFound()
+    clearance.require_outranks_user(user.id, user.username)
+    now = clock.now()
+    queries.update_user(
+        clearance.connection,
+        user.id,
+        user.version,
+        {"password_hash": None, "password_temporary": False, "updated_at": now},
+    )
+    ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "password-change")
+    clearance.require_administrator_remains()
+    issued = issue_setup(clearance.connection, clearance.settings, user.id)
+    facts = {"sessions_ended": len(ended), "setup_expires_at": clock.rfc3339(issued["expires_at"])}
+    clearance.record("password.reset", Target("user", user.id, user.username), after=facts)
+    return issued
+
+
+def spend_setup(clearance: Clearance, token: str, new_password: str) -> None:
+    """Choose a password with a setup token.  The token is spent by one conditional update; every session of that user ends."""
+    digest = _digest(token)
+    with clearance.work.database.reading() as connection:
+        setup = queries.find_password_setup(connection, digest, clock.now())
+    if setup is None:
+        raise SetupTokenInvalid()
+    require_good_password(new_password, setup.username)
+    hashed = hasher().hash(new_password)
+    if not queries.find_password_setup(clearance.connection, digest, clock.now()):
+        raise SetupTokenInvalid()
+    queries.spend_password_setup(clearance.connection, digest, clock.now())
+    set_password(clearance, setup.user_id, hashed, action="password.set")
+
+
+def set_password(
+    clearance: Clearance, user_id: str, hashed: str, *, action: str, keep_session: str | None = None
+) -> None:
+    """Put a password that its owner chose onto an account and end her sessions (all but one if it is named)."""
+    user = queries.find_user(clearance.connection, user_id)
+    if user is None:
+        raise UserNotFound()
+    now = clock.now()
+    values = {
+        "password_hash": hashed, "password_temporary": False, "password_changed_at": now, "updated_at": now,
+        "authorization_version": user.authorization_version + 1,
+    }  # fmt: skip
+    queries.update_user(clearance.connection, user.id, user.version, values)
+    queries.retire_password_setups(clearance.connection, user.id, now)
+    ended = close_user_sessions(
+        clearance.connection, user.id, clearance.actor.id or user.id, "password-change", but=keep_session
+    )
+    clearance.record(action, Target("user", user.id, user.username), after={"sessions_ended": len(ended)})
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

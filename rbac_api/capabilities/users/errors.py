@@ -1,0 +1,32 @@
+"""What can go wrong with users."""
+
+from __future__ import annotations
+
+from rbac_api.database.constraints import register_constraint
+from rbac_api.errors import Conflict, NotFound, Unauthenticated
+
+
+class UserNotFound(NotFound):
+    code = "user.not_found"
+    title = "No such user"
+    default_detail = "There is no user with this id. List them with GET /v1/users."
+
+
+class UsernameTaken(Conflict):
+    code = "user.username_taken"
+    title = "The username is taken"
+    default_detail = (
+        "This username, or one that differs only in case or form, is or was somebody's. Choose another."
+    )
+
+
+class SetupTokenInvalid(Unauthenticated):
+    """Unknown, spent, overtaken by a newer one, or late: one answer."""
+
+    code = "setup_token.invalid"
+    title = "The setup token is not valid"
+    default_detail = "This setup token is unknown, used or expired. Ask an administrator for a new one."
+    challenge = "invalid_token"
+
+
+register_constraint("uq_users_username_canonical", UsernameTaken)

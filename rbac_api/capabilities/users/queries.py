@@ -1,0 +1,114 @@
+"""SQL for users and password setup tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
+
+from rbac_api.database.tables import assignments, password_setups, roles, users
+
+
+def find_user(connection: Connection, user_id: str) -> Row[Any] | None:
+    """A user who was not deleted."""
+    return connection.execute(select(users).where(users.c.id == user_id, users.c.status != "deleted")).first()
+
+
+def find_user_by_name(connection: Connection, name: str) -> Row[Any] | None:
+    """By canonical name; also a deleted one, whose name stays taken."""
+    return connection.execute(select(users).where(users.c.username_canonical == name)).first()
+
+
+def any_user(connection: Connection) -> bool:
+    return connection.execute(select(users.c.id).limit(1)).first() is not None
+
+
+def add_user(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(users).values(values))
+
+
+def update_user(connection: Connection, user_id: str, version: int, values: dict[str, Any]) -> bool:
+    """Change the row if it still has that version; the check and the write are one statement."""
+    changed = update(users).where(users.c.id == user_id, users.c.version == version)
+    return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
+
+
+def raise_authorization_version(connection: Connection, user_ids: list[str], now: datetime) -> None:
+    """What these users may do has changed."""
+    raised = {
+        "authorization_version": users.c.authorization_version + 1,
+        "version": users.c.version + 1,
+        "updated_at": now,
+    }
+    connection.execute(update(users).where(users.c.id.in_(user_ids)).values(raised))
+
+
+def end_user_assignments(connection: Connection, user_id: str, now: datetime) -> list[str]:
+    """End everything a user still holds; the names of the roles."""
+    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
+    ending = update(assignments).where(assignments.c.user_id == user_id, still).values(valid_to=now)
+    role_ids = list(connection.execute(ending.returning(assignments.c.role_id)).scalars())
+    return sorted(connection.execute(select(roles.c.name).where(roles.c.id.in_(role_ids))).scalars())
+
+
+def list_users(
+    connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+) -> list[Row[Any]]:
+    """By canonical name."""
+    query = select(users).where(*conditions).order_by(users.c.username_canonical).limit(limit)
+    return list(connection.execute(query.where(users.c.username_canonical > after[0]) if after else query))
+
+
+def count_users(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
+    return connection.execute(select(func.count()).select_from(users).where(*conditions)).scalar_one()
+
+
+def named_like(prefix: str) -> ColumnElement[bool]:
+    """Username or e-mail address begins with this; wildcards are ordinary characters."""
+    return or_(
+        users.c.username_canonical.startswith(prefix, autoescape=True),
+        users.c.email_canonical.startswith(prefix, autoescape=True),
+    )
+
+
+def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
+    """The user holds one of these roles now."""
+    counts = and_(
+        assignments.c.valid_from <= now, or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
+    )
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    mine = and_(assignments.c.user_id == users.c.id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None))
+    return exists(select(1).select_from(joined).where(mine, counts))
+
+
+def add_password_setup(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(password_setups).values(values))
+
+
+def retire_password_setups(connection: Connection, user_id: str, now: datetime) -> None:
+    """Whatever token is out for this user is of no more use."""
+    open_ones = update(password_setups).where(
+        password_setups.c.user_id == user_id, password_setups.c.spent_at.is_(None)
+    )
+    connection.execute(open_ones.values(spent_at=now))
+
+
+def find_password_setup(connection: Connection, token_hash: str, now: datetime) -> Row[Any] | None:
+    """An unspent, timely setup token of an active user, with her name."""
+    joined = password_setups.join(users, password_setups.c.user_id == users.c.id)
+    timely = (
+        password_setups.c.spent_at.is_(None),
+        password_setups.c.expires_at > now,
+        users.c.status == "active",
+    )
+    query = select(password_setups, users.c.username).select_from(joined)
+    return connection.execute(query.where(password_setups.c.token_hash == token_hash, *timely)).first()
+
+
+def spend_password_setup(connection: Connection, token_hash: str, now: datetime) -> bool:
+    """Spend it if nobody did: of many only one succeeds."""
+    spent = update(password_setups).where(
+        password_setups.c.token_hash == token_hash, password_setups.c.spent_at.is_(None)
+    )
+    return connection.execute(spent.values(spent_at=now)).rowcount == 1

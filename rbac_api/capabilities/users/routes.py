@@ -1,0 +1,147 @@
+"""Users over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
+from rbac_api.capabilities.sessions import service as sessions
+from rbac_api.capabilities.sessions.schemas import SessionListSchema
+from rbac_api.capabilities.users import service
+from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
+from rbac_api.capabilities.users.schemas import (
+    CreatedUserSchema,
+    PasswordSetupSchema,
+    UserCreateSchema,
+    UserListSchema,
+    UserPatchSchema,
+    UserQuery,
+    UserSchema,
+)
+from rbac_api.errors import Invalid
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.errors import IdempotencyMismatch, IdempotencyRunning, LastAdministrator, TargetStronger
+from rbac_api.guard.requires import requires
+from rbac_api.web.answers import created_answer, empty_answer, json_answer
+from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.etags import required_tags, tag_of, tagged
+from rbac_api.web.fields import PageQuery
+from rbac_api.web.pagination import page_answer, page_request
+
+blueprint = Blueprint(
+    "users", __name__, url_prefix="/v1/users", tag="Users", description="People and their accounts."
+)
+_REPEATABLE = (IdempotencyMismatch, IdempotencyRunning)
+
+
+@blueprint.route("")
+class Users(MethodView):
+    @requires("users:read")
+    @blueprint.arguments(UserQuery, location="query")
+    @blueprint.response(200, UserListSchema)
+    @blueprint.operation("list_users")
+    def get(self, query: dict[str, Any]) -> Response:
+        """List users
+
+        In order of username. `q` matches the beginning of a username or e-mail address, `role` whoever effectively holds that role.
+        """
+        page = page_request(query)
+        return page_answer(service.list_users(current_clearance(), query, page))
+
+    @requires("users:create")
+    @blueprint.tagged
+    @blueprint.arguments(UserCreateSchema)
+    @blueprint.response(201, CreatedUserSchema)
+    @blueprint.operation("create_user", UsernameTaken, PasswordRefused, HasherBusy, *_REPEATABLE)
+    def post(self, body: dict[str, Any]) -> Response:
+        """Create a user
+
+        Without a `password` the answer carries a single-use setup token, shown this once: hand it to the person. With one, the password
+        is temporary and must be changed after the first sign-in.
+        """
+        user, version = service.create_user(current_clearance(), body)
+        shown = {name: value for name, value in user.items() if name != "password_setup"}
+        return created_answer(user, f"/v1/users/{user['id']}", {"ETag": f'"{tag_of(shown, version)}"'})
+
+
+@blueprint.route("/<uuid:user_id>")
+class User(MethodView):
+    @requires("users:read")
+    @blueprint.tagged
+    @blueprint.response(200, UserSchema)
+    @blueprint.operation("get_user", UserNotFound)
+    def get(self, user_id: Any) -> Response:
+        """Read one user
+
+        The ETag of the answer goes into If-Match of a later change.
+        """
+        user, version = service.get_user(current_clearance(), str(user_id))
+        return tagged(json_answer(user), user, version)
+
+    @requires("users:update")
+    @blueprint.tagged
+    @blueprint.conditional
+    @blueprint.arguments(UserPatchSchema)
+    @blueprint.response(200, UserSchema)
+    @blueprint.operation("update_user", UserNotFound, TargetStronger, LastAdministrator)
+    def patch(self, body: dict[str, Any], user_id: Any) -> Response:
+        """Change a user, or disable her
+
+        Needs the ETag in If-Match. Disabling ends every session at once; enabling again does not bring them back.
+        """
+        user, version = service.update_user(current_clearance(), str(user_id), required_tags(), body)
+        return tagged(json_answer(user), user, version)
+
+    @requires("users:delete")
+    @blueprint.conditional
+    @blueprint.response(204)
+    @blueprint.operation("delete_user", UserNotFound, TargetStronger, LastAdministrator)
+    def delete(self, user_id: Any) -> Response:
+        """Delete a user
+
+        Sessions and assignments end. Neither the id nor the username is ever given out again, and the audit trail keeps its rows.
+        """
+        service.delete_user(current_clearance(), str(user_id), required_tags())
+        return empty_answer()
+
+
+@blueprint.route("/<uuid:user_id>/password-reset")
+class PasswordReset(MethodView):
+    @requires("users:reset-password")
+    @blueprint.response(201, PasswordSetupSchema)
+    @blueprint.operation(
+        "reset_password", UserNotFound, TargetStronger, LastAdministrator, Invalid, *_REPEATABLE
+    )
+    def post(self, user_id: Any) -> Response:
+        """Reset a user's password
+
+        The old password stops working, every session ends, and a single-use setup token is shown this once: hand it to the person, who
+        chooses a new password with *set_password*.
+        """
+        return created_answer(
+            service.reset_password(current_clearance(), str(user_id)), f"/v1/users/{user_id}"
+        )
+
+
+@blueprint.route("/<uuid:user_id>/sessions")
+class UserSessions(MethodView):
+    @requires("sessions:read")
+    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.response(200, SessionListSchema)
+    @blueprint.operation("list_user_sessions", UserNotFound)
+    def get(self, query: dict[str, Any], user_id: Any) -> Response:
+        """List a user's active sessions"""
+        page = page_request(query)
+        service.get_user(current_clearance(), str(user_id))
+        return page_answer(sessions.list_sessions(current_clearance(), {"user": str(user_id)}, page))
+
+    @requires("sessions:revoke")
+    @blueprint.response(204)
+    @blueprint.operation("end_user_sessions", UserNotFound, TargetStronger)
+    def delete(self, user_id: Any) -> Response:
+        """Revoke all of a user's sessions"""
+        service.end_user_sessions(current_clearance(), str(user_id))
+        return empty_answer()

@@ -1,0 +1,88 @@
+"""Shapes of users, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.web.fields import Body, Email, Moment, PageQuery, RoleName, Text
+
+STATUSES = ("active", "disabled")
+_ID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
+
+
+class UserSchema(ma.Schema):
+    """A person with an account."""
+
+    id = fields.String(required=True, metadata={"example": _ID})
+    username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
+    email = fields.String(required=True, allow_none=True, metadata={"example": "ingrid.solberg@example.com"})
+    display_name = fields.String(required=True, allow_none=True, metadata={"example": "Ingrid Solberg"})
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES), metadata={"example": "active"})
+    password_change_required = fields.Boolean(
+        required=True, metadata={"description": "her password was chosen by somebody else"}
+    )
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+    last_login_at = fields.DateTime(required=True, allow_none=True)
+
+
+class PasswordSetupSchema(ma.Schema):
+    """A single-use token for POST /v1/auth/password-setup; shown once."""
+
+    token = fields.String(required=True, metadata={"example": "rbac-setup-…"})
+    expires_at = fields.DateTime(required=True)
+
+
+class CreatedUserSchema(UserSchema):
+    """The new user; without a password in the request also the setup token, shown this once."""
+
+    password_setup = fields.Nested(PasswordSetupSchema)
+
+
+class UserListSchema(ma.Schema):
+    """A page of users, by username."""
+
+    items = fields.List(fields.Nested(UserSchema), required=True)
+    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
+    total = fields.Integer(metadata={"description": "with `count=true`: all matching rows"})
+
+
+class UserCreateSchema(Body):
+    """A new user.  Roles are given afterwards, each as a resource of its own."""
+
+    username = Text(
+        required=True,
+        shortest=1,
+        longest=256,
+        metadata={"example": "ingrid.solberg", "description": "unique, whatever the case or Unicode form"},
+    )
+    email = Email(allow_none=True, metadata={"example": "ingrid.solberg@example.com"})
+    display_name = Text(longest=256, allow_none=True, metadata={"example": "Ingrid Solberg"})
+    password = fields.String(
+        validate=validate.Length(max=1024),
+        metadata={
+            "description": "15 to 256 characters, temporary; without it the answer holds a setup token",
+            "example": "marble otter quilts the fjord",
+        },
+    )
+
+
+class UserPatchSchema(Body):
+    """What may change of a user."""
+
+    email = Email(allow_none=True, metadata={"example": "ingrid@example.com"})
+    display_name = Text(longest=256, allow_none=True, metadata={"example": "Ingrid Solberg"})
+    status = fields.String(
+        validate=validate.OneOf(STATUSES),
+        metadata={"description": "`disabled` ends every session", "example": "disabled"},
+    )
+
+
+class UserQuery(PageQuery):
+    """Which users."""
+
+    q = Text(longest=128, shortest=1, metadata={"description": "beginning of username or e-mail address"})
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    role = RoleName(metadata={"description": "effectively held"})
+    created_after = Moment()

@@ -1,0 +1,263 @@
+"""Accounts: creating, changing, disabling, deleting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row
+
+from rbac_api import clock
+from rbac_api.capabilities.passwords.service import hasher, require_good_password
+from rbac_api.capabilities.sessions.service import close_user_sessions
+from rbac_api.capabilities.users import queries
+from rbac_api.capabilities.users.credentials import issue_setup, reset_password, set_password, spend_setup
+from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
+from rbac_api.database.tables import users
+from rbac_api.database.types import new_id
+from rbac_api.decision.names import canonical, username_problem
+from rbac_api.errors import Fault, Invalid
+from rbac_api.guard.clearance import Clearance
+from rbac_api.trail.fields import changes, tracked
+from rbac_api.trail.recorder import Target
+from rbac_api.web.etags import require_match
+from rbac_api.web.pagination import Page, PageRequest, cut
+from rbac_api.web.problems import PreconditionFailed
+
+__all__ = [
+    "NewUser",
+    "add_user",
+    "create_user",
+    "delete_user",
+    "describe",
+    "end_user_sessions",
+    "find_user",
+    "get_user",
+    "issue_setup",
+    "known_user",
+    "list_users",
+    "no_users",
+    "note_authority_change",
+    "reset_password",
+    "set_password",
+    "spend_setup",
+    "update_profile",
+    "update_user",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUser:
+    """What a new account is made of; with a ``password_hash`` it is temporary unless ``password_final``."""
+
+    username: str
+    email: str | None = None
+    display_name: str | None = None
+    password_hash: str | None = None
+    password_final: bool = False
+
+
+def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """A new user and the row's version.  Without a password the answer holds a setup token, shown this once."""
+    username, password = body["username"], body.get("password")
+    require_good_name(username)
+    hashed = None
+    if password is not None:
+        require_good_password(password, username, pointer="/password")
+        hashed = hasher().hash(password)  # before the write lock is taken: others go on meanwhile
+    new = NewUser(
+        username=username,
+        email=body.get("email"),
+        display_name=body.get("display_name"),
+        password_hash=hashed,
+    )
+    user = add_user(clearance, new)
+    answer = describe(user)
+    if hashed is None:
+        answer["password_setup"] = issue_setup(clearance.connection, clearance.settings, user.id)
+    return answer, user.version
+
+
+def add_user(clearance: Clearance, new: NewUser) -> Row[Any]:
+    """Write the account and its event.  409 if the canonical name is or was somebody's."""
+    name = canonical(new.username)
+    if queries.find_user_by_name(clearance.connection, name):
+        raise UsernameTaken()
+    now, user_id = clock.now(), new_id()
+    row = {
+        "id": user_id, "username": new.username, "username_canonical": name, "status": "active", "created_at": now, "updated_at": now,
+        "password_hash": new.password_hash, "password_temporary": new.password_hash is not None and not new.password_final,
+        "password_changed_at": now if new.password_hash else None, "version": 1, "authorization_version": 1, **_profile(new.email, new.display_name),
+    }  # fmt: skip
+    queries.add_user(clearance.connection, row)
+    clearance.record("user.created", Target("user", user_id, new.username), after=tracked("users", row))
+    return find_user(clearance.connection, user_id)
+
+
+def get_user(clearance: Clearance, user_id: str) -> tuple[dict[str, Any], int]:
+    """One user and the row's version."""
+    user = find_user(clearance.connection, user_id)
+    return describe(user), user.version
+
+
+def no_users(clearance: Clearance) -> bool:
+    """Whether the database has no account at all yet."""
+    return not queries.any_user(clearance.connection)
+
+
+def known_user(clearance: Clearance, username: str) -> Row[Any] | None:
+    """Whoever has, or had, this name."""
+    return queries.find_user_by_name(clearance.connection, canonical(username))
+
+
+def find_user(connection: Connection, user_id: str) -> Row[Any]:
+    """The row; 404 for an unknown or deleted user."""
+    user = queries.find_user(connection, user_id)
+    if user is None:
+        raise UserNotFound()
+    return user
+
+
+def list_users(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
+    """Users by name; by prefix of name or mail, status, effective role, and time of creation."""
+    conditions = _conditions(clearance, filters)
+    rows = queries.list_users(clearance.connection, conditions, page.after, page.limit + 1)
+    total = queries.count_users(clearance.connection, conditions) if page.count else None
+    found = cut(rows, page, lambda row: (row.username_canonical,), total)
+    return Page([describe(row) for row in found.items], found.next_key, found.total)
+
+
+def update_user(
+    clearance: Clearance, user_id: str, tags: frozenset[str], body: Mapping[str, Any]
+) -> tuple[dict[str, Any], int]:
+    """Change profile and status.  Disabling ends every session; 409 ``admin.last``, 403 ``target.stronger``, 412 stale."""
+    user = find_user(clearance.connection, user_id)
+    clearance.require_outranks_user(user.id, user.username)
+    require_match(tags, describe(user), user.version)
+    status = body.get("status", user.status)
+    _change(clearance, user, {**_changed_profile(body), "status": status})
+    if status == "disabled" and user.status == "active":
+        clearance.require_administrator_remains()
+    return get_user(clearance, user_id)
+
+
+def update_profile(clearance: Clearance, body: Mapping[str, Any]) -> None:
+    """Change one's own display name and mail address."""
+    _change(clearance, find_user(clearance.connection, clearance.actor.id or ""), _changed_profile(body))
+
+
+def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> None:
+    """End sessions and assignments and leave a nameless tombstone, so that neither id nor username is given out again."""
+    user = find_user(clearance.connection, user_id)
+    clearance.require_outranks_user(user.id, user.username)
+    require_match(tags, describe(user), user.version)
+    now = clock.now()
+    gone = {
+        "status": "deleted", "email": None, "email_canonical": None, "display_name": None, "password_hash": None, "deleted_at": now,
+        "updated_at": now, "authorization_version": user.authorization_version + 1,
+    }  # fmt: skip
+    _write(clearance, user, gone)
+    queries.retire_password_setups(clearance.connection, user.id, now)
+    ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "user-deleted")
+    roles = queries.end_user_assignments(clearance.connection, user.id, now)
+    clearance.require_administrator_remains()
+    before = {**tracked("users", user._mapping), "roles": roles}
+    clearance.record(
+        "user.deleted",
+        Target("user", user.id, user.username),
+        before=before,
+        after={"sessions_ended": len(ended)},
+    )
+
+
+def end_user_sessions(clearance: Clearance, user_id: str) -> None:
+    """End every active session of a user."""
+    user = find_user(clearance.connection, user_id)
+    if user.id != clearance.actor.id:
+        clearance.require_outranks_user(user.id, user.username)
+    ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "admin")
+    if ended:
+        clearance.record(
+            "sessions.ended",
+            Target("user", user.id, user.username),
+            after={"sessions": ended[:50], "count": len(ended)},
+        )
+
+
+def note_authority_change(clearance: Clearance, user_ids: list[str]) -> None:
+    """What these users may do has changed: raise their ``av`` and ETag."""
+    queries.raise_authorization_version(clearance.connection, user_ids, clock.now())
+
+
+def require_good_name(username: str) -> None:
+    """422 with the reason unless the name can be given to somebody."""
+    problem = username_problem(username)
+    if problem:
+        raise Invalid(faults=(Fault("/username", "username.invalid", problem),))
+
+
+def describe(row: Row[Any]) -> dict[str, Any]:
+    """A user as shown to those who may read users."""
+    return {
+        "id": row.id,
+        "username": row.username,
+        "email": row.email,
+        "display_name": row.display_name,
+        "status": row.status,
+        "password_change_required": row.password_temporary,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "last_login_at": row.last_login_at,
+    }
+
+
+def _change(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None:
+    before, after = changes("users", user._mapping, {**user._mapping, **values})
+    if not after:
+        return
+    action = "user.updated"
+    if "status" in after:
+        action = "user.disabled" if after["status"] == "disabled" else "user.enabled"
+        values["authorization_version"] = user.authorization_version + 1
+    _write(clearance, user, {**values, "updated_at": clock.now()})
+    if action == "user.disabled":
+        after["sessions_ended"] = len(
+            close_user_sessions(clearance.connection, user.id, clearance.actor.id, "user-disabled")
+        )
+    clearance.record(action, Target("user", user.id, user.username), before=before, after=after)
+
+
+def _write(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None:
+    if not queries.update_user(clearance.connection, user.id, user.version, values):
+        raise PreconditionFailed()
+
+
+def _conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    status = filters.get("status")
+    found = [users.c.status == status if status else users.c.status != "deleted"]
+    if prefix := filters.get("q"):
+        found.append(queries.named_like(canonical(prefix)))
+    if role := filters.get("role"):
+        found.append(queries.holds_role(clearance.graph().seniors(role), clock.now()))
+    if after := filters.get("created_after"):
+        found.append(users.c.created_at > after)
+    return found
+
+
+def _profile(email: str | None, display_name: str | None) -> dict[str, Any]:
+    return {
+        "email": email,
+        "email_canonical": canonical(email) if email else None,
+        "display_name": display_name,
+    }
+
+
+def _changed_profile(body: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {name: body[name] for name in ("display_name",) if name in body}
+    if "email" in body:
+        found |= {
+            "email": body["email"],
+            "email_canonical": canonical(body["email"]) if body["email"] else None,
+        }
+    return found

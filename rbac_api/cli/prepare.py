@@ -1,0 +1,111 @@
+"""Making a database ready: schema, built-in roles, a signing key, the first administrator, example data."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from flask import Flask
+
+from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.keys.service import ensure_key
+from rbac_api.capabilities.passwords.service import Hasher, require_good_password
+from rbac_api.capabilities.policy.service import EXAMPLE, SYSTEM, load_document, read_file, reconcile_system
+from rbac_api.capabilities.users.service import NewUser, add_user, no_users, require_good_name
+from rbac_api.database.engine import Database
+from rbac_api.database.migrate import upgrade
+from rbac_api.database.session import UnitOfWork
+from rbac_api.decision.evaluate import ADMIN
+from rbac_api.guard.clearance import Clearance, operator_clearance
+from rbac_api.guard.keyring import Keyring
+from rbac_api.guard.snapshot import Snapshot
+from rbac_api.settings import Settings
+from rbac_api.trail.recorder import Target
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What preparing did; ``password`` only if one was generated, and then only here."""
+
+    lines: list[str] = field(default_factory=list)
+    username: str | None = None
+    password: str | None = None
+
+
+@contextmanager
+def operator_unit(
+    settings: Settings, database: Database, *, writes: bool = True, system: bool = False
+) -> Iterator[Clearance]:
+    """One unit of work with the operator's (or the system's) clearance, outside any request."""
+    snapshot = Snapshot(database, Keyring(settings, database))
+    try:
+        with UnitOfWork(database, writes=writes) as work:
+            yield operator_clearance(work, snapshot, settings, system=system)
+    finally:
+        snapshot.close()
+
+
+def prepare(settings: Settings, database: Database) -> Prepared:
+    """Bring a database from whatever it is to ready.  Safe to repeat, and for several nodes to do at once."""
+    done = Prepared()
+    before, after = upgrade(database)
+    if before != after:
+        done.lines.append(f"Database schema: migrated from {before or 'nothing'} to {after}.")
+    with operator_unit(settings, database, system=True) as clearance:
+        changed = reconcile_system(clearance, read_file(SYSTEM))
+        if changed:
+            done.lines.append(f"Built-in permissions and roles: {changed} put in place.")
+        if ensure_key(clearance):
+            done.lines.append(f"Signing key: made a new one for {settings.signing_algorithm}.")
+    _prepare_people(settings, database, done)
+    return done
+
+
+def _prepare_people(settings: Settings, database: Database, done: Prepared) -> None:
+    with operator_unit(settings, database, writes=False) as clearance:
+        if not no_users(clearance):
+            return
+    password = settings.admin_password or secrets.token_urlsafe(18)
+    require_good_name(settings.admin_username)
+    if settings.admin_password:
+        require_good_password(password, settings.admin_username, pointer="/RBAC_ADMIN_PASSWORD")
+    hashed = hash_password(settings, password)
+    with operator_unit(settings, database, system=True) as clearance:
+        if not no_users(clearance):
+            return  # another node was first
+        create_administrator(clearance, settings.admin_username, hashed, final=bool(settings.admin_password))
+        if settings.seed_example:
+            loaded = load_document(clearance, read_file(EXAMPLE), EXAMPLE.name)
+            done.lines.append(
+                f"Example company: {loaded.users} people, {loaded.roles} roles, {loaded.permissions} permissions."
+            )
+    done.username = settings.admin_username
+    done.password = None if settings.admin_password else password
+
+
+def create_administrator(clearance: Clearance, username: str, hashed: str, *, final: bool) -> None:
+    """A user who holds ``admin``."""
+    user = add_user(clearance, NewUser(username=username, password_hash=hashed, password_final=final))
+    assign_role(clearance, user.id, ADMIN, "first administrator")
+    clearance.record(
+        "admin.created", Target("user", user.id, username), after={"password_temporary": not final}
+    )
+
+
+def hash_password(settings: Settings, password: str) -> str:
+    """Hash outside any application."""
+    hasher = Hasher(settings)
+    try:
+        return hasher.hash(password)
+    finally:
+        hasher.close()
+
+
+def application_parts(app: Flask) -> tuple[Settings, Database]:
+    """The settings and the database of an application."""
+    guard = app.extensions["rbac-api"]
+    return guard.settings, guard.database

@@ -1,0 +1,110 @@
+"""The production server: gunicorn with threads, set up in Python, after the database was made ready."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gunicorn
+from gunicorn.app.base import BaseApplication
+
+from rbac_api.cli.prepare import Prepared, prepare
+from rbac_api.database.engine import Database
+from rbac_api.errors import ServiceError
+from rbac_api.settings import Settings, complete
+
+
+class Server(BaseApplication):
+    """gunicorn, configured from the settings instead of a file."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in _options(self.settings).items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        from rbac_api.factory import create_app
+
+        return create_app(self.settings)
+
+
+def serve(settings: Settings | None = None) -> None:
+    """Make ready, say so, and serve until told to stop.  Ends the process with a clear message if the settings are refused."""
+    try:
+        chosen = complete(settings or Settings.from_environment())
+        database = Database(chosen)
+        done = prepare(chosen, database)
+        database.dispose()
+    except ServiceError as fault:
+        sys.exit(_refusal(fault))
+    _welcome(chosen, done)
+    gunicorn.SERVER_SOFTWARE = "rbac-api"
+    folder = _metrics_folder()
+    try:
+        Server(chosen).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        "bind": f"{settings.host}:{settings.port}",
+        "workers": settings.worker_count,
+        "worker_class": "gthread",
+        "threads": settings.threads
+        + settings.signin_queue,  # those who wait for the password hasher must not keep others waiting
+        "timeout": 60,
+        "graceful_timeout": 10,
+        "keepalive": 5,
+        "limit_request_line": 8190,
+        "limit_request_field_size": 16380,
+        "forwarded_allow_ips": "",
+        "control_socket_disable": True,
+        "loglevel": "warning",
+        "accesslog": None,
+        "child_exit": _child_exit,
+    }
+
+
+def _child_exit(_server: Any, worker: Any) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def _metrics_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="rbac-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    return folder
+
+
+def _welcome(settings: Settings, done: Prepared) -> None:
+    address = f"http://{settings.host}:{settings.port}"
+    lines = [*done.lines]
+    if settings.embedded:
+        lines.append(
+            f"Data and keys: {Path(settings.data_dir).absolute()} (mode 0600; keep a copy of secret_key with your backups)."
+        )
+    if done.password:
+        lines += [
+            "",
+            f"Administrator: {done.username}",
+            f"One-time password: {done.password}",
+            "It is shown this once; you will be asked to choose your own.",
+            "",
+        ]
+    elif done.username:
+        lines.append(f"Administrator: {done.username}, with the password you gave.")
+    lines.append(f"Swagger UI: {address}/docs" if settings.docs else f"Serving at {address}")
+    print("\n".join(lines), flush=True)  # noqa: T201 -- this is what the person who typed `make run` reads
+
+
+def _refusal(fault: ServiceError) -> str:
+    return f"rbac-api does not start.\n{fault.detail}"

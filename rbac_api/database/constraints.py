@@ -1,0 +1,85 @@
+"""From what a database complains about to what the service says.
+
+Capabilities register, next to their error classes, which constraint's violation means which error; a violated constraint then
+reads exactly like the refusal that a check beforehand would have given.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from rbac_api.database.tables import metadata
+from rbac_api.errors import ServiceError, Unavailable
+
+_meanings: dict[str, type[ServiceError]] = {}
+_RETRY_STATES = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+
+
+class Clash(Unavailable):
+    """Two transactions met; running the whole unit of work again is safe and usually succeeds."""
+
+    code = "database.clash"
+
+
+class DatabaseDown(Unavailable):
+    """The database does not answer, refuses to write, or kept us waiting too long."""
+
+    code = "database.unavailable"
+    default_detail = (
+        "The database cannot answer right now; nothing was changed. Try again after the time in Retry-After."
+    )
+
+
+def register_constraint(name: str, meaning: type[ServiceError]) -> None:
+    """Declare that violating the constraint or unique index ``name`` means ``meaning``."""
+    _meanings[name] = meaning
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let only errors of this service out; the database's own words go into ``internal``, for the log."""
+    try:
+        yield
+    except IntegrityError as fault:
+        meaning = _meanings.get(violated_constraint(fault) or "")
+        if meaning is None:
+            raise
+        raise meaning(internal=str(fault.orig)) from fault
+    except (OperationalError, InterfaceError, PoolTimeout) as fault:
+        raise _outage(fault) from fault
+    except DBAPIError as fault:
+        if not fault.connection_invalidated:
+            raise
+        raise DatabaseDown(internal=str(fault.orig)) from fault
+
+
+def _outage(fault: OperationalError | InterfaceError | PoolTimeout) -> Unavailable:
+    original = getattr(fault, "orig", None)
+    if getattr(original, "sqlstate", None) in _RETRY_STATES:
+        return Clash(internal=str(original))
+    return DatabaseDown(internal=f"{type(original or fault).__name__}: {original or fault}")
+
+
+def violated_constraint(fault: IntegrityError) -> str | None:
+    """The name of the constraint: PostgreSQL tells it, for SQLite it is found by the columns its message names."""
+    if isinstance(fault.orig, sqlite3.Error):
+        return _named_by_columns(str(fault.orig))
+    return getattr(getattr(fault.orig, "diag", None), "constraint_name", None)
+
+
+def _named_by_columns(message: str) -> str | None:
+    columns = re.findall(r"(\w+)\.(\w+)", message)
+    if not columns or not message.startswith("UNIQUE"):
+        return None
+    table = metadata.tables[columns[0][0]]
+    wanted = [column for _, column in columns]
+    for constraint in (*table.constraints, *(index for index in table.indexes if index.unique)):
+        if constraint.name and [column.name for column in constraint.columns] == wanted:
+            return str(constraint.name)
+    return None

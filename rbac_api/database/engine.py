@@ -1,0 +1,143 @@
+"""Engines, set up so that SQLite and PostgreSQL keep the same promises (the package's docstring names them)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url, text
+
+from rbac_api.database.constraints import DatabaseDown, translated
+from rbac_api.settings import Settings
+
+WRITE_LOCK = 0x52424143  # "RBAC": the one advisory lock that every writing transaction takes first
+# read-only or shutting-down server: the connection is of no more use, though it still answers (a demoted primary does)
+_LOST_STATES = frozenset({"25006", "57P01", "57P02", "57P03"})
+
+Announcement = Callable[[int], None]
+
+
+class Database:
+    """One database, as this process uses it.  ``reading`` and ``writing`` are the only ways in."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.on_sqlite = settings.on_sqlite
+        self.timeout = settings.database_timeout
+        self.engine = _sqlite_engine(settings) if self.on_sqlite else _postgresql_engine(settings)
+        self._turn = threading.Lock()
+        self._listeners: list[Announcement] = []
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees committed rows.  On SQLite it is one snapshot; on PostgreSQL each statement sees its own."""
+        with translated(), self.engine.connect() as connection:
+            if not self.on_sqlite:
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
+    @contextmanager
+    def streaming(self) -> Iterator[Connection]:
+        """A reading transaction that may hold a server-side cursor: for answers too long for memory."""
+        with translated(), self.engine.connect() as connection:
+            yield connection.execution_options(stream_results=True, max_row_buffer=500)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The one writer: a transaction that nobody else's can overlap.  Commits when the block ends, rolls back if it raises."""
+        with translated(), self._waiting_turn(), self.engine.connect() as connection:
+            connection.info["published"] = None
+            with connection.execution_options(writer=True).begin():
+                if not self.on_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+                yield connection
+            published = connection.info.pop("published")
+        if published is not None:
+            for listener in self._listeners:
+                listener(published)
+
+    def on_publication(self, listener: Announcement) -> None:
+        """Call ``listener`` with the trail's newest ``seq`` after each commit that published one (see ``publish``)."""
+        self._listeners.append(listener)
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _waiting_turn(self) -> Iterator[None]:
+        """On SQLite threads queue fairly here, since its own busy wait is a lottery; other processes meet at BEGIN IMMEDIATE."""
+        if not self.on_sqlite:
+            yield
+            return
+        if not self._turn.acquire(timeout=self.timeout):
+            raise DatabaseDown(internal="waited too long for the write lock of this process")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+
+def publish(connection: Connection, seq: int) -> None:
+    """Note that this transaction changes what may be decided, up to trail event ``seq``; told to everybody when it commits."""
+    connection.info["published"] = seq
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_notify('rbac_trail', :seq)"), {"seq": str(seq)})
+
+
+def _sqlite_engine(settings: Settings) -> Engine:
+    engine = create_engine(
+        settings.url,
+        connect_args={"timeout": settings.database_timeout, "check_same_thread": False},
+        pool_size=settings.threads + 4,
+        max_overflow=settings.signin_queue,
+        pool_timeout=settings.database_timeout,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not open transactions of its own
+        pragmas = (
+            f"busy_timeout={settings.database_timeout * 1000}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        )
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _(connection: Connection) -> None:
+        writer = connection.get_execution_options().get("writer")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(settings: Settings) -> Engine:
+    milliseconds = settings.database_timeout * 1000
+    engine = create_engine(
+        make_url(settings.url.replace("postgres://", "postgresql://", 1)).set(
+            drivername="postgresql+psycopg"
+        ),
+        connect_args={
+            "connect_timeout": settings.database_timeout,
+            "options": f"-c timezone=UTC -c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000",
+            "application_name": "rbac-api",
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+        },
+        pool_size=settings.threads + 2,
+        max_overflow=8,
+        pool_timeout=settings.database_timeout,
+        pool_pre_ping=True,
+    )
+
+    @event.listens_for(engine, "handle_error")
+    def _(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) in _LOST_STATES:
+            context.is_disconnect = True
+
+    return engine

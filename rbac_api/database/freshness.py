@@ -1,0 +1,188 @@
+"""Did anybody commit anything that matters since I last looked?  Asked on every request, so it may cost next to nothing.
+
+SQLite: ``PRAGMA data_version`` on a connection kept per thread; it changes as soon as any other connection, of any process, has
+committed.  No request can miss a commit that was answered before it.
+
+PostgreSQL: a follower thread listens for the notification each publishing commit sends, and holds a *lease* that it renews with a
+heartbeat.  Notifications are asynchronous, so by themselves they would leave a gap of milliseconds.  The gap is closed by the
+writer: after its commit and before it answers, it waits until every follower has acknowledged the revision, or until the lease of
+one that does not answer must have run out.  Followers acknowledge through their connection's ``application_name``, visible in
+``pg_stat_activity``: a dead worker's disappears with its connection, and an acknowledgement writes nothing.  A worker whose lease
+has run out cannot tell whether it is fresh, so it reads the database on each request until it can.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import psycopg
+from sqlalchemy import text
+
+from rbac_api import clock
+from rbac_api.database.constraints import DatabaseDown
+from rbac_api.database.engine import Database
+from rbac_api.database.types import new_id
+
+LEASE_SECONDS = 2.0
+HEARTBEAT_SECONDS = 0.5
+_FOLLOWER = "rbac-follower:"
+
+
+class Gate(Protocol):
+    """What the guard asks before each decision."""
+
+    def unchanged(self) -> bool:
+        """True if nothing that matters was committed, by anybody, since this thread's last ``refresh``."""
+
+    def refresh(self, read: Callable[[], int]) -> None:
+        """Run ``read``, which brings memory up to date and returns the revision reached, and remember where that was."""
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+
+
+def open_gate(database: Database) -> Gate:
+    """The gate that fits the engine."""
+    return SqliteGate(database) if database.on_sqlite else PostgresGate(database)
+
+
+class SqliteGate:
+    """``PRAGMA data_version`` per thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._path = database.engine.url.database or ""
+        self._own = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+
+    def unchanged(self) -> bool:
+        return getattr(self._own, "seen", None) == self._version()
+
+    def refresh(self, read: Callable[[], int]) -> None:
+        version = self._version()  # before reading: a commit in between is then noticed next time
+        read()
+        self._own.seen = version
+
+    def close(self) -> None:
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+        self._own = threading.local()
+
+    def _version(self) -> int:
+        try:
+            cursor = self._own.cursor
+        except AttributeError:
+            cursor = self._open()
+        try:
+            version: int = cursor.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error as fault:
+            raise DatabaseDown(internal=f"data_version: {fault}") from fault
+        return version
+
+    def _open(self) -> sqlite3.Cursor:
+        connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        self._opened.append(connection)
+        self._own.cursor = connection.cursor()
+        return self._own.cursor  # type: ignore[no-any-return]
+
+
+class PostgresGate:
+    """A follower with a lease; see the module's docstring for why this is exact and not merely quick."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._name = _FOLLOWER + new_id()[-12:]
+        self._lease_until = 0.0
+        self._announced = 0
+        self._applied = -1
+        self._follower: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._stopping = threading.Event()
+        database.on_publication(self._published)
+
+    def unchanged(self) -> bool:
+        if self._follower is None:
+            self._start()
+        return self._announced <= self._applied and clock.monotonic() < self._lease_until
+
+    def refresh(self, read: Callable[[], int]) -> None:
+        announced = self._announced
+        reached = read()
+        self._applied = max(announced, reached)
+
+    def close(self) -> None:
+        self._stopping.set()
+        if self._follower is not None:
+            self._follower.join(timeout=LEASE_SECONDS)
+            self._follower = None
+
+    def _published(self, seq: int) -> None:
+        self._announced = max(self._announced, seq)
+        self._await_followers(seq)
+
+    def _await_followers(self, seq: int) -> None:
+        deadline = clock.monotonic() + LEASE_SECONDS
+        pause = 0.0005
+        while self._lagging(seq) and clock.monotonic() < deadline:
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+
+    def _lagging(self, seq: int) -> bool:
+        query = text(
+            "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE :like"
+        )
+        try:
+            with self._database.reading() as connection:
+                names = connection.execute(query, {"like": _FOLLOWER + "%"}).scalars().all()
+        except DatabaseDown:
+            return True  # cannot tell: wait for the leases to run out
+        return any(_acknowledged(name) < seq for name in names if not name.startswith(self._name))
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._follower is None:
+                self._follower = threading.Thread(target=self._follow, name="rbac-follower", daemon=True)
+                self._follower.start()
+
+    def _follow(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._connect() as connection:
+                    self._listen(connection)
+            except psycopg.Error:
+                self._stopping.wait(
+                    HEARTBEAT_SECONDS
+                )  # the lease runs out meanwhile, and requests read the database
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)
+        return psycopg.connect(
+            *arguments, **options, autocommit=True, application_name=f"{self._name}:0", connect_timeout=2
+        )
+
+    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute("LISTEN rbac_trail")
+        while not self._stopping.is_set():
+            began = clock.monotonic()
+            row = connection.execute("SELECT coalesce(max(seq), 0) FROM trail_events").fetchone()
+            self._acknowledge(connection, row[0] if row else 0)
+            self._lease_until = began + LEASE_SECONDS
+            while (left := began + HEARTBEAT_SECONDS - clock.monotonic()) > 0:
+                for notification in connection.notifies(timeout=left, stop_after=1):
+                    self._acknowledge(connection, int(notification.payload))
+
+    def _acknowledge(self, connection: psycopg.Connection[Any], seq: int) -> None:
+        """First take notice, then say so: from here on no request of this worker is answered from older memory."""
+        self._announced = max(self._announced, seq)
+        connection.execute(
+            "SELECT set_config('application_name', %s, false)", (f"{self._name}:{self._announced}",)
+        )
+
+
+def _acknowledged(name: str) -> int:
+    digits = name.rpartition(":")[2]
+    return int(digits) if digits.isdigit() else 0

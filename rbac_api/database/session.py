@@ -1,0 +1,50 @@
+"""One request, one unit of work: opened when first needed, committed at the edge, rolled back on any exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection
+
+from rbac_api.database.engine import Database
+
+
+class UnitOfWork:
+    """A transaction that begins with the first use of ``connection`` and ends with the ``with`` block.
+
+    A unit that never asks for a connection costs nothing, which is what keeps the guard's hot path free of I/O.
+    """
+
+    def __init__(self, database: Database, *, writes: bool) -> None:
+        self.database = database
+        self.writes = writes
+        self.on_open: Callable[[], None] = lambda: None  # called once, with the transaction begun
+        self.notes: dict[str, Any] = {}  # what those working in this unit want to remember of it
+        self._stack = ExitStack()
+        self._connection: Connection | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The transaction's connection; the write lock is taken here for a unit that writes."""
+        if self._connection is None:
+            way_in = self.database.writing if self.writes else self.database.reading
+            self._connection = self._stack.enter_context(way_in())
+            self.on_open()
+        return self._connection
+
+    @property
+    def opened(self) -> bool:
+        """Whether anybody asked for the connection."""
+        return self._connection is not None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection = None
+        self._stack.__exit__(kind, fault, trace)

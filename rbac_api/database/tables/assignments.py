@@ -1,0 +1,29 @@
+"""Who holds which role, from when to when, by whom and why."""
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text
+
+from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.types import ID, UtcDateTime
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("users.id"), nullable=False, index=True),
+    Column("role_id", ID, ForeignKey("roles.id"), nullable=False, index=True),
+    Column("valid_from", UtcDateTime, nullable=False),
+    Column("valid_to", UtcDateTime),
+    Column("reason", Text),
+    Column("assigned_by", ID),  # a user; empty when the system or the command line did it
+    Column("assigned_at", UtcDateTime, nullable=False),
+    CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="period"),
+)
+
+Index(
+    "uq_assignments_open",
+    assignments.c.user_id,
+    assignments.c.role_id,
+    unique=True,
+    sqlite_where=assignments.c.valid_to.is_(None),
+    postgresql_where=assignments.c.valid_to.is_(None),
+)

@@ -1,0 +1,25 @@
+"""What can be allowed: ``resource:verb``.  Deleting one ends it; its name may be used again by a new one."""
+
+from sqlalchemy import Boolean, Column, Index, String, Table, Text
+
+from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.types import ID, UtcDateTime
+
+permissions = Table(
+    "permissions",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(130), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("system", Boolean, nullable=False, default=False),  # this service's own: cannot be deleted
+    Column("valid_from", UtcDateTime, nullable=False),
+    Column("valid_to", UtcDateTime),
+)
+
+Index(
+    "uq_permissions_name_open",
+    permissions.c.name,
+    unique=True,
+    sqlite_where=permissions.c.valid_to.is_(None),
+    postgresql_where=permissions.c.valid_to.is_(None),
+)

@@ -1,0 +1,30 @@
+"""Roles.  Deleting one ends it; a later role of the same name is another role, which nobody holds."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
+
+from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.types import ID, UtcDateTime
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("description", Text, nullable=False, default=""),
+    Column("system", Boolean, nullable=False, default=False),
+    # listed: what role_permissions says; all: every permission, also those added later; reads: every `:read` of this service
+    Column("grants", String(8), nullable=False, default="listed"),
+    Column("version", Integer, nullable=False, default=1),
+    Column("valid_from", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("valid_to", UtcDateTime),
+    CheckConstraint("grants IN ('listed', 'all', 'reads')", name="grants"),
+)
+
+Index(
+    "uq_roles_name_open",
+    roles.c.name,
+    unique=True,
+    sqlite_where=roles.c.valid_to.is_(None),
+    postgresql_where=roles.c.valid_to.is_(None),
+)

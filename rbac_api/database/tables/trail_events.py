@@ -1,0 +1,33 @@
+"""The trail: append-only, totally ordered, hash-chained.  ``before`` and ``after`` are canonical JSON text, because they are hashed."""
+
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text
+
+from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.types import ID, UtcDateTime
+
+trail_events = Table(
+    "trail_events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor_type", String(16), nullable=False),
+    Column("actor_id", String(64)),
+    Column("actor_name", String(256)),
+    Column("session_id", ID),
+    Column("action", String(64), nullable=False),
+    Column("target_type", String(32)),
+    Column("target_id", String(192)),
+    Column("target_name", String(256)),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text),
+    Column("before", Text),
+    Column("after", Text),
+    Column("ip", String(64)),
+    Column("request_id", String(128)),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("ix_trail_events_actor_id", "actor_id", "seq"),
+    Index("ix_trail_events_target_id", "target_id", "seq"),
+    Index("ix_trail_events_action", "action", "seq"),
+    Index("ix_trail_events_at", "at"),
+)

@@ -1,0 +1,30 @@
+"""People.  A deleted user stays as a nameless tombstone, so that neither id nor username is ever given out again."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table
+
+from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.types import ID, UtcDateTime
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("username", String(256), nullable=False),  # as typed, for display
+    Column("username_canonical", String(1024), nullable=False, unique=True),  # NFKC, case-folded, trimmed
+    Column("email", String(320)),
+    Column("email_canonical", String(1024)),
+    Column("display_name", String(256)),
+    Column("status", String(16), nullable=False),
+    Column("password_hash", String(128)),
+    Column("password_temporary", Boolean, nullable=False, default=False),  # chosen by somebody else
+    Column("password_changed_at", UtcDateTime),
+    Column("version", Integer, nullable=False, default=1),  # of the row and its roles; part of the ETag
+    Column("authorization_version", Integer, nullable=False, default=1),  # `av` in tokens
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("last_login_at", UtcDateTime),
+    Column("deleted_at", UtcDateTime),
+    CheckConstraint("status IN ('active', 'disabled', 'deleted')", name="status"),
+    Index("ix_users_email_canonical", "email_canonical"),
+    Index("ix_users_created_at", "created_at"),
+)

@@ -1,0 +1,46 @@
+"""Column types that behave alike on SQLite and PostgreSQL, and the one maker of ids."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Uuid
+from sqlalchemy.types import TypeDecorator
+
+ID = Uuid(as_uuid=False)
+"""UUIDs as lower-case strings with hyphens on both engines."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC.  SQLite forgets offsets, so naive values are refused on the way in and UTC is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone cannot be stored")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, 12 bits of their fraction, 62 random bits; sorts by creation."""
+    nanoseconds = time.time_ns()
+    milliseconds, rest = divmod(nanoseconds, 1_000_000)
+    fraction = rest * 4096 // 1_000_000
+    high = milliseconds << 16 | 0x7000 | fraction
+    low = 1 << 63 | secrets.randbits(62)
+    text = f"{high:016x}{low:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,103 @@
+"""The one document format for permissions, roles, people and assignments: seeds today, export and import later.
+
+    permissions: [{name, description}]
+    roles:       [{name, description?, grants?: all | reads, permissions?: [], inherits?: []}]
+    users:       [{username, display_name?, email?}]
+    assignments: [{user, role, reason?}]
+
+Every section may be missing.  ``read_document`` takes what a YAML or JSON reader made of a file and either gives a ``Document`` or
+says everything that is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rbac_api.decision.names import username_problem
+from rbac_api.errors import ServiceError
+
+_ROLE = re.compile(r"[a-z][a-z0-9-]{1,62}")
+_PERMISSION = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
+_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # section: (required, optional)
+    "permissions": (("name", "description"), ()),
+    "roles": (("name",), ("description", "grants", "permissions", "inherits")),
+    "users": (("username",), ("display_name", "email")),
+    "assignments": (("user", "role"), ("reason",)),
+}
+
+
+class DocumentRefused(ServiceError):
+    """The document cannot be loaded; ``faults`` says where and why."""
+
+    code = "document.refused"
+    title = "The document cannot be loaded"
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__(
+            "The document cannot be loaded:\n" + "\n".join(f"  - {fault}" for fault in faults[:50])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document whose form is right; whether its names exist is for whoever loads it."""
+
+    permissions: tuple[Mapping[str, Any], ...] = ()
+    roles: tuple[Mapping[str, Any], ...] = ()
+    users: tuple[Mapping[str, Any], ...] = ()
+    assignments: tuple[Mapping[str, Any], ...] = ()
+
+
+def read_document(raw: Any) -> Document:
+    """Check the form; ``DocumentRefused`` with every fault."""
+    if not isinstance(raw, dict):
+        raise DocumentRefused(
+            ["the document must be a mapping with the sections permissions, roles, users, assignments"]
+        )
+    faults = [f"{section}: unknown section" for section in raw if section not in _KEYS]
+    sections: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    for section, keys in _KEYS.items():
+        entries = raw.get(section) or []
+        faults += list(_section_faults(section, entries, *keys))
+        sections[section] = tuple(entries) if isinstance(entries, list) else ()
+    if faults:
+        raise DocumentRefused(faults)
+    return Document(**sections)
+
+
+def _section_faults(
+    section: str, entries: Any, required: tuple[str, ...], optional: tuple[str, ...]
+) -> Iterator[str]:
+    if not isinstance(entries, list):
+        yield f"{section}: must be a list"
+        return
+    for number, entry in enumerate(entries, 1):
+        where = f"{section}[{number}]"
+        if not isinstance(entry, dict):
+            yield f"{where}: must be a mapping"
+            continue
+        yield from (f"{where}: {key} is missing" for key in required if not entry.get(key))
+        yield from (f"{where}: {key} is unknown" for key in entry if key not in (*required, *optional))
+        yield from (f"{where}: {fault}" for fault in _entry_faults(section, entry))
+
+
+def _entry_faults(section: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in entry.items():
+        if key in ("permissions", "inherits"):
+            if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+                yield f"{key} must be a list of names"
+        elif not isinstance(value, str):
+            yield f"{key} must be text"
+            return
+    if section == "permissions" and not _PERMISSION.fullmatch(str(entry.get("name", ""))):
+        yield "name must be resource:verb"
+    if section == "roles" and not _ROLE.fullmatch(str(entry.get("name", ""))):
+        yield "name must be a slug of lower-case letters, digits and hyphens"
+    if section == "roles" and entry.get("grants", "listed") not in ("listed", "all", "reads"):
+        yield "grants must be all or reads"
+    if section == "users" and (problem := username_problem(str(entry.get("username", "")))):
+        yield f"username: {problem}"

@@ -1,0 +1,138 @@
+"""Roles compiled: closures of the inheritance relation and the permissions they add up to.
+
+A cycle cannot be made through the service, but it may be written into the database behind its back.  The compiler then still ends:
+the roles of a cycle inherit each other, nothing more, and ``cycles`` names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rbac_api.decision.model import Permission, Role
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGraph:
+    """Everything about roles that a decision needs, computed once per change of the roles.
+
+    ``closures`` maps a role to itself and all its juniors; ``effective`` to the permissions of that closure.
+    """
+
+    roles: Mapping[str, Role]
+    permissions: Mapping[str, Permission]
+    juniors: Mapping[str, frozenset[str]]
+    closures: Mapping[str, frozenset[str]] = field(repr=False)
+    effective: Mapping[str, frozenset[str]] = field(repr=False)
+    cycles: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def compile(
+        cls,
+        roles: Iterable[Role],
+        permissions: Iterable[Permission] = (),
+        inheritance: Iterable[tuple[str, str]] = (),
+    ) -> RoleGraph:
+        """Compile roles, the catalogue of permissions, and (senior, junior) pairs.  Linear in their number, at any depth."""
+        by_name = {role.name: role for role in roles}
+        catalogue = {permission.name: permission for permission in permissions}
+        edges: dict[str, set[str]] = {name: set() for name in by_name}
+        for senior, junior in inheritance:
+            if senior in edges and junior in edges:
+                edges[senior].add(junior)
+        juniors = {name: frozenset(below) for name, below in edges.items()}
+        components = list(_components(juniors))
+        closures = _closures(components, juniors)
+        direct = {name: direct_permissions(role, catalogue) for name, role in by_name.items()}
+        effective = _effective(components, juniors, direct)
+        loops = tuple(tuple(sorted(c)) for c in components if len(c) > 1 or c[0] in juniors[c[0]])
+        return cls(by_name, catalogue, juniors, closures, effective, loops)
+
+    def held_by(self, roles: Iterable[str]) -> frozenset[str]:
+        """Every permission that somebody with these roles holds."""
+        return frozenset().union(*(self.effective.get(role, frozenset()) for role in roles))
+
+    def seniors(self, role: str) -> frozenset[str]:
+        """The role itself and every role that inherits it, however far."""
+        return frozenset(name for name, closure in self.closures.items() if role in closure) | {role}
+
+    def would_close_cycle(self, senior: str, junior: str) -> bool:
+        """Whether letting ``senior`` inherit ``junior`` would make some role inherit itself."""
+        return senior == junior or senior in self.closures.get(junior, frozenset())
+
+
+def direct_permissions(role: Role, catalogue: Mapping[str, Permission]) -> frozenset[str]:
+    """What the role holds without inheritance; permissions that no longer exist do not count."""
+    if role.grants == "all":
+        return frozenset(catalogue)
+    if role.grants == "reads":
+        return frozenset(
+            name for name, permission in catalogue.items() if permission.system and name.endswith(":read")
+        )
+    return frozenset(name for name in role.permissions if name in catalogue)
+
+
+def _closures(
+    components: list[list[str]], juniors: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for component in components:  # juniors come first
+        closure = frozenset(component).union(
+            *(found[j] for name in component for j in juniors[name] if j in found)
+        )
+        found.update(dict.fromkeys(component, closure))
+    return found
+
+
+def _effective(
+    components: list[list[str]], juniors: Mapping[str, frozenset[str]], direct: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for component in components:
+        inherited = (found[j] for name in component for j in juniors[name] if j in found)
+        total = frozenset().union(*(direct[name] for name in component), *inherited)
+        found.update(dict.fromkeys(component, total))
+    return found
+
+
+def _components(juniors: Mapping[str, frozenset[str]]) -> Iterator[list[str]]:
+    """Strongly connected components, juniors before seniors: Tarjan 1972, with a stack of its own, since chains may be deep."""
+    walk = _Walk(juniors)
+    for root in juniors:
+        if root not in walk.index:
+            yield from walk.from_root(root)
+
+
+class _Walk:
+    def __init__(self, juniors: Mapping[str, frozenset[str]]) -> None:
+        self.juniors = juniors
+        self.index: dict[str, int] = {}
+        self.low: dict[str, int] = {}
+        self.open: dict[str, None] = {}  # an ordered set: the nodes not yet in a component
+
+    def from_root(self, root: str) -> Iterator[list[str]]:
+        path = [(self._enter(root), iter(self.juniors[root]))]
+        while path:
+            node, below = path[-1]
+            child = next(below, None)
+            if child is None:
+                path.pop()
+                yield from self._leave(node, path[-1][0] if path else None)
+            elif child not in self.index:
+                path.append((self._enter(child), iter(self.juniors[child])))
+            elif child in self.open:
+                self.low[node] = min(self.low[node], self.index[child])
+
+    def _enter(self, node: str) -> str:
+        self.index[node] = self.low[node] = len(self.index)
+        self.open[node] = None
+        return node
+
+    def _leave(self, node: str, parent: str | None) -> Iterator[list[str]]:
+        if parent is not None:
+            self.low[parent] = min(self.low[parent], self.low[node])
+        if self.low[node] == self.index[node]:
+            component = []
+            while not component or component[-1] != node:
+                component.append(self.open.popitem()[0])
+            yield component

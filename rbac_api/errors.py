@@ -1,0 +1,120 @@
+"""What can go wrong, in seven kinds, without a word of HTTP.
+
+A capability names its own problems by subclassing a kind and giving a stable ``code`` (``thing.problem``), a ``title`` that never
+varies, and a ``detail`` that is public: it says what was wrong and what to do.  ``internal`` goes to the log alone.  The table that
+turns a kind into an HTTP status stands once, in ``web/problems.py``.
+
+    ServiceError
+    ├── Unauthenticated    nobody we know, or no longer
+    ├── Forbidden          known, but not allowed
+    ├── NotFound           unknown, or not yours to know
+    ├── Conflict           the present state refuses
+    ├── Invalid            readable, but wrong; carries ``faults``, one per field
+    ├── TooManyAttempts    later; carries ``retry_after`` in seconds
+    └── Unavailable        something we stand on is down; carries ``retry_after``
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One wrong field: where (RFC 6901 JSON Pointer), a stable code, and a sentence."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ServiceError(Exception):
+    """The root of everything this service refuses on purpose."""
+
+    code: ClassVar[str] = "service.error"
+    title: ClassVar[str] = "The request could not be served"
+    default_detail: ClassVar[str] = "The request could not be served."
+
+    def __init__(self, detail: str | None = None, *, internal: str | None = None, **members: Any) -> None:
+        self.detail = detail or self.default_detail
+        self.internal = internal
+        self.members: dict[str, Any] = members
+        super().__init__(self.detail)
+
+
+class Unauthenticated(ServiceError):
+    """No credentials, or bad ones; ``challenge`` is the ``error`` of RFC 6750 section 3.1, absent when nothing was presented."""
+
+    code = "token.missing"
+    title = "Sign-in required"
+    default_detail = "Sign in first: send an access token as 'Authorization: Bearer <token>'."
+    challenge: ClassVar[str | None] = None
+
+
+class Forbidden(ServiceError):
+    """The actor is known and may not; ``insufficient_scope`` (RFC 6750 section 3.1) is part of the challenge."""
+
+    code = "access.denied"
+    title = "Not allowed"
+    default_detail = "You are not allowed to do this."
+
+
+class NotFound(ServiceError):
+    """There is no such thing, or the asker may not know that there is."""
+
+    code = "resource.not_found"
+    title = "Not found"
+    default_detail = "There is nothing here. Check the address and the id."
+
+
+class Conflict(ServiceError):
+    """The request is fine, the state it meets is not."""
+
+    code = "state.conflict"
+    title = "The present state refuses this"
+    default_detail = "The present state refuses this change."
+
+
+class Invalid(ServiceError):
+    """Readable but wrong; ``faults`` names each field."""
+
+    code = "request.invalid"
+    title = "The request has invalid fields"
+    default_detail = "Some fields are not valid; 'errors' names each one."
+
+    def __init__(
+        self, detail: str | None = None, *, faults: tuple[Fault, ...] = (), internal: str | None = None
+    ) -> None:
+        super().__init__(detail, internal=internal)
+        self.faults = faults
+
+
+class TooManyAttempts(ServiceError):
+    """Slow down; ``retry_after`` is in whole seconds."""
+
+    code = "rate.exceeded"
+    title = "Too many attempts"
+    default_detail = "Too many attempts. Wait for the time in Retry-After, then try again."
+
+    def __init__(
+        self, detail: str | None = None, *, retry_after: int = 1, internal: str | None = None
+    ) -> None:
+        super().__init__(detail, internal=internal)
+        self.retry_after = retry_after
+
+
+class Unavailable(ServiceError):
+    """Something this service stands on does not answer; nothing was changed."""
+
+    code = "service.unavailable"
+    title = "Temporarily unavailable"
+    default_detail = (
+        "The service cannot answer right now and has changed nothing. Try again after Retry-After."
+    )
+
+    def __init__(
+        self, detail: str | None = None, *, retry_after: int = 1, internal: str | None = None
+    ) -> None:
+        super().__init__(detail, internal=internal)
+        self.retry_after = retry_after

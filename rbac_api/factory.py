@@ -1,0 +1,86 @@
+"""Everything put together: ``create_app``."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from rbac_api.capabilities.assignments.routes import blueprint as assignments
+from rbac_api.capabilities.audit.routes import blueprint as audit
+from rbac_api.capabilities.me.routes import blueprint as me
+from rbac_api.capabilities.operation.routes import blueprint as operation
+from rbac_api.capabilities.passwords.service import Hasher
+from rbac_api.capabilities.permissions.routes import blueprint as permissions
+from rbac_api.capabilities.roles.routes import blueprint as roles
+from rbac_api.capabilities.sessions.routes import blueprint as sessions
+from rbac_api.capabilities.signin.routes import blueprint as signin
+from rbac_api.capabilities.users.routes import blueprint as users
+from rbac_api.cli.commands import rbac
+from rbac_api.database.engine import Database
+from rbac_api.database.migrate import schema_problem
+from rbac_api.guard.requires import Guard, unguarded_views
+from rbac_api.sealing import derived_key
+from rbac_api.settings import Settings, SettingsRefused, complete
+from rbac_api.trail.fields import unclassified
+from rbac_api.web.api import Api
+from rbac_api.web.docs import register_docs
+from rbac_api.web.limits import register_limits
+from rbac_api.web.logs import configure_logs
+from rbac_api.web.metrics import register_metrics
+from rbac_api.web.problems import register_problems
+from rbac_api.web.request_id import register_request_id
+from rbac_api.web.surface import register_surface
+
+BLUEPRINTS = (signin, me, users, roles, permissions, assignments, sessions, audit, operation)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application.
+
+    Without ``settings`` they are read from the environment.  Raises ``SettingsRefused`` with every fault: in the settings, in the
+    classification of columns, in the database's schema (unless the ``flask`` command runs, which may be about to mend that).
+    """
+    settings = complete(settings or Settings.from_environment())
+    configure_logs(settings.log_level)
+    app = Flask("rbac_api", static_folder=None)
+    app.config["RBAC_CURSOR_KEY"] = derived_key(settings.secret_key, "cursor")
+    register_request_id(app)
+    app.extensions["rbac-tally"] = register_metrics(app)
+    register_surface(app, settings)
+    register_problems(app)
+    register_limits(app, settings)
+    guard = Guard(app, settings, Database(settings))
+    app.extensions["rbac-hasher"] = Hasher(settings)
+    _register_routes(app, settings)
+    app.cli.add_command(rbac)
+    _refuse_faults(app, guard)
+    return app
+
+
+def close_app(app: Flask) -> None:
+    """Let go of an application's threads and connections; for tests and for programs that make several."""
+    app.extensions["rbac-hasher"].close()
+    app.extensions["rbac-api"].close()
+
+
+def _register_routes(app: Flask, settings: Settings) -> None:
+    api = Api(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    api.serve_document()
+    app.extensions["rbac-openapi"] = api
+    if settings.docs:
+        register_docs(app)
+
+
+def _refuse_faults(app: Flask, guard: Guard) -> None:
+    faults = [
+        f"{view} has no guard: put @requires, @requires_role, @admin_required or @public on it"
+        for view in unguarded_views(app)
+    ]
+    faults += [f"column {column} is not classified in trail/fields.py" for column in unclassified()]
+    if not guard.settings.command_line:
+        problem = schema_problem(guard.database)
+        faults += [problem] if problem else []
+    if faults:
+        close_app(app)
+        raise SettingsRefused(faults)

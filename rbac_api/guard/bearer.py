@@ -1,0 +1,274 @@
+"""Tokens: issued through Flask-JWT-Extended, read strictly, verified once, judged every time.
+
+The one importer of ``flask_jwt_extended``.  The library accepts more than we do (tokens without ``exp``, ``jti`` or ``type``, any
+``typ``, a signature with ``=`` appended), so every token is first taken apart strictly (``unpack``) and only then handed to it.  Its
+loaders are set too, so that ``@jwt_required`` on somebody else's route in the same application gives the same answers.
+
+A verified token is remembered by the SHA-256 of its text: that saves the signature check, never the decision.  Expiry is compared on
+every use; revocation goes by ``sid`` on the snapshot, so another spelling of a token gains nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from flask import Flask, Request, Response
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+
+from rbac_api import clock
+from rbac_api.errors import ServiceError
+from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from rbac_api.guard.keyring import Keyring
+from rbac_api.settings import Settings
+from rbac_api.web.arguments import strict_json
+from rbac_api.web.problems import problem_answer
+
+LONGEST = 8192
+REMEMBERED = 20_000
+_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_TYP = {"access": "at+jwt", "refresh": "rt+jwt"}
+_TEXTS = ("iss", "aud", "sub", "client_id", "jti", "sid", "type")
+_NUMBERS = ("iat", "nbf", "exp", "auth_time")
+_KINDS: dict[str, frozenset[str]] = {
+    "access": frozenset((*_TEXTS, *_NUMBERS, "roles", "av")),
+    "refresh": frozenset((*_TEXTS, *_NUMBERS, "gen")),
+}
+RESERVED = frozenset((*_TEXTS, *_NUMBERS, "roles", "av", "gen", "fresh", "csrf"))
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A verified token's claims (RFC 9068 section 2.2)."""
+
+    subject: str
+    session_id: str
+    jti: str
+    client_id: str
+    expires: int
+    roles: tuple[str, ...]
+    claims: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What to put into a new token; moments are whole seconds since 1970."""
+
+    subject: str
+    session_id: str
+    jti: str
+    client_id: str
+    issued: int
+    expires: int
+    auth_time: int
+
+
+class TokenManager(JWTManager):
+    """Flask-JWT-Extended, issuing exactly the claims of the contract: without its ``fresh``, never without ``exp``."""
+
+    def _encode_jwt_from_config(  # type: ignore[override]
+        self,
+        identity: Any,
+        token_type: str,
+        claims: Any = None,
+        fresh: Any = False,
+        expires_delta: Any = None,
+        headers: Any = None,
+    ) -> str:
+        payload = {
+            "sub": self._user_identity_callback(identity),
+            "type": token_type,
+            **dict(self._user_claims_callback(identity)),
+            **(claims or {}),
+        }
+        key = self._encode_key_callback(identity)
+        header = {**dict(self._jwt_additional_header_callback(identity)), **(headers or {}), "kid": key.kid}
+        return jwt.encode(payload, key.private, algorithm=key.algorithm, headers=header)
+
+
+class Bearer:
+    """Issues tokens and reads those presented."""
+
+    def __init__(
+        self, app: Flask, settings: Settings, keyring: Keyring, is_revoked: Callable[[str], bool]
+    ) -> None:
+        self._settings = settings
+        self._keyring = keyring
+        self._remembered: dict[bytes, Token] = {}
+        _configure(app, settings)
+        self._manager = TokenManager(app)
+        _set_loaders(self._manager, keyring, is_revoked)
+
+    def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str:
+        """An access token: header ``at+jwt``, role *names* and the authorization version, nothing personal."""
+        claims = {**self._claims(issue, self._settings.audience), "roles": list(roles), "av": version}
+        return create_access_token(
+            issue.subject, additional_claims=claims, additional_headers={"typ": _TYP["access"]}
+        )
+
+    def issue_refresh(self, issue: Issue, generation: int) -> str:
+        """A refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The same ``issue`` gives the same claims."""
+        claims = {**self._claims(issue, self._settings.issuer_url), "gen": generation}
+        return create_refresh_token(
+            issue.subject, additional_claims=claims, additional_headers={"typ": _TYP["refresh"]}
+        )
+
+    def presented(self, request: Request) -> Token:
+        """The access token of a request's Authorization header, verified and not expired."""
+        text = credentials(request)
+        digest = hashlib.sha256(text.encode("latin-1", "replace")).digest()
+        token = self._remembered.get(digest)
+        if token is None:
+            token = self.read(text, "access")
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.pop(next(iter(self._remembered)), None)
+            self._remembered[digest] = token
+        elif self._keyring.find(token.claims["kid"], token.claims["alg"]) is None:
+            raise TokenInvalid()  # its key was withdrawn since
+        if clock.epoch_seconds() >= token.expires:
+            raise TokenExpired()
+        return token
+
+    def read(self, text: str, kind: str) -> Token:
+        """Verify a token of a kind (``access`` or ``refresh``); every defect is ``TokenInvalid``, lateness ``TokenExpired``."""
+        header, payload = unpack(text, kind)
+        if payload["aud"] != (self._settings.audience if kind == "access" else self._settings.issuer_url):
+            raise TokenInvalid()
+        try:
+            claims = decode_token(text)
+        except jwt.ExpiredSignatureError as fault:
+            raise TokenExpired() from fault
+        except (jwt.PyJWTError, JWTExtendedException) as fault:
+            raise TokenInvalid() from fault
+        if clock.epoch_seconds() >= claims["exp"]:
+            raise TokenExpired()
+        known = {**payload, "kid": header["kid"], "alg": header["alg"]}
+        names = ("sub", "sid", "jti", "client_id", "exp")
+        return Token(*(claims[name] for name in names), roles=tuple(claims.get("roles", ())), claims=known)
+
+    def _claims(self, issue: Issue, audience: str) -> dict[str, Any]:
+        return {
+            "iss": self._settings.issuer_url,
+            "aud": audience,
+            "client_id": issue.client_id,
+            "iat": issue.issued,
+            "nbf": issue.issued,
+            "exp": issue.expires,
+            "jti": issue.jti,
+            "sid": issue.session_id,
+            "auth_time": issue.auth_time,
+        }
+
+
+def credentials(request: Request) -> str:
+    """The bearer token of the Authorization header.  Absent, or another scheme: missing.  Anything more than one token: invalid."""
+    header = request.environ.get("HTTP_AUTHORIZATION")
+    if not header:
+        raise TokenMissing()
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise TokenInvalid() if "," in header else TokenMissing()
+    return rest.strip(" ")
+
+
+def unpack(text: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and payload of a compact JWS (RFC 7515 section 7.1), strictly: shape, base64url, JSON, members and their types."""
+    if len(text) > LONGEST or not _SHAPE.fullmatch(text):
+        raise TokenInvalid()
+    head, body, signature = text.split(".")
+    _part(signature)
+    try:
+        header, payload = strict_json(_part(head)), strict_json(_part(body))
+    except ServiceError as fault:
+        raise TokenInvalid() from fault
+    if not (
+        isinstance(header, dict)
+        and isinstance(payload, dict)
+        and _header_fits(header, kind)
+        and _payload_fits(payload, kind)
+    ):
+        raise TokenInvalid()
+    return header, payload
+
+
+def _part(text: str) -> bytes:
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as fault:
+        raise TokenInvalid() from fault
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
+        raise TokenInvalid()  # a second spelling of the same bytes
+    return raw
+
+
+def _header_fits(header: dict[str, Any], kind: str) -> bool:
+    typ = header.get("typ")
+    spelled = isinstance(typ, str) and typ.lower().removeprefix("application/") == _TYP[kind]
+    return spelled and header.keys() == {"alg", "kid", "typ"}
+
+
+def _payload_fits(payload: dict[str, Any], kind: str) -> bool:
+    if payload.keys() != _KINDS[kind] or payload["type"] != kind:
+        return False
+    texts = all(isinstance(payload[name], str) and payload[name] for name in _TEXTS)
+    numbers = all(type(payload[name]) is int and 0 <= payload[name] < 1 << 40 for name in _NUMBERS)
+    roles = payload.get("roles", [])
+    return texts and numbers and isinstance(roles, list) and all(isinstance(role, str) for role in roles)
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        JWT_ALGORITHM=settings.signing_algorithm,
+        JWT_DECODE_ALGORITHMS=[settings.signing_algorithm]
+        if settings.signing_algorithm == "HS256"
+        else ["EdDSA", "ES256", "RS256"],
+        JWT_SECRET_KEY=settings.secret_key,
+        JWT_TOKEN_LOCATION=["headers"],
+        JWT_COOKIE_CSRF_PROTECT=False,
+        JWT_DECODE_LEEWAY=settings.clock_leeway_seconds,
+        JWT_ENCODE_ISSUER=settings.issuer_url,
+        JWT_DECODE_ISSUER=settings.issuer_url,
+        JWT_DECODE_AUDIENCE=[settings.audience, settings.issuer_url],
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=settings.access_token_seconds),
+        JWT_REFRESH_TOKEN_EXPIRES=timedelta(seconds=settings.refresh_token_seconds),
+    )
+
+
+def _set_loaders(manager: JWTManager, keyring: Keyring, is_revoked: Callable[[str], bool]) -> None:
+    def decode_key(header: dict[str, Any], _payload: dict[str, Any]) -> Any:
+        key = keyring.find(header.get("kid"), header.get("alg"))
+        if key is None:
+            raise jwt.InvalidTokenError("no such key")  # anything else would become a 500
+        return key.public
+
+    def answer(error: type[ServiceError]) -> Callable[..., Response]:
+        return lambda *_details: problem_answer(error())
+
+    manager.encode_key_loader(lambda _identity: keyring.active())
+    manager.decode_key_loader(decode_key)
+    manager.additional_claims_loader(
+        lambda _identity: {}
+    )  # a fresh one each time: the library writes into it
+    manager.additional_headers_loader(lambda _identity: {})
+    manager.token_in_blocklist_loader(lambda _header, payload: is_revoked(str(payload.get("sid"))))
+    manager.token_verification_loader(
+        lambda header, payload: _header_fits(header, "access") and payload.get("type") == "access"
+    )
+    manager.unauthorized_loader(answer(TokenMissing))
+    manager.expired_token_loader(answer(TokenExpired))
+    manager.revoked_token_loader(answer(TokenRevoked))
+    for loader in (
+        manager.invalid_token_loader,
+        manager.needs_fresh_token_loader,
+        manager.token_verification_failed_loader,
+        manager.user_lookup_error_loader,
+    ):
+        loader(answer(TokenInvalid))

@@ -1,0 +1,133 @@
+"""The proof that the guard was asked: every service function that outsiders can reach takes one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import g
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.database.session import UnitOfWork
+from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Reason
+from rbac_api.guard import queries
+from rbac_api.guard.errors import EscalationDenied, LastAdministrator, TargetStronger, TokenRevoked
+from rbac_api.guard.snapshot import Person, Snapshot
+from rbac_api.settings import Settings
+from rbac_api.trail.events import CATALOGUE
+from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
+
+
+@dataclass(frozen=True, slots=True)
+class Clearance:
+    """Who may do what, now.  Made by the guard alone (``requires`` for people, ``operator_clearance`` at a shell).
+
+    ``permission`` is None where being signed in is enough; ``reasons`` are those of the decision.
+    """
+
+    actor: Actor
+    permission: str | None
+    reasons: tuple[Reason, ...]
+    work: UnitOfWork
+    snapshot: Snapshot
+    settings: Settings
+
+    @property
+    def connection(self) -> Connection:
+        """The unit of work's connection; for a writing one this takes the write lock, and the decision is made again."""
+        return self.work.connection
+
+    @property
+    def unbounded(self) -> bool:
+        """The operator and the system stand above the role model: they own the database."""
+        return self.actor.type in ("operator", "system")
+
+    @property
+    def held(self) -> frozenset[str]:
+        """What the actor effectively holds at this moment."""
+        if self.unbounded:
+            return frozenset({ESCALATE})
+        return self._person(self.actor.id or "").permissions
+
+    def graph(self) -> RoleGraph:
+        """The roles in force, with the changes that this unit has recorded."""
+        connection, notes = self.connection, self.work.notes
+        if not notes.get("roles_changed"):
+            return self.snapshot.graph(connection if self.work.writes else None)
+        if "graph" not in notes:
+            notes["graph"] = self.changed_graph()
+        graph: RoleGraph = notes["graph"]
+        return graph
+
+    def changed_graph(self) -> RoleGraph:
+        """The roles as the rows have them at this moment of the unit."""
+        return queries.find_role_graph(self.connection)
+
+    def require_held(self, handed_out: Iterable[str]) -> None:
+        """Nobody hands out what she does not hold, unless she holds ``rbac:escalate`` (RBAC escalation guard): 403 otherwise."""
+        lacking = missing(self.held, handed_out)
+        if lacking:
+            raise EscalationDenied(
+                f"This hands out {_listed(lacking)}, which you do not hold.", missing=list(lacking)
+            )
+
+    def require_outranks(self, permissions: frozenset[str], whom: str) -> None:
+        """Nobody acts upon somebody, or a role, that holds more than she does: 403 otherwise."""
+        if self.unbounded:
+            return
+        lacking = sorted(permissions - self.held)
+        if lacking:
+            raise TargetStronger(f"{whom} holds {_listed(lacking)}, which you do not hold.", missing=lacking)
+
+    def require_outranks_user(self, user_id: str, username: str) -> None:
+        """The same, for a user by id: what she would hold if she were active."""
+        self.require_outranks(self._reach(user_id), username)
+
+    def require_administrator_remains(self) -> None:
+        """After this unit's changes somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""
+        able = queries.list_administrators(self.connection, self.changed_graph().seniors(ADMIN), clock.now())
+        if not always_covered(able, clock.now()):
+            raise LastAdministrator()
+
+    def record(self, action: str, target: Target, **facts: Any) -> int:
+        """Write what this unit does into the trail, in the same transaction."""
+        if CATALOGUE[action].touches == "roles":
+            self.work.notes["roles_changed"] = True
+            self.work.notes.pop("graph", None)
+        return record(self.connection, self.actor, action, target, **facts)
+
+    def _person(self, user_id: str) -> Person:
+        person = self.snapshot.person(user_id, self.connection if self.work.writes else None)
+        if person is None:
+            raise TokenRevoked()
+        return person
+
+    def _reach(self, user_id: str) -> frozenset[str]:
+        now: datetime = clock.now()
+        found = queries.find_subject(self.connection, user_id, now)
+        roles = {assignment.role for assignment in found[0].assignments} if found else set()
+        return self.graph().held_by(roles)
+
+
+def operator_clearance(
+    work: UnitOfWork, snapshot: Snapshot, settings: Settings, *, system: bool = False
+) -> Clearance:
+    """The clearance of whoever runs this program on the machine itself (or of start-up): bound by guards over sets, not by roles."""
+    reasons = (Reason("operator", "has the database and the secret in hand"),)
+    return Clearance(SYSTEM if system else OPERATOR, None, reasons, work, snapshot, settings)
+
+
+def current_clearance() -> Clearance:
+    """The clearance of the request being served; only inside a view under ``requires``."""
+    clearance: Clearance = g.rbac_clearance
+    return clearance
+
+
+def _listed(permissions: Iterable[str]) -> str:
+    names = list(permissions)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

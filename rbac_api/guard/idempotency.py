@@ -1,0 +1,123 @@
+"""Repeating a POST safely: the first answer is kept, sealed, and given again for the same key and body.
+
+The answer is stored in the transaction of the change, so either both exist or neither.  A second request with the same key is told
+409 while the first still runs in this process; in another process the write lock lets it see the first one's answer, or its
+conflict, and it then gives that answer.  Kept for 24 hours, per caller (draft-ietf-httpapi-idempotency-key-header section 2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import Request, Response
+from sqlalchemy import Connection, delete, insert, select
+
+from rbac_api import clock
+from rbac_api.database.constraints import register_constraint
+from rbac_api.database.engine import Database
+from rbac_api.database.tables import idempotency_keys as table
+from rbac_api.errors import Conflict, Fault
+from rbac_api.guard.errors import IdempotencyKeyInvalid, IdempotencyMismatch, IdempotencyRunning
+from rbac_api.sealing import seal, unseal
+
+HEADER = "Idempotency-Key"
+KEPT = timedelta(hours=24)
+PURPOSE = "idempotency"
+Keep = Callable[[Connection, Response], None]
+
+register_constraint("pk_idempotency_keys", IdempotencyRunning)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """One request under a key: whose, which, and the fingerprint of method, path and body."""
+
+    scope: str
+    key: str
+    fingerprint: str
+
+
+class Repeats:
+    """Runs requests that carry a key at most once."""
+
+    def __init__(self, database: Database, secret: str) -> None:
+        self._database = database
+        self._secret = secret
+        self._running: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def once(self, request: Request, scope: str, run: Callable[[Keep], Response]) -> Response:
+        """``run`` with a way to keep its answer, or the answer it gave the first time."""
+        repeatable = _repeatable(request, scope)
+        if repeatable is None:
+            return run(lambda _connection, _answer: None)
+        claim = (repeatable.scope, repeatable.key)
+        with self._lock:
+            if claim in self._running:
+                raise IdempotencyRunning()
+            self._running.add(claim)
+        try:
+            return self._stored(repeatable) or self._run(repeatable, run)
+        finally:
+            self._running.discard(claim)
+
+    def _run(self, repeatable: Repeatable, run: Callable[[Keep], Response]) -> Response:
+        try:
+            return run(lambda connection, answer: self._store(connection, repeatable, answer))
+        except Conflict:
+            stored = self._stored(repeatable)  # another process was first with this very request
+            if stored is None:
+                raise
+            return stored
+
+    def _stored(self, repeatable: Repeatable) -> Response | None:
+        mine = (
+            table.c.scope == repeatable.scope,
+            table.c.key == repeatable.key,
+            table.c.expires_at > clock.now(),
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(select(table).where(*mine)).first()
+        if row is None:
+            return None
+        if row.fingerprint != repeatable.fingerprint:
+            raise IdempotencyMismatch()
+        answer = Response(
+            unseal(self._secret, PURPOSE, row.body_sealed), status=row.status, content_type="application/json"
+        )
+        if row.location:
+            answer.headers["Location"] = row.location
+        return answer
+
+    def _store(self, connection: Connection, repeatable: Repeatable, answer: Response) -> None:
+        if answer.status_code != 201:
+            return
+        now = clock.now()
+        connection.execute(delete(table).where(table.c.expires_at <= now))
+        row = {
+            "scope": repeatable.scope,
+            "key": repeatable.key,
+            "fingerprint": repeatable.fingerprint,
+            "status": answer.status_code,
+            "location": answer.headers.get("Location"),
+            "body_sealed": seal(self._secret, PURPOSE, answer.get_data()),
+            "created_at": now,
+            "expires_at": now + KEPT,
+        }
+        connection.execute(insert(table).values(row))
+
+
+def _repeatable(request: Request, scope: str) -> Repeatable | None:
+    key = request.headers.get(HEADER) if request.method == "POST" else None
+    if key is None:
+        return None
+    if not (key.isascii() and key.isprintable() and 0 < len(key.strip('" ')) < 256):
+        raise IdempotencyKeyInvalid(
+            faults=(Fault("/Idempotency-Key", "idempotency.invalid", IdempotencyKeyInvalid.default_detail),)
+        )
+    content = b"\n".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
+    return Repeatable(scope, key, hashlib.sha256(content).hexdigest())

@@ -1,0 +1,148 @@
+"""The signing keys as this process holds them: private parts unsealed in memory, public parts for verification and for JWKS."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from rbac_api.database.engine import Database
+from rbac_api.errors import Unavailable
+from rbac_api.guard.queries import list_signing_keys
+from rbac_api.sealing import derived_key, unseal
+from rbac_api.settings import Settings, SettingsRefused
+
+PURPOSE = "signing-key"
+_ALGORITHMS = {"EdDSA": OKPAlgorithm, "ES256": ECAlgorithm, "RS256": RSAAlgorithm}
+_THUMBPRINT_MEMBERS = {
+    "OKP": ("crv", "kty", "x"),
+    "EC": ("crv", "kty", "x", "y"),
+    "RSA": ("e", "kty", "n"),
+    "oct": ("k", "kty"),
+}
+
+
+class NoSigningKey(Unavailable):
+    """No key of the configured algorithm exists yet."""
+
+    code = "key.absent"
+    default_detail = "This service has no signing key yet. Run `flask rbac init`, then try again."
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One key: its ``kid`` (RFC 7638 thumbprint), its one algorithm, the objects PyJWT signs and verifies with, and its public JWK."""
+
+    kid: str
+    algorithm: str
+    private: Any
+    public: Any
+    jwk: dict[str, Any] | None
+
+
+class Keyring:
+    """All keys that verify; the newest of the configured algorithm signs."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._keys: dict[str, SigningKey] | None = None
+
+    def forget(self) -> None:
+        """Read the keys again when next asked."""
+        self._keys = None
+
+    def keys(self) -> dict[str, SigningKey]:
+        """Every key by ``kid``."""
+        keys = self._keys
+        if keys is None:
+            keys = self._keys = self._load()
+        return keys
+
+    def active(self) -> SigningKey:
+        """The key that signs now."""
+        found = [key for key in self.keys().values() if key.algorithm == self._settings.signing_algorithm]
+        if not found:
+            raise NoSigningKey()
+        return found[-1]
+
+    def find(self, kid: Any, algorithm: Any) -> SigningKey | None:
+        """The key a token names, if it is ours and of that algorithm: one key, one algorithm (RFC 8725 section 3.1)."""
+        key = self.keys().get(kid) if isinstance(kid, str) else None
+        return key if key is not None and key.algorithm == algorithm else None
+
+    def _load(self) -> dict[str, SigningKey]:
+        if self._settings.signing_algorithm == "HS256":
+            key = shared_secret_key(self._settings)
+            return {key.kid: key}
+        if self._settings.signing_key:
+            key = key_from_pem(self._settings.signing_key.encode(), self._settings.signing_algorithm)
+            return {key.kid: key}
+        with self._database.reading() as connection:
+            rows = list_signing_keys(connection)
+        return {
+            row.kid: key_from_pem(
+                unseal(self._settings.secret_key, PURPOSE, row.private_sealed), row.algorithm
+            )
+            for row in rows
+        }
+
+
+def shared_secret_key(settings: Settings) -> SigningKey:
+    """HS256 with the instance secret itself; its ``kid`` is the thumbprint of a derived key, so that it tells nothing of the secret."""
+    raw = base64.urlsafe_b64encode(derived_key(settings.secret_key, "hs256-kid")).rstrip(b"=").decode()
+    secret = settings.secret_key.encode()
+    return SigningKey(thumbprint({"kty": "oct", "k": raw}), "HS256", secret, secret, None)
+
+
+def key_from_pem(pem: bytes, algorithm: str) -> SigningKey:
+    """A private key in PEM that fits the algorithm; ``SettingsRefused`` otherwise."""
+    try:
+        private: Any = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError) as fault:
+        raise SettingsRefused(["RBAC_SIGNING_KEY is not an unencrypted private key in PEM"]) from fault
+    if not _fits(private, algorithm):
+        raise SettingsRefused(
+            [
+                f"RBAC_SIGNING_KEY is not a key for {algorithm} (RS256 needs RSA of 2048 bits or more, ES256 the curve P-256)"
+            ]
+        )
+    public = private.public_key()
+    jwk: dict[str, Any] = json.loads(_ALGORITHMS[algorithm].to_jwk(public))
+    bare = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
+    kid = thumbprint(bare)
+    return SigningKey(kid, algorithm, private, public, {**bare, "kid": kid, "use": "sig", "alg": algorithm})
+
+
+def generate_pem(algorithm: str) -> bytes:
+    """A new private key for the algorithm, PKCS #8 in PEM."""
+    makers = {
+        "EdDSA": ed25519.Ed25519PrivateKey.generate,
+        "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=3072),
+    }
+    key: Any = makers[algorithm]()
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem: bytes = key.private_bytes(*form)
+    return pem
+
+
+def thumbprint(jwk: dict[str, Any]) -> str:
+    """RFC 7638 section 3: base64url of the SHA-256 of the required members in lexical order."""
+    members = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
+    text = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def _fits(private: Any, algorithm: str) -> bool:
+    if algorithm == "EdDSA":
+        return isinstance(private, ed25519.Ed25519PrivateKey)
+    if algorithm == "ES256":
+        return isinstance(private, ec.EllipticCurvePrivateKey) and isinstance(private.curve, ec.SECP256R1)
+    return isinstance(private, rsa.RSAPrivateKey) and private.key_size >= 2048

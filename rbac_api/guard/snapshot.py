@@ -1,0 +1,205 @@
+"""The present state as this worker remembers it, and how it stays exactly as fresh as the trail.
+
+Memory holds the compiled roles, the people and the sessions it has met, each read when first needed.  It knows the revision (the
+trail's ``seq``) up to which it is right.  Before every decision the gate is asked whether anything was committed since; if so the
+tail is read once and whatever it touches is forgotten.  What is read from the database is kept only if no tail was applied meanwhile:
+otherwise a slow reader could put back what a change had just removed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.database.engine import Database
+from rbac_api.database.freshness import open_gate
+from rbac_api.decision.evaluate import decide, effective_permissions, effective_roles, next_change
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Decision, Subject
+from rbac_api.guard import queries
+from rbac_api.guard.keyring import Keyring
+from rbac_api.trail.feed import Tail, Touch, read_tail
+
+LARGEST = 50_000
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody's standing: what she effectively is and may, right until ``until`` (a grant begins or ends) or the next change."""
+
+    subject: Subject
+    username: str
+    roles: tuple[str, ...]
+    permissions: frozenset[str]
+    until: datetime | None
+    graph: RoleGraph
+    decisions: dict[str | None, Decision] = field(default_factory=dict)
+
+    def may(self, permission: str | None) -> Decision:
+        """``decide``, remembered; the very same answer as long as this standing holds."""
+        decision = self.decisions.get(permission)
+        if decision is None:
+            decision = self.decisions[permission] = decide(self.graph, self.subject, permission, clock.now())
+        return decision
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStanding:
+    """Whose session it is, by which client, and whether it was ended."""
+
+    user_id: str
+    client_id: str
+    ended: bool
+
+
+class Snapshot:
+    """One per process.  Thread-safe: readers look without a lock, the one applying a tail holds one."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self.database = database
+        self.keyring = keyring
+        self.gate = open_gate(database)
+        self._applying = threading.Lock()
+        self._revision = -1
+        self._graph: RoleGraph | None = None
+        self._people: dict[str, Person] = {}
+        self._sessions: dict[str, SessionStanding] = {}
+
+    def freshen(self) -> None:
+        """Make sure that nothing committed before this moment is unknown here.  Costs next to nothing when nothing was."""
+        if not self.gate.unchanged():
+            self.gate.refresh(self._read_tail)
+
+    def catch_up(self, connection: Connection) -> None:
+        """The same inside a transaction that holds the write lock: after this nothing can change until it commits."""
+        self._apply(read_tail(connection, self._revision))
+
+    def graph(self, connection: Connection | None = None) -> RoleGraph:
+        """The compiled roles."""
+        return self._graph or self._kept(connection, queries.find_role_graph, self._keep_graph)
+
+    def session(self, session_id: str, connection: Connection | None = None) -> SessionStanding | None:
+        """A session's standing; None if there is no such session."""
+        return self._sessions.get(session_id) or self._kept(
+            connection, lambda c: _find_session(c, session_id), lambda s: self._keep_session(session_id, s)
+        )
+
+    def person(self, user_id: str, connection: Connection | None = None) -> Person | None:
+        """A person's standing now; None if there is no such user."""
+        person = self._people.get(user_id)
+        if person is not None and (person.until is None or clock.now() < person.until):
+            return person
+        before = (
+            self._revision
+        )  # taken before the roles, too: a change of either must keep the result out of memory
+        graph = self.graph(connection)
+        return self._kept(
+            connection,
+            lambda c: _find_person(c, graph, user_id),
+            lambda p: self._keep_person(user_id, p),
+            before,
+        )
+
+    def forget(self) -> None:
+        """Forget everything; it is read again when needed."""
+        with self._applying:
+            self._forget_all()
+
+    def close(self) -> None:
+        """Stop following."""
+        self.gate.close()
+
+    def _read_tail(self) -> int:
+        with self.database.reading() as connection:
+            self._apply(read_tail(connection, self._revision))
+        return self._revision
+
+    def _apply(self, tail: Tail) -> None:
+        with self._applying:
+            if tail.complete and tail.revision <= self._revision:
+                return  # another thread was quicker
+            if not tail.complete:
+                self._forget_all()
+            for touch in tail.touches:
+                self._forget(touch)
+            self._revision = tail.revision
+
+    def _forget(self, touch: Touch) -> None:
+        if touch.kind == "roles":
+            self._graph = None
+            self._people.clear()
+        elif touch.kind == "keys":
+            self.keyring.forget()
+        elif touch.kind == "session":
+            self._sessions.pop(touch.id or "", None)
+        else:
+            self._people.pop(touch.id or "", None)
+            for session_id in [
+                key for key, session in list(self._sessions.items()) if session.user_id == touch.id
+            ]:
+                self._sessions.pop(session_id, None)
+
+    def _forget_all(self) -> None:
+        self._graph = None
+        self._people.clear()
+        self._sessions.clear()
+        self.keyring.forget()
+
+    def _kept(
+        self,
+        connection: Connection | None,
+        read: Callable[[Connection], T],
+        keep: Callable[[T], None],
+        before: int | None = None,
+    ) -> T:
+        """Read, and remember what was read unless a tail was applied in between."""
+        before = self._revision if before is None else before
+        if connection is not None:
+            return read(connection)  # sees uncommitted changes of its own: not for remembering
+        with self.database.reading() as reader:
+            found = read(reader)
+        with self._applying:
+            if self._revision == before:
+                keep(found)
+        return found
+
+    def _keep_graph(self, graph: RoleGraph) -> None:
+        self._graph = graph
+
+    def _keep_session(self, session_id: str, session: SessionStanding | None) -> None:
+        if session is not None:
+            _bounded(self._sessions)[session_id] = session
+
+    def _keep_person(self, user_id: str, person: Person | None) -> None:
+        if person is not None:
+            _bounded(self._people)[user_id] = person
+
+
+def _bounded(memory: dict[str, T]) -> dict[str, T]:
+    if len(memory) >= LARGEST:
+        memory.pop(next(iter(memory)), None)
+    return memory
+
+
+def _find_session(connection: Connection, session_id: str) -> SessionStanding | None:
+    row = queries.find_session_standing(connection, session_id)
+    return SessionStanding(row.user_id, row.client_id, row.ended_at is not None) if row else None
+
+
+def _find_person(connection: Connection, graph: RoleGraph, user_id: str) -> Person | None:
+    at = clock.now()
+    found = queries.find_subject(connection, user_id, at)
+    if found is None:
+        return None
+    subject, username = found
+    names = tuple(role.role for role in effective_roles(graph, subject, at))
+    return Person(
+        subject, username, names, effective_permissions(graph, subject, at), next_change(subject, at), graph
+    )

@@ -1,0 +1,374 @@
+"""Every setting, read once, checked as a whole.
+
+``Settings`` is frozen; ``Settings.from_environment`` is the only reader of the environment.  A secret ``NAME`` may also come as
+``NAME_FILE``, the path of a file that holds it.  Each field's ``metadata`` carries the variable's name and its meaning, from which
+``docs/settings.md`` is checked.  ``faults`` lists *everything* that is wrong, so that an operator mends a deployment in one go.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from rbac_api.errors import ServiceError
+
+ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
+MINIMUM_SECRET_BYTES = 32
+EXAMPLE_SECRETS = frozenset(
+    {
+        "changeme", "change-me", "secret", "super-secret", "dev", "development", "password", "insecure", "default", "test",
+        "your-secret-key", "jwt-secret-string", "please-change-me", "replace-me-with-32-random-bytes-or-more",
+        "this-is-an-example-secret-do-not-use-it", "0123456789abcdef0123456789abcdef",
+    }
+)  # fmt: skip
+
+
+class SettingsRefused(ServiceError):
+    """The configuration cannot be served; ``faults`` names every reason, and no value of a secret."""
+
+    code = "settings.refused"
+    title = "The settings are refused"
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("The settings are refused:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def setting(name: str, meaning: str, default: Any, *, secret: bool = False, shown: str | None = None) -> Any:
+    """A dataclass field that knows its environment variable, its meaning and the default to show in the documentation."""
+    shown_default = shown if shown is not None else str(default)
+    return field(
+        default=default, metadata={"name": name, "meaning": meaning, "secret": secret, "shown": shown_default}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of it.  Durations are whole seconds; sizes are bytes; an empty string means "not set"."""
+
+    host: str = setting("HOST", "address that `make run` and `python app.py` listen on", "127.0.0.1")
+    port: int = setting("PORT", "port that they listen on", 8000)
+    workers: int = setting(
+        "RBAC_WORKERS", "server processes; 0 chooses 1 on SQLite, one per core otherwise", 0
+    )
+    threads: int = setting("RBAC_THREADS", "threads in each process for ordinary requests", 8)
+    signin_queue: int = setting(
+        "RBAC_SIGNIN_QUEUE",
+        "sign-ins per process that may wait for the password hasher; more get 503 at once",
+        32,
+    )
+    hashers: int = setting(
+        "RBAC_HASHERS", "password hashes at a time per process; 0 divides the cores among the workers", 0
+    )
+    data_dir: str = setting(
+        "RBAC_DATA_DIR", "folder for generated secrets and the embedded database", "instance"
+    )
+    database_url: str = setting(
+        "RBAC_DATABASE_URL",
+        "`postgresql://…` for more than one node",
+        "",
+        secret=True,
+        shown="sqlite:///<data dir>/rbac.db",
+    )
+    database_timeout: int = setting(
+        "RBAC_DATABASE_TIMEOUT_SECONDS",
+        "how long a request waits for the database or its write lock before 503",
+        5,
+    )
+    redis_url: str = setting(
+        "RBAC_REDIS_URL", "shared counters for rate limits", "", secret=True, shown="none"
+    )
+    secret_key: str = setting(
+        "RBAC_SECRET_KEY",
+        "instance secret (peppers, key encryption, cursors, HS256); at least 32 bytes",
+        "",
+        secret=True,
+        shown="generated in the embedded default, else required",
+    )
+    issuer: str = setting("RBAC_ISSUER", "`iss` of every token", "", shown="http://127.0.0.1:<port>")
+    audience: str = setting("RBAC_AUDIENCE", "`aud` of access tokens", "rbac-api")
+    signing_algorithm: str = setting(
+        "RBAC_SIGNING_ALGORITHM", "`EdDSA`, `ES256`, `RS256` or `HS256`", "EdDSA"
+    )
+    signing_key: str = setting(
+        "RBAC_SIGNING_KEY",
+        "private signing key as PEM, instead of a generated one kept in SQL",
+        "",
+        secret=True,
+        shown="none",
+    )
+    access_token_seconds: int = setting("RBAC_ACCESS_TOKEN_SECONDS", "lifetime of an access token", 900)
+    refresh_token_seconds: int = setting(
+        "RBAC_REFRESH_TOKEN_SECONDS", "lifetime of a refresh token: how long a session may be idle", 3600
+    )
+    session_seconds: int = setting(
+        "RBAC_SESSION_SECONDS", "absolute lifetime of a session, never extended by refreshing", 43200
+    )
+    refresh_leeway_seconds: int = setting(
+        "RBAC_REFRESH_LEEWAY_SECONDS", "how long a spent refresh token still yields its own successor", 10
+    )
+    clock_leeway_seconds: int = setting(
+        "RBAC_CLOCK_LEEWAY_SECONDS", "difference between two nodes' clocks that is forgiven", 5
+    )
+    password_cost: int = setting("RBAC_PASSWORD_COST", "bcrypt cost, 10 at least", 12)
+    password_setup_seconds: int = setting(
+        "RBAC_PASSWORD_SETUP_SECONDS", "lifetime of a single-use password setup token", 86400
+    )
+    signin_limit: str = setting(
+        "RBAC_SIGNIN_LIMIT", "sign-in attempts per address, in Flask-Limiter's notation", "30 per minute"
+    )
+    signin_free_failures: int = setting(
+        "RBAC_SIGNIN_FREE_FAILURES", "failed sign-ins per account before the growing delay begins", 5
+    )
+    signin_lock_failures: int = setting(
+        "RBAC_SIGNIN_LOCK_FAILURES", "failed sign-ins per account that lock it for a time", 10
+    )
+    signin_lock_seconds: int = setting("RBAC_SIGNIN_LOCK_SECONDS", "how long such a lock lasts", 900)
+    retention_days: int = setting("RBAC_RETENTION_DAYS", "how long ended sessions stay listed", 90)
+    admin_username: str = setting(
+        "RBAC_ADMIN_USERNAME", "first administrator, used only on an empty database", "admin"
+    )
+    admin_password: str = setting(
+        "RBAC_ADMIN_PASSWORD",
+        "the first administrator's password; final when given",
+        "",
+        secret=True,
+        shown="generated and shown once",
+    )
+    seed_example: bool = setting(
+        "RBAC_SEED_EXAMPLE", "load the example company into an empty database", True, shown="on"
+    )
+    proxy_hops: int = setting("RBAC_PROXY_HOPS", "trusted proxies in front; 0 ignores X-Forwarded-*", 0)
+    cors_origins: tuple[str, ...] = setting(
+        "RBAC_CORS_ORIGINS", "allowed browser origins, separated by commas", (), shown="none"
+    )
+    docs: bool = setting("RBAC_DOCS", "serve Swagger UI at /docs", True, shown="on")
+    log_level: str = setting(
+        "RBAC_LOG_LEVEL", "`debug`, `info`, `warning` or `error`; `info` logs each request", "info"
+    )
+    command_line: bool = setting(
+        "FLASK_RUN_FROM_CLI",
+        "set by the `flask` command itself; the schema is then checked by each command",
+        False,
+        shown="off",
+    )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment (``os.environ`` unless given), fill in the embedded default, and refuse with every fault at once."""
+        source = os.environ if environ is None else environ
+        problems: list[str] = []
+        values = {f.name: _read(source, f.metadata, f.default, problems) for f in fields(cls)}
+        settings = cls(**values)
+        problems += settings.faults(generating=settings.embedded)
+        if problems:
+            raise SettingsRefused(problems)
+        return settings
+
+    @property
+    def embedded(self) -> bool:
+        """True for the zero-configuration default: SQLite in the data folder, secrets generated there."""
+        return not self.database_url
+
+    @property
+    def url(self) -> str:
+        """The database's address; the embedded default's stands in the data folder."""
+        return self.database_url or f"sqlite:///{Path(self.data_dir).absolute()}/rbac.db"
+
+    @property
+    def on_sqlite(self) -> bool:
+        """True where the database is a file, and one process is the better default."""
+        return self.url.startswith("sqlite")
+
+    @property
+    def issuer_url(self) -> str:
+        """``iss``: the configured one, or this server's own address."""
+        return self.issuer or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def worker_count(self) -> int:
+        """Server processes to start."""
+        return self.workers or (1 if self.on_sqlite else os.cpu_count() or 1)
+
+    @property
+    def hasher_count(self) -> int:
+        """Concurrent password hashes in each process, so that all processes together fill the cores and no more."""
+        return self.hashers or max(1, (os.cpu_count() or 1) // self.worker_count)
+
+    def faults(self, *, generating: bool = False) -> list[str]:
+        """Everything wrong with these settings, a sentence each; with ``generating`` an absent secret will be made and is no fault."""
+        return [*self._secret_faults(generating), *self._lifetime_faults(), *self._network_faults()]
+
+    def _secret_faults(self, generating: bool) -> list[str]:
+        found = []
+        if not self.secret_key and not generating:
+            found.append(
+                "RBAC_SECRET_KEY is missing: give at least 32 random bytes, in the variable or in RBAC_SECRET_KEY_FILE"
+            )
+        if self.secret_key.strip().lower() in EXAMPLE_SECRETS:
+            found.append(
+                "RBAC_SECRET_KEY is a secret from an example: make one of your own, for instance with `openssl rand -base64 48`"
+            )
+        elif self.secret_key and len(self.secret_key.encode()) < MINIMUM_SECRET_BYTES:
+            found.append("RBAC_SECRET_KEY is too short: at least 32 bytes are needed")
+        elif self.secret_key and len(set(self.secret_key)) < 8:
+            found.append("RBAC_SECRET_KEY repeats a few characters: make a random one")
+        if self.signing_algorithm not in ALGORITHMS:
+            found.append(f"RBAC_SIGNING_ALGORITHM is unknown: choose one of {', '.join(ALGORITHMS)}")
+        if self.signing_key and self.signing_algorithm == "HS256":
+            found.append(
+                "RBAC_SIGNING_KEY has no use with HS256, which signs with RBAC_SECRET_KEY: remove one of the two"
+            )
+        if not 10 <= self.password_cost <= 16:
+            found.append("RBAC_PASSWORD_COST must be from 10 to 16")
+        return found
+
+    def _lifetime_faults(self) -> list[str]:
+        found = []
+        if not 0 < self.access_token_seconds <= self.refresh_token_seconds <= self.session_seconds:
+            found.append(
+                "lifetimes must rise: 0 < RBAC_ACCESS_TOKEN_SECONDS <= RBAC_REFRESH_TOKEN_SECONDS <= RBAC_SESSION_SECONDS"
+            )
+        if not 0 <= self.refresh_leeway_seconds <= 60:
+            found.append("RBAC_REFRESH_LEEWAY_SECONDS must be from 0 to 60")
+        if not 0 <= self.clock_leeway_seconds <= 60:
+            found.append("RBAC_CLOCK_LEEWAY_SECONDS must be from 0 to 60")
+        if self.signin_lock_failures > 100:
+            found.append("RBAC_SIGNIN_LOCK_FAILURES must be 100 at most (NIST SP 800-63B-4 section 3.2.2)")
+        return found
+
+    def _network_faults(self) -> list[str]:
+        found = []
+        if "*" in self.cors_origins:
+            found.append("RBAC_CORS_ORIGINS may not be '*': requests carry credentials, so name each origin")
+        found += [
+            f"RBAC_CORS_ORIGINS has an entry that is no origin (scheme://host[:port]): {o}"
+            for o in self.cors_origins
+            if o != "*" and not _is_origin(o)
+        ]
+        if self.database_url and not self.database_url.startswith(
+            ("sqlite:////", "postgresql://", "postgres://", "postgresql+psycopg://")
+        ):
+            found.append(
+                "RBAC_DATABASE_URL must begin with postgresql:// or, for a file, sqlite://// and an absolute path"
+            )
+        if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
+            found.append("RBAC_REDIS_URL must begin with redis://, rediss:// or unix://")
+        if urlsplit(self.issuer_url).scheme not in ("http", "https"):
+            found.append("RBAC_ISSUER must be an http or https address")
+        if not self.audience:
+            found.append(
+                "RBAC_AUDIENCE may not be empty: without it a token of another service would be accepted"
+            )
+        if self.log_level not in ("debug", "info", "warning", "error"):
+            found.append("RBAC_LOG_LEVEL must be debug, info, warning or error")
+        found += [
+            f"{name} must be from {low} to {high}"
+            for name, value, low, high in self._ranges()
+            if not low <= value <= high
+        ]
+        return found
+
+    def _ranges(self) -> list[tuple[str, int, int, int]]:
+        return [
+            ("PORT", self.port, 0, 65535),
+            ("RBAC_WORKERS", self.workers, 0, 256),
+            ("RBAC_THREADS", self.threads, 1, 256),
+            ("RBAC_SIGNIN_QUEUE", self.signin_queue, 1, 1024),
+            ("RBAC_HASHERS", self.hashers, 0, 256),
+            ("RBAC_DATABASE_TIMEOUT_SECONDS", self.database_timeout, 1, 60),
+            ("RBAC_PROXY_HOPS", self.proxy_hops, 0, 10),
+            ("RBAC_SIGNIN_FREE_FAILURES", self.signin_free_failures, 1, self.signin_lock_failures),
+            ("RBAC_SIGNIN_LOCK_SECONDS", self.signin_lock_seconds, 1, 86400),
+            ("RBAC_PASSWORD_SETUP_SECONDS", self.password_setup_seconds, 60, 30 * 86400),
+            ("RBAC_RETENTION_DAYS", self.retention_days, 1, 3650),
+        ]
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.path and not parts.query
+
+
+def _read(source: Mapping[str, str], metadata: Mapping[str, Any], default: Any, problems: list[str]) -> Any:
+    name = metadata["name"]
+    text = (
+        _from_file(source, name, problems)
+        if metadata["secret"] and source.get(f"{name}_FILE")
+        else source.get(name)
+    )
+    if text is None or text == "":
+        return default
+    try:
+        return _convert(text, default)
+    except ValueError as fault:
+        problems.append(f"{name} {fault}")
+        return default
+
+
+def _from_file(source: Mapping[str, str], name: str, problems: list[str]) -> str | None:
+    if source.get(name):
+        problems.append(f"{name} and {name}_FILE are both set: keep one")
+    try:
+        return Path(source[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as fault:
+        problems.append(f"{name}_FILE cannot be read: {type(fault).__name__}")
+        return None
+
+
+def _convert(text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        return _switch(text)
+    if isinstance(default, int):
+        return _whole_number(text)
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _switch(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in ("on", "true", "yes", "1"):
+        return True
+    if lowered in ("off", "false", "no", "0"):
+        return False
+    raise ValueError("must be on or off")
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.strip().isdigit()):
+        raise ValueError("must be a whole number")
+    return int(text)
+
+
+def complete(settings: Settings) -> Settings:
+    """In the embedded default, take the instance secret from the data folder, making it on the first run (mode 0600).
+
+    Several processes may do this at once: the file appears whole or not at all, and everybody uses the one that appeared.
+    """
+    if settings.secret_key or not settings.embedded:
+        return settings
+    folder = Path(settings.data_dir)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = folder / "secret_key"
+    if not place.exists():
+        _write_secret(place)
+    return replace(settings, secret_key=place.read_text(encoding="ascii").strip())
+
+
+def _write_secret(place: Path) -> None:
+    draft = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(48) + "\n")
+    try:
+        os.link(draft, place)
+    except FileExistsError:
+        pass  # another process was first; its secret is the one
+    finally:
+        draft.unlink()

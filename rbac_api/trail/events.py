@@ -1,0 +1,64 @@
+"""The catalogue of events: ``thing.happened``, a sentence, and whose standing it touches.
+
+``touches`` tells a worker what to forget when it meets the event in the trail's tail: the compiled ``roles``, one ``user`` (the
+target) with all her sessions, one ``session`` (the target), the signing ``keys``, or nothing.  An event that touches something is
+announced to all workers when it commits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Touched = Literal["roles", "user", "session", "keys"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventKind:
+    """One line of the catalogue."""
+
+    action: str
+    sentence: str
+    touches: Touched | None = None
+
+
+CATALOGUE: dict[str, EventKind] = {
+    kind.action: kind
+    for kind in (
+        EventKind("access.refused", "A known actor asked for something and was refused."),
+        EventKind("admin.created", "An administrator was created outside the API, by the operator.", "user"),
+        EventKind("admin.recovered", "The operator restored an administrator, offline.", "user"),
+        EventKind("assignment.created", "A user was given a role.", "user"),
+        EventKind("assignment.ended", "A user's role was taken away.", "user"),
+        EventKind("audit.exported", "Somebody exported the trail."),
+        EventKind("audit.read", "Somebody read the trail."),
+        EventKind("inheritance.created", "A role began to inherit another.", "roles"),
+        EventKind("inheritance.ended", "A role ceased to inherit another.", "roles"),
+        EventKind("key.created", "A signing key was made.", "keys"),
+        EventKind("password.changed", "A user changed her own password; her other sessions ended.", "user"),
+        EventKind("password.reset", "Somebody reset a user's password; all her sessions ended.", "user"),
+        EventKind(
+            "password.set", "A user chose a password with a setup token; all her sessions ended.", "user"
+        ),
+        EventKind("permission.created", "A permission was created.", "roles"),
+        EventKind("permission.deleted", "A permission was deleted, and every role lost it.", "roles"),
+        EventKind("permission.granted", "A role was given a permission.", "roles"),
+        EventKind("permission.withdrawn", "A role lost a permission.", "roles"),
+        EventKind("role.created", "A role was created.", "roles"),
+        EventKind("role.deleted", "A role was deleted.", "roles"),
+        EventKind("role.updated", "A role's description changed.", "roles"),
+        EventKind("seed.loaded", "A seed document was loaded.", "roles"),
+        EventKind("session.ended", "A session ended.", "session"),
+        EventKind("sessions.ended", "All of a user's sessions were ended.", "user"),
+        EventKind("signin.failed", "A sign-in failed."),
+        EventKind("signin.locked", "Too many sign-ins failed: the account is locked for a time."),
+        EventKind("signin.succeeded", "A user signed in: a session began."),
+        EventKind("token.reused", "A spent refresh token came back: the session was ended.", "session"),
+        EventKind("token.rotated", "A refresh token was exchanged for its successor."),
+        EventKind("user.created", "A user was created."),
+        EventKind("user.deleted", "A user was deleted: sessions and assignments ended.", "user"),
+        EventKind("user.disabled", "A user was disabled: all sessions ended.", "user"),
+        EventKind("user.enabled", "A disabled user was enabled again.", "user"),
+        EventKind("user.updated", "A user's profile changed.", "user"),
+    )
+}

@@ -1,0 +1,127 @@
+"""Writing the trail: inside the transaction of the change, under the one write lock, so that ``seq`` order is commit order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import DBAPIError
+
+from rbac_api import clock
+from rbac_api.database.engine import publish
+from rbac_api.database.tables import trail_events
+from rbac_api.errors import Unavailable
+from rbac_api.trail.chain import GENESIS, canonical, event_hash
+from rbac_api.trail.events import CATALOGUE
+from rbac_api.trail.fields import SECRET_NAMES
+
+
+class TrailUnavailable(Unavailable):
+    """The event could not be written, so the change it describes was not made either."""
+
+    code = "audit.unavailable"
+    title = "The audit trail cannot be written"
+    default_detail = (
+        "The audit trail cannot be written, so nothing was changed. Try again after the time in Retry-After."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it and from where: a ``user`` by id and name at the time, the ``operator`` at a shell, the ``system``, or ``anonymous``."""
+
+    type: Literal["user", "operator", "system", "anonymous"]
+    id: str | None = None
+    name: str | None = None
+    session_id: str | None = None
+    ip: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What it was done to: its type, its id, and its name at the time."""
+
+    type: str
+    id: str | None = None
+    name: str | None = None
+
+
+SYSTEM = Actor("system", name="rbac-api")
+OPERATOR = Actor("operator", name="command line")
+
+
+def record(
+    connection: Connection,
+    actor: Actor,
+    action: str,
+    target: Target,
+    *,
+    outcome: Literal["success", "refused", "failure"] = "success",
+    reason: str | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> int:
+    """Append one event and return its ``seq``.
+
+    ``before`` and ``after`` are JSON objects of public facts.  Raises ``KeyError`` for an action outside the catalogue, ``ValueError``
+    for a secret, ``TrailUnavailable`` if the row cannot be written.
+    """
+    kind = CATALOGUE[action]
+    if secrets := SECRET_NAMES.intersection(before or (), after or ()) | _nested_secrets(before, after):
+        raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
+    try:
+        event = _linked(connection, _event(actor, action, target, outcome, reason, before, after))
+        connection.execute(insert(trail_events).values(event))
+        if kind.touches:
+            publish(connection, event["seq"])
+    except DBAPIError as fault:
+        if getattr(fault.orig, "sqlstate", None) in ("40001", "40P01"):
+            raise
+        raise TrailUnavailable(internal=str(fault.orig)) from fault
+    return int(event["seq"])
+
+
+def _nested_secrets(*facts: Mapping[str, Any] | None) -> set[str]:
+    inner = [value for fact in facts if fact for value in fact.values() if isinstance(value, dict)]
+    return {name for value in inner for name in SECRET_NAMES.intersection(value)}
+
+
+def _event(
+    actor: Actor,
+    action: str,
+    target: Target,
+    outcome: str,
+    reason: str | None,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    return {
+        "at": clock.now(),
+        "actor_type": actor.type,
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "session_id": actor.session_id,
+        "action": action,
+        "target_type": target.type,
+        "target_id": target.id,
+        "target_name": target.name,
+        "outcome": outcome,
+        "reason": reason,
+        "before": canonical(before) if before else None,
+        "after": canonical(after) if after else None,
+        "ip": actor.ip,
+        "request_id": actor.request_id,
+    }
+
+
+def _linked(connection: Connection, event: dict[str, Any]) -> dict[str, Any]:
+    last = connection.execute(
+        select(trail_events.c.seq, trail_events.c.hash).order_by(trail_events.c.seq.desc()).limit(1)
+    ).first()
+    event["seq"] = last.seq + 1 if last else 1
+    event["prev_hash"] = last.hash if last else GENESIS
+    event["hash"] = event_hash(event)
+    return event

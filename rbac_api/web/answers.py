@@ -1,0 +1,27 @@
+"""JSON answers, written once by orjson.  The marshmallow schemas document them, and the tests hold every answer against the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from flask import Response
+
+
+def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer; datetimes become RFC 3339 with ``Z``."""
+    dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)
+    return Response(dumped, status=status, headers=headers, content_type="application/json")
+
+
+def created_answer(body: Any, location: str, headers: Mapping[str, str] | None = None) -> Response:
+    """201 with ``Location`` (RFC 9110 section 15.3.2) and the resource."""
+    return json_answer(body, 201, {"Location": location, **(headers or {})})
+
+
+def empty_answer() -> Response:
+    """204."""
+    answer = Response(status=204)
+    del answer.headers["Content-Type"]
+    return answer

@@ -1,0 +1,187 @@
+"""The OpenAPI 3.1 document: what flask-smorest gathers, made independent of the Python version and complete by force."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apispec
+import flask_smorest
+import marshmallow as ma
+import orjson
+from flask import Flask, Response
+
+from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.fields import Moment
+
+VERSION = "0.1.0"
+_DESCRIPTION = """\
+Users, roles, permissions and sessions, kept in SQL, with roles embedded as claims in signed tokens.
+
+**Sign in** with the form above or by executing *login*; the page then sends your access token with every request and refreshes it
+when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403 names the permission
+that was missing.
+"""
+_TAGS = (
+    ("Sign-in", "For client apps: get tokens, refresh them, sign out."),
+    ("My account", "For everybody: who am I, my password, my sessions."),
+    ("Users", "For admins: people and their accounts."),
+    ("Roles and permissions", "For admins: what there is to hold."),
+    ("Assignments", "For admins: who holds which role."),
+    ("Sessions", "For admins and auditors: who is signed in, from where, and how it ended."),
+    ("Audit trail", "For auditors: who did what, when, to whom."),
+    ("Operation", "For operators and verifiers: health, metrics, public keys."),
+)
+
+
+class ProblemFaultSchema(ma.Schema):
+    """One wrong field."""
+
+    pointer = ma.fields.String(
+        required=True,
+        metadata={"description": "JSON Pointer (RFC 6901) to the field", "example": "/username"},
+    )
+    code = ma.fields.String(required=True, metadata={"example": "field.required"})
+    detail = ma.fields.String(required=True, metadata={"example": "This field is required."})
+
+
+class ProblemSchema(ma.Schema):
+    """A problem document, RFC 9457."""
+
+    class Meta:
+        unknown = ma.INCLUDE
+
+    type = ma.fields.String(
+        required=True,
+        metadata={
+            "description": "URI reference of the code's documentation",
+            "example": "/problems/access.denied",
+        },
+    )
+    title = ma.fields.String(required=True, metadata={"example": "Not allowed"})
+    status = ma.fields.Integer(required=True, metadata={"example": 403})
+    detail = ma.fields.String(required=True, metadata={"example": "You need the permission roles:create."})
+    code = ma.fields.String(
+        required=True, metadata={"description": "stable; for programs", "example": "access.denied"}
+    )
+    request_id = ma.fields.String(required=True, metadata={"example": "5f0c2a4e9b1d4c7f8a3e6d2b1c0f9e8d"})
+    required = ma.fields.String(
+        metadata={"description": "the permission that was missing", "example": "roles:create"}
+    )
+    missing = ma.fields.List(
+        ma.fields.String(), metadata={"description": "permissions you would hand out but do not hold"}
+    )
+    errors = ma.fields.List(
+        ma.fields.Nested(ProblemFaultSchema), metadata={"description": "one per invalid field"}
+    )
+
+
+class DocumentationGuard(apispec.BasePlugin):
+    """Refuses to start with an operation that is not fully described."""
+
+    def operation_helper(
+        self, path: str | None = None, operations: dict[str, Any] | None = None, **_kwargs: Any
+    ) -> None:
+        for method, operation in (operations or {}).items():
+            wanting = [key for key in ("operationId", "summary", "tags") if not operation.get(key)]
+            wanting += [key for key in ("security", "x-permission") if key not in operation]
+            if not any(int(status) < 400 for status in operation.get("responses", {})):
+                wanting.append("a successful response")
+            if wanting:
+                raise RuntimeError(f"{method.upper()} {path} is not fully described: {', '.join(wanting)}")
+
+
+class Api(flask_smorest.Api):
+    """flask-smorest's Api without its error answers (``web.problems`` has them) and without its UI (``web.docs`` has one)."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def __init__(self, app: Flask) -> None:
+        app.config.update(
+            API_TITLE="rbac-api",
+            API_VERSION=VERSION,
+            OPENAPI_VERSION="3.1.1",
+            API_SPEC_OPTIONS=_spec_options(),
+        )
+        super().__init__(app, spec_kwargs={"extra_plugins": [DocumentationGuard()]})
+        self.ma_plugin.converter.add_attribute_function(_moment_format)
+        self.spec.components.schema("Problem", schema=ProblemSchema)
+
+    def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
+        """Register the views and their documentation; tags are declared once, above, in reading order."""
+        app = self._app
+        app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        app.register_blueprint(blp, **options)
+        blp.register_views_in_doc(self, app, self.spec, name=blp.name, parameters=None)
+
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        found: dict[str, Any] = self.spec.to_dict()
+        return found
+
+    def serve_document(self) -> None:
+        """Answer ``GET /openapi.json``; the text is made once."""
+        text = orjson.dumps(self.document(), option=orjson.OPT_INDENT_2)
+
+        def openapi_json() -> Response:
+            return Response(text, content_type="application/json")
+
+        openapi_json.access = "public"  # type: ignore[attr-defined]
+        self._app.add_url_rule("/openapi.json", view_func=openapi_json)
+
+    def _register_responses(self) -> None:
+        """None by status name: the names differ between Python versions, and each operation names its own."""
+
+    def _register_error_handlers(self) -> None:
+        """None here: ``web.problems`` answers every error."""
+
+    def _register_etag_headers(self) -> None:
+        parameter = self.spec.components.parameter
+        parameter(
+            "IF_NONE_MATCH",
+            "header",
+            _header("If-None-Match", "answer 304 if this is still the present ETag"),
+            lazy=True,
+        )
+        parameter(
+            "IF_MATCH",
+            "header",
+            {**_header("If-Match", "the ETag of the state you read; 428 without it"), "required": True},
+            lazy=True,
+        )
+        parameter(
+            "IDEMPOTENCY_KEY",
+            "header",
+            _header(
+                "Idempotency-Key",
+                "a name of your choice for this request: repeating it gives the first answer again",
+            ),
+            lazy=True,
+        )
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "description": description, "schema": {"type": "string"}}
+
+
+def _spec_options() -> dict[str, Any]:
+    scheme = {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "an access token (RFC 9068)",
+    }
+    return {
+        "info": {
+            "description": _DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+            "contact": {"name": "Whoever runs this service"},
+        },
+        "servers": [{"url": "/", "description": "this server"}],
+        "security": [{"bearerAuth": []}],
+        "tags": [{"name": name, "description": description} for name, description in _TAGS],
+        "components": {"securitySchemes": {"bearerAuth": scheme}},
+    }
+
+
+def _moment_format(_converter: Any, field: Any, **_kwargs: Any) -> dict[str, Any]:
+    return {"type": "string", "format": "date-time"} if isinstance(field, Moment) else {}

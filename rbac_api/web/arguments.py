@@ -1,0 +1,169 @@
+"""Reading bodies and queries strictly: what is ambiguous is refused instead of guessed at."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import flask
+import marshmallow as ma
+from webargs.flaskparser import FlaskParser
+
+from rbac_api.errors import Fault, Invalid
+from rbac_api.web.problems import NotJson, Unreadable
+
+DEEPEST = 32
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class StrictParser(FlaskParser):
+    """webargs with unknown arguments, wrong media types, duplicate keys and oversized values refused."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": ma.RAISE,
+        "querystring": ma.RAISE,
+        "json": ma.RAISE,
+    }
+
+    def _raw_load_json(self, req: flask.Request) -> Any:
+        if req.mimetype != "application/json":
+            raise NotJson()
+        return strict_json(req.get_data(cache=True))
+
+    def load_querystring(self, req: flask.Request, schema: ma.Schema) -> Any:
+        refuse_repeated_query(req)
+        return super().load_querystring(req, schema)
+
+    def handle_error(
+        self, error: ma.ValidationError, req: flask.Request, schema: ma.Schema, **_options: Any
+    ) -> NoReturn:
+        raise Invalid(faults=tuple(_faults(error.messages)))
+
+
+def strict_json(data: bytes) -> Any:
+    """Parse a JSON text (RFC 8259) of UTF-8 without BOM, duplicate keys, NaN, huge numbers, deep nesting, NUL or lone surrogates."""
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_small_integer,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError) as fault:
+        raise Unreadable(internal=f"{type(fault).__name__}") from fault
+    _check_depth_and_text(value)
+    return value
+
+
+def refuse_repeated_query(req: flask.Request) -> None:
+    """Each query argument at most once, and only text that a database can hold."""
+    faults = [
+        Fault(f"/{name}", "field.repeated", "Give this argument once.")
+        for name, values in req.args.lists()
+        if len(values) > 1
+    ]
+    faults += [
+        Fault("/query", "field.characters", "NUL and unpaired surrogates are not allowed.")
+        for name, value in req.args.items(multi=True)
+        if _UNSTORABLE.search(name + value) or "\ufffd" in name + value
+    ]
+    if faults:
+        raise Invalid(faults=tuple(faults))
+
+
+def refuse_unknown_query() -> None:
+    """For operations that take no query: any argument is unknown."""
+    if flask.request.query_string:
+        refuse_repeated_query(flask.request)
+        names = sorted(flask.request.args)
+        raise Invalid(
+            faults=tuple(
+                Fault(f"/{name}", "field.unknown", "This operation knows no such argument.") for name in names
+            )
+        )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("duplicate key")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _small_integer(digits: str) -> int:
+    if len(digits) > 19:
+        raise ValueError("integer of more than 64 bits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("number too large")
+    return value
+
+
+def _check_depth_and_text(value: Any) -> None:
+    level, depth = [("", value)], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise Unreadable(f"The body is nested deeper than {DEEPEST} levels.")
+        below: list[tuple[str, Any]] = []
+        for pointer, item in level:
+            if isinstance(item, str) and _UNSTORABLE.search(item):
+                raise Invalid(
+                    faults=(
+                        Fault(pointer, "field.characters", "NUL and unpaired surrogates are not allowed."),
+                    )
+                )
+            if isinstance(item, dict):
+                if any(_UNSTORABLE.search(key) for key in item):
+                    raise Invalid(
+                        faults=(
+                            Fault(
+                                pointer, "field.characters", "NUL and unpaired surrogates are not allowed."
+                            ),
+                        )
+                    )
+                below += [(f"{pointer}/{key}", inner) for key, inner in item.items()]
+            elif isinstance(item, list):
+                below += [(f"{pointer}/{index}", inner) for index, inner in enumerate(item)]
+        level = below
+
+
+def _faults(messages: Any, pointer: str = "") -> Iterator[Fault]:
+    """Flatten marshmallow's nested messages; the outermost level is the location (json, query)."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            step = (
+                ""
+                if not pointer and key in ("json", "query", "_schema")
+                else f"/{str(key).replace('~', '~0').replace('/', '~1')}"
+            )
+            yield from _faults(inner, pointer + step if step else pointer)
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from _faults(message, pointer)
+    else:
+        yield _fault(str(messages), pointer)
+
+
+def _fault(message: str, pointer: str) -> Fault:
+    known = {
+        "Unknown field.": ("field.unknown", "This field is not known here; remove it."),
+        "Missing data for required field.": ("field.required", "This field is required."),
+    }
+    code, detail = known.get(message, ("field.invalid", message))
+    return Fault(pointer, code, detail)
+
+
+__all__ = ["StrictParser", "refuse_repeated_query", "refuse_unknown_query", "strict_json"]

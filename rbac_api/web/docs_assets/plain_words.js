@@ -1,0 +1,62 @@
+// Pure: an answer in, words for a person out; and a request in, the same without its secrets out.
+
+const SECRET = "password|current_password|new_password|token|access_token|refresh_token|client_secret|otp|secret";
+const IN_JSON = new RegExp(`("(?:${SECRET})"\\s*:\\s*)"(?:\\\\.|[^"\\\\])*"?`, "g");
+const IN_FORM = new RegExp(`((?:^|&)(?:${SECRET})=)[^&]*`, "g");
+
+export function header(answer, name) {
+  const value = answer.headers?.[name];
+  return value === undefined ? null : [].concat(value).join(", ");
+}
+
+export function detail(answer, otherwise) {
+  const text = answer?.body?.detail ?? answer?.detail;
+  return typeof text === "string" && text ? text : otherwise;
+}
+
+// Why a 403: the permissions it names, else what the service says.
+export function refusal(answer) {
+  const problem = answer.body ?? {};
+  const lacking = [].concat(problem.missing ?? [], problem.required ?? []).map(String);
+  if (lacking.length) return { title: `You lack ${list(lacking)}`, text: detail(answer, "") };
+  if (problem.code === "password.change_required") {
+    return { title: "Change your password first", text: detail(answer, "") };
+  }
+  return { title: "You are not allowed to do this", text: detail(answer, "") };
+}
+
+export function tooMany(answer) {
+  const seconds = Number(header(answer, "retry-after"));
+  const when = seconds > 0 ? ` Try again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.` : "";
+  return { title: "Too many attempts", text: detail(answer, "The service asks you to wait.") + when };
+}
+
+// What to do about a missing (428) or outdated (412) If-Match; `etag` is the last one this page saw, if any.
+export function precondition(answer, etag, sent) {
+  const missing = answer.status === 428;
+  const title = missing ? "If-Match is missing" : "It has changed since you read it";
+  if (etag === null) return { title, text: "Read the resource first (GET); put its ETag into If-Match." };
+  if (etag === sent) return { title, text: "Read the resource again (GET) and use its new ETag in If-Match." };
+  const text = missing
+    ? "Read the resource first. When this page last saw it, its ETag was:"
+    : "Read it again to see what changed. The newest ETag this page saw is:";
+  return { title, text, copy: etag };
+}
+
+export function list(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+// The request as the curl box may show it.
+export function withoutSecrets(request) {
+  const shown = { ...request, headers: { ...request.headers } };
+  for (const name of Object.keys(shown.headers)) {
+    if (name.toLowerCase() === "authorization") {
+      shown.headers[name] = String(shown.headers[name]).replace(/^(\S+) .*/, "$1 <hidden>");
+    }
+  }
+  if (typeof shown.body === "string") {
+    shown.body = shown.body.replace(IN_JSON, '$1"<hidden>"').replace(IN_FORM, "$1<hidden>");
+  }
+  return shown;
+}

@@ -1,0 +1,140 @@
+"""Field types that refuse what a database could not hold or a reader could not see, and say so in the OpenAPI document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+ROLE = r"^[a-z][a-z0-9-]{1,62}$"
+PERMISSION = r"^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*$"
+UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+PLAIN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
+EMAIL = r"^[^@\s\u0000-\u001f\u007f]{1,64}@[^@\s\u0000-\u001f\u007f]{1,255}$"
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+class Matches(validate.Regexp):
+    """The whole text matches; a trailing newline does not slip past ``$``."""
+
+    def __call__(self, value: str) -> str:  # type: ignore[override]
+        if self.regex.fullmatch(value) is None:
+            raise ma.ValidationError(self.error or "Does not have the required form.")
+        return value
+
+
+class Text(fields.String):
+    """A string of limited length (code points) and a documented pattern."""
+
+    def __init__(
+        self,
+        *,
+        longest: int,
+        shortest: int = 0,
+        pattern: str = PLAIN,
+        error: str = "Control characters are not allowed.",
+        **kwargs: Any,
+    ) -> None:
+        rules = [validate.Length(min=shortest or None, max=longest), Matches(pattern, error=error)]
+        super().__init__(validate=rules, **kwargs)
+
+
+class RoleName(Text):
+    """A role's slug."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            longest=63,
+            shortest=2,
+            pattern=ROLE,
+            error="Lower-case letters, digits and hyphens, a letter first, 2 to 63 characters.",
+            **kwargs,
+        )
+
+
+class PermissionName(Text):
+    """``resource:verb``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            longest=129,
+            shortest=3,
+            pattern=PERMISSION,
+            error="Write resource:verb; each part lower-case letters, digits and hyphens, a letter first.",
+            **kwargs,
+        )
+
+
+class Email(Text):
+    """Something that can be an address; whether it is one only a letter can tell."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(longest=320, shortest=3, pattern=EMAIL, error="Not an e-mail address.", **kwargs)
+
+
+class Flag(fields.Boolean):
+    """``true`` or ``false``, nothing else that looks like it."""
+
+    truthy = {"true", True}  # noqa: RUF012
+    falsy = {"false", False}  # noqa: RUF012
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        if value is True or value is False or value in ("true", "false"):
+            return value in (True, "true")
+        raise self.make_error("invalid", input=value)
+
+
+class Count(fields.Integer):
+    """A whole number in ASCII digits within bounds; for query arguments."""
+
+    def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(low, high), **kwargs)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        if not (isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value)):
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+class Moment(fields.Field[datetime]):
+    """An RFC 3339 date-time with an offset."""
+
+    default_error_messages = {"invalid": "Give a moment as RFC 3339, for instance 2026-11-22T17:00:00Z."}  # noqa: RUF012
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime:
+        if not (isinstance(value, str) and _RFC3339.fullmatch(value)):
+            raise self.make_error("invalid")
+        try:
+            return datetime.fromisoformat(value.upper().replace("Z", "+00:00")).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise self.make_error("invalid") from None
+
+
+class Body(ma.Schema):
+    """A request body: unknown fields are refused."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+
+class PageQuery(Body):
+    """The paging arguments that every list takes."""
+
+    limit = Count(
+        low=1, high=200, load_default=50, metadata={"description": "rows on a page, 1 to 200", "example": 50}
+    )
+    cursor = Text(longest=2000, metadata={"description": "`next` of the page before; with the same filters"})
+    count = Flag(
+        load_default=False, metadata={"description": "`true` adds `total`, the number of all matching rows"}
+    )

@@ -1,0 +1,92 @@
+"""Keyset pages: a signed cursor remembers the last row seen, so pages stay stable while rows come and go."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import Response, current_app, request
+from itsdangerous import BadData, URLSafeSerializer
+
+from rbac_api import clock
+from rbac_api.errors import Fault, Invalid
+from rbac_api.web.answers import json_answer
+
+LARGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """What the client asked for: how many rows, after which key, and whether to count them all."""
+
+    limit: int
+    after: tuple[Any, ...] | None
+    count: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a query found: at most ``limit`` rows, the key to go on from, and the total if it was asked for."""
+
+    items: Sequence[Any]
+    next_key: tuple[Any, ...] | None
+    total: int | None = None
+
+
+def page_request(query: dict[str, Any]) -> PageRequest:
+    """Take the paging arguments out of a parsed query, leaving the filters.  A cursor that is not ours, or of another list: 422."""
+    limit, cursor, count = query.pop("limit", 50), query.pop("cursor", None), query.pop("count", False)
+    return PageRequest(limit, _opened(cursor) if cursor else None, count)
+
+
+def cut(
+    rows: Sequence[Any], page: PageRequest, key: Callable[[Any], tuple[Any, ...]], total: int | None
+) -> Page:
+    """From a query that asked for one row more than the limit, the page and its key."""
+    if len(rows) > page.limit:
+        return Page(rows[: page.limit], key(rows[page.limit - 1]), total)
+    return Page(rows, None, total)
+
+
+def page_answer(page: Page) -> Response:
+    """``{items, next}`` with a ``Link`` header (RFC 8288) to the next page."""
+    cursor = _sealed(page.next_key) if page.next_key is not None else None
+    body: dict[str, Any] = {"items": page.items, "next": cursor}
+    if page.total is not None:
+        body["total"] = page.total
+    answer = json_answer(body)
+    if cursor:
+        query = urlencode({**request.args, "cursor": cursor})
+        answer.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+    return answer
+
+
+def _serializer() -> URLSafeSerializer:
+    filters = {
+        name: value for name, value in request.args.items() if name not in ("cursor", "limit", "count")
+    }
+    salt = orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS)
+    return URLSafeSerializer(
+        current_app.config["RBAC_CURSOR_KEY"], salt=salt, signer_kwargs={"digest_method": hashlib.sha256}
+    )
+
+
+def _sealed(key: tuple[Any, ...]) -> str:
+    values = [{"t": clock.rfc3339(value)} if isinstance(value, datetime) else value for value in key]
+    return str(_serializer().dumps(values))
+
+
+def _opened(cursor: str) -> tuple[Any, ...]:
+    try:
+        values = _serializer().loads(cursor)
+    except BadData:
+        fault = Fault(
+            "/cursor", "cursor.invalid", "Use the cursor exactly as 'next' gave it, with the same filters."
+        )
+        raise Invalid(faults=(fault,)) from None
+    return tuple(datetime.fromisoformat(value["t"]) if isinstance(value, dict) else value for value in values)

@@ -1,0 +1,184 @@
+"""RFC 9457 problem documents: one table from kind to status, one body, for every status from every layer."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import orjson
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from rbac_api.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ServiceError,
+    TooManyAttempts,
+    Unauthenticated,
+    Unavailable,
+)
+from rbac_api.web.logs import log
+
+MEDIA_TYPE = "application/problem+json"
+REALM = "rbac-api"
+
+
+class ProtocolError(ServiceError):
+    """A fault in how HTTP was spoken, found before anything about users or roles is asked; carries its own status."""
+
+    status: ClassVar[int] = 400
+
+
+class Unreadable(ProtocolError):
+    code = "request.unreadable"
+    title = "The request cannot be read"
+    default_detail = "The body is not valid JSON in UTF-8. Send one JSON value without duplicate keys."
+
+
+class MethodNotAllowed(ProtocolError):
+    status = 405
+    code = "request.method_not_allowed"
+    title = "Method not allowed"
+    default_detail = "This address does not know that method; the Allow header lists those it knows."
+
+
+class PreconditionFailed(ProtocolError):
+    status = 412
+    code = "etag.stale"
+    title = "Changed since you read it"
+    default_detail = (
+        "Somebody changed this since you read it. Read it again and send the new ETag in If-Match."
+    )
+
+
+class TooLarge(ProtocolError):
+    status = 413
+    code = "request.too_large"
+    title = "Body too large"
+    default_detail = "The body is larger than 64 KiB. Send a smaller one."
+
+
+class UriTooLong(ProtocolError):
+    status = 414
+    code = "request.uri_too_long"
+    title = "Address too long"
+    default_detail = "The address is too long. Shorten the query."
+
+
+class NotJson(ProtocolError):
+    status = 415
+    code = "request.not_json"
+    title = "Not JSON"
+    default_detail = "Send the body as JSON, with Content-Type: application/json."
+
+
+class PreconditionRequired(ProtocolError):
+    status = 428
+    code = "etag.required"
+    title = "If-Match required"
+    default_detail = "Read the resource first and send its ETag in If-Match, so that nobody's change is overwritten unseen."
+
+
+class Unexpected(ProtocolError):
+    status = 500
+    code = "service.failed"
+    title = "Unexpected failure"
+    default_detail = "Something failed that should not have. Nothing was changed. Report the request_id to whoever runs this service."
+
+
+STATUS: dict[type[ServiceError], int] = {
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Invalid: 422,
+    TooManyAttempts: 429,
+    Unavailable: 503,
+}
+_BY_STATUS: dict[int, type[ServiceError]] = {
+    400: Unreadable, 404: NotFound, 405: MethodNotAllowed, 412: PreconditionFailed, 413: TooLarge, 414: UriTooLong, 415: NotJson,
+    422: Invalid, 428: PreconditionRequired, 429: TooManyAttempts, 503: Unavailable,
+}  # fmt: skip
+
+
+def status_of(error: type[ServiceError]) -> int:
+    """The HTTP status of an error class."""
+    if issubclass(error, ProtocolError):
+        return error.status
+    return next((status for kind, status in STATUS.items() if issubclass(error, kind)), 500)
+
+
+def problem_type(code: str) -> str:
+    """The URI reference that documents a code (RFC 9457 section 3.1.1)."""
+    return f"/problems/{code}"
+
+
+def problem_body(error: ServiceError) -> dict[str, Any]:
+    """The document's members; ``internal`` is not among them."""
+    body: dict[str, Any] = {
+        "type": problem_type(error.code),
+        "title": error.title,
+        "status": status_of(type(error)),
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": g.get("request_id", ""),
+        **error.members,
+    }
+    if isinstance(error, Invalid) and error.faults:
+        body["errors"] = [
+            {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail} for fault in error.faults
+        ]
+    return body
+
+
+def problem_answer(error: ServiceError) -> Response:
+    """The whole answer, with its challenge (RFC 6750 section 3) or Retry-After (RFC 9110 section 10.2.3) where one is due."""
+    body = problem_body(error)
+    answer = Response(orjson.dumps(body), status=body["status"], content_type=MEDIA_TYPE)
+    if body["status"] in (401, 403):
+        answer.headers["WWW-Authenticate"] = _challenge(error)
+    if isinstance(error, (TooManyAttempts, Unavailable)):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    answer.headers["Cache-Control"] = "no-store"
+    if error.internal:
+        log.warning("request.refused", code=error.code, internal=error.internal)
+    return answer
+
+
+def _challenge(error: ServiceError) -> str:
+    parts = [f'Bearer realm="{REALM}"']
+    kind = error.challenge if isinstance(error, Unauthenticated) else "insufficient_scope"
+    if kind:
+        parts.append(f'error="{kind}"')
+        parts.append(f'error_description="{error.title}"')
+    if required := error.members.get("required"):
+        parts.append(f'scope="{required}"')
+    return ", ".join(parts)
+
+
+def http_problem(error: HTTPException) -> Response:
+    """What the framework refuses, in the same form; its own words stay out."""
+    if error.response is not None and error.code is None:
+        return error.response  # type: ignore[return-value]
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()  # type: ignore[return-value]
+    answer = problem_answer(_BY_STATUS.get(status, Unreadable if status < 500 else Unexpected)())
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def unexpected_problem(error: Exception) -> Response:
+    """The last resort: logged whole, answered without a word of it."""
+    log.error("request.failed", path=request.path, method=request.method, exc_info=error)
+    return problem_answer(Unexpected())
+
+
+def register_problems(app: Flask) -> None:
+    """Answer every error of this application with a problem document."""
+    app.register_error_handler(ServiceError, problem_answer)
+    app.register_error_handler(HTTPException, http_problem)
+    app.register_error_handler(Exception, unexpected_problem)

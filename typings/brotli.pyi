@@ -1,0 +1,3 @@
+"""The one function the browser launcher needs."""
+
+def decompress(data: bytes) -> bytes: ...
