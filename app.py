@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     serve()
 else:
+    from rbac_api.cli.refused import explaining
     from rbac_api.factory import create_app
 
-    app = create_app()
+    app = explaining(create_app)

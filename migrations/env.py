@@ -11,7 +11,7 @@ from rbac_api.database.tables import metadata
 from rbac_api.database.types import UtcDateTime
 
 
-def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
+def render_item(kind: str, item: Any, _autogen_context: Any) -> str | bool:
     """Write our type decorators as what they are in SQL, so that old migrations never import application code."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
@@ -35,7 +35,8 @@ def migrate(connection: Connection) -> None:
 def migrate_sqlite(connection: Connection) -> None:
     """A rebuilt table would take its children with it by CASCADE; so check the references afterwards instead of meanwhile."""
     raw = connection.connection.driver_connection
-    assert raw is not None
+    if raw is None:
+        raise RuntimeError("the connection is closed")
     raw.execute("PRAGMA foreign_keys=OFF")
     try:
         with connection.execution_options(writer=True).begin():

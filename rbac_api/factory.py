@@ -40,6 +40,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     classification of columns, in the database's schema (unless the ``flask`` command runs, which may be about to mend that).
     """
     settings = complete(settings or Settings.from_environment())
+    if faults := settings.faults():
+        raise SettingsRefused(faults)
     configure_logs(settings.log_level)
     app = Flask("rbac_api", static_folder=None)
     app.config["RBAC_CURSOR_KEY"] = derived_key(settings.secret_key, "cursor")

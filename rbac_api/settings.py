@@ -8,24 +8,17 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rbac_api.environment import EXAMPLE_SECRETS, present_environment, read_value, write_secret
 from rbac_api.errors import ServiceError
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
 MINIMUM_SECRET_BYTES = 32
-EXAMPLE_SECRETS = frozenset(
-    {
-        "changeme", "change-me", "secret", "super-secret", "dev", "development", "password", "insecure", "default", "test",
-        "your-secret-key", "jwt-secret-string", "please-change-me", "replace-me-with-32-random-bytes-or-more",
-        "this-is-an-example-secret-do-not-use-it", "0123456789abcdef0123456789abcdef",
-    }
-)  # fmt: skip
 
 
 class SettingsRefused(ServiceError):
@@ -161,11 +154,13 @@ class Settings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the environment (``os.environ`` unless given), fill in the embedded default, and refuse with every fault at once."""
-        source = os.environ if environ is None else environ
+        source = present_environment() if environ is None else environ
         problems: list[str] = []
-        values = {f.name: _read(source, f.metadata, f.default, problems) for f in fields(cls)}
+        values = {f.name: read_value(source, f.metadata, f.default, problems) for f in fields(cls)}
         settings = cls(**values)
         problems += settings.faults(generating=settings.embedded)
+        if settings.password_cost < 10:
+            problems.append("RBAC_PASSWORD_COST must be 10 at least")
         if problems:
             raise SettingsRefused(problems)
         return settings
@@ -224,8 +219,8 @@ class Settings:
             found.append(
                 "RBAC_SIGNING_KEY has no use with HS256, which signs with RBAC_SECRET_KEY: remove one of the two"
             )
-        if not 10 <= self.password_cost <= 16:
-            found.append("RBAC_PASSWORD_COST must be from 10 to 16")
+        if not 4 <= self.password_cost <= 16:
+            found.append("RBAC_PASSWORD_COST must be 16 at most")
         return found
 
     def _lifetime_faults(self) -> list[str]:
@@ -295,57 +290,6 @@ def _is_origin(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.path and not parts.query
 
 
-def _read(source: Mapping[str, str], metadata: Mapping[str, Any], default: Any, problems: list[str]) -> Any:
-    name = metadata["name"]
-    text = (
-        _from_file(source, name, problems)
-        if metadata["secret"] and source.get(f"{name}_FILE")
-        else source.get(name)
-    )
-    if text is None or text == "":
-        return default
-    try:
-        return _convert(text, default)
-    except ValueError as fault:
-        problems.append(f"{name} {fault}")
-        return default
-
-
-def _from_file(source: Mapping[str, str], name: str, problems: list[str]) -> str | None:
-    if source.get(name):
-        problems.append(f"{name} and {name}_FILE are both set: keep one")
-    try:
-        return Path(source[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as fault:
-        problems.append(f"{name}_FILE cannot be read: {type(fault).__name__}")
-        return None
-
-
-def _convert(text: str, default: Any) -> Any:
-    if isinstance(default, bool):
-        return _switch(text)
-    if isinstance(default, int):
-        return _whole_number(text)
-    if isinstance(default, tuple):
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    return text
-
-
-def _switch(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered in ("on", "true", "yes", "1"):
-        return True
-    if lowered in ("off", "false", "no", "0"):
-        return False
-    raise ValueError("must be on or off")
-
-
-def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.strip().isdigit()):
-        raise ValueError("must be a whole number")
-    return int(text)
-
-
 def complete(settings: Settings) -> Settings:
     """In the embedded default, take the instance secret from the data folder, making it on the first run (mode 0600).
 
@@ -357,18 +301,5 @@ def complete(settings: Settings) -> Settings:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = folder / "secret_key"
     if not place.exists():
-        _write_secret(place)
+        write_secret(place)
     return replace(settings, secret_key=place.read_text(encoding="ascii").strip())
-
-
-def _write_secret(place: Path) -> None:
-    draft = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(48) + "\n")
-    try:
-        os.link(draft, place)
-    except FileExistsError:
-        pass  # another process was first; its secret is the one
-    finally:
-        draft.unlink()

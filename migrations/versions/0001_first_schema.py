@@ -30,20 +30,22 @@ TABLES = (
 
 # The trail can only grow.  SQLite needs three triggers, since INSERT OR REPLACE deletes without firing the one for DELETE;
 # PostgreSQL needs one per row and one per statement, for TRUNCATE.
+_SQLITE_REFUSE = "BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END"
+_SQLITE_TAKEN = "WHEN EXISTS (SELECT 1 FROM trail_events WHERE seq = NEW.seq)"
+_POSTGRESQL_REFUSE = """CREATE FUNCTION refuse_trail_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'the trail is append-only' USING ERRCODE = 'restrict_violation'; END $$"""
+_ROWS = "BEFORE UPDATE OR DELETE ON trail_events FOR EACH ROW EXECUTE FUNCTION refuse_trail_change()"
+_TRUNCATE = "BEFORE TRUNCATE ON trail_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_trail_change()"
 APPEND_ONLY = {
     "sqlite": (
-        "CREATE TRIGGER trail_events_no_update BEFORE UPDATE ON trail_events BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END",
-        "CREATE TRIGGER trail_events_no_delete BEFORE DELETE ON trail_events BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END",
-        "CREATE TRIGGER trail_events_no_replace BEFORE INSERT ON trail_events"
-        " WHEN EXISTS (SELECT 1 FROM trail_events WHERE seq = NEW.seq) BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END",
+        f"CREATE TRIGGER trail_events_no_update BEFORE UPDATE ON trail_events {_SQLITE_REFUSE}",
+        f"CREATE TRIGGER trail_events_no_delete BEFORE DELETE ON trail_events {_SQLITE_REFUSE}",
+        f"CREATE TRIGGER trail_events_no_replace BEFORE INSERT ON trail_events {_SQLITE_TAKEN} {_SQLITE_REFUSE}",
     ),
     "postgresql": (
-        "CREATE FUNCTION refuse_trail_change() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN RAISE EXCEPTION 'the trail is append-only' USING ERRCODE = 'restrict_violation'; END $$",
-        "CREATE TRIGGER trail_events_no_change BEFORE UPDATE OR DELETE ON trail_events"
-        " FOR EACH ROW EXECUTE FUNCTION refuse_trail_change()",
-        "CREATE TRIGGER trail_events_no_truncate BEFORE TRUNCATE ON trail_events"
-        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_trail_change()",
+        _POSTGRESQL_REFUSE,
+        f"CREATE TRIGGER trail_events_no_change {_ROWS}",
+        f"CREATE TRIGGER trail_events_no_truncate {_TRUNCATE}",
     ),
 }
 
@@ -317,7 +319,7 @@ def downgrade() -> None:
         rows = op.get_bind().execute(sa.text(f"SELECT count(*) FROM {table}")).scalar()  # noqa: S608 -- names from the list above
         if rows:
             raise RuntimeError(
-                f"downgrading below 0001 would lose {rows} rows of {table}; nothing was changed. Export them, or drop the database yourself."
+                f"downgrading below 0001 would lose {rows} rows of {table}; nothing was changed: export them first"
             )
     for table in TABLES:
         op.drop_table(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ from rbac_api.guard.snapshot import Snapshot
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target
 
-Say = Callable[[str], None]
+REFUSAL = "rbac-refusal"  # the extension of an application that could not be made (see ``cli/refused.py``)
 
 
 @dataclass(slots=True)
@@ -77,7 +77,13 @@ def _prepare_people(settings: Settings, database: Database, done: Prepared) -> N
     with operator_unit(settings, database, system=True) as clearance:
         if not no_users(clearance):
             return  # another node was first
-        create_administrator(clearance, settings.admin_username, hashed, final=bool(settings.admin_password))
+        create_administrator(
+            clearance,
+            settings.admin_username,
+            hashed,
+            final=bool(settings.admin_password),
+            reason="first administrator",
+        )
         if settings.seed_example:
             loaded = load_document(clearance, read_file(EXAMPLE), EXAMPLE.name)
             done.lines.append(
@@ -87,10 +93,12 @@ def _prepare_people(settings: Settings, database: Database, done: Prepared) -> N
     done.password = None if settings.admin_password else password
 
 
-def create_administrator(clearance: Clearance, username: str, hashed: str, *, final: bool) -> None:
-    """A user who holds ``admin``."""
+def create_administrator(
+    clearance: Clearance, username: str, hashed: str, *, final: bool, reason: str
+) -> None:
+    """A new user who holds ``admin``; 409 if the name is or was somebody's."""
     user = add_user(clearance, NewUser(username=username, password_hash=hashed, password_final=final))
-    assign_role(clearance, user.id, ADMIN, "first administrator")
+    assign_role(clearance, user.id, ADMIN, reason)
     clearance.record(
         "admin.created", Target("user", user.id, username), after={"password_temporary": not final}
     )
@@ -106,6 +114,8 @@ def hash_password(settings: Settings, password: str) -> str:
 
 
 def application_parts(app: Flask) -> tuple[Settings, Database]:
-    """The settings and the database of an application."""
+    """The settings and the database of an application; raises why, for one that could not be made."""
+    if REFUSAL in app.extensions:
+        raise app.extensions[REFUSAL]
     guard = app.extensions["rbac-api"]
     return guard.settings, guard.database

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gunicorn
 from gunicorn.app.base import BaseApplication
 
 from rbac_api.cli.prepare import Prepared, prepare
@@ -17,12 +14,15 @@ from rbac_api.database.engine import Database
 from rbac_api.errors import ServiceError
 from rbac_api.settings import Settings, complete
 
+MakeApp = Callable[[Settings], Any]
+
 
 class Server(BaseApplication):
     """gunicorn, configured from the settings instead of a file."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, make_app: MakeApp) -> None:
         self.settings = settings
+        self.make_app = make_app
         super().__init__()
 
     def load_config(self) -> None:
@@ -30,27 +30,23 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        from rbac_api.factory import create_app
-
-        return create_app(self.settings)
+        return self.make_app(self.settings)
 
 
-def serve(settings: Settings | None = None) -> None:
-    """Make ready, say so, and serve until told to stop.  Ends the process with a clear message if the settings are refused."""
+def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
+    """Make ready, say so, and serve until told to stop.  Ends the process with a clear message if the settings are refused.
+
+    ``make_app`` is called in each worker, after the fork, so that no connection or thread is shared between processes.
+    """
     try:
         chosen = complete(settings or Settings.from_environment())
         database = Database(chosen)
         done = prepare(chosen, database)
         database.dispose()
     except ServiceError as fault:
-        sys.exit(_refusal(fault))
+        sys.exit(f"rbac-api does not start.\n{fault.detail}")
     _welcome(chosen, done)
-    gunicorn.SERVER_SOFTWARE = "rbac-api"
-    folder = _metrics_folder()
-    try:
-        Server(chosen).run()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    Server(chosen, make_app).run()
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -79,12 +75,6 @@ def _child_exit(_server: Any, worker: Any) -> None:
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
-def _metrics_folder() -> str:
-    folder = tempfile.mkdtemp(prefix="rbac-metrics-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    return folder
-
-
 def _welcome(settings: Settings, done: Prepared) -> None:
     address = f"http://{settings.host}:{settings.port}"
     lines = [*done.lines]
@@ -104,7 +94,3 @@ def _welcome(settings: Settings, done: Prepared) -> None:
         lines.append(f"Administrator: {done.username}, with the password you gave.")
     lines.append(f"Swagger UI: {address}/docs" if settings.docs else f"Serving at {address}")
     print("\n".join(lines), flush=True)  # noqa: T201 -- this is what the person who typed `make run` reads
-
-
-def _refusal(fault: ServiceError) -> str:
-    return f"rbac-api does not start.\n{fault.detail}"

@@ -10,6 +10,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -79,7 +80,6 @@ def _named_by_columns(message: str) -> str | None:
         return None
     table = metadata.tables[columns[0][0]]
     wanted = [column for _, column in columns]
-    for constraint in (*table.constraints, *(index for index in table.indexes if index.unique)):
-        if constraint.name and [column.name for column in constraint.columns] == wanted:
-            return str(constraint.name)
-    return None
+    candidates: list[Any] = [*table.constraints, *(index for index in table.indexes if index.unique)]
+    names = (str(c.name) for c in candidates if c.name and [column.name for column in c.columns] == wanted)
+    return next(names, None)

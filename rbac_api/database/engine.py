@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url, text
@@ -33,9 +34,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A connection that sees committed rows.  On SQLite it is one snapshot; on PostgreSQL each statement sees its own."""
         with translated(), self.engine.connect() as connection:
-            if not self.on_sqlite:
-                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-            yield connection
+            yield connection if self.on_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def streaming(self) -> Iterator[Connection]:
@@ -95,6 +94,10 @@ def _sqlite_engine(settings: Settings) -> Engine:
         pool_timeout=settings.database_timeout,
     )
 
+    @event.listens_for(engine, "do_connect")
+    def _(*_arguments: Any) -> None:
+        _make_private(Path(engine.url.database or ""))
+
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not open transactions of its own
@@ -113,6 +116,12 @@ def _sqlite_engine(settings: Settings) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+def _make_private(place: Path) -> None:
+    """Let a new database file be its owner's alone: it holds hashes and sealed keys.  The files beside it inherit its mode."""
+    if place.parent.is_dir() and not place.exists():
+        place.touch(mode=0o600)
 
 
 def _postgresql_engine(settings: Settings) -> Engine:

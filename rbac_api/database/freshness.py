@@ -97,8 +97,11 @@ class PostgresGate:
         self._database = database
         self._name = _FOLLOWER + new_id()[-12:]
         self._lease_until = 0.0
-        self._announced = 0
-        self._applied = -1
+        # The latest news and the latest that memory has caught up with: compared by identity, not by ``seq``, since two threads may
+        # bring news at once and a restored backup counts from lower down.
+        self._heard = object()
+        self._applied: object = None
+        self._newest = 0  # the trail's newest ``seq`` as last heard: what is acknowledged
         self._follower: threading.Thread | None = None
         self._starting = threading.Lock()
         self._stopping = threading.Event()
@@ -107,12 +110,12 @@ class PostgresGate:
     def unchanged(self) -> bool:
         if self._follower is None:
             self._start()
-        return self._announced <= self._applied and clock.monotonic() < self._lease_until
+        return self._heard is self._applied and clock.monotonic() < self._lease_until
 
     def refresh(self, read: Callable[[], int]) -> None:
-        announced = self._announced
-        reached = read()
-        self._applied = max(announced, reached)
+        heard = self._heard  # before reading: what is heard meanwhile is then looked at next time
+        read()
+        self._applied = heard
 
     def close(self) -> None:
         self._stopping.set()
@@ -121,7 +124,7 @@ class PostgresGate:
             self._follower = None
 
     def _published(self, seq: int) -> None:
-        self._announced = max(self._announced, seq)
+        self._heard = object()
         self._await_followers(seq)
 
     def _await_followers(self, seq: int) -> None:
@@ -177,10 +180,10 @@ class PostgresGate:
 
     def _acknowledge(self, connection: psycopg.Connection[Any], seq: int) -> None:
         """First take notice, then say so: from here on no request of this worker is answered from older memory."""
-        self._announced = max(self._announced, seq)
-        connection.execute(
-            "SELECT set_config('application_name', %s, false)", (f"{self._name}:{self._announced}",)
-        )
+        if seq != self._newest:
+            self._newest = seq
+            self._heard = object()
+            connection.execute("SELECT set_config('application_name', %s, false)", (f"{self._name}:{seq}",))
 
 
 def _acknowledged(name: str) -> int:

@@ -12,7 +12,7 @@ says everything that is wrong with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,18 +86,37 @@ def _section_faults(
 
 
 def _entry_faults(section: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in entry.items():
-        if key in ("permissions", "inherits"):
-            if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
-                yield f"{key} must be a list of names"
-        elif not isinstance(value, str):
-            yield f"{key} must be text"
-            return
-    if section == "permissions" and not _PERMISSION.fullmatch(str(entry.get("name", ""))):
-        yield "name must be resource:verb"
-    if section == "roles" and not _ROLE.fullmatch(str(entry.get("name", ""))):
-        yield "name must be a slug of lower-case letters, digits and hyphens"
-    if section == "roles" and entry.get("grants", "listed") not in ("listed", "all", "reads"):
-        yield "grants must be all or reads"
-    if section == "users" and (problem := username_problem(str(entry.get("username", "")))):
-        yield f"username: {problem}"
+    lists = {key: value for key, value in entry.items() if key in ("permissions", "inherits")}
+    texts = {key: value for key, value in entry.items() if key not in lists}
+    for key, value in lists.items():
+        if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+            yield f"{key} must be a list of names"
+    yield from (f"{key} must be text" for key, value in texts.items() if not isinstance(value, str))
+    fault = _FORMS[section]({key: str(value) for key, value in texts.items()})
+    if fault:
+        yield fault
+
+
+def _permission_fault(entry: Mapping[str, str]) -> str | None:
+    return None if _PERMISSION.fullmatch(entry.get("name", "")) else "name must be resource:verb"
+
+
+def _role_fault(entry: Mapping[str, str]) -> str | None:
+    if not _ROLE.fullmatch(entry.get("name", "")):
+        return "name must be a slug of lower-case letters, digits and hyphens"
+    return (
+        None if entry.get("grants", "listed") in ("listed", "all", "reads") else "grants must be all or reads"
+    )
+
+
+def _user_fault(entry: Mapping[str, str]) -> str | None:
+    problem = username_problem(entry.get("username", ""))
+    return f"username: {problem}" if problem else None
+
+
+_FORMS: dict[str, Callable[[Mapping[str, str]], str | None]] = {
+    "permissions": _permission_fault,
+    "roles": _role_fault,
+    "users": _user_fault,
+    "assignments": lambda _entry: None,
+}

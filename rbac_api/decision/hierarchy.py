@@ -132,7 +132,7 @@ class _Walk:
         if parent is not None:
             self.low[parent] = min(self.low[parent], self.low[node])
         if self.low[node] == self.index[node]:
-            component = []
+            component: list[str] = []
             while not component or component[-1] != node:
                 component.append(self.open.popitem()[0])
             yield component

@@ -74,7 +74,7 @@ class Issue:
 class TokenManager(JWTManager):
     """Flask-JWT-Extended, issuing exactly the claims of the contract: without its ``fresh``, never without ``exp``."""
 
-    def _encode_jwt_from_config(  # type: ignore[override]
+    def _encode_jwt_from_config(
         self,
         identity: Any,
         token_type: str,
@@ -89,7 +89,7 @@ class TokenManager(JWTManager):
             **dict(self._user_claims_callback(identity)),
             **(claims or {}),
         }
-        key = self._encode_key_callback(identity)
+        key: Any = self._encode_key_callback(identity)
         header = {**dict(self._jwt_additional_header_callback(identity)), **(headers or {}), "kid": key.kid}
         return jwt.encode(payload, key.private, algorithm=key.algorithm, headers=header)
 
@@ -110,16 +110,14 @@ class Bearer:
     def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str:
         """An access token: header ``at+jwt``, role *names* and the authorization version, nothing personal."""
         claims = {**self._claims(issue, self._settings.audience), "roles": list(roles), "av": version}
-        return create_access_token(
-            issue.subject, additional_claims=claims, additional_headers={"typ": _TYP["access"]}
-        )
+        headers = {"typ": _TYP["access"]}
+        return str(create_access_token(issue.subject, additional_claims=claims, additional_headers=headers))
 
     def issue_refresh(self, issue: Issue, generation: int) -> str:
         """A refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The same ``issue`` gives the same claims."""
         claims = {**self._claims(issue, self._settings.issuer_url), "gen": generation}
-        return create_refresh_token(
-            issue.subject, additional_claims=claims, additional_headers={"typ": _TYP["refresh"]}
-        )
+        headers = {"typ": _TYP["refresh"]}
+        return str(create_refresh_token(issue.subject, additional_claims=claims, additional_headers=headers))
 
     def presented(self, request: Request) -> Token:
         """The access token of a request's Authorization header, verified and not expired."""
@@ -151,8 +149,15 @@ class Bearer:
         if clock.epoch_seconds() >= claims["exp"]:
             raise TokenExpired()
         known = {**payload, "kid": header["kid"], "alg": header["alg"]}
-        names = ("sub", "sid", "jti", "client_id", "exp")
-        return Token(*(claims[name] for name in names), roles=tuple(claims.get("roles", ())), claims=known)
+        return Token(
+            subject=claims["sub"],
+            session_id=claims["sid"],
+            jti=claims["jti"],
+            client_id=claims["client_id"],
+            expires=claims["exp"],
+            roles=tuple(claims.get("roles", ())),
+            claims=known,
+        )
 
     def _claims(self, issue: Issue, audience: str) -> dict[str, Any]:
         return {
@@ -170,7 +175,7 @@ class Bearer:
 
 def credentials(request: Request) -> str:
     """The bearer token of the Authorization header.  Absent, or another scheme: missing.  Anything more than one token: invalid."""
-    header = request.environ.get("HTTP_AUTHORIZATION")
+    header: str | None = request.environ.get("HTTP_AUTHORIZATION")
     if not header:
         raise TokenMissing()
     scheme, _, rest = header.partition(" ")

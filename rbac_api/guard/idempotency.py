@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import Request, Response
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.engine import Database
-from rbac_api.database.tables import idempotency_keys as table
 from rbac_api.errors import Conflict, Fault
+from rbac_api.guard import queries
 from rbac_api.guard.errors import IdempotencyKeyInvalid, IdempotencyMismatch, IdempotencyRunning
 from rbac_api.sealing import seal, unseal
 
@@ -75,13 +75,8 @@ class Repeats:
             return stored
 
     def _stored(self, repeatable: Repeatable) -> Response | None:
-        mine = (
-            table.c.scope == repeatable.scope,
-            table.c.key == repeatable.key,
-            table.c.expires_at > clock.now(),
-        )
         with self._database.reading() as connection:
-            row = connection.execute(select(table).where(*mine)).first()
+            row = queries.find_answer(connection, repeatable.scope, repeatable.key, clock.now())
         if row is None:
             return None
         if row.fingerprint != repeatable.fingerprint:
@@ -97,7 +92,7 @@ class Repeats:
         if answer.status_code != 201:
             return
         now = clock.now()
-        connection.execute(delete(table).where(table.c.expires_at <= now))
+        queries.clear_old_answers(connection, now)
         row = {
             "scope": repeatable.scope,
             "key": repeatable.key,
@@ -108,7 +103,7 @@ class Repeats:
             "created_at": now,
             "expires_at": now + KEPT,
         }
-        connection.execute(insert(table).values(row))
+        queries.add_answer(connection, row)
 
 
 def _repeatable(request: Request, scope: str) -> Repeatable | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from rbac_api.sealing import derived_key, unseal
 from rbac_api.settings import Settings, SettingsRefused
 
 PURPOSE = "signing-key"
-_ALGORITHMS = {"EdDSA": OKPAlgorithm, "ES256": ECAlgorithm, "RS256": RSAAlgorithm}
+_ALGORITHMS: dict[str, Any] = {"EdDSA": OKPAlgorithm, "ES256": ECAlgorithm, "RS256": RSAAlgorithm}
 _THUMBPRINT_MEMBERS = {
     "OKP": ("crv", "kty", "x"),
     "EC": ("crv", "kty", "x", "y"),
@@ -122,7 +123,7 @@ def key_from_pem(pem: bytes, algorithm: str) -> SigningKey:
 
 def generate_pem(algorithm: str) -> bytes:
     """A new private key for the algorithm, PKCS #8 in PEM."""
-    makers = {
+    makers: dict[str, Callable[[], Any]] = {
         "EdDSA": ed25519.Ed25519PrivateKey.generate,
         "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
         "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=3072),

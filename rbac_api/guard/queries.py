@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select
 
 from rbac_api.database.tables import (
     assignments,
+    idempotency_keys,
     permissions,
     role_inheritance,
     role_permissions,
@@ -77,6 +78,14 @@ def find_subject(connection: Connection, user_id: str, at: datetime) -> tuple[Su
     return Subject(user.id, user.status, held, user.password_temporary), user.username
 
 
+def get_subject(connection: Connection, user_id: str, at: datetime) -> Subject:
+    """The same, for somebody who is known to exist (a session or an account of hers was just read)."""
+    found = find_subject(connection, user_id, at)
+    if found is None:
+        raise LookupError(user_id)
+    return found[0]
+
+
 def _assignments(user_id: str, at: datetime) -> Any:
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
@@ -90,7 +99,7 @@ def _assignments(user_id: str, at: datetime) -> Any:
 
 def find_session_standing(connection: Connection, session_id: str) -> Row[Any] | None:
     """Whose session it is and whether it was ended."""
-    columns = (sessions.c.user_id, sessions.c.ended_at, sessions.c.client_id)
+    columns: tuple[Any, ...] = (sessions.c.user_id, sessions.c.ended_at, sessions.c.client_id)
     return connection.execute(select(*columns).where(sessions.c.id == session_id)).first()
 
 
@@ -117,4 +126,20 @@ def list_administrators(connection: Connection, role_names: frozenset[str], at: 
 
 def find_authorization_version(connection: Connection, user_id: str) -> int:
     """``av``: how often what this user may do was changed."""
-    return connection.execute(select(users.c.authorization_version).where(users.c.id == user_id)).scalar_one()
+    found = select(users.c.authorization_version).where(users.c.id == user_id)
+    return int(connection.execute(found).scalar_one())
+
+
+def find_answer(connection: Connection, scope: str, key: str, now: datetime) -> Row[Any] | None:
+    """What was answered to a caller's request under this Idempotency-Key, unless it is too old."""
+    table = idempotency_keys
+    mine = (table.c.scope == scope, table.c.key == key, table.c.expires_at > now)
+    return connection.execute(select(table).where(*mine)).first()
+
+
+def add_answer(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(idempotency_keys).values(values))
+
+
+def clear_old_answers(connection: Connection, now: datetime) -> None:
+    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.expires_at <= now))

@@ -118,9 +118,13 @@ class Api(flask_smorest.Api):
         found: dict[str, Any] = self.spec.to_dict()
         return found
 
+    def text(self) -> bytes:
+        """The document as it is served and committed."""
+        return orjson.dumps(self.document(), option=orjson.OPT_INDENT_2)
+
     def serve_document(self) -> None:
         """Answer ``GET /openapi.json``; the text is made once."""
-        text = orjson.dumps(self.document(), option=orjson.OPT_INDENT_2)
+        text = self.text()
 
         def openapi_json() -> Response:
             return Response(text, content_type="application/json")

@@ -23,7 +23,7 @@ class Matches(validate.Regexp):
     """The whole text matches; a trailing newline does not slip past ``$``."""
 
     def __call__(self, value: str) -> str:  # type: ignore[override]
-        if self.regex.fullmatch(value) is None:
+        if not re.fullmatch(str(self.regex.pattern), value):
             raise ma.ValidationError(self.error or "Does not have the required form.")
         return value
 

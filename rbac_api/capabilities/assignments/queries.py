@@ -24,6 +24,12 @@ def find_assignment(connection: Connection, user_id: str, role_id: str, now: dat
     ).first()
 
 
+def get_assignment(connection: Connection, assignment_id: str) -> Row[Any]:
+    """One that exists."""
+    row: Row[Any] = connection.execute(_described().where(assignments.c.id == assignment_id)).one()
+    return row
+
+
 def list_assignments(connection: Connection, user_id: str, now: datetime) -> list[Row[Any]]:
     """A user's, by role."""
     still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)

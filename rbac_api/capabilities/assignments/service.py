@@ -14,7 +14,7 @@ from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import effective_roles
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
-from rbac_api.guard.queries import find_subject
+from rbac_api.guard.queries import get_subject
 from rbac_api.trail.recorder import Target
 
 
@@ -22,9 +22,7 @@ def get_user_roles(clearance: Clearance, user_id: str) -> dict[str, Any]:
     """What a user holds: assigned directly, and effectively with the assigned roles it comes through."""
     connection, now = clearance.connection, clock.now()
     find_user(connection, user_id)
-    found = find_subject(connection, user_id, now)
-    assert found is not None
-    effective = effective_roles(clearance.graph(), found[0], now)
+    effective = effective_roles(clearance.graph(), get_subject(connection, user_id, now), now)
     return {
         "direct": [describe(row) for row in queries.list_assignments(connection, user_id, now)],
         "effective": [{"role": role.role, "via": list(role.via)} for role in effective],
@@ -52,9 +50,7 @@ def assign_role(
     clearance.record(
         "assignment.created", Target("user", user.id, user.username), reason=reason, after={"role": role}
     )
-    added = queries.find_assignment(clearance.connection, user.id, role_id, now)
-    assert added is not None
-    return describe(added), True
+    return describe(queries.get_assignment(clearance.connection, row["id"])), True
 
 
 def revoke_role(clearance: Clearance, user_id: str, role: str) -> None:

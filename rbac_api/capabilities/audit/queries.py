@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, cast, func, or_, select
 
 from rbac_api.database.tables import trail_events as events
 
@@ -27,15 +27,47 @@ def count_events(connection: Connection, conditions: list[ColumnElement[bool]]) 
 
 
 def newest_event(connection: Connection) -> int:
-    return connection.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one()
+    return int(connection.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one())
 
 
-def stream_events(
-    connection: Connection, conditions: list[ColumnElement[bool]]
-) -> Iterator[Mapping[str, Any]]:
+def stream_events(connection: Connection, conditions: list[ColumnElement[bool]]) -> Iterator[dict[str, Any]]:
     """Oldest first, a few hundred at a time in memory; the connection must be a streaming one."""
     for row in connection.execute(select(events).where(*conditions).order_by(events.c.seq)):
-        yield row._mapping
+        yield row._asdict()
+
+
+def up_to(seq: int) -> ColumnElement[bool]:
+    """Events no newer than this one."""
+    return events.c.seq <= seq
+
+
+def stream_chain(connection: Connection) -> Iterator[Mapping[str, Any]]:
+    """Every event, oldest first, as what verification hashes: without trust in what stands in the row.
+
+    SQLite stores whatever it is told to.  So there each column is read as bytes, since neither a time that is none nor text that is
+    not UTF-8 may stop the walk before it has named the row.
+    """
+    if connection.dialect.name != "sqlite":
+        yield from stream_events(connection, [])
+        return
+    columns = [c if c.name == "seq" else cast(c, LargeBinary).label(c.name) for c in events.c]
+    for row in connection.execute(select(*columns).order_by(events.c.seq)):
+        yield {name: value if name == "seq" else _hashed(name, value) for name, value in row._mapping.items()}
+
+
+def _hashed(name: str, stored: bytes | None) -> Any:
+    """The value as it was hashed; what cannot be text becomes something that no hash fits."""
+    if stored is None:
+        return None
+    try:
+        text = stored.decode()
+    except UnicodeDecodeError:
+        return {"bytes": stored.hex()}
+    if name == "at":
+        return text.replace(" ", "T") + "Z"
+    if name == "session_id":
+        return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+    return text
 
 
 def matching(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
@@ -45,9 +77,7 @@ def matching(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
         found.append(or_(events.c.actor_id == actor, events.c.actor_name == actor))
     if target := filters.get("target"):
         found.append(or_(events.c.target_id == target, events.c.target_name == target))
-    for name in ("action", "outcome"):
-        if value := filters.get(name):
-            found.append(events.c[name] == value)
+    found += [events.c[name] == filters[name] for name in ("action", "outcome") if filters.get(name)]
     if after := filters.get("after"):
         found.append(events.c.at > after)
     if before := filters.get("before"):

@@ -33,8 +33,8 @@ class AuditEvents(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """Read the audit trail
 
-        Newest first, as pages of JSON. With `Accept: text/csv` or `application/x-ndjson` all matching events are streamed, oldest first, and
-        the paging arguments do not apply. Reading the trail is recorded in it.
+        Newest first, as pages of JSON. With `Accept: text/csv` or `application/x-ndjson` all matching events are streamed,
+        oldest first, and the paging arguments do not apply. Reading the trail is recorded in it.
         """
         page = page_request(query)
         wanted = request.accept_mimetypes.best_match(

@@ -35,7 +35,7 @@ def list_events(clearance: Clearance, filters: Mapping[str, Any], page: PageRequ
     total = queries.count_events(clearance.connection, conditions) if page.count else None
     found = cut(rows, page, lambda row: (row.seq,), total)
     _note(clearance, "audit.read", filters)
-    return Page([describe(row._mapping) for row in found.items], found.next_key, found.total)
+    return Page([describe(row._asdict()) for row in found.items], found.next_key, found.total)
 
 
 def get_event(clearance: Clearance, seq: int) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def get_event(clearance: Clearance, seq: int) -> dict[str, Any]:
     if row is None:
         raise EventNotFound()
     _note(clearance, "audit.read", {"seq": seq})
-    return describe(row._mapping)
+    return describe(row._asdict())
 
 
 def export_events(clearance: Clearance, filters: Mapping[str, Any], form: Form) -> Iterator[bytes]:
@@ -58,14 +58,25 @@ def stream_events(database: Database, filters: Mapping[str, Any], form: Form, ne
     """The stream itself, up to event ``newest``."""
     write = _csv_lines if form == "csv" else _json_lines
     with database.streaming() as connection:
-        conditions = [*queries.matching(filters), queries.events.c.seq <= newest]
+        conditions = [*queries.matching(filters), queries.up_to(newest)]
         yield from write(queries.stream_events(connection, conditions))
 
 
 def verify_trail(database: Database, expected: Mapping[int, str], progress: Any = None) -> Verdict:
     """Walk the whole chain; ``progress`` is called with each event's number."""
     with database.streaming() as connection:
-        return verify(_watched(queries.stream_events(connection, []), progress), expected)
+        return verify(_watched(queries.stream_chain(connection), progress), expected)
+
+
+def trail_length(database: Database) -> int:
+    """The newest event's number: how many there are, in an intact trail."""
+    with database.reading() as connection:
+        return queries.newest_event(connection)
+
+
+def count_events(clearance: Clearance, filters: Mapping[str, Any]) -> int:
+    """How many events match."""
+    return queries.count_events(clearance.connection, queries.matching(filters))
 
 
 def describe(event: Mapping[str, Any]) -> dict[str, Any]:

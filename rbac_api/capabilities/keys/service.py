@@ -35,9 +35,17 @@ def ensure_key(clearance: Clearance) -> bool:
 
 
 def list_keys(clearance: Clearance) -> list[dict[str, Any]]:
-    """Every key in SQL, without its private part."""
-    rows = queries.list_keys(clearance.connection)
+    """Every key that verifies, without its private part: where it is kept, since when, and whether it is the one that signs."""
+    made = {row.kid: row.created_at for row in queries.list_keys(clearance.connection)}
+    found = list(clearance.snapshot.keyring.keys().values())
+    signing = [key.kid for key in found if key.algorithm == clearance.settings.signing_algorithm][-1:]
     return [
-        {"kid": row.kid, "algorithm": row.algorithm, "created_at": clock.rfc3339(row.created_at)}
-        for row in rows
+        {
+            "kid": key.kid,
+            "algorithm": key.algorithm,
+            "signs": key.kid in signing,
+            "kept_in": "database" if key.kid in made else "settings",
+            "created_at": made.get(key.kid),
+        }
+        for key in found
     ]

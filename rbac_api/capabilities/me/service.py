@@ -19,13 +19,12 @@ def get_me(clearance: Clearance) -> dict[str, Any]:
     """Who am I: the user, her effective roles and permissions at this moment, and the session of this request."""
     user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
     user = users.find_user(connection, user_id)
-    found = queries.find_subject(connection, user_id, now)
-    assert found is not None
+    subject = queries.get_subject(connection, user_id, now)
     graph = clearance.graph()
     return {
         **users.describe(user),
-        "roles": [role.role for role in effective_roles(graph, found[0], now)],
-        "permissions": sorted(effective_permissions(graph, found[0], now)),
+        "roles": [role.role for role in effective_roles(graph, subject, now)],
+        "permissions": sorted(effective_permissions(graph, subject, now)),
         "session": sessions.get_session(clearance, clearance.actor.session_id or ""),
     }
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client import REGISTRY as OWN_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.values import MutexValue, ValueClass
 
 from rbac_api.database.migrate import schema_problem
 from rbac_api.errors import ServiceError
@@ -33,9 +33,9 @@ def metrics(tally: RequestTally) -> tuple[bytes, str]:
     """Prometheus text over all workers of this service, and its media type."""
     tally.fold()
     registry: CollectorRegistry = OWN_REGISTRY
-    if os_directory():
+    if ValueClass is not MutexValue:  # several processes share a folder: PROMETHEUS_MULTIPROC_DIR
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
@@ -80,8 +80,3 @@ def _state_checks(guard: Guard) -> Iterator[dict[str, Any]]:
         "ok": not cycles,
         "detail": f"these roles inherit each other: {detail}" if cycles else "none",
     }
-
-
-def os_directory() -> str | None:
-    """Where the workers' figures meet; prometheus-client reads the same variable."""
-    return os.environ.get("PROMETHEUS_MULTIPROC_DIR")

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import bcrypt
+from flask import current_app
 
 from rbac_api.capabilities.passwords.errors import HasherBusy
 from rbac_api.sealing import derived_key
@@ -98,6 +99,12 @@ class Hasher:
 
     def _run(self, work: Callable[[], T]) -> T:
         return self._threads.submit(work).result()
+
+
+def hasher() -> Hasher:
+    """The hasher of the application being served."""
+    found: Hasher = current_app.extensions["rbac-hasher"]
+    return found
 
 
 def _be_nice() -> None:

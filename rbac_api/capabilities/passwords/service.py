@@ -7,10 +7,8 @@ import unicodedata
 from functools import cache
 from importlib.resources import files
 
-from flask import current_app
-
 from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
-from rbac_api.capabilities.passwords.hashing import Check, Hasher
+from rbac_api.capabilities.passwords.hashing import Check, Hasher, hasher
 from rbac_api.errors import Fault
 
 SHORTEST, LONGEST = 15, 256
@@ -26,12 +24,6 @@ __all__ = [
     "hasher",
     "require_good_password",
 ]
-
-
-def hasher() -> Hasher:
-    """This application's hasher."""
-    found: Hasher = current_app.extensions["rbac-hasher"]
-    return found
 
 
 def require_good_password(password: str, username: str, *, pointer: str = "/new_password") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rbac_api.database.constraints import register_constraint
 from rbac_api.errors import Conflict, NotFound
 
 
@@ -22,6 +21,3 @@ class PermissionBuiltIn(Conflict):
     code = "permission.system"
     title = "The permission is built in"
     default_detail = "This permission is one of this service's own and cannot be deleted."
-
-
-register_constraint("uq_permissions_name_open", PermissionNameTaken)

@@ -7,7 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
+from rbac_api.capabilities.permissions.errors import PermissionNameTaken
+from rbac_api.database.constraints import register_constraint
 from rbac_api.database.tables import permissions
+
+register_constraint("uq_permissions_name_open", PermissionNameTaken)
 
 
 def find_permission(connection: Connection, name: str) -> Row[Any] | None:

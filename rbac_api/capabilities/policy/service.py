@@ -31,6 +31,7 @@ SEED_DATA = Path(__file__).resolve().parents[3] / "seed_data"
 SYSTEM = SEED_DATA / "system.yaml"
 EXAMPLE = SEED_DATA / "example_company.yaml"
 Progress = Callable[[], Any]
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: ten times as fast
 
 
 @dataclass(slots=True)
@@ -52,9 +53,7 @@ class Loaded:
 def read_file(path: Path) -> Document:
     """A document from a YAML (or JSON, its subset) file; ``DocumentRefused`` names what is wrong with it."""
     try:
-        raw = yaml.load(
-            path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        )
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 -- both loaders are safe ones
     except (OSError, UnicodeDecodeError) as fault:
         raise DocumentRefused([f"{path} cannot be read: {type(fault).__name__}"]) from fault
     except yaml.YAMLError as fault:

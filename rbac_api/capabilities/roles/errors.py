@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rbac_api.database.constraints import register_constraint
 from rbac_api.errors import Conflict, NotFound
 
 
@@ -44,6 +43,3 @@ class InheritanceNotFound(NotFound):
     code = "role.not_inherited"
     title = "The role does not inherit that role"
     default_detail = "The role does not inherit that role directly."
-
-
-register_constraint("uq_roles_name_open", RoleNameTaken)

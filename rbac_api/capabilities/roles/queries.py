@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, insert, or_, select, update
 
+from rbac_api.capabilities.roles.errors import RoleNameTaken
+from rbac_api.database.constraints import register_constraint
 from rbac_api.database.tables import (
     assignments,
     permissions,
@@ -16,6 +18,8 @@ from rbac_api.database.tables import (
     users,
 )
 from rbac_api.database.types import new_id
+
+register_constraint("uq_roles_name_open", RoleNameTaken)
 
 
 def find_role(connection: Connection, name: str) -> Row[Any] | None:

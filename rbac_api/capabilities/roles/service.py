@@ -54,7 +54,7 @@ def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str
     role = add_role(clearance, name, body.get("description", ""))
     for permission_id in found.values():
         queries.add_grant(clearance.connection, role.id, permission_id, role.valid_from)
-    facts = {**tracked("roles", role._mapping), "permissions": permissions}
+    facts = {**tracked("roles", role._asdict()), "permissions": permissions}
     clearance.record("role.created", Target("role", name, name), after=facts)
     return get_role(clearance, name)
 
@@ -109,7 +109,7 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
     if (affected or inherited) and not force:
         raise RoleInUse()
     before = {
-        **tracked("roles", role._mapping),
+        **tracked("roles", role._asdict()),
         "permissions": sorted(graph.roles[name].permissions),
         "inherits": sorted(graph.juniors[name]),
     }
@@ -186,7 +186,7 @@ def seed_role(clearance: Clearance, name: str, description: str) -> bool:
     if queries.find_role(clearance.connection, name):
         return False
     role = add_role(clearance, name, description)
-    clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._mapping))
+    clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._asdict()))
     return True
 
 
@@ -195,10 +195,10 @@ def reconcile_role(clearance: Clearance, name: str, description: str, grants: Gr
     present = queries.find_role(clearance.connection, name)
     if present is None:
         role = add_role(clearance, name, description, system=True, grants=grants)
-        clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._mapping))
+        clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._asdict()))
         return True
     wanted = {"description": description, "system": True, "grants": grants}
-    before = {key: present._mapping[key] for key in wanted}
+    before = {key: present._asdict()[key] for key in wanted}
     if before == wanted:
         return False
     _write(clearance, present, wanted)

@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 
 from rbac_api.web.fields import Body, Text
 
-_TOKEN = "<token>"
+_SHOWN = "<token>"
 
 
 class LoginSchema(Body):
@@ -36,11 +36,11 @@ class TokensSchema(ma.Schema):
 
     access_token = fields.String(
         required=True,
-        metadata={"description": "JWT (RFC 9068) for the Authorization header", "example": _TOKEN},
+        metadata={"description": "JWT (RFC 9068) for the Authorization header", "example": _SHOWN},
     )
     refresh_token = fields.String(
         required=True,
-        metadata={"description": "JWT for POST /v1/auth/refresh, and for nothing else", "example": _TOKEN},
+        metadata={"description": "JWT for POST /v1/auth/refresh, and for nothing else", "example": _SHOWN},
     )
     token_type = fields.String(
         required=True, validate=validate.Equal("Bearer"), metadata={"example": "Bearer"}

@@ -67,9 +67,8 @@ def login(clearance: Clearance, username: str, password: str, origin: Origin) ->
         if not check.fits or account.row is None or account.row.status != "active":
             _note_failure(clearance, account)
             raise LoginFailed()
-    return _begin(
-        clearance, account, hasher().hash(password) if check.outdated else account.row.password_hash, origin
-    )
+    password_hash = hasher().hash(password) if check.outdated else account.row.password_hash
+    return _begin(clearance, account, account.row, password_hash, origin)
 
 
 def refresh(clearance: Clearance, text: str, origin: Origin) -> dict[str, Any]:
@@ -90,11 +89,14 @@ def logout(clearance: Clearance) -> None:
     sessions.end_own_session(clearance, clearance.actor.session_id or "", "logout")
 
 
+def forget_failures(clearance: Clearance, username: str) -> None:
+    """Lift the delay or lock that failed sign-ins have put on an account."""
+    queries.clear_failures(clearance.connection, _name_digest(clearance.settings, canonical(username)))
+
+
 def _look_up(clearance: Clearance, username: str) -> Account:
     name = canonical(username)
-    digest = hmac.new(
-        derived_key(clearance.settings.secret_key, "signin-name"), name.encode(), hashlib.sha256
-    ).hexdigest()
+    digest = _name_digest(clearance.settings, name)
     with clearance.work.database.reading() as connection:
         row = queries.find_account(connection, name)
         counted = queries.find_attempts(connection, digest)
@@ -102,6 +104,12 @@ def _look_up(clearance: Clearance, username: str) -> Account:
         counted is not None and counted.blocked_until is not None and clock.now() < counted.blocked_until
     )
     return Account(row, digest, counted.failures if counted else 0, blocked)
+
+
+def _name_digest(settings: Settings, name: str) -> str:
+    return hmac.new(
+        derived_key(settings.secret_key, "signin-name"), name.encode(), hashlib.sha256
+    ).hexdigest()
 
 
 def _note_failure(clearance: Clearance, account: Account) -> None:
@@ -143,9 +151,9 @@ def blocking(settings: Settings, failures: int) -> int:
     return min(LONGEST_DELAY, 1 << (failures - settings.signin_free_failures))
 
 
-def _begin(clearance: Clearance, account: Account, password_hash: str, origin: Origin) -> dict[str, Any]:
-    row = account.row
-    assert row is not None
+def _begin(
+    clearance: Clearance, account: Account, row: Row[Any], password_hash: str, origin: Origin
+) -> dict[str, Any]:
     connection = clearance.connection
     if not queries.note_signin(connection, row.id, row.password_hash, clock.now(), password_hash):
         raise LoginFailed()  # disabled, deleted, or given another password while we hashed
@@ -239,9 +247,8 @@ def _user_actor(clearance: Clearance, session: Row[Any]) -> Actor:
 def _tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
     """Sign both tokens on the state of this transaction: roles are read anew each time, never widened by a request."""
     now = clock.now()
-    found = standing.find_subject(connection, grip.user_id, now)
-    assert found is not None
-    roles = tuple(role.role for role in effective_roles(clearance.snapshot.graph(connection), found[0], now))
+    subject = standing.get_subject(connection, grip.user_id, now)
+    roles = tuple(role.role for role in effective_roles(clearance.snapshot.graph(connection), subject, now))
     expires = min(now + timedelta(seconds=clearance.settings.access_token_seconds), grip.absolute_expires_at)
     shared = (grip.user_id, grip.session_id)
     auth_time, issued, ends = (
@@ -264,5 +271,5 @@ def _tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[st
         "expires_in": access.expires - access.issued,
         "refresh_expires_in": max(0, ends - int(now.timestamp())),
         "session_id": grip.session_id,
-        "password_change_required": found[0].must_change_password,
+        "password_change_required": subject.must_change_password,
     }

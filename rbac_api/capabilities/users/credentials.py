@@ -92,5 +92,22 @@ def set_password(
     clearance.record(action, Target("user", user.id, user.username), after={"sessions_ended": len(ended)})
 
 
+def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
+    """Put a one-time password onto an account and end every session: the last step of offline recovery, recorded as such."""
+    user = queries.find_user(clearance.connection, user_id)
+    if user is None:
+        raise UserNotFound()
+    now = clock.now()
+    values = {
+        "password_hash": hashed, "password_temporary": True, "password_changed_at": now, "updated_at": now,
+        "authorization_version": user.authorization_version + 1,
+    }  # fmt: skip
+    queries.update_user(clearance.connection, user.id, user.version, values)
+    queries.retire_password_setups(clearance.connection, user.id, now)
+    ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "admin")
+    facts = {"password_temporary": True, "sessions_ended": len(ended)}
+    clearance.record("admin.recovered", Target("user", user.id, user.username), after=facts)
+
+
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rbac_api.database.constraints import register_constraint
 from rbac_api.errors import Conflict, NotFound, Unauthenticated
 
 
@@ -27,6 +26,3 @@ class SetupTokenInvalid(Unauthenticated):
     title = "The setup token is not valid"
     default_detail = "This setup token is unknown, used or expired. Ask an administrator for a new one."
     challenge = "invalid_token"
-
-
-register_constraint("uq_users_username_canonical", UsernameTaken)

@@ -7,7 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
 
+from rbac_api.capabilities.users.errors import UsernameTaken
+from rbac_api.database.constraints import register_constraint
 from rbac_api.database.tables import assignments, password_setups, roles, users
+
+register_constraint("uq_users_username_canonical", UsernameTaken)
 
 
 def find_user(connection: Connection, user_id: str) -> Row[Any] | None:

@@ -12,7 +12,13 @@ from rbac_api import clock
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
 from rbac_api.capabilities.sessions.service import close_user_sessions
 from rbac_api.capabilities.users import queries
-from rbac_api.capabilities.users.credentials import issue_setup, reset_password, set_password, spend_setup
+from rbac_api.capabilities.users.credentials import (
+    issue_setup,
+    reset_password,
+    restore_access,
+    set_password,
+    spend_setup,
+)
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
@@ -28,10 +34,12 @@ from rbac_api.web.problems import PreconditionFailed
 __all__ = [
     "NewUser",
     "add_user",
+    "change_status",
     "create_user",
     "delete_user",
     "describe",
     "end_user_sessions",
+    "find_person",
     "find_user",
     "get_user",
     "issue_setup",
@@ -40,6 +48,7 @@ __all__ = [
     "no_users",
     "note_authority_change",
     "reset_password",
+    "restore_access",
     "set_password",
     "spend_setup",
     "update_profile",
@@ -88,7 +97,8 @@ def add_user(clearance: Clearance, new: NewUser) -> Row[Any]:
     row = {
         "id": user_id, "username": new.username, "username_canonical": name, "status": "active", "created_at": now, "updated_at": now,
         "password_hash": new.password_hash, "password_temporary": new.password_hash is not None and not new.password_final,
-        "password_changed_at": now if new.password_hash else None, "version": 1, "authorization_version": 1, **_profile(new.email, new.display_name),
+        "password_changed_at": now if new.password_hash else None, "version": 1, "authorization_version": 1,
+        **_profile(new.email, new.display_name),
     }  # fmt: skip
     queries.add_user(clearance.connection, row)
     clearance.record("user.created", Target("user", user_id, new.username), after=tracked("users", row))
@@ -109,6 +119,16 @@ def no_users(clearance: Clearance) -> bool:
 def known_user(clearance: Clearance, username: str) -> Row[Any] | None:
     """Whoever has, or had, this name."""
     return queries.find_user_by_name(clearance.connection, canonical(username))
+
+
+def find_person(clearance: Clearance, username: str) -> Row[Any]:
+    """The row by name, in any case and form; 404 for an unknown or deleted user."""
+    user = known_user(clearance, username)
+    if user is None:
+        raise UserNotFound("There is no user of this name.")
+    if user.status == "deleted":
+        raise UserNotFound("This user was deleted; neither account nor name can be used again.")
+    return user
 
 
 def find_user(connection: Connection, user_id: str) -> Row[Any]:
@@ -142,6 +162,18 @@ def update_user(
     return get_user(clearance, user_id)
 
 
+def change_status(clearance: Clearance, user_id: str, status: str) -> bool:
+    """Enable or disable somebody without HTTP's conditions; whether that changed anything.  409 ``admin.last``, 403 ``target.stronger``."""
+    user = find_user(clearance.connection, user_id)
+    clearance.require_outranks_user(user.id, user.username)
+    if user.status == status:
+        return False
+    _change(clearance, user, {"status": status})
+    if status == "disabled":
+        clearance.require_administrator_remains()
+    return True
+
+
 def update_profile(clearance: Clearance, body: Mapping[str, Any]) -> None:
     """Change one's own display name and mail address."""
     _change(clearance, find_user(clearance.connection, clearance.actor.id or ""), _changed_profile(body))
@@ -162,7 +194,7 @@ def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> Non
     ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "user-deleted")
     roles = queries.end_user_assignments(clearance.connection, user.id, now)
     clearance.require_administrator_remains()
-    before = {**tracked("users", user._mapping), "roles": roles}
+    before = {**tracked("users", user._asdict()), "roles": roles}
     clearance.record(
         "user.deleted",
         Target("user", user.id, user.username),
@@ -213,7 +245,7 @@ def describe(row: Row[Any]) -> dict[str, Any]:
 
 
 def _change(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None:
-    before, after = changes("users", user._mapping, {**user._mapping, **values})
+    before, after = changes("users", user._asdict(), {**user._asdict(), **values})
     if not after:
         return
     action = "user.updated"

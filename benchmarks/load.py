@@ -1,0 +1,226 @@
+"""The load generator: raw keep-alive sockets, a few per process, each sending its next request when its answer is complete.
+
+Bounded by time, to the loopback address only.  One loop per process with ``selectors``: cheap enough that the server, and not the
+client, is what is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import selectors
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_FORK = multiprocessing.get_context("fork")
+_PATIENCE = 30.0
+
+
+@dataclass(slots=True)
+class Measured:
+    """What came back: a duration per answer, the statuses, and how long it all took; seconds."""
+
+    latencies: list[float] = field(default_factory=list)
+    statuses: dict[int, int] = field(default_factory=dict)
+    span: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return len(self.latencies) / self.span if self.span else 0.0
+
+    def add(self, other: Measured) -> None:
+        """Put another process's share to this one; they ran side by side."""
+        self.latencies += other.latencies
+        for status, count in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
+        self.span = max(self.span, other.span)
+
+    def require_only(self, status: int) -> None:
+        """A benchmark of errors is worth nothing."""
+        if set(self.statuses) != {status}:
+            raise RuntimeError(f"expected only {status}, got {self.statuses}")
+
+    def percentile(self, share: float) -> float:
+        """The latency that ``share`` of all answers kept under."""
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+class Requests:
+    """What one connection sends next; ``following`` may look at the last answer."""
+
+    def following(self, _body: bytes) -> bytes:
+        """The next request, whole."""
+        raise NotImplementedError
+
+
+class Rotation(Requests):
+    """The same few requests, over and over."""
+
+    def __init__(self, requests: Sequence[bytes]) -> None:
+        self._requests = requests
+        self._next = 0
+
+    def following(self, _body: bytes) -> bytes:
+        request = self._requests[self._next % len(self._requests)]
+        self._next += 1
+        return request
+
+
+class Refreshing(Requests):
+    """One session that exchanges each refresh token it gets for the next."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def following(self, body: bytes) -> bytes:
+        if body:
+            self._token = json.loads(body)["refresh_token"]
+        return post("/v1/auth/refresh", {"refresh_token": self._token})
+
+
+def get(path: str, token: str = "") -> bytes:
+    """A GET, with a bearer token if given."""
+    bearer = f"Authorization: Bearer {token}\r\n" if token else ""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n{bearer}\r\n".encode()
+
+
+def post(path: str, body: dict[str, Any]) -> bytes:
+    """A POST of JSON."""
+    content = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    return head.encode() + content
+
+
+def run(
+    port: int, connections: Sequence[Requests], seconds: float, *, processes: int = 2, pause: float = 0.0
+) -> Measured:
+    """Let all connections send for so many seconds; with ``pause`` each waits that long between answer and next request."""
+    return begin(port, connections, seconds, processes=processes, pause=pause)()
+
+
+def begin(
+    port: int, connections: Sequence[Requests], seconds: float, *, processes: int = 2, pause: float = 0.0
+) -> Callable[[], Measured]:
+    """The same, in the background: the function returned waits for the end."""
+    shares = [connections[number::processes] for number in range(processes)]
+    running = [_start(_Client(port, share, seconds, pause)) for share in shares if share]
+
+    def finish() -> Measured:
+        total = Measured()
+        for pipe, process in running:
+            answer = pipe.recv() if pipe.poll(seconds + _PATIENCE) else RuntimeError("a client hangs")
+            process.join(timeout=5)
+            if isinstance(answer, Exception):
+                process.kill()
+                raise answer
+            total.add(answer)
+        return total
+
+    return finish
+
+
+def _start(client: _Client) -> tuple[Any, Any]:
+    receiver, sender = _FORK.Pipe(duplex=False)
+    process = _FORK.Process(target=_report, args=(client, sender), daemon=True)
+    process.start()
+    sender.close()
+    return receiver, process
+
+
+def _report(client: _Client, sender: Any) -> None:
+    try:
+        sender.send(client.run())
+    except Exception as fault:  # noqa: BLE001 -- told to the parent, which raises it
+        sender.send(RuntimeError(f"{type(fault).__name__}: {fault}"))
+
+
+@dataclass(slots=True)
+class _Line:
+    """One connection and the answer it waits for."""
+
+    requests: Requests
+    socket: socket.socket
+    sent: float = 0.0
+    due: float = 0.0
+    received: bytearray = field(default_factory=bytearray)
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class _Client:
+    port: int
+    connections: Sequence[Requests]
+    seconds: float
+    pause: float
+
+    def run(self) -> Measured:
+        """Send until the time is over, then wait for what is under way."""
+        found = Measured()
+        selector = selectors.DefaultSelector()
+        idle = [self._connect(requests) for requests in self.connections]
+        for line in idle:
+            selector.register(line.socket, selectors.EVENT_READ, line)
+        began = last = time.perf_counter()
+        ends, under_way = began + self.seconds, 0
+        while under_way or time.perf_counter() < ends:
+            under_way += self._send(idle, ends)
+            for key, _events in selector.select(self._patience(idle, under_way)):
+                if self._receive(key.data, found):
+                    last = time.perf_counter()
+                    under_way -= 1
+                    idle.append(key.data)
+            if under_way and time.perf_counter() > ends + _PATIENCE:
+                raise RuntimeError("no answer")
+        found.span = last - began
+        for key in list(selector.get_map().values()):
+            key.data.socket.close()
+        return found
+
+    def _connect(self, requests: Requests) -> _Line:
+        connection = socket.create_connection(("127.0.0.1", self.port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _Line(requests, connection)
+
+    def _send(self, idle: list[_Line], ends: float) -> int:
+        now, sent = time.perf_counter(), 0
+        if now >= ends:
+            idle.clear()
+        for line in [line for line in idle if line.due <= now]:
+            idle.remove(line)
+            request = line.requests.following(line.body)
+            line.sent = time.perf_counter()
+            line.socket.sendall(request)
+            sent += 1
+        return sent
+
+    def _patience(self, idle: list[_Line], under_way: int) -> float:
+        if idle:
+            return max(0.0, min(line.due for line in idle) - time.perf_counter())
+        return 1.0 if under_way else 0.0
+
+    def _receive(self, line: _Line, found: Measured) -> bool:
+        piece = line.socket.recv(65536)
+        if not piece:
+            raise RuntimeError("the server closed the connection")
+        line.received += piece
+        head = line.received.find(b"\r\n\r\n")
+        if head < 0 or len(line.received) < head + 4 + _content_length(line.received, head):
+            return False
+        now = time.perf_counter()
+        status = int(line.received[9:12])
+        line.body = bytes(line.received[head + 4 :])
+        line.received.clear()
+        line.due = now + self.pause
+        found.latencies.append(now - line.sent)
+        found.statuses[status] = found.statuses.get(status, 0) + 1
+        return True
+
+
+def _content_length(received: bytearray, head: int) -> int:
+    at = received.find(b"ontent-Length: ", 0, head)
+    return int(received[at + 15 : received.find(b"\r\n", at)]) if at >= 0 else 0

@@ -1,0 +1,94 @@
+"""A prepared database with people in it who are all signed in, and their tokens."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.roles.service import grant_permission, seed_role
+from rbac_api.capabilities.sessions.service import Grip, Origin, begin_session
+from rbac_api.capabilities.users.service import NewUser, add_user
+from rbac_api.cli.prepare import hash_password, operator_unit, prepare
+from rbac_api.database.engine import Database
+from rbac_api.factory import close_app, create_app
+from rbac_api.guard.bearer import Bearer, Issue
+from rbac_api.guard.clearance import Clearance
+from rbac_api.settings import Settings
+
+PASSWORD = "seven grey herons over the weir"
+ROLE = "bench-reader"
+PERMISSION = "roles:read"  # what the protected route demands
+CLIENT = "first-party"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Somebody with a live session."""
+
+    username: str
+    access: str
+    refresh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The settings as environment variables, everybody on the stage, and an administrator among them (the first)."""
+
+    environment: dict[str, str]
+    settings: Settings
+    people: list[SignedIn]
+
+
+def build_stage(folder: Path, database_url: str, people: int, cost: int) -> Stage:
+    """Prepare a database as ``make run`` does, example company included, and sign ``people`` in.
+
+    Every setting is the default, except the limit of sign-ins per address: all clients here have the same one.
+    """
+    environment = {
+        "RBAC_DATABASE_URL": database_url,
+        "RBAC_SECRET_KEY": secrets.token_urlsafe(48),
+        "RBAC_ADMIN_PASSWORD": PASSWORD,
+        "RBAC_SIGNIN_LIMIT": "1000000 per minute",
+        "RBAC_PASSWORD_COST": str(cost),
+        "RBAC_DATA_DIR": str(folder),
+        "RBAC_ISSUER": "http://bench.invalid",
+        "PORT": "8000",
+    }
+    settings = Settings.from_environment(environment)
+    database = Database(settings)
+    prepare(settings, database)
+    app = create_app(settings)
+    bearer: Bearer = app.extensions["rbac-api"].bearer
+    with app.app_context(), operator_unit(settings, database) as clearance:
+        signed_in = _sign_in(clearance, bearer, people, hash_password(settings, PASSWORD))
+    close_app(app)
+    database.dispose()
+    return Stage(environment, settings, signed_in)
+
+
+def _sign_in(clearance: Clearance, bearer: Bearer, people: int, hashed: str) -> list[SignedIn]:
+    seed_role(clearance, ROLE, "May look at roles.")
+    grant_permission(clearance, ROLE, PERMISSION)
+    found = []
+    for number in range(people):
+        name = f"bench-{number}"
+        user = add_user(clearance, NewUser(username=name, password_hash=hashed, password_final=True))
+        role = "admin" if number == 0 else ROLE
+        assign_role(clearance, user.id, role, None)
+        origin = Origin("127.0.0.1", "benchmark", CLIENT)
+        grip = begin_session(clearance.connection, clearance.settings, user.id, origin)
+        found.append(_tokens(bearer, name, grip, role))
+    return found
+
+
+def _tokens(bearer: Bearer, name: str, grip: Grip, role: str) -> SignedIn:
+    now, moment = int(time.time()), int(grip.auth_time.timestamp())
+    issued, ends = int(grip.issued_at.timestamp()), int(grip.expires_at.timestamp())
+    access = Issue(grip.user_id, grip.session_id, name, CLIENT, now, now + 3600, moment)
+    refresh = Issue(grip.user_id, grip.session_id, grip.jti, CLIENT, issued, ends, moment)
+    return SignedIn(
+        name, bearer.issue_access(access, (role,), 1), bearer.issue_refresh(refresh, grip.generation)
+    )

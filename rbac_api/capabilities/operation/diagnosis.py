@@ -1,0 +1,140 @@
+"""What a running service stands on, looked at one by one; part of the service, in a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from rbac_api import clock
+from rbac_api.capabilities.operation import queries
+from rbac_api.database.migrate import schema_problem
+from rbac_api.errors import ServiceError
+from rbac_api.guard.clearance import Clearance
+from rbac_api.settings import Settings
+
+OTHERS = 0o077  # the permissions of everybody but the owner
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; ``remedy`` says what to do about a fault."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str | None = None
+
+
+def diagnose(clearance: Clearance) -> Iterator[Finding]:
+    """Files, database, schema, then whatever can be asked of a current schema.  Never raises for what it finds."""
+    yield from _private_files(clearance.settings)
+    try:
+        problem = schema_problem(clearance.work.database)
+    except ServiceError as fault:
+        detail = " ".join((fault.internal or fault.detail).split())
+        remedy = "Start it, or correct RBAC_DATABASE_URL; this machine must be allowed to connect."
+        yield Finding("database", False, f"does not answer: {detail}", remedy)
+        return
+    yield Finding("database", True, "answers")
+    if problem:
+        yield Finding(
+            "schema", False, problem, "Run `flask rbac init`, or the release that fits the database."
+        )
+        return
+    yield Finding("schema", True, "is the code's")
+    for name, look in _CHECKS.items():
+        yield _looked(name, look, clearance)
+
+
+def _looked(name: str, look: Callable[[Clearance], Finding], clearance: Clearance) -> Finding:
+    try:
+        return look(clearance)
+    except ServiceError as fault:
+        return Finding(name, False, fault.detail, "The sentence above says what to do.")
+
+
+def _private_files(settings: Settings) -> Iterator[Finding]:
+    folder = [(Path(settings.data_dir), "700")] if settings.embedded else []
+    secret = [(Path(settings.data_dir) / "secret_key", "600")] if settings.embedded else []
+    database = Path(settings.url.removeprefix("sqlite:///"))
+    parts = ("", "-wal", "-shm") if settings.on_sqlite else ()
+    files = [(database.with_name(database.name + part), "600") for part in parts]
+    places = [(path, mode) for path, mode in (*folder, *secret, *files) if path.exists()]
+    for path, mode in places:
+        if path.stat().st_mode & OTHERS:
+            detail = f"{path} can be used by others on this machine (mode {path.stat().st_mode & 0o777:o})"
+            yield Finding("data folder", False, detail, f"Run: chmod {mode} {path}")
+    if places and not any(path.stat().st_mode & OTHERS for path, _ in places):
+        yield Finding("data folder", True, f"{places[0][0].absolute()} is its owner's alone")
+
+
+def _trail(clearance: Clearance) -> Finding:
+    missing = queries.missing_trail_triggers(clearance.connection)
+    if not missing:
+        return Finding("trail", True, "can only grow: its triggers are in place")
+    detail = f"can be changed: {', '.join(missing)} missing or switched off"
+    remedy = (
+        "Run `flask rbac audit verify --expect SEQ:HASH` with an event noted earlier, find out who removed the trigger,"
+        " and put it back (migrations/versions/0001_first_schema.py has its text)."
+    )
+    return Finding("trail", False, detail, remedy)
+
+
+def _clock(clearance: Clearance) -> Finding:
+    allowed = timedelta(seconds=clearance.settings.clock_leeway_seconds)
+    before, theirs, after = clock.now(), queries.database_time(clearance.connection), clock.now()
+    newest = queries.newest_event_time(clearance.connection)
+    if theirs and not before - allowed <= theirs <= after + allowed:
+        detail = (
+            f"differs from the database's by {_seconds(theirs, after)} s; {allowed.seconds} s are forgiven"
+        )
+        return Finding(
+            "clock", False, detail, "Synchronise both machines' clocks (chrony, systemd-timesyncd)."
+        )
+    if newest and newest > clock.now() + allowed:
+        detail = f"is {_seconds(newest, after)} s behind the trail's last event"
+        remedy = "Correct this machine's clock: sessions and tokens would live too long."
+        return Finding("clock", False, detail, remedy)
+    return Finding("clock", True, f"{clock.rfc3339(after)}, not behind the trail" + _agrees(theirs))
+
+
+def _keys(clearance: Clearance) -> Finding:
+    key = clearance.snapshot.keyring.active()
+    return Finding("signing key", True, f"{key.algorithm}, {key.kid}")
+
+
+def _cycles(clearance: Clearance) -> Finding:
+    found = clearance.changed_graph().cycles
+    if not found:
+        return Finding("roles", True, "none inherits itself")
+    named = "; ".join(", ".join(cycle) for cycle in found)
+    remedy = "Somebody wrote to the database directly: end one of the inheritances of each group."
+    return Finding("roles", False, f"these inherit each other: {named}", remedy)
+
+
+def _administrator(clearance: Clearance) -> Finding:
+    try:
+        clearance.require_administrator_remains()
+    except ServiceError:
+        remedy = "Run `flask rbac recover-admin USERNAME` or `flask rbac create-admin USERNAME`."
+        return Finding("administrator", False, "nobody who can sign in holds the role admin", remedy)
+    return Finding("administrator", True, "somebody who can sign in holds the role admin")
+
+
+def _seconds(one: datetime, other: datetime) -> str:
+    return f"{abs((one - other).total_seconds()):.0f}"
+
+
+def _agrees(theirs: datetime | None) -> str:
+    return "" if theirs is None else ", and as the database's"
+
+
+_CHECKS: dict[str, Callable[[Clearance], Finding]] = {
+    "trail": _trail,
+    "clock": _clock,
+    "signing key": _keys,
+    "roles": _cycles,
+    "administrator": _administrator,
+}

@@ -1,0 +1,39 @@
+"""SQL for looking at the database itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, text
+
+from rbac_api.database.tables import trail_events
+
+# The triggers that the migrations put on the trail.
+TRAIL_TRIGGERS = {
+    "sqlite": frozenset({"trail_events_no_update", "trail_events_no_delete", "trail_events_no_replace"}),
+    "postgresql": frozenset({"trail_events_no_change", "trail_events_no_truncate"}),
+}
+_PRESENT = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'trail_events'",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE tgrelid = 'trail_events'::regclass AND tgenabled IN ('O', 'A')",
+}
+
+
+def missing_trail_triggers(connection: Connection) -> list[str]:
+    """Those that keep the trail append-only and are gone, or switched off."""
+    engine = connection.dialect.name
+    present = connection.execute(text(_PRESENT[engine])).scalars()
+    return sorted(TRAIL_TRIGGERS[engine].difference(present))
+
+
+def database_time(connection: Connection) -> datetime | None:
+    """The database server's clock; None on SQLite, which has none of its own."""
+    if connection.dialect.name == "sqlite":
+        return None
+    moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment
+
+
+def newest_event_time(connection: Connection) -> datetime | None:
+    """When the trail's last event happened."""
+    return connection.execute(select(trail_events.c.at).order_by(trail_events.c.seq.desc()).limit(1)).scalar()

@@ -1,0 +1,100 @@
+"""``flask rbac create-admin`` and ``recover-admin``: the way back in for whoever has the machine."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.passwords.service import hasher, require_good_password
+from rbac_api.capabilities.signin.service import forget_failures
+from rbac_api.capabilities.users.service import (
+    change_status,
+    find_person,
+    require_good_name,
+    reset_password,
+    restore_access,
+)
+from rbac_api.cli.group import operating, parts
+from rbac_api.cli.output import json_option, print_json
+from rbac_api.cli.prepare import create_administrator
+from rbac_api.decision.evaluate import ADMIN
+from rbac_api.guard.clearance import Clearance
+from rbac_api.trail.recorder import Target
+
+
+@click.command("create-admin")
+@click.argument("username")
+@click.option("--ask-password", is_flag=True, help="Ask for the password at the terminal.")
+@json_option
+@with_appcontext
+def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
+    """Make a new administrator called USERNAME.
+
+    The password is asked for (--ask-password) or taken from RBAC_ADMIN_PASSWORD or RBAC_ADMIN_PASSWORD_FILE, and is then final; otherwise
+    a one-time password is generated and shown once.
+    """
+    require_good_name(username)
+    given = _asked() if ask_password else parts()[0].admin_password
+    if given:
+        require_good_password(given, username, pointer="/password")
+    password = given or secrets.token_urlsafe(18)
+    hashed = hasher().hash(password)
+    with operating(writes=True) as clearance:
+        create_administrator(
+            clearance, username, hashed, final=bool(given), reason="created at the command line"
+        )
+    shown = None if given else password
+    _report({"username": username, "one_time_password": shown}, as_json=as_json, given=bool(given))
+
+
+@click.command("recover-admin")
+@click.argument("username")
+@click.option("--setup-token", is_flag=True, help="Give out a single-use setup token instead of a password.")
+@json_option
+@with_appcontext
+def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
+    """Make USERNAME an administrator who can sign in, whatever happened to her.
+
+    Enables her if she is disabled, gives her the role admin, lifts a lock after failed sign-ins, ends her sessions, and shows once a
+    one-time password (or a setup token, if somebody else can sign in as administrator meanwhile).
+    """
+    password = secrets.token_urlsafe(18)
+    hashed = None if setup_token else hasher().hash(password)
+    with operating(writes=True) as clearance:
+        user = find_person(clearance, username)
+        change_status(clearance, user.id, "active")
+        assign_role(clearance, user.id, ADMIN, "recovered by the operator")
+        forget_failures(clearance, user.username)
+        answer = {"username": user.username, **_way_in(clearance, user, password, hashed)}
+    _report(answer, as_json=as_json)
+
+
+def _way_in(clearance: Clearance, user: Any, password: str, hashed: str | None) -> dict[str, Any]:
+    if hashed is not None:
+        restore_access(clearance, user.id, hashed)
+        return {"one_time_password": password}
+    issued = reset_password(clearance, user.id)
+    clearance.record("admin.recovered", Target("user", user.id, user.username))
+    return {"setup_token": issued["token"], "expires_at": issued["expires_at"]}
+
+
+def _asked() -> str:
+    found: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return found
+
+
+def _report(answer: dict[str, Any], *, as_json: bool, given: bool = False) -> None:
+    if as_json:
+        print_json(answer)
+        return
+    click.echo(f"Administrator: {answer['username']}" + (", with the password you gave." if given else ""))
+    if answer.get("one_time_password"):
+        click.echo(f"One-time password: {answer['one_time_password']}")
+        click.echo("It is shown this once; signing in with it leads to choosing another.")
+    if "setup_token" in answer:
+        click.echo(f"Setup token: {answer['setup_token']}")
+        click.echo("It is shown this once; spend it with POST /v1/auth/password-setup.")

@@ -1,0 +1,83 @@
+"""What a person or a script gets to see: aligned columns or JSON on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import click
+import orjson
+
+from rbac_api import clock
+from rbac_api.web.pagination import LARGEST, Page, PageRequest
+
+Step = Callable[[int], Any]
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; times as RFC 3339 with ``Z``."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+
+
+def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """A listing: everything as a JSON array, or the named columns, aligned.  ``user.username`` names a member of a member."""
+    if as_json:
+        print_json(items)
+    elif items:
+        print_rows([[_member(item, column) for column in columns] for item in items], columns)
+    else:
+        click.echo("Nothing found.", err=True)
+
+
+def print_rows(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> None:
+    """Aligned columns under their names."""
+    cells = [[column.rpartition(".")[2].replace("_", " ").upper() for column in columns]]
+    cells += [[shown(value) for value in row] for row in rows]
+    widths = [max(len(row[number]) for row in cells) for number in range(len(columns))]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def shown(value: Any) -> str:
+    """A value as one cell.  Whatever could steer a terminal (a user agent is anybody's text) is written out instead."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{clock.rfc3339(value)[:19]}Z"
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in str(value)
+    )
+
+
+def every_item(list_page: Callable[[PageRequest], Page]) -> list[Any]:
+    """All items of a list that a service gives by pages."""
+    page = list_page(PageRequest(LARGEST, None, count=False))
+    items = list(page.items)
+    while page.next_key is not None:
+        page = list_page(PageRequest(LARGEST, page.next_key, count=False))
+        items += page.items
+    return items
+
+
+@contextmanager
+def progress(length: int, label: str) -> Iterator[Step]:
+    """A bar on standard error if that is a terminal, and silence if not; call what it yields with the number of steps made."""
+    if not sys.stderr.isatty():
+        yield lambda _steps: None
+        return
+    least = max(1, length // 200)
+    with click.progressbar(length=length, label=label, file=sys.stderr, update_min_steps=least) as bar:
+        yield bar.update
+
+
+def _member(item: Mapping[str, Any], column: str) -> Any:
+    value: Any = item
+    for name in column.split("."):
+        value = value[name]
+    return value

@@ -1,0 +1,99 @@
+"""``flask rbac init``, ``seed``, ``keys``, ``openapi``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from rbac_api.capabilities.keys.service import list_keys
+from rbac_api.capabilities.policy.service import Loaded, load_document, read_file
+from rbac_api.cli.group import operating, parts
+from rbac_api.cli.output import json_option, print_items, print_json, progress
+from rbac_api.cli.prepare import prepare
+from rbac_api.decision.document import Document
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "openapi" / "openapi.json"
+_KEY_COLUMNS = ("kid", "algorithm", "signs", "kept_in", "created_at")
+
+
+@click.command("init")
+@json_option
+@with_appcontext
+def init(as_json: bool) -> None:
+    """Migrate, put the built-in roles in place, make a key and the first administrator.
+
+    Safe to repeat, and for several nodes to do at once.
+    """
+    done = prepare(*parts())
+    if as_json:
+        print_json(asdict(done))
+        return
+    for line in done.lines or ["Nothing to do: the database is ready."]:
+        click.echo(line)
+    if done.password:
+        click.echo(f"Administrator: {done.username}, one-time password: {done.password}")
+
+
+@click.command("seed")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+@with_appcontext
+def seed(file: Path, as_json: bool) -> None:
+    """Add what FILE (YAML or JSON) has and the database has not.
+
+    Permissions, roles, people and assignments; nothing is changed or removed, and it is all or nothing.
+    """
+    document = read_file(file)
+    with operating(writes=True) as clearance, progress(_entries(document), "Loading") as step:
+        loaded = load_document(clearance, document, file.name, lambda: step(1))
+    if as_json:
+        counts = asdict(loaded)
+        counts.pop("notes")
+        print_json(counts)
+    else:
+        click.echo(_sentence(loaded))
+
+
+@click.group("keys")
+def keys() -> None:
+    """The keys that sign and verify tokens."""
+
+
+@keys.command("list")
+@json_option
+@with_appcontext
+def list_(as_json: bool) -> None:
+    """Every key that verifies, and which one signs; never a private part."""
+    with operating() as clearance:
+        print_items(list_keys(clearance), _KEY_COLUMNS, as_json=as_json)
+
+
+@click.command("openapi")
+@click.option("--write", is_flag=True, help="Write it to openapi/openapi.json instead.")
+@with_appcontext
+def openapi(write: bool) -> None:
+    """Print the OpenAPI document, as GET /openapi.json answers it, with a newline at the end."""
+    parts()
+    text = current_app.extensions["rbac-openapi"].text() + b"\n"
+    if write:
+        DOCUMENT.parent.mkdir(exist_ok=True)
+        DOCUMENT.write_bytes(text)
+    else:
+        click.get_binary_stream("stdout").write(text)
+
+
+def _entries(document: Document) -> int:
+    return sum(map(len, (document.permissions, document.roles, document.users, document.assignments)))
+
+
+def _sentence(loaded: Loaded) -> str:
+    if not loaded.total:
+        return "Nothing to add: everything in the file is there already."
+    return (
+        f"Added {loaded.permissions} permissions, {loaded.roles} roles, {loaded.users} people"
+        f" and {loaded.assignments} assignments."
+    )

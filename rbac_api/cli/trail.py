@@ -1,0 +1,151 @@
+"""``flask rbac audit verify`` and ``flask rbac audit export``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, get_args
+
+import click
+from flask.cli import with_appcontext
+
+from rbac_api.capabilities.audit.service import (
+    CHUNK,
+    Form,
+    count_events,
+    export_events,
+    trail_length,
+    verify_trail,
+)
+from rbac_api.cli.group import operating, ready_parts
+from rbac_api.cli.output import json_option, print_json, progress
+from rbac_api.trail.chain import Verdict
+from rbac_api.trail.events import CATALOGUE
+
+
+class Noted(click.ParamType[tuple[int, str]]):
+    """``SEQ:HASH``, as ``verify`` prints it."""
+
+    name = "SEQ:HASH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, str]:
+        seq, _, digest = str(value).partition(":")
+        if not (seq.isascii() and seq.isdigit() and int(seq) > 0 and _is_digest(digest)):
+            self.fail(f"{value!r} is not a number, a colon and 64 hexadecimal digits", param, ctx)
+        return int(seq), digest
+
+
+class MomentType(click.ParamType[datetime]):
+    """RFC 3339, or the beginning of it; UTC unless it says otherwise."""
+
+    name = "MOMENT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            moment = datetime.fromisoformat(str(value))
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no moment; write 2026-11-22 or 2026-11-22T17:34:00Z", param, ctx)
+
+
+@click.group("audit")
+def audit() -> None:
+    """The trail: what happened, in order, chained."""
+
+
+@audit.command("verify")
+@click.option("--expect", type=Noted(), multiple=True, help="An event noted down outside; may be repeated.")
+@json_option
+@click.pass_context
+@with_appcontext
+def verify(context: click.Context, expect: tuple[tuple[int, str], ...], as_json: bool) -> None:
+    """Walk the whole chain and name the first broken row.
+
+    Exit code 0 if it is intact, 1 if not.  A chain whose tail was cut off is intact as far as it goes: to notice that, note the printed
+    SEQ:HASH down somewhere else, and give it with --expect next time.
+    """
+    _, database = ready_parts()
+    with progress(trail_length(database), "Verifying") as step:
+        verdict = verify_trail(database, _by_number(expect), lambda _seq: step(1))
+    if as_json:
+        print_json(_report(verdict))
+    else:
+        click.echo(_sentences(verdict, bool(expect)))
+    context.exit(0 if verdict.problem is None else 1)
+
+
+@audit.command("export")
+@click.option("--format", "form", type=click.Choice(get_args(Form)), default="ndjson", show_default=True)
+@click.option("--after", type=MomentType(), help="Only events later than this.")
+@click.option("--before", type=MomentType(), help="Only events earlier than this.")
+@click.option(
+    "--action", type=click.Choice(sorted(CATALOGUE)), metavar="ACTION", help="Such as role.created."
+)
+@click.option("--actor", help="Id, or name at the time.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file (mode 0600).")
+@with_appcontext
+def export(form: Form, output: Path | None, **filters: Any) -> None:
+    """Stream the trail, oldest first, as CSV or NDJSON.  Exporting is recorded."""
+    wanted = {name: value for name, value in filters.items() if value is not None}
+    with operating() as clearance:
+        stream = export_events(clearance, wanted, form)
+        with _destination(output) as file:
+            _copy(stream, file, count_events(clearance, wanted) if output else 0)
+
+
+def _copy(stream: Iterable[bytes], file: BinaryIO, events: int) -> None:
+    if not events:
+        file.writelines(stream)
+        return
+    with progress(events, "Exporting") as step:
+        for chunk in stream:
+            file.write(chunk)
+            step(CHUNK)
+
+
+def _destination(output: Path | None) -> AbstractContextManager[BinaryIO]:
+    if output is None:
+        return nullcontext(click.get_binary_stream("stdout"))
+    try:
+        return os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    except OSError as fault:
+        raise click.ClickException(f"{output} cannot be written: {fault.strerror}.") from fault
+
+
+def _by_number(expect: Iterable[tuple[int, str]]) -> dict[int, str]:
+    noted: dict[int, str] = {}
+    for seq, digest in expect:
+        if noted.setdefault(seq, digest) != digest:
+            raise click.BadParameter(f"event {seq} is given with two different hashes", param_hint="--expect")
+    return noted
+
+
+def _report(verdict: Verdict) -> dict[str, Any]:
+    broken = {"seq": verdict.broken_seq, "problem": verdict.problem} if verdict.problem else None
+    last = {"seq": verdict.seq, "hash": verdict.hash}
+    return {"intact": broken is None, "checked": verdict.checked, "last": last, "broken": broken}
+
+
+def _sentences(verdict: Verdict, compared: bool) -> str:
+    last = f"{verdict.seq}:{verdict.hash}"
+    if verdict.problem:
+        return f"BROKEN at event {verdict.broken_seq}: {verdict.problem}.\nLast good event: {last}"
+    lines = [
+        f"Intact: {verdict.checked} events, each fits its hash and follows the one before.",
+        f"Last event: {last}",
+    ]
+    if compared:
+        lines.append("Every event you noted is there, unchanged.")
+    else:
+        lines.append("Events cut off the end leave no gap.  To find that, note the last event down elsewhere")
+        lines.append(f"and later run: flask rbac audit verify --expect {last}")
+    return "\n".join(lines)
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")

@@ -1,0 +1,90 @@
+"""The environment, and the files it points to: the one reader of ``os.environ``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+EXAMPLE_SECRETS = frozenset(
+    {
+        "changeme", "change-me", "secret", "super-secret", "dev", "development", "password", "insecure", "default", "test",
+        "your-secret-key", "jwt-secret-string", "please-change-me", "replace-me-with-32-random-bytes-or-more",
+        "this-is-an-example-secret-do-not-use-it", "0123456789abcdef0123456789abcdef",
+    }
+)  # fmt: skip
+
+
+def present_environment() -> Mapping[str, str]:
+    """What this process was started with."""
+    return os.environ
+
+
+def read_value(
+    source: Mapping[str, str], metadata: Mapping[str, Any], default: Any, problems: list[str]
+) -> Any:
+    """One setting's value from ``source``; what is wrong with it goes into ``problems``, and the default is used meanwhile."""
+    name = metadata["name"]
+    text = (
+        _from_file(source, name, problems)
+        if metadata["secret"] and source.get(f"{name}_FILE")
+        else source.get(name)
+    )
+    if text is None or text == "":
+        return default
+    try:
+        return _convert(text, default)
+    except ValueError as fault:
+        problems.append(f"{name} {fault}")
+        return default
+
+
+def _from_file(source: Mapping[str, str], name: str, problems: list[str]) -> str | None:
+    if source.get(name):
+        problems.append(f"{name} and {name}_FILE are both set: keep one")
+    try:
+        return Path(source[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as fault:
+        problems.append(f"{name}_FILE cannot be read: {type(fault).__name__}")
+        return None
+
+
+def _convert(text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        return _switch(text)
+    if isinstance(default, int):
+        return _whole_number(text)
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _switch(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in ("on", "true", "yes", "1"):
+        return True
+    if lowered in ("off", "false", "no", "0"):
+        return False
+    raise ValueError("must be on or off")
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.strip().isdigit()):
+        raise ValueError("must be a whole number")
+    return int(text)
+
+
+def write_secret(place: Path) -> None:
+    """A new secret in a file of its own, mode 0600: it appears whole or, if another process was first, not at all."""
+    draft = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(48) + "\n")
+    try:
+        os.link(draft, place)
+    except FileExistsError:
+        pass  # another process was first; its secret is the one
+    finally:
+        draft.unlink()

@@ -1,0 +1,255 @@
+"""How a stage is built: a prepared database with the cast in it, an application on it, and the way back to the first scene."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.permissions.service import create_permission
+from rbac_api.capabilities.roles.service import grant_permission, seed_role
+from rbac_api.capabilities.users.service import NewUser, add_user
+from rbac_api.cli.prepare import hash_password, operator_unit, prepare
+from rbac_api.database.engine import Database
+from rbac_api.factory import close_app, create_app
+from rbac_api.settings import Settings
+from tests.cast import BOBS_PERMISSIONS, CAST, PASSWORD, PERMISSIONS
+from tests.contract.answers import AnswerChecker
+
+SECRET = "Jq3v0pZt8cWm5yLr2xBn7kFd4hGs9aTe1uVo6iXw"
+_HASHES: dict[str, str] = {}
+
+
+def settings_for(url: str, **changes: Any) -> Settings:
+    """Settings for a test: the cheapest hash, a generous limit per address."""
+    given: dict[str, Any] = {
+        "database_url": url,
+        "secret_key": SECRET,
+        "password_cost": 4,
+        "signin_limit": "100000 per minute",
+        "admin_username": "operator-made",
+        "admin_password": PASSWORD,
+        "seed_example": False,
+        "log_level": "warning",
+        **changes,
+    }
+    return Settings(**given)
+
+
+def build(settings: Settings) -> None:
+    """Prepare an empty database and put the cast on it.  The administrator that preparing makes is not needed and leaves."""
+    database = Database(settings)
+    prepare(settings, database)
+    with operator_unit(settings, database) as clearance:
+        hashed = _hashed(settings)
+        for name, description in PERMISSIONS.items():
+            create_permission(clearance, name, description)
+        seed_role(clearance, "role-manager", "Manages users, roles and assignments.")
+        for permission in BOBS_PERMISSIONS:
+            grant_permission(clearance, "role-manager", permission)
+        ids = {}
+        for person in CAST:
+            user = add_user(
+                clearance, NewUser(username=person.username, password_hash=hashed, password_final=True)
+            )
+            ids[person.username] = user.id
+            if person.role:
+                assign_role(clearance, user.id, person.role, None)
+    with operator_unit(settings, database) as clearance:
+        _retire(clearance, "operator-made", delete=True)
+        for person in CAST:
+            if person.disabled:
+                _retire(clearance, person.username, delete=False)
+    database.dispose()
+
+
+def _retire(clearance: Any, username: str, *, delete: bool) -> None:
+    from rbac_api.capabilities.users import service
+    from rbac_api.web.etags import tag_of
+
+    user = service.known_user(clearance, username)
+    tags = frozenset({tag_of(service.describe(user), user.version)})
+    if delete:
+        service.delete_user(clearance, user.id, tags)
+    else:
+        service.update_user(clearance, user.id, tags, {"status": "disabled"})
+
+
+def _hashed(settings: Settings) -> str:
+    if PASSWORD not in _HASHES:
+        _HASHES[PASSWORD] = hash_password(settings, PASSWORD)
+    return _HASHES[PASSWORD]
+
+
+@dataclass
+class Stage:
+    """One application on one engine.  ``reset`` brings back the first scene; ``as_`` gives a signed-in caller."""
+
+    engine: str
+    settings: Settings
+    app: Flask
+    checker: AnswerChecker
+    template: Path | None = None
+
+    @property
+    def database(self) -> Database:
+        return self.app.extensions["rbac-api"].database
+
+    @property
+    def guard(self) -> Any:
+        return self.app.extensions["rbac-api"]
+
+    def reset(self) -> None:
+        """Put every row back, in place, and make the application forget what it remembers."""
+        if self.template is not None:
+            self._reset_sqlite(self.template)
+        else:
+            self._reset_postgresql()
+        self.guard.snapshot.forget()
+        self.guard.bearer._remembered.clear()
+
+    def caller(self) -> Caller:
+        """Somebody without credentials."""
+        return Caller(self)
+
+    def as_(self, person: Any, password: str = PASSWORD) -> Caller:
+        """A signed-in caller: a character, or a username."""
+        caller = Caller(self)
+        caller.sign_in(getattr(person, "username", person), password)
+        return caller
+
+    def query(self, sql: str, *values: Any) -> list[Any]:
+        """Straight SQL with ``?`` for values: what is in the tables, past the service."""
+        with self.database.engine.connect() as connection:
+            rows = connection.exec_driver_sql(_marked(sql, self.engine), values).all()
+            return [tuple(row) for row in rows]
+
+    def execute(self, *statements: str) -> None:
+        """Straight SQL that changes something behind the service's back; nothing announces it."""
+        with self.database.engine.connect() as connection:
+            with connection.execution_options(writer=True).begin():
+                for statement in statements:
+                    connection.exec_driver_sql(statement)
+        self.guard.snapshot.forget()
+
+    def user_id(self, person: Any) -> str:
+        """A character's id."""
+        name = getattr(person, "username", person)
+        found = self.query("SELECT id FROM users WHERE username_canonical = ?", name)[0][0]
+        text = str(found)
+        return text if "-" in text else f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def events(self, action: str | None = None) -> list[dict[str, Any]]:
+        """The trail's rows, oldest first, as dictionaries; of one action, or all."""
+        columns = "seq, actor_type, actor_name, action, target_type, target_id, target_name, outcome, reason, before, after, ip, request_id"
+        rows = self.query(f"SELECT {columns} FROM trail_events ORDER BY seq")
+        found = [dict(zip(columns.split(", "), row, strict=True)) for row in rows]
+        return [event for event in found if action is None or event["action"] == action]
+
+    def close(self) -> None:
+        close_app(self.app)
+
+    def _reset_sqlite(self, template: Path) -> None:
+        source, target = sqlite3.connect(template), sqlite3.connect(self.database.engine.url.database or "")
+        try:
+            source.backup(target)
+        finally:
+            source.close()
+            target.close()
+
+    def _reset_postgresql(self) -> None:
+        with psycopg.connect(self.settings.database_url, autocommit=True) as connection:
+            connection.execute(RESET)
+
+
+class Caller:
+    """Somebody speaking HTTP to the application; every answer is held against the OpenAPI document."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.client: FlaskClient = stage.app.test_client()
+        self.tokens: dict[str, Any] = {}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens['access_token']}"} if self.tokens else {}
+
+    def sign_in(self, username: str, password: str = PASSWORD) -> None:
+        answer = self.client.post("/v1/auth/login", json={"username": username, "password": password})
+        assert answer.status_code == 200, answer.json
+        self.tokens = answer.json
+
+    def call(self, method: str, path: str, **options: Any) -> TestResponse:
+        options["headers"] = {**self.headers, **options.get("headers", {})}
+        answer = self.client.open(path, method=method, **options)
+        self.stage.checker.check(method, path, answer)
+        return answer
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> TestResponse:
+        return self.call("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> TestResponse:
+        return self.call("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> TestResponse:
+        return self.call("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> TestResponse:
+        return self.call("DELETE", path, **options)
+
+    def patch_now(self, path: str, body: dict[str, Any]) -> TestResponse:
+        """PATCH with the ETag as it is at this moment."""
+        return self.patch(path, json=body, headers={"If-Match": self.get(path).headers["ETag"]})
+
+    def delete_now(self, path: str) -> TestResponse:
+        """DELETE with the ETag as it is at this moment."""
+        return self.delete(path, headers={"If-Match": self.get(path.partition("?")[0]).headers["ETag"]})
+
+
+def raise_curtain(engine: str, url: str, folder: Path, **changes: Any) -> Stage:
+    """A stage on an empty database at ``url``."""
+    settings = settings_for(url, **changes)
+    build(settings)
+    template = None
+    if engine == "sqlite":
+        template = folder / "template.db"
+        source, target = (
+            sqlite3.connect(settings.database_url.removeprefix("sqlite:///")),
+            sqlite3.connect(template),
+        )
+        source.backup(target)
+        source.close()
+        target.close()
+    else:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(KEEP)
+    app = create_app(settings)
+    return Stage(engine, settings, app, AnswerChecker(app), template)
+
+
+def _marked(sql: str, engine: str) -> str:
+    return sql if engine == "sqlite" else sql.replace("?", "%s")
+
+
+TABLES = (
+    "users", "permissions", "roles", "role_permissions", "role_inheritance", "assignments", "sessions", "refresh_tokens", "trail_events",
+    "signing_keys", "idempotency_keys", "password_setups", "signin_attempts",
+)  # fmt: skip
+KEEP = "CREATE SCHEMA template;" + "".join(f"CREATE TABLE template.{t} AS TABLE public.{t};" for t in TABLES)
+# A superuser may look away from triggers and references for a moment; the application's own role could not.
+RESET = (
+    "BEGIN; SET LOCAL session_replication_role = replica;"
+    + "".join(f"DELETE FROM public.{t};" for t in reversed(TABLES))
+    + "".join(f"INSERT INTO public.{t} SELECT * FROM template.{t};" for t in TABLES)
+    + "COMMIT;"
+)

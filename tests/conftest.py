@@ -1,0 +1,83 @@
+"""Servers, stages and the cast.  One PostgreSQL and one stage per engine and worker; every test begins with the first scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.builders import Stage, raise_curtain
+from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.valkey import ValkeyServer, start_valkey
+
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this worker's own."""
+    server = start_postgres()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """A Valkey server of this worker's own."""
+    server = start_valkey()
+    yield server
+    server.stop()
+
+
+class Stages:
+    """The stages of this worker, built when first asked for."""
+
+    def __init__(self, request: pytest.FixtureRequest, folder: Path) -> None:
+        self._request = request
+        self._folder = folder
+        self._built: dict[str, Stage] = {}
+
+    def get(self, engine: str) -> Stage:
+        if engine not in self._built:
+            self._built[engine] = raise_curtain(engine, self.empty_database(engine, "stage"), self._folder)
+        return self._built[engine]
+
+    def empty_database(self, engine: str, name: str) -> str:
+        """The URL of a database with nothing in it."""
+        if engine == "sqlite":
+            return f"sqlite:///{self._folder}/{name}.db"
+        server: PostgresServer = self._request.getfixturevalue("postgres")
+        return server.create_database()
+
+    def close(self) -> None:
+        for stage in self._built.values():
+            stage.close()
+
+
+@pytest.fixture(scope="session")
+def stages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
+    found = Stages(request, tmp_path_factory.mktemp("stages"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn: what touches SQL is shown on both."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def stage(stages: Stages, engine: str) -> Stage:
+    """An application with the cast in its database, as in the first scene."""
+    found = stages.get(engine)
+    found.reset()
+    return found
+
+
+@pytest.fixture
+def empty_url(stages: Stages, engine: str, tmp_path: Path) -> str:
+    """The URL of an empty database, for tests that migrate, prepare, or start an application of their own."""
+    return f"sqlite:///{tmp_path}/own.db" if engine == "sqlite" else stages.empty_database(engine, "own")
