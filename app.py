@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from rbac_api.cli.refused import explaining
+from rbac_api.cli.serve import serve
+from rbac_api.factory import create_app
+
 if __name__ == "__main__":
-    from rbac_api.cli.serve import serve
-
-    serve()
+    serve(create_app)
 else:
-    from rbac_api.cli.refused import explaining
-    from rbac_api.factory import create_app
-
     app = explaining(create_app)

@@ -49,7 +49,7 @@ def _findings() -> Iterator[Finding]:
 
 def _summary(settings: Settings) -> str:
     database = "SQLite" if settings.on_sqlite else "PostgreSQL"
-    return f"accepted; {database}, {settings.signing_algorithm}, {settings.worker_count} server processes"
+    return f"accepted; {database}, {settings.signing_algorithm}, server processes: {settings.worker_count}"
 
 
 def _lines(finding: Finding) -> str:

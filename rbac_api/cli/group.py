@@ -44,7 +44,7 @@ def ready_parts() -> tuple[Settings, Database]:
     settings, database = parts()
     problem = schema_problem(database)
     if problem:
-        raise click.ClickException(f"The schema is not the code's: {problem}.")
+        raise click.ClickException(f"{problem[0].upper()}{problem[1:]}.")
     return settings, database
 
 

@@ -83,7 +83,7 @@ def openapi(write: bool) -> None:
         DOCUMENT.parent.mkdir(exist_ok=True)
         DOCUMENT.write_bytes(text)
     else:
-        click.get_binary_stream("stdout").write(text)
+        click.echo(text, nl=False)
 
 
 def _entries(document: Document) -> int:

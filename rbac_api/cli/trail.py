@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -110,7 +111,7 @@ def _copy(stream: Iterable[bytes], file: BinaryIO, events: int) -> None:
 
 def _destination(output: Path | None) -> AbstractContextManager[BinaryIO]:
     if output is None:
-        return nullcontext(click.get_binary_stream("stdout"))
+        return nullcontext(sys.stdout.buffer)
     try:
         return os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
     except OSError as fault:

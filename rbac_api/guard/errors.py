@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbac_api.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from rbac_api.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, Unauthenticated
 
 
 class TokenMissing(Unauthenticated):
@@ -94,6 +94,10 @@ class IdempotencyRunning(Conflict):
     code = "idempotency.running"
     title = "A request with this Idempotency-Key is still running"
     default_detail = "A request with this Idempotency-Key has not finished. Wait a moment and repeat it."
+
+
+REPEATABLE: tuple[type[ServiceError], ...] = (IdempotencyKeyInvalid, IdempotencyMismatch, IdempotencyRunning)
+"""What may go wrong with any POST that honours ``Idempotency-Key``."""
 
 
 class RoleNotFound(NotFound):

@@ -81,11 +81,11 @@ class Repeats:
             return None
         if row.fingerprint != repeatable.fingerprint:
             raise IdempotencyMismatch()
-        answer = Response(
-            unseal(self._secret, PURPOSE, row.body_sealed), status=row.status, content_type="application/json"
-        )
-        if row.location:
-            answer.headers["Location"] = row.location
+        tag, _, body = unseal(self._secret, PURPOSE, row.body_sealed).partition(b"\n")
+        answer = Response(body, status=row.status, content_type="application/json")
+        for name, value in (("Location", row.location), ("ETag", tag.decode())):
+            if value:
+                answer.headers[name] = value
         return answer
 
     def _store(self, connection: Connection, repeatable: Repeatable, answer: Response) -> None:
@@ -99,7 +99,7 @@ class Repeats:
             "fingerprint": repeatable.fingerprint,
             "status": answer.status_code,
             "location": answer.headers.get("Location"),
-            "body_sealed": seal(self._secret, PURPOSE, answer.get_data()),
+            "body_sealed": seal(self._secret, PURPOSE, tag.encode() + b"\n" + answer.get_data()),
             "created_at": now,
             "expires_at": now + KEPT,
         }
@@ -107,10 +107,11 @@ class Repeats:
 
 
 def _repeatable(request: Request, scope: str) -> Repeatable | None:
-    key = request.headers.get(HEADER) if request.method == "POST" else None
-    if key is None:
+    sent = request.headers.get(HEADER) if request.method == "POST" else None
+    if sent is None:
         return None
-    if not (key.isascii() and key.isprintable() and 0 < len(key.strip('" ')) < 256):
+    key = sent[1:-1] if len(sent) > 1 and sent[0] == sent[-1] == '"' else sent  # a quoted key is the same key
+    if not (key.isascii() and key.isprintable() and 0 < len(key) < 256 and " " not in key):
         raise IdempotencyKeyInvalid(
             faults=(Fault("/Idempotency-Key", "idempotency.invalid", IdempotencyKeyInvalid.default_detail),)
         )

@@ -12,6 +12,7 @@ import marshmallow as ma
 from webargs.flaskparser import FlaskParser
 
 from rbac_api.errors import Fault, Invalid
+from rbac_api.web.fields import OptionalBody
 from rbac_api.web.problems import NotJson, Unreadable
 
 DEEPEST = 32
@@ -27,6 +28,11 @@ class StrictParser(FlaskParser):
         "querystring": ma.RAISE,
         "json": ma.RAISE,
     }
+
+    def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
+        if isinstance(schema, OptionalBody) and not req.get_data(cache=True):
+            return ma.missing
+        return super().load_json(req, schema)
 
     def _raw_load_json(self, req: flask.Request) -> Any:
         if req.mimetype != "application/json":

@@ -128,6 +128,10 @@ class Body(ma.Schema):
         unknown = ma.RAISE
 
 
+class OptionalBody(Body):
+    """A request body that may be missing altogether; ``StrictParser`` then takes it for an empty object."""
+
+
 class PageQuery(Body):
     """The paging arguments that every list takes."""
 

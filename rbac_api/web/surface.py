@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from time import perf_counter
 
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import BaseConverter
 
 from rbac_api.settings import Settings
 from rbac_api.web.logs import log
@@ -14,10 +16,17 @@ from rbac_api.web.logs import log
 LARGEST_BODY = 64 * 1024
 
 
+class Segment(BaseConverter):
+    """A part of a path that a database can hold: nothing is ever called NUL, so such an address is unknown (404)."""
+
+    regex = "[^/\x00]+"
+
+
 def register_surface(app: Flask, settings: Settings) -> None:
     """Everything that holds for each request alike."""
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    app.url_map.converters["default"] = Segment
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     if settings.proxy_hops:
@@ -30,9 +39,10 @@ def register_surface(app: Flask, settings: Settings) -> None:
 
 
 def _register_cors(app: Flask, settings: Settings) -> None:
+    """Answer the configured origins, each exactly: Flask-CORS would take one with ``[`` in it (IPv6) for a pattern without an end."""
     CORS(
         app,
-        origins=list(settings.cors_origins),
+        origins=[re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in settings.cors_origins],
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
             "Authorization",
@@ -52,9 +62,16 @@ def _register_cors(app: Flask, settings: Settings) -> None:
             "Authz-Stale",
         ],
         supports_credentials=False,
-        vary_header=True,
+        vary_header=False,
         always_send=False,
     )
+    app.after_request(_vary_by_origin)
+
+
+def _vary_by_origin(answer: Response) -> Response:
+    """Also where no origin was allowed: a cache must not give one origin's answer to another (Fetch standard, section 3.3.5)."""
+    answer.vary.add("Origin")
+    return answer
 
 
 def _log_request(answer: Response) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import TEXT, Body, Text
+from rbac_api.web.fields import TEXT, OptionalBody, Text
 
 
 class GiverSchema(ma.Schema):
@@ -50,7 +50,7 @@ class UserRolesSchema(ma.Schema):
     effective = fields.List(fields.Nested(EffectiveRoleSchema), required=True)
 
 
-class AssignSchema(Body):
+class AssignSchema(OptionalBody):
     """Why."""
 
     reason = Text(longest=1000, pattern=TEXT, metadata={"example": "Covers for Jonas until May"})

@@ -19,7 +19,7 @@ from rbac_api.capabilities.permissions.schemas import (
     PermissionSchema,
 )
 from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.errors import IdempotencyMismatch, IdempotencyRunning, TargetStronger
+from rbac_api.guard.errors import REPEATABLE, TargetStronger
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer
 from rbac_api.web.blueprint import Blueprint
@@ -51,7 +51,7 @@ class Permissions(MethodView):
     @requires("permissions:create")
     @blueprint.arguments(PermissionCreateSchema)
     @blueprint.response(201, PermissionSchema)
-    @blueprint.operation("create_permission", PermissionNameTaken, IdempotencyMismatch, IdempotencyRunning)
+    @blueprint.operation("create_permission", PermissionNameTaken, *REPEATABLE)
     def post(self, body: dict[str, Any]) -> Response:
         """Create a permission
 

@@ -26,9 +26,8 @@ from rbac_api.capabilities.roles.schemas import (
 )
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import (
+    REPEATABLE,
     EscalationDenied,
-    IdempotencyMismatch,
-    IdempotencyRunning,
     LastAdministrator,
     RoleNotFound,
     TargetStronger,
@@ -67,8 +66,7 @@ class Roles(MethodView):
         RoleNameTaken,
         PermissionNotFound,
         EscalationDenied,
-        IdempotencyMismatch,
-        IdempotencyRunning,
+        *REPEATABLE,
     )
     def post(self, body: dict[str, Any]) -> Response:
         """Create a role

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import Body, Text
+from rbac_api.web.fields import Body, OptionalBody, Text
 
 _SHOWN = "<token>"
 
@@ -53,7 +53,7 @@ class TokensSchema(ma.Schema):
     )
 
 
-class RefreshSchema(Body):
+class RefreshSchema(OptionalBody):
     """The refresh token, unless it is sent as Bearer."""
 
     refresh_token = fields.String(

@@ -23,7 +23,7 @@ from rbac_api.capabilities.users.schemas import (
 )
 from rbac_api.errors import Invalid
 from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.errors import IdempotencyMismatch, IdempotencyRunning, LastAdministrator, TargetStronger
+from rbac_api.guard.errors import REPEATABLE, LastAdministrator, TargetStronger
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
@@ -34,7 +34,6 @@ from rbac_api.web.pagination import page_answer, page_request
 blueprint = Blueprint(
     "users", __name__, url_prefix="/v1/users", tag="Users", description="People and their accounts."
 )
-_REPEATABLE = (IdempotencyMismatch, IdempotencyRunning)
 
 
 @blueprint.route("")
@@ -55,7 +54,7 @@ class Users(MethodView):
     @blueprint.tagged
     @blueprint.arguments(UserCreateSchema)
     @blueprint.response(201, CreatedUserSchema)
-    @blueprint.operation("create_user", UsernameTaken, PasswordRefused, HasherBusy, *_REPEATABLE)
+    @blueprint.operation("create_user", UsernameTaken, PasswordRefused, HasherBusy, *REPEATABLE)
     def post(self, body: dict[str, Any]) -> Response:
         """Create a user
 
@@ -113,7 +112,7 @@ class PasswordReset(MethodView):
     @requires("users:reset-password")
     @blueprint.response(201, PasswordSetupSchema)
     @blueprint.operation(
-        "reset_password", UserNotFound, TargetStronger, LastAdministrator, Invalid, *_REPEATABLE
+        "reset_password", UserNotFound, TargetStronger, LastAdministrator, Invalid, *REPEATABLE
     )
     def post(self, user_id: Any) -> Response:
         """Reset a user's password
