@@ -31,16 +31,25 @@ def main() -> None:
     if options.json:
         print(json.dumps(results, indent=2))
     else:
-        print(f"{platform.python_implementation()} {platform.python_version()}, {options.rounds} alternations\n")
+        print(
+            f"{platform.python_implementation()} {platform.python_version()}, {options.rounds} alternations\n"
+        )
         print("\n".join(markdown(found) for found in results))
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=sys.modules["benchmarks"].__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=sys.modules["benchmarks"].__doc__
+    )
     parser.add_argument("--engine", action="append", choices=ENGINES, help="measure this one only")
     parser.add_argument("--part", action="append", choices=PARTS, help="measure this part only (with --json)")
     parser.add_argument("--rounds", type=int, default=7, help="alternations (default 7)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of each (default 2; logins take three times as long)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=2.0,
+        help="length of each (default 2; logins take three times as long)",
+    )
     parser.add_argument("--quick", action="store_true", help="one short alternation, to see that it runs")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()

@@ -13,6 +13,7 @@ from rbac_api.capabilities.sessions.service import Grip, Origin, begin_session
 from rbac_api.capabilities.users.service import NewUser, add_user
 from rbac_api.cli.prepare import hash_password, operator_unit, prepare
 from rbac_api.database.engine import Database
+from rbac_api.database.types import new_id
 from rbac_api.factory import close_app, create_app
 from rbac_api.guard.bearer import Bearer, Issue
 from rbac_api.guard.clearance import Clearance
@@ -22,6 +23,7 @@ PASSWORD = "seven grey herons over the weir"
 ROLE = "bench-reader"
 PERMISSION = "roles:read"  # what the protected route demands
 CLIENT = "first-party"
+LIFETIME = 3600  # seconds: a long run must not outlive its tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,14 @@ class Stage:
 def build_stage(folder: Path, database_url: str, people: int, cost: int) -> Stage:
     """Prepare a database as ``make run`` does, example company included, and sign ``people`` in.
 
-    Every setting is the default, except the limit of sign-ins per address: all clients here have the same one.
+    Every setting is the default, except the life of a token and the limit of sign-ins per address: all clients here have one address.
     """
     environment = {
         "RBAC_DATABASE_URL": database_url,
         "RBAC_SECRET_KEY": secrets.token_urlsafe(48),
         "RBAC_ADMIN_PASSWORD": PASSWORD,
         "RBAC_SIGNIN_LIMIT": "1000000 per minute",
+        "RBAC_ACCESS_TOKEN_SECONDS": str(LIFETIME),
         "RBAC_PASSWORD_COST": str(cost),
         "RBAC_DATA_DIR": str(folder),
         "RBAC_ISSUER": "http://bench.invalid",
@@ -87,7 +90,7 @@ def _sign_in(clearance: Clearance, bearer: Bearer, people: int, hashed: str) -> 
 def _tokens(bearer: Bearer, name: str, grip: Grip, role: str) -> SignedIn:
     now, moment = int(time.time()), int(grip.auth_time.timestamp())
     issued, ends = int(grip.issued_at.timestamp()), int(grip.expires_at.timestamp())
-    access = Issue(grip.user_id, grip.session_id, name, CLIENT, now, now + 3600, moment)
+    access = Issue(grip.user_id, grip.session_id, new_id(), CLIENT, now, now + LIFETIME, moment)
     refresh = Issue(grip.user_id, grip.session_id, grip.jti, CLIENT, issued, ends, moment)
     return SignedIn(
         name, bearer.issue_access(access, (role,), 1), bearer.issue_refresh(refresh, grip.generation)

@@ -37,6 +37,8 @@ def migrate_sqlite(connection: Connection) -> None:
     raw = connection.connection.driver_connection
     if raw is None:
         raise RuntimeError("the connection is closed")
+    patience = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+    raw.execute("PRAGMA busy_timeout=600000")  # another node may be at it, and have much to rebuild
     raw.execute("PRAGMA foreign_keys=OFF")
     try:
         with connection.execution_options(writer=True).begin():
@@ -48,6 +50,7 @@ def migrate_sqlite(connection: Connection) -> None:
                 )
     finally:
         raw.execute("PRAGMA foreign_keys=ON")
+        raw.execute(f"PRAGMA busy_timeout={patience}")
 
 
 given: Connection = context.config.attributes["connection"]

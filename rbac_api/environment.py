@@ -12,7 +12,9 @@ EXAMPLE_SECRETS = frozenset(
     {
         "changeme", "change-me", "secret", "super-secret", "dev", "development", "password", "insecure", "default", "test",
         "your-secret-key", "jwt-secret-string", "please-change-me", "replace-me-with-32-random-bytes-or-more",
-        "this-is-an-example-secret-do-not-use-it", "0123456789abcdef0123456789abcdef",
+        "this-is-an-example-secret-do-not-use-it", "0123456789abcdef0123456789abcdef", "your-256-bit-secret",
+        "a-string-secret-at-least-256-bits-long", "change_me_to_a_complex_random_secret",
+        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", "replace-with-the-output-of-openssl-rand-base64-48",
     }
 )  # fmt: skip
 
@@ -35,7 +37,11 @@ def read_value(
     if text is None or text == "":
         return default
     try:
+        text.encode()
         return _convert(text, default)
+    except UnicodeEncodeError:
+        problems.append(f"{name} is not text in UTF-8")
+        return default
     except ValueError as fault:
         problems.append(f"{name} {fault}")
         return default
@@ -71,7 +77,7 @@ def _switch(text: str) -> bool:
 
 
 def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.strip().isdigit()):
+    if not (text.isascii() and text.strip().isdigit() and len(text) < 19):
         raise ValueError("must be a whole number")
     return int(text)
 

@@ -30,11 +30,12 @@ class Fault:
 
 
 class ServiceError(Exception):
-    """The root of everything this service refuses on purpose."""
+    """The root of everything this service refuses on purpose; ``example`` shows the members that an answer carries besides."""
 
     code: ClassVar[str] = "service.error"
     title: ClassVar[str] = "The request could not be served"
     default_detail: ClassVar[str] = "The request could not be served."
+    example: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, detail: str | None = None, *, internal: str | None = None, **members: Any) -> None:
         self.detail = detail or self.default_detail
@@ -82,6 +83,7 @@ class Invalid(ServiceError):
     code = "request.invalid"
     title = "The request has invalid fields"
     default_detail = "Some fields are not valid; 'errors' names each one."
+    example = {"errors": [{"pointer": "/limit", "code": "field.invalid", "detail": "Not a valid integer."}]}  # noqa: RUF012
 
     def __init__(
         self, detail: str | None = None, *, faults: tuple[Fault, ...] = (), internal: str | None = None

@@ -23,11 +23,10 @@ from rbac_api.settings import Settings, SettingsRefused, complete
 from rbac_api.trail.fields import unclassified
 from rbac_api.web.api import Api
 from rbac_api.web.docs import register_docs
+from rbac_api.web.envelope import register_envelope
 from rbac_api.web.limits import register_limits
 from rbac_api.web.logs import configure_logs
-from rbac_api.web.metrics import register_metrics
 from rbac_api.web.problems import register_problems
-from rbac_api.web.request_id import register_request_id
 from rbac_api.web.surface import register_surface
 
 BLUEPRINTS = (signin, me, users, roles, permissions, assignments, sessions, audit, operation)
@@ -45,9 +44,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logs(settings.log_level)
     app = Flask("rbac_api", static_folder=None)
     app.config["RBAC_CURSOR_KEY"] = derived_key(settings.secret_key, "cursor")
-    register_request_id(app)
-    app.extensions["rbac-tally"] = register_metrics(app)
     register_surface(app, settings)
+    app.extensions["rbac-tally"] = register_envelope(app, settings)
     register_problems(app)
     register_limits(app, settings)
     guard = Guard(app, settings, Database(settings))

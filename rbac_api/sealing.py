@@ -40,8 +40,8 @@ def seal(secret: str, purpose: str, plain: bytes) -> str:
 
 def unseal(secret: str, purpose: str, sealed: str) -> bytes:
     """The plain bytes; ``SealBroken`` if it was not sealed with this secret for this purpose."""
-    raw = base64.urlsafe_b64decode(sealed)
     try:
+        raw = base64.urlsafe_b64decode(sealed)
         return AESGCM(derived_key(secret, purpose)).decrypt(raw[:12], raw[12:], purpose.encode())
-    except InvalidTag as fault:
-        raise SealBroken(internal=f"{purpose}: authentication failed") from fault
+    except (InvalidTag, ValueError) as fault:  # not base64, or cut short
+        raise SealBroken(internal=f"{purpose}: {type(fault).__name__}") from fault

@@ -12,13 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from rbac_api import value_checks
 from rbac_api.environment import EXAMPLE_SECRETS, present_environment, read_value, write_secret
 from rbac_api.errors import ServiceError
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
 MINIMUM_SECRET_BYTES = 32
+LOWEST_COST, HIGHEST_COST = 10, 16
+CHEAPEST = 4  # what bcrypt itself allows; programs that give their own ``Settings``, such as tests, may go down to it
+_COST_FAULT = f"RBAC_PASSWORD_COST must be from {LOWEST_COST} to {HIGHEST_COST}"
 
 
 class SettingsRefused(ServiceError):
@@ -32,124 +35,81 @@ class SettingsRefused(ServiceError):
         super().__init__("The settings are refused:\n" + "\n".join(f"  - {fault}" for fault in faults))
 
 
-def setting(name: str, meaning: str, default: Any, *, secret: bool = False, shown: str | None = None) -> Any:
-    """A dataclass field that knows its environment variable, its meaning and the default to show in the documentation."""
-    shown_default = shown if shown is not None else str(default)
-    return field(
-        default=default, metadata={"name": name, "meaning": meaning, "secret": secret, "shown": shown_default}
-    )
+def setting(
+    name: str, meaning: str, default: Any, *, shown: str | None = None, bounds: tuple[int, int] | None = None
+) -> Any:
+    """A dataclass field that knows its environment variable, its meaning, its bounds and the default to show in the documentation."""
+    known = {
+        "name": name,
+        "meaning": meaning,
+        "secret": False,
+        "shown": shown or str(default),
+        "bounds": bounds,
+    }
+    return field(default=default, metadata=known)
+
+
+def secret(name: str, meaning: str, *, shown: str) -> Any:
+    """A text that may also come from a file and does not appear in ``repr``, so that no traceback or log line shows it."""
+    known = {"name": name, "meaning": meaning, "secret": True, "shown": shown, "bounds": None}
+    return field(default="", metadata=known, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of it.  Durations are whole seconds; sizes are bytes; an empty string means "not set"."""
 
+    # fmt: off
     host: str = setting("HOST", "address that `make run` and `python app.py` listen on", "127.0.0.1")
-    port: int = setting("PORT", "port that they listen on", 8000)
-    workers: int = setting(
-        "RBAC_WORKERS", "server processes; 0 chooses 1 on SQLite, one per core otherwise", 0
-    )
-    threads: int = setting("RBAC_THREADS", "threads in each process for ordinary requests", 8)
+    port: int = setting("PORT", "port that they listen on", 8000, bounds=(0, 65535))
+    workers: int = setting("RBAC_WORKERS", "server processes; 0 chooses 1 on SQLite, one per core otherwise", 0, bounds=(0, 256))
+    threads: int = setting("RBAC_THREADS", "threads in each process for ordinary requests", 8, bounds=(1, 256))
     signin_queue: int = setting(
-        "RBAC_SIGNIN_QUEUE",
-        "sign-ins per process that may wait for the password hasher; more get 503 at once",
-        32,
-    )
+        "RBAC_SIGNIN_QUEUE", "sign-ins per process that may wait for the password hasher; more get 503 at once", 32, bounds=(1, 1024))
     hashers: int = setting(
-        "RBAC_HASHERS", "password hashes at a time per process; 0 divides the cores among the workers", 0
-    )
-    data_dir: str = setting(
-        "RBAC_DATA_DIR", "folder for generated secrets and the embedded database", "instance"
-    )
-    database_url: str = setting(
-        "RBAC_DATABASE_URL",
-        "`postgresql://…` for more than one node",
-        "",
-        secret=True,
-        shown="sqlite:///<data dir>/rbac.db",
-    )
+        "RBAC_HASHERS", "password hashes at a time per process; 0 divides the cores among the workers", 0, bounds=(0, 256))
+    data_dir: str = setting("RBAC_DATA_DIR", "folder for generated secrets and the embedded database", "instance")
+    database_url: str = secret("RBAC_DATABASE_URL", "`postgresql://…` for more than one node", shown="sqlite:///<data dir>/rbac.db")
     database_timeout: int = setting(
-        "RBAC_DATABASE_TIMEOUT_SECONDS",
-        "how long a request waits for the database or its write lock before 503",
-        5,
-    )
-    redis_url: str = setting(
-        "RBAC_REDIS_URL", "shared counters for rate limits", "", secret=True, shown="none"
-    )
-    secret_key: str = setting(
-        "RBAC_SECRET_KEY",
-        "instance secret (peppers, key encryption, cursors, HS256); at least 32 bytes",
-        "",
-        secret=True,
-        shown="generated in the embedded default, else required",
-    )
+        "RBAC_DATABASE_TIMEOUT_SECONDS", "how long a request waits for the database or its write lock before 503", 5, bounds=(1, 60))
+    redis_url: str = secret("RBAC_REDIS_URL", "shared counters for rate limits", shown="none")
+    secret_key: str = secret(
+        "RBAC_SECRET_KEY", "instance secret (peppers, key encryption, cursors, HS256); at least 32 bytes",
+        shown="generated in the embedded default, else required")
     issuer: str = setting("RBAC_ISSUER", "`iss` of every token", "", shown="http://127.0.0.1:<port>")
     audience: str = setting("RBAC_AUDIENCE", "`aud` of access tokens", "rbac-api")
-    signing_algorithm: str = setting(
-        "RBAC_SIGNING_ALGORITHM", "`EdDSA`, `ES256`, `RS256` or `HS256`", "EdDSA"
-    )
-    signing_key: str = setting(
-        "RBAC_SIGNING_KEY",
-        "private signing key as PEM, instead of a generated one kept in SQL",
-        "",
-        secret=True,
-        shown="none",
-    )
+    signing_algorithm: str = setting("RBAC_SIGNING_ALGORITHM", "`EdDSA`, `ES256`, `RS256` or `HS256`", "EdDSA")
+    signing_key: str = secret("RBAC_SIGNING_KEY", "private signing key as PEM, instead of a generated one kept in SQL", shown="none")
     access_token_seconds: int = setting("RBAC_ACCESS_TOKEN_SECONDS", "lifetime of an access token", 900)
     refresh_token_seconds: int = setting(
-        "RBAC_REFRESH_TOKEN_SECONDS", "lifetime of a refresh token: how long a session may be idle", 3600
-    )
+        "RBAC_REFRESH_TOKEN_SECONDS", "lifetime of a refresh token: how long a session may be idle", 3600)
     session_seconds: int = setting(
-        "RBAC_SESSION_SECONDS", "absolute lifetime of a session, never extended by refreshing", 43200
-    )
+        "RBAC_SESSION_SECONDS", "absolute lifetime of a session, never extended by refreshing", 43200, bounds=(1, 365 * 86400))
     refresh_leeway_seconds: int = setting(
-        "RBAC_REFRESH_LEEWAY_SECONDS", "how long a spent refresh token still yields its own successor", 10
-    )
+        "RBAC_REFRESH_LEEWAY_SECONDS", "how long a spent refresh token still yields its own successor", 10, bounds=(0, 60))
     clock_leeway_seconds: int = setting(
-        "RBAC_CLOCK_LEEWAY_SECONDS", "difference between two nodes' clocks that is forgiven", 5
-    )
-    password_cost: int = setting("RBAC_PASSWORD_COST", "bcrypt cost, 10 at least", 12)
+        "RBAC_CLOCK_LEEWAY_SECONDS", "difference between two nodes' clocks that is forgiven", 5, bounds=(0, 60))
+    password_cost: int = setting("RBAC_PASSWORD_COST", "bcrypt cost, 10 to 16", 12)
     password_setup_seconds: int = setting(
-        "RBAC_PASSWORD_SETUP_SECONDS", "lifetime of a single-use password setup token", 86400
-    )
-    signin_limit: str = setting(
-        "RBAC_SIGNIN_LIMIT", "sign-in attempts per address, in Flask-Limiter's notation", "30 per minute"
-    )
+        "RBAC_PASSWORD_SETUP_SECONDS", "lifetime of a single-use password setup token", 86400, bounds=(60, 30 * 86400))
+    signin_limit: str = setting("RBAC_SIGNIN_LIMIT", "sign-in attempts per address, in Flask-Limiter's notation", "30 per minute")
     signin_free_failures: int = setting(
-        "RBAC_SIGNIN_FREE_FAILURES", "failed sign-ins per account before the growing delay begins", 5
-    )
-    signin_lock_failures: int = setting(
-        "RBAC_SIGNIN_LOCK_FAILURES", "failed sign-ins per account that lock it for a time", 10
-    )
-    signin_lock_seconds: int = setting("RBAC_SIGNIN_LOCK_SECONDS", "how long such a lock lasts", 900)
-    retention_days: int = setting("RBAC_RETENTION_DAYS", "how long ended sessions stay listed", 90)
-    admin_username: str = setting(
-        "RBAC_ADMIN_USERNAME", "first administrator, used only on an empty database", "admin"
-    )
-    admin_password: str = setting(
-        "RBAC_ADMIN_PASSWORD",
-        "the first administrator's password; final when given",
-        "",
-        secret=True,
-        shown="generated and shown once",
-    )
-    seed_example: bool = setting(
-        "RBAC_SEED_EXAMPLE", "load the example company into an empty database", True, shown="on"
-    )
-    proxy_hops: int = setting("RBAC_PROXY_HOPS", "trusted proxies in front; 0 ignores X-Forwarded-*", 0)
-    cors_origins: tuple[str, ...] = setting(
-        "RBAC_CORS_ORIGINS", "allowed browser origins, separated by commas", (), shown="none"
-    )
+        "RBAC_SIGNIN_FREE_FAILURES", "failed sign-ins per account before the growing delay begins", 5, bounds=(1, 100))
+    signin_lock_failures: int = setting(  # at most what NIST SP 800-63B-4 section 3.2.2 allows
+        "RBAC_SIGNIN_LOCK_FAILURES", "failed sign-ins per account that lock it for a time", 10, bounds=(1, 100))
+    signin_lock_seconds: int = setting("RBAC_SIGNIN_LOCK_SECONDS", "how long such a lock lasts", 900, bounds=(1, 86400))
+    retention_days: int = setting("RBAC_RETENTION_DAYS", "days for which ended sessions stay listed", 90, bounds=(1, 3650))
+    admin_username: str = setting("RBAC_ADMIN_USERNAME", "first administrator, used only on an empty database", "admin")
+    admin_password: str = secret(
+        "RBAC_ADMIN_PASSWORD", "the first administrator's password; final when given", shown="generated and shown once")
+    seed_example: bool = setting("RBAC_SEED_EXAMPLE", "load the example company into an empty database", True, shown="on")
+    proxy_hops: int = setting("RBAC_PROXY_HOPS", "trusted proxies in front; 0 ignores X-Forwarded-*", 0, bounds=(0, 10))
+    cors_origins: tuple[str, ...] = setting("RBAC_CORS_ORIGINS", "allowed browser origins, separated by commas", (), shown="none")
     docs: bool = setting("RBAC_DOCS", "serve Swagger UI at /docs", True, shown="on")
-    log_level: str = setting(
-        "RBAC_LOG_LEVEL", "`debug`, `info`, `warning` or `error`; `info` logs each request", "info"
-    )
+    log_level: str = setting("RBAC_LOG_LEVEL", "`debug`, `info`, `warning` or `error`; `info` logs each request", "info")
     command_line: bool = setting(
-        "FLASK_RUN_FROM_CLI",
-        "set by the `flask` command itself; the schema is then checked by each command",
-        False,
-        shown="off",
-    )
+        "FLASK_RUN_FROM_CLI", "set by the `flask` command itself; the schema is then checked by each command", False, shown="off")
+    # fmt: on
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -159,8 +119,8 @@ class Settings:
         values = {f.name: read_value(source, f.metadata, f.default, problems) for f in fields(cls)}
         settings = cls(**values)
         problems += settings.faults(generating=settings.embedded)
-        if settings.password_cost < 10:
-            problems.append("RBAC_PASSWORD_COST must be 10 at least")
+        if CHEAPEST <= settings.password_cost < LOWEST_COST:
+            problems.append(_COST_FAULT)
         if problems:
             raise SettingsRefused(problems)
         return settings
@@ -197,7 +157,12 @@ class Settings:
 
     def faults(self, *, generating: bool = False) -> list[str]:
         """Everything wrong with these settings, a sentence each; with ``generating`` an absent secret will be made and is no fault."""
-        return [*self._secret_faults(generating), *self._lifetime_faults(), *self._network_faults()]
+        return [
+            *self._secret_faults(generating),
+            *self._token_faults(),
+            *self._lifetime_faults(),
+            *self._network_faults(),
+        ]
 
     def _secret_faults(self, generating: bool) -> list[str]:
         found = []
@@ -213,14 +178,8 @@ class Settings:
             found.append("RBAC_SECRET_KEY is too short: at least 32 bytes are needed")
         elif self.secret_key and len(set(self.secret_key)) < 8:
             found.append("RBAC_SECRET_KEY repeats a few characters: make a random one")
-        if self.signing_algorithm not in ALGORITHMS:
-            found.append(f"RBAC_SIGNING_ALGORITHM is unknown: choose one of {', '.join(ALGORITHMS)}")
-        if self.signing_key and self.signing_algorithm == "HS256":
-            found.append(
-                "RBAC_SIGNING_KEY has no use with HS256, which signs with RBAC_SECRET_KEY: remove one of the two"
-            )
-        if not 4 <= self.password_cost <= 16:
-            found.append("RBAC_PASSWORD_COST must be 16 at most")
+        if not CHEAPEST <= self.password_cost <= HIGHEST_COST:
+            found.append(_COST_FAULT)
         return found
 
     def _lifetime_faults(self) -> list[str]:
@@ -229,65 +188,62 @@ class Settings:
             found.append(
                 "lifetimes must rise: 0 < RBAC_ACCESS_TOKEN_SECONDS <= RBAC_REFRESH_TOKEN_SECONDS <= RBAC_SESSION_SECONDS"
             )
-        if not 0 <= self.refresh_leeway_seconds <= 60:
-            found.append("RBAC_REFRESH_LEEWAY_SECONDS must be from 0 to 60")
-        if not 0 <= self.clock_leeway_seconds <= 60:
-            found.append("RBAC_CLOCK_LEEWAY_SECONDS must be from 0 to 60")
-        if self.signin_lock_failures > 100:
-            found.append("RBAC_SIGNIN_LOCK_FAILURES must be 100 at most (NIST SP 800-63B-4 section 3.2.2)")
+        if self.signin_free_failures > self.signin_lock_failures:
+            found.append("RBAC_SIGNIN_FREE_FAILURES must be RBAC_SIGNIN_LOCK_FAILURES at most")
+        for known in fields(self):
+            low, high = known.metadata["bounds"] or (0, 0)
+            if known.metadata["bounds"] and not low <= getattr(self, known.name) <= high:
+                found.append(f"{known.metadata['name']} must be from {low} to {high}")
         return found
 
     def _network_faults(self) -> list[str]:
         found = []
-        if "*" in self.cors_origins:
-            found.append("RBAC_CORS_ORIGINS may not be '*': requests carry credentials, so name each origin")
-        found += [
-            f"RBAC_CORS_ORIGINS has an entry that is no origin (scheme://host[:port]): {o}"
-            for o in self.cors_origins
-            if o != "*" and not _is_origin(o)
-        ]
-        if self.database_url and not self.database_url.startswith(
-            ("sqlite:////", "postgresql://", "postgres://", "postgresql+psycopg://")
-        ):
+        for position, origin in enumerate(self.cors_origins, start=1):
+            if origin == "*":
+                found.append(
+                    "RBAC_CORS_ORIGINS may not be '*': requests carry credentials, so name each origin"
+                )
+            elif not value_checks.is_origin(origin):
+                found.append(
+                    f"RBAC_CORS_ORIGINS: entry {position} is no origin, which is scheme://host[:port] and no more"
+                )
+        if self.database_url and not value_checks.is_database(self.database_url):
             found.append(
                 "RBAC_DATABASE_URL must begin with postgresql:// or, for a file, sqlite://// and an absolute path"
             )
-        if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        if self.redis_url and not value_checks.is_store(self.redis_url):
             found.append("RBAC_REDIS_URL must begin with redis://, rediss:// or unix://")
-        if urlsplit(self.issuer_url).scheme not in ("http", "https"):
-            found.append("RBAC_ISSUER must be an http or https address")
-        if not self.audience:
+        if not value_checks.is_limit(self.signin_limit):
             found.append(
-                "RBAC_AUDIENCE may not be empty: without it a token of another service would be accepted"
+                "RBAC_SIGNIN_LIMIT must be written like '30 per minute' or '30 per minute; 200 per hour'"
             )
         if self.log_level not in ("debug", "info", "warning", "error"):
             found.append("RBAC_LOG_LEVEL must be debug, info, warning or error")
-        found += [
-            f"{name} must be from {low} to {high}"
-            for name, value, low, high in self._ranges()
-            if not low <= value <= high
-        ]
         return found
 
-    def _ranges(self) -> list[tuple[str, int, int, int]]:
-        return [
-            ("PORT", self.port, 0, 65535),
-            ("RBAC_WORKERS", self.workers, 0, 256),
-            ("RBAC_THREADS", self.threads, 1, 256),
-            ("RBAC_SIGNIN_QUEUE", self.signin_queue, 1, 1024),
-            ("RBAC_HASHERS", self.hashers, 0, 256),
-            ("RBAC_DATABASE_TIMEOUT_SECONDS", self.database_timeout, 1, 60),
-            ("RBAC_PROXY_HOPS", self.proxy_hops, 0, 10),
-            ("RBAC_SIGNIN_FREE_FAILURES", self.signin_free_failures, 1, self.signin_lock_failures),
-            ("RBAC_SIGNIN_LOCK_SECONDS", self.signin_lock_seconds, 1, 86400),
-            ("RBAC_PASSWORD_SETUP_SECONDS", self.password_setup_seconds, 60, 30 * 86400),
-            ("RBAC_RETENTION_DAYS", self.retention_days, 1, 3650),
-        ]
-
-
-def _is_origin(text: str) -> bool:
-    parts = urlsplit(text)
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.path and not parts.query
+    def _token_faults(self) -> list[str]:
+        found = []
+        if not value_checks.is_issuer(self.issuer_url):
+            found.append("RBAC_ISSUER must be an http or https address without query and fragment")
+        if not self.audience.strip():
+            found.append(
+                "RBAC_AUDIENCE may not be empty: without it a token of another service would be accepted"
+            )
+        if self.audience == self.issuer_url:
+            found.append(
+                "RBAC_AUDIENCE may not be RBAC_ISSUER, which is the audience of refresh tokens: others would take one for an access token"
+            )
+        if self.signing_algorithm not in ALGORITHMS:
+            found.append(f"RBAC_SIGNING_ALGORITHM is unknown: choose one of {', '.join(ALGORITHMS)}")
+        elif self.signing_key and self.signing_algorithm == "HS256":
+            found.append(
+                "RBAC_SIGNING_KEY has no use with HS256, which signs with RBAC_SECRET_KEY: remove one of the two"
+            )
+        elif self.signing_key and (
+            problem := value_checks.pem_problem(self.signing_key.encode(), self.signing_algorithm)
+        ):
+            found.append(f"RBAC_SIGNING_KEY {problem}")
+        return found
 
 
 def complete(settings: Settings) -> Settings:
@@ -297,9 +253,12 @@ def complete(settings: Settings) -> Settings:
     """
     if settings.secret_key or not settings.embedded:
         return settings
-    folder = Path(settings.data_dir)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place = folder / "secret_key"
-    if not place.exists():
-        write_secret(place)
-    return replace(settings, secret_key=place.read_text(encoding="ascii").strip())
+    place = Path(settings.data_dir) / "secret_key"
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not place.exists():
+            write_secret(place)
+        return replace(settings, secret_key=place.read_text(encoding="ascii").strip())
+    except (OSError, UnicodeDecodeError) as fault:
+        reason = getattr(fault, "strerror", None) or "secret_key is not plain text"
+        raise SettingsRefused([f"RBAC_DATA_DIR cannot be used: {reason}"]) from fault

@@ -11,7 +11,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# children first
+# children first; `followers` says who runs, which is nothing to lose
 TABLES = (
     "refresh_tokens",
     "sessions",
@@ -51,6 +51,11 @@ APPEND_ONLY = {
 
 
 def upgrade() -> None:
+    op.create_table(
+        "followers",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_followers")),
+    )
     op.create_table(
         "idempotency_keys",
         sa.Column("scope", sa.String(length=64), nullable=False),
@@ -321,7 +326,7 @@ def downgrade() -> None:
             raise RuntimeError(
                 f"downgrading below 0001 would lose {rows} rows of {table}; nothing was changed: export them first"
             )
-    for table in TABLES:
+    for table in ("followers", *TABLES):
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION refuse_trail_change()")

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from prometheus_client.multiprocess import mark_process_dead
+from prometheus_client.values import MutexValue, ValueClass
 
 from rbac_api.cli.prepare import Prepared, prepare
+from rbac_api.cli.worker import Worker
 from rbac_api.database.engine import Database
 from rbac_api.errors import ServiceError
 from rbac_api.settings import Settings, complete
@@ -53,7 +56,7 @@ def _options(settings: Settings) -> dict[str, Any]:
     return {
         "bind": f"{settings.host}:{settings.port}",
         "workers": settings.worker_count,
-        "worker_class": "gthread",
+        "worker_class": Worker,
         "threads": settings.threads
         + settings.signin_queue,  # those who wait for the password hasher must not keep others waiting
         "timeout": 60,
@@ -70,9 +73,9 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def _child_exit(_server: Any, worker: Any) -> None:
-    from prometheus_client.multiprocess import mark_process_dead
-
-    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    """A dead worker's gauges no longer count; its counters do."""
+    if ValueClass is not MutexValue:
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def _welcome(settings: Settings, done: Prepared) -> None:

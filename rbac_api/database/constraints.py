@@ -20,12 +20,9 @@ from rbac_api.errors import ServiceError, Unavailable
 
 _meanings: dict[str, type[ServiceError]] = {}
 _RETRY_STATES = frozenset({"40001", "40P01"})  # serialization failure, deadlock
-
-
-class Clash(Unavailable):
-    """Two transactions met; running the whole unit of work again is safe and usually succeeds."""
-
-    code = "database.clash"
+# The database is not as it was left: a table is gone or closed to us.  SQLite calls the like of it operational, PostgreSQL a mistake of
+# the program, which it is not.
+_DAMAGE_STATES = frozenset({"3D000", "3F000", "42501", "42703", "42P01"})
 
 
 class DatabaseDown(Unavailable):
@@ -35,6 +32,10 @@ class DatabaseDown(Unavailable):
     default_detail = (
         "The database cannot answer right now; nothing was changed. Try again after the time in Retry-After."
     )
+
+
+class Clash(DatabaseDown):
+    """Two transactions met; running the whole unit of work again is safe and usually succeeds.  If not, callers are told the same."""
 
 
 def register_constraint(name: str, meaning: type[ServiceError]) -> None:
@@ -55,7 +56,7 @@ def translated() -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeout) as fault:
         raise _outage(fault) from fault
     except DBAPIError as fault:
-        if not fault.connection_invalidated:
+        if not (fault.connection_invalidated or _is_damage(fault.orig)):
             raise
         raise DatabaseDown(internal=str(fault.orig)) from fault
 
@@ -65,6 +66,11 @@ def _outage(fault: OperationalError | InterfaceError | PoolTimeout) -> Unavailab
     if getattr(original, "sqlstate", None) in _RETRY_STATES:
         return Clash(internal=str(original))
     return DatabaseDown(internal=f"{type(original or fault).__name__}: {original or fault}")
+
+
+def _is_damage(original: BaseException | None) -> bool:
+    """Whether the database itself is spoiled: one of PostgreSQL's states above, or a file that SQLite cannot make sense of."""
+    return getattr(original, "sqlstate", None) in _DAMAGE_STATES or type(original) is sqlite3.DatabaseError
 
 
 def violated_constraint(fault: IntegrityError) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url, text
 
+from rbac_api import clock
 from rbac_api.database.constraints import DatabaseDown, translated
 from rbac_api.settings import Settings
 
@@ -45,9 +46,9 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """The one writer: a transaction that nobody else's can overlap.  Commits when the block ends, rolls back if it raises."""
-        with translated(), self._waiting_turn(), self.engine.connect() as connection:
+        with translated(), self._waiting_turn() as patience, self.engine.connect() as connection:
             connection.info["published"] = None
-            with connection.execution_options(writer=True).begin():
+            with connection.execution_options(writer=True, patience=patience).begin():
                 if not self.on_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
                 yield connection
@@ -65,15 +66,19 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _waiting_turn(self) -> Iterator[None]:
-        """On SQLite threads queue fairly here, since its own busy wait is a lottery; other processes meet at BEGIN IMMEDIATE."""
+    def _waiting_turn(self) -> Iterator[float]:
+        """On SQLite threads queue fairly here, since its own busy wait is a lottery; other processes meet at BEGIN IMMEDIATE.
+
+        Yields how many seconds of the timeout are left to wait there, so that nobody waits for longer than it in all.
+        """
         if not self.on_sqlite:
-            yield
+            yield self.timeout
             return
+        began = clock.monotonic()
         if not self._turn.acquire(timeout=self.timeout):
             raise DatabaseDown(internal="waited too long for the write lock of this process")
         try:
-            yield
+            yield max(0.0, began + self.timeout - clock.monotonic())
         finally:
             self._turn.release()
 
@@ -112,10 +117,36 @@ def _sqlite_engine(settings: Settings) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
-        writer = connection.get_execution_options().get("writer")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("writer"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        full = float(settings.database_timeout)
+        _begin_writing(connection, options.get("patience", full), full)
 
     return engine
+
+
+def _begin_writing(connection: Connection, patience: float, full: float) -> None:
+    """Take SQLite's write lock, waiting for as long as is left of the timeout after the wait in this process."""
+    if patience > full - 0.01:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    raw: Any = connection.connection.driver_connection
+    raw.execute(f"PRAGMA busy_timeout={round(patience * 1000)}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={round(full * 1000)}")
+
+
+def impatience(seconds: float) -> dict[str, int]:
+    """What lets a connection to PostgreSQL notice that the other side is gone: libpq's options, in seconds and milliseconds.
+
+    Without ``tcp_user_timeout`` a statement sent to a host that vanished is repeated by TCP for a quarter of an hour.
+    """
+    probes = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+    return {**probes, "tcp_user_timeout": round(seconds * 1000)}
 
 
 def _make_private(place: Path) -> None:
@@ -134,9 +165,7 @@ def _postgresql_engine(settings: Settings) -> Engine:
             "connect_timeout": settings.database_timeout,
             "options": f"-c timezone=UTC -c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000",
             "application_name": "rbac-api",
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
+            **impatience(settings.database_timeout),
         },
         pool_size=settings.threads + 2,
         max_overflow=8,

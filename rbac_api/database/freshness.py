@@ -6,13 +6,18 @@ committed.  No request can miss a commit that was answered before it.
 PostgreSQL: a follower thread listens for the notification each publishing commit sends, and holds a *lease* that it renews with a
 heartbeat.  Notifications are asynchronous, so by themselves they would leave a gap of milliseconds.  The gap is closed by the
 writer: after its commit and before it answers, it waits until every follower has acknowledged the revision, or until the lease of
-one that does not answer must have run out.  Followers acknowledge through their connection's ``application_name``, visible in
-``pg_stat_activity``: a dead worker's disappears with its connection, and an acknowledgement writes nothing.  A worker whose lease
-has run out cannot tell whether it is fresh, so it reads the database on each request until it can.
+one that does not answer must have run out.
+
+Who is to be waited for stands in the table ``followers``: a follower enters itself before its first lease, and leaves when it stops in
+good order.  It acknowledges through its connection's ``application_name``, which every role may see in ``pg_stat_activity``, so an
+acknowledgement writes nothing.  A connection that is gone has lost its place there, but its worker may still hold a lease (it was cut
+off, or has not looked yet); so a writer waits a lease's length from the moment it misses one, and then strikes it off the table.  A
+worker whose lease has run out cannot tell whether it is fresh, so it reads the database on each request until it can.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -20,16 +25,21 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from rbac_api import clock
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.database.engine import Database
+from rbac_api.database.engine import Database, impatience
+from rbac_api.database.tables import followers
 from rbac_api.database.types import new_id
 
 LEASE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 0.5
 _FOLLOWER = "rbac-follower:"
+_ACKNOWLEDGED = text(
+    "SELECT f.name, a.application_name FROM followers f LEFT JOIN pg_stat_activity a"
+    " ON a.datname = current_database() AND a.application_name LIKE :prefix || f.name || ':%'"
+)
 
 
 class Gate(Protocol):
@@ -95,13 +105,15 @@ class PostgresGate:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._name = _FOLLOWER + new_id()[-12:]
+        self._name = new_id()[-12:]
+        self._connections = 0
         self._lease_until = 0.0
         # The latest news and the latest that memory has caught up with: compared by identity, not by ``seq``, since two threads may
         # bring news at once and a restored backup counts from lower down.
         self._heard = object()
         self._applied: object = None
         self._newest = 0  # the trail's newest ``seq`` as last heard: what is acknowledged
+        self._missed: dict[str, float] = {}  # followers without a connection, and when that was first noticed
         self._follower: threading.Thread | None = None
         self._starting = threading.Lock()
         self._stopping = threading.Event()
@@ -133,17 +145,27 @@ class PostgresGate:
         while self._lagging(seq) and clock.monotonic() < deadline:
             time.sleep(pause)
             pause = min(pause * 2, 0.02)
+        self._strike_off([name for name, since in list(self._missed.items()) if _run_out(since)])
 
     def _lagging(self, seq: int) -> bool:
-        query = text(
-            "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE :like"
-        )
         try:
             with self._database.reading() as connection:
-                names = connection.execute(query, {"like": _FOLLOWER + "%"}).scalars().all()
+                found = connection.execute(_ACKNOWLEDGED, {"prefix": _FOLLOWER}).all()
         except DatabaseDown:
             return True  # cannot tell: wait for the leases to run out
-        return any(_acknowledged(name) < seq for name in names if not name.startswith(self._name))
+        others = {name: shown for name, shown in found if not name.startswith(self._name)}
+        missed = [name for name, shown in others.items() if shown is None]
+        noticed = clock.monotonic()
+        unsure = [name for name in missed if not _run_out(self._missed.setdefault(name, noticed))]
+        return bool(unsure) or any(_acknowledged(shown) < seq for shown in others.values() if shown)
+
+    def _strike_off(self, names: list[str]) -> None:
+        if not names:
+            return
+        with contextlib.suppress(DatabaseDown), self._database.writing() as connection:
+            connection.execute(delete(followers).where(followers.c.name.in_(names)))
+        for name in names:
+            self._missed.pop(name, None)
 
     def _start(self) -> None:
         with self._starting:
@@ -154,36 +176,47 @@ class PostgresGate:
     def _follow(self) -> None:
         while not self._stopping.is_set():
             try:
-                with self._connect() as connection:
-                    self._listen(connection)
-            except psycopg.Error:
-                self._stopping.wait(
-                    HEARTBEAT_SECONDS
-                )  # the lease runs out meanwhile, and requests read the database
+                self._connections += 1
+                self._newest = -1  # nothing was acknowledged on this connection yet
+                name = f"{self._name}-{self._connections}"
+                with self._connect(name) as connection:
+                    connection.execute("INSERT INTO followers (name) VALUES (%s)", (name,))
+                    self._listen(connection, name)
+                    self._lease_until = 0.0
+                    connection.execute("DELETE FROM followers WHERE name = %s", (name,))
+            except (psycopg.Error, ValueError):
+                self._lease_until = 0.0  # requests read the database meanwhile
+                self._stopping.wait(HEARTBEAT_SECONDS)
 
-    def _connect(self) -> psycopg.Connection[Any]:
+    def _connect(self, name: str) -> psycopg.Connection[Any]:
         arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)
-        return psycopg.connect(
-            *arguments, **options, autocommit=True, application_name=f"{self._name}:0", connect_timeout=2
-        )
+        options |= {"application_name": f"{_FOLLOWER}{name}:0", "connect_timeout": 2}
+        options |= impatience(LEASE_SECONDS)
+        return psycopg.connect(*arguments, **options, autocommit=True)
 
-    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+    def _listen(self, connection: psycopg.Connection[Any], name: str) -> None:
         connection.execute("LISTEN rbac_trail")
         while not self._stopping.is_set():
             began = clock.monotonic()
             row = connection.execute("SELECT coalesce(max(seq), 0) FROM trail_events").fetchone()
-            self._acknowledge(connection, row[0] if row else 0)
+            self._acknowledge(connection, name, row[0] if row else 0)
             self._lease_until = began + LEASE_SECONDS
             while (left := began + HEARTBEAT_SECONDS - clock.monotonic()) > 0:
-                for notification in connection.notifies(timeout=left, stop_after=1):
-                    self._acknowledge(connection, int(notification.payload))
+                # a list, since the generator holds the connection's lock, and acknowledging needs it
+                for notification in list(connection.notifies(timeout=left, stop_after=1)):
+                    self._acknowledge(connection, name, int(notification.payload))
 
-    def _acknowledge(self, connection: psycopg.Connection[Any], seq: int) -> None:
+    def _acknowledge(self, connection: psycopg.Connection[Any], name: str, seq: int) -> None:
         """First take notice, then say so: from here on no request of this worker is answered from older memory."""
         if seq != self._newest:
             self._newest = seq
             self._heard = object()
-            connection.execute("SELECT set_config('application_name', %s, false)", (f"{self._name}:{seq}",))
+            shown = f"{_FOLLOWER}{name}:{seq}"
+            connection.execute("SELECT set_config('application_name', %s, false)", (shown,))
+
+
+def _run_out(since: float) -> bool:
+    return clock.monotonic() >= since + LEASE_SECONDS
 
 
 def _acknowledged(name: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,9 +21,9 @@ class UnitOfWork:
     def __init__(self, database: Database, *, writes: bool) -> None:
         self.database = database
         self.writes = writes
-        self.on_open: Callable[[], None] = lambda: None  # called once, with the transaction begun
+        self.on_open: Callable[[], None] | None = None  # called once, with the transaction begun
         self.notes: dict[str, Any] = {}  # what those working in this unit want to remember of it
-        self._stack = ExitStack()
+        self._way_in: AbstractContextManager[Connection] | None = None
         self._connection: Connection | None = None
 
     @property
@@ -31,9 +31,15 @@ class UnitOfWork:
         """The transaction's connection; the write lock is taken here for a unit that writes."""
         if self._connection is None:
             way_in = self.database.writing if self.writes else self.database.reading
-            self._connection = self._stack.enter_context(way_in())
-            self.on_open()
+            self._connection = self._enter(way_in())
         return self._connection
+
+    def _enter(self, way_in: AbstractContextManager[Connection]) -> Connection:
+        connection = way_in.__enter__()
+        self._way_in, self._connection = way_in, connection
+        if self.on_open is not None:
+            self.on_open()
+        return connection
 
     @property
     def opened(self) -> bool:
@@ -46,5 +52,6 @@ class UnitOfWork:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection = None
-        self._stack.__exit__(kind, fault, trace)
+        way_in, self._way_in, self._connection = self._way_in, None, None
+        if way_in is not None:
+            way_in.__exit__(kind, fault, trace)

@@ -12,15 +12,20 @@ says everything that is wrong with it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rbac_api.decision.names import username_problem
+from rbac_api.decision.names import canonical, username_problem
 from rbac_api.errors import ServiceError
 
 _ROLE = re.compile(r"[a-z][a-z0-9-]{1,62}")
 _PERMISSION = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
+_UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONGEST = {  # characters; what the tables hold and the API takes
+    "name": 129, "username": 128, "user": 128, "role": 63, "grants": 8, "description": 1000, "reason": 1000, "display_name": 256, "email": 320,
+}  # fmt: skip
 _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # section: (required, optional)
     "permissions": (("name", "description"), ()),
     "roles": (("name",), ("description", "grants", "permissions", "inherits")),
@@ -61,7 +66,8 @@ def read_document(raw: Any) -> Document:
     faults = [f"{section}: unknown section" for section in raw if section not in _KEYS]
     sections: dict[str, tuple[Mapping[str, Any], ...]] = {}
     for section, keys in _KEYS.items():
-        entries = raw.get(section) or []
+        entries = raw.get(section)
+        entries = [] if entries is None else entries
         faults += list(_section_faults(section, entries, *keys))
         sections[section] = tuple(entries) if isinstance(entries, list) else ()
     if faults:
@@ -80,9 +86,20 @@ def _section_faults(
         if not isinstance(entry, dict):
             yield f"{where}: must be a mapping"
             continue
-        yield from (f"{where}: {key} is missing" for key in required if not entry.get(key))
+        yield from (f"{where}: {key} is missing" for key in required if entry.get(key) in (None, ""))
         yield from (f"{where}: {key} is unknown" for key in entry if key not in (*required, *optional))
         yield from (f"{where}: {fault}" for fault in _entry_faults(section, entry))
+    yield from _repetitions(section, [entry for entry in entries if isinstance(entry, dict)])
+
+
+def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[str]:
+    """An entry that says again, or otherwise, what one before it said would be passed over in silence."""
+    names = [tuple(str(entry.get(key)) for key in _IDENTITY[section]) for entry in entries]
+    if section == "users":
+        names = [(canonical(name),) for (name,) in names]
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"{section}: {' with '.join(name)} comes {count} times"
 
 
 def _entry_faults(section: str, entry: Mapping[str, Any]) -> Iterator[str]:
@@ -91,10 +108,19 @@ def _entry_faults(section: str, entry: Mapping[str, Any]) -> Iterator[str]:
     for key, value in lists.items():
         if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
             yield f"{key} must be a list of names"
-    yield from (f"{key} must be text" for key, value in texts.items() if not isinstance(value, str))
+    yield from (fault for key, value in texts.items() if (fault := _text_fault(key, value)))
     fault = _FORMS[section]({key: str(value) for key, value in texts.items()})
     if fault:
         yield fault
+
+
+def _text_fault(key: str, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"{key} must be text"
+    if _UNREADABLE.search(value):
+        return f"{key} has control characters"
+    longest = _LONGEST.get(key, 0)
+    return f"{key} is longer than {longest} characters" if longest and len(value) > longest else None
 
 
 def _permission_fault(entry: Mapping[str, str]) -> str | None:
@@ -114,6 +140,12 @@ def _user_fault(entry: Mapping[str, str]) -> str | None:
     return f"username: {problem}" if problem else None
 
 
+_IDENTITY = {
+    "permissions": ("name",),
+    "roles": ("name",),
+    "users": ("username",),
+    "assignments": ("user", "role"),
+}
 _FORMS: dict[str, Callable[[Mapping[str, str]], str | None]] = {
     "permissions": _permission_fault,
     "roles": _role_fault,

@@ -1,4 +1,4 @@
-"""The questions: may she, what does she hold, does she outrank him, would anybody be left to administrate."""
+"""The questions: may she, what does she hold, what would she hand out, would anybody be left to administrate."""
 
 from __future__ import annotations
 
@@ -82,11 +82,6 @@ def _refusals(graph: RoleGraph, subject: Subject, permission: str, at: datetime)
 def missing(held: frozenset[str], handed_out: Iterable[str]) -> tuple[str, ...]:
     """Of the permissions a change hands out, those the giver does not hold; nobody may grant what she does not hold."""
     return () if ESCALATE in held else tuple(sorted(set(handed_out) - held))
-
-
-def outranks(held: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether somebody holding ``held`` may act upon somebody holding ``other``: only on equals and lesser."""
-    return other <= held
 
 
 def always_covered(assignments: Iterable[Assignment], at: datetime) -> bool:

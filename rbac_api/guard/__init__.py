@@ -2,8 +2,8 @@
 
 The way of a request through this room:
 
-1. ``bearer`` reads the token and verifies it (remembered by the token's SHA-256, so the second time costs a look-up),
-2. ``snapshot`` asks the gate whether anything was committed since it last looked, and if so reads the tail of the trail,
+1. ``snapshot`` asks the gate whether anything was committed since it last looked, and if so reads the tail of the trail,
+2. ``bearer`` reads the token and verifies it (remembered by the token's SHA-256, so the second time costs a look-up),
 3. the session must be alive, the person in good standing, and ``decision.decide`` must say yes, on the *present* state: the roles in
    the token are for other services and are never asked,
 4. a ``Clearance`` is made, and the view runs inside one unit of work; a writing unit decides *again* once it has the write lock.

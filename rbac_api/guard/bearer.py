@@ -14,6 +14,7 @@ import base64
 import binascii
 import hashlib
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,24 +31,26 @@ from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, Toke
 from rbac_api.guard.keyring import Keyring
 from rbac_api.settings import Settings
 from rbac_api.web.arguments import strict_json
+from rbac_api.web.fields import UUID
 from rbac_api.web.problems import problem_answer
 
-LONGEST = 8192
+LONGEST = 16_000  # with "Bearer " still within the server's limit for a header; some 170 roles with the longest of names
 REMEMBERED = 20_000
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TYP = {"access": "at+jwt", "refresh": "rt+jwt"}
-_TEXTS = ("iss", "aud", "sub", "client_id", "jti", "sid", "type")
+_ID = re.compile(UUID)
+_IDS = ("sub", "jti", "sid")
+_TEXTS = ("iss", "aud", "client_id", "type")
 _NUMBERS = ("iat", "nbf", "exp", "auth_time")
 _KINDS: dict[str, frozenset[str]] = {
-    "access": frozenset((*_TEXTS, *_NUMBERS, "roles", "av")),
-    "refresh": frozenset((*_TEXTS, *_NUMBERS, "gen")),
+    "access": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "roles", "av")),
+    "refresh": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "gen")),
 }
-RESERVED = frozenset((*_TEXTS, *_NUMBERS, "roles", "av", "gen", "fresh", "csrf"))
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A verified token's claims (RFC 9068 section 2.2)."""
+    """A verified token's claims (RFC 9068 section 2.2), and the key that verified it."""
 
     subject: str
     session_id: str
@@ -55,7 +58,8 @@ class Token:
     client_id: str
     expires: int
     roles: tuple[str, ...]
-    claims: dict[str, Any]
+    kid: str
+    algorithm: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Issue:
 
 
 class TokenManager(JWTManager):
-    """Flask-JWT-Extended, issuing exactly the claims of the contract: without its ``fresh``, never without ``exp``."""
+    """Flask-JWT-Extended, narrowed at both ends: issues exactly the claims of the contract, reads only what ``unpack`` lets through."""
 
     def _encode_jwt_from_config(
         self,
@@ -83,15 +87,19 @@ class TokenManager(JWTManager):
         expires_delta: Any = None,
         headers: Any = None,
     ) -> str:
-        payload = {
-            "sub": self._user_identity_callback(identity),
-            "type": token_type,
-            **dict(self._user_claims_callback(identity)),
-            **(claims or {}),
-        }
+        named = {"sub": self._user_identity_callback(identity), "type": token_type}
+        payload = {**self._user_claims_callback(identity), **(claims or {}), **named}
+        if payload.keys() != _KINDS[token_type]:
+            raise ValueError("the claims of a token are fixed: only Bearer issues one")
         key: Any = self._encode_key_callback(identity)
         header = {**dict(self._jwt_additional_header_callback(identity)), **(headers or {}), "kid": key.kid}
         return jwt.encode(payload, key.private, algorithm=key.algorithm, headers=header)
+
+    def _decode_jwt_from_config(
+        self, encoded_token: str, csrf_value: Any = None, allow_expired: bool = False
+    ) -> dict[str, Any]:
+        unpack(encoded_token)
+        return super()._decode_jwt_from_config(encoded_token, csrf_value, allow_expired)
 
 
 class Bearer:
@@ -103,6 +111,7 @@ class Bearer:
         self._settings = settings
         self._keyring = keyring
         self._remembered: dict[bytes, Token] = {}
+        self._remembering = threading.Lock()
         _configure(app, settings)
         self._manager = TokenManager(app)
         _set_loaders(self._manager, keyring, is_revoked)
@@ -126,10 +135,8 @@ class Bearer:
         token = self._remembered.get(digest)
         if token is None:
             token = self.read(text, "access")
-            if len(self._remembered) >= REMEMBERED:
-                self._remembered.pop(next(iter(self._remembered)), None)
-            self._remembered[digest] = token
-        elif self._keyring.find(token.claims["kid"], token.claims["alg"]) is None:
+            self._remember(digest, token)
+        elif self._keyring.find(token.kid, token.algorithm) is None:
             raise TokenInvalid()  # its key was withdrawn since
         if clock.epoch_seconds() >= token.expires:
             raise TokenExpired()
@@ -137,8 +144,9 @@ class Bearer:
 
     def read(self, text: str, kind: str) -> Token:
         """Verify a token of a kind (``access`` or ``refresh``); every defect is ``TokenInvalid``, lateness ``TokenExpired``."""
-        header, payload = unpack(text, kind)
-        if payload["aud"] != (self._settings.audience if kind == "access" else self._settings.issuer_url):
+        header, payload = unpack(text)
+        audience = self._settings.audience if kind == "access" else self._settings.issuer_url
+        if (payload["type"], payload["aud"]) != (kind, audience):
             raise TokenInvalid()
         try:
             claims = decode_token(text)
@@ -148,7 +156,6 @@ class Bearer:
             raise TokenInvalid() from fault
         if clock.epoch_seconds() >= claims["exp"]:
             raise TokenExpired()
-        known = {**payload, "kid": header["kid"], "alg": header["alg"]}
         return Token(
             subject=claims["sub"],
             session_id=claims["sid"],
@@ -156,8 +163,15 @@ class Bearer:
             client_id=claims["client_id"],
             expires=claims["exp"],
             roles=tuple(claims.get("roles", ())),
-            claims=known,
+            kid=header["kid"],
+            algorithm=header["alg"],
         )
+
+    def _remember(self, digest: bytes, token: Token) -> None:
+        with self._remembering:
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.pop(next(iter(self._remembered)))
+            self._remembered[digest] = token
 
     def _claims(self, issue: Issue, audience: str) -> dict[str, Any]:
         return {
@@ -184,8 +198,11 @@ def credentials(request: Request) -> str:
     return rest.strip(" ")
 
 
-def unpack(text: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and payload of a compact JWS (RFC 7515 section 7.1), strictly: shape, base64url, JSON, members and their types."""
+def unpack(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and payload of a compact JWS (RFC 7515 section 7.1), strictly: shape, base64url, JSON, members and their types.
+
+    Verifies nothing; ``TokenInvalid`` for whatever is not written exactly as a token of ours.
+    """
     if len(text) > LONGEST or not _SHAPE.fullmatch(text):
         raise TokenInvalid()
     head, body, signature = text.split(".")
@@ -194,12 +211,8 @@ def unpack(text: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
         header, payload = strict_json(_part(head)), strict_json(_part(body))
     except ServiceError as fault:
         raise TokenInvalid() from fault
-    if not (
-        isinstance(header, dict)
-        and isinstance(payload, dict)
-        and _header_fits(header, kind)
-        and _payload_fits(payload, kind)
-    ):
+    objects = isinstance(header, dict) and isinstance(payload, dict)
+    if not (objects and _payload_fits(payload) and _header_fits(header, payload["type"])):
         raise TokenInvalid()
     return header, payload
 
@@ -220,13 +233,20 @@ def _header_fits(header: dict[str, Any], kind: str) -> bool:
     return spelled and header.keys() == {"alg", "kid", "typ"}
 
 
-def _payload_fits(payload: dict[str, Any], kind: str) -> bool:
-    if payload.keys() != _KINDS[kind] or payload["type"] != kind:
+def _payload_fits(payload: dict[str, Any]) -> bool:
+    kind = payload.get("type")
+    if not isinstance(kind, str) or payload.keys() != _KINDS.get(kind):
         return False
-    texts = all(isinstance(payload[name], str) and payload[name] for name in _TEXTS)
-    numbers = all(type(payload[name]) is int and 0 <= payload[name] < 1 << 40 for name in _NUMBERS)
+    texts = all(isinstance(payload[name], str) and payload[name] for name in (*_IDS, *_TEXTS))
     roles = payload.get("roles", [])
-    return texts and numbers and isinstance(roles, list) and all(isinstance(role, str) for role in roles)
+    counts = [payload[name] for name in (*_NUMBERS, "av", "gen") if name in payload]
+    return (
+        texts
+        and all(_ID.fullmatch(payload[name]) for name in _IDS)
+        and all(type(count) is int and 0 <= count < 1 << 40 for count in counts)
+        and isinstance(roles, list)
+        and all(isinstance(role, str) for role in roles)
+    )
 
 
 def _configure(app: Flask, settings: Settings) -> None:
@@ -264,9 +284,7 @@ def _set_loaders(manager: JWTManager, keyring: Keyring, is_revoked: Callable[[st
     )  # a fresh one each time: the library writes into it
     manager.additional_headers_loader(lambda _identity: {})
     manager.token_in_blocklist_loader(lambda _header, payload: is_revoked(str(payload.get("sid"))))
-    manager.token_verification_loader(
-        lambda header, payload: _header_fits(header, "access") and payload.get("type") == "access"
-    )
+    manager.token_verification_loader(lambda _header, payload: payload["type"] == "access")
     manager.unauthorized_loader(answer(TokenMissing))
     manager.expired_token_loader(answer(TokenExpired))
     manager.revoked_token_loader(answer(TokenRevoked))

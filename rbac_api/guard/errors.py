@@ -39,7 +39,8 @@ class TokenRevoked(Unauthenticated):
 class AccessDenied(Forbidden):
     code = "access.denied"
     title = "Permission missing"
-    default_detail = "You need the permission roles:create, which none of your roles grants."
+    default_detail = "You need the permission roles:create: no role that you hold grants roles:create."
+    example = {"required": "roles:create"}  # noqa: RUF012
 
 
 class PasswordChangeRequired(Forbidden):
@@ -54,6 +55,7 @@ class EscalationDenied(Forbidden):
     code = "escalation.denied"
     title = "You cannot hand out what you do not hold"
     default_detail = "This change hands out permissions that you do not hold; 'missing' lists them. Ask somebody who holds them."
+    example = {"missing": ["payments:release"]}  # noqa: RUF012
 
 
 class TargetStronger(Forbidden):
@@ -62,6 +64,7 @@ class TargetStronger(Forbidden):
     code = "target.stronger"
     title = "The target holds permissions that you do not"
     default_detail = "You may act only on users and roles whose permissions you hold yourself; 'missing' lists those you lack."
+    example = {"missing": ["payments:release"]}  # noqa: RUF012
 
 
 class LastAdministrator(Conflict):
@@ -85,7 +88,7 @@ class IdempotencyMismatch(Invalid):
 class IdempotencyKeyInvalid(Invalid):
     code = "idempotency.invalid"
     title = "The Idempotency-Key is not usable"
-    default_detail = "An Idempotency-Key is 1 to 255 visible ASCII characters."
+    default_detail = "An Idempotency-Key is 1 to 255 visible ASCII characters, without quotes inside."
 
 
 class IdempotencyRunning(Conflict):

@@ -8,6 +8,7 @@ conflict, and it then gives that answer.  Kept for 24 hours, per caller (draft-i
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from rbac_api.sealing import seal, unseal
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
 PURPOSE = "idempotency"
+_KEY = re.compile(r'(?P<quote>"?)(?P<key>[!#-~]{1,255})(?P=quote)')  # a quoted key is the same key
 Keep = Callable[[Connection, Response], None]
 
 register_constraint("pk_idempotency_keys", IdempotencyRunning)
@@ -89,9 +91,7 @@ class Repeats:
         return answer
 
     def _store(self, connection: Connection, repeatable: Repeatable, answer: Response) -> None:
-        if answer.status_code != 201:
-            return
-        now = clock.now()
+        now, tag = clock.now(), answer.headers.get("ETag", "")
         queries.clear_old_answers(connection, now)
         row = {
             "scope": repeatable.scope,
@@ -110,10 +110,10 @@ def _repeatable(request: Request, scope: str) -> Repeatable | None:
     sent = request.headers.get(HEADER) if request.method == "POST" else None
     if sent is None:
         return None
-    key = sent[1:-1] if len(sent) > 1 and sent[0] == sent[-1] == '"' else sent  # a quoted key is the same key
-    if not (key.isascii() and key.isprintable() and 0 < len(key) < 256 and " " not in key):
+    found = _KEY.fullmatch(sent)
+    if found is None:
         raise IdempotencyKeyInvalid(
             faults=(Fault("/Idempotency-Key", "idempotency.invalid", IdempotencyKeyInvalid.default_detail),)
         )
     content = b"\n".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
-    return Repeatable(scope, key, hashlib.sha256(content).hexdigest())
+    return Repeatable(scope, found["key"], hashlib.sha256(content).hexdigest())

@@ -5,19 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from sqlalchemy import Connection
 
 from rbac_api.database.engine import Database
 from rbac_api.errors import Unavailable
 from rbac_api.guard.queries import list_signing_keys
-from rbac_api.sealing import derived_key, unseal
-from rbac_api.settings import Settings, SettingsRefused
+from rbac_api.sealing import SealBroken, derived_key, unseal
+from rbac_api.settings import Settings
+from rbac_api.value_checks import pem_problem
 
 PURPOSE = "signing-key"
 _ALGORITHMS: dict[str, Any] = {"EdDSA": OKPAlgorithm, "ES256": ECAlgorithm, "RS256": RSAAlgorithm}
@@ -54,16 +58,24 @@ class Keyring:
         self._settings = settings
         self._database = database
         self._keys: dict[str, SigningKey] | None = None
+        self._forgotten = 0
+        self._changing = threading.Lock()
 
     def forget(self) -> None:
         """Read the keys again when next asked."""
-        self._keys = None
+        with self._changing:
+            self._forgotten += 1
+            self._keys = None
 
-    def keys(self) -> dict[str, SigningKey]:
-        """Every key by ``kid``."""
+    def keys(self, connection: Connection | None = None) -> dict[str, SigningKey]:
+        """Every key by ``kid``.  What was read is remembered unless ``forget`` came meanwhile: it may be out of date already."""
         keys = self._keys
         if keys is None:
-            keys = self._keys = self._load()
+            before = self._forgotten
+            keys = self._load(connection)
+            with self._changing:
+                if self._forgotten == before:
+                    self._keys = keys
         return keys
 
     def active(self) -> SigningKey:
@@ -78,21 +90,23 @@ class Keyring:
         key = self.keys().get(kid) if isinstance(kid, str) else None
         return key if key is not None and key.algorithm == algorithm else None
 
-    def _load(self) -> dict[str, SigningKey]:
+    def _load(self, connection: Connection | None) -> dict[str, SigningKey]:
         if self._settings.signing_algorithm == "HS256":
             key = shared_secret_key(self._settings)
             return {key.kid: key}
         if self._settings.signing_key:
             key = key_from_pem(self._settings.signing_key.encode(), self._settings.signing_algorithm)
             return {key.kid: key}
-        with self._database.reading() as connection:
-            rows = list_signing_keys(connection)
-        return {
-            row.kid: key_from_pem(
-                unseal(self._settings.secret_key, PURPOSE, row.private_sealed), row.algorithm
-            )
-            for row in rows
-        }
+        with nullcontext(connection) if connection else self._database.reading() as reader:
+            rows = list_signing_keys(reader)
+        keys = [self._opened(row.private_sealed, row.algorithm) for row in rows]
+        return {key.kid: key for key in keys}
+
+    def _opened(self, sealed: str, algorithm: str) -> SigningKey:
+        pem = unseal(self._settings.secret_key, PURPOSE, sealed)
+        if problem := pem_problem(pem, algorithm):
+            raise SealBroken(internal=f"a row of signing_keys was altered: its key {problem}")
+        return key_from_pem(pem, algorithm)
 
 
 def shared_secret_key(settings: Settings) -> SigningKey:
@@ -103,17 +117,8 @@ def shared_secret_key(settings: Settings) -> SigningKey:
 
 
 def key_from_pem(pem: bytes, algorithm: str) -> SigningKey:
-    """A private key in PEM that fits the algorithm; ``SettingsRefused`` otherwise."""
-    try:
-        private: Any = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError) as fault:
-        raise SettingsRefused(["RBAC_SIGNING_KEY is not an unencrypted private key in PEM"]) from fault
-    if not _fits(private, algorithm):
-        raise SettingsRefused(
-            [
-                f"RBAC_SIGNING_KEY is not a key for {algorithm} (RS256 needs RSA of 2048 bits or more, ES256 the curve P-256)"
-            ]
-        )
+    """The key that a private key in PEM makes; it fits the algorithm (``value_checks.pem_problem`` was asked)."""
+    private: Any = serialization.load_pem_private_key(pem, password=None)
     public = private.public_key()
     jwk: dict[str, Any] = json.loads(_ALGORITHMS[algorithm].to_jwk(public))
     bare = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
@@ -139,11 +144,3 @@ def thumbprint(jwk: dict[str, Any]) -> str:
     members = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
     text = json.dumps(members, sort_keys=True, separators=(",", ":"))
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-
-
-def _fits(private: Any, algorithm: str) -> bool:
-    if algorithm == "EdDSA":
-        return isinstance(private, ed25519.Ed25519PrivateKey)
-    if algorithm == "ES256":
-        return isinstance(private, ec.EllipticCurvePrivateKey) and isinstance(private.curve, ec.SECP256R1)
-    return isinstance(private, rsa.RSAPrivateKey) and private.key_size >= 2048

@@ -12,11 +12,12 @@ They work on plain Flask views and on flask-smorest's, inside this service or (a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial, wraps
 from typing import Any, TypeVar
 
-from flask import Flask, Response, current_app, g, make_response, request
+from flask import Flask, Request, Response, current_app, g, request
 from sqlalchemy import Connection
 
 from rbac_api.database.constraints import Clash, DatabaseDown
@@ -29,6 +30,7 @@ from rbac_api.guard.bearer import Bearer, Token
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import (
     AccessDenied,
+    IdempotencyRunning,
     PasswordChangeRequired,
     TokenExpired,
     TokenInvalid,
@@ -41,9 +43,11 @@ from rbac_api.guard.snapshot import Person, Snapshot
 from rbac_api.settings import Settings, complete
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.arguments import refuse_unknown_query
-from rbac_api.web.blueprint import document_access, takes_query
+from rbac_api.web.blueprint import document_access, documents, refuses_query
+from rbac_api.web.envelope import STALE
 from rbac_api.web.metrics import REFUSALS
 from rbac_api.web.problems import problem_answer
+from rbac_api.web.request_id import REQUEST_ID, request_id
 
 F = TypeVar("F", bound=Callable[..., Any])
 EXTENSION = "rbac-api"
@@ -66,6 +70,7 @@ class Rule:
     role: str | None = None
     temporary_password: bool = False  # answers also to somebody who must change her password first
     checks_query: bool = False
+    repeatable: bool = False  # honours ``Idempotency-Key``
 
 
 class Guard:
@@ -78,6 +83,7 @@ class Guard:
         self.snapshot = Snapshot(database, self.keyring)
         self.bearer = Bearer(app, settings, self.keyring, self._is_revoked)
         self.repeats = Repeats(database, settings.secret_key)
+        self._answer = app.make_response
         app.extensions[EXTENSION] = self
 
     def close(self) -> None:
@@ -89,17 +95,24 @@ class Guard:
         self, view: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Response:
         """Authenticate, decide, run the view in one unit of work, and see that a refusal is recorded."""
-        token = self.bearer.presented(request)
-        self.snapshot.freshen()
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy would search for it at every use
+        self.snapshot.freshen()  # the keys too: a token may name one that another worker has just made or withdrawn
+        token = self.bearer.presented(asked)
         person = self._standing(token)
-        actor = _actor(token, person)
-        g.authz_stale = token.roles != person.roles
+        actor = _actor(token, person, asked)
+        if token.roles != person.roles:
+            asked.environ[STALE] = True
         try:
             decision = _judge(person, rule)
-            if rule.checks_query:
+            if rule.checks_query and asked.environ.get("QUERY_STRING"):
                 refuse_unknown_query()
-            passage = Passage(actor, decision, token, rule, lambda: view(*args, **kwargs))
-            answer = self.repeats.once(request, actor.id or "", lambda keep: self._run(passage, keep))
+            passage = Passage(actor, decision, token, rule, partial(view, *args, **kwargs))
+            if rule.repeatable:
+                answer = self.repeats.once(asked, token.subject, lambda keep: self._run(passage, keep))
+            elif asked.method in _READING:
+                answer = self._read(passage)
+            else:
+                answer = self._run(passage)
         except Forbidden as refusal:
             self._record_refusal(actor, rule, refusal)
             raise
@@ -108,7 +121,7 @@ class Guard:
 
     def enter_public(self, view: Callable[[], Any]) -> Any:
         """Run a public view in a unit of work of its own, cleared for nobody in particular."""
-        actor = Actor("anonymous", ip=request.remote_addr, request_id=g.get("request_id"))
+        actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
         with UnitOfWork(self.database, writes=request.method not in _READING) as work:
             if work.writes:
                 work.on_open = lambda: self.snapshot.catch_up(work.connection)
@@ -117,33 +130,33 @@ class Guard:
             )
             return view()
 
-    def _run(self, passage: Passage, keep: Keep) -> Response:
-        writes = request.method not in _READING
-        for attempt in range(ATTEMPTS):
-            try:
-                with UnitOfWork(self.database, writes=writes) as work:
-                    work.on_open = lambda: self._confirm(work, passage)
-                    g.rbac_clearance = Clearance(
-                        passage.actor,
-                        passage.rule.permission,
-                        passage.decision.reasons,
-                        work,
-                        self.snapshot,
-                        self.settings,
-                    )
-                    answer = make_response(passage.view())
-                    if work.opened:
-                        keep(work.connection, answer)
-                    return answer
-            except Clash:
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError("unreachable")
+    def _read(self, passage: Passage) -> Response:
+        """A view that changes nothing needs no lock, so nothing need be decided again, and nothing can clash."""
+        with UnitOfWork(self.database, writes=False) as work:
+            g.rbac_clearance = self._clearance(passage, work)
+            return self._answer(passage.view())
+
+    def _run(self, passage: Passage, keep: Keep | None = None) -> Response:
+        for _ in range(ATTEMPTS - 1):
+            with suppress(Clash):
+                return self._attempt(passage, keep)
+        return self._attempt(passage, keep)
+
+    def _attempt(self, passage: Passage, keep: Keep | None) -> Response:
+        with UnitOfWork(self.database, writes=True) as work:
+            work.on_open = lambda: self._confirm(work, passage)
+            g.rbac_clearance = self._clearance(passage, work)
+            answer = self._answer(passage.view())
+            if keep and work.opened:
+                keep(work.connection, answer)
+            return answer
+
+    def _clearance(self, passage: Passage, work: UnitOfWork) -> Clearance:
+        reasons = passage.decision.reasons
+        return Clearance(passage.actor, passage.rule.permission, reasons, work, self.snapshot, self.settings)
 
     def _confirm(self, work: UnitOfWork, passage: Passage) -> None:
         """A writing unit has its lock: what was decided before it may no longer hold, so decide again on what is now certain."""
-        if not work.writes:
-            return
         self.snapshot.catch_up(work.connection)
         _judge(self._standing(passage.token, work.connection), passage.rule)
 
@@ -163,18 +176,15 @@ class Guard:
 
     def _record_refusal(self, actor: Actor, rule: Rule, refusal: Forbidden) -> None:
         REFUSALS.labels(refusal.code).inc()
-        facts = {
-            "code": refusal.code,
-            "method": request.method,
-            "path": request.path,
-            "required": rule.permission or rule.role,
-        }
+        path = request.path.replace("\0", "")  # which no database can hold
+        required = rule.permission or rule.role
+        facts = {"code": refusal.code, "method": request.method, "path": path, "required": required}
         with self.database.writing() as connection:
             record(
                 connection,
                 actor,
                 "access.refused",
-                Target("operation", request.path[:192]),
+                Target("operation", path[:192]),
                 outcome="refused",
                 reason=refusal.detail,
                 after=facts,
@@ -212,7 +222,7 @@ def admin_required(view: F) -> F:
 
 def public(view: F) -> F:
     """Say openly that a route is for everybody."""
-    checks_query = not takes_query(view)
+    checks_query = refuses_query(view)
 
     @wraps(view)
     def opened(*args: Any, **kwargs: Any) -> Any:
@@ -255,8 +265,8 @@ def unguarded_views(app: Flask) -> list[str]:
 
 def _guarded(rule: Rule) -> Callable[[F], F]:
     def decorate(view: F) -> F:
-        complete_rule = Rule(
-            rule.permission, rule.role, rule.temporary_password, checks_query=not takes_query(view)
+        complete_rule = replace(
+            rule, checks_query=refuses_query(view), repeatable=documents(view, IdempotencyRunning)
         )
 
         @wraps(view)
@@ -289,19 +299,6 @@ def _judge(person: Person, rule: Rule) -> Decision:
     return decision
 
 
-def _actor(token: Token, person: Person) -> Actor:
-    return Actor(
-        "user", token.subject, person.username, token.session_id, request.remote_addr, g.get("request_id")
-    )
-
-
-__all__ = [
-    "Guard",
-    "admin_required",
-    "current_guard",
-    "protect",
-    "public",
-    "requires",
-    "requires_role",
-    "unguarded_views",
-]
+def _actor(token: Token, person: Person, asked: Request) -> Actor:
+    name = asked.environ.get(REQUEST_ID)
+    return Actor("user", token.subject, person.username, token.session_id, asked.remote_addr, name)

@@ -43,6 +43,9 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind("permission.created", "A permission was created.", "roles"),
         EventKind("permission.deleted", "A permission was deleted, and every role lost it.", "roles"),
         EventKind("permission.granted", "A role was given a permission.", "roles"),
+        EventKind(
+            "permission.updated", "A permission of this service was restored to what is built in.", "roles"
+        ),
         EventKind("permission.withdrawn", "A role lost a permission.", "roles"),
         EventKind("role.created", "A role was created.", "roles"),
         EventKind("role.deleted", "A role was deleted.", "roles"),

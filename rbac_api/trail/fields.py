@@ -27,6 +27,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "assignments": _table(
         track="user_id role_id valid_from valid_to reason", ignore="id assigned_by assigned_at"
     ),
+    "followers": _table(ignore="name"),
     "idempotency_keys": _table(
         ignore="scope key fingerprint status location created_at expires_at", secret="body_sealed"
     ),

@@ -11,14 +11,15 @@ import orjson
 from flask import Flask, Response
 
 from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.descriptions import register_headers, who_may
 from rbac_api.web.fields import Moment
 
 VERSION = "0.1.0"
 _DESCRIPTION = """\
 Users, roles, permissions and sessions, kept in SQL, with roles embedded as claims in signed tokens.
 
-**Sign in** with the form above or by executing *login*; the page then sends your access token with every request and refreshes it
-when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403 names the permission
+**Sign in** with the form above or by executing `POST /v1/auth/login`; the page then sends your access token with every request and
+refreshes it when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403 names the permission
 that was missing.
 """
 _TAGS = (
@@ -76,18 +77,21 @@ class ProblemSchema(ma.Schema):
 
 
 class DocumentationGuard(apispec.BasePlugin):
-    """Refuses to start with an operation that is not fully described."""
+    """Refuses to start with an operation that is not fully described; adds to each description who may call."""
 
     def operation_helper(
         self, path: str | None = None, operations: dict[str, Any] | None = None, **_kwargs: Any
     ) -> None:
         for method, operation in (operations or {}).items():
-            wanting = [key for key in ("operationId", "summary", "tags") if not operation.get(key)]
+            wanting = [
+                key for key in ("operationId", "summary", "description", "tags") if not operation.get(key)
+            ]
             wanting += [key for key in ("security", "x-permission") if key not in operation]
             if not any(int(status) < 400 for status in operation.get("responses", {})):
                 wanting.append("a successful response")
             if wanting:
                 raise RuntimeError(f"{method.upper()} {path} is not fully described: {', '.join(wanting)}")
+            operation["description"] = f"{operation['description']}\n\n{who_may(operation)}"
 
 
 class Api(flask_smorest.Api):
@@ -103,7 +107,7 @@ class Api(flask_smorest.Api):
             API_SPEC_OPTIONS=_spec_options(),
         )
         super().__init__(app, spec_kwargs={"extra_plugins": [DocumentationGuard()]})
-        self.ma_plugin.converter.add_attribute_function(_moment_format)
+        self.ma_plugin.converter.add_attribute_function(_moment)
         self.spec.components.schema("Problem", schema=ProblemSchema)
 
     def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
@@ -139,32 +143,10 @@ class Api(flask_smorest.Api):
         """None here: ``web.problems`` answers every error."""
 
     def _register_etag_headers(self) -> None:
-        parameter = self.spec.components.parameter
-        parameter(
-            "IF_NONE_MATCH",
-            "header",
-            _header("If-None-Match", "answer 304 if this is still the present ETag"),
-            lazy=True,
-        )
-        parameter(
-            "IF_MATCH",
-            "header",
-            {**_header("If-Match", "the ETag of the state you read; 428 without it"), "required": True},
-            lazy=True,
-        )
-        parameter(
-            "IDEMPOTENCY_KEY",
-            "header",
-            _header(
-                "Idempotency-Key",
-                "a name of your choice for this request: repeating it gives the first answer again",
-            ),
-            lazy=True,
-        )
+        register_headers(self.spec)
 
-
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "description": description, "schema": {"type": "string"}}
+    def _register_pagination_header(self) -> None:
+        """None: pages go by cursor."""
 
 
 def _spec_options() -> dict[str, Any]:
@@ -187,5 +169,9 @@ def _spec_options() -> dict[str, Any]:
     }
 
 
-def _moment_format(_converter: Any, field: Any, **_kwargs: Any) -> dict[str, Any]:
-    return {"type": "string", "format": "date-time"} if isinstance(field, Moment) else {}
+def _moment(_converter: Any, field: Any, **_kwargs: Any) -> dict[str, Any]:
+    """The type of our own field, and an example for every moment in an answer."""
+    if isinstance(field, Moment):
+        return {"type": "string", "format": "date-time"}
+    is_plain = isinstance(field, ma.fields.DateTime) and "example" not in field.metadata
+    return {"example": "2026-11-22T17:00:00Z"} if is_plain else {}

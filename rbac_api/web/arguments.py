@@ -16,7 +16,9 @@ from rbac_api.web.fields import OptionalBody
 from rbac_api.web.problems import NotJson, Unreadable
 
 DEEPEST = 32
+_NO_OBJECT = "Invalid input type."  # marshmallow's words for a body that is no object
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_UNSTORABLE_DETAIL = "NUL and unpaired surrogates are not allowed."
 
 
 class StrictParser(FlaskParser):
@@ -46,7 +48,7 @@ class StrictParser(FlaskParser):
     def handle_error(
         self, error: ma.ValidationError, req: flask.Request, schema: ma.Schema, **_options: Any
     ) -> NoReturn:
-        raise Invalid(faults=tuple(_faults(error.messages)))
+        raise Invalid(faults=tuple(_faults(_without_location(error.messages))))
 
 
 def strict_json(data: bytes) -> Any:
@@ -68,12 +70,12 @@ def strict_json(data: bytes) -> Any:
 def refuse_repeated_query(req: flask.Request) -> None:
     """Each query argument at most once, and only text that a database can hold."""
     faults = [
-        Fault(f"/{name}", "field.repeated", "Give this argument once.")
+        Fault(_step(name), "field.repeated", "Give this argument once.")
         for name, values in req.args.lists()
         if len(values) > 1
     ]
     faults += [
-        Fault("/query", "field.characters", "NUL and unpaired surrogates are not allowed.")
+        Fault("/query", "field.characters", _UNSTORABLE_DETAIL)
         for name, value in req.args.items(multi=True)
         if _UNSTORABLE.search(name + value) or "\ufffd" in name + value
     ]
@@ -85,12 +87,12 @@ def refuse_unknown_query() -> None:
     """For operations that take no query: any argument is unknown."""
     if flask.request.query_string:
         refuse_repeated_query(flask.request)
-        names = sorted(flask.request.args)
-        raise Invalid(
-            faults=tuple(
-                Fault(f"/{name}", "field.unknown", "This operation knows no such argument.") for name in names
-            )
+        faults = tuple(
+            Fault(_step(name), "field.unknown", "This operation knows no such argument.")
+            for name in sorted(flask.request.args)
         )
+        if faults:
+            raise Invalid(faults=faults)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -125,37 +127,21 @@ def _check_depth_and_text(value: Any) -> None:
             raise Unreadable(f"The body is nested deeper than {DEEPEST} levels.")
         below: list[tuple[str, Any]] = []
         for pointer, item in level:
-            if isinstance(item, str) and _UNSTORABLE.search(item):
-                raise Invalid(
-                    faults=(
-                        Fault(pointer, "field.characters", "NUL and unpaired surrogates are not allowed."),
-                    )
-                )
+            texts = [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []
+            if any(_UNSTORABLE.search(text) for text in texts):
+                raise Invalid(faults=(Fault(pointer, "field.characters", _UNSTORABLE_DETAIL),))
             if isinstance(item, dict):
-                if any(_UNSTORABLE.search(key) for key in item):
-                    raise Invalid(
-                        faults=(
-                            Fault(
-                                pointer, "field.characters", "NUL and unpaired surrogates are not allowed."
-                            ),
-                        )
-                    )
-                below += [(f"{pointer}/{key}", inner) for key, inner in item.items()]
+                below += [(pointer + _step(key), inner) for key, inner in item.items()]
             elif isinstance(item, list):
                 below += [(f"{pointer}/{index}", inner) for index, inner in enumerate(item)]
         level = below
 
 
 def _faults(messages: Any, pointer: str = "") -> Iterator[Fault]:
-    """Flatten marshmallow's nested messages; the outermost level is the location (json, query)."""
+    """Flatten marshmallow's nested messages."""
     if isinstance(messages, dict):
         for key, inner in messages.items():
-            step = (
-                ""
-                if not pointer and key in ("json", "query", "_schema")
-                else f"/{str(key).replace('~', '~0').replace('/', '~1')}"
-            )
-            yield from _faults(inner, pointer + step if step else pointer)
+            yield from _faults(inner, pointer + _step(key))
     elif isinstance(messages, list):
         for message in messages:
             yield from _faults(message, pointer)
@@ -163,10 +149,22 @@ def _faults(messages: Any, pointer: str = "") -> Iterator[Fault]:
         yield _fault(str(messages), pointer)
 
 
+def _without_location(messages: dict[str, Any]) -> Any:
+    """webargs puts everything below ``json`` or ``query``, and marshmallow below ``_schema`` what is wrong with the whole."""
+    (inner,) = messages.values()
+    return inner["_schema"] if inner == {"_schema": [_NO_OBJECT]} else inner
+
+
+def _step(name: Any) -> str:
+    """One step of a JSON Pointer (RFC 6901 section 3)."""
+    return "/" + str(name).replace("~", "~0").replace("/", "~1")
+
+
 def _fault(message: str, pointer: str) -> Fault:
     known = {
         "Unknown field.": ("field.unknown", "This field is not known here; remove it."),
         "Missing data for required field.": ("field.required", "This field is required."),
+        _NO_OBJECT: ("field.invalid", "Send a JSON object."),
     }
     code, detail = known.get(message, ("field.invalid", message))
     return Fault(pointer, code, detail)

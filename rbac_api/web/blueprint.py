@@ -7,32 +7,22 @@ from copy import deepcopy
 from typing import Any, TypeVar
 
 import flask_smorest
+from apispec import APISpec
 
 from rbac_api.errors import Invalid, ServiceError
 from rbac_api.web.arguments import StrictParser
+from rbac_api.web.descriptions import path_parameters, problem_response
+from rbac_api.web.fields import PageQuery
 from rbac_api.web.problems import (
-    MEDIA_TYPE,
     NotJson,
     PreconditionFailed,
     PreconditionRequired,
     TooLarge,
     Unreadable,
-    problem_type,
     status_of,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
-_PHRASES = {
-    400: "Unreadable", 401: "Not signed in", 403: "Not allowed", 404: "Not found", 409: "The present state refuses", 412: "Stale ETag",
-    413: "Too large", 415: "Not JSON", 422: "Invalid", 428: "If-Match required", 429: "Too many attempts", 503: "Unavailable",
-}  # fmt: skip
-_TAG_HEADER = {
-    "ETag": {
-        "description": "strong tag of this state, for If-Match and If-None-Match",
-        "schema": {"type": "string"},
-    }
-}
-_LOCATION_HEADER = {"Location": {"description": "address of what was created", "schema": {"type": "string"}}}
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -48,6 +38,7 @@ class Blueprint(flask_smorest.Blueprint):
     def route(self, rule: str, **options: Any) -> Callable[[F], F]:
         """Register a view under this blueprint's tag."""
         options.setdefault("tags", [self.tag])
+        options.setdefault("parameters", path_parameters(rule))
         return super().route(rule, **options)
 
     def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Callable[[F], F]:
@@ -58,7 +49,9 @@ class Blueprint(flask_smorest.Blueprint):
         inner = super().arguments(schema, location=location, **options)
 
         def decorate(view: F) -> F:
-            return document_problems(inner(view), found)
+            documented = document_problems(inner(view), found)
+            documented._apidoc["paged"] = issubclass(schema, PageQuery)  # type: ignore[attr-defined]
+            return documented
 
         return decorate
 
@@ -73,6 +66,16 @@ class Blueprint(flask_smorest.Blueprint):
         documented = document_problems(view, (PreconditionFailed, PreconditionRequired))
         documented._apidoc["conditional"] = True  # type: ignore[attr-defined]
         return documented
+
+    def also_as(self, media_type: str, example: str) -> Callable[[F], F]:
+        """Document another media type of the successful answer; the view looks at ``Accept`` itself."""
+
+        def decorate(view: F) -> F:
+            documented = _documented(view)
+            documented._apidoc.setdefault("also_as", {})[media_type] = example  # type: ignore[attr-defined]
+            return documented
+
+        return decorate
 
     @staticmethod
     def operation(operation_id: str, *problems: type[ServiceError]) -> Callable[[F], F]:
@@ -116,33 +119,46 @@ def document_access(
     return documented
 
 
-def takes_query(view: Any) -> bool:
-    """Whether the view declares query arguments."""
-    parameters = getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", [])
-    return any(parameter.get("in") in ("query", "querystring") for parameter in parameters)
+def refuses_query(view: Any) -> bool:
+    """Whether the view is an operation of ours without query arguments; somebody else's view may read what it likes."""
+    documented = getattr(view, "_apidoc", {})
+    if "operationId" not in documented.get("manual_doc", {}):
+        return False
+    parameters = documented.get("arguments", {}).get("parameters", [])
+    return not any(parameter["in"] == "query" for parameter in parameters)
+
+
+def documents(view: Any, problem: type[ServiceError]) -> bool:
+    """Whether the view is an operation of ours that says it may answer this problem."""
+    return problem in getattr(view, "_apidoc", {}).get("problems", ())
 
 
 def _prepare_problem_doc(
-    doc: dict[str, Any], doc_info: dict[str, Any], *, method: str, **_kwargs: Any
+    doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, method: str, **_kwargs: Any
 ) -> dict[str, Any]:
     responses = doc.setdefault("responses", {})
+    permission = doc_info.get("manual_doc", {}).get("x-permission")
     for status, problems in sorted(_by_status(doc_info.get("problems", ())).items()):
-        responses[status] = problem_response(status, problems)
-    success = next((status for status in responses if int(status) < 300), None)
+        responses[status] = problem_response(spec, status, problems, permission)
+    success: dict[str, Any] = next((answer for status, answer in responses.items() if int(status) < 300), {})
+    headers, parameters = success.setdefault("headers", {}), doc.setdefault("parameters", [])
     if doc_info.get("tagged"):
-        responses[success].setdefault("headers", {}).update(_TAG_HEADER)
+        headers["ETag"] = "ETag"
         if method == "get":
             responses[304] = {
                 "description": "Unchanged since the tag in If-None-Match",
-                "headers": _TAG_HEADER,
+                "headers": {"ETag": "ETag"},
             }
-            doc.setdefault("parameters", []).append("IF_NONE_MATCH")
+            parameters.append("If-None-Match")
     if doc_info.get("conditional"):
-        doc.setdefault("parameters", []).append("IF_MATCH")
-    if success == 201:
-        responses[success].setdefault("headers", {}).update(_LOCATION_HEADER)
-    if method == "post" and success == 201:
-        doc.setdefault("parameters", []).append("IDEMPOTENCY_KEY")
+        parameters.append("If-Match")
+    if method == "post" and 201 in map(int, responses):
+        headers["Location"] = "Location"
+        parameters.append("Idempotency-Key")
+    if doc_info.get("paged"):
+        headers["Link"] = "Link"
+    for media_type, example in doc_info.get("also_as", {}).items():
+        success["content"][media_type] = {"schema": {"type": "string"}, "example": example}
     return doc
 
 
@@ -151,36 +167,3 @@ def _by_status(problems: Iterable[type[ServiceError]]) -> dict[int, list[type[Se
     for problem in sorted(problems, key=lambda p: p.code):
         found.setdefault(status_of(problem), []).append(problem)
     return found
-
-
-def problem_response(status: int, problems: list[type[ServiceError]]) -> dict[str, Any]:
-    """One status of one operation: the codes it may carry, each with an example."""
-    codes = ", ".join(f"`{problem.code}`" for problem in problems)
-    return {
-        "description": f"{_PHRASES[status]}: {codes}",
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {
-                    problem.code: {"summary": problem.title, "value": _example(problem, status)}
-                    for problem in problems
-                },
-            }
-        },
-    }
-
-
-def _example(problem: type[ServiceError], status: int) -> dict[str, Any]:
-    value: dict[str, Any] = {
-        "type": problem_type(problem.code),
-        "title": problem.title,
-        "status": status,
-        "detail": problem.default_detail,
-        "code": problem.code,
-        "request_id": "5f0c2a4e9b1d4c7f8a3e6d2b1c0f9e8d",
-    }
-    if problem is Invalid:
-        value["errors"] = [
-            {"pointer": "/username", "code": "field.required", "detail": "This field is required."}
-        ]
-    return value

@@ -35,7 +35,6 @@ HEADERS: Final = {
             "frame-ancestors 'none'",
         )
     ),
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",  # keep a copy but ask each time: mostly a 304, and upgrades show at once

@@ -16,6 +16,8 @@ UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 PLAIN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
 EMAIL = r"^[^@\s\u0000-\u001f\u007f]{1,64}@[^@\s\u0000-\u001f\u007f]{1,255}$"
+# The example is refused: executed as it stands, it must not become a password that everybody can read here.
+OWN_PASSWORD = {"description": "15 to 256 characters", "minLength": 15, "maxLength": 256, "example": "*" * 16}
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
@@ -119,6 +121,24 @@ class Moment(fields.Field[datetime]):
             return datetime.fromisoformat(value.upper().replace("Z", "+00:00")).astimezone(UTC)
         except (ValueError, OverflowError):
             raise self.make_error("invalid") from None
+
+
+class NextCursor(fields.String):
+    """Where a list goes on."""
+
+    def __init__(self) -> None:
+        metadata = {
+            "description": "cursor of the next page; null on the last one",
+            "example": "WzE4Nl0.kJx2Vd",
+        }
+        super().__init__(required=True, allow_none=True, metadata=metadata)
+
+
+class Total(fields.Integer):
+    """How many rows there are on all pages."""
+
+    def __init__(self) -> None:
+        super().__init__(metadata={"description": "with `count=true`: all matching rows", "example": 186})
 
 
 class Body(ma.Schema):

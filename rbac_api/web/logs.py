@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -9,8 +10,13 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import g, has_app_context
+from flask import Request
 
+from rbac_api import clock
+from rbac_api.web.request_id import REQUEST_ID, request_id
+
+LONGEST_PATH = 512  # so that a line is written in one piece, also to a pipe that several workers share (POSIX: 4096 bytes)
+_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("rbac_api")
 
 
@@ -30,11 +36,35 @@ def configure_logs(level: str) -> None:
     )
 
 
+def log_answer(request: Request, status: int, seconds: float) -> None:
+    """The line of one request.  The same form as every other, written past structlog: its chain costs more than the guard."""
+    line = {
+        "method": request.method[:32],
+        "path": request.path[:LONGEST_PATH],
+        "status": status,
+        "milliseconds": round(seconds * 1000, 2),
+        "ip": request.remote_addr,
+        "event": "request.answered",
+        "request_id": request.environ[REQUEST_ID],
+        "level": "info",
+        "timestamp": clock.now(),
+    }
+    sys.stderr.buffer.write(_plain(orjson.dumps(line, option=_LINE)))
+    sys.stderr.buffer.flush()
+
+
 def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if has_app_context() and "request_id" in g:
-        event["request_id"] = g.request_id
+    if name := request_id():
+        event["request_id"] = name
     return event
 
 
 def _dumps(event: Any, **_options: Any) -> bytes:
-    return orjson.dumps(event, default=str)
+    return _plain(orjson.dumps(event, default=str))
+
+
+def _plain(line: bytes) -> bytes:
+    """In ASCII alone: beyond it JSON leaves characters as they are that a reader may take for an end of line or a terminal for an order."""
+    if line.isascii():
+        return line
+    return json.dumps(orjson.loads(line)).encode() + (b"\n" if line.endswith(b"\n") else b"")

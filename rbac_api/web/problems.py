@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from rbac_api.errors import (
@@ -19,6 +19,7 @@ from rbac_api.errors import (
     Unavailable,
 )
 from rbac_api.web.logs import log
+from rbac_api.web.request_id import request_id
 
 MEDIA_TYPE = "application/problem+json"
 REALM = "rbac-api"
@@ -34,6 +35,12 @@ class Unreadable(ProtocolError):
     code = "request.unreadable"
     title = "The request cannot be read"
     default_detail = "The body is not valid JSON in UTF-8. Send one JSON value without duplicate keys."
+
+
+class Malformed(ProtocolError):
+    code = "request.malformed"
+    title = "Not valid HTTP"
+    default_detail = "The request breaks the rules of HTTP/1.1, so the connection is closed. Use another client."
 
 
 class MethodNotAllowed(ProtocolError):
@@ -80,6 +87,13 @@ class PreconditionRequired(ProtocolError):
     default_detail = "Read the resource first and send its ETag in If-Match, so that nobody's change is overwritten unseen."
 
 
+class HeadersTooLarge(ProtocolError):
+    status = 431
+    code = "request.headers_too_large"
+    title = "Headers too large"
+    default_detail = "The headers are larger than 32 KiB, or one of them than 16 KiB. Send fewer or shorter ones."
+
+
 class Unexpected(ProtocolError):
     status = 500
     code = "service.failed"
@@ -114,7 +128,7 @@ def problem_type(code: str) -> str:
     return f"/problems/{code}"
 
 
-def problem_body(error: ServiceError) -> dict[str, Any]:
+def problem_body(error: ServiceError, request_id: str) -> dict[str, Any]:
     """The document's members; ``internal`` is not among them."""
     body: dict[str, Any] = {
         "type": problem_type(error.code),
@@ -122,7 +136,7 @@ def problem_body(error: ServiceError) -> dict[str, Any]:
         "status": status_of(type(error)),
         "detail": error.detail,
         "code": error.code,
-        "request_id": g.get("request_id", ""),
+        "request_id": request_id,
         **error.members,
     }
     if isinstance(error, Invalid) and error.faults:
@@ -134,7 +148,7 @@ def problem_body(error: ServiceError) -> dict[str, Any]:
 
 def problem_answer(error: ServiceError) -> Response:
     """The whole answer, with its challenge (RFC 6750 section 3) or Retry-After (RFC 9110 section 10.2.3) where one is due."""
-    body = problem_body(error)
+    body = problem_body(error, request_id())
     answer = Response(orjson.dumps(body), status=body["status"], content_type=MEDIA_TYPE)
     if body["status"] in (401, 403):
         answer.headers["WWW-Authenticate"] = _challenge(error)

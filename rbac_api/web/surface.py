@@ -1,17 +1,15 @@
-"""The outermost layer of HTTP: body limit, trusted proxies, cross-origin rules, cache rules, one log line per request."""
+"""What holds for each request alike: body limit, trusted proxies, cross-origin rules, what an address may hold."""
 
 from __future__ import annotations
 
 import re
-from time import perf_counter
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from rbac_api.settings import Settings
-from rbac_api.web.logs import log
 
 LARGEST_BODY = 64 * 1024
 
@@ -34,8 +32,6 @@ def register_surface(app: Flask, settings: Settings) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=0)  # type: ignore[method-assign]
     if settings.cors_origins:
         _register_cors(app, settings)
-    if settings.log_level in ("debug", "info"):
-        app.after_request(_log_request)
 
 
 def _register_cors(app: Flask, settings: Settings) -> None:
@@ -71,16 +67,4 @@ def _register_cors(app: Flask, settings: Settings) -> None:
 def _vary_by_origin(answer: Response) -> Response:
     """Also where no origin was allowed: a cache must not give one origin's answer to another (Fetch standard, section 3.3.5)."""
     answer.vary.add("Origin")
-    return answer
-
-
-def _log_request(answer: Response) -> Response:
-    log.info(
-        "request.answered",
-        method=request.method,
-        path=request.path,
-        status=answer.status_code,
-        milliseconds=round((perf_counter() - g.get("began", perf_counter())) * 1000, 2),
-        ip=request.remote_addr,
-    )
     return answer

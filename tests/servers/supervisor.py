@@ -30,6 +30,7 @@ class Order:
     folder: str
     farewell: int = signal.SIGTERM
     identity: dict[str, Any] = field(default_factory=dict)  # user, group, extra_groups as Popen takes them
+    environment: dict[str, str] | None = None  # all of it; None: the test run's own
 
 
 class Supervised:
@@ -49,6 +50,16 @@ class Supervised:
     def alive(self) -> bool:
         return self._keeper.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The server's process id, which is also that of its process group; known once it has started."""
+        return int((self.folder / "pid").read_text())
+
+    @property
+    def code(self) -> int | None:
+        """The server's exit code, 128 and the signal's number if one ended it; None while it runs."""
+        return self._keeper.poll()
+
     def log(self) -> str:
         """The last lines the server wrote: the only witness when it does not come up."""
         return (self.folder / "log").read_text(errors="replace")[-3000:]
@@ -64,7 +75,16 @@ class Supervised:
         """Send a signal that ends the server, and return when it is gone. Its folder stays."""
         if self.alive:
             self.signal(number)
-            self._keeper.wait(timeout=6 * PATIENCE)
+        self.wait()
+
+    def kill_group(self) -> None:
+        """End the server and all its children at once, as a power failure would. Its folder stays."""
+        self.signal(-signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> None:
+        """Return when the server is gone. Its folder stays."""
+        self._keeper.wait(timeout=6 * PATIENCE)
         self._close()
 
     def end(self) -> None:
@@ -103,12 +123,14 @@ def _keep(order: Order) -> int:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,  # both into the log; our own stdout answers the test run
         start_new_session=True,
+        env=order.environment,
         **order.identity,
     )
+    (Path(order.folder) / "pid").write_text(str(child.pid))
 
     def obey() -> None:
         for line in sys.stdin.buffer:
-            child.send_signal(int(line))
+            _send(child, int(line))
             os.write(1, b"sent\n")
         deserted.set()
         _end(child, order.farewell)
@@ -117,7 +139,15 @@ def _keep(order: Order) -> int:
     code = child.wait()
     if deserted.is_set():
         shutil.rmtree(order.folder, ignore_errors=True)
-    return code
+    return code if code >= 0 else 128 - code
+
+
+def _send(child: subprocess.Popen[bytes], number: int) -> None:
+    """A signal to the server; a negative number to its whole group, the workers it has forked included."""
+    if number < 0:
+        os.killpg(child.pid, -number)
+    else:
+        child.send_signal(number)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from rbac_api.web.fields import TEXT, OptionalBody, Text
 class GiverSchema(ma.Schema):
     """Who gave it."""
 
-    id = fields.String(required=True)
+    id = fields.String(required=True, metadata={"example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"})
     username = fields.String(required=True, metadata={"example": "admin"})
 
 
@@ -22,7 +22,7 @@ class AssignmentSchema(ma.Schema):
     mode = fields.String(required=True, validate=validate.Equal("active"), metadata={"example": "active"})
     reason = fields.String(required=True, allow_none=True, metadata={"example": "Covers for Jonas until May"})
     starts_at = fields.DateTime(required=True)
-    expires_at = fields.DateTime(required=True, allow_none=True)
+    expires_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
     assigned_at = fields.DateTime(required=True)
     assigned_by = fields.Nested(
         GiverSchema,

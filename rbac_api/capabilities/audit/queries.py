@@ -22,6 +22,14 @@ def list_events(
     return list(connection.execute(query.where(events.c.seq < after[0]) if after else query))
 
 
+def list_onward(
+    connection: Connection, conditions: list[ColumnElement[bool]], last: int, limit: int
+) -> list[dict[str, Any]]:
+    """Oldest first, from the one behind ``last``."""
+    query = select(events).where(events.c.seq > last, *conditions).order_by(events.c.seq).limit(limit)
+    return [row._asdict() for row in connection.execute(query)]
+
+
 def count_events(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
     return connection.execute(select(func.count()).select_from(events).where(*conditions)).scalar_one()
 
@@ -30,29 +38,25 @@ def newest_event(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one())
 
 
-def stream_events(connection: Connection, conditions: list[ColumnElement[bool]]) -> Iterator[dict[str, Any]]:
-    """Oldest first, a few hundred at a time in memory; the connection must be a streaming one."""
-    for row in connection.execute(select(events).where(*conditions).order_by(events.c.seq)):
-        yield row._asdict()
-
-
 def up_to(seq: int) -> ColumnElement[bool]:
     """Events no newer than this one."""
     return events.c.seq <= seq
 
 
 def stream_chain(connection: Connection) -> Iterator[Mapping[str, Any]]:
-    """Every event, oldest first, as what verification hashes: without trust in what stands in the row.
+    """Every event, oldest first, as what verification hashes: without trust in what stands in the row.  Needs a streaming connection.
 
     SQLite stores whatever it is told to.  So there each column is read as bytes, since neither a time that is none nor text that is
     not UTF-8 may stop the walk before it has named the row.
     """
-    if connection.dialect.name != "sqlite":
-        yield from stream_events(connection, [])
-        return
-    columns = [c if c.name == "seq" else cast(c, LargeBinary).label(c.name) for c in events.c]
-    for row in connection.execute(select(*columns).order_by(events.c.seq)):
-        yield {name: value if name == "seq" else _hashed(name, value) for name, value in row._mapping.items()}
+    raw = connection.dialect.name == "sqlite"
+    columns: list[Any] = list(events.c)
+    if raw:
+        columns = [c if c.name == "seq" else cast(c, LargeBinary).label(c.name) for c in events.c]
+    with connection.execute(select(*columns).order_by(events.c.seq)) as rows:
+        for row in rows:
+            found = row._asdict()
+            yield {n: v if n == "seq" else _hashed(n, v) for n, v in found.items()} if raw else found
 
 
 def _hashed(name: str, stored: bytes | None) -> Any:

@@ -29,6 +29,8 @@ class AuditEvents(MethodView):
     @requires("audit:read")
     @blueprint.arguments(AuditQuery, location="query")
     @blueprint.response(200, AuditEventListSchema)
+    @blueprint.also_as("text/csv", ",".join(service.COLUMNS) + "\r\n")
+    @blueprint.also_as("application/x-ndjson", '{"seq": 42, "action": "assignment.created"}\n')
     @blueprint.operation("list_events", TrailUnavailable)
     def get(self, query: dict[str, Any]) -> Response:
         """Read the audit trail
@@ -47,11 +49,14 @@ class AuditEvents(MethodView):
         return page_answer(service.list_events(current_clearance(), query, page))
 
 
-@blueprint.route("/events/<int:seq>")
+@blueprint.route(f"/events/<int(max={(1 << 63) - 1}):seq>")
 class AuditEvent(MethodView):
     @requires("audit:read")
     @blueprint.response(200, AuditEventSchema)
     @blueprint.operation("get_event", EventNotFound, TrailUnavailable)
     def get(self, seq: int) -> Response:
-        """Read one event"""
+        """Read one event
+
+        With the values before and after, and the hashes that chain it to the event before.
+        """
         return json_answer(service.get_event(current_clearance(), seq))

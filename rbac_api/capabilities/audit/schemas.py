@@ -6,9 +6,10 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.fields import Moment, PageQuery, Text
+from rbac_api.web.fields import Moment, NextCursor, PageQuery, Text, Total
 
 OUTCOMES = ("success", "refused", "failure")
+_ID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
 
 
 class ActorSchema(ma.Schema):
@@ -19,7 +20,7 @@ class ActorSchema(ma.Schema):
         validate=validate.OneOf(("user", "operator", "system", "anonymous")),
         metadata={"example": "user"},
     )
-    id = fields.String(required=True, allow_none=True)
+    id = fields.String(required=True, allow_none=True, metadata={"example": _ID})
     name = fields.String(
         required=True, allow_none=True, metadata={"description": "as it was then", "example": "admin"}
     )
@@ -29,7 +30,7 @@ class TargetSchema(ma.Schema):
     """What it was done to."""
 
     type = fields.String(required=True, allow_none=True, metadata={"example": "user"})
-    id = fields.String(required=True, allow_none=True)
+    id = fields.String(required=True, allow_none=True, metadata={"example": _ID})
     name = fields.String(
         required=True,
         allow_none=True,
@@ -43,13 +44,15 @@ class AuditEventSchema(ma.Schema):
     seq = fields.Integer(required=True, metadata={"example": 42})
     at = fields.DateTime(required=True)
     actor = fields.Nested(ActorSchema, required=True)
-    session_id = fields.String(required=True, allow_none=True)
+    session_id = fields.String(required=True, allow_none=True, metadata={"example": _ID})
     action = fields.String(required=True, metadata={"example": "assignment.created"})
     target = fields.Nested(TargetSchema, required=True)
     outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES), metadata={"example": "success"})
-    reason = fields.String(required=True, allow_none=True)
+    reason = fields.String(required=True, allow_none=True, metadata={"example": "Covers for Jonas until May"})
     before = fields.Dict(
-        required=True, allow_none=True, metadata={"description": "values as they were, never a secret"}
+        required=True,
+        allow_none=True,
+        metadata={"description": "values as they were, never a secret", "example": None},
     )
     after = fields.Dict(
         required=True,
@@ -60,17 +63,19 @@ class AuditEventSchema(ma.Schema):
         },
     )
     ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
-    request_id = fields.String(required=True, allow_none=True)
-    prev_hash = fields.String(required=True)
-    hash = fields.String(required=True)
+    request_id = fields.String(
+        required=True, allow_none=True, metadata={"example": "5f0c2a4e9b1d4c7f8a3e6d2b1c0f9e8d"}
+    )
+    prev_hash = fields.String(required=True, metadata={"example": "9c1f" * 16})
+    hash = fields.String(required=True, metadata={"example": "4be7" * 16})
 
 
 class AuditEventListSchema(ma.Schema):
     """A page of events, newest first."""
 
     items = fields.List(fields.Nested(AuditEventSchema), required=True)
-    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
-    total = fields.Integer(metadata={"description": "with `count=true`: all matching events"})
+    next = NextCursor()
+    total = Total()
 
 
 class AuditQuery(PageQuery):
@@ -78,9 +83,9 @@ class AuditQuery(PageQuery):
 
     actor = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
     action = fields.String(
-        validate=validate.OneOf(sorted(CATALOGUE)), metadata={"example": "assignment.created"}
+        validate=validate.OneOf(sorted(CATALOGUE)), metadata={"description": "what happened"}
     )
     target = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
-    outcome = fields.String(validate=validate.OneOf(OUTCOMES))
+    outcome = fields.String(validate=validate.OneOf(OUTCOMES), metadata={"description": "how it ended"})
     after = Moment(metadata={"description": "events later than this moment"})
     before = Moment(metadata={"description": "events earlier than this moment"})

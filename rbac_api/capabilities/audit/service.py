@@ -24,15 +24,16 @@ COLUMNS = (
     "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id", "target_name", "outcome",
     "reason", "before", "after", "ip", "request_id", "prev_hash", "hash",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # the wide ones count in East Asian editions
 CHUNK = 200
 
 
 def list_events(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
     """Events, newest first."""
     conditions = queries.matching(filters)
-    rows = queries.list_events(clearance.connection, conditions, page.after, page.limit + 1)
-    total = queries.count_events(clearance.connection, conditions) if page.count else None
+    with clearance.work.database.reading() as connection:  # given back before `_note` takes one: nobody waits for two
+        rows = queries.list_events(connection, conditions, page.after, page.limit + 1)
+        total = queries.count_events(connection, conditions) if page.count else None
     found = cut(rows, page, lambda row: (row.seq,), total)
     _note(clearance, "audit.read", filters)
     return Page([describe(row._asdict()) for row in found.items], found.next_key, found.total)
@@ -40,7 +41,8 @@ def list_events(clearance: Clearance, filters: Mapping[str, Any], page: PageRequ
 
 def get_event(clearance: Clearance, seq: int) -> dict[str, Any]:
     """One event by its number."""
-    row: Row[Any] | None = queries.find_event(clearance.connection, seq)
+    with clearance.work.database.reading() as connection:
+        row: Row[Any] | None = queries.find_event(connection, seq)
     if row is None:
         raise EventNotFound()
     _note(clearance, "audit.read", {"seq": seq})
@@ -49,17 +51,19 @@ def get_event(clearance: Clearance, seq: int) -> dict[str, Any]:
 
 def export_events(clearance: Clearance, filters: Mapping[str, Any], form: Form) -> Iterator[bytes]:
     """All matching events present now, oldest first, as a stream of CSV or NDJSON that holds only a few hundred in memory."""
-    newest = queries.newest_event(clearance.connection)
+    newest = trail_length(clearance.work.database)
     _note(clearance, "audit.exported", {**filters, "form": form})
     return stream_events(clearance.work.database, filters, form, newest)
 
 
 def stream_events(database: Database, filters: Mapping[str, Any], form: Form, newest: int) -> Iterator[bytes]:
-    """The stream itself, up to event ``newest``."""
-    write = _csv_lines if form == "csv" else _json_lines
-    with database.streaming() as connection:
-        conditions = [*queries.matching(filters), queries.up_to(newest)]
-        yield from write(queries.stream_events(connection, conditions))
+    """The stream itself, up to event ``newest``.  No connection is held while the reader, who may be slow, takes what was read."""
+    if form == "csv":
+        yield _csv_lines([dict(zip(COLUMNS, COLUMNS, strict=True))])
+    conditions, last = [*queries.matching(filters), queries.up_to(newest)], 0
+    while events := _after(database, conditions, last):
+        yield _csv_lines([_cells(event) for event in events]) if form == "csv" else _json_lines(events)
+        last = events[-1]["seq"]
 
 
 def verify_trail(database: Database, expected: Mapping[int, str], progress: Any = None) -> Verdict:
@@ -100,33 +104,31 @@ def describe(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def defused(cell: Any) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection)."""
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection) and no terminal for an order: what does not print is
+    written out."""
     text = "" if cell is None else str(cell)
-    return "'" + text if text.startswith(_FORMULA) else text
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return "'" + text if text.lstrip().startswith(_FORMULA) else text
 
 
-def _json_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    lines: list[bytes] = []
-    for event in events:
-        lines.append(orjson.dumps(describe(event), option=orjson.OPT_APPEND_NEWLINE))
-        if len(lines) >= CHUNK:
-            yield b"".join(lines)
-            lines.clear()
-    yield b"".join(lines)
+def _after(database: Database, conditions: list[Any], last: int) -> list[dict[str, Any]]:
+    with database.reading() as connection:
+        return queries.list_onward(connection, conditions, last, CHUNK)
 
 
-def _csv_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+def _json_lines(events: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(orjson.dumps(describe(event), option=orjson.OPT_APPEND_NEWLINE) for event in events)
+
+
+def _csv_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")  # RFC 4180
-    writer.writerow(COLUMNS)
-    for number, event in enumerate(events, 1):
-        values = {**event, "at": clock.rfc3339(event["at"])}
-        writer.writerow([defused(values[column]) for column in COLUMNS])
-        if number % CHUNK == 0:
-            yield buffer.getvalue().encode()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue().encode()
+    csv.DictWriter(buffer, COLUMNS, lineterminator="\r\n").writerows(rows)  # RFC 4180
+    return buffer.getvalue().encode()
+
+
+def _cells(event: Mapping[str, Any]) -> dict[str, str]:
+    return {column: defused(value) for column, value in {**event, "at": clock.rfc3339(event["at"])}.items()}
 
 
 def _note(clearance: Clearance, action: str, filters: Mapping[str, Any]) -> None:

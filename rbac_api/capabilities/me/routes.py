@@ -43,7 +43,10 @@ class Me(MethodView):
     @blueprint.response(200, MeSchema)
     @blueprint.operation("update_me")
     def patch(self, body: dict[str, Any]) -> Response:
-        """Change my profile"""
+        """Change my profile
+
+        Only what you send changes. Everything else about your account is for those who manage users.
+        """
         return json_answer(service.update_me(current_clearance(), body))
 
 
@@ -85,6 +88,9 @@ class MySession(MethodView):
     @blueprint.response(204)
     @blueprint.operation("end_my_session", SessionNotFound)
     def delete(self, session_id: Any) -> Response:
-        """End one of my sessions"""
+        """End one of my sessions
+
+        Signs you out there, from the next request on. Ending an ended session changes nothing.
+        """
         sessions.end_own_session(current_clearance(), str(session_id))
         return empty_answer()

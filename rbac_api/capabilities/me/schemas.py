@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from rbac_api.capabilities.sessions.schemas import SessionSchema
 from rbac_api.capabilities.users.schemas import UserSchema
-from rbac_api.web.fields import Body, Email, Text
+from rbac_api.web.fields import OWN_PASSWORD, Body, Email, Text
 
 
 class MeSchema(UserSchema):
@@ -35,5 +35,5 @@ class PasswordChangeSchema(Body):
     new_password = fields.String(
         required=True,
         validate=validate.Length(min=1, max=1024),
-        metadata={"description": "15 to 256 characters", "example": "marble otter quilts the fjord"},
+        metadata=OWN_PASSWORD,
     )

@@ -52,7 +52,9 @@ def _looked(name: str, look: Callable[[Clearance], Finding], clearance: Clearanc
     try:
         return look(clearance)
     except ServiceError as fault:
-        return Finding(name, False, fault.detail, "The sentence above says what to do.")
+        return Finding(name, False, fault.detail, "Do what it says, then ask again.")
+    except ValueError as fault:
+        return Finding(name, False, f"a row cannot be read: {fault}", "Run `flask rbac audit verify`.")
 
 
 def _private_files(settings: Settings) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ class Health(MethodView):
     def get(self) -> Response:
         """Is the process up
 
-        Asks nothing else; see *get_readiness* for whether it can serve.
+        Asks nothing else; whether it can serve is said by `GET /readyz`.
         """
         return json_answer({"status": "ok", "version": VERSION})
 

@@ -11,6 +11,15 @@ class PasswordRefused(Invalid):
     default_detail = (
         "Choose another password: 15 to 256 characters, not a common one and not made of the user's name."
     )
+    example = {  # noqa: RUF012
+        "errors": [
+            {
+                "pointer": "/new_password",
+                "code": "password.too_short",
+                "detail": "Use at least 15 characters; 8 were given.",
+            }
+        ]
+    }
 
 
 class HasherBusy(Unavailable):

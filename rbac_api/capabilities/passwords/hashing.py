@@ -30,7 +30,9 @@ from rbac_api.web.metrics import HASH_QUEUE
 
 SCHEME = "p1$"  # keyed pre-hash with the pepper derived from the instance secret, then bcrypt
 NICENESS = 10
-_STORED = re.compile(r"p1\$(\$2b\$(\d\d)\$[./A-Za-z0-9]{53})")
+_STORED = re.compile(
+    r"p1\$(\$2b\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53})"
+)  # costlier ones than any we make are not tried
 T = TypeVar("T")
 
 
@@ -80,14 +82,11 @@ class Hasher:
         """Compare within a slot.  However it fails, exactly one hash at the configured cost is computed."""
         prehash = self._prehash(password)
         known = _STORED.fullmatch(stored or "")
-        if known is None:
+        found = self._run(lambda: _compare(prehash, known[1])) if known else None
+        outdated = known is not None and int(known[2]) != self.cost
+        if found is None or (outdated and not found):
             self._run(lambda: bcrypt.checkpw(prehash, self._dummy))
-            return Check(False)
-        outdated = int(known[2]) != self.cost
-        fits = self._run(lambda: bcrypt.checkpw(prehash, known[1].encode()))
-        if outdated and not fits:
-            self._run(lambda: bcrypt.checkpw(prehash, self._dummy))
-        return Check(fits, outdated)
+        return Check(bool(found), outdated)
 
     def close(self) -> None:
         """End the threads."""
@@ -105,6 +104,14 @@ def hasher() -> Hasher:
     """The hasher of the application being served."""
     found: Hasher = current_app.extensions["rbac-hasher"]
     return found
+
+
+def _compare(prehash: bytes, known: str) -> bool | None:
+    """Whether the hash was made of this; None if bcrypt calls it damaged, which it finds out before it computes anything."""
+    try:
+        return bcrypt.checkpw(prehash, known.encode())
+    except ValueError:
+        return None
 
 
 def _be_nice() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import unicodedata
 from functools import cache
 from importlib.resources import files
@@ -13,6 +14,8 @@ from rbac_api.errors import Fault
 
 SHORTEST, LONGEST = 15, 256
 SHORTEST_NAME = 4  # shorter names occur by chance in honest passphrases
+SHORTEST_REST = 8  # characters, separators apart, that must be left when the name is taken away
+LONGEST_PIECE = 5
 
 __all__ = [
     "LONGEST",
@@ -45,8 +48,10 @@ def password_problem(password: str, username: str) -> tuple[str, str] | None:
     if length > LONGEST:
         return "password.too_long", f"Use at most {LONGEST} characters; {length} were given."
     folded = _folded(password)
-    if folded in common_passwords() or len(set(folded)) < 4:
+    if folded in common_passwords():
         return "password.common", "This password is in a list that attackers try first. Choose another."
+    if _repeats(folded):
+        return "password.repeats", "This password only repeats a short piece. Choose another."
     if _made_of(folded, _folded(username)):
         return "password.own_name", "This password is made of the user's own name. Choose another."
     return None
@@ -63,10 +68,21 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
+def _repeats(password: str) -> bool:
+    """Whether it is one piece of a few characters over and over: whoever guesses the piece has it all."""
+    return any(
+        password == (password[:length] * len(password))[: len(password)]
+        for length in range(1, LONGEST_PIECE + 1)
+    )
+
+
 def _made_of(password: str, name: str) -> bool:
-    """Whether taking the name away (also its parts and its reverse) leaves too little to be a secret."""
-    parts = [name, name[::-1], *name.replace("-", ".").replace("_", ".").replace(" ", ".").split(".")]
-    for part in sorted(set(parts), key=len, reverse=True):
-        if len(part) >= SHORTEST_NAME:
-            password = password.replace(part, "")
-    return len(set(password)) < 6
+    """Whether taking the name away (also its parts, and all of them backwards) leaves too little to be a secret.
+
+    A password in which the name does not occur is never made of it, however few different characters it has.
+    """
+    parts = {part for part in (name, *re.split(r"[\W_]+", name)) if len(part) >= SHORTEST_NAME}
+    rest = password
+    for part in sorted(parts | {part[::-1] for part in parts}, key=lambda part: (-len(part), part)):
+        rest = rest.replace(part, " ")
+    return rest != password and len(re.sub(r"[\s._-]+", "", rest)) < SHORTEST_REST

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields
 
-from rbac_api.web.fields import TEXT, Body, PermissionName, Text
+from rbac_api.web.fields import TEXT, Body, NextCursor, PermissionName, Text, Total
 
 
 class PermissionSchema(ma.Schema):
@@ -23,8 +23,8 @@ class PermissionListSchema(ma.Schema):
     """A page of permissions, by name."""
 
     items = fields.List(fields.Nested(PermissionSchema), required=True)
-    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
-    total = fields.Integer(metadata={"description": "with `count=true`: all of them"})
+    next = NextCursor()
+    total = Total()
 
 
 class PermissionCreateSchema(Body):

@@ -81,9 +81,18 @@ def reconcile_permission(clearance: Clearance, name: str, description: str) -> b
     if present is None:
         create_permission(clearance, name, description, system=True)
         return True
-    if present.system and present.description == description:
+    wanted = {"system": True, "description": description}
+    before = {key: present._asdict()[key] for key in wanted}
+    if before == wanted:
         return False
-    queries.update_permission(clearance.connection, present.id, {"system": True, "description": description})
+    queries.update_permission(clearance.connection, present.id, wanted)
+    clearance.record(
+        "permission.updated",
+        Target("permission", name, name),
+        reason="restored to what is built in",
+        before=before,
+        after=wanted,
+    )
     return True
 
 

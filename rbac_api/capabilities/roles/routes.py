@@ -144,7 +144,10 @@ class RolePermission(MethodView):
         "withdraw_permission", RoleNotFound, PermissionNotFound, GrantNotFound, RoleBuiltIn, TargetStronger
     )
     def delete(self, role: str, permission: str) -> Response:
-        """Take a permission out of a role"""
+        """Take a permission out of a role
+
+        Nobody has it through this role any more, from the next request on. What the role inherits stays.
+        """
         service.withdraw_permission(current_clearance(), role, permission)
         return empty_answer()
 
@@ -171,6 +174,9 @@ class RoleInheritance(MethodView):
         "disinherit_role", RoleNotFound, InheritanceNotFound, RoleBuiltIn, TargetStronger, LastAdministrator
     )
     def delete(self, role: str, junior: str) -> Response:
-        """End an inheritance"""
+        """End an inheritance
+
+        The role no longer holds what the other does, unless it does so on another way.
+        """
         service.disinherit_role(current_clearance(), role, junior)
         return empty_answer()

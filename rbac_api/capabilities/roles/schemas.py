@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import TEXT, Body, Flag, PermissionName, RoleName, Text
+from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, RoleName, Text, Total
 
 
 class RoleSchema(ma.Schema):
@@ -37,8 +37,8 @@ class RoleListSchema(ma.Schema):
     """A page of roles, by name."""
 
     items = fields.List(fields.Nested(RoleSchema), required=True)
-    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
-    total = fields.Integer(metadata={"description": "with `count=true`: all of them"})
+    next = NextCursor()
+    total = Total()
 
 
 class RoleCreateSchema(Body):

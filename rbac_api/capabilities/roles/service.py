@@ -36,14 +36,18 @@ def list_roles(clearance: Clearance, page: PageRequest) -> Page:
     """All roles, by name, with what they hold directly and effectively."""
     rows = queries.list_roles(clearance.connection, page.after, page.limit + 1)
     total = queries.count_roles(clearance.connection) if page.count else None
-    found, graph = cut(rows, page, lambda row: (row.name,), total), clearance.graph()
-    return Page([describe(row, graph) for row in found.items], found.next_key, found.total)
+    found, graph = cut(rows, page, lambda row: (row.name,), total), clearance.changed_graph()
+    items = [describe(row, graph) for row in found.items if row.name in graph.roles]  # not deleted meanwhile
+    return Page(items, found.next_key, found.total)
 
 
 def get_role(clearance: Clearance, name: str) -> tuple[dict[str, Any], int]:
     """One role and the row's version."""
+    graph = clearance.changed_graph()
     role = find_role(clearance.connection, name)
-    return describe(role, clearance.changed_graph()), role.version
+    if name not in graph.roles:
+        raise _unknown(name)  # created at this very moment
+    return describe(role, graph), role.version
 
 
 def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
@@ -99,15 +103,17 @@ def update_role(
 
 
 def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force: bool) -> None:
-    """End a role.  409 ``role.in_use`` while held or inherited, unless forced: then every holder loses it, with an event each."""
+    """End a role.  409 ``role.in_use`` while held or inherited, unless forced: then every holder loses it, with an event each, and the
+    caller must be allowed to act on each of them."""
     role = find_role(clearance.connection, name)
     graph = clearance.graph()
     require_match(tags, describe(role, graph), role.version)
     _require_changeable(clearance, role)
     affected = _affected(clearance, graph, name)
-    inherited = any(name in juniors for juniors in graph.juniors.values())
-    if (affected or inherited) and not force:
+    seniors = [senior for senior, juniors in graph.juniors.items() if name in juniors]
+    if (affected or seniors) and not force:
         raise RoleInUse()
+    _require_outranks_losers(clearance, role, seniors)
     before = {
         **tracked("roles", role._asdict()),
         "permissions": sorted(graph.roles[name].permissions),
@@ -216,8 +222,12 @@ def find_role(connection: Connection, name: str) -> Row[Any]:
     """The row; 404 for an unknown or deleted role."""
     role = queries.find_role(connection, name)
     if role is None:
-        raise RoleNotFound(f"There is no role {name[:64]}. List them with GET /v1/roles.")
+        raise _unknown(name)
     return role
+
+
+def _unknown(name: str) -> RoleNotFound:
+    return RoleNotFound(f"There is no role {name[:64]}. List them with GET /v1/roles.")
 
 
 def describe(row: Row[Any], graph: RoleGraph) -> dict[str, Any]:
@@ -239,6 +249,14 @@ def _require_changeable(clearance: Clearance, role: Row[Any]) -> None:
     clearance.require_outranks(clearance.graph().effective[role.name], f"The role {role.name}")
     if role.system:
         raise RoleBuiltIn()
+
+
+def _require_outranks_losers(clearance: Clearance, role: Row[Any], seniors: list[str]) -> None:
+    """Deleting a role takes it from its holders and from the roles that inherit it: from nobody who holds more than the caller."""
+    for senior in seniors:
+        clearance.require_outranks(clearance.graph().effective[senior], f"The role {senior}")
+    for holder in queries.list_holders(clearance.connection, [role.id], clock.now()):
+        clearance.require_outranks_user(holder.id, holder.username)
 
 
 def _write(clearance: Clearance, role: Row[Any], values: dict[str, Any]) -> None:

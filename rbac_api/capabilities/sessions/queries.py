@@ -31,6 +31,11 @@ def is_active(now: datetime) -> ColumnElement[bool]:
     )
 
 
+def is_listed(since: datetime) -> ColumnElement[bool]:
+    """The condition under which a session, active or ended, is still shown: it did not end before ``since``."""
+    return func.coalesce(sessions.c.ended_at, sessions.c.idle_expires_at) > since
+
+
 def end_sessions(
     connection: Connection, condition: ColumnElement[bool], now: datetime, by: str | None, reason: str
 ) -> list[str]:

@@ -50,7 +50,10 @@ class Session(MethodView):
     @blueprint.response(200, SessionSchema)
     @blueprint.operation("get_session", SessionNotFound)
     def get(self, session_id: Any) -> Response:
-        """Read one session"""
+        """Read one session
+
+        Active or ended: since when, from where, with which app, and how it ended.
+        """
         return json_answer(service.get_session(current_clearance(), str(session_id)))
 
     @requires("sessions:revoke")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import Moment, PageQuery, RoleName, Text
+from rbac_api.web.fields import Moment, NextCursor, PageQuery, RoleName, Text, Total
 
 STATES = ("active", "ended")
 REASONS = (
@@ -45,17 +45,20 @@ class SessionSchema(ma.Schema):
     ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
     user_agent = fields.String(required=True, allow_none=True, metadata={"example": "Mozilla/5.0"})
     client_id = fields.String(required=True, metadata={"example": "first-party"})
-    ended_at = fields.DateTime(required=True, allow_none=True)
+    ended_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
     ended_by = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "id of the user who ended it; empty for deadlines and detections"},
+        metadata={
+            "description": "id of the user who ended it; empty for deadlines and detections",
+            "example": None,
+        },
     )
     end_reason = fields.String(
         required=True,
         allow_none=True,
         validate=validate.OneOf((*REASONS, None)),
-        metadata={"example": "logout"},
+        metadata={"example": None},
     )
 
 
@@ -63,13 +66,14 @@ class OwnSessionSchema(SessionSchema):
     """One of your own sign-ins."""
 
     current = fields.Boolean(
-        required=True, metadata={"description": "whether it is the session of this request"}
+        required=True,
+        metadata={"description": "whether it is the session of this request", "example": True},
     )
 
 
 class _ListSchema(ma.Schema):
-    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
-    total = fields.Integer(metadata={"description": "with `count=true`: all matching rows"})
+    next = NextCursor()
+    total = Total()
 
 
 class SessionListSchema(_ListSchema):
@@ -92,8 +96,12 @@ class RefreshTokenSchema(ma.Schema):
     issued_at = fields.DateTime(required=True)
     expires_at = fields.DateTime(required=True)
     spent_at = fields.DateTime(required=True, allow_none=True)
-    replaced_by = fields.String(required=True, allow_none=True)
-    ip = fields.String(required=True, allow_none=True)
+    replaced_by = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "`jti` of its successor", "example": "0198c0de-9b02-7c1a-8f55-6e0d4c3b2a19"},
+    )
+    ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
 
 
 class RefreshTokenListSchema(_ListSchema):
@@ -105,9 +113,13 @@ class RefreshTokenListSchema(_ListSchema):
 class SessionQuery(PageQuery):
     """Which sessions."""
 
-    state = fields.String(load_default="active", validate=validate.OneOf((*STATES, "all")))
+    state = fields.String(
+        load_default="active",
+        validate=validate.OneOf((*STATES, "all")),
+        metadata={"description": "active ones unless you say otherwise"},
+    )
     user = Text(longest=128, shortest=1, metadata={"description": "a user's id or username"})
     role = RoleName(metadata={"description": "effectively held by the user"})
-    ip = Text(longest=64, shortest=1)
-    created_after = Moment()
-    created_before = Moment()
+    ip = Text(longest=64, shortest=1, metadata={"description": "address signed in from"})
+    created_after = Moment(metadata={"description": "begun later than this moment"})
+    created_before = Moment(metadata={"description": "begun earlier than this moment"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +12,17 @@ from sqlalchemy import ColumnElement, Connection, Row
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.errors import SessionNotFound
+from rbac_api.database.constraints import Clash
 from rbac_api.database.tables import sessions, users
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import canonical
 from rbac_api.guard.clearance import Clearance
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target
+from rbac_api.web.fields import UUID
 from rbac_api.web.pagination import Page, PageRequest, cut
+
+_ID = re.compile(UUID, re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,8 @@ class Origin:
 def begin_session(connection: Connection, settings: Settings, user_id: str, origin: Origin) -> Grip:
     """A new session with its first refresh token, generation 1; ids are always new (no fixation)."""
     now = clock.now()
-    absolute = now + timedelta(seconds=settings.session_seconds)
-    idle = min(now + timedelta(seconds=settings.refresh_token_seconds), absolute)
+    absolute = _deadline(now, settings.session_seconds)
+    idle = min(_deadline(now, settings.refresh_token_seconds), absolute)
     session_id = new_id()
     row = {
         "id": session_id, "user_id": user_id, "client_id": origin.client_id, "created_at": now, "last_seen_at": now,
@@ -62,15 +67,19 @@ def begin_session(connection: Connection, settings: Settings, user_id: str, orig
 
 def rotate(
     connection: Connection, settings: Settings, session: Row[Any], spent: Row[Any], ip: str | None
-) -> Grip | None:
-    """Exchange an unspent token of a live session for its successor; None if somebody was quicker or the session ended meanwhile."""
+) -> Grip:
+    """Exchange an unspent token of a live session for its successor.
+
+    If it is no longer so, since somebody was quicker: ``Clash``, nothing changed, and a repetition gets the same successor.
+    """
     now = clock.now()
-    idle = min(now + timedelta(seconds=settings.refresh_token_seconds), session.absolute_expires_at)
+    idle = min(_deadline(now, settings.refresh_token_seconds), session.absolute_expires_at)
     successor = new_id()
-    if not queries.spend_refresh_token(connection, spent.jti, now, successor):
-        return None
-    if not queries.touch_session(connection, session.id, spent.generation, now, idle):
-        return None
+    if not (
+        queries.touch_session(connection, session.id, spent.generation, now, idle)
+        and queries.spend_refresh_token(connection, spent.jti, now, successor)
+    ):
+        raise Clash(internal=f"generation {spent.generation} of session {session.id} was exchanged meanwhile")
     grip = Grip(
         session.id,
         session.user_id,
@@ -221,17 +230,13 @@ def _page(clearance: Clearance, conditions: list[ColumnElement[bool]], page: Pag
 
 def _conditions(clearance: Clearance, filters: dict[str, Any]) -> list[ColumnElement[bool]]:
     now = clock.now()
-    active, listed = queries.is_active(now), now - timedelta(days=clearance.settings.retention_days)
-    states = {
-        "active": active,
-        "ended": ~active & (sessions.c.last_seen_at > listed),
-        "all": active | (sessions.c.last_seen_at > listed),
-    }
+    active = queries.is_active(now)
+    listed = queries.is_listed(now - timedelta(days=clearance.settings.retention_days))
+    states = {"active": active, "ended": ~active & listed, "all": listed}
     found = [states[filters.get("state", "active")]]
     if user := filters.get("user"):
-        found.append(
-            (sessions.c.user_id == user) if _is_id(user) else (users.c.username_canonical == canonical(user))
-        )
+        named = users.c.username_canonical == canonical(user)
+        found.append(named | (sessions.c.user_id == user.lower()) if _ID.fullmatch(user) else named)
     if role := filters.get("role"):
         found.append(queries.holds_role(clearance.graph().seniors(role), now))
     if ip := filters.get("ip"):
@@ -243,8 +248,9 @@ def _conditions(clearance: Clearance, filters: dict[str, Any]) -> list[ColumnEle
     return found
 
 
-def _is_id(text: str) -> bool:
-    return len(text) == 36 and text.count("-") == 4
+def _deadline(now: datetime, seconds: int) -> datetime:
+    """In whole seconds, as ``exp`` is: the list must say that a session ends when its refresh token does."""
+    return (now + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
 def _add_token(connection: Connection, grip: Grip, ip: str | None) -> None:

@@ -45,14 +45,3 @@ def clear_failures(connection: Connection, digest: str) -> None:
 def clear_old_failures(connection: Connection, before: datetime) -> None:
     """Counts that nobody added to for long; they would otherwise collect for every name ever mistyped."""
     connection.execute(delete(attempts).where(attempts.c.last_failed_at < before))
-
-
-def note_signin(connection: Connection, user_id: str, old_hash: str, now: datetime, new_hash: str) -> bool:
-    """Note the time and put an upgraded hash in place, if the password is still the one that was checked."""
-    mine = (users.c.id == user_id, users.c.password_hash == old_hash, users.c.status == "active")
-    return (
-        connection.execute(
-            update(users).where(*mine).values(last_login_at=now, password_hash=new_hash)
-        ).rowcount
-        == 1
-    )

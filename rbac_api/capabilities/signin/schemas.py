@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import Body, OptionalBody, Text
+from rbac_api.web.fields import OWN_PASSWORD, Body, OptionalBody, Text
 
 _SHOWN = "<token>"
 
@@ -70,5 +70,5 @@ class PasswordSetupUseSchema(Body):
     new_password = fields.String(
         required=True,
         validate=validate.Length(min=1, max=1024),
-        metadata={"description": "15 to 256 characters", "example": "marble otter quilts the fjord"},
+        metadata=OWN_PASSWORD,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import Grip, Origin
 from rbac_api.capabilities.signin import queries
 from rbac_api.capabilities.signin.errors import LoginFailed
+from rbac_api.capabilities.users.service import note_signin
+from rbac_api.database.constraints import Clash
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import effective_roles
 from rbac_api.decision.names import canonical
@@ -32,6 +35,7 @@ from rbac_api.web.metrics import REFRESHES, SIGNINS
 
 LONGEST_DELAY = 60
 FORGET_FAILURES = timedelta(days=1)
+TRIES = 2  # the account may change while we hash: a parallel sign-in upgrades the hash, or somebody disables her
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,10 @@ class Account:
     @property
     def password_hash(self) -> str | None:
         """The hash to compare with; None (so that a dummy is compared) if the attempt cannot succeed anyway."""
-        return self.row.password_hash if self.row is not None and not self.blocked else None
+        if self.row is None or self.row.status != "active" or self.blocked:
+            return None
+        password_hash: str | None = self.row.password_hash
+        return password_hash
 
     def failure(self) -> str:
         """Why an attempt failed, for the trail alone."""
@@ -61,19 +68,26 @@ class Account:
 
 def login(clearance: Clearance, username: str, password: str, origin: Origin) -> dict[str, Any]:
     """Tokens for a name and password, or ``LoginFailed``; no connection is held while hashing."""
-    with hasher().slot():  # whoever is in the slot sees every failure counted before: parallel guesses do not slip past the limit
-        account = _look_up(clearance, username)
-        check = hasher().check(password, account.password_hash)
-        if not check.fits or account.row is None or account.row.status != "active":
-            _note_failure(clearance, account)
-            raise LoginFailed()
-    password_hash = hasher().hash(password) if check.outdated else account.row.password_hash
-    return _begin(clearance, account, account.row, password_hash, origin)
+    for _ in range(TRIES):
+        account, row, outdated = _prove(clearance, username, password)
+        password_hash = hasher().hash(password) if outdated else row.password_hash
+        with clearance.work.database.writing() as connection:
+            clearance.snapshot.catch_up(connection)
+            if note_signin(connection, row, password_hash):
+                return _begin(clearance, connection, account, row, origin)
+    raise LoginFailed()
 
 
 def refresh(clearance: Clearance, text: str, origin: Origin) -> dict[str, Any]:
     """Exchange a refresh token (RFC 9700 section 4.14.2).  One token, one successor; a copy that comes late ends the session."""
+    clearance.snapshot.freshen()  # the keys, before one is looked up
     token = current_guard().bearer.read(text, "refresh")
+    with suppress(Clash):
+        return _refresh_once(clearance, token, origin)
+    return _refresh_once(clearance, token, origin)  # whoever was quicker has the same successor
+
+
+def _refresh_once(clearance: Clearance, token: Token, origin: Origin) -> dict[str, Any]:
     with clearance.work.database.writing() as connection:
         clearance.snapshot.catch_up(connection)
         grip, outcome = _exchange(clearance, connection, token, origin)
@@ -92,6 +106,17 @@ def logout(clearance: Clearance) -> None:
 def forget_failures(clearance: Clearance, username: str) -> None:
     """Lift the delay or lock that failed sign-ins have put on an account."""
     queries.clear_failures(clearance.connection, _name_digest(clearance.settings, canonical(username)))
+
+
+def _prove(clearance: Clearance, username: str, password: str) -> tuple[Account, Row[Any], bool]:
+    """The account whose password this is, its row, and whether its hash is of an old make; ``LoginFailed``, counted, otherwise."""
+    with hasher().slot():  # whoever is in the slot sees every failure counted before: parallel guesses do not slip past the limit
+        account = _look_up(clearance, username)
+        check = hasher().check(password, account.password_hash)
+        if check.fits and account.row is not None and account.row.status == "active":
+            return account, account.row, check.outdated
+        _note_failure(clearance, account)
+        raise LoginFailed()
 
 
 def _look_up(clearance: Clearance, username: str) -> Account:
@@ -152,11 +177,8 @@ def blocking(settings: Settings, failures: int) -> int:
 
 
 def _begin(
-    clearance: Clearance, account: Account, row: Row[Any], password_hash: str, origin: Origin
+    clearance: Clearance, connection: Connection, account: Account, row: Row[Any], origin: Origin
 ) -> dict[str, Any]:
-    connection = clearance.connection
-    if not queries.note_signin(connection, row.id, row.password_hash, clock.now(), password_hash):
-        raise LoginFailed()  # disabled, deleted, or given another password while we hashed
     if account.failures:
         queries.clear_failures(connection, account.digest)
     grip = sessions.begin_session(connection, clearance.settings, row.id, origin)
@@ -191,13 +213,11 @@ def _exchange(
         raise TokenExpired()
     if spent.spent_at is None:
         grip = sessions.rotate(connection, clearance.settings, session, spent, origin.ip)
-        if grip is not None:
-            _record_rotation(clearance, connection, session, grip)
-            return grip, "rotated"
-    else:
-        grip = sessions.same_successor(connection, clearance.settings, session, spent)
-        if grip is not None:
-            return grip, "repeated"
+        _record_rotation(clearance, connection, session, grip)
+        return grip, "rotated"
+    same = sessions.same_successor(connection, clearance.settings, session, spent)
+    if same is not None:
+        return same, "repeated"
     _end_for_reuse(clearance, connection, session, spent)
     return None, "reused"
 
@@ -246,6 +266,7 @@ def _user_actor(clearance: Clearance, session: Row[Any]) -> Actor:
 
 def _tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
     """Sign both tokens on the state of this transaction: roles are read anew each time, never widened by a request."""
+    clearance.snapshot.keyring.keys(connection)  # a second connection could wait for ever on those who wait for this one's lock
     now = clock.now()
     subject = standing.get_subject(connection, grip.user_id, now)
     roles = tuple(role.role for role in effective_roles(clearance.snapshot.graph(connection), subject, now))

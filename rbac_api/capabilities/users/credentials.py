@@ -7,7 +7,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from rbac_api import clock
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
@@ -107,6 +107,13 @@ def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
     ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "admin")
     facts = {"password_temporary": True, "sessions_ended": len(ended)}
     clearance.record("admin.recovered", Target("user", user.id, user.username), after=facts)
+
+
+def note_signin(connection: Connection, checked: Row[Any], password_hash: str) -> bool:
+    """Note the time of a sign-in and put an upgraded hash in place; False if, since ``checked`` was read, she was disabled or deleted
+    or got another password."""
+    values = {"last_login_at": clock.now(), "password_hash": password_hash}
+    return queries.note_signin(connection, checked.id, checked.password_hash, values)
 
 
 def _digest(token: str) -> str:

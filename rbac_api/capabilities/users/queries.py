@@ -38,6 +38,12 @@ def update_user(connection: Connection, user_id: str, version: int, values: dict
     return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
 
 
+def note_signin(connection: Connection, user_id: str, old_hash: str, values: dict[str, Any]) -> bool:
+    """Change the row of somebody who signed in, if the password is still the one that was checked."""
+    mine = (users.c.id == user_id, users.c.password_hash == old_hash, users.c.status == "active")
+    return connection.execute(update(users).where(*mine).values(values)).rowcount == 1
+
+
 def raise_authorization_version(connection: Connection, user_ids: list[str], now: datetime) -> None:
     """What these users may do has changed."""
     raised = {

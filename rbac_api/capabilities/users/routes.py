@@ -34,6 +34,7 @@ from rbac_api.web.pagination import page_answer, page_request
 blueprint = Blueprint(
     "users", __name__, url_prefix="/v1/users", tag="Users", description="People and their accounts."
 )
+_NEW = {"username": "ingrid.solberg", "email": "ingrid.solberg@example.com", "display_name": "Ingrid Solberg"}
 
 
 @blueprint.route("")
@@ -52,7 +53,7 @@ class Users(MethodView):
 
     @requires("users:create")
     @blueprint.tagged
-    @blueprint.arguments(UserCreateSchema)
+    @blueprint.arguments(UserCreateSchema, example=_NEW)
     @blueprint.response(201, CreatedUserSchema)
     @blueprint.operation("create_user", UsernameTaken, PasswordRefused, HasherBusy, *REPEATABLE)
     def post(self, body: dict[str, Any]) -> Response:
@@ -83,7 +84,7 @@ class User(MethodView):
     @requires("users:update")
     @blueprint.tagged
     @blueprint.conditional
-    @blueprint.arguments(UserPatchSchema)
+    @blueprint.arguments(UserPatchSchema, example={"display_name": "Ingrid Solberg Nilsen"})
     @blueprint.response(200, UserSchema)
     @blueprint.operation("update_user", UserNotFound, TargetStronger, LastAdministrator)
     def patch(self, body: dict[str, Any], user_id: Any) -> Response:
@@ -118,7 +119,7 @@ class PasswordReset(MethodView):
         """Reset a user's password
 
         The old password stops working, every session ends, and a single-use setup token is shown this once: hand it to the person, who
-        chooses a new password with *set_password*.
+        chooses a new password with `POST /v1/auth/password-setup`.
         """
         return created_answer(
             service.reset_password(current_clearance(), str(user_id)), f"/v1/users/{user_id}"
@@ -132,7 +133,10 @@ class UserSessions(MethodView):
     @blueprint.response(200, SessionListSchema)
     @blueprint.operation("list_user_sessions", UserNotFound)
     def get(self, query: dict[str, Any], user_id: Any) -> Response:
-        """List a user's active sessions"""
+        """List a user's active sessions
+
+        Newest first. Ended ones are found by `GET /v1/sessions` with `user` and `state=ended`.
+        """
         page = page_request(query)
         service.get_user(current_clearance(), str(user_id))
         return page_answer(sessions.list_sessions(current_clearance(), {"user": str(user_id)}, page))
@@ -141,6 +145,9 @@ class UserSessions(MethodView):
     @blueprint.response(204)
     @blueprint.operation("end_user_sessions", UserNotFound, TargetStronger)
     def delete(self, user_id: Any) -> Response:
-        """Revoke all of a user's sessions"""
+        """Revoke all of a user's sessions
+
+        She is signed out everywhere, from the next request on; she may sign in again.
+        """
         service.end_user_sessions(current_clearance(), str(user_id))
         return empty_answer()

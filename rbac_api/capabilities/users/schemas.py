@@ -5,7 +5,17 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import Body, Email, Moment, PageQuery, RoleName, Text
+from rbac_api.web.fields import (
+    OWN_PASSWORD,
+    Body,
+    Email,
+    Moment,
+    NextCursor,
+    PageQuery,
+    RoleName,
+    Text,
+    Total,
+)
 
 STATUSES = ("active", "disabled")
 _ID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
@@ -20,7 +30,7 @@ class UserSchema(ma.Schema):
     display_name = fields.String(required=True, allow_none=True, metadata={"example": "Ingrid Solberg"})
     status = fields.String(required=True, validate=validate.OneOf(STATUSES), metadata={"example": "active"})
     password_change_required = fields.Boolean(
-        required=True, metadata={"description": "her password was chosen by somebody else"}
+        required=True, metadata={"description": "her password was chosen by somebody else", "example": False}
     )
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
@@ -44,8 +54,8 @@ class UserListSchema(ma.Schema):
     """A page of users, by username."""
 
     items = fields.List(fields.Nested(UserSchema), required=True)
-    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor of the next page"})
-    total = fields.Integer(metadata={"description": "with `count=true`: all matching rows"})
+    next = NextCursor()
+    total = Total()
 
 
 class UserCreateSchema(Body):
@@ -62,8 +72,8 @@ class UserCreateSchema(Body):
     password = fields.String(
         validate=validate.Length(max=1024),
         metadata={
+            **OWN_PASSWORD,
             "description": "15 to 256 characters, temporary; without it the answer holds a setup token",
-            "example": "marble otter quilts the fjord",
         },
     )
 
@@ -75,7 +85,7 @@ class UserPatchSchema(Body):
     display_name = Text(longest=256, allow_none=True, metadata={"example": "Ingrid Solberg"})
     status = fields.String(
         validate=validate.OneOf(STATUSES),
-        metadata={"description": "`disabled` ends every session", "example": "disabled"},
+        metadata={"description": "`disabled` ends every session", "example": "active"},
     )
 
 
@@ -83,6 +93,6 @@ class UserQuery(PageQuery):
     """Which users."""
 
     q = Text(longest=128, shortest=1, metadata={"description": "beginning of username or e-mail address"})
-    status = fields.String(validate=validate.OneOf(STATUSES))
+    status = fields.String(validate=validate.OneOf(STATUSES), metadata={"description": "of the account"})
     role = RoleName(metadata={"description": "effectively held"})
-    created_after = Moment()
+    created_after = Moment(metadata={"description": "created later than this moment"})

@@ -14,6 +14,7 @@ from rbac_api.capabilities.sessions.service import close_user_sessions
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.credentials import (
     issue_setup,
+    note_signin,
     reset_password,
     restore_access,
     set_password,
@@ -47,6 +48,7 @@ __all__ = [
     "list_users",
     "no_users",
     "note_authority_change",
+    "note_signin",
     "reset_password",
     "restore_access",
     "set_password",

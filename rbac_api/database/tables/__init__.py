@@ -1,6 +1,7 @@
 """One file per table.  Importing this package fills ``metadata``, which migrations and the drift test compare with the database."""
 
 from rbac_api.database.tables.assignments import assignments
+from rbac_api.database.tables.followers import followers
 from rbac_api.database.tables.idempotency_keys import idempotency_keys
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.tables.password_setups import password_setups
@@ -17,6 +18,7 @@ from rbac_api.database.tables.users import users
 
 __all__ = [
     "assignments",
+    "followers",
     "idempotency_keys",
     "metadata",
     "password_setups",

@@ -1,0 +1,82 @@
+"""Whether the text of one setting is what it must be.  Says what is wrong in words, never with the text itself."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from limits import parse_many
+
+DATABASES = ("sqlite:////", "postgresql://", "postgres://", "postgresql+psycopg://")
+STORES = ("redis://", "rediss://", "unix://")
+SHORTEST_RSA = 2048
+
+
+def is_origin(text: str) -> bool:
+    """``scheme://host[:port]`` and nothing else (RFC 6454 section 6.2)."""
+    parts = _web_address(text)
+    return parts is not None and text.lower() == f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def is_issuer(text: str) -> bool:
+    """An http or https address without query and fragment (RFC 8414 section 2)."""
+    parts = _web_address(text)
+    return parts is not None and "?" not in text and "#" not in text
+
+
+def is_database(text: str) -> bool:
+    """An address of PostgreSQL, or of an SQLite file by its absolute path."""
+    return text.startswith(DATABASES) and _split(text) is not None
+
+
+def is_store(text: str) -> bool:
+    """An address of Redis or Valkey."""
+    return text.startswith(STORES) and _split(text) is not None
+
+
+def is_limit(text: str) -> bool:
+    """Flask-Limiter's notation, for instance ``30 per minute; 200 per hour``; a limit of none would let nobody in."""
+    try:
+        return all(limit.amount > 0 for limit in parse_many(text))
+    except ValueError:
+        return False
+
+
+def pem_problem(pem: bytes, algorithm: str) -> str | None:
+    """What keeps a text from being the private key of an algorithm; None if it is one."""
+    try:
+        private: Any = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "is not an unencrypted private key in PEM"
+    if not _fits(private, algorithm):
+        return f"is not a key for {algorithm} (RS256 needs RSA of {SHORTEST_RSA} bits or more, ES256 the curve P-256)"
+    return None
+
+
+def _fits(private: Any, algorithm: str) -> bool:
+    if algorithm == "EdDSA":
+        return isinstance(private, ed25519.Ed25519PrivateKey)
+    if algorithm == "ES256":
+        return isinstance(private, ec.EllipticCurvePrivateKey) and isinstance(private.curve, ec.SECP256R1)
+    return isinstance(private, rsa.RSAPrivateKey) and private.key_size >= SHORTEST_RSA
+
+
+def _web_address(text: str) -> SplitResult | None:
+    parts = _split(text)
+    fits = (
+        parts is not None and parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    )
+    return parts if fits else None
+
+
+def _split(text: str) -> SplitResult | None:
+    """The parts of an address; None if there is a space in it, a port that is none, or a bracket too many."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if text.isprintable() and " " not in text else None

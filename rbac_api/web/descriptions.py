@@ -1,0 +1,122 @@
+"""What the OpenAPI document says of the things that recur: path parameters, headers, problems, and who may call.
+
+No path parameter has an ``example``: Swagger UI would fill it in, and a hasty *Execute* would do something to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apispec import APISpec
+
+from rbac_api.errors import ServiceError
+from rbac_api.web.fields import PERMISSION, ROLE
+from rbac_api.web.problems import MEDIA_TYPE, problem_type
+
+_PHRASES = {
+    400: "Unreadable", 401: "Not signed in", 403: "Not allowed", 404: "Not found", 409: "The present state refuses", 412: "Stale ETag",
+    413: "Too large", 415: "Not JSON", 422: "Invalid", 428: "If-Match required", 429: "Too many attempts", 503: "Unavailable",
+}  # fmt: skip
+_ROLE = {"type": "string", "pattern": ROLE, "minLength": 2, "maxLength": 63}
+_PERMISSION = {"type": "string", "pattern": PERMISSION, "minLength": 3, "maxLength": 129}
+_CODE = {"type": "string", "pattern": r"^[a-z_]+\.[a-z_]+$", "maxLength": 64}
+_PATH: dict[str, tuple[str, dict[str, Any]]] = {
+    "role": ("the role's name, such as `accountant`", _ROLE),
+    "junior": ("the name of the role to inherit, such as `employee`", _ROLE),
+    "permission": ("the permission's name, such as `invoices:approve`", _PERMISSION),
+    "user_id": ("the user's `id`, as `GET /v1/users` lists it", {}),
+    "session_id": ("the session's `id`, as the lists of sessions have it", {}),
+    "seq": ("the event's number in the trail", {}),
+    "code": ("the `code` of a problem, such as `access.denied`", _CODE),
+}
+_REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "If-Match": (
+        "the `ETag` that reading it gave, quotes included; 428 without it, 412 if it has changed since",
+        {"pattern": r'^"[!#-~]+"(, *"[!#-~]+")*$'},
+    ),
+    "If-None-Match": ("an `ETag` you have already; 304 if it is still the present one", {}),
+    "Idempotency-Key": (
+        "a name of your choice for this request: repeating it with the same body gives the first answer again",
+        {"pattern": '^("[!#-~]{1,255}"|[!#-~]{1,255})$'},
+    ),
+}
+_ANSWER_HEADERS: dict[str, tuple[str, bool, dict[str, Any]]] = {
+    "ETag": ("strong tag of this state, for `If-Match` and `If-None-Match`", True, {"type": "string"}),
+    "Location": ("address of what was created", True, {"type": "string"}),
+    "Link": ('address of the next page, `rel="next"`, if there is one', False, {"type": "string"}),
+    "WWW-Authenticate": ("the Bearer challenge (RFC 6750)", True, {"type": "string", "pattern": "^Bearer "}),
+    "Retry-After": ("seconds to wait before trying again", True, {"type": "integer", "minimum": 1}),
+}
+_DUE = {401: "WWW-Authenticate", 403: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+
+
+def path_parameters(rule: str) -> list[dict[str, Any]]:
+    """The documented parameters of a rule; what the converter says of the schema is merged in by flask-smorest."""
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": text,
+            **({"schema": schema} if schema else {}),
+        }
+        for name, (text, schema) in _PATH.items()
+        if f"<{name}>" in rule or f":{name}>" in rule
+    ]
+
+
+def register_headers(spec: APISpec) -> None:
+    """Make the headers known by name; those that no operation uses do not appear."""
+    for name, (text, rules) in _REQUEST_HEADERS.items():
+        required = {"required": True} if name == "If-Match" else {}
+        described = {"name": name, "description": text, "schema": {"type": "string", **rules}, **required}
+        spec.components.parameter(name, "header", described, lazy=True)
+    for name, (text, always, schema) in _ANSWER_HEADERS.items():
+        spec.components.header(name, {"description": text, "required": always, "schema": schema}, lazy=True)
+
+
+def problem_response(
+    spec: APISpec, status: int, problems: list[type[ServiceError]], permission: str | None
+) -> dict[str, Any]:
+    """One status of one operation: the codes it may carry, each with an example."""
+    codes = ", ".join(f"`{problem.code}`" for problem in problems)
+    examples = {problem.code: _example(spec, problem, status, permission) for problem in problems}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": f"{_PHRASES[status]}: {codes}",
+        "headers": {_DUE[status]: _DUE[status]} if status in _DUE else {},
+        "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
+    }
+
+
+def who_may(operation: dict[str, Any]) -> str:
+    """A sentence for the end of an operation's description."""
+    if permission := operation["x-permission"]:
+        return f"Needs the permission `{permission}`."
+    return "For anybody who is signed in." if operation["security"] else "For anybody, signed in or not."
+
+
+def _example(spec: APISpec, problem: type[ServiceError], status: int, permission: str | None) -> Any:
+    """The same for every operation and kept once, except where it names the operation's own permission."""
+    asked = problem.example.get("required")
+    if permission and asked and permission != asked:
+        return _shown(
+            problem, status, {"required": permission}, problem.default_detail.replace(asked, permission)
+        )
+    if problem.code not in spec.components.examples:
+        spec.components.example(
+            problem.code, _shown(problem, status, problem.example, problem.default_detail)
+        )
+    return problem.code
+
+
+def _shown(problem: type[ServiceError], status: int, members: dict[str, Any], detail: str) -> dict[str, Any]:
+    value = {
+        "type": problem_type(problem.code),
+        "title": problem.title,
+        "status": status,
+        "detail": detail,
+        "code": problem.code,
+        "request_id": "5f0c2a4e9b1d4c7f8a3e6d2b1c0f9e8d",
+    }
+    return {"summary": problem.title, "value": {**value, **members}}

@@ -1,0 +1,127 @@
+"""Reading roles: what each holds, inherits, and adds up to."""
+
+from typing import Any
+
+import pytest
+
+from rbac_api.capabilities.roles import queries
+from tests.builders import Stage
+from tests.cast import ALICE, BOB, BOBS_PERMISSIONS, CAROL, PERMISSIONS
+
+OWN_READS = {"audit:read", "permissions:read", "roles:read", "sessions:read", "users:read"}
+
+
+def test_carol_sees_the_built_in_roles_and_those_of_the_house(stage: Stage) -> None:
+    roles = {role["name"]: role for role in stage.as_(CAROL).get("/v1/roles").json["items"]}
+
+    assert list(roles) == ["admin", "auditor", "role-manager"]
+    assert {name for name, role in roles.items() if role["system"]} == {"admin", "auditor"}
+    assert {*PERMISSIONS, *BOBS_PERMISSIONS, "rbac:escalate"} <= set(roles["admin"]["permissions"])
+    assert set(roles["auditor"]["effective_permissions"]) == OWN_READS
+    assert roles["role-manager"]["permissions"] == sorted(BOBS_PERMISSIONS)
+
+
+def test_an_administrator_holds_a_permission_from_the_moment_it_exists(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    alice.post("/v1/permissions", json={"name": "reports:read", "description": "Read reports."})
+
+    assert "reports:read" in alice.get("/v1/roles/admin").json["effective_permissions"]
+    assert "reports:read" in alice.get("/v1/me").json["permissions"]
+    assert set(alice.get("/v1/roles/auditor").json["effective_permissions"]) == OWN_READS
+
+
+def test_carol_pages_through_roles(stage: Stage) -> None:
+    carol = stage.as_(CAROL)
+
+    first = carol.get("/v1/roles?limit=2&count=true")
+    rest = carol.get(first.headers["Link"].partition(">")[0].lstrip("<"))
+
+    assert [role["name"] for role in first.json["items"]] == ["admin", "auditor"]
+    assert [role["name"] for role in rest.json["items"]] == ["role-manager"]
+    assert (first.json["total"], rest.json["next"], "Link" in rest.headers) == (3, None, False)
+
+
+def test_bob_is_told_nothing_new_about_a_role_that_did_not_change(stage: Stage) -> None:
+    bob = stage.as_(BOB)
+    tag = bob.get("/v1/roles/role-manager").headers["ETag"]
+
+    assert bob.get("/v1/roles/role-manager", headers={"If-None-Match": tag}).status_code == 304
+    bob.delete("/v1/roles/role-manager/permissions/invoices:approve")
+    assert bob.get("/v1/roles/role-manager", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_a_roles_etag_changes_with_what_it_inherits(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    alice.post("/v1/roles", json={"name": "clerk"})
+    alice.post("/v1/roles", json={"name": "chief"})
+    alice.put("/v1/roles/chief/inherits/clerk")
+    before = alice.get("/v1/roles/chief").headers["ETag"]
+
+    alice.put("/v1/roles/clerk/permissions/invoices:read")
+
+    assert alice.get("/v1/roles/chief").headers["ETag"] != before
+    assert alice.get("/v1/roles/chief").json["effective_permissions"] == ["invoices:read"]
+
+
+@pytest.mark.parametrize("name", ["nothing", "Admin", "admin%20", "..", "a" * 200, "%ED%A0%80"])
+def test_a_role_that_is_not_there_is_not_found(stage: Stage, name: str) -> None:
+    answer = stage.as_(ALICE).get(f"/v1/roles/{name}")
+
+    assert (answer.status_code, answer.json["code"]) == (404, "role.not_found")
+
+
+def test_an_address_with_nul_in_it_is_unknown_whoever_asks(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+
+    for path in ("/v1/roles/%00", "/v1/roles/admin/permissions/%00", "/v1/permissions/a%00b"):
+        for method in ("GET", "PUT", "DELETE"):
+            assert alice.client.open(path, method=method, headers=alice.headers).status_code in (404, 405)
+
+
+MOMENTS = {
+    "just before the list is read": ("/v1/roles", "list_roles", False),
+    "just after the list was read": ("/v1/roles", "list_roles", True),
+    "just before the role is read": ("/v1/roles/clerk", "find_role", False),
+}
+
+
+@pytest.mark.parametrize(("path", "query", "after"), MOMENTS.values(), ids=MOMENTS)
+def test_a_role_that_goes_while_carol_reads_does_no_harm(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, path: str, query: str, after: bool
+) -> None:
+    alice, carol = stage.as_(ALICE), stage.as_(CAROL)
+    alice.post("/v1/roles", json={"name": "clerk"})
+    tag = {"If-Match": alice.get("/v1/roles/clerk").headers["ETag"]}
+    carol.get("/v1/roles")
+
+    meanwhile(monkeypatch, query, lambda: alice.delete("/v1/roles/clerk", headers=tag), after=after)
+
+    assert carol.get(path).status_code in (200, 404)
+
+
+@pytest.mark.parametrize(("path", "query", "after"), MOMENTS.values(), ids=MOMENTS)
+def test_a_role_that_comes_while_carol_reads_does_no_harm(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, path: str, query: str, after: bool
+) -> None:
+    alice, carol = stage.as_(ALICE), stage.as_(CAROL)
+    carol.get("/v1/roles")
+
+    meanwhile(monkeypatch, query, lambda: alice.post("/v1/roles", json={"name": "clerk"}), after=after)
+
+    assert carol.get(path).status_code in (200, 404)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, query: str, happens: Any, *, after: bool) -> None:
+    """The first time this query is asked, something else happens right before or right after it."""
+    ask, todo = getattr(queries, query), [happens]
+
+    def asked(*arguments: Any) -> Any:
+        happening = todo.pop() if todo else None
+        if happening and not after:
+            happening()
+        found = ask(*arguments)
+        if happening and after:
+            happening()
+        return found
+
+    monkeypatch.setattr(queries, query, asked)

@@ -1,0 +1,120 @@
+"""`init`, `seed`, `keys`, `openapi`, and what every command says when it cannot begin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rbac_api.cli import setup
+from rbac_api.settings import Settings
+from tests.builders import Stage, settings_for
+from tests.cli.conftest import Shell
+
+MakeShell = Callable[[Settings], Shell]
+SMALL = """
+permissions: [{name: "tills:open", description: Open a till.}]
+roles: [{name: cashier, permissions: ["tills:open"]}]
+users: [{username: sam}]
+assignments: [{user: sam, role: cashier}]
+"""
+
+
+@pytest.fixture
+def seed_file(tmp_path: Path) -> str:
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL)
+    return str(file)
+
+
+def test_init_makes_an_empty_database_ready_and_says_the_password_once(
+    empty_url: str, shell_with: MakeShell
+) -> None:
+    shell = shell_with(settings_for(empty_url, admin_password=""))
+    said = shell("init").stdout
+    assert "migrated from nothing" in said
+    assert "Administrator: operator-made, one-time password: " in said
+    assert shell("init").stdout == "Nothing to do: the database is ready.\n"
+
+
+def test_init_tells_scripts_the_same(empty_url: str, shell_with: MakeShell) -> None:
+    done = shell_with(settings_for(empty_url, admin_password="")).json("init")
+    assert done["username"] == "operator-made"
+    assert done["password"]
+
+
+@pytest.mark.parametrize(
+    "words", [("users", "list"), ("audit", "verify"), ("keys", "list"), ("recover-admin", "x")]
+)
+def test_an_empty_database_is_refused_with_the_remedy(
+    empty_url: str, shell_with: MakeShell, words: tuple[str, ...]
+) -> None:
+    assert shell_with(settings_for(empty_url)).refusal(*words) == (
+        "Error: The database is empty: run `flask rbac init`.\n"
+    )
+
+
+def test_a_database_that_does_not_answer_is_a_sentence(shell_with: MakeShell) -> None:
+    shell = shell_with(settings_for("postgresql://rbac:hidden-password@127.0.0.1:1/nowhere"))
+    said = shell.refusal("users", "list")
+    assert "The database does not answer; nothing was changed." in said
+    assert "hidden-password" not in said
+
+
+def test_a_fault_of_the_database_is_a_sentence_too(stage: Stage, shell: Shell) -> None:
+    table = "signing_keys_away"
+    stage.execute(f"ALTER TABLE signing_keys RENAME TO {table}")
+    try:
+        said = shell.refusal("keys", "list")
+    finally:
+        stage.execute(f"ALTER TABLE {table} RENAME TO signing_keys")
+    assert said.startswith("Error: The database ")
+    assert "signing_keys" in said
+
+
+def test_a_document_is_added_once(stage: Stage, shell: Shell, seed_file: str) -> None:
+    assert shell.json("seed", seed_file) == {"permissions": 1, "roles": 1, "users": 1, "assignments": 1}
+    assert shell("seed", seed_file).stdout.startswith("Nothing to add")
+    (event,) = [e for e in stage.events("seed.loaded") if e["target_name"] == "small.yaml"]
+    assert event["actor_type"] == "operator"
+
+
+def test_a_document_with_faults_is_refused_whole(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(SMALL.replace("role: cashier}", "role: unheard-of}"))
+    before = len(stage.events())
+    assert "role unheard-of is unknown" in shell.refusal("seed", str(file))
+    assert "cannot be read" in shell.refusal("seed", str(tmp_path / "missing.yaml"))
+    assert len(stage.events()) == before
+
+
+def test_keys_are_listed_without_their_private_part(shell: Shell) -> None:
+    (key,) = shell.json("keys", "list")
+    assert (key["algorithm"], key["signs"], key["kept_in"]) == ("EdDSA", True, "database")
+    assert set(key) == {"kid", "algorithm", "signs", "kept_in", "created_at"}
+    assert "yes" in shell("keys", "list").stdout
+
+
+def test_a_shared_secret_is_listed_as_kept_in_the_settings(stage: Stage, shell_with: MakeShell) -> None:
+    (key,) = shell_with(replace(stage.settings, signing_algorithm="HS256")).json("keys", "list")
+    assert (key["algorithm"], key["kept_in"], key["created_at"]) == ("HS256", "settings", None)
+
+
+def test_the_openapi_document_needs_no_database(tmp_path: Path, shell_with: MakeShell) -> None:
+    shell = shell_with(settings_for(f"sqlite:///{tmp_path}/never.db"))
+    served = shell.app.test_client().get("/openapi.json").data
+    assert shell("openapi").stdout_bytes == served + b"\n"
+    assert not (tmp_path / "never.db").exists()
+
+
+def test_the_openapi_document_is_written_where_it_is_committed(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Path(__file__).parents[2] / "openapi" / "openapi.json" == setup.DOCUMENT
+    monkeypatch.setattr(setup, "DOCUMENT", tmp_path / "openapi" / "openapi.json")
+    assert shell("openapi", "--write").exit_code == 0
+    assert json.loads(setup.DOCUMENT.read_bytes())["openapi"].startswith("3.1")
+    assert setup.DOCUMENT.read_bytes().endswith(b"}\n")

@@ -1,0 +1,76 @@
+"""Schemathesis, all phases and all checks, against the running service on both engines at once."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cast import PASSWORD
+from tests.conftest import ENGINES, Stages
+from tests.contract.running import ADMIN, ROOT, running_service
+
+HERE = Path(__file__).parent
+PATIENCE = 300  # seconds; a run takes less than one minute on two idle cores
+
+
+class Campaign:
+    """One run of Schemathesis against one service."""
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self._report = folder / "report.json"
+        self._output = folder / "output.txt"
+        command = [
+            *(sys.executable, "-m", "schemathesis.cli", f"--config-file={HERE / 'schemathesis.toml'}"),
+            *("run", f"{address}/openapi.json", "--no-color"),
+            *("--report", "json", "--report-json-path", str(self._report)),
+        ]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT)+":/tmp/out",
+            "SCHEMATHESIS_HOOKS": os.environ.get("HK","tests.contract.schemathesis_hooks"),
+            "FUZZ_USERNAME": ADMIN,
+            "FUZZ_PASSWORD": PASSWORD,
+        }
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def finish(self) -> tuple[dict[str, Any], str]:
+        """The report, and what was printed for people."""
+        self._process.wait(timeout=PATIENCE)
+        printed = self._output.read_text()
+        assert self._report.exists(), printed
+        return json.loads(self._report.read_text()), printed
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def campaigns(stages: Stages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Campaign]]:
+    """Both at the same time, since most of a run is waiting for the other side."""
+    with ExitStack() as stack:
+        found = {}
+        for engine in ENGINES:
+            address = stack.enter_context(running_service(stages.empty_database(engine, "fuzzed")))
+            found[engine] = Campaign(address, tmp_path_factory.mktemp(engine))
+            stack.callback(found[engine].stop)
+        yield found
+
+
+def test_no_input_breaks_the_service_or_its_promises(campaigns: dict[str, Campaign], engine: str) -> None:
+    report, printed = campaigns[engine].finish()
+
+    assert not report["failures"], printed
+    assert not report["errors"], printed
+    assert report["operations"]["tested"] == report["operations"]["total"]
+    assert {phase["status"] for phase in report["phases"].values()} == {"success"}
+    assert report["test_cases"]["generated"] > 1000

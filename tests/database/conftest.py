@@ -1,0 +1,58 @@
+"""A second worker: another application on the database of the stage, with a memory of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from rbac_api import requires
+from rbac_api.database import freshness
+from rbac_api.factory import create_app
+from tests.builders import Stage
+from tests.contract.answers import AnswerChecker
+from tests.database.wire import Wire
+
+
+@contextmanager
+def another_worker(stage: Stage, url: str | None = None) -> Iterator[Stage]:
+    settings = replace(stage.settings, database_url=url or stage.settings.database_url)
+    app = create_app(settings)
+    app.add_url_rule("/door", view_func=requires("users:read")(lambda: "come in"))  # reads nothing of its own
+    worker = Stage(stage.engine, settings, app, AnswerChecker(app))
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+@pytest.fixture
+def other(stage: Stage) -> Iterator[Stage]:
+    """The second worker."""
+    with another_worker(stage) as worker:
+        yield worker
+
+
+@pytest.fixture
+def troupe(stages: object) -> Stage:
+    """The stage on PostgreSQL alone, for what only that engine has."""
+    found: Stage = stages.get("postgresql")  # type: ignore[attr-defined]
+    found.reset()
+    return found
+
+
+@pytest.fixture
+def short_lease(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Leases and heartbeats so short that a test need not wait for them long."""
+    monkeypatch.setattr(freshness, "LEASE_SECONDS", 1.5)
+    monkeypatch.setattr(freshness, "HEARTBEAT_SECONDS", 0.2)
+    return 1.5
+
+
+@pytest.fixture
+def wire(troupe: Stage) -> Iterator[Wire]:
+    found = Wire(troupe.settings.database_url)
+    yield found
+    found.close()
