@@ -11,7 +11,6 @@ from flask.cli import FlaskGroup
 from rbac_api.cli.commands import rbac
 from rbac_api.cli.prepare import REFUSAL
 from rbac_api.errors import ServiceError
-from rbac_api.settings import SettingsRefused
 
 
 def explaining(make: Callable[[], Flask]) -> Flask:
@@ -22,19 +21,15 @@ def explaining(make: Callable[[], Flask]) -> Flask:
     """
     try:
         return make()
-    except (ServiceError, OSError) as fault:
+    except ServiceError as fault:
         context = click.get_current_context(silent=True)
         if context is None or not isinstance(context.command, FlaskGroup):
             raise
         return _silent_app(fault)
 
 
-def _silent_app(fault: ServiceError | OSError) -> Flask:
+def _silent_app(fault: ServiceError) -> Flask:
     app = Flask("rbac_api", static_folder=None)
-    app.extensions[REFUSAL] = (
-        fault
-        if isinstance(fault, ServiceError)
-        else SettingsRefused([f"{fault.filename} cannot be used: {fault.strerror}"])
-    )
+    app.extensions[REFUSAL] = fault
     app.cli.add_command(rbac)
     return app

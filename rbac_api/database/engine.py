@@ -61,6 +61,10 @@ class Database:
         """Call ``listener`` with the trail's newest ``seq`` after each commit that published one (see ``publish``)."""
         self._listeners.append(listener)
 
+    def off_publication(self, listener: Announcement) -> None:
+        """No longer call this listener, if it was one."""
+        self._listeners = [other for other in self._listeners if other != listener]
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()

@@ -134,6 +134,7 @@ class PostgresGate:
         if self._follower is not None:
             self._follower.join(timeout=LEASE_SECONDS)
             self._follower = None
+        self._database.off_publication(self._published)
 
     def _published(self, seq: int) -> None:
         self._heard = object()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Decision, Reason, Subject
 
 ESCALATE = "rbac:escalate"
 ADMIN = "admin"
+LONGEST_CLAIM = 4096  # characters of JSON: a whole token stays well below the 8 KiB that servers and proxies take for a header
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,20 @@ def effective_roles(graph: RoleGraph, subject: Subject, at: datetime) -> tuple[E
         for role in graph.closures.get(assigned, frozenset()):
             via.setdefault(role, []).append(assigned)
     return tuple(EffectiveRole(role, tuple(via[role])) for role in sorted(via))
+
+
+def claimed_roles(effective: Iterable[EffectiveRole]) -> tuple[str, ...]:
+    """The names that go into a token: the effective roles, or if those would not fit into an HTTP header the assigned ones, as far as
+    they fit.  Whoever reads the token then sees fewer roles, never more; this service itself does not decide by them."""
+    roles = tuple(effective)
+    if _fitting(roles) < len(roles):
+        roles = tuple(role for role in roles if role.role in role.via)
+    return tuple(role.role for role in roles[: _fitting(roles)])
+
+
+def _fitting(roles: Sequence[EffectiveRole]) -> int:
+    """How many of these, from the first on, have room in a token."""
+    return bisect_right(list(accumulate(len(role.role) + 3 for role in roles)), LONGEST_CLAIM)
 
 
 def effective_permissions(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:

@@ -34,7 +34,7 @@ from rbac_api.web.arguments import strict_json
 from rbac_api.web.fields import UUID
 from rbac_api.web.problems import problem_answer
 
-LONGEST = 16_000  # with "Bearer " still within the server's limit for a header; some 170 roles with the longest of names
+LONGEST = 8192  # what servers and proxies take for a header; ``decision.evaluate.LONGEST_CLAIM`` keeps tokens below it
 REMEMBERED = 20_000
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TYP = {"access": "at+jwt", "refresh": "rt+jwt"}
@@ -88,8 +88,9 @@ class TokenManager(JWTManager):
         headers: Any = None,
     ) -> str:
         named = {"sub": self._user_identity_callback(identity), "type": token_type}
-        payload = {**self._user_claims_callback(identity), **(claims or {}), **named}
-        if payload.keys() != _KINDS[token_type]:
+        merged = {**self._user_claims_callback(identity), **(claims or {}), **named}
+        payload = {name: value for name, value in merged.items() if name in _KINDS[token_type]}
+        if len(payload) != len(_KINDS[token_type]):
             raise ValueError("the claims of a token are fixed: only Bearer issues one")
         key: Any = self._encode_key_callback(identity)
         header = {**dict(self._jwt_additional_header_callback(identity)), **(headers or {}), "kid": key.kid}

@@ -40,6 +40,10 @@ class NoSigningKey(Unavailable):
     default_detail = "This service has no signing key yet. Run `flask rbac init`, then try again."
 
 
+KEY_PROBLEMS: tuple[type[Unavailable], ...] = (NoSigningKey, SealBroken)
+"""Why nothing can be signed."""
+
+
 @dataclass(frozen=True, slots=True)
 class SigningKey:
     """One key: its ``kid`` (RFC 7638 thumbprint), its one algorithm, the objects PyJWT signs and verifies with, and its public JWK."""

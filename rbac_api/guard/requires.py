@@ -40,8 +40,9 @@ from rbac_api.guard.errors import (
 from rbac_api.guard.idempotency import Keep, Repeats
 from rbac_api.guard.keyring import Keyring
 from rbac_api.guard.snapshot import Person, Snapshot
+from rbac_api.sealing import SealBroken
 from rbac_api.settings import Settings, complete
-from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.trail.recorder import Actor, Target, TrailUnavailable, record
 from rbac_api.web.arguments import refuse_unknown_query
 from rbac_api.web.blueprint import document_access, documents, refuses_query
 from rbac_api.web.envelope import STALE
@@ -100,7 +101,7 @@ class Guard:
         token = self.bearer.presented(asked)
         person = self._standing(token)
         actor = _actor(token, person, asked)
-        if token.roles != person.roles:
+        if token.roles != person.claimed:
             asked.environ[STALE] = True
         try:
             decision = _judge(person, rule)
@@ -274,7 +275,7 @@ def _guarded(rule: Rule) -> Callable[[F], F]:
             return current_guard().enter(view, complete_rule, args, kwargs)
 
         guarded.access = complete_rule  # type: ignore[attr-defined]
-        problems = (*_TOKEN_PROBLEMS, DatabaseDown)
+        problems = (*_TOKEN_PROBLEMS, DatabaseDown, TrailUnavailable, SealBroken)
         problems += (AccessDenied,) if rule.permission or rule.role else ()
         problems += (Invalid,) if complete_rule.checks_query else ()
         return document_access(guarded, permission=rule.permission, public=False, problems=problems)  # type: ignore[return-value]

@@ -19,7 +19,13 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.database.freshness import open_gate
-from rbac_api.decision.evaluate import decide, effective_permissions, effective_roles, next_change
+from rbac_api.decision.evaluate import (
+    claimed_roles,
+    decide,
+    effective_permissions,
+    effective_roles,
+    next_change,
+)
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Decision, Subject
 from rbac_api.guard import queries
@@ -36,7 +42,8 @@ class Person:
 
     subject: Subject
     username: str
-    roles: tuple[str, ...]
+    roles: frozenset[str]
+    claimed: tuple[str, ...]  # those of the roles that a token of hers would name
     permissions: frozenset[str]
     until: datetime | None
     graph: RoleGraph
@@ -199,7 +206,13 @@ def _find_person(connection: Connection, graph: RoleGraph, user_id: str) -> Pers
     if found is None:
         return None
     subject, username = found
-    names = tuple(role.role for role in effective_roles(graph, subject, at))
+    effective = effective_roles(graph, subject, at)
     return Person(
-        subject, username, names, effective_permissions(graph, subject, at), next_change(subject, at), graph
+        subject,
+        username,
+        frozenset(role.role for role in effective),
+        claimed_roles(effective),
+        effective_permissions(graph, subject, at),
+        next_change(subject, at),
+        graph,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,7 +70,7 @@ def record(
     for a secret, ``TrailUnavailable`` if the row cannot be written.
     """
     kind = CATALOGUE[action]
-    if secrets := SECRET_NAMES.intersection(before or (), after or ()) | _nested_secrets(before, after):
+    if secrets := SECRET_NAMES.intersection(_names((before, after))):
         raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
     try:
         event = _linked(connection, _event(actor, action, target, outcome, reason, before, after))
@@ -84,9 +84,14 @@ def record(
     return int(event["seq"])
 
 
-def _nested_secrets(*facts: Mapping[str, Any] | None) -> set[str]:
-    inner = [value for fact in facts if fact for value in fact.values() if isinstance(value, dict)]
-    return {name for value in inner for name in SECRET_NAMES.intersection(value)}
+def _names(facts: Any) -> Iterator[str]:
+    """The names of all members, however deep they lie."""
+    if isinstance(facts, Mapping):
+        yield from facts
+        facts = tuple(facts.values())
+    if isinstance(facts, (list, tuple)):
+        for inner in facts:
+            yield from _names(inner)
 
 
 def _event(

@@ -16,6 +16,7 @@ UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 PLAIN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
 EMAIL = r"^[^@\s\u0000-\u001f\u007f]{1,64}@[^@\s\u0000-\u001f\u007f]{1,255}$"
+ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}
 # The example is refused: executed as it stands, it must not become a password that everybody can read here.
 OWN_PASSWORD = {"description": "15 to 256 characters", "minLength": 15, "maxLength": 256, "example": "*" * 16}
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)

@@ -7,11 +7,13 @@ answered 500; revocations never depend on it.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 from flask import Flask, current_app
 from flask_limiter import Limiter
 from flask_limiter.errors import RateLimitExceeded
 from flask_limiter.util import get_remote_address
+from redis import RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -22,6 +24,7 @@ from rbac_api.web.logs import log
 from rbac_api.web.metrics import LIMITER_DEGRADED
 
 _EXTENSION = "rbac-limits"
+TRIES = 3  # of several threads that meet the store's death at once, the library turns to memory in one and lets the others fail
 _IMPATIENT = {
     "socket_timeout": 0.2,
     "socket_connect_timeout": 0.2,
@@ -50,14 +53,20 @@ class AddressLimit:
 
     def count(self) -> None:
         """Count one attempt of the request's address; ``TooManyAttempts`` over the limit."""
+        try:
+            for _ in range(TRIES):
+                with suppress(RedisError):
+                    return self._count()
+        finally:
+            self._say_if_degraded()
+
+    def _count(self) -> None:
         self._limiter.context.reset()
         try:
             with self._limiter.limit(self._limit, scope="signin"):
                 pass
         except RateLimitExceeded:
             raise TooManyAttempts(retry_after=self._wait()) from None
-        finally:
-            self._say_if_degraded()
 
     def _wait(self) -> int:
         present = self._limiter.current_limit

@@ -33,7 +33,7 @@ HASH_QUEUE = Gauge(
 LIMITER_DEGRADED = Gauge(
     "rbac_rate_limit_degraded",
     "1 while rate limits are counted per process, since the shared store is down.",
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 
 

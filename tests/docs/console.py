@@ -25,7 +25,9 @@ class Step:
 def steps(document: Path) -> list[Step]:
     """Every command of every console block, in order."""
     found: list[Step] = []
-    for block in re.findall(r"^```console\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+    for block in re.findall(
+        r"^```console\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
             found.append(Step(command, expected))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.console import Shell, steps
-from tests.servers.service import Service, start_service
+from tests.docs.console import Shell, Step, steps
+from tests.servers.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,15 +19,17 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     """The product as ``make run`` starts it, with an empty data folder and the default settings."""
-    started = start_service({"RBAC_DATA_DIR": str(tmp_path / "instance")})
+    started = Service(tmp_path, {"RBAC_DATA_DIR": str(tmp_path / "instance")})
+    started.start()
     yield started
-    started.stop()
+    started.end()
 
 
 def test_the_five_minutes_are_true(service: Service, tmp_path: Path) -> None:
     one_time = re.search(r"One-time password: (\S+)", service.output())
     assert one_time, service.output()
-    places = {"BASE=http://127.0.0.1:8000": f"BASE={service.url}", "'the one-time password'": f"'{one_time[1]}'"}
+    url = f"http://127.0.0.1:{service.port}"
+    places = {"http://127.0.0.1:8000": url, "the one-time password": one_time[1]}
     environment = {**os.environ, "RBAC_DATA_DIR": str(tmp_path / "instance"), "FLASK_APP": "app.py"}
     shell = Shell(ROOT, environment)
 
@@ -37,8 +39,7 @@ def test_the_five_minutes_are_true(service: Service, tmp_path: Path) -> None:
         for shown, real in places.items():
             command = command.replace(shown, real)
         printed = shell.type(command)
-        expected = step if service.url.endswith(":8000") else type(step)(step.command, step.expected.replace("http://127.0.0.1:8000", service.url))
-        if not expected.fits(printed):
+        if not Step(command, step.expected.replace("http://127.0.0.1:8000", url)).fits(printed):
             wrong.append(f"$ {command}\nexpected:\n{step.expected}\nprinted:\n{printed}")
     shell.close()
 

@@ -125,13 +125,13 @@ def meddler(stage: Stage) -> Iterator[JWTManager]:
 
 def test_reserved_claims_cannot_be_overridden_by_a_loader(stage: Stage, meddler: JWTManager) -> None:
     meddler.additional_claims_loader(
-        lambda _identity: {"sub": "alice", "type": "refresh", "roles": ["admin"], "aud": "*"}
+        lambda _identity: {"sub": "alice", "type": "refresh", "roles": ["admin"], "aud": "*", "mail": "x@y"}
     )
 
     claims = taken_apart(stage, DAVE).payload
 
     assert (claims["sub"], claims["type"]) == (stage.user_id(DAVE), "access")
-    assert (claims["roles"], claims["aud"]) == ([], "rbac-api")
+    assert (claims["roles"], claims["aud"], "mail" in claims) == ([], "rbac-api", False)
 
 
 def test_somebody_with_a_hundred_and_fifty_long_role_names_can_still_call(stage: Stage) -> None:
@@ -141,10 +141,11 @@ def test_somebody_with_a_hundred_and_fifty_long_role_names_can_still_call(stage:
             seed_role(clearance, name, "One of many.")
             assign_role(clearance, stage.user_id(DAVE), name, None)
 
-    me = stage.as_(DAVE).get("/v1/me")
+    dave = stage.as_(DAVE)
+    me = dave.get("/v1/me")
 
-    assert me.status_code == 200
-    assert me.json["roles"] == names
+    assert (me.status_code, me.json["roles"]) == (200, names)
+    assert len(dave.tokens["access_token"]) < bearer_module.LONGEST
 
 
 def test_an_expired_token_says_to_refresh_and_never_comes_back(stage: Stage) -> None:

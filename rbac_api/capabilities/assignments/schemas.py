@@ -5,13 +5,13 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import TEXT, OptionalBody, Text
+from rbac_api.web.fields import ID, TEXT, OptionalBody, Text
 
 
 class GiverSchema(ma.Schema):
     """Who gave it."""
 
-    id = fields.String(required=True, metadata={"example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"})
+    id = fields.String(required=True, metadata=ID)
     username = fields.String(required=True, metadata={"example": "admin"})
 
 

@@ -13,7 +13,6 @@ from rbac_api.capabilities.audit.schemas import AuditEventListSchema, AuditEvent
 from rbac_api.capabilities.audit.service import Form
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.requires import requires
-from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.answers import json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
@@ -31,7 +30,7 @@ class AuditEvents(MethodView):
     @blueprint.response(200, AuditEventListSchema)
     @blueprint.also_as("text/csv", ",".join(service.COLUMNS) + "\r\n")
     @blueprint.also_as("application/x-ndjson", '{"seq": 42, "action": "assignment.created"}\n')
-    @blueprint.operation("list_events", TrailUnavailable)
+    @blueprint.operation("list_events")
     def get(self, query: dict[str, Any]) -> Response:
         """Read the audit trail
 
@@ -53,7 +52,7 @@ class AuditEvents(MethodView):
 class AuditEvent(MethodView):
     @requires("audit:read")
     @blueprint.response(200, AuditEventSchema)
-    @blueprint.operation("get_event", EventNotFound, TrailUnavailable)
+    @blueprint.operation("get_event", EventNotFound)
     def get(self, seq: int) -> Response:
         """Read one event
 

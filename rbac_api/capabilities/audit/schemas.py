@@ -6,10 +6,9 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.fields import Moment, NextCursor, PageQuery, Text, Total
+from rbac_api.web.fields import ID, Moment, NextCursor, PageQuery, Text, Total
 
 OUTCOMES = ("success", "refused", "failure")
-_ID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
 
 
 class ActorSchema(ma.Schema):
@@ -20,7 +19,7 @@ class ActorSchema(ma.Schema):
         validate=validate.OneOf(("user", "operator", "system", "anonymous")),
         metadata={"example": "user"},
     )
-    id = fields.String(required=True, allow_none=True, metadata={"example": _ID})
+    id = fields.String(required=True, allow_none=True, metadata={"example": ID["example"]})
     name = fields.String(
         required=True, allow_none=True, metadata={"description": "as it was then", "example": "admin"}
     )
@@ -30,7 +29,7 @@ class TargetSchema(ma.Schema):
     """What it was done to."""
 
     type = fields.String(required=True, allow_none=True, metadata={"example": "user"})
-    id = fields.String(required=True, allow_none=True, metadata={"example": _ID})
+    id = fields.String(required=True, allow_none=True, metadata={"example": ID["example"]})
     name = fields.String(
         required=True,
         allow_none=True,
@@ -44,7 +43,7 @@ class AuditEventSchema(ma.Schema):
     seq = fields.Integer(required=True, metadata={"example": 42})
     at = fields.DateTime(required=True)
     actor = fields.Nested(ActorSchema, required=True)
-    session_id = fields.String(required=True, allow_none=True, metadata={"example": _ID})
+    session_id = fields.String(required=True, allow_none=True, metadata=ID)
     action = fields.String(required=True, metadata={"example": "assignment.created"})
     target = fields.Nested(TargetSchema, required=True)
     outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES), metadata={"example": "success"})

@@ -13,7 +13,9 @@ from rbac_api.capabilities.operation.schemas import (
     ProblemKindSchema,
     ReadinessSchema,
 )
+from rbac_api.database.constraints import DatabaseDown
 from rbac_api.guard.requires import current_guard, public
+from rbac_api.sealing import SealBroken
 from rbac_api.web.answers import json_answer
 from rbac_api.web.api import VERSION
 from rbac_api.web.blueprint import Blueprint
@@ -69,7 +71,7 @@ class Metrics(MethodView):
 class Keys(MethodView):
     @public
     @blueprint.response(200, JwkSetSchema)
-    @blueprint.operation("get_jwks")
+    @blueprint.operation("get_jwks", DatabaseDown, SealBroken)
     def get(self) -> Response:
         """Read the public keys
 

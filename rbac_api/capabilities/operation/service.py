@@ -12,6 +12,7 @@ from prometheus_client.values import MutexValue, ValueClass
 
 from rbac_api.database.migrate import schema_problem
 from rbac_api.errors import ServiceError
+from rbac_api.guard.keyring import KEY_PROBLEMS
 from rbac_api.guard.queries import find_role_graph
 from rbac_api.guard.requires import Guard
 from rbac_api.web.metrics import RequestTally
@@ -70,8 +71,15 @@ def _checks(guard: Guard) -> Iterator[dict[str, Any]]:
         yield {"name": "database", "ok": False, "detail": fault.detail}
 
 
+def _key_check(guard: Guard) -> dict[str, Any]:
+    try:
+        return {"name": "signing key", "ok": True, "detail": guard.keyring.active().algorithm}
+    except KEY_PROBLEMS as fault:
+        return {"name": "signing key", "ok": False, "detail": fault.detail}
+
+
 def _state_checks(guard: Guard) -> Iterator[dict[str, Any]]:
-    yield {"name": "signing key", "ok": True, "detail": f"{guard.keyring.active().algorithm}"}
+    yield _key_check(guard)
     with guard.database.reading() as connection:
         cycles = find_role_graph(connection).cycles
     detail = "; ".join(" > ".join(cycle) for cycle in cycles)

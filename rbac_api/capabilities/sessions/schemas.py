@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import Moment, NextCursor, PageQuery, RoleName, Text, Total
+from rbac_api.web.fields import ID, Moment, NextCursor, PageQuery, RoleName, Text, Total
 
 STATES = ("active", "ended")
 REASONS = (
@@ -18,20 +18,19 @@ REASONS = (
     "user-disabled",
     "user-deleted",
 )
-_ID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
 
 
 class UserReferenceSchema(ma.Schema):
     """A user, by id and name."""
 
-    id = fields.String(required=True, metadata={"example": _ID})
+    id = fields.String(required=True, metadata=ID)
     username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
 
 
 class SessionSchema(ma.Schema):
     """One sign-in.  Its id is no credential."""
 
-    id = fields.String(required=True, metadata={"example": _ID})
+    id = fields.String(required=True, metadata=ID)
     user = fields.Nested(UserReferenceSchema, required=True)
     state = fields.String(required=True, validate=validate.OneOf(STATES), metadata={"example": "active"})
     created_at = fields.DateTime(required=True)
@@ -91,7 +90,7 @@ class OwnSessionListSchema(_ListSchema):
 class RefreshTokenSchema(ma.Schema):
     """The record of a refresh token; the token itself is nowhere stored."""
 
-    jti = fields.String(required=True, metadata={"example": _ID})
+    jti = fields.String(required=True, metadata=ID)
     generation = fields.Integer(required=True, metadata={"example": 1})
     issued_at = fields.DateTime(required=True)
     expires_at = fields.DateTime(required=True)

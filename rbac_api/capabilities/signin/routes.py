@@ -25,12 +25,15 @@ from rbac_api.errors import TooManyAttempts
 from rbac_api.guard.bearer import credentials
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from rbac_api.guard.keyring import KEY_PROBLEMS
 from rbac_api.guard.requires import public, requires
+from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.answers import empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.limits import count_attempt
 
 blueprint = Blueprint("signin", __name__, url_prefix="/v1/auth", tag="Sign-in", description="Tokens.")
+_OUTAGES = (DatabaseDown, TrailUnavailable)
 FIRST_PARTY = "first-party"
 _UNCACHED = {"Cache-Control": "no-store"}
 
@@ -40,7 +43,7 @@ class Login(MethodView):
     @public
     @blueprint.arguments(LoginSchema)
     @blueprint.response(200, TokensSchema)
-    @blueprint.operation("login", LoginFailed, TooManyAttempts, HasherBusy, DatabaseDown)
+    @blueprint.operation("login", LoginFailed, TooManyAttempts, HasherBusy, *_OUTAGES, *KEY_PROBLEMS)
     def post(self, body: dict[str, Any]) -> Response:
         """Sign in
 
@@ -59,7 +62,14 @@ class Refresh(MethodView):
     @blueprint.arguments(RefreshSchema, required=False)
     @blueprint.response(200, TokensSchema)
     @blueprint.operation(
-        "refresh", TokenMissing, TokenInvalid, TokenExpired, TokenRevoked, TokenReused, DatabaseDown
+        "refresh",
+        TokenMissing,
+        TokenInvalid,
+        TokenExpired,
+        TokenRevoked,
+        TokenReused,
+        *_OUTAGES,
+        *KEY_PROBLEMS,
     )
     def post(self, body: dict[str, Any]) -> Response:
         """Exchange a refresh token for new tokens
@@ -93,7 +103,7 @@ class PasswordSetup(MethodView):
     @blueprint.arguments(PasswordSetupUseSchema)
     @blueprint.response(204)
     @blueprint.operation(
-        "set_password", SetupTokenInvalid, PasswordRefused, TooManyAttempts, HasherBusy, DatabaseDown
+        "set_password", SetupTokenInvalid, PasswordRefused, TooManyAttempts, HasherBusy, *_OUTAGES
     )
     def post(self, body: dict[str, Any]) -> Response:
         """Choose a password with a setup token

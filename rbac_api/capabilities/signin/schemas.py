@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import OWN_PASSWORD, Body, OptionalBody, Text
+from rbac_api.web.fields import ID, OWN_PASSWORD, Body, OptionalBody, Text
 
 _SHOWN = "<token>"
 
@@ -47,7 +47,7 @@ class TokensSchema(ma.Schema):
     )
     expires_in = fields.Integer(required=True, metadata={"description": "seconds", "example": 900})
     refresh_expires_in = fields.Integer(required=True, metadata={"description": "seconds", "example": 3600})
-    session_id = fields.String(required=True, metadata={"example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"})
+    session_id = fields.String(required=True, metadata=ID)
     password_change_required = fields.Boolean(
         required=True, metadata={"description": "change it with POST /v1/me/password first", "example": False}
     )

@@ -21,7 +21,7 @@ from rbac_api.capabilities.signin.errors import LoginFailed
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.constraints import Clash
 from rbac_api.database.types import new_id
-from rbac_api.decision.evaluate import effective_roles
+from rbac_api.decision.evaluate import claimed_roles, effective_roles
 from rbac_api.decision.names import canonical
 from rbac_api.guard import queries as standing
 from rbac_api.guard.bearer import Issue, Token
@@ -269,7 +269,7 @@ def _tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[st
     clearance.snapshot.keyring.keys(connection)  # a second connection could wait for ever on those who wait for this one's lock
     now = clock.now()
     subject = standing.get_subject(connection, grip.user_id, now)
-    roles = tuple(role.role for role in effective_roles(clearance.snapshot.graph(connection), subject, now))
+    roles = claimed_roles(effective_roles(clearance.snapshot.graph(connection), subject, now))
     expires = min(now + timedelta(seconds=clearance.settings.access_token_seconds), grip.absolute_expires_at)
     shared = (grip.user_id, grip.session_id)
     auth_time, issued, ends = (

@@ -6,6 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.web.fields import (
+    ID,
     OWN_PASSWORD,
     Body,
     Email,
@@ -18,13 +19,12 @@ from rbac_api.web.fields import (
 )
 
 STATUSES = ("active", "disabled")
-_ID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
 
 
 class UserSchema(ma.Schema):
     """A person with an account."""
 
-    id = fields.String(required=True, metadata={"example": _ID})
+    id = fields.String(required=True, metadata=ID)
     username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
     email = fields.String(required=True, allow_none=True, metadata={"example": "ingrid.solberg@example.com"})
     display_name = fields.String(required=True, allow_none=True, metadata={"example": "Ingrid Solberg"})
@@ -64,7 +64,7 @@ class UserCreateSchema(Body):
     username = Text(
         required=True,
         shortest=1,
-        longest=256,
+        longest=128,
         metadata={"example": "ingrid.solberg", "description": "unique, whatever the case or Unicode form"},
     )
     email = Email(allow_none=True, metadata={"example": "ingrid.solberg@example.com"})

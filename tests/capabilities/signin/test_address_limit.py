@@ -1,0 +1,68 @@
+"""Sign-in attempts per address: counted wherever a password can be guessed, and by the address that really asks."""
+
+from __future__ import annotations
+
+import pytest
+from time_machine import Traveller
+from werkzeug.test import TestResponse
+
+from tests.builders import Stage
+from tests.capabilities.conftest import OpenNode
+from tests.cast import DAVE, NEW_PASSWORD, PASSWORD
+
+
+def attempt(stage: Stage, address: str = "203.0.113.7", **headers: str) -> TestResponse:
+    body = {"username": "dave", "password": PASSWORD}
+    options = {"environ_base": {"REMOTE_ADDR": address}, "headers": headers}
+    return stage.caller().post("/v1/auth/login", json=body, **options)
+
+
+def statuses(stage: Stage, times: int, **headers: str) -> list[int]:
+    return [attempt(stage, **headers).status_code for _ in range(times)]
+
+
+def test_the_fourth_attempt_of_an_address_is_told_when_to_come_back(node: OpenNode, frozen: Traveller) -> None:
+    strict = node(signin_limit="3 per minute")
+    assert statuses(strict, 3) == [200, 200, 200]
+
+    refused = attempt(strict)
+
+    assert (refused.status_code, refused.json["code"]) == (429, "rate.exceeded")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert attempt(strict, "203.0.113.8").status_code == 200
+    frozen.shift(120)
+    assert attempt(strict).status_code == 200
+
+
+def test_a_made_up_forwarding_header_does_not_begin_a_new_count(node: OpenNode) -> None:
+    strict = node(signin_limit="2 per minute")
+    spoofed = [attempt(strict, **{"X-Forwarded-For": f"198.51.100.{n}"}).status_code for n in range(4)]
+
+    assert spoofed == [200, 200, 429, 429]
+
+
+def test_behind_one_proxy_the_address_it_reports_counts_and_no_earlier_one(node: OpenNode) -> None:
+    strict = node(signin_limit="2 per minute", proxy_hops=1)
+    first = [attempt(strict, **{"X-Forwarded-For": f"10.9.8.{n}, 198.51.100.1"}).status_code for n in range(3)]
+
+    assert first == [200, 200, 429]
+    assert attempt(strict, **{"X-Forwarded-For": "198.51.100.2"}).status_code == 200
+    assert strict.query("SELECT DISTINCT ip FROM sessions ORDER BY ip") == [("198.51.100.1",), ("198.51.100.2",)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/auth/password-setup", {"token": "rbac-setup-guess", "new_password": NEW_PASSWORD}),
+        ("/v1/me/password", {"current_password": "guess", "new_password": NEW_PASSWORD}),
+    ],
+)
+def test_guessing_elsewhere_is_limited_too(stage: Stage, node: OpenNode, path: str, body: dict[str, str]) -> None:
+    strict = node(signin_limit="2 per minute")
+    caller = strict.as_(DAVE)
+
+    found = [caller.post(path, json=body) for _ in range(3)]
+
+    assert found[2].status_code == 429
+    assert found[2].json["code"] == "rate.exceeded"
+    assert {answer.status_code for answer in found[:2]} <= {401, 403}

@@ -1,0 +1,131 @@
+"""The store behind the address limit is killed, hangs, or talks nonsense: sign-ins go on, counted in memory, and it says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+from time_machine import Traveller
+from werkzeug.test import TestResponse
+
+from tests.builders import Stage
+from tests.capabilities.conftest import OpenNode
+from tests.capabilities.signin.crowd import together
+from tests.cast import DAVE, PASSWORD
+from tests.servers.valkey import ValkeyServer
+
+
+@pytest.fixture
+def engine() -> str:
+    """One will do: nothing here is told in SQL."""
+    return "sqlite"
+
+
+@pytest.fixture
+def store(valkey: ValkeyServer) -> Iterator[ValkeyServer]:
+    """An empty Valkey, and whatever the test did to it undone."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    yield valkey
+    valkey.restart()
+
+
+def attempt(stage: Stage) -> TestResponse:
+    return stage.caller().post("/v1/auth/login", json={"username": "dave", "password": PASSWORD})
+
+
+def timed(work: Callable[[], TestResponse]) -> tuple[int, float]:
+    """The status, and the seconds it took."""
+    began = time.monotonic()
+    return work().status_code, time.monotonic() - began
+
+
+def degraded(stage: Stage) -> bool:
+    return "rbac_rate_limit_degraded 1.0" in stage.caller().get("/metrics").text
+
+
+def fill_with_the_wrong_types(store: ValkeyServer) -> None:
+    with redis.Redis.from_url(store.url) as client:
+        for key in client.keys():
+            client.delete(key)
+            client.lpush(key, "not a counter")
+
+
+def refuse_writes(store: ValkeyServer) -> None:
+    with redis.Redis.from_url(store.url) as client:
+        client.config_set("maxmemory", "1")
+
+
+FAULTS: dict[str, Callable[[ValkeyServer], None]] = {
+    "killed": ValkeyServer.crash,
+    "frozen": ValkeyServer.freeze,
+    "out of memory": refuse_writes,
+    "full of wrong types": fill_with_the_wrong_types,
+}
+
+
+def test_two_nodes_share_one_count(store: ValkeyServer, stage: Stage, node: OpenNode) -> None:
+    nodes = [node(signin_limit="4 per minute", redis_url=store.url) for _ in range(2)]
+
+    found = [attempt(nodes[number % 2]).status_code for number in range(6)]
+
+    assert found == [200, 200, 200, 200, 429, 429]
+    assert not degraded(nodes[0])
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_sign_ins_go_on_within_a_second_while_the_store_is(
+    store: ValkeyServer, node: OpenNode, fault: Callable[[ValkeyServer], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = node(signin_limit="3 per minute", redis_url=store.url)
+    assert attempt(service).status_code == 200
+    fault(store)
+
+    found = [timed(lambda: attempt(service)) for _ in range(4)]
+
+    assert [status for status, _ in found] == [200, 200, 200, 429]  # counted anew, in memory
+    assert max(seconds for _, seconds in found) < 1
+    assert degraded(service)
+    assert capfd.readouterr().err.count("limits.degraded") == 1
+
+
+@pytest.mark.parametrize("fault", [ValkeyServer.crash, ValkeyServer.freeze], ids=["killed", "frozen"])
+def test_a_crowd_that_finds_the_store_gone_at_once_is_served(
+    store: ValkeyServer, node: OpenNode, fault: Callable[[ValkeyServer], None]
+) -> None:
+    service = node(signin_limit="1000 per minute", redis_url=store.url, signin_queue=64)
+    together(20, lambda _: attempt(service))
+    fault(store)
+
+    found = together(20, lambda _: attempt(service).status_code)
+
+    assert found == [200] * 20
+    assert degraded(service)
+
+
+def test_the_store_that_comes_back_is_used_again(
+    store: ValkeyServer, node: OpenNode, frozen: Traveller
+) -> None:
+    service = node(signin_limit="1000 per minute", redis_url=store.url)
+    store.crash()
+    attempt(service)
+    assert degraded(service)
+    store.restart()
+    frozen.shift(60)  # by then at the latest the store is asked again
+
+    attempt(service)
+
+    assert not degraded(service)
+
+
+def test_a_revocation_is_not_forgotten_with_the_store(store: ValkeyServer, node: OpenNode) -> None:
+    service = node(redis_url=store.url)
+    dave = service.as_(DAVE)
+    dave.post("/v1/auth/logout")
+    with redis.Redis.from_url(store.url) as client:
+        client.flushall()
+    store.freeze()
+
+    assert dave.get("/v1/me").json["code"] == "token.revoked"

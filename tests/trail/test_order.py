@@ -1,0 +1,141 @@
+"""The order of the trail is the order of commits, so whoever follows it misses nothing while sixteen write at once (J7)."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import Connection, text
+
+from rbac_api.capabilities.audit.queries import list_onward
+from rbac_api.capabilities.audit.service import verify_trail
+from rbac_api.database.engine import Database
+from rbac_api.trail.feed import LONGEST_TAIL, Touch, read_tail
+from rbac_api.trail.recorder import OPERATOR, Actor, Target, record
+from tests.builders import Stage
+from tests.cast import ALICE, CAROL, DAVE
+
+WRITERS, EACH, ROUNDS = 16, 8, 20
+NAIVE = "CREATE TABLE IF NOT EXISTS naive_events (seq bigint PRIMARY KEY); CREATE SEQUENCE IF NOT EXISTS naive_seq"
+Write = Callable[[Database, int], None]
+Read = Callable[[Connection, int], list[int]]
+
+
+def write_one(database: Database, number: int) -> None:
+    """As every service does, with a pause that lets others run between the event and its commit."""
+    with database.writing() as connection:
+        record(connection, Actor("operator", name=f"writer {number}"), "role.updated", Target("role", str(number)))
+        time.sleep(random.random() / 500)
+
+
+def read_on(connection: Connection, last: int) -> list[int]:
+    return [event["seq"] for event in list_onward(connection, [], last, 7)]
+
+
+def write_one_naively(database: Database, _number: int) -> None:
+    """The vulnerable twin: the number from a sequence, and no lock."""
+    with database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO naive_events VALUES (nextval('naive_seq'))"))
+        time.sleep(random.random() / 500)
+
+
+def read_on_naively(connection: Connection, last: int) -> list[int]:
+    query = text("SELECT seq FROM naive_events WHERE seq > :last ORDER BY seq LIMIT 7")
+    return list(connection.execute(query, {"last": last}).scalars())
+
+
+def follow(database: Database, write: Write, read: Read) -> tuple[list[int], list[int]]:
+    """What somebody saw who walked on from page to page while sixteen wrote, and what there is in the end."""
+    with database.reading() as connection:
+        seen = read(connection, 0)
+        while more := read(connection, seen[-1] if seen else 0):
+            seen += more
+    done = threading.Event()
+
+    def walk() -> None:
+        while not (done.is_set() and not seen_more()):
+            pass
+
+    def seen_more() -> list[int]:
+        with database.reading() as connection:
+            more = read(connection, seen[-1] if seen else 0)
+        seen.extend(more)
+        return more
+
+    walker = threading.Thread(target=walk)
+    walker.start()
+    with ThreadPoolExecutor(WRITERS) as writers:
+        list(writers.map(lambda n: [write(database, n) for _ in range(EACH)], range(WRITERS)))
+    done.set()
+    walker.join()
+    present: list[int] = []
+    with database.reading() as connection:
+        while more := read(connection, present[-1] if present else 0):
+            present += more
+    return seen, present
+
+
+def test_carol_following_sixteen_writers_misses_nothing(stage: Stage) -> None:
+    seen, present = follow(stage.database, write_one, read_on)
+
+    assert seen == present == list(range(1, present[-1] + 1))
+    assert verify_trail(stage.database, {}).problem is None
+
+
+def test_numbers_from_a_sequence_without_the_lock_would_hide_events_from_her(troupe: Stage) -> None:
+    with troupe.database.engine.begin() as connection:
+        connection.execute(text(NAIVE))
+
+    missed = 0
+    for _ in range(ROUNDS):
+        seen, present = follow(troupe.database, write_one_naively, read_on_naively)
+        missed += len(present) - len(seen)
+        if missed:
+            break
+
+    assert missed, "the twin must show the gap, or the test above proves nothing"
+
+
+def test_carols_pages_hold_every_event_once_while_alice_keeps_writing(stage: Stage) -> None:
+    alice, carol = stage.as_(ALICE), stage.as_(CAROL)
+    expected = {event["seq"] for event in stage.events()}
+    path, walked = "/v1/audit/events?limit=9", []
+
+    while path:
+        page = carol.get(path)
+        walked += [event["seq"] for event in page.json["items"]]
+        alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/auditor")
+        alice.delete(f"/v1/users/{stage.user_id(DAVE)}/roles/auditor")
+        path = f"/v1/audit/events?limit=9&cursor={page.json['next']}" if page.json["next"] else ""
+
+    assert len(set(walked)) == len(walked)
+    assert set(walked) == expected
+
+
+def test_the_tail_tells_whose_standing_to_forget(stage: Stage) -> None:
+    with stage.database.writing() as connection:
+        first = record(connection, OPERATOR, "user.created", Target("user", "x"))  # nobody remembers somebody new
+        record(connection, OPERATOR, "assignment.created", Target("user", "dave"))
+        record(connection, OPERATOR, "session.ended", Target("session", "s"))
+        record(connection, OPERATOR, "role.deleted", Target("role", "clerk"))
+        last = record(connection, OPERATOR, "key.created", Target("key", "k"))
+    with stage.database.reading() as connection:
+        tail, nothing = read_tail(connection, first - 1), read_tail(connection, last)
+
+    assert (tail.complete, tail.revision, nothing.touches) == (True, last, ())
+    assert [touch.kind for touch in tail.touches] == ["user", "session", "roles", "keys"]
+    assert tail.touches[0] == Touch("user", "dave")
+
+
+def test_a_tail_too_long_or_shorter_than_remembered_is_not_complete(stage: Stage) -> None:
+    with stage.database.reading() as connection:
+        newest = read_tail(connection, -1)
+        shrunk = read_tail(connection, newest.revision + 1)
+        long = read_tail(connection, newest.revision - LONGEST_TAIL - 1)
+
+    assert not newest.complete
+    assert not shrunk.complete
+    assert not long.complete

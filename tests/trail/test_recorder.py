@@ -1,0 +1,44 @@
+"""What the recorder refuses to write: actions nobody declared, secrets, columns nobody classified."""
+
+from __future__ import annotations
+
+import pytest
+
+from rbac_api.trail.fields import COLUMNS, changes, tracked, unclassified
+from rbac_api.trail.recorder import OPERATOR, Target, record
+from tests.builders import Stage
+
+
+def test_an_action_outside_the_catalogue_is_not_written(stage: Stage) -> None:
+    with stage.database.writing() as connection, pytest.raises(KeyError):
+        record(connection, OPERATOR, "user.promoted", Target("user"))
+
+
+@pytest.mark.parametrize("facts", [{"password_hash": "x"}, {"users": [{"refresh_token": "x"}]}, {"a": {"b": {"token": 1}}}])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_secret_is_not_written_however_deep_it_lies(stage: Stage, side: str, facts: dict[str, object]) -> None:
+    with stage.database.writing() as connection, pytest.raises(ValueError, match="would record a secret"):
+        record(connection, OPERATOR, "user.updated", Target("user"), **{side: facts})  # type: ignore[arg-type]
+
+
+def test_of_daves_row_an_auditor_sees_what_is_tracked_and_nothing_else() -> None:
+    row = {"username": "dave", "password_hash": "$2b$…", "version": 3, "status": "active", "unheard_of": 1}
+
+    assert tracked("users", row) == {"username": "dave", "status": "active"}
+
+
+def test_changes_are_those_that_differ() -> None:
+    before = {"username": "dave", "email": None, "status": "active", "version": 1}
+
+    assert changes("users", before, {**before, "email": "d@x.example", "version": 2}) == (
+        {"email": None},
+        {"email": "d@x.example"},
+    )
+
+
+def test_every_column_is_classified_and_a_new_one_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert unclassified() == []
+    monkeypatch.setitem(COLUMNS, "users", {k: v for k, v in COLUMNS["users"].items() if k != "email"})
+    monkeypatch.setitem(COLUMNS["roles"], "colour", "track")
+
+    assert unclassified() == ["roles.colour", "users.email"]
