@@ -191,9 +191,8 @@ class PostgresGate:
 
     def _connect(self, name: str) -> psycopg.Connection[Any]:
         arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)
-        options |= {"application_name": f"{_FOLLOWER}{name}:0", "connect_timeout": 2}
-        options |= impatience(LEASE_SECONDS)
-        return psycopg.connect(*arguments, **options, autocommit=True)
+        own = {"application_name": f"{_FOLLOWER}{name}:0", "connect_timeout": 2, **impatience(LEASE_SECONDS)}
+        return psycopg.connect(*arguments, **{**options, **own}, autocommit=True)
 
     def _listen(self, connection: psycopg.Connection[Any], name: str) -> None:
         connection.execute("LISTEN rbac_trail")

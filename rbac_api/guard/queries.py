@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, or_, select
+from sqlalchemy import Connection, Row, Table, and_, delete, insert, or_, select
 
 from rbac_api.database.tables import (
     assignments,
@@ -21,48 +22,34 @@ from rbac_api.database.tables import (
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Permission, Role, Subject
 
-_senior, _junior = roles.alias("senior"), roles.alias("junior")
-
 
 def find_role_graph(connection: Connection) -> RoleGraph:
-    """All roles in force, compiled."""
-    catalogue = connection.execute(
-        select(permissions.c.name, permissions.c.system).where(permissions.c.valid_to.is_(None))
-    ).all()
+    """All roles in force, compiled.  The tables are read one by one and joined here: no plan the database makes can be a bad one."""
+    catalogue = {
+        row.id: Permission(row.name, row.system)
+        for row in _in_force(connection, permissions, "id", "name", "system")
+    }
+    found = {row.id: row for row in _in_force(connection, roles, "id", "name", "grants")}
     direct: dict[str, set[str]] = {}
-    for role_id, name in connection.execute(_direct_permissions()):
-        direct.setdefault(role_id, set()).add(name)
-    found = connection.execute(
-        select(roles.c.id, roles.c.name, roles.c.grants).where(roles.c.valid_to.is_(None))
-    ).all()
+    for grant in _in_force(connection, role_permissions, "role_id", "permission_id"):
+        if grant.permission_id in catalogue:
+            direct.setdefault(grant.role_id, set()).add(catalogue[grant.permission_id].name)
+    edges = _in_force(connection, role_inheritance, "senior_id", "junior_id")
     return RoleGraph.compile(
-        (Role(row.name, frozenset(direct.get(row.id, ())), row.grants) for row in found),
-        (Permission(row.name, row.system) for row in catalogue),
-        ((row.senior, row.junior) for row in connection.execute(_inheritance())),
+        (Role(role.name, frozenset(direct.get(role.id, ())), role.grants) for role in found.values()),
+        catalogue.values(),
+        (
+            (found[edge.senior_id].name, found[edge.junior_id].name)
+            for edge in edges
+            if edge.senior_id in found and edge.junior_id in found
+        ),
     )
 
 
-def _direct_permissions() -> Any:
-    edge = role_permissions
-    joined = edge.join(permissions, edge.c.permission_id == permissions.c.id)
-    return (
-        select(edge.c.role_id, permissions.c.name)
-        .select_from(joined)
-        .where(edge.c.valid_to.is_(None), permissions.c.valid_to.is_(None))
-    )
-
-
-def _inheritance() -> Any:
-    edge = role_inheritance
-    joined = edge.join(_senior, edge.c.senior_id == _senior.c.id).join(
-        _junior, edge.c.junior_id == _junior.c.id
-    )
-    in_force = and_(edge.c.valid_to.is_(None), _senior.c.valid_to.is_(None), _junior.c.valid_to.is_(None))
-    return (
-        select(_senior.c.name.label("senior"), _junior.c.name.label("junior"))
-        .select_from(joined)
-        .where(in_force)
-    )
+def _in_force(connection: Connection, table: Table, *columns: str) -> Sequence[Row[Any]]:
+    return connection.execute(
+        select(*(table.c[name] for name in columns)).where(table.c.valid_to.is_(None))
+    ).all()
 
 
 def find_subject(connection: Connection, user_id: str, at: datetime) -> tuple[Subject, str] | None:

@@ -108,16 +108,17 @@ class Guard:
             if rule.checks_query and asked.environ.get("QUERY_STRING"):
                 refuse_unknown_query()
             passage = Passage(actor, decision, token, rule, partial(view, *args, **kwargs))
-            if rule.repeatable:
-                answer = self.repeats.once(asked, token.subject, lambda keep: self._run(passage, keep))
-            elif asked.method in _READING:
+            if asked.method in _READING:
                 answer = self._read(passage)
+            elif rule.repeatable:
+                answer = self.repeats.once(asked, token.subject, lambda keep: self._run(passage, keep))
             else:
                 answer = self._run(passage)
         except Forbidden as refusal:
             self._record_refusal(actor, rule, refusal)
             raise
-        answer.headers.setdefault("Cache-Control", "no-store")
+        if all(name.lower() != "cache-control" for name, _ in answer.headers):
+            answer.headers.add("Cache-Control", "no-store")
         return answer
 
     def enter_public(self, view: Callable[[], Any]) -> Any:

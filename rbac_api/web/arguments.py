@@ -48,7 +48,7 @@ class StrictParser(FlaskParser):
     def handle_error(
         self, error: ma.ValidationError, req: flask.Request, schema: ma.Schema, **_options: Any
     ) -> NoReturn:
-        raise Invalid(faults=tuple(_faults(_without_location(error.messages))))
+        raise Invalid(faults=tuple(_faults(_without_location(error.normalized_messages()))))
 
 
 def strict_json(data: bytes) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from flask import Flask, Response
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, IntegerConverter
 
 from rbac_api.settings import Settings
 
@@ -20,11 +21,29 @@ class Segment(BaseConverter):
     regex = "[^/\x00]+"
 
 
+class NoSessions(SessionInterface):
+    """Flask would look for a session in the cookies of each request; here nobody has one, so nobody can be given one."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return _NO_SESSION
+
+
+_NO_SESSION = NullSession()
+
+
+class Digits(IntegerConverter):
+    """A number in ASCII digits: those of other scripts would be a second spelling of the same address."""
+
+    regex = "[0-9]+"
+
+
 def register_surface(app: Flask, settings: Settings) -> None:
     """Everything that holds for each request alike."""
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["default"] = Segment
+    app.url_map.converters["int"] = Digits
+    app.session_interface = NoSessions()
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     if settings.proxy_hops:

@@ -75,6 +75,10 @@ def test_a_fault_of_the_database_is_a_sentence_too(stage: Stage, shell: Shell) -
     assert "signing_keys" in said
 
 
+def test_a_name_that_a_database_cannot_even_hold_is_a_sentence(shell: Shell) -> None:
+    assert shell.refusal("users", "disable", "nul\0nul").startswith("Error: The")
+
+
 def test_a_document_is_added_once(stage: Stage, shell: Shell, seed_file: str) -> None:
     assert shell.json("seed", seed_file) == {"permissions": 1, "roles": 1, "users": 1, "assignments": 1}
     assert shell("seed", seed_file).stdout.startswith("Nothing to add")

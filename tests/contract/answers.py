@@ -17,7 +17,9 @@ class AnswerChecker:
 
     def __init__(self, app: Flask) -> None:
         self.document = app.extensions["rbac-openapi"].document()
-        self._paths = [(re.compile("^" + re.sub(r"\{[^}]+\}", "[^/]+", p) + "$"), p) for p in self.document["paths"]]
+        self._paths = [
+            (re.compile("^" + re.sub(r"\{[^}]+\}", "[^/]+", p) + "$"), p) for p in self.document["paths"]
+        ]
         self._validators: dict[str, Any] = {}
 
     def operation(self, method: str, path: str) -> dict[str, Any] | None:
@@ -43,15 +45,23 @@ class AnswerChecker:
             return
         self._check_documented(operation, method, path, answer)
 
-    def _check_documented(self, operation: dict[str, Any], method: str, path: str, answer: TestResponse) -> None:
+    def _check_documented(
+        self, operation: dict[str, Any], method: str, path: str, answer: TestResponse
+    ) -> None:
         documented = operation["responses"].get(str(answer.status_code))
         if documented is None:
-            assert answer.status_code in _UNDOCUMENTED, f"{method} {path} answered {answer.status_code}: {answer.text}"
+            assert answer.status_code in _UNDOCUMENTED, (
+                f"{method} {path} answered {answer.status_code}: {answer.text}"
+            )
             return
         if answer.mimetype == "application/problem+json":
             codes = documented["content"]["application/problem+json"]["examples"]
-            undocumented = answer.status_code in _UNDOCUMENTED and answer.json["code"] in ("resource.not_found",)
-            assert answer.json["code"] in codes or undocumented, f"{method} {path}: {answer.json['code']} is not documented"
+            undocumented = answer.status_code in _UNDOCUMENTED and answer.json["code"] in (
+                "resource.not_found",
+            )
+            assert answer.json["code"] in codes or undocumented, (
+                f"{method} {path}: {answer.json['code']} is not documented"
+            )
         elif answer.mimetype == "application/json" and answer.status_code != 304:
             schema = documented["content"]["application/json"]["schema"]
             self._fits(schema["$ref"].rpartition("/")[2], answer.json)

@@ -23,9 +23,19 @@ serve(create_app, replace(Settings.from_environment(), password_cost=4))
 @contextmanager
 def running_service(database_url: str, **settings: str) -> Iterator[str]:
     """Its address, while it runs; Alice is its first administrator, with the password of the cast."""
-    own = {"RBAC_DATABASE_URL": database_url, "RBAC_ADMIN_USERNAME": ADMIN, "RBAC_SEED_EXAMPLE": "on", "RBAC_WORKERS": "1"}
+    own = {
+        "RBAC_DATABASE_URL": database_url,
+        "RBAC_ADMIN_USERNAME": ADMIN,
+        "RBAC_SEED_EXAMPLE": "on",
+        "RBAC_WORKERS": "1",
+    }
     folder = server_folder("outside")
-    service = Service(folder, {**SETTINGS, "PYTHONPATH": str(ROOT), "RBAC_DATA_DIR": str(folder), **own, **settings}, "-c", CHEAP)
+    service = Service(
+        folder,
+        {**SETTINGS, "PYTHONPATH": str(ROOT), "RBAC_DATA_DIR": str(folder), **own, **settings},
+        "-c",
+        CHEAP,
+    )
     try:
         service.start()
         yield f"http://127.0.0.1:{service.port}"

@@ -16,7 +16,9 @@ FORGIVEN = {
         "username.invalid": "a schema cannot name every invisible character",
         "password.refused": "a schema cannot say which passwords are common or made of one's own name",
     },
-    AcceptedNegativeData: {"etag.stale": "412 refuses a garbled If-Match as well as 400 would (RFC 9110 section 13.1.1)"},
+    AcceptedNegativeData: {
+        "etag.stale": "412 refuses a garbled If-Match as well as 400 would (RFC 9110 section 13.1.1)"
+    },
     MissingHeaderNotRejected: {"etag.required": "428 is the very status for it (RFC 6585 section 3)"},
 }
 

@@ -32,8 +32,8 @@ class Campaign:
         ]
         environment = {
             **os.environ,
-            "PYTHONPATH": str(ROOT)+":/tmp/out",
-            "SCHEMATHESIS_HOOKS": os.environ.get("HK","tests.contract.schemathesis_hooks"),
+            "PYTHONPATH": str(ROOT) + ":/tmp/out",
+            "SCHEMATHESIS_HOOKS": os.environ.get("HK", "tests.contract.schemathesis_hooks"),
             "FUZZ_USERNAME": ADMIN,
             "FUZZ_PASSWORD": PASSWORD,
         }

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rbac_api.decision.evaluate import (
+    LONGEST_CLAIM,
+    EffectiveRole,
     always_covered,
+    claimed_roles,
     decide,
     effective_permissions,
     effective_roles,
@@ -124,6 +127,18 @@ def test_dana_learns_through_which_of_her_roles_she_has_another() -> None:
     found = effective_roles(GRAPH, both, MONDAY)
 
     assert [(role.role, role.via) for role in found] == [("chief", ("chief",)), ("clerk", ("chief", "clerk"))]
+
+
+def test_danas_token_names_her_effective_roles_or_if_those_are_too_many_the_assigned_ones_that_fit() -> None:
+    juniors = [EffectiveRole(f"junior-{number}", ("chief",)) for number in range(1000)]
+    assigned = [EffectiveRole(f"role-{number:04}", (f"role-{number:04}",)) for number in range(1000)]
+
+    assert claimed_roles([]) == ()
+    assert claimed_roles(juniors[:9]) == tuple(role.role for role in juniors[:9])
+    assert claimed_roles([EffectiveRole("chief", ("chief",)), *juniors]) == ("chief",)
+    named = claimed_roles(assigned)
+    assert named == tuple(role.role for role in assigned[: len(named)])
+    assert LONGEST_CLAIM - 12 < len(str(list(named)).replace(" ", "")) <= LONGEST_CLAIM
 
 
 def test_danas_role_counts_from_its_first_moment_until_just_before_its_last() -> None:

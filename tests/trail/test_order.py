@@ -47,35 +47,35 @@ def read_on_naively(connection: Connection, last: int) -> list[int]:
     return list(connection.execute(query, {"last": last}).scalars())
 
 
+class Walker(threading.Thread):
+    """Walks on from page to page until it is told that nothing more will come, and nothing more comes."""
+
+    def __init__(self, database: Database, read: Read) -> None:
+        super().__init__()
+        self.database, self.read = database, read
+        self.seen: list[int] = []
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        finished, more = False, [0]
+        while more or not finished:
+            finished = self.done.is_set()
+            with self.database.reading() as connection:
+                more = self.read(connection, self.seen[-1] if self.seen else 0)
+            self.seen += more
+
+
 def follow(database: Database, write: Write, read: Read) -> tuple[list[int], list[int]]:
-    """What somebody saw who walked on from page to page while sixteen wrote, and what there is in the end."""
-    with database.reading() as connection:
-        seen = read(connection, 0)
-        while more := read(connection, seen[-1] if seen else 0):
-            seen += more
-    done = threading.Event()
-
-    def walk() -> None:
-        while not (done.is_set() and not seen_more()):
-            pass
-
-    def seen_more() -> list[int]:
-        with database.reading() as connection:
-            more = read(connection, seen[-1] if seen else 0)
-        seen.extend(more)
-        return more
-
-    walker = threading.Thread(target=walk)
-    walker.start()
+    """What somebody saw who walked along while sixteen wrote, and what there is in the end."""
+    walkers = [Walker(database, read), Walker(database, read)]
+    walkers[0].start()
     with ThreadPoolExecutor(WRITERS) as writers:
         list(writers.map(lambda n: [write(database, n) for _ in range(EACH)], range(WRITERS)))
-    done.set()
-    walker.join()
-    present: list[int] = []
-    with database.reading() as connection:
-        while more := read(connection, present[-1] if present else 0):
-            present += more
-    return seen, present
+    for walker in walkers:
+        walker.done.set()
+    walkers[0].join()
+    walkers[1].run()
+    return walkers[0].seen, walkers[1].seen
 
 
 def test_carol_following_sixteen_writers_misses_nothing(stage: Stage) -> None:

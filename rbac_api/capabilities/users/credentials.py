@@ -38,9 +38,7 @@ def issue_setup(connection: Connection, settings: Settings, user_id: str) -> dic
 
 def reset_password(clearance: Clearance, user_id: str) -> dict[str, Any]:
     """Take the password away, end every session, and give out a setup token: nobody chooses a password for somebody else."""
-    user = queries.find_user(clearance.connection, user_id)
-    if user is None:
-        raise UserNotFound()
+    user = _present(clearance, user_id)
     clearance.require_outranks_user(user.id, user.username)
     now = clock.now()
     queries.update_user(
@@ -76,9 +74,7 @@ def set_password(
     clearance: Clearance, user_id: str, hashed: str, *, action: str, keep_session: str | None = None
 ) -> None:
     """Put a password that its owner chose onto an account and end her sessions (all but one if it is named)."""
-    user = queries.find_user(clearance.connection, user_id)
-    if user is None:
-        raise UserNotFound()
+    user = _present(clearance, user_id)
     now = clock.now()
     values = {
         "password_hash": hashed, "password_temporary": False, "password_changed_at": now, "updated_at": now,
@@ -94,9 +90,7 @@ def set_password(
 
 def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
     """Put a one-time password onto an account and end every session: the last step of offline recovery, recorded as such."""
-    user = queries.find_user(clearance.connection, user_id)
-    if user is None:
-        raise UserNotFound()
+    user = _present(clearance, user_id)
     now = clock.now()
     values = {
         "password_hash": hashed, "password_temporary": True, "password_changed_at": now, "updated_at": now,
@@ -114,6 +108,13 @@ def note_signin(connection: Connection, checked: Row[Any], password_hash: str) -
     or got another password."""
     values = {"last_login_at": clock.now(), "password_hash": password_hash}
     return queries.note_signin(connection, checked.id, checked.password_hash, values)
+
+
+def _present(clearance: Clearance, user_id: str) -> Row[Any]:
+    user = queries.find_user(clearance.connection, user_id)
+    if user is None:
+        raise UserNotFound()
+    return user
 
 
 def _digest(token: str) -> str:

