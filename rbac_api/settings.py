@@ -69,14 +69,14 @@ class Settings:
     hashers: int = setting(
         "RBAC_HASHERS", "password hashes at a time per process; 0 divides the cores among the workers", 0, bounds=(0, 256))
     data_dir: str = setting("RBAC_DATA_DIR", "folder for generated secrets and the embedded database", "instance")
-    database_url: str = secret("RBAC_DATABASE_URL", "`postgresql://…` for more than one node", shown="sqlite:///<data dir>/rbac.db")
+    database_url: str = secret("RBAC_DATABASE_URL", "`postgresql://…` for more than one node", shown="`sqlite:///<data dir>/rbac.db`")
     database_timeout: int = setting(
         "RBAC_DATABASE_TIMEOUT_SECONDS", "how long a request waits for the database or its write lock before 503", 5, bounds=(1, 60))
     redis_url: str = secret("RBAC_REDIS_URL", "shared counters for rate limits", shown="none")
     secret_key: str = secret(
         "RBAC_SECRET_KEY", "instance secret (peppers, key encryption, cursors, HS256); at least 32 bytes",
         shown="generated in the embedded default, else required")
-    issuer: str = setting("RBAC_ISSUER", "`iss` of every token", "", shown="http://127.0.0.1:<port>")
+    issuer: str = setting("RBAC_ISSUER", "`iss` of every token", "", shown="`http://127.0.0.1:<port>`")
     audience: str = setting("RBAC_AUDIENCE", "`aud` of access tokens", "rbac-api")
     signing_algorithm: str = setting("RBAC_SIGNING_ALGORITHM", "`EdDSA`, `ES256`, `RS256` or `HS256`", "EdDSA")
     signing_key: str = secret("RBAC_SIGNING_KEY", "private signing key as PEM, instead of a generated one kept in SQL", shown="none")
@@ -223,7 +223,7 @@ class Settings:
 
     def _token_faults(self) -> list[str]:
         found = []
-        if not value_checks.is_issuer(self.issuer_url):
+        if self.issuer and not value_checks.is_issuer(self.issuer):
             found.append("RBAC_ISSUER must be an http or https address without query and fragment")
         if not self.audience.strip():
             found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,10 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return self.make_app(self.settings)
+        app = self.make_app(self.settings)
+        gc.collect()
+        gc.freeze()  # what was made at the start stays: the collector need not go through it again while somebody waits
+        return app
 
 
 def serve(make_app: MakeApp, settings: Settings | None = None) -> None:

@@ -12,9 +12,12 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 
 from rbac_api import clock
 from rbac_api.database.constraints import DatabaseDown, translated
+from rbac_api.database.turns import Queue, Turns
 from rbac_api.settings import Settings
 
 WRITE_LOCK = 0x52424143  # "RBAC": the one advisory lock that every writing transaction takes first
+WRITERS_IN_SERVER = 3
+_TAKE_LOCK = text("SELECT set_config('lock_timeout', :patience, true), pg_advisory_xact_lock(:key)")
 # read-only or shutting-down server: the connection is of no more use, though it still answers (a demoted primary does)
 _LOST_STATES = frozenset({"25006", "57P01", "57P02", "57P03"})
 
@@ -28,7 +31,7 @@ class Database:
         self.on_sqlite = settings.on_sqlite
         self.timeout = settings.database_timeout
         self.engine = _sqlite_engine(settings) if self.on_sqlite else _postgresql_engine(settings)
-        self._turn = threading.Lock()
+        self._turns: Turns = threading.Lock() if self.on_sqlite else Queue(WRITERS_IN_SERVER)
         self._listeners: list[Announcement] = []
 
     @contextmanager
@@ -50,7 +53,7 @@ class Database:
             connection.info["published"] = None
             with connection.execution_options(writer=True, patience=patience).begin():
                 if not self.on_sqlite:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+                    connection.execute(_TAKE_LOCK, {"key": WRITE_LOCK, "patience": f"{round(patience * 1000)}ms"})
                 yield connection
             published = connection.info.pop("published")
         if published is not None:
@@ -71,20 +74,17 @@ class Database:
 
     @contextmanager
     def _waiting_turn(self) -> Iterator[float]:
-        """On SQLite threads queue fairly here, since its own busy wait is a lottery; other processes meet at BEGIN IMMEDIATE.
+        """Threads of this process wait for each other here, and for other processes' at the database's own lock.
 
         Yields how many seconds of the timeout are left to wait there, so that nobody waits for longer than it in all.
         """
-        if not self.on_sqlite:
-            yield self.timeout
-            return
         began = clock.monotonic()
-        if not self._turn.acquire(timeout=self.timeout):
-            raise DatabaseDown(internal="waited too long for the write lock of this process")
+        if not self._turns.acquire(timeout=self.timeout):
+            raise DatabaseDown(internal="waited too long for a turn to write in this process")
         try:
-            yield max(0.0, began + self.timeout - clock.monotonic())
+            yield max(0.001, began + self.timeout - clock.monotonic())
         finally:
-            self._turn.release()
+            self._turns.release()
 
 
 def publish(connection: Connection, seq: int) -> None:

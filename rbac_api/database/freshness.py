@@ -1,7 +1,8 @@
 """Did anybody commit anything that matters since I last looked?  Asked on every request, so it may cost next to nothing.
 
-SQLite: ``PRAGMA data_version`` on a connection kept per thread; it changes as soon as any other connection, of any process, has
-committed.  No request can miss a commit that was answered before it.
+SQLite: the header of the WAL's index, in memory shared by all processes, which every commit changes before it is answered
+(``wal_index``); where that cannot be had, ``PRAGMA data_version`` on a connection kept per thread, which says the same.  No request can
+miss a commit that was answered before it.
 
 PostgreSQL: a follower thread listens for the notification each publishing commit sends, and holds a *lease* that it renews with a
 heartbeat.  Notifications are asynchronous, so by themselves they would leave a gap of milliseconds.  The gap is closed by the
@@ -18,6 +19,7 @@ worker whose lease has run out cannot tell whether it is fresh, so it reads the 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import sqlite3
 import threading
 import time
@@ -32,6 +34,7 @@ from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database, impatience
 from rbac_api.database.tables import followers
 from rbac_api.database.types import new_id
+from rbac_api.database.wal_index import HEADER, shared_index
 
 LEASE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 0.5
@@ -57,7 +60,39 @@ class Gate(Protocol):
 
 def open_gate(database: Database) -> Gate:
     """The gate that fits the engine."""
-    return SqliteGate(database) if database.on_sqlite else PostgresGate(database)
+    return WalGate(database) if database.on_sqlite else PostgresGate(database)
+
+
+class WalGate:
+    """The header of the WAL's index, once there is one to look at; until then, and without one for good, a ``SqliteGate``."""
+
+    def __init__(self, database: Database) -> None:
+        self._path = database.engine.url.database or ""
+        self._slow = SqliteGate(
+            database
+        )  # also holds open the connection without which the index could be taken away
+        self._index: mmap.mmap | None = None
+        self._seen = b""
+
+    def unchanged(self) -> bool:
+        index = self._index
+        return self._slow.unchanged() if index is None else index[:HEADER] == self._seen
+
+    def refresh(self, read: Callable[[], int]) -> None:
+        index = self._index
+        if index is None:
+            self._slow.refresh(read)
+            self._index = shared_index(self._path)
+            return
+        header, copy = index[:HEADER], index[HEADER : 2 * HEADER]  # before reading, as below
+        read()
+        self._seen = (
+            header if header == copy else b""
+        )  # a commit is being written this moment: look again next time
+
+    def close(self) -> None:
+        self._index = None
+        self._slow.close()
 
 
 class SqliteGate:

@@ -51,6 +51,7 @@ from rbac_api.web.problems import problem_answer
 from rbac_api.web.request_id import REQUEST_ID, request_id
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 EXTENSION = "rbac-api"
 ATTEMPTS = 4  # the first and three more after a clash
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -124,6 +125,9 @@ class Guard:
     def enter_public(self, view: Callable[[], Any]) -> Any:
         """Run a public view in a unit of work of its own, cleared for nobody in particular."""
         actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
+        return _again(lambda: self._attempt_public(actor, view))
+
+    def _attempt_public(self, actor: Actor, view: Callable[[], Any]) -> Any:
         with UnitOfWork(self.database, writes=request.method not in _READING) as work:
             if work.writes:
                 work.on_open = lambda: self.snapshot.catch_up(work.connection)
@@ -139,10 +143,7 @@ class Guard:
             return self._answer(passage.view())
 
     def _run(self, passage: Passage, keep: Keep | None = None) -> Response:
-        for _ in range(ATTEMPTS - 1):
-            with suppress(Clash):
-                return self._attempt(passage, keep)
-        return self._attempt(passage, keep)
+        return _again(lambda: self._attempt(passage, keep))
 
     def _attempt(self, passage: Passage, keep: Keep | None) -> Response:
         with UnitOfWork(self.database, writes=True) as work:
@@ -193,7 +194,7 @@ class Guard:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that alone takes longer than the decision
 class Passage:
     """What was found out about a request before its view runs."""
 
@@ -282,6 +283,14 @@ def _guarded(rule: Rule) -> Callable[[F], F]:
         return document_access(guarded, permission=rule.permission, public=False, problems=problems)  # type: ignore[return-value]
 
     return decorate
+
+
+def _again(attempt: Callable[[], T]) -> T:
+    """Run a unit of work; three times more if it clashes with another, each time from the beginning."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Clash):
+            return attempt()
+    return attempt()
 
 
 def _judge(person: Person, rule: Rule) -> Decision:

@@ -30,7 +30,7 @@ from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Decision, Subject
 from rbac_api.guard import queries
 from rbac_api.guard.keyring import Keyring
-from rbac_api.trail.feed import Tail, Touch, read_tail
+from rbac_api.trail.feed import START, Tail, Touch, read_tail
 
 LARGEST = 50_000
 T = TypeVar("T")
@@ -74,7 +74,8 @@ class Snapshot:
         self.keyring = keyring
         self.gate = open_gate(database)
         self._applying = threading.Lock()
-        self._revision = -1
+        self._mark = START
+        self._forgotten = 0  # how often anything was: what is read is kept only if this stood still meanwhile
         self._graph: RoleGraph | None = None
         self._people: dict[str, Person] = {}
         self._sessions: dict[str, SessionStanding] = {}
@@ -86,7 +87,7 @@ class Snapshot:
 
     def catch_up(self, connection: Connection) -> None:
         """The same inside a transaction that holds the write lock: after this nothing can change until it commits."""
-        self._apply(read_tail(connection, self._revision))
+        self._apply(read_tail(connection, self._mark))
 
     def graph(self, connection: Connection | None = None) -> RoleGraph:
         """The compiled roles."""
@@ -103,9 +104,7 @@ class Snapshot:
         person = self._people.get(user_id)
         if person is not None and (person.until is None or clock.now() < person.until):
             return person
-        before = (
-            self._revision
-        )  # taken before the roles, too: a change of either must keep the result out of memory
+        before = self._forgotten  # before the roles, too: a change of either must keep the result out of memory
         graph = self.graph(connection)
         return self._kept(
             connection,
@@ -118,6 +117,7 @@ class Snapshot:
         """Forget everything; it is read again when needed."""
         with self._applying:
             self._forget_all()
+            self._forgotten += 1
 
     def close(self) -> None:
         """Stop following."""
@@ -125,18 +125,19 @@ class Snapshot:
 
     def _read_tail(self) -> int:
         with self.database.reading() as connection:
-            self._apply(read_tail(connection, self._revision))
-        return self._revision
+            self._apply(read_tail(connection, self._mark))
+        return self._mark.seq
 
     def _apply(self, tail: Tail) -> None:
         with self._applying:
-            if tail.complete and tail.revision <= self._revision:
+            if tail.complete and tail.mark.seq <= self._mark.seq:
                 return  # another thread was quicker
             if not tail.complete:
                 self._forget_all()
             for touch in tail.touches:
                 self._forget(touch)
-            self._revision = tail.revision
+            self._mark = tail.mark
+            self._forgotten += 1
 
     def _forget(self, touch: Touch) -> None:
         if touch.kind == "roles":
@@ -167,13 +168,13 @@ class Snapshot:
         before: int | None = None,
     ) -> T:
         """Read, and remember what was read unless a tail was applied in between."""
-        before = self._revision if before is None else before
+        before = self._forgotten if before is None else before
         if connection is not None:
             return read(connection)  # sees uncommitted changes of its own: not for remembering
         with self.database.reading() as reader:
             found = read(reader)
         with self._applying:
-            if self._revision == before:
+            if self._forgotten == before:
                 keep(found)
         return found
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from rbac_api.database.tables import trail_events
+from rbac_api.trail.chain import GENESIS
 from rbac_api.trail.events import CATALOGUE, Touched
 
 LONGEST_TAIL = 1000
@@ -22,28 +23,39 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
-    """Everything after some revision; ``complete`` is false when it was too long, or the trail is shorter than remembered."""
+class Mark:
+    """How far somebody has followed the trail: an event's number, and its hash, since a restored backup uses numbers again."""
 
-    revision: int
+    seq: int
+    hash: str
+
+
+START = Mark(-1, "")  # before the first look
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Everything after some mark, up to ``mark``; ``complete`` is false when it was too long, or the trail is not the one remembered."""
+
+    mark: Mark
     touches: tuple[Touch, ...]
     complete: bool
 
 
-def read_tail(connection: Connection, since: int) -> Tail:
-    """What happened after revision ``since``; before the first look (-1) nothing is remembered, so nothing need be read."""
-    newest = connection.execute(select(func.coalesce(func.max(trail_events.c.seq), 0))).scalar_one()
-    if since < 0 or newest < since or newest - since > LONGEST_TAIL:
+def read_tail(connection: Connection, since: Mark) -> Tail:
+    """What happened after ``since``; before the first look nothing is remembered, so nothing need be read."""
+    columns = (trail_events.c.seq, trail_events.c.hash, trail_events.c.action, trail_events.c.target_id)
+    last = connection.execute(select(*columns[:2]).order_by(trail_events.c.seq.desc()).limit(1)).first()
+    newest = Mark(last.seq, last.hash) if last else Mark(0, GENESIS)
+    if since == START or newest.seq < since.seq or newest.seq - since.seq > LONGEST_TAIL:
         return Tail(newest, (), complete=False)
-    columns = (trail_events.c.seq, trail_events.c.action, trail_events.c.target_id)
-    rows = connection.execute(
-        select(*columns).where(trail_events.c.seq > since).order_by(trail_events.c.seq)
-    ).all()
-    return Tail(
-        rows[-1].seq if rows else newest,
-        tuple(_touches((row.action, row.target_id) for row in rows)),
-        complete=True,
-    )
+    found = select(*columns).where(trail_events.c.seq >= since.seq).order_by(trail_events.c.seq)
+    rows = connection.execute(found).all()
+    if since.seq and (not rows or Mark(rows[0].seq, rows[0].hash) != since):
+        return Tail(newest, (), complete=False)
+    later = [row for row in rows if row.seq > since.seq]
+    mark = Mark(later[-1].seq, later[-1].hash) if later else since
+    return Tail(mark, tuple(_touches((row.action, row.target_id) for row in later)), complete=True)
 
 
 def _touches(events: Iterator[tuple[str, str | None]]) -> Iterator[Touch]:

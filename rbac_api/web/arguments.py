@@ -13,7 +13,7 @@ from webargs.flaskparser import FlaskParser
 
 from rbac_api.errors import Fault, Invalid
 from rbac_api.web.fields import OptionalBody
-from rbac_api.web.problems import NotJson, Unreadable
+from rbac_api.web.problems import NotJson, TooLarge, Unreadable
 
 DEEPEST = 32
 _NO_OBJECT = "Invalid input type."  # marshmallow's words for a body that is no object
@@ -32,14 +32,14 @@ class StrictParser(FlaskParser):
     }
 
     def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
-        if isinstance(schema, OptionalBody) and not req.get_data(cache=True):
+        if isinstance(schema, OptionalBody) and not _whole_body(req):
             return ma.missing
         return super().load_json(req, schema)
 
     def _raw_load_json(self, req: flask.Request) -> Any:
         if req.mimetype != "application/json":
             raise NotJson()
-        return strict_json(req.get_data(cache=True))
+        return strict_json(_whole_body(req))
 
     def load_querystring(self, req: flask.Request, schema: ma.Schema) -> Any:
         refuse_repeated_query(req)
@@ -48,7 +48,8 @@ class StrictParser(FlaskParser):
     def handle_error(
         self, error: ma.ValidationError, req: flask.Request, schema: ma.Schema, **_options: Any
     ) -> NoReturn:
-        raise Invalid(faults=tuple(_faults(_without_location(error.normalized_messages()))))
+        messages = error.normalized_messages()  # type: ignore[no-untyped-call]
+        raise Invalid(faults=tuple(_faults(_without_location(messages))))
 
 
 def strict_json(data: bytes) -> Any:
@@ -65,6 +66,15 @@ def strict_json(data: bytes) -> Any:
         raise Unreadable(internal=f"{type(fault).__name__}") from fault
     _check_depth_and_text(value)
     return value
+
+
+def _whole_body(req: flask.Request) -> bytes:
+    """The body; 413 if it is longer than allowed.  werkzeug sees that from Content-Length, but cuts a chunked body off without a word."""
+    data = req.get_data(cache=True)
+    terminated = req.content_length is None and req.environ.get("wsgi.input_terminated")
+    if terminated and req.environ["wsgi.input"].read(1):
+        raise TooLarge()
+    return data
 
 
 def refuse_repeated_query(req: flask.Request) -> None:

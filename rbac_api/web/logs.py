@@ -13,10 +13,12 @@ import structlog
 from flask import Request
 
 from rbac_api import clock
+from rbac_api.web.lines import Lines
 from rbac_api.web.request_id import REQUEST_ID, request_id
 
 LONGEST_PATH = 512  # so that a line is written in one piece, also to a pipe that several workers share (POSIX: 4096 bytes)
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+_lines = Lines()
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("rbac_api")
 
 
@@ -49,8 +51,7 @@ def log_answer(request: Request, status: int, seconds: float) -> None:
         "level": "info",
         "timestamp": clock.now(),
     }
-    stream = sys.stderr.buffer
-    getattr(stream, "raw", stream).write(_plain(orjson.dumps(line, option=_LINE)))  # at once: nothing to flush
+    _lines.put(_plain(orjson.dumps(line, option=_LINE)))
 
 
 def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -41,9 +41,19 @@ class Operation:
         return re.findall(r"\{(\w+)\}", self.path)
 
     @property
+    def headers(self) -> set[str]:
+        """The names of the request headers it knows."""
+        known = self.components["parameters"]
+        found = [
+            known[parameter["$ref"].rpartition("/")[2]] if "$ref" in parameter else parameter
+            for parameter in self.described.get("parameters", [])
+        ]
+        return {parameter["name"] for parameter in found if parameter["in"] == "header"}
+
+    @property
     def conditional(self) -> bool:
         """Whether it asks for ``If-Match``."""
-        return "If-Match" in self._headers()
+        return "If-Match" in self.headers
 
     @property
     def creates(self) -> bool:
@@ -73,14 +83,6 @@ class Operation:
         if self.body is None:
             return None
         return {name: _example(field) for name, field in self.body["properties"].items()}
-
-    def _headers(self) -> set[str]:
-        known = self.components["parameters"]
-        found = [
-            known[parameter["$ref"].rpartition("/")[2]] if "$ref" in parameter else parameter
-            for parameter in self.described.get("parameters", [])
-        ]
-        return {parameter["name"] for parameter in found if parameter["in"] == "header"}
 
 
 def operations(app: Flask) -> list[Operation]:

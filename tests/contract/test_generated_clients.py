@@ -20,7 +20,7 @@ from tests.contract.running import ADMIN, running_service
 OWN = "a passphrase of my own choosing"
 STORY = [
     "permission.created", "role.created", "user.created", "password.set", "signin.succeeded", "access.refused",
-    "assignment.created", "access.refused", "session.ended", "audit.read",
+    "assignment.created", "access.refused", "session.ended",
 ]  # fmt: skip
 
 
@@ -56,6 +56,15 @@ def python_package(document: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     sys.path.insert(0, str(folder))
     yield "rbac_client"
     sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="module")
+def typescript_story(document: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """story.ts, type-checked against what openapi-typescript makes of the document, and compiled."""
+    workshop = node_workshop(tmp_path_factory.mktemp("typescript") / "node")
+    run_node(workshop, "node_modules/openapi-typescript/bin/cli.js", str(document), "--output", "schema.d.ts")
+    run_node(workshop, "node_modules/typescript/bin/tsc")
+    return workshop
 
 
 class PythonClient:
@@ -109,15 +118,17 @@ def story_in_python(api: PythonClient) -> list[str]:
         "users:read",
     ]
 
-    user = call(alice, 201, "create_user", body=models.UserCreate(username="grace", display_name="Grace"))
+    user = call(
+        alice, 201, "create_user", body=models.UserCreate(username="wilhelmina", display_name="Wilhelmina")
+    )
     choice = models.PasswordSetupUse(token=user.password_setup.token, new_password=OWN)
     call(nobody, 204, "set_password", body=choice)
-    session = call(nobody, 200, "login", body=models.Login(username="grace", password=OWN))
+    session = call(nobody, 200, "login", body=models.Login(username="wilhelmina", password=OWN))
     grace = api.somebody(session)
     assert call(grace, 403, "list_users").required == "users:read"
     call(alice, 201, "assign_role", user.id, "parcel-clerk")
     assert call(grace, 200, "get_me").roles == ["parcel-clerk"]
-    assert len(call(grace, 200, "list_users", q="grace").items) == 1
+    assert len(call(grace, 200, "list_users", q="wilhelmina").items) == 1
     assert (
         call(grace, 403, "create_user", body=models.UserCreate(username="somebody")).code == "access.denied"
     )
@@ -135,14 +146,8 @@ def test_a_generated_python_client_tells_the_story(python_package: str, address:
     assert the_end_of(trail) == STORY
 
 
-def test_a_generated_typescript_client_type_checks_and_tells_the_story(
-    document: Path, address: str, tmp_path: Path
-) -> None:
-    workshop = node_workshop(tmp_path / "node")
-    run_node(workshop, "node_modules/openapi-typescript/bin/cli.js", str(document), "--output", "schema.d.ts")
-    run_node(workshop, "node_modules/typescript/bin/tsc")
-
-    trail = json.loads(run_node(workshop, "built/story.js", address, ADMIN, PASSWORD))
+def test_a_generated_typescript_client_tells_the_story(typescript_story: Path, address: str) -> None:
+    trail = json.loads(run_node(typescript_story, "built/story.js", address, ADMIN, PASSWORD))
 
     assert the_end_of(trail) == STORY
 

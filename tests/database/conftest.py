@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,8 @@ from tests.database.wire import Wire
 
 
 @contextmanager
-def another_worker(stage: Stage, url: str | None = None) -> Iterator[Stage]:
-    settings = replace(stage.settings, database_url=url or stage.settings.database_url)
+def another_worker(stage: Stage, **changes: Any) -> Iterator[Stage]:
+    settings = replace(stage.settings, **changes)
     app = create_app(settings)
     app.add_url_rule("/door", view_func=requires("users:read")(lambda: "come in"))  # reads nothing of its own
     worker = Stage(stage.engine, settings, app, AnswerChecker(app))
@@ -36,9 +37,9 @@ def other(stage: Stage) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def troupe(stages: object) -> Stage:
+def troupe(stages: Any) -> Stage:
     """The stage on PostgreSQL alone, for what only that engine has."""
-    found: Stage = stages.get("postgresql")  # type: ignore[attr-defined]
+    found: Stage = stages.get("postgresql")
     found.reset()
     return found
 

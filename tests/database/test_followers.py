@@ -56,7 +56,7 @@ def wire_free(worker: Stage, wire: Wire) -> str:
 @pytest.fixture
 def distant(troupe: Stage, short_lease: float, wire: Wire) -> Iterator[Stage]:
     """A worker at the other end of the wire."""
-    with another_worker(troupe, wire.url) as worker:
+    with another_worker(troupe, database_url=wire.url) as worker:
         yield worker
 
 

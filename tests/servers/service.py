@@ -23,7 +23,10 @@ APP = Path(__file__).resolve().parents[2] / "app.py"
 PATIENCE = (
     20.0  # seconds until it answers; far more than it needs, for a machine that does other things as well
 )
-INHERITED = ("PATH", "HOME", "LANG", "COVERAGE_")
+INHERITED = ("PATH", "HOME", "LANG")
+MEASURED = (
+    "COVERAGE_",
+)  # what makes a program that the tests start take part in the measurement, at half the speed
 SETTINGS = {
     "RBAC_SECRET_KEY": SECRET,
     "RBAC_ISSUER": "http://rbac.test",  # one for all nodes, whatever their ports
@@ -42,11 +45,14 @@ class ServiceDown(RuntimeError):
 class Service:
     """One node: gunicorn's master and its workers."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], *program: str) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], *program: str, measured: bool = False
+    ) -> None:
         self.port = int(settings.get("PORT") or free_port())
         self.folder = folder
         own = {"TMPDIR": str(folder), "PORT": str(self.port), **settings}
-        kept = {name: value for name, value in os.environ.items() if name.startswith(INHERITED)}
+        inherited = INHERITED + MEASURED * measured
+        kept = {name: value for name, value in os.environ.items() if name.startswith(inherited)}
         command = [sys.executable, "-W", "error", *(program or (str(APP),))]
         self._order = Order(command, str(folder), environment={**kept, **own})
         self._process: Supervised | None = None

@@ -152,4 +152,6 @@ def _send(child: subprocess.Popen[bytes], number: int) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the test run, which then closes the pipe
-    sys.exit(_keep(Order(**json.loads(sys.argv[1]))))
+    os._exit(
+        _keep(Order(**json.loads(sys.argv[1])))
+    )  # at once: the thread that reads the pipe would not let go of it

@@ -13,9 +13,11 @@ from sqlalchemy import Connection, text
 from rbac_api.capabilities.audit.queries import list_onward
 from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.database.engine import Database
-from rbac_api.trail.feed import LONGEST_TAIL, Touch, read_tail
+from rbac_api.database.migrate import upgrade
+from rbac_api.trail.chain import GENESIS
+from rbac_api.trail.feed import LONGEST_TAIL, START, Mark, Tail, Touch, read_tail
 from rbac_api.trail.recorder import OPERATOR, Actor, Target, record
-from tests.builders import Stage
+from tests.builders import Stage, settings_for
 from tests.cast import ALICE, CAROL, DAVE
 
 WRITERS, EACH, ROUNDS = 16, 8, 20
@@ -115,6 +117,10 @@ def test_carols_pages_hold_every_event_once_while_alice_keeps_writing(stage: Sta
     assert set(walked) == expected
 
 
+def mark_of(stage: Stage, seq: int) -> Mark:
+    return Mark(seq, stage.query("SELECT hash FROM trail_events WHERE seq = ?", seq)[0][0])
+
+
 def test_the_tail_tells_whose_standing_to_forget(stage: Stage) -> None:
     with stage.database.writing() as connection:
         first = record(connection, OPERATOR, "user.created", Target("user", "x"))  # nobody remembers somebody new
@@ -122,20 +128,39 @@ def test_the_tail_tells_whose_standing_to_forget(stage: Stage) -> None:
         record(connection, OPERATOR, "session.ended", Target("session", "s"))
         record(connection, OPERATOR, "role.deleted", Target("role", "clerk"))
         last = record(connection, OPERATOR, "key.created", Target("key", "k"))
+    before, present = mark_of(stage, first - 1), mark_of(stage, last)
     with stage.database.reading() as connection:
-        tail, nothing = read_tail(connection, first - 1), read_tail(connection, last)
+        tail, nothing = read_tail(connection, before), read_tail(connection, present)
 
-    assert (tail.complete, tail.revision, nothing.touches) == (True, last, ())
+    assert (tail.complete, tail.mark, nothing.touches, nothing.mark) == (True, present, (), present)
     assert [touch.kind for touch in tail.touches] == ["user", "session", "roles", "keys"]
     assert tail.touches[0] == Touch("user", "dave")
 
 
-def test_a_tail_too_long_or_shorter_than_remembered_is_not_complete(stage: Stage) -> None:
-    with stage.database.reading() as connection:
-        newest = read_tail(connection, -1)
-        shrunk = read_tail(connection, newest.revision + 1)
-        long = read_tail(connection, newest.revision - LONGEST_TAIL - 1)
+def test_a_tail_is_not_complete_if_it_is_too_long_or_not_of_the_trail_that_is_remembered(stage: Stage) -> None:
+    newest = stage.events()[-1]["seq"]
+    known = mark_of(stage, newest)
+    marks = {
+        "the first look": START,
+        "shorter than remembered": Mark(newest + 1, "x"),
+        "too long": Mark(newest - LONGEST_TAIL - 1, "x"),
+        "another trail of the same length": Mark(newest, "x"),
+        "another trail that has grown past it": Mark(newest - 3, "x"),
+    }
 
-    assert not newest.complete
-    assert not shrunk.complete
-    assert not long.complete
+    with stage.database.reading() as connection:
+        for why, mark in marks.items():
+            assert read_tail(connection, mark) == Tail(known, (), complete=False), why
+
+
+def test_the_first_event_ever_is_a_tail_too(empty_url: str) -> None:
+    database = Database(settings_for(empty_url))
+    upgrade(database)
+    with database.reading() as connection:
+        nothing = read_tail(connection, START)
+        assert (nothing.mark, read_tail(connection, nothing.mark).complete) == (Mark(0, GENESIS), True)
+    with database.writing() as connection:
+        record(connection, OPERATOR, "role.created", Target("role", "x"))
+    with database.reading() as connection:
+        assert read_tail(connection, nothing.mark).touches == (Touch("roles", "x"),)
+    database.dispose()

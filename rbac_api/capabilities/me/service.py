@@ -7,7 +7,7 @@ from typing import Any
 
 from rbac_api import clock
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
-from rbac_api.capabilities.passwords.service import hasher, require_good_password
+from rbac_api.capabilities.passwords.service import hasher, require_changed_password, require_good_password
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.users import service as users
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
@@ -44,6 +44,7 @@ def change_my_password(clearance: Clearance, current: str, new: str) -> None:
         fits = hasher().check(current, user.password_hash).fits
     if not fits:
         raise CurrentPasswordWrong()
+    require_changed_password(new, current)
     require_good_password(new, user.username)
     hashed = hasher().hash(new)
     if users.find_user(clearance.connection, user_id).password_hash != user.password_hash:

@@ -55,7 +55,10 @@ class Readiness(MethodView):
 class Metrics(MethodView):
     @public
     @blueprint.response(
-        200, {"type": "string"}, content_type="text/plain", description="Prometheus text format"
+        200,
+        {"type": "string", "example": 'rbac_signins_total{outcome="succeeded"} 42.0\n'},
+        content_type="text/plain",
+        description="Prometheus text format",
     )
     @blueprint.operation("get_metrics")
     def get(self) -> Response:

@@ -25,6 +25,7 @@ __all__ = [
     "HasherBusy",
     "PasswordRefused",
     "hasher",
+    "require_changed_password",
     "require_good_password",
 ]
 
@@ -35,6 +36,13 @@ def require_good_password(password: str, username: str, *, pointer: str = "/new_
     if problem:
         code, detail = problem
         raise PasswordRefused(faults=(Fault(pointer, code, detail),))
+
+
+def require_changed_password(password: str, present: str) -> None:
+    """422 if the new password is the present one: what somebody else chose would then pass for the user's own."""
+    if unicodedata.normalize("NFC", password) == unicodedata.normalize("NFC", present):
+        detail = "This is the present password. Choose another."
+        raise PasswordRefused(faults=(Fault("/new_password", "password.unchanged", detail),))
 
 
 def password_problem(password: str, username: str) -> tuple[str, str] | None:

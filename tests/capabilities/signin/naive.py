@@ -38,7 +38,9 @@ def naive_refresh(clearance: Clearance, text: str, _origin: Origin) -> dict[str,
         session.id, session.user_id, session.client_id, new_id(), random.getrandbits(30), clock.now(), spent.expires_at,
         session.created_at, session.absolute_expires_at,
     )  # fmt: skip
-    row = {name: getattr(grip, name) for name in ("jti", "session_id", "generation", "issued_at", "expires_at")}
+    row = {
+        name: getattr(grip, name) for name in ("jti", "session_id", "generation", "issued_at", "expires_at")
+    }
     as_read = {column.name: getattr(session, column.name) for column in tables.sessions.columns}
     with clearance.work.database.writing() as connection:
         connection.execute(

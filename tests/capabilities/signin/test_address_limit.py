@@ -21,7 +21,9 @@ def statuses(stage: Stage, times: int, **headers: str) -> list[int]:
     return [attempt(stage, **headers).status_code for _ in range(times)]
 
 
-def test_the_fourth_attempt_of_an_address_is_told_when_to_come_back(node: OpenNode, frozen: Traveller) -> None:
+def test_the_fourth_attempt_of_an_address_is_told_when_to_come_back(
+    node: OpenNode, frozen: Traveller
+) -> None:
     strict = node(signin_limit="3 per minute")
     assert statuses(strict, 3) == [200, 200, 200]
 
@@ -43,11 +45,16 @@ def test_a_made_up_forwarding_header_does_not_begin_a_new_count(node: OpenNode) 
 
 def test_behind_one_proxy_the_address_it_reports_counts_and_no_earlier_one(node: OpenNode) -> None:
     strict = node(signin_limit="2 per minute", proxy_hops=1)
-    first = [attempt(strict, **{"X-Forwarded-For": f"10.9.8.{n}, 198.51.100.1"}).status_code for n in range(3)]
+    first = [
+        attempt(strict, **{"X-Forwarded-For": f"10.9.8.{n}, 198.51.100.1"}).status_code for n in range(3)
+    ]
 
     assert first == [200, 200, 429]
     assert attempt(strict, **{"X-Forwarded-For": "198.51.100.2"}).status_code == 200
-    assert strict.query("SELECT DISTINCT ip FROM sessions ORDER BY ip") == [("198.51.100.1",), ("198.51.100.2",)]
+    assert strict.query("SELECT DISTINCT ip FROM sessions ORDER BY ip") == [
+        ("198.51.100.1",),
+        ("198.51.100.2",),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +64,9 @@ def test_behind_one_proxy_the_address_it_reports_counts_and_no_earlier_one(node:
         ("/v1/me/password", {"current_password": "guess", "new_password": NEW_PASSWORD}),
     ],
 )
-def test_guessing_elsewhere_is_limited_too(stage: Stage, node: OpenNode, path: str, body: dict[str, str]) -> None:
+def test_guessing_elsewhere_is_limited_too(
+    stage: Stage, node: OpenNode, path: str, body: dict[str, str]
+) -> None:
     strict = node(signin_limit="2 per minute")
     caller = strict.as_(DAVE)
 

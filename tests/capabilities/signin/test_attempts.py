@@ -45,7 +45,9 @@ def test_the_delay_never_grows_beyond_a_minute_before_the_lock() -> None:
     assert max(blocking(settings, failures) for failures in range(100)) == 60
 
 
-def test_dave_who_mistyped_four_times_signs_in_at_once_and_begins_anew(stage: Stage, frozen: Traveller) -> None:
+def test_dave_who_mistyped_four_times_signs_in_at_once_and_begins_anew(
+    stage: Stage, frozen: Traveller
+) -> None:
     for _ in range(2):
         for _ in range(4):
             attempt(stage, "dave", "wrong")
@@ -65,7 +67,9 @@ def test_after_five_failures_even_the_right_password_has_to_wait(stage: Stage, f
     assert attempt(stage, "dave", PASSWORD).status_code == 200
 
 
-def test_the_right_password_during_the_lock_gets_the_answer_of_a_wrong_one(stage: Stage, frozen: Traveller) -> None:
+def test_the_right_password_during_the_lock_gets_the_answer_of_a_wrong_one(
+    stage: Stage, frozen: Traveller
+) -> None:
     fail(stage, frozen, 9)
     wrong = attempt(stage, "dave", "wrong", **{"X-Request-ID": "same"})
 
@@ -78,7 +82,9 @@ def test_the_right_password_during_the_lock_gets_the_answer_of_a_wrong_one(stage
     assert locked["target_name"] == "dave"
 
 
-def test_the_lock_is_over_in_time_however_often_it_was_tried_meanwhile(stage: Stage, frozen: Traveller) -> None:
+def test_the_lock_is_over_in_time_however_often_it_was_tried_meanwhile(
+    stage: Stage, frozen: Traveller
+) -> None:
     fail(stage, frozen, 9)
     attempt(stage, "dave", "wrong")
     for _ in range(10):
@@ -98,7 +104,9 @@ def test_the_last_administrator_cannot_be_locked_out_for_ever(stage: Stage, froz
 
 
 @pytest.mark.parametrize("spelling", ["DAVE", " dave ", "ｄａｖｅ", "𝐝𝐚𝐯𝐞", "Dａve"])
-def test_however_the_name_is_typed_the_failures_add_up(stage: Stage, frozen: Traveller, spelling: str) -> None:
+def test_however_the_name_is_typed_the_failures_add_up(
+    stage: Stage, frozen: Traveller, spelling: str
+) -> None:
     for _ in range(5):
         attempt(stage, spelling, "wrong")
 
@@ -108,12 +116,19 @@ def test_however_the_name_is_typed_the_failures_add_up(stage: Stage, frozen: Tra
 
 def test_a_made_up_forwarding_header_does_not_begin_a_new_count(stage: Stage, frozen: Traveller) -> None:
     for number in range(5):
-        attempt(stage, "dave", "wrong", **{"X-Forwarded-For": f"203.0.113.{number}", "Forwarded": f"for=203.0.113.{number}"})
+        attempt(
+            stage,
+            "dave",
+            "wrong",
+            **{"X-Forwarded-For": f"203.0.113.{number}", "Forwarded": f"for=203.0.113.{number}"},
+        )
 
     assert attempt(stage, "dave", PASSWORD, **{"X-Forwarded-For": "198.51.100.1"}).status_code == 401
 
 
-def test_unknown_names_are_counted_like_known_ones_and_kept_nowhere_in_clear(stage: Stage, frozen: Traveller) -> None:
+def test_unknown_names_are_counted_like_known_ones_and_kept_nowhere_in_clear(
+    stage: Stage, frozen: Traveller
+) -> None:
     fail(stage, frozen, 10, "my secret typed into the wrong box")
 
     (row,) = stage.query("SELECT name_digest, failures FROM signin_attempts")
@@ -154,13 +169,13 @@ def test_twenty_honest_sign_ins_at_once_all_succeed(stage: Stage) -> None:
 
 
 def evaluated(stage: Stage) -> int:
-    """How many of two hundred parallel guesses at Dave's password were compared with his hash."""
-    together(200, lambda n: attempt(stage, "dave", f"guess {n}").status_code)
+    """How many of a hundred parallel guesses at Dave's password were compared with his hash."""
+    together(100, lambda n: attempt(stage, "dave", f"guess {n}").status_code)
     reasons = [event["reason"] for event in stage.events("signin.failed")]
     return reasons.count("wrong password")
 
 
-def test_of_two_hundred_parallel_guesses_hardly_any_is_even_looked_at(stage: Stage, node: OpenNode) -> None:
+def test_of_a_hundred_parallel_guesses_hardly_any_is_even_looked_at(stage: Stage, node: OpenNode) -> None:
     assert evaluated(node(signin_queue=200, hashers=2)) <= 5 + 2
 
 

@@ -15,7 +15,12 @@ from tests.capabilities.signin.victim import POINTS
 from tests.cast import DAVE
 
 ROOT = Path(__file__).parents[3]
-FAULTS = ("UPDATE ON sessions", "UPDATE ON refresh_tokens", "INSERT ON refresh_tokens", "INSERT ON trail_events")
+FAULTS = (
+    "UPDATE ON sessions",
+    "UPDATE ON refresh_tokens",
+    "INSERT ON refresh_tokens",
+    "INSERT ON trail_events",
+)
 
 
 def test_dave_goes_on_with_his_old_token_wherever_the_service_was_killed(stage: Stage) -> None:
@@ -66,4 +71,10 @@ def break_at(stage: Stage, fault: str) -> None:
 def mend(stage: Stage, fault: str) -> None:
     """Undo ``break_at``."""
     table = fault.rpartition(" ")[2]
-    stage.execute(*(["DROP TRIGGER broken"] if stage.engine == "sqlite" else [f"DROP TRIGGER broken ON {table}", "DROP FUNCTION broken()"]))
+    stage.execute(
+        *(
+            ["DROP TRIGGER broken"]
+            if stage.engine == "sqlite"
+            else [f"DROP TRIGGER broken ON {table}", "DROP FUNCTION broken()"]
+        )
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import redis
+from flask_limiter import Limiter
 from time_machine import Traveller
 from werkzeug.test import TestResponse
 
@@ -48,7 +49,7 @@ def degraded(stage: Stage) -> bool:
 
 def fill_with_the_wrong_types(store: ValkeyServer) -> None:
     with redis.Redis.from_url(store.url) as client:
-        for key in client.keys():
+        for key in client.scan_iter():
             client.delete(key)
             client.lpush(key, "not a counter")
 
@@ -77,7 +78,10 @@ def test_two_nodes_share_one_count(store: ValkeyServer, stage: Stage, node: Open
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_sign_ins_go_on_within_a_second_while_the_store_is(
-    store: ValkeyServer, node: OpenNode, fault: Callable[[ValkeyServer], None], capfd: pytest.CaptureFixture[str]
+    store: ValkeyServer,
+    node: OpenNode,
+    fault: Callable[[ValkeyServer], None],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     service = node(signin_limit="3 per minute", redis_url=store.url)
     assert attempt(service).status_code == 200
@@ -103,6 +107,19 @@ def test_a_crowd_that_finds_the_store_gone_at_once_is_served(
 
     assert found == [200] * 20
     assert degraded(service)
+
+
+def test_a_store_that_fails_whenever_it_is_asked_keeps_nobody_out(
+    node: OpenNode, store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = node(signin_limit="1 per minute", redis_url=store.url)
+
+    def flap(*_: object, **__: object) -> None:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(Limiter, "_check_request_limit", flap)
+
+    assert [attempt(service).status_code for _ in range(3)] == [200] * 3
 
 
 def test_the_store_that_comes_back_is_used_again(

@@ -13,7 +13,13 @@ from tests.capabilities.conftest import OpenNode
 from tests.capabilities.signin.crowd import claims, together
 from tests.cast import ALICE, BOB, CAROL, DAVE, PASSWORD
 
-UNABLE = ("nobody", "alice", "mallory", "erin", "frank")  # unknown, wrong password, disabled, without a password, deleted
+UNABLE = (
+    "nobody",
+    "alice",
+    "mallory",
+    "erin",
+    "frank",
+)  # unknown, wrong password, disabled, without a password, deleted
 
 
 def sign_in(stage: Stage, username: str, password: str = PASSWORD, **more: Any) -> TestResponse:
@@ -81,7 +87,9 @@ def test_dave_says_which_app_and_the_session_remembers_it(stage: Stage) -> None:
 
 def test_a_client_without_a_user_agent_is_fine(stage: Stage) -> None:
     client = stage.app.test_client()
-    answer = client.post("/v1/auth/login", json={"username": "dave", "password": PASSWORD}, headers={"User-Agent": ""})
+    answer = client.post(
+        "/v1/auth/login", json={"username": "dave", "password": PASSWORD}, headers={"User-Agent": ""}
+    )
 
     found = stage.as_(CAROL).get(f"/v1/sessions/{answer.json['session_id']}")
 

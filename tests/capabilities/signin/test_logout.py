@@ -56,7 +56,9 @@ def test_the_auditor_sees_that_dave_signed_out_himself(stage: Stage) -> None:
     assert (event["actor_name"], event["target_name"], event["reason"]) == ("dave", "dave", "logout")
 
 
-def test_a_revoked_access_token_stays_dead_until_long_after_its_expiry(stage: Stage, frozen: Traveller) -> None:
+def test_a_revoked_access_token_stays_dead_until_long_after_its_expiry(
+    stage: Stage, frozen: Traveller
+) -> None:
     dave = stage.as_(DAVE)
     dave.post("/v1/auth/logout")
     leeway = stage.settings.clock_leeway_seconds

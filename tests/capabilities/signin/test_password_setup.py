@@ -122,6 +122,8 @@ def test_if_the_token_were_looked_at_only_before_hashing_several_would_succeed(
 ) -> None:
     seen: dict[str, Any] = {}
     find = queries.find_password_setup
-    monkeypatch.setattr(queries, "find_password_setup", lambda *given: seen.setdefault(given[1], find(*given)))
+    monkeypatch.setattr(
+        queries, "find_password_setup", lambda *given: seen.setdefault(given[1], find(*given))
+    )
 
     assert winners(stage).count(True) > 1

@@ -17,7 +17,9 @@ HOURS = 3600
 def mint(stage: Stage, token: str, **changes: str) -> str:
     """A refresh token signed by this service itself that says something else."""
     said = {**claims(token), **changes}
-    issue = Issue(said["sub"], said["sid"], said["jti"], said["client_id"], said["iat"], said["exp"], said["auth_time"])
+    issue = Issue(
+        said["sub"], said["sid"], said["jti"], said["client_id"], said["iat"], said["exp"], said["auth_time"]
+    )
     with stage.app.app_context():
         minted: str = stage.guard.bearer.issue_refresh(issue, said["gen"])
     return minted
@@ -94,7 +96,9 @@ def test_a_session_that_idles_too_long_is_over(stage: Stage, frozen: Traveller) 
     assert session["ended_at"] == session["expires_at"]
 
 
-def test_no_number_of_refreshes_extends_the_session_beyond_its_absolute_end(stage: Stage, frozen: Traveller) -> None:
+def test_no_number_of_refreshes_extends_the_session_beyond_its_absolute_end(
+    stage: Stage, frozen: Traveller
+) -> None:
     dave = stage.as_(DAVE)
     tokens, began = dave.tokens, claims(dave.tokens["access_token"])["auth_time"]
     for _ in range(14):
@@ -112,7 +116,9 @@ def test_no_number_of_refreshes_extends_the_session_beyond_its_absolute_end(stag
     assert (session["state"], session["end_reason"]) == ("ended", "expired")
 
 
-def test_near_the_absolute_end_the_access_token_is_cut_short(stage: Stage, node: OpenNode, frozen: Traveller) -> None:
+def test_near_the_absolute_end_the_access_token_is_cut_short(
+    stage: Stage, node: OpenNode, frozen: Traveller
+) -> None:
     brief = node(session_seconds=3700)
     tokens = brief.as_(DAVE).tokens
     frozen.shift(3500)
@@ -136,7 +142,9 @@ def test_refreshing_brings_the_roles_up_to_date(stage: Stage) -> None:
     assert "Authz-Stale" not in dave.get("/v1/me").headers
 
 
-def test_without_a_leeway_every_second_use_is_a_replay(stage: Stage, node: OpenNode, frozen: Traveller) -> None:
+def test_without_a_leeway_every_second_use_is_a_replay(
+    stage: Stage, node: OpenNode, frozen: Traveller
+) -> None:
     strict = node(refresh_leeway_seconds=0)
     tokens = strict.as_(DAVE).tokens
     refresh(strict, tokens["refresh_token"])

@@ -27,7 +27,9 @@ def test_dave_whose_answer_was_lost_gets_the_same_successor_again(stage: Stage, 
     assert [event["outcome"] for event in stage.events("token.rotated")] == ["success", "success"]
 
 
-def test_the_second_last_token_ends_daves_session_even_inside_the_leeway(stage: Stage, frozen: Traveller) -> None:
+def test_the_second_last_token_ends_daves_session_even_inside_the_leeway(
+    stage: Stage, frozen: Traveller
+) -> None:
     first = stage.as_(DAVE).tokens
     newest = refresh(stage, refresh(stage, first["refresh_token"]).json["refresh_token"]).json
 

@@ -97,7 +97,9 @@ def test_a_promotion_is_in_force_on_the_next_request_too(stage: Stage) -> None:
 def test_a_changed_profile_signs_nobody_out(stage: Stage) -> None:
     bob = stage.as_(BOB)
 
-    stage.as_(ALICE).patch_now(f"/v1/users/{stage.user_id(BOB)}", {"display_name": "Robert", "email": "bob@example.com"})
+    stage.as_(ALICE).patch_now(
+        f"/v1/users/{stage.user_id(BOB)}", {"display_name": "Robert", "email": "bob@example.com"}
+    )
 
     assert "Authz-Stale" not in bob.get("/v1/me").headers
     assert answers_to(stage, bob.tokens) == (200, 200)

@@ -39,7 +39,7 @@ def die_at(point: str, app: Flask, token: str) -> None:
 
 
 def main(url: str, *tokens: str) -> None:
-    """Print the signal that ended the child of each point."""
+    """Write down the signal that ended the child of each point."""
     app = create_app(settings_for(url))
     app.extensions["rbac-api"].database.dispose()  # a connection must not be shared with a child
     for point, token in zip(POINTS, tokens, strict=True):
@@ -48,7 +48,7 @@ def main(url: str, *tokens: str) -> None:
             die_at(point, app, token)
             os._exit(1)
         _, status = os.waitpid(child, 0)
-        print(os.WTERMSIG(status))
+        sys.stdout.write(f"{os.WTERMSIG(status)}\n")
 
 
 if __name__ == "__main__":

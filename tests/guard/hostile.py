@@ -1,0 +1,129 @@
+"""What somebody with bad intentions would put into any writing operation there is: taken from the OpenAPI document, not from a list.
+
+A path parameter or a body field that is not known here fails the tests that use this, until somebody says what hostility means for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from rbac_api import clock
+from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.roles.service import grant_permission, inherit_role, seed_role
+from rbac_api.cli.prepare import operator_unit
+from rbac_api.guard.queries import find_role_graph, find_subject
+from tests.builders import Caller, Stage
+from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD, Character
+from tests.contract.operations import Operation, operations
+
+WEAK, STRONG = "invoice-clerk", "treasurer"  # a role of what Bob holds, and one of what he does not
+# Who is not attacked this way, because it is no way to attack: what a person does to her own account with her own password.
+OWN_AFFAIRS = {"logout", "change_my_password", "update_me", "end_my_session"}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request."""
+
+    operation: Operation
+    path: str
+    body: dict[str, Any] | None
+
+    def __str__(self) -> str:
+        return f"{self.operation.method} {self.path} {self.body or ''}"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What everybody may; and the edges by which it hangs together: accounts, assignments, what each role is made of."""
+
+    people: Mapping[str, frozenset[str]]
+    accounts: Mapping[str, tuple[Any, ...]]
+    roles: Mapping[str, tuple[frozenset[str], frozenset[str]]]
+
+    def gained(self, later: Scene) -> frozenset[str]:
+        """What anybody at all may later and might not before."""
+        gains = (held - self.people.get(name, frozenset()) for name, held in later.people.items())
+        return frozenset().union(*gains)
+
+
+def scene(stage: Stage) -> Scene:
+    """The present one, straight from the rows."""
+    people, accounts = {}, {}
+    live = dict(stage.query("SELECT user_id, count(*) FROM sessions WHERE ended_at IS NULL GROUP BY user_id"))
+    with stage.database.reading() as connection:
+        graph = find_role_graph(connection)
+        for row in stage.query("SELECT id, username, status, password_hash, email FROM users"):
+            found = find_subject(connection, str(row[0]), clock.now())
+            assert found is not None
+            held = frozenset(assignment.role for assignment in found[0].assignments)
+            people[row[1]] = graph.held_by(held)
+            accounts[row[1]] = (*row[2:], live.get(row[0], 0), held)
+    roles = {name: (role.permissions, graph.juniors[name]) for name, role in graph.roles.items()}
+    return Scene(people, accounts, roles)
+
+
+def prepare(stage: Stage) -> None:
+    """Give the roles something worth attacking, and Carol, who is stronger than Bob, a session."""
+    stage.reset()
+    with operator_unit(stage.settings, stage.database) as clearance:
+        for role, permission in ((WEAK, "invoices:read"), (STRONG, "payments:release")):
+            seed_role(clearance, role, "Worth having.")
+            grant_permission(clearance, role, permission)
+        inherit_role(clearance, STRONG, WEAK)
+        for person in (DAVE, CAROL):
+            assign_role(clearance, stage.user_id(person), WEAK, None)
+    stage.as_(CAROL)
+
+
+def attempts(stage: Stage, people: Sequence[Character] = (ALICE, BOB, CAROL, DAVE)) -> Iterator[Attempt]:
+    """Every writing operation that asks for a permission, with every combination of targets and bodies."""
+    targets = _targets(stage, people)
+    for operation in operations(stage.app):
+        if operation.writes and not operation.public and operation.id not in OWN_AFFAIRS:
+            for names in product(*(targets[name] for name in operation.parameters)):
+                path = operation.at(dict(zip(operation.parameters, names, strict=True)))
+                for address in (path, f"{path}?force=true") if operation.id == "delete_role" else (path,):
+                    yield from (Attempt(operation, address, body) for body in _bodies(operation))
+
+
+def send(caller: Caller, attempt: Attempt) -> Any:
+    """Make the attempt as well as it can be made: with the ETag, where one is asked for."""
+    headers = {}
+    if attempt.operation.conditional:
+        headers = {"If-Match": caller.get(attempt.path.partition("?")[0]).headers.get("ETag", '"none"')}
+    return caller.call(attempt.operation.method, attempt.path, json=attempt.body, headers=headers)
+
+
+def _targets(stage: Stage, people: Sequence[Character]) -> dict[str, list[str]]:
+    """Whom or what each path parameter could be aimed at."""
+    sessions = [str(found) for (found,) in stage.query("SELECT id FROM sessions")]
+    return {
+        "user_id": [stage.user_id(person) for person in people],
+        "role": ["admin", "auditor", "role-manager", WEAK, STRONG],
+        "junior": ["admin", WEAK, STRONG],
+        "permission": ["payments:release", "rbac:escalate", "invoices:read"],
+        "session_id": sessions,
+    }
+
+
+def _bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
+    """The example, and the example with each field at its most tempting."""
+    example = operation.example()
+    yield example
+    tempting: dict[str, list[Any]] = {
+        "permissions": [["payments:release"], ["rbac:escalate", "audit:read"]],
+        "status": ["active", "disabled"],
+        "name": [],
+        "username": [],
+        "email": ["stolen@example.com"],
+        "display_name": [],
+        "description": [],
+        "reason": [],
+        "password": [PASSWORD, NEW_PASSWORD],
+    }
+    for field in example or {}:
+        yield from ({**(example or {}), field: value} for value in tempting[field])

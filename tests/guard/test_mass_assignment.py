@@ -1,0 +1,74 @@
+"""No body changes what it was not made to change (A5): every column there is, and what else attackers try, in every body there is."""
+
+from typing import Any
+
+import pytest
+
+from rbac_api.database.tables import metadata
+from tests.builders import Caller, Stage
+from tests.cast import ALICE, DAVE
+from tests.contract.operations import Operation, operations
+
+COLUMNS = {column.name for table in metadata.tables.values() for column in table.columns}
+SYNONYMS = {
+    "role", "roles", "is_admin", "admin", "isAdmin", "groups", "scope", "permission", "token_version", "family_id", "revoked_at",
+    "password_hash", "passwordHash", "_method", "__proto__", "constructor", "user", "created_by", "system", "effective_permissions",
+    "inherits", "force",
+}  # fmt: skip
+TABLES = "users", "roles", "permissions", "role_permissions", "role_inheritance", "assignments"
+
+
+def rows(stage: Stage) -> list[Any]:
+    """Everything that somebody could have changed."""
+    return [stage.query(f"SELECT * FROM {table} ORDER BY id") for table in TABLES]  # noqa: S608
+
+
+def with_bodies(stage: Stage) -> list[Operation]:
+    return [operation for operation in operations(stage.app) if operation.body is not None]
+
+
+def send(stage: Stage, caller: Caller, operation: Operation, body: dict[str, Any]) -> Any:
+    """To a target that exists, with the present ETag where one is asked for."""
+    names = {"user_id": stage.user_id(DAVE), "role": "role-manager"}
+    path = operation.at(names)
+    headers = {"If-Match": caller.get(path).headers["ETag"]} if operation.conditional else {}
+    return caller.call(operation.method, path, json=body, headers=headers)
+
+
+def test_no_body_takes_a_field_that_it_does_not_document(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    before = rows(stage)
+
+    for operation in with_bodies(stage):
+        for field in sorted((COLUMNS | SYNONYMS) - set(operation.body["properties"])):
+            answer = send(stage, alice, operation, {**operation.example(), field: True})
+            assert answer.status_code == 422, (operation.id, field)
+            faults = {(fault["pointer"], fault["code"]) for fault in answer.json["errors"]}
+            assert (f"/{field}", "field.unknown") in faults, (operation.id, field)
+    assert rows(stage) == before
+
+
+@pytest.mark.parametrize("value", [{"name": "admin"}, ["admin"], 1, 1.5, True])
+def test_no_text_field_takes_anything_but_text(stage: Stage, value: Any) -> None:
+    alice = stage.as_(ALICE)
+    before = rows(stage)
+
+    for operation in with_bodies(stage):
+        for field, described in operation.body["properties"].items():
+            if described.get("type") in ("string", ["string", "null"]):
+                answer = send(stage, alice, operation, {**operation.example(), field: value})
+                assert answer.status_code == 422, (operation.id, field)
+                assert f"/{field}" in [fault["pointer"] for fault in answer.json["errors"]]
+    assert rows(stage) == before
+
+
+def test_a_field_given_twice_is_refused(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+
+    for operation in with_bodies(stage):
+        field = next(iter(operation.body["properties"]))
+        path = operation.at({"user_id": stage.user_id(DAVE), "role": "role-manager"})
+        body = f'{{"{field}": "a", "{field}": "b"}}'
+        headers = {"If-Match": '"any"', "Content-Type": "application/json"}
+        answer = alice.call(operation.method, path, data=body, headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (400, "request.unreadable"), operation.id

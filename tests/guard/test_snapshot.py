@@ -1,0 +1,189 @@
+"""What a worker remembers is never older than what it was told, and never anybody else's (H6, H8)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from rbac_api import clock
+from rbac_api.decision.evaluate import decide
+from rbac_api.guard import queries
+from rbac_api.guard import snapshot as module
+from rbac_api.guard.snapshot import Snapshot
+from tests.builders import Caller, Stage
+from tests.capabilities.signin.crowd import together
+from tests.cast import ALICE, BOB, CAROL, CAST, DAVE
+
+READERS, ROUNDS = 4, 40
+
+
+def fresh(stage: Stage, person: Any, permission: str) -> bool:
+    """The decision on what the rows say, past every memory."""
+    with stage.database.reading() as connection:
+        found = queries.find_subject(connection, stage.user_id(person), clock.now())
+        assert found is not None
+        return decide(queries.find_role_graph(connection), found[0], permission, clock.now()).allowed
+
+
+def remembered(stage: Stage, person: Any, permission: str) -> bool:
+    found = stage.guard.snapshot.person(stage.user_id(person))
+    assert found is not None
+    return found.may(permission).allowed
+
+
+def test_what_is_remembered_of_each_is_what_the_rows_say_of_each(stage: Stage) -> None:
+    stage.as_(ALICE).put(f"/v1/users/{stage.user_id(DAVE)}/roles/auditor")
+    stage.guard.snapshot.freshen()
+    permissions = [*stage.guard.snapshot.graph().permissions, "no:thing"]
+
+    for _ in range(2):
+        for person in CAST:
+            for permission in permissions:
+                assert remembered(stage, person, permission) == fresh(stage, person, permission)
+
+
+Change = Callable[[Stage, Caller], Any]
+# The query whose answer is on its way while something changes, the change, and what must then be known.
+READS: dict[str, tuple[str, Change]] = {
+    "a person, while her role is taken away": (
+        "find_subject",
+        lambda stage, alice: alice.delete(f"/v1/users/{stage.user_id(CAROL)}/roles/auditor"),
+    ),
+    "a person, while she is disabled": (
+        "find_subject",
+        lambda stage, alice: alice.patch_now(f"/v1/users/{stage.user_id(CAROL)}", {"status": "disabled"}),
+    ),
+    "the roles, while one is deleted": (
+        "find_role_graph",
+        lambda _stage, alice: alice.delete_now("/v1/roles/reader?force=true"),
+    ),
+}
+
+
+def race(stage: Stage, monkeypatch: pytest.MonkeyPatch, query: str, change: Change, *, applied: bool) -> bool:
+    """Carol's standing is read; before the reading ends, the change is made (and noticed).  What is believed of her afterwards."""
+    alice, memory, read = stage.as_(ALICE), stage.guard.snapshot, getattr(queries, query)
+    alice.post("/v1/roles", json={"name": "reader", "permissions": ["audit:read"]})
+    if query == "find_role_graph":
+        alice.put(f"/v1/users/{stage.user_id(CAROL)}/roles/reader")
+        alice.delete(f"/v1/users/{stage.user_id(CAROL)}/roles/auditor")
+    memory.forget()
+    memory.freshen()
+    todo = [change]
+
+    def slow(*arguments: Any) -> Any:
+        found = read(*arguments)
+        if todo:
+            assert todo.pop()(stage, alice).status_code < 300
+            memory.freshen() if applied else None
+        return found
+
+    monkeypatch.setattr(queries, query, slow)
+    memory.person(stage.user_id(CAROL))
+    memory.freshen()
+    return remembered(stage, CAROL, "audit:read")
+
+
+@pytest.mark.parametrize("applied", [True, False], ids=["noticed meanwhile", "noticed afterwards"])
+@pytest.mark.parametrize(("query", "change"), READS.values(), ids=READS)
+def test_what_was_read_before_a_change_is_not_remembered_after_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, query: str, change: Change, applied: bool
+) -> None:
+    assert race(stage, monkeypatch, query, change, applied=applied) is False
+
+
+@pytest.mark.parametrize(("query", "change"), READS.values(), ids=READS)
+def test_a_memory_that_keeps_whatever_it_read_would_believe_it_for_ever(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, query: str, change: Change
+) -> None:
+    """The vulnerable twin: what was read is kept without asking whether anything was forgotten meanwhile."""
+
+    def naive(self: Snapshot, connection: Any, read: Any, keep: Any, before: Any = None) -> Any:
+        with self.database.reading() as reader:
+            found = read(connection or reader)
+        keep(found)
+        return found
+
+    monkeypatch.setattr(Snapshot, "_kept", naive)
+
+    assert race(stage, monkeypatch, query, change, applied=True) is True
+
+
+def test_a_session_read_while_it_ends_is_not_remembered_as_alive(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, carol, memory = stage.as_(ALICE), stage.as_(CAROL), stage.guard.snapshot
+    read, session = queries.find_session_standing, carol.tokens["session_id"]
+    memory.freshen()
+    todo = [session]
+
+    def slow(*arguments: Any) -> Any:
+        found = read(*arguments)
+        if todo:
+            alice.delete(f"/v1/sessions/{todo.pop()}")
+            memory.freshen()
+        return found
+
+    monkeypatch.setattr(queries, "find_session_standing", slow)
+
+    assert memory.session(session).ended is False
+    assert carol.get("/v1/me").json["code"] == "token.revoked"
+
+
+def test_many_ask_while_alice_gives_and_takes_and_each_answer_after_hers_is_right(stage: Stage) -> None:
+    alice, path = stage.as_(ALICE), f"/v1/users/{stage.user_id(CAROL)}/roles/auditor"
+    carol, done = stage.as_(CAROL), []
+
+    def act(number: int) -> list[int]:
+        client, statuses = stage.app.test_client(), []
+        if number:
+            while not done:
+                statuses.append(client.get("/v1/users", headers=carol.headers).status_code)
+            return statuses
+        try:
+            for turn in range(ROUNDS):
+                alice.call("PUT" if turn % 2 else "DELETE", path)
+                statuses.append(client.get("/v1/users", headers=carol.headers).status_code)
+        finally:
+            done.append(True)
+        return statuses
+
+    after_each, *others = together(READERS + 1, act)
+
+    assert after_each == [200 if turn % 2 else 403 for turn in range(ROUNDS)]
+    assert {status for statuses in others for status in statuses} <= {200, 403}
+
+
+def test_a_role_with_an_end_counts_until_just_before_it_without_anybody_telling(stage: Stage) -> None:
+    carol, end = stage.as_(CAROL), datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
+    mine = "(SELECT id FROM users WHERE username = 'carol')"
+    stage.execute(f"UPDATE assignments SET valid_to = '{end:%Y-%m-%d %H:%M:%S}' WHERE user_id = {mine}")  # noqa: S608
+
+    with time_machine.travel(end - timedelta(milliseconds=1), tick=False) as traveller:
+        before = carol.get("/v1/users")
+        traveller.shift(timedelta(milliseconds=1))
+        after = carol.get("/v1/users")
+
+    assert (before.status_code, after.status_code) == (200, 403)
+    assert after.headers["Authz-Stale"] == "true"
+
+
+def test_memory_is_bounded_and_still_right_when_it_is_too_small(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGEST", 2)
+    callers = [stage.as_(person) for person in (ALICE, BOB, CAROL, DAVE)]
+
+    for _ in range(2):
+        assert [caller.get("/v1/users").status_code for caller in callers] == [200, 200, 200, 403]
+    assert len(stage.guard.snapshot._people) == len(stage.guard.snapshot._sessions) == 2
+
+
+def test_somebody_unknown_is_nobody_and_not_remembered(stage: Stage) -> None:
+    memory, nobody = stage.guard.snapshot, "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
+
+    assert memory.person(nobody) is None
+    assert memory.session(nobody) is None
+    assert nobody not in {*memory._people, *memory._sessions}

@@ -1,0 +1,125 @@
+"""Query arguments: each known, each once, each what it should be, at every operation (failures.md F1–F3)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import marshmallow as ma
+import pytest
+
+from rbac_api.web.fields import Count, Email, Flag, Moment, PermissionName, RoleName, Text
+from tests.builders import Stage
+from tests.cast import ALICE
+from tests.contract.operations import Operation, operations
+from tests.web.test_bodies import IDS
+
+
+def reached(stage: Stage) -> list[Operation]:
+    """All operations that Alice may ask without ending her own session."""
+    return [each for each in operations(stage.app) if each.id not in ("logout", "get_problem")]
+
+
+def sorted_out(stage: Stage, queries: tuple[str, ...], operations_asked: list[Operation]) -> list[Any]:
+    """Which operation answers which query with anything but 422."""
+    alice, found = stage.as_(ALICE), []
+    for each in operations_asked:
+        for query in queries:
+            body = each.example() if each.body is not None else None
+            answer = alice.call(
+                each.method, f"{each.at(IDS)}?{query}", json=body, headers={"If-Match": '"1"'}
+            )
+            if answer.status_code != 422:
+                found.append((each.id, query, answer.status_code))
+    return found
+
+
+UNKNOWN = ("no_such_argument=1", "Limit=1", "page=2", "sort=password_hash", "%6eo=1", "=", "a")
+UNFIT = (
+    "limit=0", "limit=-1", "limit=201", "limit=1000000000000000000", "limit=" + "9" * 30, "limit=" + "9" * 5000, "limit=1.5", "limit=1e2",
+    "limit=1_0", "limit=%2B5", "limit=%205", "limit=0x10", "limit=", "limit=%D9%A3", "limit=true", "limit=5&limit=5", "limit=5&limit=6",
+    "count=maybe", "count=1", "count=TRUE", "count=", "cursor=%00", "cursor=" + "x" * 2001, "cursor=forged", "cursor=%FF",
+    "cursor=%ED%A0%80", "limit=5&%FF=1", "limit=5&a%00=1",
+)  # fmt: skip
+
+
+def test_no_operation_takes_an_argument_it_does_not_know(stage: Stage) -> None:
+    assert len(reached(stage)) > 30
+    assert sorted_out(stage, UNKNOWN, reached(stage)) == []
+
+
+def test_no_list_takes_an_argument_that_is_not_what_it_should_be(stage: Stage) -> None:
+    lists = [
+        each
+        for each in reached(stage)
+        if any(p.get("name") == "cursor" for p in each.described.get("parameters", []))
+    ]
+
+    assert len(lists) >= 5
+    assert sorted_out(stage, UNFIT, lists) == []
+
+
+@pytest.mark.parametrize("query", ["", "&", "&&"])
+def test_a_question_mark_without_a_question_is_harmless(stage: Stage, query: str) -> None:
+    assert stage.as_(ALICE).get(f"/v1/me?{query}").status_code == 200
+
+
+def test_a_repeated_argument_is_named(stage: Stage) -> None:
+    answer = stage.as_(ALICE).get("/v1/users?limit=1&limit=2")
+
+    assert answer.json["errors"] == [
+        {"pointer": "/limit", "code": "field.repeated", "detail": "Give this argument once."}
+    ]
+
+
+def loaded(field: ma.fields.Field[Any], value: Any) -> Any:
+    schema = ma.Schema.from_dict({"value": field})()
+    return schema.load({"value": value})["value"]
+
+
+GOOD: list[tuple[ma.fields.Field[Any], Any, Any]] = [
+    (Count(low=1, high=200), "200", 200), (Count(low=1, high=200), "007", 7),
+    (Flag(), "true", True), (Flag(), False, False), (Flag(), "false", False),
+    (Moment(), "2026-11-22T17:00:00Z", datetime(2026, 11, 22, 17, tzinfo=UTC)),
+    (Moment(), "2026-11-22t17:00:00.5+02:00", datetime(2026, 11, 22, 15, 0, 0, 500000, UTC)),
+    (RoleName(), "a1", "a1"), (RoleName(), "r" + "x" * 62, "r" + "x" * 62), (PermissionName(), "a:b",
+    "a:b"), (Email(), "a@b", "a@b"), (Text(longest=3), "é€𝄞", "é€𝄞"),
+]  # fmt: skip
+BAD: list[tuple[ma.fields.Field[Any], list[Any]]] = [
+    (Count(low=1, high=200), ["0", "201", "", "-1", "1.0", "１", "٣", "1 ", "\n1", 1, True, None, "9" * 19]),
+    (Flag(), ["True", "1", "yes", "", 1, 0, None, [], "on", "t"]),
+    (
+        Moment(),
+        [
+            "", "now", "2026-11-22", "2026-11-22T17:00:00", "2026-11-22 17:00:00Z", "2026-11-22T17:00Z",
+            "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z",
+            "2026-11-22T25:00:00Z", "2026-11-22T17:00:60Z", "2026-11-22T17:00:00+25:00", "0001-01-01T00:00:00+01:00",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00:00Z", "2026-11-22T17:00:00.1234567Z", "２026-11-22T17:00:00Z",
+            "2026-11-22T17:00:00Z\n", 1795366800, None, [],
+        ],
+    ),
+    (RoleName(), ["", "a", "A1", "1a", "a_b", "a b", "a\n", "ab\n", "-a", "ä1", "a" * 64, 1, None, "a\u200b"]),
+    (PermissionName(), ["", "a", "a:", ":b", "a:b:c", "A:b", "a:b\n", "a: b", "a.b:c", "a" * 130, 1]),
+    (Email(), ["", "a", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\n", "a\x00@b", "x" * 65 + "@b", "a@" + "b" * 256, "a\u0085@b"]),
+    (Text(longest=3, shortest=1), ["", "abcd", "a\x00", "\x1b", "\x7f", "\x85", "a\n", 1, None, True]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"), GOOD, ids=[f"{type(f).__name__}-{t}" for f, t, _ in GOOD]
+)
+def test_a_field_takes_what_it_is_for(field: ma.fields.Field[Any], text: Any, value: Any) -> None:
+    assert loaded(field, text) == value
+
+
+@pytest.mark.parametrize(("field", "values"), BAD, ids=[type(field).__name__ for field, _ in BAD])
+def test_a_field_refuses_what_only_looks_like_it(field: ma.fields.Field[Any], values: list[Any]) -> None:
+    taken = []
+    for value in values:
+        try:
+            taken.append((value, loaded(field, value)))
+        except ma.ValidationError:
+            continue
+
+    assert taken == []
