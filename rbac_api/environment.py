@@ -34,6 +34,8 @@ def read_value(
         if metadata["secret"] and source.get(f"{name}_FILE")
         else source.get(name)
     )
+    if metadata["secret"] and text:
+        text = text.strip()  # a line feed at the end belongs to the file or the shell, not to the secret
     if text is None or text == "":
         return default
     try:
@@ -50,11 +52,15 @@ def read_value(
 def _from_file(source: Mapping[str, str], name: str, problems: list[str]) -> str | None:
     if source.get(name):
         problems.append(f"{name} and {name}_FILE are both set: keep one")
+        return source[name]
     try:
-        return Path(source[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
+        text = Path(source[f"{name}_FILE"]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         problems.append(f"{name}_FILE cannot be read: {type(fault).__name__}")
         return None
+    if not text.strip():
+        problems.append(f"{name}_FILE is empty")
+    return text
 
 
 def _convert(text: str, default: Any) -> Any:

@@ -22,6 +22,7 @@ from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings, SettingsRefused, complete
 from rbac_api.trail.fields import unclassified
 from rbac_api.web.api import Api
+from rbac_api.web.application import Application
 from rbac_api.web.docs import register_docs
 from rbac_api.web.envelope import register_envelope
 from rbac_api.web.limits import register_limits
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if faults := settings.faults():
         raise SettingsRefused(faults)
     configure_logs(settings.log_level)
-    app = Flask("rbac_api", static_folder=None)
+    app = Application("rbac_api", static_folder=None)
     app.config["RBAC_CURSOR_KEY"] = derived_key(settings.secret_key, "cursor")
     register_surface(app, settings)
     app.extensions["rbac-tally"] = register_envelope(app, settings)

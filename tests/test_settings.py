@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from rbac_api.capabilities.users.service import no_users
+from rbac_api.cli.prepare import operator_unit, prepare
+from rbac_api.database.engine import Database
 from rbac_api.factory import create_app
 from rbac_api.settings import ALGORITHMS, Settings, SettingsRefused, complete
 from tests.builders import SECRET, settings_for
@@ -226,12 +229,37 @@ def test_a_setting_that_is_no_secret_has_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00binary", b"", b"\n\n"])
-def test_a_file_without_a_usable_secret_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("environ", [{}, {"RBAC_DATABASE_URL": PG}])
+def test_a_file_without_a_usable_secret_is_refused(
+    tmp_path: Path, environ: dict[str, str], content: bytes
+) -> None:
     place = tmp_path / "secret"
     place.write_bytes(content)
 
-    with pytest.raises(SettingsRefused, match="RBAC_SECRET_KEY"):
-        Settings.from_environment({"RBAC_SECRET_KEY_FILE": str(place), "RBAC_DATABASE_URL": PG})
+    with pytest.raises(SettingsRefused, match=r"RBAC_SECRET_KEY_FILE (is empty|cannot be read)"):
+        Settings.from_environment({**environ, "RBAC_SECRET_KEY_FILE": str(place)})
+
+
+ADMINISTRATORS = {
+    "RBAC_ADMIN_USERNAME": {"admin_username": "ad\u200bmin"},
+    "RBAC_ADMIN_PASSWORD": {"admin_password": "passwordpassword"},
+}
+
+
+@pytest.mark.parametrize("key", ADMINISTRATORS)
+def test_a_first_administrator_whom_nobody_could_make_is_refused_by_name(empty_url: str, key: str) -> None:
+    settings = settings_for(empty_url, **ADMINISTRATORS[key])
+    database = Database(settings)
+
+    with pytest.raises(SettingsRefused) as caught:
+        prepare(settings, database)
+    with operator_unit(settings, database, writes=False) as clearance:
+        nobody = no_users(clearance)
+    database.dispose()
+
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [key]
+    assert "passwordpassword" not in caught.value.detail
+    assert nobody
 
 
 def test_no_secret_shows_when_settings_are_printed() -> None:
@@ -305,4 +333,4 @@ def test_eight_processes_that_start_at_once_agree_on_one_secret(
 
 
 def test_a_naive_way_would_give_them_different_ones(race: tuple[Path, dict[str, list[int]]]) -> None:
-    assert max(race[1]["naive"]) > 1
+    assert min(race[1]["naive"]) > 1

@@ -11,17 +11,18 @@ from flask import Flask
 
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.keys.service import ensure_key
-from rbac_api.capabilities.passwords.service import Hasher, require_good_password
+from rbac_api.capabilities.passwords.service import Hasher, password_problem
 from rbac_api.capabilities.policy.service import EXAMPLE, SYSTEM, load_document, read_file, reconcile_system
-from rbac_api.capabilities.users.service import NewUser, add_user, no_users, require_good_name
+from rbac_api.capabilities.users.service import NewUser, add_user, no_users
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import upgrade
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.evaluate import ADMIN
+from rbac_api.decision.names import username_problem
 from rbac_api.guard.clearance import Clearance, operator_clearance
 from rbac_api.guard.keyring import Keyring
 from rbac_api.guard.snapshot import Snapshot
-from rbac_api.settings import Settings
+from rbac_api.settings import Settings, SettingsRefused
 from rbac_api.trail.recorder import Target
 
 REFUSAL = "rbac-refusal"  # the extension of an application that could not be made (see ``cli/refused.py``)
@@ -70,9 +71,7 @@ def _prepare_people(settings: Settings, database: Database, done: Prepared) -> N
         if not no_users(clearance):
             return
     password = settings.admin_password or secrets.token_urlsafe(18)
-    require_good_name(settings.admin_username)
-    if settings.admin_password:
-        require_good_password(password, settings.admin_username, pointer="/RBAC_ADMIN_PASSWORD")
+    _require_good_administrator(settings)
     hashed = hash_password(settings, password)
     with operator_unit(settings, database, system=True) as clearance:
         if not no_users(clearance):
@@ -91,6 +90,18 @@ def _prepare_people(settings: Settings, database: Database, done: Prepared) -> N
             )
     done.username = settings.admin_username
     done.password = None if settings.admin_password else password
+
+
+def _require_good_administrator(settings: Settings) -> None:
+    """Refuse a first administrator whom the service itself would not let anybody make."""
+    faults = []
+    if problem := username_problem(settings.admin_username):
+        faults.append(f"RBAC_ADMIN_USERNAME: {problem}")
+    weakness = password_problem(settings.admin_password, settings.admin_username)
+    if settings.admin_password and weakness:
+        faults.append(f"RBAC_ADMIN_PASSWORD: {weakness[1]}")
+    if faults:
+        raise SettingsRefused(faults)
 
 
 def create_administrator(

@@ -51,7 +51,11 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
         done = prepare(chosen, database)
         database.dispose()
     except ServiceError as fault:
-        sys.exit(f"rbac-api does not start.\n{fault.detail}")
+        sys.exit(
+            "\n".join(
+                ["rbac-api does not start.", fault.detail, *([fault.internal] if fault.internal else [])]
+            )
+        )
     _welcome(chosen, done)
     Server(chosen, make_app).run()
 
@@ -72,8 +76,14 @@ def _options(settings: Settings) -> dict[str, Any]:
         "control_socket_disable": True,
         "loglevel": "warning",
         "accesslog": None,
+        "worker_exit": _worker_exit,
         "child_exit": _child_exit,
     }
+
+
+def _worker_exit(_server: Any, worker: Any) -> None:
+    """In a worker that stops in good order: let go of the database, so that nobody waits for it to follow the trail any more."""
+    worker.wsgi.extensions["rbac-api"].close()
 
 
 def _child_exit(_server: Any, worker: Any) -> None:

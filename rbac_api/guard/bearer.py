@@ -256,7 +256,6 @@ def _configure(app: Flask, settings: Settings) -> None:
         JWT_DECODE_ALGORITHMS=[settings.signing_algorithm]
         if settings.signing_algorithm == "HS256"
         else ["EdDSA", "ES256", "RS256"],
-        JWT_SECRET_KEY=settings.secret_key,
         JWT_TOKEN_LOCATION=["headers"],
         JWT_COOKIE_CSRF_PROTECT=False,
         JWT_DECODE_LEEWAY=settings.clock_leeway_seconds,

@@ -12,25 +12,28 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from rbac_api import clock
 
-MOMENT = 0.01
+MOMENT = 0.01  # seconds
+PATIENCE = 0.1  # how long what is left may wait; rarely so long, since under load the next line comes sooner
 PIECE = 4096  # bytes that go whole into a pipe that several workers share (POSIX, PIPE_BUF)
 
 
 class Lines:
-    """Lines for standard error; each ends with a line feed and is shorter than ``PIECE``."""
+    """Lines for standard error, each rendered with its line feed when it is written, and shorter than ``PIECE``."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[bytes] = deque()
+    def __init__(self, render: Callable[[dict[str, Any]], bytes]) -> None:
+        self._render = render
+        self._waiting: deque[dict[str, Any]] = deque()
         self._writing = threading.Lock()
         self._next = 0.0
         self._left = threading.Event()
         self._keeper: threading.Thread | None = None
 
-    def put(self, line: bytes) -> None:
+    def put(self, line: dict[str, Any]) -> None:
         """Write the line, now or in a moment."""
         self._waiting.append(line)
         if clock.monotonic() >= self._next:
@@ -44,7 +47,8 @@ class Lines:
             self._next = clock.monotonic() + MOMENT
             stream = sys.stderr.buffer
             raw = getattr(stream, "raw", stream)  # whole pieces: nothing to buffer, nothing to flush
-            for piece in _pieces(self._waiting.popleft() for _ in range(len(self._waiting))):
+            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            for piece in _pieces(map(self._render, waiting)):
                 raw.write(piece)
 
     def _keep(self) -> None:
@@ -56,7 +60,7 @@ class Lines:
 
     def _look_after(self) -> None:
         while self._left.wait():
-            time.sleep(MOMENT)
+            time.sleep(PATIENCE)
             self._left.clear()
             self.write()
 

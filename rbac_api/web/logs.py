@@ -18,7 +18,6 @@ from rbac_api.web.request_id import REQUEST_ID, request_id
 
 LONGEST_PATH = 512  # so that a line is written in one piece, also to a pipe that several workers share (POSIX: 4096 bytes)
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
-_lines = Lines()
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("rbac_api")
 
 
@@ -51,7 +50,7 @@ def log_answer(request: Request, status: int, seconds: float) -> None:
         "level": "info",
         "timestamp": clock.now(),
     }
-    _lines.put(_plain(orjson.dumps(line, option=_LINE)))
+    _lines.put(line)
 
 
 def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -69,3 +68,6 @@ def _plain(line: bytes) -> bytes:
     if line.isascii():
         return line
     return json.dumps(orjson.loads(line)).encode() + (b"\n" if line.endswith(b"\n") else b"")
+
+
+_lines = Lines(lambda line: _plain(orjson.dumps(line, option=_LINE)))

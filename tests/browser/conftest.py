@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.page import DocsPage
 from tests.cast import PASSWORD
 from tests.conftest import Stages
-from tests.contract.running import running_service
 from tests.servers.browser import find_browser
+from tests.servers.running import running_service
 
 OpenPage = Callable[[str], DocsPage]
 STORED = """async () => ({

@@ -11,7 +11,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.page import DocsPage
 from tests.cast import PASSWORD
 from tests.conftest import Stages
-from tests.contract.running import ADMIN, running_service
+from tests.servers.running import ADMIN, running_service
 
 HER = "yichun.lin"  # a buyer of the example company
 OWN = "a passphrase of my own choosing"

@@ -4,42 +4,44 @@ Loaded by Schemathesis itself (`SCHEMATHESIS_HOOKS`). A failure is forgiven by t
 status: the same status with another code still fails.
 """
 
+from typing import Any
+
 import requests
 import schemathesis
-from schemathesis.core.failures import AcceptedNegativeData
+from schemathesis import Case, HookContext, Response
+from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import MissingHeaderNotRejected, RejectedPositiveData
 
-FORGIVEN = {
+FORGIVEN: dict[type[Failure], dict[str, str]] = {
     RejectedPositiveData: {
         "etag.stale": "somebody else's ETag, or that of a moment ago",
         "cursor.invalid": "cursors are signed by the service",
         "username.invalid": "a schema cannot name every invisible character",
         "password.refused": "a schema cannot say which passwords are common or made of one's own name",
     },
-    AcceptedNegativeData: {
-        "etag.stale": "412 refuses a garbled If-Match as well as 400 would (RFC 9110 section 13.1.1)"
-    },
+    AcceptedNegativeData: {"etag.stale": "412 refuses a garbled If-Match as well (RFC 9110 section 13.1.1)"},
     MissingHeaderNotRejected: {"etag.required": "428 is the very status for it (RFC 6585 section 3)"},
 }
-
-TAKEN = "ingrid.solberg"  # the example of the document, who exists after the first request
+TAKEN = (
+    "ingrid.solberg"  # the document's example; she exists, so that every request about her would end alike
+)
 
 
 @schemathesis.hook
-def filter_failure(context, failure, case, response):
+def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
     """False drops a failure."""
     forgiven = FORGIVEN.get(type(failure), {})
     return not (forgiven and codes(response) <= forgiven.keys())
 
 
 @schemathesis.hook
-def before_call(context, case, kwargs):
-    """Give good requests what no generator can know, or they would all end at the same refusal."""
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
+    """Give good requests what no generator can know, or none would get past the first refusal."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    sent = case.headers or {}
+    sent = case.headers
     if "If-Match" in sent:  # the present ETag
-        address = case.operation.base_url.rstrip("/") + case.formatted_path
+        address = f"{case.operation.base_url.rstrip('/')}{case.formatted_path}"
         read = requests.get(address, headers={"Authorization": sent.get("Authorization", "")}, timeout=20)
         sent["If-Match"] = read.headers.get("ETag", sent["If-Match"])
     if "Idempotency-Key" in sent:  # a new one
@@ -48,7 +50,7 @@ def before_call(context, case, kwargs):
         case.body["username"] = f"{TAKEN}.{case.id}"
 
 
-def codes(response):
+def codes(response: Response) -> set[str]:
     """The problem's code, or those of its faults where it is the general one."""
     if not response.headers.get("content-type", [""])[0].startswith("application/problem+json"):
         return {"no problem document"}

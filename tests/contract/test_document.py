@@ -10,10 +10,14 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from flask import Flask
+from flask.views import MethodView
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from rbac_api.web.api import Api
+from rbac_api.web.blueprint import Blueprint
 from tests.conftest import Stages
-from tests.contract.node_tools import node_workshop, run_node
+from tests.servers.node import node_workshop, run_node
 
 Operation = dict[str, Any]
 
@@ -131,7 +135,7 @@ def test_a_403_names_the_operations_own_permission(document: dict[str, Any]) -> 
 
 
 def test_every_example_is_a_real_one(document: dict[str, Any]) -> None:
-    made_up = []
+    made_up: list[str] = []
     for name, operation in operations(document):
         contents = [operation.get("requestBody", {}), *operation["responses"].values()]
         for media_type, media in (pair for part in contents for pair in part.get("content", {}).items()):
@@ -156,3 +160,16 @@ def test_no_parameter_is_filled_in_beforehand(document: dict[str, Any]) -> None:
 
 def test_the_document_holds_no_token(text: str) -> None:
     assert not re.search(r"eyJ|rbac-setup-[A-Za-z0-9]|\$2[aby]\$|BEGIN", text)
+
+
+def test_an_operation_that_is_not_described_stops_the_start() -> None:
+    blueprint = Blueprint("bare", "tests", tag="Users", description="Nothing is said of it.")
+
+    @blueprint.route("/bare")
+    class Bare(MethodView):
+        def get(self) -> str:
+            return "never reached"
+
+    wanting = "operationId, summary, description, security, x-permission, a successful response"
+    with pytest.raises(RuntimeError, match=f"GET /bare is not fully described: {wanting}"):
+        Api(Flask("bare")).register_blueprint(blueprint)

@@ -14,8 +14,8 @@ import pytest
 
 from tests.cast import PASSWORD
 from tests.conftest import Stages
-from tests.contract.node_tools import node_workshop, run_node
-from tests.contract.running import ADMIN, running_service
+from tests.servers.node import node_workshop, run_node
+from tests.servers.running import ADMIN, running_service
 
 OWN = "a passphrase of my own choosing"
 STORY = [

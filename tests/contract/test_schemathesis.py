@@ -13,7 +13,7 @@ import pytest
 
 from tests.cast import PASSWORD
 from tests.conftest import ENGINES, Stages
-from tests.contract.running import ADMIN, ROOT, running_service
+from tests.servers.running import ADMIN, ROOT, running_service
 
 HERE = Path(__file__).parent
 PATIENCE = 300  # seconds; a run takes less than one minute on two idle cores
@@ -32,8 +32,8 @@ class Campaign:
         ]
         environment = {
             **os.environ,
-            "PYTHONPATH": str(ROOT) + ":/tmp/out",
-            "SCHEMATHESIS_HOOKS": os.environ.get("HK", "tests.contract.schemathesis_hooks"),
+            "PYTHONPATH": str(ROOT),
+            "SCHEMATHESIS_HOOKS": "tests.contract.schemathesis_hooks",
             "FUZZ_USERNAME": ADMIN,
             "FUZZ_PASSWORD": PASSWORD,
         }

@@ -47,9 +47,9 @@ def troupe(stages: Any) -> Stage:
 @pytest.fixture
 def short_lease(monkeypatch: pytest.MonkeyPatch) -> float:
     """Leases and heartbeats so short that a test need not wait for them long."""
-    monkeypatch.setattr(freshness, "LEASE_SECONDS", 1.5)
+    monkeypatch.setattr(freshness, "LEASE_SECONDS", 1.0)
     monkeypatch.setattr(freshness, "HEARTBEAT_SECONDS", 0.2)
-    return 1.5
+    return 1.0
 
 
 @pytest.fixture

@@ -35,7 +35,9 @@ def clashing(stage: Stage, table: str, times: int, state: str) -> Iterator[None]
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])
 @pytest.mark.parametrize("table", ["assignments", "trail_events"])
-def test_alice_does_not_notice_that_her_change_clashed_three_times(troupe: Stage, table: str, state: str) -> None:
+def test_alice_does_not_notice_that_her_change_clashed_three_times(
+    troupe: Stage, table: str, state: str
+) -> None:
     alice, path = troupe.as_(ALICE), f"/v1/users/{troupe.user_id(DAVE)}/roles/auditor"
 
     with clashing(troupe, table, 3, state):
@@ -82,7 +84,10 @@ def test_thirty_two_people_giving_and_taking_roles_at_once_never_see_a_5xx(stage
 
     def work(seed: int) -> set[int]:
         chance, client = random.Random(seed), stage.app.test_client()
-        doings = [(chance.choice(people), chance.choice(ROLES), chance.choice(["PUT", "DELETE"])) for _ in range(EACH)]
+        doings = [
+            (chance.choice(people), chance.choice(ROLES), chance.choice(["PUT", "DELETE"]))
+            for _ in range(EACH)
+        ]
         calls = ((f"/v1/users/{person}/roles/{role}", method) for person, role, method in doings)
         return {client.open(path, method=method, headers=alice.headers).status_code for path, method in calls}
 
@@ -108,5 +113,11 @@ def test_what_was_given_minus_what_was_taken_is_what_they_hold(stage: Stage) -> 
         codes = list(threads.map(work, range(48)))
 
     actions = [event["action"] for event in stage.events()[start:] if event["target_name"] == "dave"]
-    assert actions == ["assignment.created", "assignment.ended"] * (len(actions) // 2) + actions[len(actions) // 2 * 2 :]
-    assert (actions.count("assignment.created"), actions.count("assignment.ended")) == (codes.count(201), codes.count(204))
+    assert (
+        actions
+        == ["assignment.created", "assignment.ended"] * (len(actions) // 2) + actions[len(actions) // 2 * 2 :]
+    )
+    assert (actions.count("assignment.created"), actions.count("assignment.ended")) == (
+        codes.count(201),
+        codes.count(204),
+    )

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.engine import Database, impatience
 from rbac_api.database.migrate import upgrade
 from rbac_api.database.tables import assignments, roles, signin_attempts, users
@@ -49,7 +50,9 @@ def test_migrating_leaves_the_pragmas_as_they_were(tmp_path: Path) -> None:
     upgrade(database)
 
     with database.reading() as connection:
-        assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in PRAGMAS} == PRAGMAS
+        assert {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in PRAGMAS
+        } == PRAGMAS
     database.dispose()
 
 
@@ -64,10 +67,18 @@ def test_a_new_database_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 def test_on_postgresql_every_connection_speaks_utc_and_waits_for_a_lock_only_so_long(troupe: Stage) -> None:
-    wanted = {"TimeZone": "UTC", "lock_timeout": "5s", "application_name": "rbac-api", "synchronous_commit": "off"}
+    wanted = {
+        "TimeZone": "UTC",
+        "lock_timeout": "5s",
+        "application_name": "rbac-api",
+        "synchronous_commit": "off",
+    }
     for way_in in (troupe.database.reading, troupe.database.writing, troupe.database.streaming):
         with way_in() as connection:
-            found = {name: connection.execute(text(f"SELECT current_setting('{name}')")).scalar_one() for name in wanted}
+            found = {
+                name: connection.execute(text(f"SELECT current_setting('{name}')")).scalar_one()
+                for name in wanted
+            }
         assert found == wanted  # synchronous_commit is this careless test server's own
 
 
@@ -159,7 +170,14 @@ def test_listeners_hear_of_a_commit_that_matters_and_only_then(stage: Stage) -> 
 
 
 def test_two_open_edges_of_one_pair_cannot_be_stored(stage: Stage) -> None:
-    row = {"id": new_id(), "name": "admin", "description": "", "system": False, "valid_from": NOW, "updated_at": NOW}
+    row = {
+        "id": new_id(),
+        "name": "admin",
+        "description": "",
+        "system": False,
+        "valid_from": NOW,
+        "updated_at": NOW,
+    }
 
-    with pytest.raises(Exception, match="in use|taken|name"), stage.database.writing() as connection:
+    with pytest.raises(RoleNameTaken), stage.database.writing() as connection:
         connection.execute(insert(roles).values(row))

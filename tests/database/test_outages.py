@@ -58,7 +58,9 @@ def test_a_restart_is_noticed_by_nobody_who_asks_afterwards(house: Stage, mortal
     assert alice.put(f"/v1/users/{house.user_id(DAVE)}/roles/auditor").status_code == 201
 
 
-def test_while_it_is_down_everybody_gets_503_and_readiness_says_why(house: Stage, mortal: PostgresServer) -> None:
+def test_while_it_is_down_everybody_gets_503_and_readiness_says_why(
+    house: Stage, mortal: PostgresServer
+) -> None:
     carol = house.as_(CAROL)
     mortal.crash()
     try:
@@ -75,7 +77,9 @@ def test_while_it_is_down_everybody_gets_503_and_readiness_says_why(house: Stage
     assert house.caller().get("/readyz").json["ready"] is True
 
 
-def test_a_worker_answers_from_memory_again_soon_after_a_restart(house: Stage, mortal: PostgresServer) -> None:
+def test_a_worker_answers_from_memory_again_soon_after_a_restart(
+    house: Stage, mortal: PostgresServer
+) -> None:
     carol, gate = house.as_(CAROL), house.guard.snapshot.gate
     mortal.restart(immediate=True)
     began = clock.monotonic()
@@ -112,7 +116,10 @@ def server(house: Stage, command: str) -> None:
         connection.execute("SELECT pg_reload_conf()")
     with house.database.reading() as pooled:
         wanted, deadline = ("on" if command == DEMOTE else "off"), clock.monotonic() + 5
-        while command == DEMOTE and pooled.execute(text("SHOW default_transaction_read_only")).scalar_one() != wanted:
+        while (
+            command == DEMOTE
+            and pooled.execute(text("SHOW default_transaction_read_only")).scalar_one() != wanted
+        ):
             assert clock.monotonic() < deadline
 
 
@@ -142,20 +149,31 @@ def test_whatever_the_database_says_alice_is_told_none_of_it(stage: Stage, state
 
     assert answer.status_code in (500, 503)
     assert set(answer.json) == {"type", "title", "status", "detail", "code", "request_id"}
-    told = [word for word in (*words.split(), "INSERT", "psycopg", "sqlite", "SQL", "Traceback") if word in answer.text.split()]
+    told = [
+        word
+        for word in (*words.split(), "INSERT", "psycopg", "sqlite", "SQL", "Traceback")
+        if word in answer.text.split()
+    ]
     assert told == [w for w in told if w in ("in", "at")]
     assert stage.query("SELECT count(*) FROM users") == users
     assert alice.post("/v1/users", json={"username": "erin"}).status_code == 201, "and the next one is served"
 
 
-@pytest.mark.parametrize("table", ["users", "roles", "sessions", "assignments", "signing_keys", "refresh_tokens"])
+@pytest.mark.parametrize(
+    "table", ["users", "roles", "sessions", "assignments", "signing_keys", "refresh_tokens"]
+)
 def test_without_a_table_the_service_is_unavailable_and_then_there_again(stage: Stage, table: str) -> None:
     carol = stage.as_(CAROL)
     stage.guard.snapshot.forget()
 
     with renamed(stage, table):
-        answers = [carol.client.get(path, headers=carol.headers) for path in ("/v1/users", "/v1/roles", "/v1/sessions")]
-        answers.append(carol.client.post("/v1/auth/refresh", json={"refresh_token": carol.tokens["refresh_token"]}))
+        answers = [
+            carol.client.get(path, headers=carol.headers)
+            for path in ("/v1/users", "/v1/roles", "/v1/sessions")
+        ]
+        answers.append(
+            carol.client.post("/v1/auth/refresh", json={"refresh_token": carol.tokens["refresh_token"]})
+        )
 
     assert {answer.status_code for answer in answers} <= {200, 503}
     assert 503 in {answer.status_code for answer in answers}

@@ -129,7 +129,9 @@ def test_who_waits_too_long_is_told_when_to_come_back_and_reading_goes_on(stage:
         read = at(hasty, carol, "GET", 0)
 
     assert clock.monotonic() - began < 2 * hasty.settings.database_timeout
-    assert {(answer.status_code, answer.json["code"]) for answer in refused} == {(503, "database.unavailable")}
+    assert {(answer.status_code, answer.json["code"]) for answer in refused} == {
+        (503, "database.unavailable")
+    }
     assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
     assert read.status_code == 200
     assert at(hasty, alice, "POST", 9).status_code == 201, "and it recovers"
@@ -175,7 +177,7 @@ def test_a_pool_that_is_used_up_answers_503_in_time(stage: Stage) -> None:
     pool, held = database.engine.pool, []
     began = clock.monotonic()
 
-    with pytest.raises(DatabaseDown) as refusal:  # noqa: PT012 -- until it has none left
+    with pytest.raises(DatabaseDown) as refusal:
         while True:
             held.append(database.engine.connect())
             if len(held) == pool.size() + pool._max_overflow:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.database.engine import Database
 
+PATIENCE = 30.0  # seconds
 Thing = tuple[str, ...]  # what kind of thing, and which
 STATES = {
     "user": "SELECT username, status FROM users",
@@ -66,9 +67,9 @@ class Ledger:
         yield acknowledge
 
     def await_more(self, number: int) -> None:
-        """Return when so many more changes have been acknowledged."""
-        enough = self.acknowledged + number
-        while self.acknowledged < enough:
+        """Return when so many more changes have been acknowledged, or when that plainly is not going to happen."""
+        enough, deadline = self.acknowledged + number, time.monotonic() + PATIENCE
+        while self.acknowledged < enough and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def settle(self, database: Database) -> list[str]:

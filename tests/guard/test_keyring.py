@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from rbac_api.capabilities.keys.service import ensure_key, list_keys
+from rbac_api.capabilities.operation.diagnosis import diagnose
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.guard.keyring import (
     Keyring,
@@ -107,6 +108,16 @@ def test_another_instance_secret_is_named_and_never_a_500(stage: Stage, node: Op
     assert "RBAC_SECRET_KEY" in failing[0]["detail"]
 
 
+def test_the_doctor_names_the_secret_too(stage: Stage, node: OpenNode) -> None:
+    wrong = node(secret_key=OTHER_SECRET)
+
+    with operator_unit(wrong.settings, wrong.database, writes=False) as clearance:
+        findings = {finding.name: finding for finding in diagnose(clearance)}
+
+    assert not findings["signing key"].ok
+    assert "RBAC_SECRET_KEY" in findings["signing key"].detail
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -120,7 +131,7 @@ def test_another_instance_secret_is_named_and_never_a_500(stage: Stage, node: Op
 )
 def test_a_damaged_key_row_is_named_and_never_a_500(stage: Stage, damage: str) -> None:
     alice = stage.as_(ALICE)
-    stage.execute(f"UPDATE signing_keys SET {damage}")  # noqa: S608
+    stage.execute(f"UPDATE signing_keys SET {damage}")
 
     assert codes(stage, alice) == [(503, "seal.broken")] * 4
     signin = stage.caller().post("/v1/auth/login", json={"username": "alice", "password": PASSWORD})

@@ -165,6 +165,16 @@ def test_an_expired_token_says_to_refresh_and_never_comes_back(stage: Stage) -> 
     )
 
 
+@pytest.mark.parametrize("late", [0, 1, 4])
+def test_what_is_forgiven_of_two_clocks_does_not_make_a_token_live_longer(stage: Stage, late: int) -> None:
+    with time_machine.travel("2026-11-22T12:00:00Z", tick=False) as clock:
+        bob = stage.as_(BOB)
+        clock.shift(900 + late)
+        first = bob.get("/v1/me")
+
+    assert (first.status_code, first.json["code"]) == (401, "token.expired")
+
+
 @pytest.mark.parametrize(("seconds", "refused"), [(4, None), (6, TokenInvalid)])
 def test_a_token_of_a_node_whose_clock_is_ahead(stage: Stage, seconds: int, refused: Any) -> None:
     model = taken_apart(stage, BOB)

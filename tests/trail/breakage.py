@@ -23,7 +23,13 @@ TAKE_DOWN = {
 
 @contextmanager
 def broken(
-    stage: Stage, table: str, event: str = "INSERT", *, when: str = "true", message: str = "no", state: str = "P0001"
+    stage: Stage,
+    table: str,
+    event: str = "INSERT",
+    *,
+    when: str = "true",
+    message: str = "no",
+    state: str = "P0001",
 ) -> Iterator[None]:
     """While this lasts, the event on the table fails, always or when a condition on NEW holds, with a message and an SQLSTATE."""
     stage.execute(PUT_UP[stage.engine].format(table, event, when, message, state))

@@ -12,7 +12,16 @@ from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD
 from tests.trail.breakage import broken, renamed
 
-TABLES = ("users", "roles", "permissions", "role_permissions", "assignments", "sessions", "refresh_tokens", "password_setups")
+TABLES = (
+    "users",
+    "roles",
+    "permissions",
+    "role_permissions",
+    "assignments",
+    "sessions",
+    "refresh_tokens",
+    "password_setups",
+)
 # Every kind of writing that Alice, or somebody unknown, can cause.  `{dave}` is Dave's id.
 WRITES: dict[str, tuple[str, str, Any]] = {
     "creating a user": ("POST", "/v1/users", {"username": "erin"}),
@@ -26,7 +35,11 @@ WRITES: dict[str, tuple[str, str, Any]] = {
     "creating a permission": ("POST", "/v1/permissions", {"name": "tea:brew", "description": "Brew."}),
     "deleting a permission": ("DELETE", "/v1/permissions/invoices:read", None),
     "changing oneself": ("PATCH", "/v1/me", {"display_name": "A"}),
-    "changing one's password": ("POST", "/v1/me/password", {"current_password": PASSWORD, "new_password": NEW_PASSWORD}),
+    "changing one's password": (
+        "POST",
+        "/v1/me/password",
+        {"current_password": PASSWORD, "new_password": NEW_PASSWORD},
+    ),
     "signing out": ("POST", "/v1/auth/logout", None),
     "signing in": ("POST", "/v1/auth/login", {"username": "dave", "password": PASSWORD}),
     "failing to sign in": ("POST", "/v1/auth/login", {"username": "dave", "password": "wrong"}),
@@ -36,7 +49,9 @@ WRITES: dict[str, tuple[str, str, Any]] = {
 
 
 def written(stage: Stage) -> dict[str, list[Any]]:
-    return {table: sorted(map(str, stage.query(f"SELECT * FROM {table}"))) for table in (*TABLES, "trail_events")}
+    return {
+        table: sorted(map(str, stage.query(f"SELECT * FROM {table}"))) for table in (*TABLES, "trail_events")
+    }
 
 
 def attempt(stage: Stage, alice: Caller, method: str, path: str, body: Any) -> TestResponse:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import psycopg
 import pytest
-import sqlite3
 
 from rbac_api.capabilities.audit.service import trail_length, verify_trail
 from rbac_api.trail.chain import GENESIS, Verdict, canonical, event_hash, verify
@@ -112,7 +112,10 @@ def test_a_row_made_up_at_the_end_does_not_link(stage: Stage) -> None:
     rest = "reason, before, after, ip, request_id, prev_hash, hash"
     newest = trail_length(stage.database)
     columns = f"{copied}, {rest}"
-    tamper(stage, f"INSERT INTO trail_events (seq, {columns}) SELECT {newest + 1}, {columns} FROM trail_events WHERE seq = 7")
+    tamper(
+        stage,
+        f"INSERT INTO trail_events (seq, {columns}) SELECT {newest + 1}, {columns} FROM trail_events WHERE seq = 7",
+    )
 
     assert verdict(stage).broken_seq == newest + 1
 
@@ -126,7 +129,10 @@ def test_a_cut_tail_is_found_by_who_noted_an_event_outside(stage: Stage) -> None
     found = verdict(stage, **noted)
 
     assert found.broken_seq == newest
-    assert found.problem == f"event {newest} was noted outside but is not there: the tail was cut after {newest - 3}"
+    assert (
+        found.problem
+        == f"event {newest} was noted outside but is not there: the tail was cut after {newest - 3}"
+    )
 
 
 def test_a_chain_written_anew_is_found_by_who_noted_an_event_outside(stage: Stage) -> None:
@@ -137,8 +143,12 @@ def test_a_chain_written_anew_is_found_by_who_noted_an_event_outside(stage: Stag
 
 
 def test_the_hash_is_that_of_the_documented_text() -> None:
-    event = dict.fromkeys("seq at actor_type actor_id actor_name session_id action target_type".split())
-    event |= dict.fromkeys("target_id target_name outcome reason before after ip request_id".split())
+    event = dict.fromkeys(
+        ["seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type"]
+    )
+    event |= dict.fromkeys(
+        ["target_id", "target_name", "outcome", "reason", "before", "after", "ip", "request_id"]
+    )
     event |= {"seq": 1, "at": "2026-11-22T17:00:00.000000Z", "action": "user.created", "prev_hash": GENESIS}
 
     assert canonical({"b": "é", "a": None}) == '{"a":null,"b":"é"}'

@@ -29,7 +29,14 @@ def write_nasty(stage: Stage) -> list[str]:
     storable = [name for name in NASTY if "\x00" not in name]
     with stage.database.writing() as connection:
         for name in storable:
-            record(connection, OPERATOR, "user.updated", Target("user", name, name), reason=name, after={name: name})
+            record(
+                connection,
+                OPERATOR,
+                "user.updated",
+                Target("user", name, name),
+                reason=name,
+                after={name: name},
+            )
     return storable
 
 
@@ -90,7 +97,9 @@ def test_a_request_is_one_line_whatever_its_address(
     assert len(lines[0]) < 4096, "more would not be written in one piece to a pipe that workers share"
 
 
-def test_an_unexpected_failure_is_logged_on_one_line_and_told_to_nobody(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_an_unexpected_failure_is_logged_on_one_line_and_told_to_nobody(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
     configure_logs("info")
 
     try:
@@ -105,4 +114,10 @@ def test_an_unexpected_failure_is_logged_on_one_line_and_told_to_nobody(capfdbin
 
 
 def test_a_number_a_word_and_nothing_are_cells_as_they_are() -> None:
-    assert [defused(cell) for cell in (7, "carol", None, "Ærøskøbing", "a-b")] == ["7", "carol", "", "Ærøskøbing", "a-b"]
+    assert [defused(cell) for cell in (7, "carol", None, "Ærøskøbing", "a-b")] == [
+        "7",
+        "carol",
+        "",
+        "Ærøskøbing",
+        "a-b",
+    ]

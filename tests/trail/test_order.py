@@ -29,7 +29,12 @@ Read = Callable[[Connection, int], list[int]]
 def write_one(database: Database, number: int) -> None:
     """As every service does, with a pause that lets others run between the event and its commit."""
     with database.writing() as connection:
-        record(connection, Actor("operator", name=f"writer {number}"), "role.updated", Target("role", str(number)))
+        record(
+            connection,
+            Actor("operator", name=f"writer {number}"),
+            "role.updated",
+            Target("role", str(number)),
+        )
         time.sleep(random.random() / 500)
 
 
@@ -123,7 +128,9 @@ def mark_of(stage: Stage, seq: int) -> Mark:
 
 def test_the_tail_tells_whose_standing_to_forget(stage: Stage) -> None:
     with stage.database.writing() as connection:
-        first = record(connection, OPERATOR, "user.created", Target("user", "x"))  # nobody remembers somebody new
+        first = record(
+            connection, OPERATOR, "user.created", Target("user", "x")
+        )  # nobody remembers somebody new
         record(connection, OPERATOR, "assignment.created", Target("user", "dave"))
         record(connection, OPERATOR, "session.ended", Target("session", "s"))
         record(connection, OPERATOR, "role.deleted", Target("role", "clerk"))
@@ -137,7 +144,9 @@ def test_the_tail_tells_whose_standing_to_forget(stage: Stage) -> None:
     assert tail.touches[0] == Touch("user", "dave")
 
 
-def test_a_tail_is_not_complete_if_it_is_too_long_or_not_of_the_trail_that_is_remembered(stage: Stage) -> None:
+def test_a_tail_is_not_complete_if_it_is_too_long_or_not_of_the_trail_that_is_remembered(
+    stage: Stage,
+) -> None:
     newest = stage.events()[-1]["seq"]
     known = mark_of(stage, newest)
     marks = {

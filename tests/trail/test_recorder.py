@@ -14,9 +14,13 @@ def test_an_action_outside_the_catalogue_is_not_written(stage: Stage) -> None:
         record(connection, OPERATOR, "user.promoted", Target("user"))
 
 
-@pytest.mark.parametrize("facts", [{"password_hash": "x"}, {"users": [{"refresh_token": "x"}]}, {"a": {"b": {"token": 1}}}])
+@pytest.mark.parametrize(
+    "facts", [{"password_hash": "x"}, {"users": [{"refresh_token": "x"}]}, {"a": {"b": {"token": 1}}}]
+)
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_a_secret_is_not_written_however_deep_it_lies(stage: Stage, side: str, facts: dict[str, object]) -> None:
+def test_a_secret_is_not_written_however_deep_it_lies(
+    stage: Stage, side: str, facts: dict[str, object]
+) -> None:
     with stage.database.writing() as connection, pytest.raises(ValueError, match="would record a secret"):
         record(connection, OPERATOR, "user.updated", Target("user"), **{side: facts})  # type: ignore[arg-type]
 

@@ -163,7 +163,11 @@ def test_no_password_token_or_hash_ever_stands_in_the_trail(stage: Stage, form: 
 
     trail = json.dumps(stage.events())
 
-    leaked = [s for s in secrets if isinstance(s, str) and len(s) > 12 and s in trail and s not in own_ids(alice, dave)]
+    leaked = [
+        s
+        for s in secrets
+        if isinstance(s, str) and len(s) > 12 and s in trail and s not in own_ids(alice, dave)
+    ]
     assert not leaked
 
 

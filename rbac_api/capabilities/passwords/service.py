@@ -25,6 +25,7 @@ __all__ = [
     "HasherBusy",
     "PasswordRefused",
     "hasher",
+    "password_problem",
     "require_changed_password",
     "require_good_password",
 ]

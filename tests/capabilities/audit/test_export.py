@@ -77,7 +77,9 @@ def test_an_event_reads_the_same_in_every_form(stage: Stage) -> None:
 
     page = carol.get(query).json["items"]
     lines = carol.get(query, headers={"Accept": MEDIA["ndjson"]}).text.splitlines()
-    cells = list(csv.DictReader(io.StringIO(carol.get(query, headers={"Accept": MEDIA["csv"]}).text, newline="")))
+    cells = list(
+        csv.DictReader(io.StringIO(carol.get(query, headers={"Accept": MEDIA["csv"]}).text, newline=""))
+    )
 
     assert [json.loads(line) for line in lines] == page
     assert len(cells) == len(page) == 1
@@ -125,6 +127,8 @@ def test_an_export_that_carol_breaks_off_leaves_nothing_behind(stage: Stage) -> 
     assert carol.get("/v1/audit/events?limit=1").status_code == 200
 
 
-@pytest.mark.parametrize("accept", ["*/*", "", "text/html", "image/png, */*;q=0.1", "application/json, text/csv;q=0.9"])
+@pytest.mark.parametrize(
+    "accept", ["*/*", "", "text/html", "image/png, */*;q=0.1", "application/json, text/csv;q=0.9"]
+)
 def test_pages_of_json_are_what_everybody_else_gets(stage: Stage, accept: str) -> None:
     assert stage.as_(CAROL).get("/v1/audit/events", headers={"Accept": accept}).mimetype == "application/json"

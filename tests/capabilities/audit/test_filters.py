@@ -15,7 +15,13 @@ PAYLOADS = (
     "%", "_", "%%", "a%", "_lice", "\\", "\\%", "/", "/%", "'", "''", "' OR 1=1 --", '"; DROP TABLE users; --', "alice' --",
     "$1", "%(x)s", ":x", "?", "{}", "{0}", "%s", "*", "alice\\", "1) UNION SELECT password_hash FROM users --", "ａlice%",
 )  # fmt: skip
-SEARCHES = ("/v1/users?q={}", "/v1/sessions?user={}", "/v1/sessions?ip={}", "/v1/audit/events?actor={}", "/v1/audit/events?target={}")
+SEARCHES = (
+    "/v1/users?q={}",
+    "/v1/sessions?user={}",
+    "/v1/sessions?ip={}",
+    "/v1/audit/events?actor={}",
+    "/v1/audit/events?target={}",
+)
 REFUSED = (
     "/v1/users?sort=password_hash", "/v1/users?order_by=1", "/v1/users?password_hash=x", "/v1/users?q[]=a", "/v1/users?status=deleted",
     "/v1/users?status=active'", "/v1/users?role=Admin", "/v1/users?role=a%25", "/v1/users?created_after=yesterday",
@@ -32,7 +38,9 @@ def found(caller: Caller, path: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_a_wildcard_or_a_piece_of_sql_finds_nobody_and_is_never_part_of_a_statement(stage: Stage, search: str) -> None:
+def test_a_wildcard_or_a_piece_of_sql_finds_nobody_and_is_never_part_of_a_statement(
+    stage: Stage, search: str
+) -> None:
     carol, statements = stage.as_(CAROL), []
 
     def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -66,7 +74,9 @@ def test_what_is_no_filter_is_refused_with_its_name(stage: Stage, path: str) -> 
     assert answer.json["errors"][0]["pointer"].startswith("/")
 
 
-@pytest.mark.parametrize("user", ["zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz", "a-b-c-d-" + "e" * 28, "-" * 4 + "x" * 32, "x" * 128])
+@pytest.mark.parametrize(
+    "user", ["zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz", "a-b-c-d-" + "e" * 28, "-" * 4 + "x" * 32, "x" * 128]
+)
 def test_a_filter_that_only_looks_like_an_id_finds_nothing(stage: Stage, user: str) -> None:
     assert found(stage.as_(CAROL), f"/v1/sessions?user={user}") == []
 
@@ -82,8 +92,14 @@ def test_each_filter_of_the_trail_finds_exactly_its_own(stage: Stage) -> None:
         return {(item["action"], item["actor"]["name"]) for item in items if item["seq"] <= newest}
 
     assert told("outcome=refused") == {("access.refused", "dave")}
-    assert told(f"actor={stage.user_id(ALICE)}&action=assignment.created") == {("assignment.created", "alice")}
-    assert told(f"target={bob}&actor=alice") == told("target=bob&actor=alice") == {("assignment.created", "alice")}
+    assert told(f"actor={stage.user_id(ALICE)}&action=assignment.created") == {
+        ("assignment.created", "alice")
+    }
+    assert (
+        told(f"target={bob}&actor=alice")
+        == told("target=bob&actor=alice")
+        == {("assignment.created", "alice")}
+    )
     assert told("action=seed.loaded") == set()
 
 

@@ -49,7 +49,9 @@ def test_carol_reads_one_event(stage: Stage) -> None:
     assert carol.get(f"/v1/audit/events/{listed['seq']}").json == listed
 
 
-@pytest.mark.parametrize("seq", ["0", "999999", str((1 << 63) - 1), str(1 << 63), "9" * 30, "٣", "-1", "1_0", "1e3", "%00", "1;x"])
+@pytest.mark.parametrize(
+    "seq", ["0", "999999", str((1 << 63) - 1), str(1 << 63), "9" * 30, "٣", "-1", "1_0", "1e3", "%00", "1;x"]
+)
 def test_an_event_that_is_not_there_is_not_found(stage: Stage, seq: str) -> None:
     assert stage.as_(CAROL).get(f"/v1/audit/events/{seq}").status_code == 404
 
@@ -64,7 +66,10 @@ def test_dave_reads_none_of_it(stage: Stage) -> None:
 
 def test_carol_changes_nothing_at_all(stage: Stage) -> None:
     carol = stage.as_(CAROL)
-    before = [stage.query(f"SELECT count(*) FROM {table}") for table in ("users", "roles", "assignments", "permissions")]
+    before = [
+        stage.query(f"SELECT count(*) FROM {table}")
+        for table in ("users", "roles", "assignments", "permissions")
+    ]
     document = stage.app.extensions["rbac-openapi"].document()["paths"]
     own = ("/v1/me", "/v1/auth")
 
@@ -75,7 +80,9 @@ def test_carol_changes_nothing_at_all(stage: Stage) -> None:
             answer = carol.call(method.upper(), concrete(stage, path), json={}, headers={"If-Match": '"x"'})
             assert answer.status_code == 403, operation["operationId"]
 
-    assert before == [stage.query(f"SELECT count(*) FROM {t}") for t in ("users", "roles", "assignments", "permissions")]
+    assert before == [
+        stage.query(f"SELECT count(*) FROM {t}") for t in ("users", "roles", "assignments", "permissions")
+    ]
 
 
 def concrete(stage: Stage, path: str) -> str:
@@ -95,8 +102,19 @@ def concrete(stage: Stage, path: str) -> str:
 
 def test_what_carol_sees_of_people_and_sessions_holds_no_credential(stage: Stage) -> None:
     alice, carol = stage.as_(ALICE), stage.as_(CAROL)
-    secret = [alice.tokens["refresh_token"], alice.tokens["access_token"], "password_hash", "token_hash", "$2b$"]
+    secret = [
+        alice.tokens["refresh_token"],
+        alice.tokens["access_token"],
+        "password_hash",
+        "token_hash",
+        "$2b$",
+    ]
 
-    for path in ("/v1/users", "/v1/sessions?state=all", "/v1/audit/events?limit=200", f"/v1/users/{stage.user_id(ALICE)}"):
+    for path in (
+        "/v1/users",
+        "/v1/sessions?state=all",
+        "/v1/audit/events?limit=200",
+        f"/v1/users/{stage.user_id(ALICE)}",
+    ):
         text = carol.get(path).text
         assert not [word for word in secret if word in text], path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.servers.missing import ServerMissing
 
-HERE = Path(__file__).parent / "node"
+HERE = Path(__file__).parents[1] / "contract" / "node"
 CACHE = Path(__file__).parents[2] / ".cache" / "node"
 REMEDY = (
     "The contract tests lint the OpenAPI document and build a TypeScript client with npm packages: install Node.js "

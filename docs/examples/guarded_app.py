@@ -1,0 +1,77 @@
+"""Somebody else's application: its own routes and its own errors, and of rbac-api nothing but the decorators.
+
+It reads the same settings as the service (RBAC_DATABASE_URL, RBAC_SECRET_KEY, RBAC_ISSUER, RBAC_AUDIENCE) and is run as any Flask
+application is:
+
+    flask --app docs/examples/guarded_app run --port 9000
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, abort, request
+
+from rbac_api import (
+    Settings,
+    admin_required,
+    current_clearance,
+    protect,
+    public,
+    requires,
+    requires_role,
+)
+
+INVOICES = {1: "Paper, 12 boxes", 2: "A crane"}
+invoices = Blueprint("invoices", __name__, url_prefix="/invoices")
+
+
+@invoices.get("")
+@requires("invoices:read")
+def list_invoices():
+    """A permission: whoever holds it at this moment, whatever her token says."""
+    wanted = request.args.get("q", "").lower()
+    return {"invoices": [text for text in INVOICES.values() if wanted in text.lower()]}
+
+
+@invoices.post("/<int:number>/approval")
+@requires("invoices:approve")
+def approve(number):
+    """Who it was is in the clearance, which only the guard can make."""
+    if number not in INVOICES:
+        abort(404)
+    return {"approved": INVOICES[number], "by": current_clearance().actor.name}, 201
+
+
+@invoices.get("/mine")
+@requires()
+def my_invoices():
+    """Anybody signed in."""
+    return {"of": current_clearance().actor.id}
+
+
+@invoices.delete("/<int:number>")
+@requires_role("accountant")
+def shred(number):
+    """A role, also an inherited one.  Prefer permissions: what a role may is then decided where roles are made."""
+    return {"shredded": number}
+
+
+@invoices.post("/close-the-year")
+@admin_required
+def close_the_year():
+    """The role admin."""
+    return {"closed": True}
+
+
+@invoices.get("/help")
+@public
+def how_to():
+    """Anybody at all, said openly."""
+    return {"help": "Ask in accounting."}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application; without ``settings`` they are read from the environment."""
+    app = Flask(__name__, static_folder=None)
+    protect(app, settings or Settings.from_environment())
+    app.register_blueprint(invoices)
+    return app

@@ -1,0 +1,111 @@
+"""Every writing operation leaves exactly one event of its own, and one that fails leaves none of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.builders import Caller, Stage
+from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD
+from tests.contract.operations import operations
+
+Answer = Any
+Act = Callable[[Stage, Caller, str], Answer]  # the stage, Alice, and Dave's id
+
+
+def session_of(stage: Stage, person: Any) -> str:
+    return str(stage.as_(person).tokens["session_id"])
+
+
+def with_role(alice: Caller, name: str = "clerk", **more: Any) -> Caller:
+    assert alice.post("/v1/roles", json={"name": name, **more}).status_code == 201
+    return alice
+
+
+def with_assignment(alice: Caller, dave: str) -> Caller:
+    assert alice.put(f"/v1/users/{dave}/roles/auditor", json={}).status_code == 201
+    return alice
+
+
+def spend_setup(_stage: Stage, alice: Caller, dave: str) -> Answer:
+    token = alice.post(f"/v1/users/{dave}/password-reset").json["token"]
+    return alice.post("/v1/auth/password-setup", json={"token": token, "new_password": NEW_PASSWORD})
+
+
+def inherited(alice: Caller) -> Caller:
+    with_role(with_role(alice, "clerk"), "chief")
+    assert alice.put("/v1/roles/chief/inherits/clerk").status_code == 201
+    return alice
+
+
+LOGIN = {"username": "dave", "password": PASSWORD}
+CHANGE = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+PERMISSION = {"name": "reports:read", "description": "Read reports."}
+# operation: (the event it leaves, how it is done)
+DONE: dict[str, tuple[str, Act]] = {
+    "login": ("signin.succeeded", lambda s, a, d: s.caller().post("/v1/auth/login", json=LOGIN)),
+    "refresh": ("token.rotated", lambda s, a, d: s.caller().post("/v1/auth/refresh", json={"refresh_token": a.tokens["refresh_token"]})),
+    "logout": ("session.ended", lambda s, a, d: a.post("/v1/auth/logout")),
+    "set_password": ("password.set", spend_setup),
+    "update_me": ("user.updated", lambda s, a, d: a.patch("/v1/me", json={"display_name": "Alice"})),
+    "change_my_password": ("password.changed", lambda s, a, d: a.post("/v1/me/password", json=CHANGE)),
+    "end_my_session": ("session.ended", lambda s, a, d: a.delete(f"/v1/me/sessions/{session_of(s, ALICE)}")),
+    "create_user": ("user.created", lambda s, a, d: a.post("/v1/users", json={"username": "erin"})),
+    "update_user": ("user.updated", lambda s, a, d: a.patch_now(f"/v1/users/{d}", {"display_name": "Dave"})),
+    "delete_user": ("user.deleted", lambda s, a, d: a.delete_now(f"/v1/users/{d}")),
+    "reset_password": ("password.reset", lambda s, a, d: a.post(f"/v1/users/{d}/password-reset")),
+    "end_user_sessions": ("sessions.ended", lambda s, a, d: (session_of(s, DAVE), a.delete(f"/v1/users/{d}/sessions"))[1]),
+    "create_role": ("role.created", lambda s, a, d: a.post("/v1/roles", json={"name": "clerk", "permissions": ["invoices:read"]})),
+    "update_role": ("role.updated", lambda s, a, d: with_role(a).patch_now("/v1/roles/clerk", {"description": "Reads."})),
+    "delete_role": ("role.deleted", lambda s, a, d: with_role(a).delete_now("/v1/roles/clerk")),
+    "grant_permission": ("permission.granted", lambda s, a, d: with_role(a).put("/v1/roles/clerk/permissions/invoices:read")),
+    "withdraw_permission": (
+        "permission.withdrawn",
+        lambda s, a, d: with_role(a, permissions=["invoices:read"]).delete("/v1/roles/clerk/permissions/invoices:read"),
+    ),
+    "inherit_role": ("inheritance.created", lambda s, a, d: with_role(with_role(a), "chief").put("/v1/roles/chief/inherits/clerk")),
+    "disinherit_role": ("inheritance.ended", lambda s, a, d: inherited(a).delete("/v1/roles/chief/inherits/clerk")),
+    "create_permission": ("permission.created", lambda s, a, d: a.post("/v1/permissions", json=PERMISSION)),
+    "delete_permission": ("permission.deleted", lambda s, a, d: a.delete("/v1/permissions/invoices:read")),
+    "assign_role": ("assignment.created", lambda s, a, d: a.put(f"/v1/users/{d}/roles/auditor", json={"reason": "audit week"})),
+    "revoke_role": ("assignment.ended", lambda s, a, d: with_assignment(a, d).delete(f"/v1/users/{d}/roles/auditor")),
+    "end_session": ("session.ended", lambda s, a, d: a.delete(f"/v1/sessions/{session_of(s, CAROL)}")),
+}  # fmt: skip
+
+
+def test_every_writing_operation_is_covered(stage: Stage) -> None:
+    assert {operation.id for operation in operations(stage.app) if operation.writes} == set(DONE)
+
+
+@pytest.mark.parametrize("operation", sorted(DONE))
+def test_it_leaves_one_event_with_who_what_and_whence(stage: Stage, operation: str) -> None:
+    action, act = DONE[operation]
+    alice, dave = stage.as_(ALICE), stage.user_id(DAVE)
+
+    answer = act(stage, alice, dave)
+
+    assert answer.status_code < 300, answer.text
+    own = [event for event in stage.events() if event["request_id"] == answer.headers["X-Request-ID"]]
+    assert [(event["action"], event["outcome"], event["ip"]) for event in own] == [
+        (action, "success", "127.0.0.1")
+    ]
+    assert own[0]["target_id"]
+    assert own[0]["actor_name"] in (
+        {"dave"} if operation == "login" else {None} if operation == "set_password" else {"alice"}
+    )
+
+
+def test_deleting_a_held_role_by_force_leaves_one_more_for_each_holder(stage: Stage) -> None:
+    alice = with_role(stage.as_(ALICE))
+    for person in (BOB, DAVE):
+        assert alice.put(f"/v1/users/{stage.user_id(person)}/roles/clerk").status_code == 201
+
+    answer = alice.delete_now("/v1/roles/clerk?force=true")
+
+    assert answer.status_code == 204
+    own = [
+        event["action"] for event in stage.events() if event["request_id"] == answer.headers["X-Request-ID"]
+    ]
+    assert own == ["assignment.ended", "assignment.ended", "role.deleted"]

@@ -1,0 +1,92 @@
+"""A thousand rows in each table of a frozen database, with their references, by SQL alone: no code of ours knows an old schema."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from sqlalchemy import Connection, Engine, inspect
+
+ROWS = 1000
+_NUMBERS = {
+    "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
+    "postgresql": "generate_series(1, {0}) AS n(i)",
+}
+_ID = {"sqlite": "printf('{0}%030x', i)", "postgresql": "('{0}' || lpad(to_hex(i), 30, '0'))::uuid"}
+_WORDS = {
+    "sqlite": {"no": "0", "yes": "1", "text": "CAST(i AS text)"},
+    "postgresql": {"no": "false", "yes": "true", "text": "i::text"},
+}
+_AT = "'2026-01-02 03:04:05.678901'"
+_LATER = "'2026-02-03 04:05:06'"
+# revision: table: the values of its columns.  An id is two digits that say of what it is.
+TABLES: dict[str, dict[str, str]] = {
+    "0001": {
+        "followers": "{text}",
+        "users": "{a1}, 'Per ' || {text}, 'per ' || {text}, {text} || '@x.example', NULL, 'Ærlig Ødegård', 'active', '$2b$12$x', {no},"
+        " {at}, 3, 2, {at}, {later}, NULL, NULL",
+        "permissions": "{b1}, 'thing-' || {text} || ':read', 'See it.', {no}, {at}, NULL",
+        "roles": "{c1}, 'role-' || {text}, '', {yes}, 'listed', 1, {at}, {at}, NULL",
+        "role_permissions": "{d1}, {c1}, {b1}, {at}, NULL",
+        "role_inheritance": "{e1}, {c1}, {c1}, {at}, {later}",
+        "assignments": "{f1}, {a1}, {c1}, {at}, {later}, 'because', {a1}, {at}",
+        "sessions": "{a2}, {a1}, 'first-party', {at}, {at}, {later}, {later}, 1, '192.0.2.1', 'curl', {later}, NULL, 'logout'",
+        "refresh_tokens": "{b2}, {a2}, 1, {at}, {later}, NULL, {b2}, '192.0.2.1'",
+        "password_setups": "{text}, {a1}, {at}, {later}, NULL",
+        "idempotency_keys": "'me', {text}, 'f', 201, '/v1/roles/x', 'sealed', {at}, {later}",
+        "signin_attempts": "{text}, 3, {at}, NULL",
+        "signing_keys": "{text}, 'EdDSA', '{{}}', 'sealed', {at}, NULL",
+        "trail_events": "i, {at}, 'user', {text}, 'per', {a2}, 'role.created', 'role', 'x', 'x', 'success', NULL, NULL, '{{}}', NULL,"
+        " 'r', 'p', 'h'",
+    },
+}
+
+
+def populate(connection: Connection, revision: str) -> None:
+    """Fill every table that the revision knows."""
+    engine = connection.dialect.name
+    ids = {name: _ID[engine].format(name) for name in ("a1", "b1", "c1", "d1", "e1", "f1", "a2", "b2")}
+    for table, values in TABLES[revision].items():
+        told = values.format(**ids, **_WORDS[engine], at=_typed(_AT, engine), later=_typed(_LATER, engine))
+        numbers = _NUMBERS[engine].format(ROWS)
+        connection.exec_driver_sql(f"INSERT INTO {table} SELECT {told} FROM {numbers}".replace("%", _percent(engine)))
+
+
+def contents(engine: Engine, revision: str) -> dict[str, str]:
+    """Of each table of the revision, the hash of all its rows, in the columns that it had then."""
+    with engine.connect() as connection:
+        return {table: _digest(connection, table) for table in TABLES[revision]}
+
+
+def schema(engine: Engine) -> dict[str, object]:
+    """Everything about the schema that can differ between a fresh database and a migrated one."""
+    seen, found = inspect(engine), {}
+    for table in sorted(seen.get_table_names()):
+        found[table] = {
+            "columns": [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(table)],
+            "key": seen.get_pk_constraint(table),
+            "references": sorted(map(str, seen.get_foreign_keys(table))),
+            "unique": sorted(map(str, seen.get_unique_constraints(table))),
+            "checks": sorted(map(str, seen.get_check_constraints(table))),
+            "indexes": sorted(_index(index) for index in seen.get_indexes(table)),
+        }
+    return found
+
+
+def _index(index: Any) -> str:
+    conditions = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return str((index["name"], index["unique"], index["column_names"], sorted(conditions.items())))
+
+
+def _digest(connection: Connection, table: str) -> str:
+    rows = connection.exec_driver_sql(f"SELECT * FROM {table}").all()
+    assert len(rows) == ROWS, table
+    return hashlib.sha256("\n".join(sorted(map(str, rows))).encode()).hexdigest()
+
+
+def _typed(moment: str, engine: str) -> str:
+    return moment if engine == "sqlite" else f"{moment}::timestamptz"
+
+
+def _percent(engine: str) -> str:
+    return "%" if engine == "sqlite" else "%%"

@@ -1,0 +1,46 @@
+"""The short way to bind the routes must end where Flask's own does, and be taken only where it does."""
+
+import pytest
+from flask import Flask, Request
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import create_environ
+
+from rbac_api.web.application import Application
+
+HOSTS = ("127.0.0.1:8000", "Example.com", "example.com:80", "a-b.example", "localhost")
+ODD_HOSTS = ("[::1]:8000", "b\u00fccher.example", "a..b", "x" * 64, "evil/host", "user@host", "")
+
+
+def bound(app: Flask, host: str, **more: str) -> dict[str, object] | str:
+    environ = (
+        create_environ("/v1/r\u00f4les", query_string="q=\u00e9&r=1", method="PUT")
+        | {"HTTP_HOST": host}
+        | more
+    )
+    request = Request(environ)
+    try:
+        adapter = (
+            Flask.create_url_adapter(app, request) if more.get("flask") else app.create_url_adapter(request)
+        )
+    except HTTPException as refusal:
+        return type(refusal).__name__
+    return {**vars(adapter), "map": None, "host": request.host}
+
+
+@pytest.mark.parametrize("host", HOSTS + ODD_HOSTS)
+@pytest.mark.parametrize(
+    "more", [{}, {"SCRIPT_NAME": "/below"}, {"HTTP_UPGRADE": "websocket", "HTTP_CONNECTION": "upgrade"}]
+)
+def test_the_short_way_ends_where_the_long_one_does(host: str, more: dict[str, str]) -> None:
+    app = Application("ours", static_folder=None)
+
+    assert bound(app, host, **more) == bound(app, host, flask="yes", **more)
+
+
+def test_outside_a_request_and_with_a_list_of_hosts_flask_decides() -> None:
+    app = Application("ours", static_folder=None)
+    assert app.create_url_adapter(None) is None
+
+    app.config["TRUSTED_HOSTS"] = ["good.example"]
+
+    assert bound(app, "bad.example") == "SecurityError"

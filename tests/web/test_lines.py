@@ -1,0 +1,54 @@
+"""Lines of the log, alone and in a crowd: none is lost, none is torn."""
+
+import io
+import sys
+import time
+
+import pytest
+
+from rbac_api.web.lines import PIECE, Lines
+
+
+class Pipe(io.BytesIO):
+    """Standard error that remembers each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    @property
+    def buffer(self) -> "Pipe":
+        return self
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self.pieces.append(bytes(data))
+        return len(data)
+
+
+def in_place_of_standard_error(monkeypatch: pytest.MonkeyPatch) -> Pipe:
+    """Not a fixture: pytest puts its own back between setting up and calling."""
+    pipe = Pipe()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    return pipe
+
+
+def test_a_line_that_comes_alone_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = in_place_of_standard_error(monkeypatch)
+
+    Lines(lambda line: b"%d\n" % line["n"]).put({"n": 1})
+
+    assert pipe.pieces == [b"1\n"]
+
+
+def test_lines_that_come_together_are_all_written_in_order_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = in_place_of_standard_error(monkeypatch)
+    lines = Lines(lambda line: b"%0300d\n" % line["n"])
+
+    for number in range(100):
+        lines.put({"n": number})
+    deadline = time.monotonic() + 5
+    while sum(map(len, pipe.pieces)) < 100 * 301 and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert [int(line) for line in b"".join(pipe.pieces).splitlines()] == list(range(100))
+    assert all(piece.endswith(b"\n") and len(piece) <= PIECE for piece in pipe.pieces)
