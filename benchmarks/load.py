@@ -157,28 +157,27 @@ class _Client:
     connections: Sequence[Requests]
     seconds: float
     pause: float
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def run(self) -> Measured:
         """Send until the time is over, then wait for what is under way."""
         found = Measured()
-        selector = selectors.DefaultSelector()
         idle = [self._connect(requests) for requests in self.connections]
         for line in idle:
-            selector.register(line.socket, selectors.EVENT_READ, line)
+            self.selector.register(line.socket, selectors.EVENT_READ, line)
         began = last = time.perf_counter()
         ends, under_way = began + self.seconds, 0
         while under_way or time.perf_counter() < ends:
             under_way += self._send(idle, ends)
-            for key, _events in selector.select(self._patience(idle, under_way)):
+            for key, _events in self.selector.select(self._patience(idle, under_way)):
                 if self._receive(key.data, found):
                     last = time.perf_counter()
                     under_way -= 1
                     idle.append(key.data)
             if under_way and time.perf_counter() > ends + _PATIENCE:
                 raise RuntimeError("no answer")
+        self._hang_up(idle)
         found.span = last - began
-        for key in list(selector.get_map().values()):
-            key.data.socket.close()
         return found
 
     def _connect(self, requests: Requests) -> _Line:
@@ -189,7 +188,7 @@ class _Client:
     def _send(self, idle: list[_Line], ends: float) -> int:
         now, sent = time.perf_counter(), 0
         if now >= ends:
-            idle.clear()
+            self._hang_up(idle)
         for line in [line for line in idle if line.due <= now]:
             idle.remove(line)
             request = line.requests.following(line.body)
@@ -197,6 +196,12 @@ class _Client:
             line.socket.sendall(request)
             sent += 1
         return sent
+
+    def _hang_up(self, idle: list[_Line]) -> None:
+        for line in idle:
+            self.selector.unregister(line.socket)
+            line.socket.close()
+        idle.clear()
 
     def _patience(self, idle: list[_Line], under_way: int) -> float:
         if idle:

@@ -17,7 +17,8 @@ from rbac_api.capabilities.users.routes import blueprint as users
 from rbac_api.cli.commands import rbac
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import schema_problem
-from rbac_api.guard.requires import Guard, unguarded_views
+from rbac_api.guard.passage import Guard
+from rbac_api.guard.requires import unguarded_views
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings, SettingsRefused, complete
 from rbac_api.trail.fields import unclassified

@@ -53,7 +53,9 @@ class Database:
             connection.info["published"] = None
             with connection.execution_options(writer=True, patience=patience).begin():
                 if not self.on_sqlite:
-                    connection.execute(_TAKE_LOCK, {"key": WRITE_LOCK, "patience": f"{round(patience * 1000)}ms"})
+                    connection.execute(
+                        _TAKE_LOCK, {"key": WRITE_LOCK, "patience": f"{round(patience * 1000)}ms"}
+                    )
                 yield connection
             published = connection.info.pop("published")
         if published is not None:

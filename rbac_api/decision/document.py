@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Role
 from rbac_api.decision.names import canonical, username_problem
 from rbac_api.errors import ServiceError
 
@@ -70,9 +72,18 @@ def read_document(raw: Any) -> Document:
         entries = [] if entries is None else entries
         faults += list(_section_faults(section, entries, *keys))
         sections[section] = tuple(entries) if isinstance(entries, list) else ()
+    if not faults:
+        faults += _circles(sections["roles"])
     if faults:
         raise DocumentRefused(faults)
     return Document(**sections)
+
+
+def _circles(roles: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
+    """Roles that would inherit themselves."""
+    edges = [(role["name"], junior) for role in roles for junior in role.get("inherits", [])]
+    for circle in RoleGraph.compile((Role(role["name"]) for role in roles), (), edges).cycles:
+        yield f"roles: {', '.join(circle)} inherit themselves"
 
 
 def _section_faults(

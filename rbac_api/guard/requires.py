@@ -12,22 +12,16 @@ They work on plain Flask views and on flask-smorest's, inside this service or (a
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial, wraps
+from dataclasses import replace
+from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Flask, Request, Response, current_app, g, request
-from sqlalchemy import Connection
+from flask import Flask, Response
 
-from rbac_api.database.constraints import Clash, DatabaseDown
+from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database
-from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.evaluate import ADMIN
-from rbac_api.decision.model import Decision, Reason
-from rbac_api.errors import Forbidden, Invalid, ServiceError
-from rbac_api.guard.bearer import Bearer, Token
-from rbac_api.guard.clearance import Clearance
+from rbac_api.errors import Invalid, ServiceError
 from rbac_api.guard.errors import (
     AccessDenied,
     IdempotencyRunning,
@@ -37,24 +31,15 @@ from rbac_api.guard.errors import (
     TokenMissing,
     TokenRevoked,
 )
-from rbac_api.guard.idempotency import Keep, Repeats
-from rbac_api.guard.keyring import Keyring
-from rbac_api.guard.snapshot import Person, Snapshot
+from rbac_api.guard.passage import Guard, Rule, current_guard
 from rbac_api.sealing import SealBroken
 from rbac_api.settings import Settings, complete
-from rbac_api.trail.recorder import Actor, Target, TrailUnavailable, record
+from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.arguments import refuse_unknown_query
 from rbac_api.web.blueprint import document_access, documents, refuses_query
-from rbac_api.web.envelope import STALE
-from rbac_api.web.metrics import REFUSALS
 from rbac_api.web.problems import problem_answer
-from rbac_api.web.request_id import REQUEST_ID, request_id
 
 F = TypeVar("F", bound=Callable[..., Any])
-T = TypeVar("T")
-EXTENSION = "rbac-api"
-ATTEMPTS = 4  # the first and three more after a clash
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN_PROBLEMS: tuple[type[ServiceError], ...] = (
     TokenMissing,
     TokenInvalid,
@@ -62,147 +47,6 @@ _TOKEN_PROBLEMS: tuple[type[ServiceError], ...] = (
     TokenRevoked,
     PasswordChangeRequired,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a route demands."""
-
-    permission: str | None = None
-    role: str | None = None
-    temporary_password: bool = False  # answers also to somebody who must change her password first
-    checks_query: bool = False
-    repeatable: bool = False  # honours ``Idempotency-Key``
-
-
-class Guard:
-    """Everything the decorators need, one per application; ``current_guard`` finds it."""
-
-    def __init__(self, app: Flask, settings: Settings, database: Database) -> None:
-        self.settings = settings
-        self.database = database
-        self.keyring = Keyring(settings, database)
-        self.snapshot = Snapshot(database, self.keyring)
-        self.bearer = Bearer(app, settings, self.keyring, self._is_revoked)
-        self.repeats = Repeats(database, settings.secret_key)
-        self._answer = app.make_response
-        app.extensions[EXTENSION] = self
-
-    def close(self) -> None:
-        """Let go of threads and connections."""
-        self.snapshot.close()
-        self.database.dispose()
-
-    def enter(
-        self, view: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Response:
-        """Authenticate, decide, run the view in one unit of work, and see that a refusal is recorded."""
-        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy would search for it at every use
-        self.snapshot.freshen()  # the keys too: a token may name one that another worker has just made or withdrawn
-        token = self.bearer.presented(asked)
-        person = self._standing(token)
-        actor = _actor(token, person, asked)
-        if token.roles != person.claimed:
-            asked.environ[STALE] = True
-        try:
-            decision = _judge(person, rule)
-            if rule.checks_query and asked.environ.get("QUERY_STRING"):
-                refuse_unknown_query()
-            passage = Passage(actor, decision, token, rule, partial(view, *args, **kwargs))
-            if asked.method in _READING:
-                answer = self._read(passage)
-            elif rule.repeatable:
-                answer = self.repeats.once(asked, token.subject, lambda keep: self._run(passage, keep))
-            else:
-                answer = self._run(passage)
-        except Forbidden as refusal:
-            self._record_refusal(actor, rule, refusal)
-            raise
-        if all(name.lower() != "cache-control" for name, _ in answer.headers):
-            answer.headers.add("Cache-Control", "no-store")
-        return answer
-
-    def enter_public(self, view: Callable[[], Any]) -> Any:
-        """Run a public view in a unit of work of its own, cleared for nobody in particular."""
-        actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
-        return _again(lambda: self._attempt_public(actor, view))
-
-    def _attempt_public(self, actor: Actor, view: Callable[[], Any]) -> Any:
-        with UnitOfWork(self.database, writes=request.method not in _READING) as work:
-            if work.writes:
-                work.on_open = lambda: self.snapshot.catch_up(work.connection)
-            g.rbac_clearance = Clearance(
-                actor, None, (Reason("public", "anybody may"),), work, self.snapshot, self.settings
-            )
-            return view()
-
-    def _read(self, passage: Passage) -> Response:
-        """A view that changes nothing needs no lock, so nothing need be decided again, and nothing can clash."""
-        with UnitOfWork(self.database, writes=False) as work:
-            g.rbac_clearance = self._clearance(passage, work)
-            return self._answer(passage.view())
-
-    def _run(self, passage: Passage, keep: Keep | None = None) -> Response:
-        return _again(lambda: self._attempt(passage, keep))
-
-    def _attempt(self, passage: Passage, keep: Keep | None) -> Response:
-        with UnitOfWork(self.database, writes=True) as work:
-            work.on_open = lambda: self._confirm(work, passage)
-            g.rbac_clearance = self._clearance(passage, work)
-            answer = self._answer(passage.view())
-            if keep and work.opened:
-                keep(work.connection, answer)
-            return answer
-
-    def _clearance(self, passage: Passage, work: UnitOfWork) -> Clearance:
-        reasons = passage.decision.reasons
-        return Clearance(passage.actor, passage.rule.permission, reasons, work, self.snapshot, self.settings)
-
-    def _confirm(self, work: UnitOfWork, passage: Passage) -> None:
-        """A writing unit has its lock: what was decided before it may no longer hold, so decide again on what is now certain."""
-        self.snapshot.catch_up(work.connection)
-        _judge(self._standing(passage.token, work.connection), passage.rule)
-
-    def _standing(self, token: Token, connection: Connection | None = None) -> Person:
-        session = self.snapshot.session(token.session_id, connection)
-        if session is None or session.ended or session.user_id != token.subject:
-            raise TokenRevoked()
-        person = self.snapshot.person(token.subject, connection)
-        if person is None or person.subject.status != "active":
-            raise TokenRevoked()
-        return person
-
-    def _is_revoked(self, session_id: str) -> bool:
-        self.snapshot.freshen()
-        session = self.snapshot.session(session_id)
-        return session is None or session.ended
-
-    def _record_refusal(self, actor: Actor, rule: Rule, refusal: Forbidden) -> None:
-        REFUSALS.labels(refusal.code).inc()
-        path = request.path.replace("\0", "")  # which no database can hold
-        required = rule.permission or rule.role
-        facts = {"code": refusal.code, "method": request.method, "path": path, "required": required}
-        with self.database.writing() as connection:
-            record(
-                connection,
-                actor,
-                "access.refused",
-                Target("operation", path[:192]),
-                outcome="refused",
-                reason=refusal.detail,
-                after=facts,
-            )
-
-
-@dataclass(slots=True)  # not frozen: that alone takes longer than the decision
-class Passage:
-    """What was found out about a request before its view runs."""
-
-    actor: Actor
-    decision: Decision
-    token: Token
-    rule: Rule
-    view: Callable[[], Any]
 
 
 def requires(permission: str | None = None, *, temporary_password: bool = False) -> Callable[[F], F]:
@@ -236,12 +80,6 @@ def public(view: F) -> F:
     opened.access = "public"  # type: ignore[attr-defined]
     problems = (Invalid,) if checks_query else ()
     return document_access(opened, permission=None, public=True, problems=problems)  # type: ignore[return-value]
-
-
-def current_guard() -> Guard:
-    """This application's guard."""
-    guard: Guard = current_app.extensions[EXTENSION]
-    return guard
 
 
 def protect(app: Flask, settings: Settings) -> Guard:
@@ -283,33 +121,3 @@ def _guarded(rule: Rule) -> Callable[[F], F]:
         return document_access(guarded, permission=rule.permission, public=False, problems=problems)  # type: ignore[return-value]
 
     return decorate
-
-
-def _again(attempt: Callable[[], T]) -> T:
-    """Run a unit of work; three times more if it clashes with another, each time from the beginning."""
-    for _ in range(ATTEMPTS - 1):
-        with suppress(Clash):
-            return attempt()
-    return attempt()
-
-
-def _judge(person: Person, rule: Rule) -> Decision:
-    """The decision, or the refusal that tells what was missing."""
-    if person.subject.must_change_password and not rule.temporary_password:
-        raise PasswordChangeRequired()
-    if rule.role is not None:
-        if rule.role not in person.roles:
-            raise AccessDenied(f"You need the role {rule.role}.", required_role=rule.role)
-        return Decision(True, (Reason("granted", f"has the role {rule.role}"),), (rule.role,))
-    decision = person.may(rule.permission)
-    if not decision.allowed:
-        raise AccessDenied(
-            f"You need the permission {rule.permission}: {decision.reasons[0].detail}.",
-            required=rule.permission,
-        )
-    return decision
-
-
-def _actor(token: Token, person: Person, asked: Request) -> Actor:
-    name = asked.environ.get(REQUEST_ID)
-    return Actor("user", token.subject, person.username, token.session_id, asked.remote_addr, name)

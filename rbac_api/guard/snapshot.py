@@ -104,7 +104,9 @@ class Snapshot:
         person = self._people.get(user_id)
         if person is not None and (person.until is None or clock.now() < person.until):
             return person
-        before = self._forgotten  # before the roles, too: a change of either must keep the result out of memory
+        before = (
+            self._forgotten
+        )  # before the roles, too: a change of either must keep the result out of memory
         graph = self.graph(connection)
         return self._kept(
             connection,

@@ -40,7 +40,9 @@ class Unreadable(ProtocolError):
 class Malformed(ProtocolError):
     code = "request.malformed"
     title = "Not valid HTTP"
-    default_detail = "The request breaks the rules of HTTP/1.1, so the connection is closed. Use another client."
+    default_detail = (
+        "The request breaks the rules of HTTP/1.1, so the connection is closed. Use another client."
+    )
 
 
 class MethodNotAllowed(ProtocolError):
@@ -91,7 +93,9 @@ class HeadersTooLarge(ProtocolError):
     status = 431
     code = "request.headers_too_large"
     title = "Headers too large"
-    default_detail = "The headers are larger than 32 KiB, or one of them than 16 KiB. Send fewer or shorter ones."
+    default_detail = (
+        "The headers are larger than 32 KiB, or one of them than 16 KiB. Send fewer or shorter ones."
+    )
 
 
 class Unexpected(ProtocolError):

@@ -84,6 +84,12 @@ class DocsPage:
         self.start(operation_id, body, params)
         return self.answer(operation_id)
 
+    def done(self, status: int, operation_id: str, body: object = None, **params: str) -> Any:
+        """Execute an operation that has to be answered with this status; the body."""
+        found, answer = self.execute(operation_id, body, params)
+        assert found == status, answer
+        return answer
+
     def start(self, operation_id: str, body: object = None, params: Mapping[str, str] | None = None) -> None:
         """Press *Execute* and return at once, so that several operations can run side by side."""
         self.prepare(operation_id, body, params)
@@ -107,6 +113,11 @@ class DocsPage:
     def press_execute(self, operation_id: str) -> None:
         """Press the *Execute* button of an operation that was prepared."""
         self.operation(operation_id).locator(".execute").click()
+
+    def press_together(self, *operation_ids: str) -> None:
+        """Press several *Execute* buttons in the same instant."""
+        buttons = [f".opblock[id^='operations-'][id$='-{name}'] .execute" for name in operation_ids]
+        self.tab.evaluate("buttons => buttons.forEach((one) => document.querySelector(one).click())", buttons)
 
     def answer(self, operation_id: str) -> tuple[int, Any]:
         """Wait for a started operation: status and body (JSON read, other text as it is, or None)."""

@@ -7,7 +7,8 @@ from flask import Flask
 
 from rbac_api import Settings, requires
 from rbac_api.factory import close_app, create_app
-from rbac_api.guard.requires import Rule, unguarded_views
+from rbac_api.guard.passage import Rule
+from rbac_api.guard.requires import unguarded_views
 from tests.contract.operations import Operation, operations
 
 UNDOCUMENTED = {"/openapi.json", "/docs", "/docs/assets/<path:path>"}  # the document itself, and its page

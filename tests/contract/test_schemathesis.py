@@ -18,6 +18,13 @@ from tests.servers.running import ADMIN, ROOT, running_service
 HERE = Path(__file__).parent
 PATIENCE = 300  # seconds; a run takes less than one minute on two idle cores
 
+# The fuzzer learns Alice's name from the answers and guesses passwords for it; a locked Alice would end the run.
+PATIENT = {
+    "RBAC_SIGNIN_FREE_FAILURES": "100",
+    "RBAC_SIGNIN_LOCK_FAILURES": "100",
+    "RBAC_SIGNIN_LOCK_SECONDS": "1",
+}
+
 
 class Campaign:
     """One run of Schemathesis against one service."""
@@ -60,7 +67,8 @@ def campaigns(stages: Stages, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with ExitStack() as stack:
         found = {}
         for engine in ENGINES:
-            address = stack.enter_context(running_service(stages.empty_database(engine, "fuzzed")))
+            service = running_service(stages.empty_database(engine, "fuzzed"), **PATIENT)
+            address = stack.enter_context(service)
             found[engine] = Campaign(address, tmp_path_factory.mktemp(engine))
             stack.callback(found[engine].stop)
         yield found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ def call(
     """Ask and hear."""
     ask(line, method, path, token, body, **headers)
     return hear(line)
+
+
+def once(service: Service, method: str, path: str, token: str | None = None, body: Any = None) -> Answer:
+    """One call on a connection of its own."""
+    with closing(service.connect()) as line:
+        return call(line, method, path, token, body)
 
 
 def doors(service: Service, each: int) -> list[list[Line]]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tests.faults.calls import call, doors
+from tests.faults.calls import once
 from tests.faults.conftest import StartNode
 from tests.faults.ledger import Ledger, broken_chain
 from tests.faults.load import Client, burst, crowd
@@ -95,8 +95,8 @@ def test_a_node_that_stops_in_good_order_is_not_waited_for(
     admin, victim = mint.passes([mint.user_id("admin")] * 2)
     mint.close()
     for node in (leaving, staying):
-        assert call(doors(node, 1)[0][0], "GET", "/v1/me", victim.access).status == 200
+        assert once(node, "GET", "/v1/me", victim.access).status == 200
     leaving.terminate()
     began = time.monotonic()
-    answer = call(staying.connect(), "DELETE", f"/v1/sessions/{victim.session_id}", admin.access)
+    answer = once(staying, "DELETE", f"/v1/sessions/{victim.session_id}", admin.access)
     assert (answer.status, time.monotonic() - began < 1) == (204, True)

@@ -31,7 +31,9 @@ CHUNK = 200
 def list_events(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
     """Events, newest first."""
     conditions = queries.matching(filters)
-    with clearance.work.database.reading() as connection:  # given back before `_note` takes one: nobody waits for two
+    with (
+        clearance.work.database.reading() as connection
+    ):  # given back before `_note` takes one: nobody waits for two
         rows = queries.list_events(connection, conditions, page.after, page.limit + 1)
         total = queries.count_events(connection, conditions) if page.count else None
     found = cut(rows, page, lambda row: (row.seq,), total)

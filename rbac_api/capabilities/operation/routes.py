@@ -14,7 +14,8 @@ from rbac_api.capabilities.operation.schemas import (
     ReadinessSchema,
 )
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.guard.requires import current_guard, public
+from rbac_api.guard.passage import current_guard
+from rbac_api.guard.requires import public
 from rbac_api.sealing import SealBroken
 from rbac_api.web.answers import json_answer
 from rbac_api.web.api import VERSION

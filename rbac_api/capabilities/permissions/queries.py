@@ -28,6 +28,14 @@ def update_permission(connection: Connection, permission_id: str, values: dict[s
     connection.execute(update(permissions).where(permissions.c.id == permission_id).values(values))
 
 
+def revive_permission(connection: Connection, name: str) -> bool:
+    """Let the newest built-in permission of this name that was ended be in force again; whether there was one."""
+    ended = (permissions.c.name == name, permissions.c.system, permissions.c.valid_to.is_not(None))
+    newest = select(permissions.c.id).where(*ended).order_by(permissions.c.valid_to.desc()).limit(1)
+    revived = update(permissions).where(permissions.c.id == newest.scalar_subquery()).values(valid_to=None)
+    return connection.execute(revived).rowcount == 1
+
+
 def end_permission(connection: Connection, permission_id: str, now: datetime) -> None:
     connection.execute(update(permissions).where(permissions.c.id == permission_id).values(valid_to=now))
 

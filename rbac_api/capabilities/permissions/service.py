@@ -76,16 +76,24 @@ def known_permissions(clearance: Clearance) -> set[str]:
 
 
 def reconcile_permission(clearance: Clearance, name: str, description: str) -> bool:
-    """Make sure that one of this service's own permissions exists as described; whether anything had to be done."""
-    present = queries.find_permission(clearance.connection, name)
+    """Make sure that one of this service's own permissions exists as described; whether anything had to be done.
+
+    One that was ended, which only somebody with the database in hand can do, is revived: the roles that held it hold it still.
+    """
+    connection = clearance.connection
+    revived = queries.find_permission(connection, name) is None and queries.revive_permission(
+        connection, name
+    )
+    present = queries.find_permission(connection, name)
     if present is None:
         create_permission(clearance, name, description, system=True)
         return True
-    wanted = {"system": True, "description": description}
-    before = {key: present._asdict()[key] for key in wanted}
+    wanted = {"system": True, "description": description, "ended": False}
+    before = {**present._asdict(), "ended": revived}
+    before = {key: before[key] for key in wanted}
     if before == wanted:
         return False
-    queries.update_permission(clearance.connection, present.id, wanted)
+    queries.update_permission(connection, present.id, {"system": True, "description": description})
     clearance.record(
         "permission.updated",
         Target("permission", name, name),

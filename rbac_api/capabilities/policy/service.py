@@ -155,7 +155,8 @@ def _add_users(
 def _require_known(clearance: Clearance, document: Document) -> None:
     """Every name a document refers to is in it or in the database."""
     permissions = known_permissions(clearance) | {entry["name"] for entry in document.permissions}
-    roles = known_roles(clearance) | {entry["name"] for entry in document.roles}
+    present = known_roles(clearance)
+    roles = present | {entry["name"] for entry in document.roles}
     people = {entry["username"] for entry in document.users}
     faults = [
         f"role {entry['name']}: {kind} {name} is unknown"
@@ -163,6 +164,11 @@ def _require_known(clearance: Clearance, document: Document) -> None:
         for kind, known in (("permissions", permissions), ("inherits", roles))
         for name in entry.get(kind, [])
         if name not in known
+    ]
+    faults += [
+        f"role {entry['name']}: only built-in roles have grants; list its permissions"
+        for entry in document.roles
+        if entry.get("grants", "listed") != "listed" and entry["name"] not in present
     ]
     for entry in document.assignments:
         if entry["role"] not in roles:

@@ -83,6 +83,22 @@ def end_inheritance(connection: Connection, senior_id: str, junior_id: str, now:
     )
 
 
+def revive_role(connection: Connection, name: str) -> bool:
+    """Let the newest built-in role of this name that was ended be in force again; whether there was one."""
+    ended = (roles.c.name == name, roles.c.system, roles.c.valid_to.is_not(None))
+    newest = select(roles.c.id).where(*ended).order_by(roles.c.valid_to.desc()).limit(1).scalar_subquery()
+    return connection.execute(update(roles).where(roles.c.id == newest).values(valid_to=None)).rowcount == 1
+
+
+def end_juniors(connection: Connection, role_id: str, now: datetime) -> list[str]:
+    """End whatever the role inherits; the names of those roles."""
+    edge = role_inheritance.c
+    mine = and_(edge.senior_id == role_id, edge.valid_to.is_(None))
+    below = list(connection.execute(select(edge.junior_id).where(mine)).scalars())
+    _end_edges(connection, role_inheritance, mine, now)
+    return sorted(connection.execute(select(roles.c.name).where(roles.c.id.in_(below))).scalars())
+
+
 def end_all_edges(connection: Connection, role_id: str, now: datetime) -> None:
     """Everything the role holds, inherits and is inherited by."""
     _end_edges(connection, role_permissions, role_permissions.c.role_id == role_id, now)

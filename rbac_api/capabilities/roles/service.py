@@ -197,17 +197,24 @@ def seed_role(clearance: Clearance, name: str, description: str) -> bool:
 
 
 def reconcile_role(clearance: Clearance, name: str, description: str, grants: Grants) -> bool:
-    """Make sure that a built-in role exists as described; whether anything had to be done."""
-    present = queries.find_role(clearance.connection, name)
+    """Make sure that a built-in role exists as described and inherits nothing; whether anything had to be done.
+
+    One that was ended, which only somebody with the database in hand can do, is revived: its holders are its holders still.
+    """
+    connection = clearance.connection
+    revived = queries.find_role(connection, name) is None and queries.revive_role(connection, name)
+    present = queries.find_role(connection, name)
     if present is None:
         role = add_role(clearance, name, description, system=True, grants=grants)
         clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._asdict()))
         return True
-    wanted = {"description": description, "system": True, "grants": grants}
-    before = {key: present._asdict()[key] for key in wanted}
+    inherited = queries.end_juniors(connection, present.id, clock.now())
+    wanted = {"description": description, "system": True, "grants": grants, "ended": False, "inherits": []}
+    before = {**present._asdict(), "ended": revived, "inherits": inherited}
+    before = {key: before[key] for key in wanted}
     if before == wanted:
         return False
-    _write(clearance, present, wanted)
+    _write(clearance, present, {key: wanted[key] for key in ("description", "system", "grants")})
     clearance.record(
         "role.updated",
         Target("role", name, name),

@@ -27,7 +27,7 @@ from rbac_api.guard import queries as standing
 from rbac_api.guard.bearer import Issue, Token
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import TokenInvalid, TokenRevoked
-from rbac_api.guard.requires import current_guard
+from rbac_api.guard.passage import current_guard
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record

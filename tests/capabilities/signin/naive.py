@@ -20,7 +20,7 @@ from rbac_api.database import tables
 from rbac_api.database.types import new_id
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import TokenRevoked
-from rbac_api.guard.requires import current_guard
+from rbac_api.guard.passage import current_guard
 
 
 def naive_refresh(clearance: Clearance, text: str, _origin: Origin) -> dict[str, Any]:

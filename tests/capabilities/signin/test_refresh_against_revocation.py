@@ -66,8 +66,10 @@ def survivors(nodes: list[Stage], end: Callable[[Stage, Caller], TestResponse]) 
     dave, ended = nodes[0].as_(DAVE), threading.Event()
     with ThreadPoolExecutor(1) as pool:
         chasing = pool.submit(chase, nodes[-1], dave.tokens, ended)
-        answer = end(nodes[0], dave)
-        ended.set()
+        try:
+            answer = end(nodes[0], dave)
+        finally:
+            ended.set()
         held = chasing.result()
     assert answer.status_code in (200, 204), answer.json
     found = [answers_to(node, tokens) for tokens in held[-3:] for node in nodes]

@@ -1,0 +1,198 @@
+"""Loading a document: all of it or nothing, once or three times, and every fault is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rbac_api.capabilities.policy.service import EXAMPLE, Loaded, load_document, read_file
+from rbac_api.cli.prepare import operator_unit
+from rbac_api.decision.document import Document, DocumentRefused, read_document
+from tests.builders import Stage
+from tests.cast import ALICE, DAVE
+
+SMALL = {
+    "permissions": [{"name": "tea:brew", "description": "Brew tea."}],
+    "roles": [
+        {"name": "brewer", "description": "Brews.", "permissions": ["tea:brew", "invoices:read"]},
+        {"name": "head-brewer", "inherits": ["brewer"]},
+    ],
+    "users": [{"username": "Erin", "email": "erin@x.example", "display_name": "Erin Ø"}],
+    "assignments": [{"user": "Erin", "role": "head-brewer", "reason": "Founder"}, {"user": "dave", "role": "brewer"}],
+}
+LISTED = "must be a list"
+# what somebody may write, and the words that tell her what is wrong with it
+FORMS: dict[str, tuple[Any, str]] = {
+    "a list": ([], "must be a mapping with the sections"),
+    "nothing": (None, "must be a mapping with the sections"),
+    "an unknown section": ({"groups": []}, "groups: unknown section"),
+    "a section that is text": ({"roles": "all"}, f"roles: {LISTED}"),
+    "a section that is a mapping": ({"roles": {}}, f"roles: {LISTED}"),
+    "a section that is zero": ({"users": 0}, f"users: {LISTED}"),
+    "an entry that is text": ({"users": ["dave"]}, "users[1]: must be a mapping"),
+    "a permission without a description": ({"permissions": [{"name": "a:b"}]}, "permissions[1]: description is missing"),
+    "an empty name": ({"roles": [{"name": ""}]}, "roles[1]: name is missing"),
+    "an unknown key": ({"users": [{"username": "x", "password": "y"}]}, "users[1]: password is unknown"),
+    "a name that is a number": ({"roles": [{"name": 7}]}, "roles[1]: name must be text"),
+    "a name that is null": ({"roles": [{"name": None}]}, "roles[1]: name is missing"),
+    "a permission's form": ({"permissions": [{"name": "Brew", "description": "x"}]}, "name must be resource:verb"),
+    "a role's form": ({"roles": [{"name": "Head Brewer"}]}, "name must be a slug"),
+    "a role too long": ({"roles": [{"name": "a" * 64}]}, "name must be a slug"),
+    "a permission too long": ({"permissions": [{"name": "a:" + "b" * 128, "description": "x"}]}, "name is longer than 129"),
+    "a description too long": ({"roles": [{"name": "ab", "description": "x" * 1001}]}, "description is longer than 1000"),
+    "a mail address too long": ({"users": [{"username": "x", "email": "x" * 321}]}, "email is longer than 320"),
+    "a control character": ({"roles": [{"name": "ab", "description": "a\x00b"}]}, "description has control characters"),
+    "a lone surrogate": ({"users": [{"username": "x", "display_name": "\ud800"}]}, "display_name has control characters"),
+    "a username of spaces": ({"users": [{"username": "  "}]}, "username: "),
+    "grants of one's own": ({"roles": [{"name": "ab", "grants": "most"}]}, "grants must be all or reads"),
+    "permissions that are text": ({"roles": [{"name": "ab", "permissions": "a:b"}]}, "permissions must be a list of names"),
+    "juniors that are numbers": ({"roles": [{"name": "ab", "inherits": [1]}]}, "inherits must be a list of names"),
+    "a role twice": ({"roles": [{"name": "ab"}, {"name": "ab"}]}, "roles: ab comes 2 times"),
+    "a person twice": ({"users": [{"username": "Erin"}, {"username": "ＥＲＩＮ"}]}, "users: erin comes 2 times"),
+    "an assignment twice": (
+        {"assignments": [{"user": "x", "role": "y", "reason": "a"}, {"user": "x", "role": "y"}]},
+        "assignments: x with y comes 2 times",
+    ),
+    "a circle": (
+        {"roles": [{"name": "aa", "inherits": ["bb"]}, {"name": "bb", "inherits": ["aa"]}]},
+        "roles: aa, bb inherit themselves",
+    ),
+    "itself": ({"roles": [{"name": "aa", "inherits": ["aa"]}]}, "roles: aa inherit themselves"),
+}
+REFERENCES: dict[str, tuple[dict[str, Any], str]] = {
+    "a permission": ({"roles": [{"name": "ab", "permissions": ["no:such"]}]}, "role ab: permissions no:such is unknown"),
+    "a junior": ({"roles": [{"name": "ab", "inherits": ["none"]}]}, "role ab: inherits none is unknown"),
+    "a role": ({"assignments": [{"user": "dave", "role": "none"}]}, "assignment of dave: role none is unknown"),
+    "a person": ({"assignments": [{"user": "nobody", "role": "admin"}]}, "assignment of admin: user nobody is unknown"),
+    "a grant": ({"roles": [{"name": "ab", "grants": "all"}]}, "role ab: only built-in roles have grants; list its permissions"),
+}
+
+
+def load(stage: Stage, document: Document) -> Loaded:
+    with operator_unit(stage.settings, stage.database) as clearance:
+        loaded = load_document(clearance, document, "small.yaml")
+    stage.guard.snapshot.forget()
+    return loaded
+
+
+def everything(stage: Stage) -> list[object]:
+    tables = ("users", "roles", "permissions", "role_permissions", "role_inheritance", "assignments", "trail_events")
+    return [sorted(map(str, stage.query(f"SELECT * FROM {table}"))) for table in tables]
+
+
+def test_a_document_is_loaded_and_in_force(stage: Stage) -> None:
+    loaded = load(stage, read_document(SMALL))
+
+    assert (loaded.permissions, loaded.roles, loaded.users, loaded.assignments) == (1, 2, 1, 2)
+    alice = stage.as_(ALICE)
+    assert alice.get("/v1/roles/head-brewer").json["effective_permissions"] == ["invoices:read", "tea:brew"]
+    assert [role["role"] for role in alice.get(f"/v1/users/{stage.user_id('erin')}/roles").json["effective"]] == [
+        "brewer",
+        "head-brewer",
+    ]
+    assert stage.events()[-3]["action"] == "seed.loaded" or "seed.loaded" in {e["action"] for e in stage.events()[-6:]}
+
+
+def test_loading_it_three_times_is_loading_it_once(stage: Stage) -> None:
+    load(stage, read_document(SMALL))
+    before = everything(stage)
+
+    assert [load(stage, read_document(SMALL)).total for _ in range(2)] == [0, 0]
+
+    assert everything(stage) == before
+
+
+def test_what_is_there_already_is_not_changed_by_it(stage: Stage) -> None:
+    other = {
+        "permissions": [{"name": "invoices:read", "description": "Something else."}],
+        "roles": [{"name": "role-manager", "description": "Something else.", "permissions": ["payments:release"]}],
+        "users": [{"username": "DAVE", "display_name": "Somebody else"}],
+    }
+    before = everything(stage)
+
+    assert load(stage, read_document(other)).total == 0
+
+    assert everything(stage) == before
+
+
+def test_somebody_who_was_deleted_is_not_brought_back(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    alice.delete_now(f"/v1/users/{stage.user_id(DAVE)}")
+
+    for users in ([{"username": "dave"}], []):
+        document = {"users": users, "assignments": [{"user": "dave", "role": "role-manager"}]}
+        assert load(stage, read_document(document)).total == 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_fault_in_its_form_is_named(form: str) -> None:
+    raw, words = FORMS[form]
+
+    with pytest.raises(DocumentRefused) as refusal:
+        read_document(raw)
+
+    assert any(words in fault for fault in refusal.value.faults), refusal.value.faults
+
+
+def test_every_fault_is_named_at_once() -> None:
+    raw: dict[str, Any] = {
+        "groups": 1, "permissions": [{"name": 1, "description": 2}, 3], "roles": [{"name": "A", "permissions": 1, "inherits": 2}],
+        "users": [{"email": 5, "shoe": 6}], "assignments": [{"reason": []}],
+    }  # fmt: skip
+
+    with pytest.raises(DocumentRefused) as refusal:
+        read_document(raw)
+
+    assert len(refusal.value.faults) == len(set(refusal.value.faults)) >= 13
+    assert all(fault in refusal.value.detail for fault in refusal.value.faults)
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_a_name_that_is_nobodys_is_named_and_nothing_is_loaded(stage: Stage, reference: str) -> None:
+    raw, words = REFERENCES[reference]
+    before = everything(stage)
+
+    with pytest.raises(DocumentRefused) as refusal:
+        load(stage, read_document({**SMALL, **{key: [*SMALL.get(key, []), *value] for key, value in raw.items()}}))
+
+    assert refusal.value.faults == [words]
+    assert everything(stage) == before
+
+
+def test_a_document_that_fails_at_its_last_entry_leaves_nothing(stage: Stage) -> None:
+    before = everything(stage)
+    document = read_document(SMALL)
+    steps = iter(range(6))
+
+    with pytest.raises(StopIteration), operator_unit(stage.settings, stage.database) as clearance:
+        load_document(clearance, document, "small.yaml", lambda: next(steps))
+
+    assert everything(stage) == before
+
+
+def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"users: [{username: \xe6}]")
+    (tmp_path / "broken.yaml").write_text("users: [")
+    (tmp_path / "code.yaml").write_text("users: !!python/object/apply:os.system ['true']")
+
+    for name, words in (("none.yaml", "FileNotFoundError"), ("latin.yaml", "UnicodeDecodeError"), ("broken.yaml", "is not YAML")):
+        with pytest.raises(DocumentRefused, match=words):
+            read_file(tmp_path / name)
+    with pytest.raises(DocumentRefused, match="is not YAML"):
+        read_file(tmp_path / "code.yaml")
+
+
+def test_the_example_company_moves_in_once(stage: Stage) -> None:
+    document = read_file(EXAMPLE)
+
+    first = load(stage, document)
+    before = everything(stage)
+    again = [load(stage, document).total for _ in range(2)]
+
+    assert (first.users, first.roles) == (200, 24)  # role-manager is somebody else's here
+    assert again == [0, 0]
+    assert everything(stage) == before
+    administrators = [row[0] for row in stage.query("SELECT count(*) FROM users WHERE password_hash IS NOT NULL")]
+    assert administrators == [5], "none of the company can sign in yet"

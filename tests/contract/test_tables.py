@@ -1,0 +1,95 @@
+"""Every table is written only by whoever owns it: found in the source, for tables that come later too."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from rbac_api.database.tables import metadata
+
+ROOT = Path(__file__).parents[2]
+HOUSE = ROOT / "rbac_api"
+OWNERS = {
+    "assignments": "capabilities/assignments",
+    "followers": "database",
+    "idempotency_keys": "guard",
+    "password_setups": "capabilities/users",
+    "permissions": "capabilities/permissions",
+    "refresh_tokens": "capabilities/sessions",
+    "role_inheritance": "capabilities/roles",
+    "role_permissions": "capabilities/roles",
+    "roles": "capabilities/roles",
+    "sessions": "capabilities/sessions",
+    "signin_attempts": "capabilities/signin",
+    "signing_keys": "capabilities/keys",
+    "trail_events": "trail",
+    "users": "capabilities/users",
+}
+# Ending what somebody holds is part of deleting her; ``assignments`` stands on ``users``, so it cannot be asked to.
+LENT = {("capabilities/users", "assignments")}
+STATEMENTS = {"insert", "update", "delete"}
+AS_TEXT = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM|TRUNCATE|REPLACE INTO)\s+(\w+)")
+
+
+def room(source: Path) -> str:
+    parts = source.relative_to(HOUSE).parts
+    return "/".join(parts[:2]) if parts[0] == "capabilities" else parts[0]
+
+
+def aliases(tree: ast.Module) -> dict[str, str]:
+    """Local name → table, for every table the file imports."""
+    return {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "rbac_api.database.tables"
+        for alias in node.names
+    }
+
+
+def writes(source: Path) -> Iterator[str]:
+    """The tables a file inserts into, updates or deletes from; a parameter counts as every table handed to its function."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    known = aliases(tree)
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    for call in calls:
+        if call.func.id in STATEMENTS and call.args and isinstance(call.args[0], ast.Name):
+            name = call.args[0].id
+            yield from [known[name]] if name in known else _handed(tree, call, calls, known)
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    yield from (found[1] for found in map(AS_TEXT.match, texts) if found)
+
+
+def _handed(tree: ast.Module, call: ast.Call, calls: list[ast.Call], known: dict[str, str]) -> Iterator[str]:
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and call in ast.walk(node)
+    ]
+    callers = [other for other in calls if other.func.id in {function.name for function in functions}]
+    found = [known[arg.id] for other in callers for arg in other.args if getattr(arg, "id", None) in known]
+    assert found, f"cannot tell which table is written: {ast.unparse(call)}"
+    yield from found
+
+
+def written() -> set[tuple[str, str]]:
+    return {(room(source), table) for source in HOUSE.rglob("*.py") for table in writes(source)}
+
+
+def test_every_table_has_an_owner() -> None:
+    assert set(OWNERS) == set(metadata.tables)
+
+
+def test_every_table_is_written_by_its_owner_alone() -> None:
+    assert written() == {(owner, table) for table, owner in OWNERS.items()} | LENT
+
+
+def test_a_writer_behind_a_parameter_is_found() -> None:
+    assert set(writes(HOUSE / "capabilities" / "roles" / "queries.py")) == {
+        "roles",
+        "role_permissions",
+        "role_inheritance",
+    }
