@@ -26,7 +26,8 @@ _ROLE = re.compile(r"[a-z][a-z0-9-]{1,62}")
 _PERMISSION = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
 _UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONGEST = {  # characters; what the tables hold and the API takes
-    "name": 129, "username": 128, "user": 128, "role": 63, "grants": 8, "description": 1000, "reason": 1000, "display_name": 256, "email": 320,
+    "name": 129, "username": 128, "user": 128, "role": 63, "grants": 8, "description": 1000, "reason": 1000,
+    "display_name": 256, "email": 320,
 }  # fmt: skip
 _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # section: (required, optional)
     "permissions": (("name", "description"), ()),

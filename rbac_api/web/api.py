@@ -19,8 +19,8 @@ _DESCRIPTION = """\
 Users, roles, permissions and sessions, kept in SQL, with roles embedded as claims in signed tokens.
 
 **Sign in** with the form above or by executing `POST /v1/auth/login`; the page then sends your access token with every request and
-refreshes it when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403 names the permission
-that was missing.
+refreshes it when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403 names
+the permission that was missing.
 """
 _TAGS = (
     ("Sign-in", "For client apps: get tokens, refresh them, sign out."),

@@ -13,8 +13,8 @@ from prometheus_client.values import MutexValue, ValueClass
 from rbac_api.database.migrate import schema_problem
 from rbac_api.errors import ServiceError
 from rbac_api.guard.keyring import KEY_PROBLEMS
-from rbac_api.guard.queries import find_role_graph
 from rbac_api.guard.passage import Guard
+from rbac_api.guard.queries import find_role_graph
 from rbac_api.web.metrics import RequestTally
 from rbac_api.web.problems import status_of
 
