@@ -42,7 +42,7 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks", description=sys.modules["benchmarks"].__doc__
     )
     parser.add_argument("--engine", action="append", choices=ENGINES, help="measure this one only")
-    parser.add_argument("--part", action="append", choices=PARTS, help="measure this part only (with --json)")
+    parser.add_argument("--part", action="append", choices=PARTS, help="measure this part only")
     parser.add_argument("--rounds", type=int, default=7, help="alternations (default 7)")
     parser.add_argument(
         "--seconds",

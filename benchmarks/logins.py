@@ -67,7 +67,7 @@ def _sign_ins(people: list[SignedIn]) -> list[Requests]:
 
 def _raw_rate(hashed: bytes, seconds: float) -> float:
     """Hashes per second with a process per core and nothing else, as polite towards the rest of the machine as the service's."""
-    pipe = _FORK.SimpleQueue()
+    pipe: Any = _FORK.SimpleQueue()
     running = [
         _FORK.Process(target=_hash_on, args=(hashed, seconds, pipe)) for _ in range(os.cpu_count() or 1)
     ]
@@ -76,7 +76,7 @@ def _raw_rate(hashed: bytes, seconds: float) -> float:
     rates = [pipe.get() for _ in running]
     for process in running:
         process.join()
-    return sum(rates)
+    return float(sum(rates))
 
 
 def _hash_on(hashed: bytes, seconds: float, pipe: Any) -> None:

@@ -34,13 +34,11 @@ _LOGINS = {
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """Three tables for one engine."""
-    parts = [
-        f"### {found['engine']}",
-        _table(_PROTECTED, found["protected"]),
-        _table(_ROTATIONS, [found["rotations"]]),
-        _table(_LOGINS, [found["logins"]]),
-    ]
+    """A table per part that was measured, for one engine."""
+    parts = [f"### {found['engine']}"]
+    parts += [_table(_PROTECTED, found["protected"])] if "protected" in found else []
+    parts += [_table(_ROTATIONS, [found["rotations"]])] if "rotations" in found else []
+    parts += [_table(_LOGINS, [found["logins"]])] if "logins" in found else []
     return "\n\n".join(parts) + "\n"
 
 

@@ -62,6 +62,7 @@ def close_app(app: Flask) -> None:
     """Let go of an application's threads and connections; for tests and for programs that make several."""
     app.extensions["rbac-hasher"].close()
     app.extensions["rbac-api"].close()
+    app.extensions["rbac-tally"].close()
 
 
 def _register_routes(app: Flask, settings: Settings) -> None:

@@ -70,6 +70,13 @@ class Database:
         """No longer call this listener, if it was one."""
         self._listeners = [other for other in self._listeners if other != listener]
 
+    def replaced(self) -> bool:
+        """SQLite: whether the file at the address is no longer the one that is open, but gone, or another one."""
+        if not self.on_sqlite:
+            return False
+        with self.reading() as connection:
+            return bool(connection.info["file"] != _identity(Path(self.engine.url.database or "")))
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
@@ -110,7 +117,8 @@ def _sqlite_engine(settings: Settings) -> Engine:
         _make_private(Path(engine.url.database or ""))
 
     @event.listens_for(engine, "connect")
-    def _(connection: Any, _record: Any) -> None:
+    def _(connection: Any, record: Any) -> None:
+        record.info["file"] = _identity(Path(engine.url.database or ""))
         connection.isolation_level = None  # the driver must not open transactions of its own
         pragmas = (
             f"busy_timeout={settings.database_timeout * 1000}",
@@ -153,6 +161,15 @@ def impatience(seconds: float) -> dict[str, int]:
     """
     probes = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
     return {**probes, "tcp_user_timeout": round(seconds * 1000)}
+
+
+def _identity(place: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None if there is none."""
+    try:
+        status = place.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _make_private(place: Path) -> None:

@@ -1,7 +1,7 @@
 """Counters for Prometheus that cost the hot path next to nothing.
 
-Answers are remembered in a queue and folded into prometheus-client's (cross-process) values once a second at most, or when
-``/metrics`` is read in this process.
+Answers are remembered in a queue and folded into prometheus-client's (cross-process) values once a second, and when ``/metrics`` is
+read in this process: so the figures of all workers together are exact to the second, and no request pays for the folding.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from collections import Counter as Tally
 from collections import deque
 
 from prometheus_client import Counter, Gauge, Histogram
-
-from rbac_api import clock
 
 FOLD_SECONDS = 1.0
 Answered = tuple[str, str, int]  # method, route, status
@@ -42,23 +40,42 @@ class RequestTally:
 
     def __init__(self) -> None:
         self._noted: deque[tuple[Answered, float]] = deque()
-        self._next_fold = 0.0
         self._folding = threading.Lock()
+        self._steady: threading.Thread | None = None
+        self._closing = threading.Event()
 
     def note(self, answered: Answered, seconds: float) -> None:
         """Remember one answer.  Appending cannot lose another thread's, where counting could."""
         self._noted.append((answered, seconds))
-        if clock.monotonic() > self._next_fold:
-            self.fold()
+        if self._steady is None:  # not before the first one: a worker's process is forked only after this was made
+            self._begin()
 
     def fold(self) -> None:
         """Add what was remembered to the real counters."""
         with self._folding:
-            self._next_fold = clock.monotonic() + FOLD_SECONDS
             noted = [self._noted.popleft() for _ in range(len(self._noted))]
         for (method, route, status), count in Tally(answered for answered, _ in noted).items():
             REQUESTS.labels(method, route, status).inc(count)
         _observe([seconds for _, seconds in noted])
+
+
+    def close(self) -> None:
+        """Fold what is left, and stop."""
+        self._closing.set()
+        if self._steady is not None:
+            self._steady.join()
+        self.fold()
+
+    def _begin(self) -> None:
+        with self._folding:
+            if self._steady is None:
+                self._steady = threading.Thread(target=self._fold_steadily, name="rbac-tally", daemon=True)
+                self._steady.start()
+
+    def _fold_steadily(self) -> None:
+        while not self._closing.wait(FOLD_SECONDS):
+            if self._noted:
+                self.fold()
 
 
 def _observe(durations: list[float]) -> None:

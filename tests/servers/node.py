@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -12,14 +13,16 @@ from tests.servers.missing import ServerMissing
 
 HERE = Path(__file__).parents[1] / "contract" / "node"
 CACHE = Path(__file__).parents[2] / ".cache" / "node"
+OLDEST = (20, 19)
 REMEDY = (
     "The contract tests lint the OpenAPI document and build a TypeScript client with npm packages: install Node.js "
-    "20.19 or newer with npm (on Debian and Ubuntu: `apt-get install nodejs npm`, or a package from nodejs.org)."
+    "20.19 or newer with npm, from nodejs.org or, where that is new enough, `apt-get install nodejs npm`."
 )
 
 
 def node_workshop(folder: Path) -> Path:
     """A folder with our scripts in it and the packages beside them."""
+    _require_node()
     shutil.copytree(HERE, folder, dirs_exist_ok=True)
     (folder / "node_modules").symlink_to(_packages())
     return folder
@@ -39,6 +42,17 @@ def run_node(workshop: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def _require_node() -> None:
+    said = "none"
+    if program := shutil.which("node"):
+        said = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    numbers = re.match(r"v(\d+)\.(\d+)", said)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST:
+        raise ServerMissing(f"{REMEDY} Here: {said}.")
+
+
 def _packages() -> Path:
     """The folder that `npm ci` made of the lock as it is now."""
     lock = (HERE / "package-lock.json").read_bytes()
@@ -53,7 +67,7 @@ def _packages() -> Path:
 
 
 def _fetch(home: Path) -> None:
-    if not shutil.which("npm") or not shutil.which("node"):
+    if not shutil.which("npm"):
         raise ServerMissing(REMEDY)
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
         place = Path(scratch) / "packages"

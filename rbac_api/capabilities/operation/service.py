@@ -19,6 +19,9 @@ from rbac_api.web.metrics import RequestTally
 from rbac_api.web.problems import status_of
 
 
+_REPLACED = "the database file was removed or replaced while in use; restart this service"
+
+
 def readiness(guard: Guard) -> dict[str, Any]:
     """``{ready, checks: [{name, ok, detail}]}``: the database answers, its schema is the code's, a key signs, the roles have no cycle."""
     checks = list(_checks(guard))
@@ -63,7 +66,8 @@ def problems(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceEr
 def _checks(guard: Guard) -> Iterator[dict[str, Any]]:
     try:
         problem = schema_problem(guard.database)
-        yield {"name": "database", "ok": True, "detail": "answers"}
+        replaced = guard.database.replaced()
+        yield {"name": "database", "ok": not replaced, "detail": _REPLACED if replaced else "answers"}
         yield {"name": "schema", "ok": problem is None, "detail": problem or "is the code's"}
         if problem is None:
             yield from _state_checks(guard)

@@ -164,7 +164,7 @@ def test_a_name_that_is_nobodys_is_named_and_nothing_is_loaded(stage: Stage, ref
 def test_a_document_that_fails_at_its_last_entry_leaves_nothing(stage: Stage) -> None:
     before = everything(stage)
     document = read_document(SMALL)
-    steps = iter(range(6))
+    steps = iter(range(5))
 
     with pytest.raises(StopIteration), operator_unit(stage.settings, stage.database) as clearance:
         load_document(clearance, document, "small.yaml", lambda: next(steps))

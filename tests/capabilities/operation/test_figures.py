@@ -1,0 +1,141 @@
+"""The figures for Prometheus: every answer once, whichever thread or process gave it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from rbac_api import clock
+from rbac_api.web import metrics
+from rbac_api.web.metrics import REQUESTS, RequestTally
+from tests.builders import Stage
+from tests.cast import CAROL, DAVE
+from tests.servers.places import server_folder
+from tests.servers.service import Service
+
+Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def figures(text: str) -> Figures:
+    families = text_string_to_metric_families(text)
+    return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+
+def answered(found: Figures, route: str, status: int, method: str = "GET") -> float:
+    labels = {"method": method, "route": route, "status": str(status)}
+    return found.get(("rbac_http_requests_total", frozenset(labels.items())), 0)
+
+
+@pytest.fixture
+def service(stages: object, engine: str) -> Iterator[Service]:
+    """The product with two workers, on a database of its own."""
+    folder = server_folder("figures")
+    url = stages.empty_database("postgresql", "figures")  # type: ignore[attr-defined]
+    settings = {"RBAC_WORKERS": "2", "RBAC_DATABASE_URL": url, "RBAC_DATA_DIR": str(folder)}
+    found = Service(Path(folder), {**SERVICE, **settings})
+    found.start()
+    yield found
+    found.end()
+
+
+SERVICE: dict[str, str] = {}
+
+
+def test_every_answer_is_counted_by_route_and_status_and_no_id_becomes_a_label(stage: Stage) -> None:
+    carol, dave = stage.as_(CAROL), stage.as_(DAVE)
+    before = figures(carol.get("/metrics").text)
+
+    for _ in range(3):
+        carol.get(f"/v1/users/{stage.user_id(DAVE)}")
+    dave.get("/v1/users")
+    dave.get("/no/such/place")
+
+    after = figures(carol.get("/metrics").text)
+    told = [("/v1/users/<uuid:user_id>", 200), ("/v1/users", 403), ("-", 404)]
+    assert [answered(after, *what) - answered(before, *what) for what in told] == [3, 1, 1]
+    assert not [labels for _, labels in after for _, value in labels if stage.user_id(DAVE) in value]
+    refused = ("rbac_refusals_total", frozenset({("code", "access.denied")}))
+    assert after[refused] - before.get(refused, 0) == 1
+
+
+def test_the_times_taken_are_as_many_as_the_answers(stage: Stage) -> None:
+    carol = stage.as_(CAROL)
+    count = ("rbac_http_request_seconds_count", frozenset[tuple[str, str]]())
+    before = figures(carol.get("/metrics").text)
+
+    for _ in range(4):
+        carol.get("/healthz")
+
+    after = figures(carol.get("/metrics").text)
+    assert after[count] - before[count] == 5  # with the reading of the figures before
+
+
+def test_of_answers_noted_by_sixteen_threads_none_is_lost_while_others_fold() -> None:
+    tally, key = RequestTally(), ("GET", "/sixteen", 200)
+    counter = REQUESTS.labels("GET", "/sixteen", 200)
+    before, done = counter._value.get(), threading.Event()
+
+    def fold() -> None:
+        while not done.is_set():
+            tally.fold()
+
+    folding = threading.Thread(target=fold)
+    folding.start()
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda _: [tally.note(key, 0.001) for _ in range(500)], range(16)))
+    done.set()
+    folding.join()
+    tally.close()
+
+    assert counter._value.get() - before == 8000
+
+
+def test_a_worker_that_has_nothing_more_to_do_hands_in_its_last_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "FOLD_SECONDS", 0.02)
+    tally, counter = RequestTally(), REQUESTS.labels("GET", "/idle", 200)
+    deadline = clock.monotonic() + 5
+
+    tally.note(("GET", "/idle", 200), 0.001)
+
+    while counter._value.get() < 1:
+        assert clock.monotonic() < deadline
+    tally.close()
+    assert tally._steady is not None
+    assert not tally._steady.is_alive()
+
+
+def test_a_tally_that_was_never_used_closes_too() -> None:
+    RequestTally().close()
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_the_figures_of_two_workers_add_up(service: Service) -> None:
+    lines = [service.connect() for _ in range(12)]
+    before = scrape(service)
+    for line in lines:
+        for _ in range(5):
+            line.request("GET", "/healthz")
+            assert line.getresponse().read()
+
+    deadline = clock.monotonic() + 10
+    while (total := answered(scrape(service), "/healthz", 200) - answered(before, "/healthz", 200)) < 60:
+        assert clock.monotonic() < deadline, total
+
+    assert total == 60
+    assert len(set(service.workers)) == 2
+    for line in lines:
+        line.close()
+
+
+def scrape(service: Service) -> Figures:
+    line = service.connect()
+    try:
+        line.request("GET", "/metrics")
+        return figures(line.getresponse().read().decode())
+    finally:
+        line.close()
