@@ -39,6 +39,4 @@ def start_node() -> Iterator[StartNode]:
 
     yield start
     for node in nodes:
-        if node.process.alive:
-            node.kill()  # stopping in good order takes longer, and has tests of its own
         node.end()

@@ -86,8 +86,8 @@ def test_a_password_given_in_a_file_is_final_and_never_shown(make: Make, tmp_pat
 
 REFUSALS: dict[str, tuple[dict[str, str], list[str]]] = {
     "several faults": (
-        {"RBAC_DATABASE_URL": "postgresql://127.0.0.1/rbac", "RBAC_SECRET_KEY": "changeme", "RBAC_CORS_ORIGINS": "*", "PORT": "http"},
-        ["RBAC_SECRET_KEY", "RBAC_CORS_ORIGINS", "PORT"],
+        {"RBAC_DATABASE_URL": "postgresql://127.0.0.1/rbac", "RBAC_SECRET_KEY": "changeme", "RBAC_CORS_ORIGINS": "*", "RBAC_WORKERS": "many"},
+        ["RBAC_SECRET_KEY", "RBAC_CORS_ORIGINS", "RBAC_WORKERS"],
     ),
     "no secret": ({"RBAC_DATABASE_URL": "postgresql://127.0.0.1/rbac"}, ["RBAC_SECRET_KEY is missing"]),
     "a poor password": ({"RBAC_ADMIN_PASSWORD": "short"}, ["RBAC_ADMIN_PASSWORD", "15 characters"]),

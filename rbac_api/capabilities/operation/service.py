@@ -44,20 +44,16 @@ def metrics(tally: RequestTally) -> tuple[bytes, str]:
 
 
 def find_problem(code: str) -> dict[str, Any] | None:
-    """What a problem code means."""
-    for error in problems():
-        if error.code == code:
-            return {
-                "code": code,
-                "title": error.title,
-                "status": status_of(error),
-                "detail": error.default_detail,
-            }
-    return None
+    """What a problem code means; of a kind and what is made of it under the same code, what is made of it."""
+    named = [error for error in problems() if error.code == code]
+    if not named:
+        return None
+    error = named[-1]
+    return {"code": code, "title": error.title, "status": status_of(error), "detail": error.default_detail}
 
 
 def problems(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
-    """Every error class of this service."""
+    """Every error class of this service, each before those made of it."""
     for child in root.__subclasses__():
         yield child
         yield from problems(child)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,7 +15,8 @@ from rbac_api.web.metrics import REQUESTS, RequestTally
 from tests.builders import Stage
 from tests.cast import CAROL, DAVE
 from tests.servers.places import server_folder
-from tests.servers.service import Service
+from tests.servers.postgres import PostgresServer
+from tests.servers.service import SETTINGS, Service
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -32,18 +32,14 @@ def answered(found: Figures, route: str, status: int, method: str = "GET") -> fl
 
 
 @pytest.fixture
-def service(stages: object, engine: str) -> Iterator[Service]:
+def service(postgres: PostgresServer) -> Iterator[Service]:
     """The product with two workers, on a database of its own."""
-    folder = server_folder("figures")
-    url = stages.empty_database("postgresql", "figures")  # type: ignore[attr-defined]
-    settings = {"RBAC_WORKERS": "2", "RBAC_DATABASE_URL": url, "RBAC_DATA_DIR": str(folder)}
-    found = Service(Path(folder), {**SERVICE, **settings})
+    settings = {**SETTINGS, "RBAC_WORKERS": "2", "RBAC_DATABASE_URL": postgres.create_database()}
+    found = Service(server_folder("figures"), settings)
     found.start()
     yield found
+    found.kill()
     found.end()
-
-
-SERVICE: dict[str, str] = {}
 
 
 def test_every_answer_is_counted_by_route_and_status_and_no_id_becomes_a_label(stage: Stage) -> None:
@@ -113,7 +109,6 @@ def test_a_tally_that_was_never_used_closes_too() -> None:
     RequestTally().close()
 
 
-@pytest.mark.parametrize("engine", ["postgresql"])
 def test_the_figures_of_two_workers_add_up(service: Service) -> None:
     lines = [service.connect() for _ in range(12)]
     before = scrape(service)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from rbac_api.capabilities.operation.service import problems
+from rbac_api.errors import ServiceError
 from rbac_api.web.problems import status_of
 from tests.builders import Stage
 from tests.cast import DAVE
@@ -40,12 +41,12 @@ def test_every_code_that_an_operation_may_answer_is_explained(stage: Stage) -> N
         assert f"/problems/{code}" in document
 
 
-def test_codes_are_unique_and_each_has_one_status() -> None:
-    found: dict[str, set[tuple[int, str]]] = {}
+def test_a_code_has_one_meaning_and_one_status() -> None:
+    found: dict[str, type[ServiceError]] = {}
     for error in problems():
-        found.setdefault(error.code, set()).add((status_of(error), error.title))
-
-    assert {code: meanings for code, meanings in found.items() if len(meanings) > 1} == {}
+        before = found.setdefault(error.code, error)
+        assert issubclass(error, before), f"{error.__name__} and {before.__name__} share a code and nothing else"
+        assert status_of(error) == status_of(before)
 
 
 def test_the_type_of_a_problem_leads_to_its_explanation(stage: Stage) -> None:
@@ -53,7 +54,9 @@ def test_the_type_of_a_problem_leads_to_its_explanation(stage: Stage) -> None:
 
     told = stage.caller().get(refusal["type"]).json
 
-    assert (told["code"], told["status"]) == (refusal["code"], refusal["status"])
+    assert {name: told[name] for name in ("code", "status", "title")} == {
+        name: refusal[name] for name in ("code", "status", "title")
+    }
 
 
 def test_a_code_that_is_none_is_not_found(stage: Stage) -> None:
