@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.permissions.service import create_permission
@@ -74,7 +73,7 @@ def _retire(clearance: Any, username: str, *, delete: bool) -> None:
     from rbac_api.capabilities.users import service
     from rbac_api.web.etags import tag_of
 
-    user = service.known_user(clearance, username)
+    user: Any = service.known_user(clearance, username)
     tags = frozenset({tag_of(service.describe(user), user.version)})
     if delete:
         service.delete_user(clearance, user.id, tags)
@@ -100,7 +99,8 @@ class Stage:
 
     @property
     def database(self) -> Database:
-        return self.app.extensions["rbac-api"].database
+        found: Database = self.app.extensions["rbac-api"].database
+        return found
 
     @property
     def guard(self) -> Any:
@@ -133,10 +133,9 @@ class Stage:
 
     def execute(self, *statements: str) -> None:
         """Straight SQL that changes something behind the service's back; nothing announces it."""
-        with self.database.engine.connect() as connection:
-            with connection.execution_options(writer=True).begin():
-                for statement in statements:
-                    connection.exec_driver_sql(statement)
+        with self.database.engine.connect() as connection, connection.execution_options(writer=True).begin():
+            for statement in statements:
+                connection.exec_driver_sql(statement)
         self.guard.snapshot.forget()
 
     def user_id(self, person: Any) -> str:
@@ -184,34 +183,34 @@ class Caller:
     def sign_in(self, username: str, password: str = PASSWORD) -> None:
         answer = self.client.post("/v1/auth/login", json={"username": username, "password": password})
         assert answer.status_code == 200, answer.json
-        self.tokens = answer.json
+        self.tokens = answer.json or {}
 
-    def call(self, method: str, path: str, **options: Any) -> TestResponse:
+    def call(self, method: str, path: str, **options: Any) -> Any:
         options["headers"] = {**self.headers, **options.get("headers", {})}
         answer = self.client.open(path, method=method, **options)
         self.stage.checker.check(method, path, answer)
         return answer
 
-    def get(self, path: str, **options: Any) -> TestResponse:
+    def get(self, path: str, **options: Any) -> Any:
         return self.call("GET", path, **options)
 
-    def post(self, path: str, **options: Any) -> TestResponse:
+    def post(self, path: str, **options: Any) -> Any:
         return self.call("POST", path, **options)
 
-    def put(self, path: str, **options: Any) -> TestResponse:
+    def put(self, path: str, **options: Any) -> Any:
         return self.call("PUT", path, **options)
 
-    def patch(self, path: str, **options: Any) -> TestResponse:
+    def patch(self, path: str, **options: Any) -> Any:
         return self.call("PATCH", path, **options)
 
-    def delete(self, path: str, **options: Any) -> TestResponse:
+    def delete(self, path: str, **options: Any) -> Any:
         return self.call("DELETE", path, **options)
 
-    def patch_now(self, path: str, body: dict[str, Any]) -> TestResponse:
+    def patch_now(self, path: str, body: dict[str, Any]) -> Any:
         """PATCH with the ETag as it is at this moment."""
         return self.patch(path, json=body, headers={"If-Match": self.get(path).headers["ETag"]})
 
-    def delete_now(self, path: str) -> TestResponse:
+    def delete_now(self, path: str) -> Any:
         """DELETE with the ETag as it is at this moment."""
         return self.delete(path, headers={"If-Match": self.get(path.partition("?")[0]).headers["ETag"]})
 

@@ -17,8 +17,7 @@ PLAIN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
 EMAIL = r"^[^@\s\u0000-\u001f\u007f]{1,64}@[^@\s\u0000-\u001f\u007f]{1,255}$"
 ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}
-# The example is refused: executed as it stands, it must not become a password that everybody can read here.
-OWN_PASSWORD = {"description": "15 to 256 characters", "minLength": 15, "maxLength": 256, "example": "*" * 16}
+STORABLE = r"^[^\u0000]*$"
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
@@ -45,6 +44,27 @@ class Text(fields.String):
     ) -> None:
         rules = [validate.Length(min=shortest or None, max=longest), Matches(pattern, error=error)]
         super().__init__(validate=rules, **kwargs)
+
+
+class Verbatim(fields.String):
+    """A string taken as it is.  What no database could hold is refused by the parser already; here the document says so."""
+
+    def __init__(
+        self, *, longest: int, shortest: int = 1, metadata: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        rule = validate.Length(min=shortest, max=longest)
+        super().__init__(validate=rule, metadata={"pattern": STORABLE, **(metadata or {})}, **kwargs)
+
+
+class NewPassword(Verbatim):
+    """A password somebody chooses; ``passwords.service`` judges it.
+
+    The example is refused: executed as it stands, it must not become a password that everybody can read here.
+    """
+
+    def __init__(self, *, description: str = "15 to 256 characters", **kwargs: Any) -> None:
+        metadata = {"description": description, "minLength": 15, "maxLength": 256, "example": "*" * 16}
+        super().__init__(longest=1024, metadata=metadata, **kwargs)
 
 
 class RoleName(Text):

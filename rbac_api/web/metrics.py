@@ -47,7 +47,8 @@ class RequestTally:
     def note(self, answered: Answered, seconds: float) -> None:
         """Remember one answer.  Appending cannot lose another thread's, where counting could."""
         self._noted.append((answered, seconds))
-        if self._steady is None:  # not before the first one: a worker's process is forked only after this was made
+        # Not begun before the first one: a worker's process is forked only after this was made.
+        if self._steady is None:
             self._begin()
 
     def fold(self) -> None:
@@ -57,7 +58,6 @@ class RequestTally:
         for (method, route, status), count in Tally(answered for answered, _ in noted).items():
             REQUESTS.labels(method, route, status).inc(count)
         _observe([seconds for _, seconds in noted])
-
 
     def close(self) -> None:
         """Fold what is left, and stop."""

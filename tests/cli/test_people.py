@@ -85,7 +85,7 @@ def test_a_session_that_never_was_is_not_revoked(shell: Shell) -> None:
 def test_what_a_client_calls_itself_cannot_steer_the_terminal(stage: Stage, shell: Shell) -> None:
     stage.as_(BOB)
     escape = "char(27)" if stage.engine == "sqlite" else "chr(27)"
-    stage.execute(f"UPDATE sessions SET client_id = 'x' || {escape} || '[2J'")  # noqa: S608
+    stage.execute(f"UPDATE sessions SET client_id = 'x' || {escape} || '[2J'")
     said = shell("sessions", "list").stdout
     assert "\x1b" not in said
     assert r"x\x1b[2J" in said

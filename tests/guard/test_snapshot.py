@@ -160,7 +160,7 @@ def test_many_ask_while_alice_gives_and_takes_and_each_answer_after_hers_is_righ
 def test_a_role_with_an_end_counts_until_just_before_it_without_anybody_telling(stage: Stage) -> None:
     carol, end = stage.as_(CAROL), datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
     mine = "(SELECT id FROM users WHERE username = 'carol')"
-    stage.execute(f"UPDATE assignments SET valid_to = '{end:%Y-%m-%d %H:%M:%S}' WHERE user_id = {mine}")  # noqa: S608
+    stage.execute(f"UPDATE assignments SET valid_to = '{end:%Y-%m-%d %H:%M:%S}' WHERE user_id = {mine}")
 
     with time_machine.travel(end - timedelta(milliseconds=1), tick=False) as traveller:
         before = carol.get("/v1/users")

@@ -86,7 +86,10 @@ def test_a_password_given_in_a_file_is_final_and_never_shown(make: Make, tmp_pat
 
 REFUSALS: dict[str, tuple[dict[str, str], list[str]]] = {
     "several faults": (
-        {"RBAC_DATABASE_URL": "postgresql://127.0.0.1/rbac", "RBAC_SECRET_KEY": "changeme", "RBAC_CORS_ORIGINS": "*", "RBAC_WORKERS": "many"},
+        {
+            "RBAC_DATABASE_URL": "postgresql://127.0.0.1/rbac", "RBAC_SECRET_KEY": "changeme",
+            "RBAC_CORS_ORIGINS": "*", "RBAC_WORKERS": "many",
+        },
         ["RBAC_SECRET_KEY", "RBAC_CORS_ORIGINS", "RBAC_WORKERS"],
     ),
     "no secret": ({"RBAC_DATABASE_URL": "postgresql://127.0.0.1/rbac"}, ["RBAC_SECRET_KEY is missing"]),

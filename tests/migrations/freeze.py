@@ -47,7 +47,10 @@ def frozen(engine: str, revision: str) -> list[str]:
 def main(revision: str) -> None:
     server = start_postgres()
     try:
-        for engine, url in (("sqlite", f"sqlite:///{tempfile.mkdtemp()}/x.db"), ("postgresql", server.create_database())):
+        for engine, url in (
+            ("sqlite", f"sqlite:///{tempfile.mkdtemp()}/x.db"),
+            ("postgresql", server.create_database()),
+        ):
             text = END.join(statements(url, revision)) + END
             (FROZEN / f"{revision}_{engine}.sql").write_text(text, encoding="utf-8")
     finally:

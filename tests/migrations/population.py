@@ -49,7 +49,9 @@ def populate(connection: Connection, revision: str) -> None:
     for table, values in TABLES[revision].items():
         told = values.format(**ids, **_WORDS[engine], at=_typed(_AT, engine), later=_typed(_LATER, engine))
         numbers = _NUMBERS[engine].format(ROWS)
-        connection.exec_driver_sql(f"INSERT INTO {table} SELECT {told} FROM {numbers}".replace("%", _percent(engine)))
+        connection.exec_driver_sql(
+            f"INSERT INTO {table} SELECT {told} FROM {numbers}".replace("%", _percent(engine))
+        )
 
 
 def contents(engine: Engine, revision: str) -> dict[str, str]:
@@ -63,7 +65,9 @@ def schema(engine: Engine) -> dict[str, object]:
     seen, found = inspect(engine), {}
     for table in sorted(seen.get_table_names()):
         found[table] = {
-            "columns": [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(table)],
+            "columns": [
+                (c["name"], str(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(table)
+            ],
             "key": seen.get_pk_constraint(table),
             "references": sorted(map(str, seen.get_foreign_keys(table))),
             "unique": sorted(map(str, seen.get_unique_constraints(table))),

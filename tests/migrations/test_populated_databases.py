@@ -23,7 +23,9 @@ REBUILD = (
 )
 
 
-def test_a_database_of_the_first_release_reaches_this_one_with_every_row(old: Database, empty_url: str) -> None:
+def test_a_database_of_the_first_release_reaches_this_one_with_every_row(
+    old: Database, empty_url: str
+) -> None:
     before = contents(old.engine, "0001")
 
     upgrade(old)
@@ -92,7 +94,14 @@ def test_going_back_says_what_would_be_lost_and_loses_nothing(old: Database) -> 
 @pytest.mark.parametrize("table", ["trail_events", "signing_keys", "users"])
 def test_one_table_with_rows_is_enough_not_to_go_back(old: Database, table: str) -> None:
     held = {table, "trail_events"}  # whose rows nobody can remove
-    order = ("refresh_tokens", "sessions", "password_setups", "assignments", "role_permissions", "role_inheritance")
+    order = (
+        "refresh_tokens",
+        "sessions",
+        "password_setups",
+        "assignments",
+        "role_permissions",
+        "role_inheritance",
+    )
     with old.engine.connect() as connection, connection.execution_options(writer=True).begin():
         for name in dict.fromkeys((*order, *TABLES["0001"])):
             if name not in held:
@@ -113,7 +122,9 @@ def test_an_empty_schema_goes_back_and_comes_again(database: Database) -> None:
     assert schema(database.engine) == made
 
 
-def test_rebuilding_the_people_keeps_what_refers_to_them(old: Database, tomorrow: Callable[..., object]) -> None:
+def test_rebuilding_the_people_keeps_what_refers_to_them(
+    old: Database, tomorrow: Callable[..., object]
+) -> None:
     """On SQLite a table is rebuilt by dropping it, which with foreign keys on takes the children along (L5: 10 of 10 rows)."""
     before = {table: digest for table, digest in contents(old.engine, "0001").items() if table != "users"}
     tomorrow(*REBUILD)
@@ -126,11 +137,15 @@ def test_rebuilding_the_people_keeps_what_refers_to_them(old: Database, tomorrow
         connection.exec_driver_sql("DELETE FROM users")
 
 
-def test_a_revision_that_would_break_a_reference_changes_nothing(old: Database, tomorrow: Callable[..., object]) -> None:
+def test_a_revision_that_would_break_a_reference_changes_nothing(
+    old: Database, tomorrow: Callable[..., object]
+) -> None:
     before = contents(old.engine, "0001")
     tomorrow("op.add_column('roles', sa.Column('colour', sa.Text()))", "op.execute('DELETE FROM users')")
 
-    with pytest.raises((RuntimeError, IntegrityError), match=r"broken references, first in|violates foreign key"):
+    with pytest.raises(
+        (RuntimeError, IntegrityError), match=r"broken references, first in|violates foreign key"
+    ):
         upgrade(old)
 
     assert contents(old.engine, "0001") == before

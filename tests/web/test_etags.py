@@ -30,14 +30,19 @@ def body(kind: str, text: str = "x") -> dict[str, str]:
         ('"{tag}', 412), ('"{tag}x"', 412), ('"other", W/"{tag}"', 412),
     ],
 )  # fmt: skip
-def test_without_the_present_tag_nothing_changes(stage: Stage, kind: str, method: str, sent: str | None, status: int) -> None:
+def test_without_the_present_tag_nothing_changes(
+    stage: Stage, kind: str, method: str, sent: str | None, status: int
+) -> None:
     alice, path = stage.as_(ALICE), place(stage, kind)
     tag = alice.get(path).headers["ETag"].strip('"')
     headers = {} if sent is None else {"If-Match": sent.format(tag=tag)}
 
     answer = alice.call(method, path, json=body(kind) if method == "PATCH" else None, headers=headers)
 
-    assert (answer.status_code, answer.json["code"]) == (status, {428: "etag.required", 412: "etag.stale"}[status])
+    assert (answer.status_code, answer.json["code"]) == (
+        status,
+        {428: "etag.required", 412: "etag.stale"}[status],
+    )
     assert alice.get(path).headers["ETag"] == f'"{tag}"'
 
 
@@ -62,7 +67,10 @@ def test_what_is_unchanged_need_not_be_sent_again(stage: Stage, kind: str) -> No
 
     for known in (tag, f"W/{tag}", f'"a", {tag}', "*"):
         answer = alice.get(path, headers={"If-None-Match": known})
-        assert (answer.status_code, answer.data) == (200 if known == "*" and answer.data else 304, answer.data if known == "*" else b"")
+        assert (answer.status_code, answer.data) == (
+            200 if known == "*" and answer.data else 304,
+            answer.data if known == "*" else b"",
+        )
     alice.patch_now(path, body(kind))
     assert alice.get(path, headers={"If-None-Match": tag}).status_code == 200
 
@@ -90,7 +98,9 @@ def test_of_twenty_who_read_the_same_one_changes_it(stage: Stage, kind: str) -> 
     headers = {**alice.headers, "If-Match": alice.get(path).headers["ETag"]}
 
     def attempt(number: int) -> int:
-        return stage.app.test_client().patch(path, json=body(kind, f"by {number}"), headers=headers).status_code
+        return (
+            stage.app.test_client().patch(path, json=body(kind, f"by {number}"), headers=headers).status_code
+        )
 
     with ThreadPoolExecutor(20) as threads:
         codes = sorted(threads.map(attempt, range(20)))

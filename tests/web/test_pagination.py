@@ -10,11 +10,20 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from itsdangerous import URLSafeSerializer
 
+from rbac_api.errors import Invalid
+from rbac_api.web.pagination import page_request
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, CAROL, DAVE
 from tests.database.conftest import another_worker
 
-LISTS = ("/v1/users", "/v1/roles", "/v1/permissions", "/v1/sessions?state=all", "/v1/audit/events", "/v1/me/sessions")
+LISTS = (
+    "/v1/users",
+    "/v1/roles",
+    "/v1/permissions",
+    "/v1/sessions?state=all",
+    "/v1/audit/events",
+    "/v1/me/sessions",
+)
 
 
 def walk(caller: Caller, path: str, limit: int) -> list[Any]:
@@ -40,7 +49,6 @@ def next_of(link: str) -> dict[str, list[str]]:
 
 def names(items: list[dict[str, Any]]) -> list[Any]:
     return [item.get("id") or item.get("name") or item["seq"] for item in items]
-
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -90,7 +98,13 @@ def test_a_cursor_stands_although_its_row_was_deleted(stage: Stage) -> None:
 
     rest = alice.get(f"/v1/users?limit=200&cursor={first['next']}").json["items"]
 
-    assert [user["username"] for user in (*first["items"], *rest)] == ["alice", "bob", "carol", "dave", "mallory"]
+    assert [user["username"] for user in (*first["items"], *rest)] == [
+        "alice",
+        "bob",
+        "carol",
+        "dave",
+        "mallory",
+    ]
 
 
 def test_the_longest_names_there_can_be_make_cursors_that_can_be_sent(stage: Stage) -> None:
@@ -114,7 +128,14 @@ FORGED = (
 def test_a_cursor_that_we_did_not_make_is_refused(stage: Stage, path: str) -> None:
     carol = stage.as_(CAROL)
     real = carol.get(f"{path}?limit=1").json["next"]
-    changed = [real[:-1] + ("A" if real[-1] != "A" else "B"), "A" + real[1:], real + "A", real.upper(), real[:-2], f"{real}.{real}"]
+    changed = [
+        real[:-1] + ("A" if real[-1] != "A" else "B"),
+        "A" + real[1:],
+        real + "A",
+        real.upper(),
+        real[:-2],
+        f"{real}.{real}",
+    ]
     own = [URLSafeSerializer("changeme").dumps(["alice"]), URLSafeSerializer("", salt="cursor").dumps([1])]
 
     for cursor in (*FORGED, *changed, *own):
@@ -125,7 +146,13 @@ def test_a_cursor_that_we_did_not_make_is_refused(stage: Stage, path: str) -> No
 
 @pytest.mark.parametrize(
     "elsewhere",
-    ["/v1/roles?limit=1", "/v1/users?limit=1&status=active", "/v1/users?limit=1&q=a", "/v1/sessions?limit=1", "/v1/permissions?limit=1"],
+    [
+        "/v1/roles?limit=1",
+        "/v1/users?limit=1&status=active",
+        "/v1/users?limit=1&q=a",
+        "/v1/sessions?limit=1",
+        "/v1/permissions?limit=1",
+    ],
 )
 def test_a_cursor_of_one_list_is_none_of_another(stage: Stage, elsewhere: str) -> None:
     alice = stage.as_(ALICE)
@@ -138,14 +165,15 @@ def test_a_cursor_of_one_list_is_none_of_another(stage: Stage, elsewhere: str) -
 def test_a_cursor_of_another_service_is_refused(stage: Stage) -> None:
     alice = stage.as_(ALICE)
     cursor = alice.get("/v1/users?limit=1").json["next"]
-    with another_worker(stage) as same, another_worker(stage, secret_key="another secret of thirty-two bytes!!") as other:
-        assert same.app.test_client().get(f"/v1/users?cursor={cursor}", headers=alice.headers).status_code == 200
-        with other.app.test_request_context(f"/v1/users?cursor={cursor}"):
-            from rbac_api.errors import Invalid
-            from rbac_api.web.pagination import page_request
-
-            with pytest.raises(Invalid):
-                page_request({"cursor": cursor})
+    with (
+        another_worker(stage) as same,
+        another_worker(stage, secret_key="another secret of thirty-two bytes!!") as other,
+    ):
+        assert (
+            same.app.test_client().get(f"/v1/users?cursor={cursor}", headers=alice.headers).status_code == 200
+        )
+        with other.app.test_request_context(f"/v1/users?cursor={cursor}"), pytest.raises(Invalid):
+            page_request({"cursor": cursor})
 
 
 def test_a_cursor_tells_nothing_that_its_reader_has_not_seen(stage: Stage) -> None:
@@ -181,7 +209,10 @@ def test_daves_sessions_of_one_moment_are_told_apart(stage: Stage) -> None:
     dave = stage.as_(DAVE)
     for _ in range(6):
         stage.as_(DAVE)
-    stage.execute("UPDATE sessions SET created_at = last_seen_at", "UPDATE sessions SET created_at = '2026-11-22 00:00:00'")
+    stage.execute(
+        "UPDATE sessions SET created_at = last_seen_at",
+        "UPDATE sessions SET created_at = '2026-11-22 00:00:00'",
+    )
 
     walked = names(walk(dave, "/v1/me/sessions", 2))
 

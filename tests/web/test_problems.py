@@ -8,7 +8,15 @@ from werkzeug.exceptions import HTTPException, ImATeapot, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
-from rbac_api.errors import Fault, Forbidden, Invalid, TooManyAttempts, Unauthenticated, Unavailable
+from rbac_api.errors import (
+    Fault,
+    Forbidden,
+    Invalid,
+    ServiceError,
+    TooManyAttempts,
+    Unauthenticated,
+    Unavailable,
+)
 from rbac_api.factory import close_app, create_app
 from rbac_api.web.problems import MEDIA_TYPE, http_problem, problem_answer, status_of
 from tests.builders import Stage
@@ -29,7 +37,9 @@ LEAKS = ("Traceback", "werkzeug", "flask", "sqlalchemy", "File ", "proxy", "The 
         ("GET", "/v1/users?limit=0", 422, "request.invalid"),
     ],
 )
-def test_every_layer_refuses_in_the_same_form(stage: Stage, method: str, path: str, status: int, code: str) -> None:
+def test_every_layer_refuses_in_the_same_form(
+    stage: Stage, method: str, path: str, status: int, code: str
+) -> None:
     answer = stage.as_("alice").call(method, path, headers={"X-Request-ID": "mine"})
 
     assert (answer.status_code, answer.json["code"], answer.mimetype) == (status, code, MEDIA_TYPE)
@@ -65,10 +75,13 @@ def broken(stage: Stage) -> object:
 @pytest.mark.parametrize(
     ("kind", "status", "code"),
     [
-        ("raise", 500, "service.failed"), ("500", 500, "service.failed"), ("502", 500, "service.failed"), ("503", 503, "service.unavailable"),
+        ("raise", 500, "service.failed"), ("500", 500, "service.failed"), ("502", 500, "service.failed"),
+        ("503", 503, "service.unavailable"),
         ("teapot", 400, "request.unreadable"), ("400", 400, "request.unreadable"), ("404", 404, "resource.not_found"),
-        ("412", 412, "etag.stale"), ("413", 413, "request.too_large"), ("414", 414, "request.uri_too_long"), ("415", 415, "request.not_json"),
-        ("422", 422, "request.invalid"), ("428", 428, "etag.required"), ("429", 429, "rate.exceeded"), ("409", 400, "request.unreadable"),
+        ("412", 412, "etag.stale"), ("413", 413, "request.too_large"), ("414", 414, "request.uri_too_long"),
+        ("415", 415, "request.not_json"),
+        ("422", 422, "request.invalid"), ("428", 428, "etag.required"), ("429", 429, "rate.exceeded"),
+        ("409", 400, "request.unreadable"),
     ],
 )  # fmt: skip
 def test_whatever_goes_wrong_its_words_stay_inside(broken: object, kind: str, status: int, code: str) -> None:
@@ -110,13 +123,13 @@ def test_faults_are_listed_and_what_is_internal_is_not(stage: Stage) -> None:
         told = problem_answer(Invalid(faults=(fault,), internal="secret words"))
 
     assert told.json is not None
-    assert told.json["errors"] == [{"pointer": "/username", "code": "field.required", "detail": "This field is required."}]
+    assert told.json["errors"] == [
+        {"pointer": "/username", "code": "field.required", "detail": "This field is required."}
+    ]
     assert b"secret words" not in told.data
 
 
 def test_a_refusal_that_is_no_kind_of_its_own_is_a_failure() -> None:
-    from rbac_api.errors import ServiceError
-
     assert status_of(ServiceError) == 500
 
 

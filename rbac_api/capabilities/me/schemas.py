@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from rbac_api.capabilities.sessions.schemas import SessionSchema
 from rbac_api.capabilities.users.schemas import UserSchema
-from rbac_api.web.fields import OWN_PASSWORD, Body, Email, Text
+from rbac_api.web.fields import Body, Email, NewPassword, Text, Verbatim
 
 
 class MeSchema(UserSchema):
@@ -27,13 +27,5 @@ class MePatchSchema(Body):
 class PasswordChangeSchema(Body):
     """The present password as proof, and the new one."""
 
-    current_password = fields.String(
-        required=True,
-        validate=validate.Length(min=1, max=1024),
-        metadata={"example": "your present password"},
-    )
-    new_password = fields.String(
-        required=True,
-        validate=validate.Length(min=1, max=1024),
-        metadata=OWN_PASSWORD,
-    )
+    current_password = Verbatim(required=True, longest=1024, metadata={"example": "your present password"})
+    new_password = NewPassword(required=True)

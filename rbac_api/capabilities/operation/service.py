@@ -18,7 +18,6 @@ from rbac_api.guard.queries import find_role_graph
 from rbac_api.web.metrics import RequestTally
 from rbac_api.web.problems import status_of
 
-
 _REPLACED = "the database file was removed or replaced while in use; restart this service"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import ID, OWN_PASSWORD, Body, OptionalBody, Text
+from rbac_api.web.fields import ID, Body, NewPassword, OptionalBody, Text, Verbatim
 
 _SHOWN = "<token>"
 
@@ -13,12 +13,8 @@ _SHOWN = "<token>"
 class LoginSchema(Body):
     """Who, and the proof."""
 
-    username = fields.String(
-        required=True, validate=validate.Length(min=1, max=256), metadata={"example": "admin"}
-    )
-    password = fields.String(
-        required=True, validate=validate.Length(min=1, max=1024), metadata={"example": "your password"}
-    )
+    username = Verbatim(required=True, longest=256, metadata={"example": "admin"})
+    password = Verbatim(required=True, longest=1024, metadata={"example": "your password"})
     client_id = Text(
         shortest=1,
         longest=128,
@@ -56,19 +52,11 @@ class TokensSchema(ma.Schema):
 class RefreshSchema(OptionalBody):
     """The refresh token, unless it is sent as Bearer."""
 
-    refresh_token = fields.String(
-        validate=validate.Length(min=1, max=8192), metadata={"example": "<refresh token>"}
-    )
+    refresh_token = Verbatim(longest=8192, metadata={"example": "<refresh token>"})
 
 
 class PasswordSetupUseSchema(Body):
     """A setup token and the password of one's own choice."""
 
-    token = fields.String(
-        required=True, validate=validate.Length(min=1, max=256), metadata={"example": "rbac-setup-…"}
-    )
-    new_password = fields.String(
-        required=True,
-        validate=validate.Length(min=1, max=1024),
-        metadata=OWN_PASSWORD,
-    )
+    token = Verbatim(required=True, longest=256, metadata={"example": "rbac-setup-…"})
+    new_password = NewPassword(required=True)

@@ -7,10 +7,10 @@ from marshmallow import fields, validate
 
 from rbac_api.web.fields import (
     ID,
-    OWN_PASSWORD,
     Body,
     Email,
     Moment,
+    NewPassword,
     NextCursor,
     PageQuery,
     RoleName,
@@ -69,12 +69,9 @@ class UserCreateSchema(Body):
     )
     email = Email(allow_none=True, metadata={"example": "ingrid.solberg@example.com"})
     display_name = Text(longest=256, allow_none=True, metadata={"example": "Ingrid Solberg"})
-    password = fields.String(
-        validate=validate.Length(max=1024),
-        metadata={
-            **OWN_PASSWORD,
-            "description": "15 to 256 characters, temporary; without it the answer holds a setup token",
-        },
+    password = NewPassword(
+        shortest=0,
+        description="15 to 256 characters, temporary; without it the answer holds a setup token",
     )
 
 

@@ -62,7 +62,7 @@ def test_nor_can_somebody_whose_time_as_administrator_has_an_end(stage: Stage) -
     alice = stage.as_(ALICE)
     alice.put(f"/v1/users/{stage.user_id(BOB)}/roles/admin")
     newest = "(SELECT id FROM assignments ORDER BY assigned_at DESC LIMIT 1)"
-    stage.execute(f"UPDATE assignments SET valid_to = {FAR_AWAY[stage.engine]} WHERE id = {newest}")  # noqa: S608
+    stage.execute(f"UPDATE assignments SET valid_to = {FAR_AWAY[stage.engine]} WHERE id = {newest}")
 
     assert {answer.json["code"] for answer in leave(stage, alice)} == {"admin.last"}
 

@@ -91,7 +91,9 @@ def test_of_answers_noted_by_sixteen_threads_none_is_lost_while_others_fold() ->
     assert counter._value.get() - before == 8000
 
 
-def test_a_worker_that_has_nothing_more_to_do_hands_in_its_last_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_has_nothing_more_to_do_hands_in_its_last_figures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(metrics, "FOLD_SECONDS", 0.02)
     tally, counter = RequestTally(), REQUESTS.labels("GET", "/idle", 200)
     deadline = clock.monotonic() + 5

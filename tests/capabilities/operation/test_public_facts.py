@@ -45,7 +45,9 @@ def test_a_code_has_one_meaning_and_one_status() -> None:
     found: dict[str, type[ServiceError]] = {}
     for error in problems():
         before = found.setdefault(error.code, error)
-        assert issubclass(error, before), f"{error.__name__} and {before.__name__} share a code and nothing else"
+        assert issubclass(error, before), (
+            f"{error.__name__} and {before.__name__} share a code and nothing else"
+        )
         assert status_of(error) == status_of(before)
 
 

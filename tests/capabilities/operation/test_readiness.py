@@ -54,7 +54,9 @@ def test_a_schema_of_another_release_is_named(stage: Stage) -> None:
 def test_roles_that_inherit_each_other_are_named(stage: Stage) -> None:
     pair = "FROM roles s, roles j WHERE s.name = '{0}' AND j.name = '{1}'"
     edge = "INSERT INTO role_inheritance (id, senior_id, junior_id, valid_from) SELECT {0}.id, s.id, j.id, s.valid_from "
-    stage.execute(edge.format("s") + pair.format("admin", "auditor"), edge.format("s") + pair.format("auditor", "admin"))
+    stage.execute(
+        edge.format("s") + pair.format("admin", "auditor"), edge.format("s") + pair.format("auditor", "admin")
+    )
 
     assert checks(stage)["role_cycle"] == (False, "these roles inherit each other: admin > auditor")
 

@@ -20,7 +20,10 @@ SMALL = {
         {"name": "head-brewer", "inherits": ["brewer"]},
     ],
     "users": [{"username": "Erin", "email": "erin@x.example", "display_name": "Erin Ø"}],
-    "assignments": [{"user": "Erin", "role": "head-brewer", "reason": "Founder"}, {"user": "dave", "role": "brewer"}],
+    "assignments": [
+        {"user": "Erin", "role": "head-brewer", "reason": "Founder"},
+        {"user": "dave", "role": "brewer"},
+    ],
 }
 LISTED = "must be a list"
 # what somebody may write, and the words that tell her what is wrong with it
@@ -32,25 +35,55 @@ FORMS: dict[str, tuple[Any, str]] = {
     "a section that is a mapping": ({"roles": {}}, f"roles: {LISTED}"),
     "a section that is zero": ({"users": 0}, f"users: {LISTED}"),
     "an entry that is text": ({"users": ["dave"]}, "users[1]: must be a mapping"),
-    "a permission without a description": ({"permissions": [{"name": "a:b"}]}, "permissions[1]: description is missing"),
+    "a permission without a description": (
+        {"permissions": [{"name": "a:b"}]},
+        "permissions[1]: description is missing",
+    ),
     "an empty name": ({"roles": [{"name": ""}]}, "roles[1]: name is missing"),
     "an unknown key": ({"users": [{"username": "x", "password": "y"}]}, "users[1]: password is unknown"),
     "a name that is a number": ({"roles": [{"name": 7}]}, "roles[1]: name must be text"),
     "a name that is null": ({"roles": [{"name": None}]}, "roles[1]: name is missing"),
-    "a permission's form": ({"permissions": [{"name": "Brew", "description": "x"}]}, "name must be resource:verb"),
+    "a permission's form": (
+        {"permissions": [{"name": "Brew", "description": "x"}]},
+        "name must be resource:verb",
+    ),
     "a role's form": ({"roles": [{"name": "Head Brewer"}]}, "name must be a slug"),
     "a role too long": ({"roles": [{"name": "a" * 64}]}, "name must be a slug"),
-    "a permission too long": ({"permissions": [{"name": "a:" + "b" * 128, "description": "x"}]}, "name is longer than 129"),
-    "a description too long": ({"roles": [{"name": "ab", "description": "x" * 1001}]}, "description is longer than 1000"),
-    "a mail address too long": ({"users": [{"username": "x", "email": "x" * 321}]}, "email is longer than 320"),
-    "a control character": ({"roles": [{"name": "ab", "description": "a\x00b"}]}, "description has control characters"),
-    "a lone surrogate": ({"users": [{"username": "x", "display_name": "\ud800"}]}, "display_name has control characters"),
+    "a permission too long": (
+        {"permissions": [{"name": "a:" + "b" * 128, "description": "x"}]},
+        "name is longer than 129",
+    ),
+    "a description too long": (
+        {"roles": [{"name": "ab", "description": "x" * 1001}]},
+        "description is longer than 1000",
+    ),
+    "a mail address too long": (
+        {"users": [{"username": "x", "email": "x" * 321}]},
+        "email is longer than 320",
+    ),
+    "a control character": (
+        {"roles": [{"name": "ab", "description": "a\x00b"}]},
+        "description has control characters",
+    ),
+    "a lone surrogate": (
+        {"users": [{"username": "x", "display_name": "\ud800"}]},
+        "display_name has control characters",
+    ),
     "a username of spaces": ({"users": [{"username": "  "}]}, "username: "),
     "grants of one's own": ({"roles": [{"name": "ab", "grants": "most"}]}, "grants must be all or reads"),
-    "permissions that are text": ({"roles": [{"name": "ab", "permissions": "a:b"}]}, "permissions must be a list of names"),
-    "juniors that are numbers": ({"roles": [{"name": "ab", "inherits": [1]}]}, "inherits must be a list of names"),
+    "permissions that are text": (
+        {"roles": [{"name": "ab", "permissions": "a:b"}]},
+        "permissions must be a list of names",
+    ),
+    "juniors that are numbers": (
+        {"roles": [{"name": "ab", "inherits": [1]}]},
+        "inherits must be a list of names",
+    ),
     "a role twice": ({"roles": [{"name": "ab"}, {"name": "ab"}]}, "roles: ab comes 2 times"),
-    "a person twice": ({"users": [{"username": "Erin"}, {"username": "ＥＲＩＮ"}]}, "users: erin comes 2 times"),
+    "a person twice": (
+        {"users": [{"username": "Erin"}, {"username": "ＥＲＩＮ"}]},
+        "users: erin comes 2 times",
+    ),
     "an assignment twice": (
         {"assignments": [{"user": "x", "role": "y", "reason": "a"}, {"user": "x", "role": "y"}]},
         "assignments: x with y comes 2 times",
@@ -62,11 +95,23 @@ FORMS: dict[str, tuple[Any, str]] = {
     "itself": ({"roles": [{"name": "aa", "inherits": ["aa"]}]}, "roles: aa inherit themselves"),
 }
 REFERENCES: dict[str, tuple[dict[str, Any], str]] = {
-    "a permission": ({"roles": [{"name": "ab", "permissions": ["no:such"]}]}, "role ab: permissions no:such is unknown"),
+    "a permission": (
+        {"roles": [{"name": "ab", "permissions": ["no:such"]}]},
+        "role ab: permissions no:such is unknown",
+    ),
     "a junior": ({"roles": [{"name": "ab", "inherits": ["none"]}]}, "role ab: inherits none is unknown"),
-    "a role": ({"assignments": [{"user": "dave", "role": "none"}]}, "assignment of dave: role none is unknown"),
-    "a person": ({"assignments": [{"user": "nobody", "role": "admin"}]}, "assignment of admin: user nobody is unknown"),
-    "a grant": ({"roles": [{"name": "ab", "grants": "all"}]}, "role ab: only built-in roles have grants; list its permissions"),
+    "a role": (
+        {"assignments": [{"user": "dave", "role": "none"}]},
+        "assignment of dave: role none is unknown",
+    ),
+    "a person": (
+        {"assignments": [{"user": "nobody", "role": "admin"}]},
+        "assignment of admin: user nobody is unknown",
+    ),
+    "a grant": (
+        {"roles": [{"name": "ab", "grants": "all"}]},
+        "role ab: only built-in roles have grants; list its permissions",
+    ),
 }
 
 
@@ -78,7 +123,15 @@ def load(stage: Stage, document: Document) -> Loaded:
 
 
 def everything(stage: Stage) -> list[object]:
-    tables = ("users", "roles", "permissions", "role_permissions", "role_inheritance", "assignments", "trail_events")
+    tables = (
+        "users",
+        "roles",
+        "permissions",
+        "role_permissions",
+        "role_inheritance",
+        "assignments",
+        "trail_events",
+    )
     return [sorted(map(str, stage.query(f"SELECT * FROM {table}"))) for table in tables]
 
 
@@ -88,11 +141,15 @@ def test_a_document_is_loaded_and_in_force(stage: Stage) -> None:
     assert (loaded.permissions, loaded.roles, loaded.users, loaded.assignments) == (1, 2, 1, 2)
     alice = stage.as_(ALICE)
     assert alice.get("/v1/roles/head-brewer").json["effective_permissions"] == ["invoices:read", "tea:brew"]
-    assert [role["role"] for role in alice.get(f"/v1/users/{stage.user_id('erin')}/roles").json["effective"]] == [
+    assert [
+        role["role"] for role in alice.get(f"/v1/users/{stage.user_id('erin')}/roles").json["effective"]
+    ] == [
         "brewer",
         "head-brewer",
     ]
-    assert stage.events()[-3]["action"] == "seed.loaded" or "seed.loaded" in {e["action"] for e in stage.events()[-6:]}
+    assert stage.events()[-3]["action"] == "seed.loaded" or "seed.loaded" in {
+        e["action"] for e in stage.events()[-6:]
+    }
 
 
 def test_loading_it_three_times_is_loading_it_once(stage: Stage) -> None:
@@ -107,7 +164,9 @@ def test_loading_it_three_times_is_loading_it_once(stage: Stage) -> None:
 def test_what_is_there_already_is_not_changed_by_it(stage: Stage) -> None:
     other = {
         "permissions": [{"name": "invoices:read", "description": "Something else."}],
-        "roles": [{"name": "role-manager", "description": "Something else.", "permissions": ["payments:release"]}],
+        "roles": [
+            {"name": "role-manager", "description": "Something else.", "permissions": ["payments:release"]}
+        ],
         "users": [{"username": "DAVE", "display_name": "Somebody else"}],
     }
     before = everything(stage)
@@ -155,7 +214,10 @@ def test_a_name_that_is_nobodys_is_named_and_nothing_is_loaded(stage: Stage, ref
     before = everything(stage)
 
     with pytest.raises(DocumentRefused) as refusal:
-        load(stage, read_document({**SMALL, **{key: [*SMALL.get(key, []), *value] for key, value in raw.items()}}))
+        load(
+            stage,
+            read_document({**SMALL, **{key: [*SMALL.get(key, []), *value] for key, value in raw.items()}}),
+        )
 
     assert refusal.value.faults == [words]
     assert everything(stage) == before
@@ -177,7 +239,11 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("users: [")
     (tmp_path / "code.yaml").write_text("users: !!python/object/apply:os.system ['true']")
 
-    for name, words in (("none.yaml", "FileNotFoundError"), ("latin.yaml", "UnicodeDecodeError"), ("broken.yaml", "is not YAML")):
+    for name, words in (
+        ("none.yaml", "FileNotFoundError"),
+        ("latin.yaml", "UnicodeDecodeError"),
+        ("broken.yaml", "is not YAML"),
+    ):
         with pytest.raises(DocumentRefused, match=words):
             read_file(tmp_path / name)
     with pytest.raises(DocumentRefused, match="is not YAML"):
@@ -194,5 +260,7 @@ def test_the_example_company_moves_in_once(stage: Stage) -> None:
     assert (first.users, first.roles) == (200, 24)  # role-manager is somebody else's here
     assert again == [0, 0]
     assert everything(stage) == before
-    administrators = [row[0] for row in stage.query("SELECT count(*) FROM users WHERE password_hash IS NOT NULL")]
+    administrators = [
+        row[0] for row in stage.query("SELECT count(*) FROM users WHERE password_hash IS NOT NULL")
+    ]
     assert administrators == [5], "none of the company can sign in yet"

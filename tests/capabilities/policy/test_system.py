@@ -37,7 +37,10 @@ def state(stage: Stage) -> list[object]:
         for role in alice.get("/v1/roles?limit=200").json["items"]
     ]
     permissions = alice.get("/v1/permissions?limit=200").json["items"]
-    people = [alice.get(f"/v1/users/{stage.user_id(person)}/roles").json["effective"] for person in (ALICE, BOB, CAROL)]
+    people = [
+        alice.get(f"/v1/users/{stage.user_id(person)}/roles").json["effective"]
+        for person in (ALICE, BOB, CAROL)
+    ]
     return [roles, permissions, people]
 
 

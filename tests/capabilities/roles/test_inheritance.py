@@ -171,7 +171,7 @@ def write_roles(stage: Stage, count: int) -> None:
     """The roles n0, n1 … past the service, all at once."""
     when = MOMENT[stage.engine]
     stage.execute(
-        f"WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count - 1})"  # noqa: S608
+        f"WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count - 1})"
         " INSERT INTO roles (id, name, description, system, grants, version, valid_from, updated_at)"
         f" SELECT {NEW_ID[stage.engine]}, 'n' || i, '', FALSE, 'listed', 1, {when}, {when} FROM numbers"
     )
@@ -180,6 +180,6 @@ def write_roles(stage: Stage, count: int) -> None:
 def write_edges(stage: Stage, pairs: str) -> None:
     """Inheritance past the service, whatever it adds up to: of all roles s and j that fit."""
     stage.execute(
-        "INSERT INTO role_inheritance (id, senior_id, junior_id, valid_from)"  # noqa: S608
+        "INSERT INTO role_inheritance (id, senior_id, junior_id, valid_from)"
         f" SELECT {NEW_ID[stage.engine]}, s.id, j.id, {MOMENT[stage.engine]} FROM roles s, roles j WHERE {pairs}"
     )
