@@ -8,7 +8,6 @@ never waits for anybody.  What breaks HTTP itself is answered like everything el
 
 from __future__ import annotations
 
-import errno
 import selectors
 import socket
 import struct
@@ -16,6 +15,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -49,7 +49,6 @@ LEAVING_SECONDS = (
 )
 STALLED_SECONDS = 10  # for a client to take more of an answer
 MOST_AT_ONCE = 65536
-_PASSING = (errno.EAGAIN, errno.ECONNABORTED)
 _GO_AHEAD = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PROBLEMS = {LimitRequestLine: UriTooLong, LimitRequestHeaders: HeadersTooLarge}
 _OUR_FAULT = (InvalidResponseHeader, InvalidResponseHeaderName)
@@ -68,10 +67,8 @@ class Connection(TConn):
         """The whole request, or why it is refused; None if more is to come; nothing (``b""``) if the client has gone.  Never waits."""
         try:
             data = self.sock.recv(MOST_AT_ONCE)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return b""
+        except OSError as fault:
+            return None if isinstance(fault, BlockingIOError) else b""
         if not data:
             return b""
         self.inbox.add(data)
@@ -111,15 +108,13 @@ class Worker(ThreadWorker):
         self.leaving: deque[Connection] = deque()
 
     def accept(self, listener: socket.socket) -> None:
-        try:
+        with suppress(
+            BlockingIOError, ConnectionAbortedError
+        ):  # another worker was quicker, or the client has gone
             sock, client = listener.accept()
-        except OSError as fault:
-            if fault.errno not in _PASSING:
-                raise
-            return
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", STALLED_SECONDS, 0))
-        self.nr_conns += 1
-        self._watch(Connection(self, sock, client, listener.getsockname()))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", STALLED_SECONDS, 0))
+            self.nr_conns += 1
+            self._watch(Connection(self, sock, client, listener.getsockname()))
 
     def on_pending_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         received = conn.receive()
@@ -160,12 +155,9 @@ class Worker(ThreadWorker):
 
     def take_leave(self, conn: Connection) -> None:
         """Say that nothing more will come, and close when the client has, or after a while (RFC 9112 section 9.6)."""
-        try:
+        with suppress(OSError):  # the client has gone: reading will tell
             conn.sock.shutdown(socket.SHUT_WR)
-            conn.sock.setblocking(False)
-        except OSError:
-            conn.close()
-            return
+        conn.sock.setblocking(False)
         conn.timeout = time.monotonic() + LEAVING_SECONDS
         self.leaving.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_leaving_readable, conn))
@@ -197,12 +189,10 @@ class Worker(ThreadWorker):
         conn.close(graceful=bool(received))
 
     def _on_leaving_readable(self, conn: Connection, client: socket.socket) -> None:
-        try:
-            gone = not client.recv(MOST_AT_ONCE)
-        except OSError:
-            gone = True
-        if gone:
-            self._let_go(conn)
+        with suppress(OSError):
+            if client.recv(MOST_AT_ONCE):
+                return  # of no interest any more
+        self._let_go(conn)
 
     def _let_go(self, conn: Connection) -> None:
         self.leaving.remove(conn)
@@ -226,10 +216,8 @@ class Worker(ThreadWorker):
 
 def _send(client: socket.socket, data: bytes) -> None:
     """Send what fits into the socket's buffer, which a short answer does; a client that has gone needs none."""
-    try:
+    with suppress(OSError):
         client.send(data)
-    except OSError:
-        return
 
 
 class _Unsigned(writing.Response):

@@ -7,7 +7,6 @@ from typing import Any
 
 import jsonschema_rs
 from flask import Flask
-from werkzeug.test import TestResponse
 
 _UNDOCUMENTED = {404, 405, 413, 414, 415, 400, 500}  # routing and framing: any address may answer them
 
@@ -30,7 +29,7 @@ class AnswerChecker:
                 return found
         return None
 
-    def check(self, method: str, path: str, answer: TestResponse) -> None:
+    def check(self, method: str, path: str, answer: Any) -> None:
         """Fail if the answer is not one the document announces."""
         assert answer.status_code != 500, answer.text
         assert answer.headers["X-Request-ID"]
@@ -45,9 +44,7 @@ class AnswerChecker:
             return
         self._check_documented(operation, method, path, answer)
 
-    def _check_documented(
-        self, operation: dict[str, Any], method: str, path: str, answer: TestResponse
-    ) -> None:
+    def _check_documented(self, operation: dict[str, Any], method: str, path: str, answer: Any) -> None:
         documented = operation["responses"].get(str(answer.status_code))
         if documented is None:
             assert answer.status_code in _UNDOCUMENTED, (

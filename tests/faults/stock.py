@@ -1,12 +1,14 @@
-"""The product with gunicorn's own threaded worker: the twin that a crowd of half requests must be able to stop."""
+"""The product with gunicorn's own threaded worker: the twin that a crowd of half requests must be able to stop.
 
-import runpy
-from pathlib import Path
+It is also somebody's own program around `serve`: without `app.py` and the folder that it makes for shared figures.
+"""
+
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
 from rbac_api.cli import serve
+from rbac_api.factory import create_app
 
 _options = serve._options
 
@@ -17,4 +19,4 @@ def _stock_options(settings: Any) -> dict[str, Any]:
 
 if __name__ == "__main__":
     serve._options = _stock_options
-    runpy.run_path(str(Path(__file__).resolve().parents[2] / "app.py"), run_name="__main__")
+    serve.serve(create_app)

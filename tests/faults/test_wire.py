@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from gunicorn.http.errors import InvalidResponseHeader
 
-from rbac_api.cli.worker import ARRIVAL_SECONDS
+from rbac_api.cli.worker import ARRIVAL_SECONDS, Worker
 from tests.cast import PASSWORD
 from tests.faults.calls import call, once
 from tests.servers.places import server_folder
@@ -29,7 +31,7 @@ STOCK = Path(__file__).with_name("stock.py")
 def node(*program: str, **settings: str) -> Service:
     folder = server_folder("wire")
     given = {**SETTINGS, "RBAC_DATABASE_URL": f"sqlite:///{folder}/rbac.db", **settings}
-    found = Service(folder, given, *program, measured=not program)
+    found = Service(folder, given, *program, measured=True)
     found.start()
     return found
 
@@ -112,6 +114,61 @@ def test_an_honest_client_may_speak_unusually(server: Service, name: str) -> Non
     assert answers.count("HTTP/1.1 200 OK") + answers.count("HTTP/1.0 200 OK") == b"".join(
         UNUSUAL[name]
     ).count(b"GET")
+
+
+def test_a_second_request_may_come_later_and_in_halves(server: Service) -> None:
+    line = send(server, HEALTH, b"\r\n")
+    assert line.recv(65536).startswith(b"HTTP/1.1 200 OK")
+    line.sendall(HEALTH[:20])
+    assert once(server, "GET", "/healthz").status == 200  # meanwhile
+    line.sendall(HEALTH[20:] + CLOSE + b"\r\n")
+    assert hear(line).startswith("HTTP/1.1 200 OK")
+
+
+def reset(line: socket.socket) -> None:
+    """Go without a word: what is not sent or read yet is thrown away."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.close()
+
+
+@pytest.mark.parametrize(
+    "parts", [[], [HEALTH], [HEALTH, b"\r\n"], [HEALTH, CLOSE, b"\r\n"], [b"BAD\r\n\r\n"]]
+)
+def test_clients_that_vanish_do_no_harm(server: Service, parts: list[bytes]) -> None:
+    for _ in range(20):
+        reset(send(server, *parts))
+    assert once(server, "GET", "/readyz").status == 200
+
+
+def test_a_client_that_goes_on_talking_after_the_last_answer_is_not_heard(server: Service) -> None:
+    line = send(server, HEALTH, CLOSE, b"\r\n")
+    assert line.recv(65536).startswith(b"HTTP/1.1 200 OK")
+    line.sendall(HEALTH + b"\r\n")
+    assert once(server, "GET", "/readyz").status == 200
+    reset(line)
+    assert once(server, "GET", "/readyz").status == 200
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("in the application"), InvalidResponseHeader("by the application")]
+)
+def test_what_fails_on_our_side_of_the_framing_is_answered_as_our_fault(fault: Exception) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        Worker.__new__(Worker).handle_error(None, ours, ("192.0.2.1", 1), fault)
+    head, _, body = hear(theirs).rpartition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 500 ")
+    assert json.loads(body)["code"] == "service.failed"
+
+
+def test_told_to_stop_it_does_not_wait_for_half_a_request() -> None:
+    found = node()
+    with send(found, HEALTH), ExitStack() as stack:
+        stack.callback(found.end)
+        assert once(found, "GET", "/healthz").status == 200  # so the half before it has been seen
+        began = time.monotonic()
+        assert found.terminate() == 0
+        assert time.monotonic() - began < ARRIVAL_SECONDS / 2
 
 
 def test_a_body_in_chunks_is_read_as_any_other(server: Service) -> None:
@@ -206,6 +263,7 @@ def test_the_stock_worker_would_have_kept_everybody_waiting() -> None:
     found = node(str(STOCK), PYTHONPATH=str(STOCK.parents[2]))
     with ExitStack() as stack:
         stack.callback(found.end)
+        stack.callback(found.terminate)
         for n in range(CROWD):
             stack.enter_context(send(found, SILENT["say half a header"](n)))
         line = stack.enter_context(send(found, HEALTH, CLOSE, b"\r\n"))

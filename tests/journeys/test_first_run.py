@@ -75,12 +75,18 @@ def test_what_it_keeps_is_for_its_owner_alone(make: Make) -> None:
 
 def test_a_password_given_in_a_file_is_final_and_never_shown(make: Make, tmp_path: Path) -> None:
     (tmp_path / "password").write_text(NEW_PASSWORD + "\n")
-    service = make(RBAC_ADMIN_PASSWORD_FILE=tmp_path / "password", RBAC_ADMIN_USERNAME="Åse", RBAC_DOCS="off")
+    service = make(
+        measured=True,
+        RBAC_ADMIN_PASSWORD_FILE=tmp_path / "password",
+        RBAC_ADMIN_USERNAME="Åse",
+        RBAC_DOCS="off",
+    )
     service.start()
     tokens = sign_in(service, NEW_PASSWORD, "åse")
     assert tokens["password_change_required"] is False
     assert "Administrator: Åse, with the password you gave." in service.output()
     assert f"Serving at http://127.0.0.1:{service.port}" in service.output()
+    assert service.terminate() == 0
     assert NEW_PASSWORD not in service.output()
 
 
