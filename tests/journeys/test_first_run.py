@@ -50,6 +50,7 @@ def test_the_first_run_says_what_it_did_and_shows_a_password_once(make: Make) ->
     service.terminate()
     service.start()
     again = service.output()
+    service.terminate()
 
     for words in (
         "Database schema",
