@@ -46,7 +46,7 @@ def write_one_naively(database: Database, _number: int) -> None:
     """The vulnerable twin: the number from a sequence, and no lock."""
     with database.engine.begin() as connection:
         connection.execute(text("INSERT INTO naive_events VALUES (nextval('naive_seq'))"))
-        time.sleep(random.random() / 500)
+        time.sleep(random.random() / 50)
 
 
 def read_on_naively(connection: Connection, last: int) -> list[int]:

@@ -68,7 +68,8 @@ def test_the_times_taken_are_as_many_as_the_answers(stage: Stage) -> None:
         carol.get("/healthz")
 
     after = figures(carol.get("/metrics").text)
-    assert after[count] - before[count] == 5  # with the reading of the figures before
+    # with the reading of the figures before; another application in this process may hand in its last ones meanwhile
+    assert after[count] - before[count] >= 5
 
 
 def test_of_answers_noted_by_sixteen_threads_none_is_lost_while_others_fold() -> None:
