@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,14 +122,10 @@ def _sqlite_engine(settings: Settings) -> Engine:
     def _(connection: Any, record: Any) -> None:
         record.info["file"] = _identity(Path(engine.url.database or ""))
         connection.isolation_level = None  # the driver must not open transactions of its own
-        pragmas = (
-            f"busy_timeout={settings.database_timeout * 1000}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-        )
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA busy_timeout={settings.database_timeout * 1000}")
+        _switch_to_wal(connection, settings.database_timeout)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
@@ -176,6 +174,20 @@ def _make_private(place: Path) -> None:
     """Let a new database file be its owner's alone: it holds hashes and sealed keys.  The files beside it inherit its mode."""
     if place.parent.is_dir() and not place.exists():
         place.touch(mode=0o600)
+
+
+def _switch_to_wal(connection: Any, seconds: float) -> None:
+    """Several processes may do this at once to a new file, and SQLite then gives up at once instead of waiting: so wait here."""
+    deadline = clock.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if clock.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _postgresql_engine(settings: Settings) -> Engine:
