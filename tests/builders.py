@@ -134,6 +134,9 @@ class Stage:
     def execute(self, *statements: str) -> None:
         """Straight SQL that changes something behind the service's back; nothing announces it."""
         with self.database.engine.connect() as connection, connection.execution_options(writer=True).begin():
+            # SQLite judges CREATE and DROP by the schema its connection remembers, which another connection may
+            # have changed since; reading a table makes it look again.
+            connection.exec_driver_sql("SELECT count(*) FROM users")
             for statement in statements:
                 connection.exec_driver_sql(statement)
         self.guard.snapshot.forget()

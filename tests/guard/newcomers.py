@@ -5,6 +5,7 @@ Run as a program: the database's URL, and ``careful`` or ``naive``.  It prints o
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 
@@ -17,11 +18,19 @@ PROCESSES = 8
 
 
 def believe_the_first_look() -> None:
-    """The vulnerable twin: whether there is anybody is looked up before the write lock, and not again under it."""
+    """The vulnerable twin: whether there is anybody is looked up before the write lock, and not again under it.
+
+    All look before the first one writes, however the machine divides its time between them.
+    """
     look = preparing.no_users
+    all_have_looked = multiprocessing.get_context("fork").Barrier(PROCESSES)
 
     def naive(clearance: Clearance) -> bool:
-        return clearance.work.writes or look(clearance)
+        if clearance.work.writes:
+            return True
+        found = look(clearance)
+        all_have_looked.wait(timeout=60)
+        return found
 
     preparing.no_users = naive  # type: ignore[attr-defined]
 
