@@ -72,7 +72,7 @@ class Settings:
     database_url: str = secret("RBAC_DATABASE_URL", "`postgresql://…` for more than one node", shown="`sqlite:///<data dir>/rbac.db`")
     database_timeout: int = setting(
         "RBAC_DATABASE_TIMEOUT_SECONDS", "how long a request waits for the database or its write lock before 503", 5, bounds=(1, 60))
-    redis_url: str = secret("RBAC_REDIS_URL", "shared counters for rate limits", shown="none")
+    redis_url: str = secret("RBAC_REDIS_URL", "shared counters for rate limits; the published denylist", shown="none")
     secret_key: str = secret(
         "RBAC_SECRET_KEY", "instance secret (peppers, key encryption, cursors, HS256); at least 32 bytes",
         shown="generated in the embedded default, else required")
@@ -89,6 +89,20 @@ class Settings:
         "RBAC_REFRESH_LEEWAY_SECONDS", "how long a spent refresh token still yields its own successor", 10, bounds=(0, 60))
     clock_leeway_seconds: int = setting(
         "RBAC_CLOCK_LEEWAY_SECONDS", "difference between two nodes' clocks that is forgiven", 5, bounds=(0, 60))
+    max_sessions: int = setting(
+        "RBAC_MAX_SESSIONS", "active sessions per user; beginning one more ends the oldest", 100, bounds=(1, 10_000))
+    recent_signin_seconds: int = setting(
+        "RBAC_RECENT_SIGNIN_SECONDS", "how recent a sign-in sensitive writes ask for (RFC 9470)", 3600, bounds=(1, 86400))
+    key_rotation: int = setting(
+        "RBAC_KEY_ROTATION", "seconds after which a new signing key takes over by itself; 0 leaves it to you", 0, bounds=(0, 10 * 365 * 86400))
+    revocation_seconds: int = setting(
+        "RBAC_REVOCATION_SECONDS", "how long the revocation feed may be cached; part of verifiers' delay", 5, bounds=(1, 300))
+    client_secret_seconds: int = setting(
+        "RBAC_CLIENT_SECRET_SECONDS", "lifetime of a service account's secret, unless a shorter one is asked for", 365 * 86400,
+        bounds=(60, 10 * 365 * 86400))
+    token_limit: str = setting(
+        "RBAC_TOKEN_LIMIT", "refreshes, token, revocation and introspection requests per address, in Flask-Limiter's notation",
+        "6000 per minute")
     password_cost: int = setting("RBAC_PASSWORD_COST", "bcrypt cost, 10 to 16", 12)
     password_setup_seconds: int = setting(
         "RBAC_PASSWORD_SETUP_SECONDS", "lifetime of a single-use password setup token", 86400, bounds=(60, 30 * 86400))
@@ -211,14 +225,17 @@ class Settings:
             found.append(
                 "RBAC_DATABASE_URL must begin with postgresql:// or, for a file, sqlite://// and an absolute path"
             )
-        if self.redis_url and not value_checks.is_store(self.redis_url):
-            found.append("RBAC_REDIS_URL must begin with redis://, rediss:// or unix://")
-        if not value_checks.is_limit(self.signin_limit):
-            found.append(
-                "RBAC_SIGNIN_LIMIT must be written like '30 per minute' or '30 per minute; 200 per hour'"
-            )
         if self.log_level not in ("debug", "info", "warning", "error"):
             found.append("RBAC_LOG_LEVEL must be debug, info, warning or error")
+        return [*found, *self._limit_faults()]
+
+    def _limit_faults(self) -> list[str]:
+        found = []
+        if self.redis_url and not value_checks.is_store(self.redis_url):
+            found.append("RBAC_REDIS_URL must begin with redis://, rediss:// or unix://")
+        for name, limit in (("RBAC_SIGNIN_LIMIT", self.signin_limit), ("RBAC_TOKEN_LIMIT", self.token_limit)):
+            if not value_checks.is_limit(limit):
+                found.append(f"{name} must be written like '30 per minute' or '30 per minute; 200 per hour'")
         return found
 
     def _token_faults(self) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from flask import Flask, Request, Response, current_app, g, request
 from sqlalchemy import Connection
@@ -209,4 +209,5 @@ def _judge(person: Person, rule: Rule) -> Decision:
 
 def _actor(token: Token, person: Person, asked: Request) -> Actor:
     name = asked.environ.get(REQUEST_ID)
-    return Actor("user", token.subject, person.username, token.session_id, asked.remote_addr, name)
+    kind: Literal["user", "service"] = "service" if person.kind == "service" else "user"
+    return Actor(kind, token.subject, person.username, token.session_id, asked.remote_addr, name)

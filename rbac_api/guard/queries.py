@@ -52,9 +52,9 @@ def _in_force(connection: Connection, table: Table, *columns: str) -> Sequence[R
     ).all()
 
 
-def find_subject(connection: Connection, user_id: str, at: datetime) -> tuple[Subject, str] | None:
-    """The person as decisions see her, with assignments that count now or later, and her username."""
-    columns = (users.c.id, users.c.username, users.c.status, users.c.password_temporary)
+def find_subject(connection: Connection, user_id: str, at: datetime) -> tuple[Subject, str, str] | None:
+    """Somebody as decisions see her, with assignments that count now or later, her kind (``person``, ``service``) and her name."""
+    columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary)
     user = connection.execute(select(*columns).where(users.c.id == user_id)).first()
     if user is None:
         return None
@@ -62,7 +62,7 @@ def find_subject(connection: Connection, user_id: str, at: datetime) -> tuple[Su
         Assignment(row.name, row.valid_from, row.valid_to)
         for row in connection.execute(_assignments(user_id, at))
     )
-    return Subject(user.id, user.status, held, user.password_temporary), user.username
+    return Subject(user.id, user.status, held, user.password_temporary), user.kind, user.username
 
 
 def get_subject(connection: Connection, user_id: str, at: datetime) -> Subject:
@@ -85,8 +85,14 @@ def _assignments(user_id: str, at: datetime) -> Any:
 
 
 def find_session_standing(connection: Connection, session_id: str) -> Row[Any] | None:
-    """Whose session it is and whether it was ended."""
-    columns: tuple[Any, ...] = (sessions.c.user_id, sessions.c.ended_at, sessions.c.client_id)
+    """Whose session it is, whether it was ended, and how it began."""
+    columns: tuple[Any, ...] = (
+        sessions.c.user_id,
+        sessions.c.ended_at,
+        sessions.c.client_id,
+        sessions.c.created_at,
+        sessions.c.amr,
+    )
     return connection.execute(select(*columns).where(sessions.c.id == session_id)).first()
 
 

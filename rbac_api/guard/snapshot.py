@@ -41,6 +41,7 @@ class Person:
     """Somebody's standing: what she effectively is and may, right until ``until`` (a grant begins or ends) or the next change."""
 
     subject: Subject
+    kind: str  # ``person`` or ``service``
     username: str
     roles: frozenset[str]
     claimed: tuple[str, ...]  # those of the roles that a token of hers would name
@@ -59,11 +60,13 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class SessionStanding:
-    """Whose session it is, by which client, and whether it was ended."""
+    """Whose session it is, by which client, whether it was ended, when she proved who she is (seconds since 1970), and with what."""
 
     user_id: str
     client_id: str
     ended: bool
+    auth_time: int
+    amr: tuple[str, ...]
 
 
 class Snapshot:
@@ -149,6 +152,8 @@ class Snapshot:
             self.keyring.forget()
         elif touch.kind == "session":
             self._sessions.pop(touch.id or "", None)
+        elif touch.kind == "sessions":
+            self._sessions.clear()
         else:
             self._people.pop(touch.id or "", None)
             for session_id in [
@@ -200,7 +205,10 @@ def _bounded(memory: dict[str, T]) -> dict[str, T]:
 
 def _find_session(connection: Connection, session_id: str) -> SessionStanding | None:
     row = queries.find_session_standing(connection, session_id)
-    return SessionStanding(row.user_id, row.client_id, row.ended_at is not None) if row else None
+    if row is None:
+        return None
+    auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
+    return SessionStanding(row.user_id, row.client_id, row.ended_at is not None, auth_time, amr)
 
 
 def _find_person(connection: Connection, graph: RoleGraph, user_id: str) -> Person | None:
@@ -208,10 +216,11 @@ def _find_person(connection: Connection, graph: RoleGraph, user_id: str) -> Pers
     found = queries.find_subject(connection, user_id, at)
     if found is None:
         return None
-    subject, username = found
+    subject, kind, username = found
     effective = effective_roles(graph, subject, at)
     return Person(
         subject,
+        kind,
         username,
         frozenset(role.role for role in effective),
         claimed_roles(effective),

@@ -1,8 +1,8 @@
 """The catalogue of events: ``thing.happened``, a sentence, and whose standing it touches.
 
 ``touches`` tells a worker what to forget when it meets the event in the trail's tail: the compiled ``roles``, one ``user`` (the
-target) with all her sessions, one ``session`` (the target), the signing ``keys``, or nothing.  An event that touches something is
-announced to all workers when it commits.
+target) with all her sessions, one ``session`` (the target), all ``sessions``, the signing ``keys``, the ``denylist``, or nothing.
+An event that touches something is announced to all workers when it commits.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Touched = Literal["roles", "user", "session", "keys"]
+Touched = Literal["roles", "user", "session", "sessions", "keys", "denylist"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,25 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind("assignment.ended", "A user's role was taken away.", "user"),
         EventKind("audit.exported", "Somebody exported the trail."),
         EventKind("audit.read", "Somebody read the trail."),
+        EventKind("client.failed", "A service account's credentials were refused."),
+        EventKind("client.signed_in", "A service account took an access token: a session began."),
+        EventKind("client_secret.created", "A service account was given a secret."),
+        EventKind(
+            "client_secret.withdrawn",
+            "A service account's secret was withdrawn; the sessions begun with it ended.",
+            "user",
+        ),
+        EventKind("incident.closed", "Somebody closed an incident."),
+        EventKind("incident.opened", "Something happened that somebody should look at."),
         EventKind("inheritance.created", "A role began to inherit another.", "roles"),
         EventKind("inheritance.ended", "A role ceased to inherit another.", "roles"),
         EventKind("key.created", "A signing key was made.", "keys"),
+        EventKind(
+            "key.rotated",
+            "A new signing key took over; the one before verifies on until its tokens have expired.",
+            "keys",
+        ),
+        EventKind("key.withdrawn", "A signing key was withdrawn: all its tokens are dead.", "keys"),
         EventKind("password.changed", "A user changed her own password; her other sessions ended.", "user"),
         EventKind("password.reset", "Somebody reset a user's password; all her sessions ended.", "user"),
         EventKind(
@@ -51,13 +67,34 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind("role.deleted", "A role was deleted.", "roles"),
         EventKind("role.updated", "A role's description changed.", "roles"),
         EventKind("seed.loaded", "A seed document was loaded.", "roles"),
+        EventKind("service_account.created", "A service account was created."),
+        EventKind(
+            "service_account.deleted",
+            "A service account was deleted: sessions, secrets and assignments ended.",
+            "user",
+        ),
+        EventKind(
+            "service_account.disabled", "A service account was disabled: all its sessions ended.", "user"
+        ),
+        EventKind("service_account.enabled", "A disabled service account was enabled again.", "user"),
+        EventKind("service_account.updated", "A service account's description changed.", "user"),
         EventKind("session.ended", "A session ended.", "session"),
         EventKind("sessions.ended", "All of a user's sessions were ended.", "user"),
+        EventKind(
+            "sessions.revoked", "Sessions that fit a filter were ended, of whomever they were.", "sessions"
+        ),
         EventKind("signin.failed", "A sign-in failed."),
         EventKind("signin.locked", "Too many sign-ins failed: the account is locked for a time."),
         EventKind("signin.succeeded", "A user signed in: a session began."),
         EventKind("token.reused", "A spent refresh token came back: the session was ended.", "session"),
+        EventKind("token.revoked", "One access token was revoked before its time.", "denylist"),
         EventKind("token.rotated", "A refresh token was exchanged for its successor."),
+        EventKind(
+            "totp.confirmed", "A user confirmed a second factor: signing in asks for it from now on.", "user"
+        ),
+        EventKind("totp.enrolled", "A user began to set up a second factor."),
+        EventKind("totp.recovered", "A user signed in with a recovery code, which is spent."),
+        EventKind("totp.removed", "A second factor was removed.", "user"),
         EventKind("user.created", "A user was created."),
         EventKind("user.deleted", "A user was deleted: sessions and assignments ended.", "user"),
         EventKind("user.disabled", "A user was disabled: all sessions ended.", "user"),

@@ -27,27 +27,44 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "assignments": _table(
         track="user_id role_id valid_from valid_to reason", ignore="id assigned_by assigned_at"
     ),
+    "client_secrets": _table(
+        track="expires_at",
+        ignore="id service_account_id created_at created_by last_used_at withdrawn_at",
+        secret="secret_hash",
+    ),
     "followers": _table(ignore="name"),
     "idempotency_keys": _table(
         ignore="scope key fingerprint status location created_at expires_at", secret="body_sealed"
     ),
+    "incidents": _table(
+        track="type close_reason",
+        ignore="id subject user_id session_id opened_at occurrences rightful_ip rightful_user_agent rightful_at other_ip other_user_agent"
+        " other_at closed_at closed_by",
+    ),
     "password_setups": _table(track="expires_at", ignore="user_id created_at spent_at", secret="token_hash"),
     "permissions": _table(track="name description", ignore="id system valid_from valid_to"),
+    "recovery_codes": _table(ignore="user_id created_at spent_at", secret="code_hash"),
     "refresh_tokens": _table(
         track="generation", ignore="jti session_id issued_at expires_at spent_at replaced_by ip"
     ),
+    "revocations": _table(ignore="seq kind value minimum revoked_at expires_at"),
     "role_inheritance": _table(track="senior_id junior_id", ignore="id valid_from valid_to"),
     "role_permissions": _table(track="role_id permission_id", ignore="id valid_from valid_to"),
     "roles": _table(
-        track="name description grants", ignore="id system version valid_from updated_at valid_to"
+        track="name description grants requires_mfa",
+        ignore="id system version valid_from updated_at valid_to",
     ),
+    "service_accounts": _table(track="description", ignore="id created_by"),
     "sessions": _table(
-        track="client_id user_agent end_reason",
-        ignore="id user_id created_at last_seen_at idle_expires_at absolute_expires_at generation ip ended_at ended_by",
+        track="client_id user_agent end_reason amr",
+        ignore="id client_secret_id user_id created_at last_seen_at idle_expires_at absolute_expires_at generation ip ended_at ended_by",
     ),
     "signin_attempts": _table(track="failures blocked_until", ignore="last_failed_at", secret="name_digest"),
     "signing_keys": _table(
-        track="kid algorithm", ignore="created_at retired_at public_jwk", secret="private_sealed"
+        track="kid algorithm", ignore="created_at retired_at withdrawn_at public_jwk", secret="private_sealed"
+    ),
+    "totp_factors": _table(
+        track="confirmed_at", ignore="user_id created_at last_step", secret="secret_sealed"
     ),
     "trail_events": _table(
         ignore="seq at actor_type actor_id actor_name session_id action target_type target_id target_name outcome reason before after"
@@ -55,14 +72,26 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "users": _table(
         track="username email display_name status password_temporary",
-        ignore="id username_canonical email_canonical password_changed_at version authorization_version created_at updated_at"
+        ignore="id kind username_canonical email_canonical password_changed_at version authorization_version created_at updated_at"
         " last_login_at deleted_at",
         secret="password_hash",
     ),
 }
 SECRET_NAMES = frozenset(
     {column for columns in COLUMNS.values() for column, kind in columns.items() if kind == "secret"}
-    | {"password", "new_password", "current_password", "token", "access_token", "refresh_token", "secret"}
+    | {
+        "password",
+        "new_password",
+        "current_password",
+        "token",
+        "access_token",
+        "refresh_token",
+        "secret",
+        "client_secret",
+        "otp",
+        "recovery_codes",
+        "csrf_token",
+    }
 )
 
 

@@ -30,9 +30,10 @@ class TrailUnavailable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it and from where: a ``user`` by id and name at the time, the ``operator`` at a shell, the ``system``, or ``anonymous``."""
+    """Who did it and from where: a ``user`` or ``service`` account by id and name at the time, the ``operator`` at a shell, the
+    ``system``, or ``anonymous``."""
 
-    type: Literal["user", "operator", "system", "anonymous"]
+    type: Literal["user", "service", "operator", "system", "anonymous"]
     id: str | None = None
     name: str | None = None
     session_id: str | None = None

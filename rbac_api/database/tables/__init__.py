@@ -1,35 +1,47 @@
 """One file per table.  Importing this package fills ``metadata``, which migrations and the drift test compare with the database."""
 
 from rbac_api.database.tables.assignments import assignments
+from rbac_api.database.tables.client_secrets import client_secrets
 from rbac_api.database.tables.followers import followers
 from rbac_api.database.tables.idempotency_keys import idempotency_keys
+from rbac_api.database.tables.incidents import incidents
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.tables.password_setups import password_setups
 from rbac_api.database.tables.permissions import permissions
+from rbac_api.database.tables.recovery_codes import recovery_codes
 from rbac_api.database.tables.refresh_tokens import refresh_tokens
+from rbac_api.database.tables.revocations import revocations
 from rbac_api.database.tables.role_inheritance import role_inheritance
 from rbac_api.database.tables.role_permissions import role_permissions
 from rbac_api.database.tables.roles import roles
+from rbac_api.database.tables.service_accounts import service_accounts
 from rbac_api.database.tables.sessions import sessions
 from rbac_api.database.tables.signin_attempts import signin_attempts
 from rbac_api.database.tables.signing_keys import signing_keys
+from rbac_api.database.tables.totp_factors import totp_factors
 from rbac_api.database.tables.trail_events import trail_events
 from rbac_api.database.tables.users import users
 
 __all__ = [
     "assignments",
+    "client_secrets",
     "followers",
     "idempotency_keys",
+    "incidents",
     "metadata",
     "password_setups",
     "permissions",
+    "recovery_codes",
     "refresh_tokens",
+    "revocations",
     "role_inheritance",
     "role_permissions",
     "roles",
+    "service_accounts",
     "sessions",
     "signin_attempts",
     "signing_keys",
+    "totp_factors",
     "trail_events",
     "users",
 ]

@@ -1,6 +1,6 @@
 """Roles.  Deleting one ends it; a later role of the same name is another role, which nobody holds."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text, false
 
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.types import ID, UtcDateTime
@@ -14,6 +14,9 @@ roles = Table(
     Column("system", Boolean, nullable=False, default=False),
     # listed: what role_permissions says; all: every permission, also those added later; reads: every `:read` of this service
     Column("grants", String(8), nullable=False, default="listed"),
+    Column(
+        "requires_mfa", Boolean, nullable=False, server_default=false()
+    ),  # counts only in sessions with a second factor
     Column("version", Integer, nullable=False, default=1),
     Column("valid_from", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),

@@ -18,6 +18,10 @@ sessions = Table(
     Column(
         "generation", Integer, nullable=False, default=0
     ),  # of its live refresh token; orders rotations, never time
+    Column(
+        "amr", String(64), nullable=False, server_default="pwd"
+    ),  # methods of sign-in (RFC 8176), a space between
+    Column("client_secret_id", ID),  # which secret a service account signed in with
     Column("ip", String(64)),
     Column("user_agent", String(256)),
     Column("ended_at", UtcDateTime),

@@ -13,5 +13,6 @@ signing_keys = Table(
     Column("public_jwk", Text, nullable=False),
     Column("private_sealed", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("retired_at", UtcDateTime),
+    Column("retired_at", UtcDateTime),  # signs no more; verifies until its last token has expired
+    Column("withdrawn_at", UtcDateTime),  # verifies no more
 )

@@ -14,6 +14,7 @@ users = Table(
     Column("email", String(320)),
     Column("email_canonical", String(1024)),
     Column("display_name", String(256)),
+    Column("kind", String(16), nullable=False, server_default="person"),  # or `service`: a service account
     Column("status", String(16), nullable=False),
     Column("password_hash", String(128)),
     Column("password_temporary", Boolean, nullable=False, default=False),  # chosen by somebody else
