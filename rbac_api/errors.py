@@ -98,11 +98,12 @@ class TooManyAttempts(ServiceError):
     code = "rate.exceeded"
     title = "Too many attempts"
     default_detail = "Too many attempts. Wait for the time in Retry-After, then try again."
+    example = {"violated-policies": ["signin"]}  # noqa: RUF012
 
     def __init__(
-        self, detail: str | None = None, *, retry_after: int = 1, internal: str | None = None
+        self, detail: str | None = None, *, retry_after: int = 1, internal: str | None = None, **members: Any
     ) -> None:
-        super().__init__(detail, internal=internal)
+        super().__init__(detail, internal=internal, **members)
         self.retry_after = retry_after
 
 

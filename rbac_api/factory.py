@@ -6,11 +6,16 @@ from flask import Flask
 
 from rbac_api.capabilities.assignments.routes import blueprint as assignments
 from rbac_api.capabilities.audit.routes import blueprint as audit
+from rbac_api.capabilities.incidents.routes import blueprint as incidents
+from rbac_api.capabilities.keys.routes import blueprint as keys
 from rbac_api.capabilities.me.routes import blueprint as me
+from rbac_api.capabilities.oauth.routes import blueprint as oauth
 from rbac_api.capabilities.operation.routes import blueprint as operation
 from rbac_api.capabilities.passwords.service import Hasher
 from rbac_api.capabilities.permissions.routes import blueprint as permissions
+from rbac_api.capabilities.revocations.routes import blueprint as revocations
 from rbac_api.capabilities.roles.routes import blueprint as roles
+from rbac_api.capabilities.service_accounts.routes import blueprint as service_accounts
 from rbac_api.capabilities.sessions.routes import blueprint as sessions
 from rbac_api.capabilities.signin.routes import blueprint as signin
 from rbac_api.capabilities.users.routes import blueprint as users
@@ -31,7 +36,22 @@ from rbac_api.web.logs import configure_logs
 from rbac_api.web.problems import register_problems
 from rbac_api.web.surface import register_surface
 
-BLUEPRINTS = (signin, me, users, roles, permissions, assignments, sessions, audit, operation)
+BLUEPRINTS = (
+    signin,
+    oauth,
+    me,
+    users,
+    roles,
+    permissions,
+    assignments,
+    service_accounts,
+    sessions,
+    incidents,
+    audit,
+    keys,
+    operation,
+    revocations,
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -90,11 +90,12 @@ class Settings:
     clock_leeway_seconds: int = setting(
         "RBAC_CLOCK_LEEWAY_SECONDS", "difference between two nodes' clocks that is forgiven", 5, bounds=(0, 60))
     max_sessions: int = setting(
-        "RBAC_MAX_SESSIONS", "active sessions per user; beginning one more ends the oldest", 100, bounds=(1, 10_000))
+        "RBAC_MAX_SESSIONS", "active sessions per user or service account; beginning one more ends the oldest", 100, bounds=(1, 10_000))
     recent_signin_seconds: int = setting(
         "RBAC_RECENT_SIGNIN_SECONDS", "how recent a sign-in sensitive writes ask for (RFC 9470)", 3600, bounds=(1, 86400))
     key_rotation: int = setting(
-        "RBAC_KEY_ROTATION", "seconds after which a new signing key takes over by itself; 0 leaves it to you", 0, bounds=(0, 10 * 365 * 86400))
+        "RBAC_KEY_ROTATION", "seconds after which a new signing key takes over by itself; 0 leaves it to you", 0,
+        bounds=(0, 10 * 365 * 86400))
     revocation_seconds: int = setting(
         "RBAC_REVOCATION_SECONDS", "how long the revocation feed may be cached; part of verifiers' delay", 5, bounds=(1, 300))
     client_secret_seconds: int = setting(

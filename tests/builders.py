@@ -33,6 +33,7 @@ def settings_for(url: str, **changes: Any) -> Settings:
         "secret_key": SECRET,
         "password_cost": 4,
         "signin_limit": "100000 per minute",
+        "token_limit": "100000 per minute",
         "admin_username": "operator-made",
         "admin_password": PASSWORD,
         "seed_example": False,
@@ -114,6 +115,8 @@ class Stage:
             self._reset_postgresql()
         self.guard.snapshot.forget()
         self.guard.bearer._remembered.clear()
+        self.guard.alarms.forget()
+        self.guard.clients.forget()
 
     def caller(self) -> Caller:
         """Somebody without credentials."""
@@ -245,7 +248,8 @@ def _marked(sql: str, engine: str) -> str:
 
 TABLES = (
     "users", "permissions", "roles", "role_permissions", "role_inheritance", "assignments", "sessions", "refresh_tokens", "trail_events",
-    "signing_keys", "idempotency_keys", "password_setups", "signin_attempts",
+    "signing_keys", "idempotency_keys", "password_setups", "signin_attempts", "service_accounts", "client_secrets", "totp_factors",
+    "recovery_codes", "incidents", "revocations",
 )  # fmt: skip
 KEEP = "CREATE SCHEMA template;" + "".join(f"CREATE TABLE template.{t} AS TABLE public.{t};" for t in TABLES)
 # A superuser may look away from triggers and references for a moment; the application's own role could not.

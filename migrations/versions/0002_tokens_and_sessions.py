@@ -14,6 +14,7 @@ depends_on = None
 TIME = sa.DateTime(timezone=True)
 ID = sa.Uuid(as_uuid=False)
 OPEN = sa.text("closed_at IS NULL")
+_OWN, _LIVE = "ix_sessions_user_id", "ix_sessions_user_id_absolute_expires_at"
 
 
 def upgrade() -> None:
@@ -22,6 +23,8 @@ def upgrade() -> None:
     op.add_column("sessions", sa.Column("client_secret_id", ID, nullable=True))
     op.add_column("signing_keys", sa.Column("withdrawn_at", TIME, nullable=True))
     op.add_column("roles", sa.Column("requires_mfa", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.create_index(_LIVE, "sessions", ["user_id", "absolute_expires_at"])
+    op.drop_index(_OWN, "sessions")
     _retire_older_keys()
     _create_machines()
     _create_factors()
@@ -164,6 +167,8 @@ def downgrade() -> None:
         "service_accounts",
     ):
         op.drop_table(table)
+    op.create_index(_OWN, "sessions", ["user_id"])
+    op.drop_index(_LIVE, "sessions")
     for table, columns in (
         ("roles", ("requires_mfa",)),
         ("signing_keys", ("withdrawn_at",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -10,9 +11,11 @@ from flask.cli import with_appcontext
 
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
+from rbac_api.capabilities.second_factor.errors import TotpNotFound
 from rbac_api.capabilities.signin.service import forget_failures
 from rbac_api.capabilities.users.service import (
     change_status,
+    drop_second_factor,
     find_person,
     require_good_name,
     reset_password,
@@ -59,8 +62,8 @@ def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
 def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
     """Make USERNAME an administrator who can sign in, whatever happened to her.
 
-    Enables her if she is disabled, gives her the role admin, lifts a lock after failed sign-ins, ends her sessions, and shows once a
-    one-time password (or a setup token, if somebody else can sign in as administrator meanwhile).
+    Enables her if she is disabled, gives her the role admin, lifts a lock after failed sign-ins, removes her second factor, ends her
+    sessions, and shows once a one-time password (or a setup token, if somebody else can sign in as administrator meanwhile).
     """
     password = secrets.token_urlsafe(18)
     hashed = None if setup_token else hasher().hash(password)
@@ -69,6 +72,8 @@ def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
         change_status(clearance, user.id, "active")
         assign_role(clearance, user.id, ADMIN, "recovered by the operator")
         forget_failures(clearance, user.username)
+        with suppress(TotpNotFound):
+            drop_second_factor(clearance, user.id)
         answer = {"username": user.username, **_way_in(clearance, user, password, hashed)}
     _report(answer, as_json=as_json)
 

@@ -9,7 +9,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from rbac_api.capabilities.keys.service import list_keys
+from rbac_api.capabilities.keys.service import list_keys, rotate_keys, withdraw_key
 from rbac_api.capabilities.policy.service import Loaded, load_document, read_file
 from rbac_api.cli.group import operating, parts
 from rbac_api.cli.output import json_option, print_items, print_json, progress
@@ -17,7 +17,7 @@ from rbac_api.cli.prepare import prepare
 from rbac_api.decision.document import Document
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "openapi" / "openapi.json"
-_KEY_COLUMNS = ("kid", "algorithm", "signs", "kept_in", "created_at")
+_KEY_COLUMNS = ("kid", "algorithm", "state", "kept_in", "created_at", "verifies_until")
 
 
 @click.command("init")
@@ -67,9 +67,28 @@ def keys() -> None:
 @json_option
 @with_appcontext
 def list_(as_json: bool) -> None:
-    """Every key that verifies, and which one signs; never a private part."""
+    """Every key: which one signs, which verify and until when; never a private part."""
     with operating() as clearance:
         print_items(list_keys(clearance), _KEY_COLUMNS, as_json=as_json)
+
+
+@keys.command("rotate")
+@with_appcontext
+def rotate() -> None:
+    """Let a new key sign; the one before verifies until its last token has expired."""
+    with operating(writes=True) as clearance:
+        kid = rotate_keys(clearance)
+    click.echo(f"Signs now: {kid}")
+
+
+@keys.command("withdraw", context_settings={"ignore_unknown_options": True})  # a name may begin with a hyphen
+@click.argument("kid")
+@with_appcontext
+def withdraw(kid: str) -> None:
+    """Let KID verify no more: every token it signed is dead at once."""
+    with operating(writes=True) as clearance:
+        withdraw_key(clearance, kid)
+    click.echo(f"Withdrawn: {kid}")
 
 
 @click.command("openapi")

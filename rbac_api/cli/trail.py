@@ -13,18 +13,12 @@ from typing import Any, BinaryIO, get_args
 import click
 from flask.cli import with_appcontext
 
-from rbac_api.capabilities.audit.service import (
-    CHUNK,
-    Form,
-    count_events,
-    export_events,
-    trail_length,
-    verify_trail,
-)
+from rbac_api.capabilities.audit.service import count_events, export_events, trail_length, verify_trail
 from rbac_api.cli.group import operating, ready_parts
 from rbac_api.cli.output import json_option, print_json, progress
 from rbac_api.trail.chain import Verdict
 from rbac_api.trail.events import CATALOGUE
+from rbac_api.web.exports import CHUNK, Form
 
 
 class Noted(click.ParamType[tuple[int, str]]):

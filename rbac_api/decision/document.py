@@ -1,7 +1,7 @@
 """The one document format for permissions, roles, people and assignments: seeds today, export and import later.
 
     permissions: [{name, description}]
-    roles:       [{name, description?, grants?: all | reads, permissions?: [], inherits?: []}]
+    roles:       [{name, description?, grants?: all | reads, requires_mfa?: bool, permissions?: [], inherits?: []}]
     users:       [{username, display_name?, email?}]
     assignments: [{user, role, reason?}]
 
@@ -31,7 +31,7 @@ _LONGEST = {  # characters; what the tables hold and the API takes
 }  # fmt: skip
 _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # section: (required, optional)
     "permissions": (("name", "description"), ()),
-    "roles": (("name",), ("description", "grants", "permissions", "inherits")),
+    "roles": (("name",), ("description", "grants", "requires_mfa", "permissions", "inherits")),
     "users": (("username",), ("display_name", "email")),
     "assignments": (("user", "role"), ("reason",)),
 }
@@ -116,10 +116,12 @@ def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[str
 
 def _entry_faults(section: str, entry: Mapping[str, Any]) -> Iterator[str]:
     lists = {key: value for key, value in entry.items() if key in ("permissions", "inherits")}
-    texts = {key: value for key, value in entry.items() if key not in lists}
+    texts = {key: value for key, value in entry.items() if key not in lists and key != "requires_mfa"}
     for key, value in lists.items():
         if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
             yield f"{key} must be a list of names"
+    if not isinstance(entry.get("requires_mfa", False), bool):
+        yield "requires_mfa must be true or false"
     yield from (fault for key, value in texts.items() if (fault := _text_fault(key, value)))
     fault = _FORMS[section]({key: str(value) for key, value in texts.items()})
     if fault:

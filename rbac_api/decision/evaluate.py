@@ -13,7 +13,9 @@ from rbac_api.decision.model import Assignment, Decision, Reason, Subject
 
 ESCALATE = "rbac:escalate"
 ADMIN = "admin"
-LONGEST_CLAIM = 4096  # characters of JSON: a whole token stays well below the 8 KiB that servers and proxies take for a header
+LONGEST_CLAIM = (
+    2048  # characters of JSON: a whole token stays below the 4096 bytes that browsers take for a cookie
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,9 @@ def roles_in_force(subject: Subject, at: datetime) -> frozenset[str]:
 def effective_roles(graph: RoleGraph, subject: Subject, at: datetime) -> tuple[EffectiveRole, ...]:
     """Assigned and inherited roles, sorted by name (INCITS 359 section 6.2.1.3, AuthorizedRoles)."""
     via: dict[str, list[str]] = {}
+    counting = graph.seen_with(subject.second_factor)
     for assigned in sorted(roles_in_force(subject, at)):
-        for role in graph.closures.get(assigned, frozenset()):
+        for role in counting.closures.get(assigned, frozenset()):
             via.setdefault(role, []).append(assigned)
     return tuple(EffectiveRole(role, tuple(via[role])) for role in sorted(via))
 
@@ -56,7 +59,7 @@ def _fitting(roles: Sequence[EffectiveRole]) -> int:
 
 def effective_permissions(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:
     """Everything the subject may do at that moment (INCITS 359 section 6.1.4, UserPermissions)."""
-    return graph.held_by(roles_in_force(subject, at))
+    return graph.seen_with(subject.second_factor).held_by(roles_in_force(subject, at))
 
 
 def next_change(subject: Subject, at: datetime) -> datetime | None:
@@ -76,8 +79,8 @@ def decide(graph: RoleGraph, subject: Subject, permission: str | None, at: datet
         return Decision(False, (Reason("disabled", f"the account is {subject.status}"),))
     if permission is None:
         return Decision(True, (Reason("signed-in", "any user in good standing may do this"),))
-    assigned = sorted(roles_in_force(subject, at))
-    granting = tuple(role for role in assigned if permission in graph.effective.get(role, ()))
+    assigned, counting = sorted(roles_in_force(subject, at)), graph.seen_with(subject.second_factor)
+    granting = tuple(role for role in assigned if permission in counting.effective.get(role, ()))
     if granting:
         return Decision(
             True, tuple(Reason("granted", f"{role} holds {permission}") for role in granting), granting
@@ -88,12 +91,20 @@ def decide(graph: RoleGraph, subject: Subject, permission: str | None, at: datet
 def _refusals(graph: RoleGraph, subject: Subject, permission: str, at: datetime) -> Iterable[Reason]:
     for assignment in subject.assignments:
         if permission in graph.effective.get(assignment.role, ()):
+            if assignment.in_force(at):
+                yield needs_second_factor(assignment.role)
+                continue
             early = assignment.starts > at
             yield Reason(
                 "not-started" if early else "expired",
                 f"{assignment.role} {'does not count yet' if early else 'counts no more'}",
             )
     yield Reason("nothing-grants", f"no role that you hold grants {permission}")
+
+
+def needs_second_factor(role: str) -> Reason:
+    """Why a role that somebody has does not count in this session."""
+    return Reason("mfa", f"{role} counts only after signing in with a second factor")
 
 
 def missing(held: frozenset[str], handed_out: Iterable[str]) -> tuple[str, ...]:

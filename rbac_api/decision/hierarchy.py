@@ -17,6 +17,7 @@ class RoleGraph:
     """Everything about roles that a decision needs, computed once per change of the roles.
 
     ``closures`` maps a role to itself and all its juniors; ``effective`` to the permissions of that closure.
+    ``without_second_factor`` is the same without the roles that require one, and without what is inherited through them.
     """
 
     roles: Mapping[str, Role]
@@ -25,6 +26,7 @@ class RoleGraph:
     closures: Mapping[str, frozenset[str]] = field(repr=False)
     effective: Mapping[str, frozenset[str]] = field(repr=False)
     cycles: tuple[tuple[str, ...], ...] = ()
+    without_second_factor: RoleGraph | None = field(default=None, repr=False)  # None: no role requires one
 
     @classmethod
     def compile(
@@ -37,10 +39,12 @@ class RoleGraph:
 
         At any depth and in the time it takes to write the closures down: linear in the pairs for wide hierarchies, quadratic for a chain.
         """
-        by_name = {role.name: role for role in roles}
+        by_name, pairs = {role.name: role for role in roles}, list(inheritance)
         catalogue = {permission.name: permission for permission in permissions}
+        lesser = [role for role in by_name.values() if not role.requires_mfa]
+        reduced = cls.compile(lesser, catalogue.values(), pairs) if len(lesser) < len(by_name) else None
         edges: dict[str, set[str]] = {name: set() for name in by_name}
-        for senior, junior in inheritance:
+        for senior, junior in pairs:
             if senior in edges and junior in edges:
                 edges[senior].add(junior)
         juniors = {name: frozenset(below) for name, below in edges.items()}
@@ -49,7 +53,11 @@ class RoleGraph:
         direct = {name: direct_permissions(role, catalogue) for name, role in by_name.items()}
         effective = _effective(components, juniors, direct)
         loops = tuple(tuple(sorted(c)) for c in components if len(c) > 1 or c[0] in juniors[c[0]])
-        return cls(by_name, catalogue, juniors, closures, effective, loops)
+        return cls(by_name, catalogue, juniors, closures, effective, loops, reduced)
+
+    def seen_with(self, second_factor: bool) -> RoleGraph:
+        """The roles as they count for somebody who proved a second factor, or did not."""
+        return self if second_factor else self.without_second_factor or self
 
     def held_by(self, roles: Iterable[str]) -> frozenset[str]:
         """Every permission that somebody with these roles holds."""

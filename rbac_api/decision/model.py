@@ -20,11 +20,15 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role and what it holds directly: the ``listed`` permissions, ``all`` there are, or all ``reads`` of this service."""
+    """A role and what it holds directly: the ``listed`` permissions, ``all`` there are, or all ``reads`` of this service.
+
+    One that ``requires_mfa`` counts, with all it inherits, only for a subject who proved a second factor.
+    """
 
     name: str
     permissions: frozenset[str] = frozenset()
     grants: Grants = "listed"
+    requires_mfa: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,13 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Somebody about whom a decision is made."""
+    """Somebody about whom a decision is made; ``second_factor`` if she proved one in the session she asks in."""
 
     id: str
     status: Status
     assignments: tuple[Assignment, ...] = ()
     must_change_password: bool = False
+    second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from rbac_api import clock
 from rbac_api.errors import ServiceError
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.keyring import Keyring
+from rbac_api.guard.presented import presented
 from rbac_api.settings import Settings
 from rbac_api.web.arguments import strict_json
 from rbac_api.web.fields import UUID
@@ -46,6 +47,10 @@ _KINDS: dict[str, frozenset[str]] = {
     "access": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "roles", "av")),
     "refresh": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "gen")),
 }
+_SECOND_FACTOR = [
+    "pwd",
+    "otp",
+]  # ``amr`` (RFC 8176), an access token's claim where a second factor was proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Issue:
     issued: int
     expires: int
     auth_time: int
+    amr: tuple[str, ...] = ()
 
 
 class TokenManager(JWTManager):
@@ -89,8 +95,9 @@ class TokenManager(JWTManager):
     ) -> str:
         named = {"sub": self._user_identity_callback(identity), "type": token_type}
         merged = {**self._user_claims_callback(identity), **(claims or {}), **named}
-        payload = {name: value for name, value in merged.items() if name in _KINDS[token_type]}
-        if len(payload) != len(_KINDS[token_type]):
+        optional = {"amr"} if "amr" in merged else set()
+        payload = {name: value for name, value in merged.items() if name in _KINDS[token_type] | optional}
+        if len(payload) != len(_KINDS[token_type] | optional) or not _amr_fits(payload):
             raise ValueError("the claims of a token are fixed: only Bearer issues one")
         key: Any = self._encode_key_callback(identity)
         header = {**dict(self._jwt_additional_header_callback(identity)), **(headers or {}), "kid": key.kid}
@@ -107,7 +114,7 @@ class Bearer:
     """Issues tokens and reads those presented."""
 
     def __init__(
-        self, app: Flask, settings: Settings, keyring: Keyring, is_revoked: Callable[[str], bool]
+        self, app: Flask, settings: Settings, keyring: Keyring, is_revoked: Callable[[str, str], bool]
     ) -> None:
         self._settings = settings
         self._keyring = keyring
@@ -120,6 +127,7 @@ class Bearer:
     def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str:
         """An access token: header ``at+jwt``, role *names* and the authorization version, nothing personal."""
         claims = {**self._claims(issue, self._settings.audience), "roles": list(roles), "av": version}
+        claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
         headers = {"typ": _TYP["access"]}
         return str(create_access_token(issue.subject, additional_claims=claims, additional_headers=headers))
 
@@ -129,9 +137,9 @@ class Bearer:
         headers = {"typ": _TYP["refresh"]}
         return str(create_refresh_token(issue.subject, additional_claims=claims, additional_headers=headers))
 
-    def presented(self, request: Request) -> Token:
-        """The access token of a request's Authorization header, verified and not expired."""
-        text = credentials(request)
+    def presented(self, request: Request) -> tuple[Token, bool]:
+        """The access token that a request presents, verified and not expired, and whether a cookie brought it."""
+        text, by_cookie = presented(request)
         digest = hashlib.sha256(text.encode("latin-1", "replace")).digest()
         token = self._remembered.get(digest)
         if token is None:
@@ -141,7 +149,7 @@ class Bearer:
             raise TokenInvalid()  # its key was withdrawn since
         if clock.epoch_seconds() >= token.expires:
             raise TokenExpired()
-        return token
+        return token, by_cookie
 
     def read(self, text: str, kind: str) -> Token:
         """Verify a token of a kind (``access`` or ``refresh``); every defect is ``TokenInvalid``, lateness ``TokenExpired``."""
@@ -188,17 +196,6 @@ class Bearer:
         }
 
 
-def credentials(request: Request) -> str:
-    """The bearer token of the Authorization header.  Absent, or another scheme: missing.  Anything more than one token: invalid."""
-    header: str | None = request.environ.get("HTTP_AUTHORIZATION")
-    if not header:
-        raise TokenMissing()
-    scheme, _, rest = header.partition(" ")
-    if scheme.lower() != "bearer":
-        raise TokenInvalid() if "," in header else TokenMissing()
-    return rest.strip(" ")
-
-
 def unpack(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and payload of a compact JWS (RFC 7515 section 7.1), strictly: shape, base64url, JSON, members and their types.
 
@@ -234,15 +231,21 @@ def _header_fits(header: dict[str, Any], kind: str) -> bool:
     return spelled and header.keys() == {"alg", "kid", "typ"}
 
 
+def _amr_fits(payload: dict[str, Any]) -> bool:
+    """An access token may say that a second factor was proved; nothing else is said of how somebody signed in."""
+    return "amr" not in payload or (payload["type"], payload["amr"]) == ("access", _SECOND_FACTOR)
+
+
 def _payload_fits(payload: dict[str, Any]) -> bool:
     kind = payload.get("type")
-    if not isinstance(kind, str) or payload.keys() != _KINDS.get(kind):
+    if not isinstance(kind, str) or frozenset(payload) - {"amr"} != _KINDS.get(kind):
         return False
     texts = all(isinstance(payload[name], str) and payload[name] for name in (*_IDS, *_TEXTS))
     roles = payload.get("roles", [])
     counts = [payload[name] for name in (*_NUMBERS, "av", "gen") if name in payload]
     return (
         texts
+        and _amr_fits(payload)
         and all(_ID.fullmatch(payload[name]) for name in _IDS)
         and all(type(count) is int and 0 <= count < 1 << 40 for count in counts)
         and isinstance(roles, list)
@@ -267,7 +270,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     )
 
 
-def _set_loaders(manager: JWTManager, keyring: Keyring, is_revoked: Callable[[str], bool]) -> None:
+def _set_loaders(manager: JWTManager, keyring: Keyring, is_revoked: Callable[[str, str], bool]) -> None:
     def decode_key(header: dict[str, Any], _payload: dict[str, Any]) -> Any:
         key = keyring.find(header.get("kid"), header.get("alg"))
         if key is None:
@@ -279,11 +282,11 @@ def _set_loaders(manager: JWTManager, keyring: Keyring, is_revoked: Callable[[st
 
     manager.encode_key_loader(lambda _identity: keyring.active())
     manager.decode_key_loader(decode_key)
-    manager.additional_claims_loader(
-        lambda _identity: {}
-    )  # a fresh one each time: the library writes into it
+    manager.additional_claims_loader(lambda _identity: {})  # a fresh one each time: it is written into
     manager.additional_headers_loader(lambda _identity: {})
-    manager.token_in_blocklist_loader(lambda _header, payload: is_revoked(str(payload.get("sid"))))
+    manager.token_in_blocklist_loader(
+        lambda _header, payload: is_revoked(str(payload.get("sid")), str(payload.get("jti")))
+    )
     manager.token_verification_loader(lambda _header, payload: payload["type"] == "access")
     manager.unauthorized_loader(answer(TokenMissing))
     manager.expired_token_loader(answer(TokenExpired))

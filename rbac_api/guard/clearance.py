@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,14 @@ from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Reason
 from rbac_api.guard import queries
-from rbac_api.guard.errors import EscalationDenied, LastAdministrator, TargetStronger, TokenRevoked
-from rbac_api.guard.snapshot import Person, Snapshot
+from rbac_api.guard.errors import (
+    EscalationDenied,
+    LastAdministrator,
+    SigninTooOld,
+    TargetStronger,
+    TokenRevoked,
+)
+from rbac_api.guard.snapshot import Person, SessionStanding, Snapshot
 from rbac_api.settings import Settings
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
@@ -36,6 +42,7 @@ class Clearance:
     work: UnitOfWork
     snapshot: Snapshot
     settings: Settings
+    session: SessionStanding | None = None  # that of the request; None for those without one
 
     @property
     def connection(self) -> Connection:
@@ -54,6 +61,11 @@ class Clearance:
             return frozenset({ESCALATE})
         return self._person(self.actor.id or "").permissions
 
+    @property
+    def second_factor(self) -> bool:
+        """Whether a second factor was proved when this session began."""
+        return self.session is not None and self.session.second_factor
+
     def graph(self) -> RoleGraph:
         """The roles in force, with the changes that this unit has recorded."""
         connection, notes = self.connection, self.work.notes
@@ -67,6 +79,11 @@ class Clearance:
     def changed_graph(self) -> RoleGraph:
         """The roles as the rows have them at this moment of the unit."""
         return queries.find_role_graph(self.connection)
+
+    def require_recent_signin(self) -> None:
+        """What only somebody who signed in lately may do, where that depends on more than the route: 401 otherwise (RFC 9470)."""
+        if self.session is not None:
+            require_recent(self.session, self.settings)
 
     def require_held(self, handed_out: Iterable[str]) -> None:
         """Nobody hands out what she does not hold, unless she holds ``rbac:escalate`` (RBAC escalation guard): 403 otherwise."""
@@ -88,6 +105,16 @@ class Clearance:
         """The same, for a user by id: what she would hold if she were active."""
         self.require_outranks(self._reach(user_id), username)
 
+    def require_outranks_users(self, usernames: Mapping[str, str]) -> None:
+        """The same, for many users by id: all of them, or 403 for the first who holds more.  Read in few statements."""
+        if self.unbounded or not usernames:
+            return
+        roles = queries.list_roles_of(self.connection, list(usernames), clock.now())
+        graph = self.graph()
+        reaches = {held: graph.held_by(held) for held in set(roles.values())}
+        for user_id, held in roles.items():
+            self.require_outranks(reaches[held], usernames[user_id])
+
     def require_administrator_remains(self) -> None:
         """After this unit's changes somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""
         able = queries.list_administrators(self.connection, self.changed_graph().seniors(ADMIN), clock.now())
@@ -102,7 +129,8 @@ class Clearance:
         return record(self.connection, self.actor, action, target, **facts)
 
     def _person(self, user_id: str) -> Person:
-        person = self.snapshot.person(user_id, self.connection if self.work.writes else None)
+        connection = self.connection if self.work.writes else None
+        person = self.snapshot.person(user_id, connection, second_factor=self.second_factor)
         if person is None:
             raise TokenRevoked()
         return person
@@ -112,6 +140,12 @@ class Clearance:
         found = queries.find_subject(self.connection, user_id, now)
         roles = {assignment.role for assignment in found[0].assignments} if found else set()
         return self.graph().held_by(roles)
+
+
+def require_recent(session: SessionStanding, settings: Settings) -> None:
+    """401 unless the session began lately; refreshing does not make it younger (RFC 9470 section 3)."""
+    if clock.epoch_seconds() - session.auth_time > settings.recent_signin_seconds:
+        raise SigninTooOld(max_age=settings.recent_signin_seconds)
 
 
 def operator_clearance(

@@ -36,6 +36,24 @@ class TokenRevoked(Unauthenticated):
     challenge = "invalid_token"
 
 
+class SigninTooOld(Unauthenticated):
+    """Step-up (RFC 9470): the token is good, but its session began too long ago for something sensitive."""
+
+    code = "signin.too_old"
+    title = "A more recent sign-in is needed"
+    default_detail = "Your sign-in is too long ago for this. Sign in again with POST /v1/auth/login and repeat; refreshing does not help."
+    challenge = "insufficient_user_authentication"
+    example = {"max_age": 3600}  # noqa: RUF012
+
+
+class CsrfFailed(Forbidden):
+    """A cookie alone proves nothing about who wrote the request: any page can make a browser send it."""
+
+    code = "csrf.failed"
+    title = "The X-CSRF-TOKEN header is missing or wrong"
+    default_detail = "This request was signed in by a cookie, so it needs the X-CSRF-TOKEN that signing in gave; GET /v1/me gives it again."
+
+
 class AccessDenied(Forbidden):
     code = "access.denied"
     title = "Permission missing"

@@ -5,25 +5,30 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
+import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
+from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.errors import Unavailable
-from rbac_api.guard.queries import list_signing_keys
+from rbac_api.guard.queries import find_signing_key, list_signing_keys
 from rbac_api.sealing import SealBroken, derived_key, unseal
 from rbac_api.settings import Settings
 from rbac_api.value_checks import pem_problem
 
 PURPOSE = "signing-key"
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 _ALGORITHMS: dict[str, Any] = {"EdDSA": OKPAlgorithm, "ES256": ECAlgorithm, "RS256": RSAAlgorithm}
 _THUMBPRINT_MEMBERS = {
     "OKP": ("crv", "kty", "x"),
@@ -46,17 +51,27 @@ KEY_PROBLEMS: tuple[type[Unavailable], ...] = (NoSigningKey, SealBroken)
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One key: its ``kid`` (RFC 7638 thumbprint), its one algorithm, the objects PyJWT signs and verifies with, and its public JWK."""
+    """One key: its ``kid`` (RFC 7638 thumbprint), its one algorithm, the objects PyJWT signs and verifies with, and its public JWK.
+
+    A retired one signs no more and verifies until ``until``; one from the settings was not made at a known time.
+    """
 
     kid: str
     algorithm: str
     private: Any
     public: Any
     jwk: dict[str, Any] | None
+    created_at: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def verifies(self) -> bool:
+        """Whether a token of its may still be alive."""
+        return self.until is None or clock.now() < self.until
 
 
 class Keyring:
-    """All keys that verify; the newest of the configured algorithm signs."""
+    """All keys that verify; the newest of the configured algorithm that was not retired signs.  A withdrawn key is not here."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
@@ -82,17 +97,43 @@ class Keyring:
                     self._keys = keys
         return keys
 
-    def active(self) -> SigningKey:
+    def active(self, connection: Connection | None = None) -> SigningKey:
         """The key that signs now."""
-        found = [key for key in self.keys().values() if key.algorithm == self._settings.signing_algorithm]
-        if not found:
+        keys = self.keys(connection).values()
+        signing = [
+            key for key in keys if key.algorithm == self._settings.signing_algorithm and key.until is None
+        ]
+        if not signing:
             raise NoSigningKey()
-        return found[-1]
+        return signing[-1]
 
     def find(self, kid: Any, algorithm: Any) -> SigningKey | None:
-        """The key a token names, if it is ours and of that algorithm: one key, one algorithm (RFC 8725 section 3.1)."""
-        key = self.keys().get(kid) if isinstance(kid, str) else None
-        return key if key is not None and key.algorithm == algorithm else None
+        """The key a token names, if it is ours and of that algorithm: one key, one algorithm (RFC 8725 section 3.1).
+
+        A key unknown here may have begun to sign elsewhere a moment ago, before this worker heard of it: the database is asked.
+        """
+        if not isinstance(kid, str):
+            return None
+        key = self.keys().get(kid)
+        if key is None and not self.external and _THUMBPRINT.fullmatch(kid):
+            key = self._look_again(kid)
+        return key if key is not None and key.algorithm == algorithm and key.verifies else None
+
+    def published(self) -> list[dict[str, Any]]:
+        """The public JWKs of all keys that verify, as the database has them now; none with a shared secret."""
+        keys = self._load(None).values()
+        return [key.jwk for key in keys if key.jwk is not None and key.verifies]
+
+    @property
+    def external(self) -> bool:
+        """Whether the key comes from the settings, so that none is kept in SQL."""
+        return self._settings.signing_algorithm == "HS256" or bool(self._settings.signing_key)
+
+    def _look_again(self, kid: str) -> SigningKey | None:
+        with self._database.reading() as reader:
+            row = find_signing_key(reader, kid)
+        key = self._opened(row) if row is not None else None
+        return key if key is not None and key.kid == kid else None
 
     def _load(self, connection: Connection | None) -> dict[str, SigningKey]:
         if self._settings.signing_algorithm == "HS256":
@@ -103,14 +144,27 @@ class Keyring:
             return {key.kid: key}
         with nullcontext(connection) if connection else self._database.reading() as reader:
             rows = list_signing_keys(reader)
-        keys = [self._opened(row.private_sealed, row.algorithm) for row in rows]
+        keys = [self._opened(row) for row in rows]
         return {key.kid: key for key in keys}
 
-    def _opened(self, sealed: str, algorithm: str) -> SigningKey:
-        pem = unseal(self._settings.secret_key, PURPOSE, sealed)
-        if problem := pem_problem(pem, algorithm):
+    def _opened(self, row: Row[Any]) -> SigningKey:
+        pem = unseal(self._settings.secret_key, PURPOSE, row.private_sealed)
+        if problem := pem_problem(pem, row.algorithm):
             raise SealBroken(internal=f"a row of signing_keys was altered: its key {problem}")
-        return key_from_pem(pem, algorithm)
+        until = verifies_until(self._settings, row.retired_at)
+        return replace(key_from_pem(pem, row.algorithm), created_at=row.created_at, until=until)
+
+
+def sign(key: SigningKey, typ: str, payload: dict[str, Any]) -> str:
+    """A compact JWS (RFC 7515 section 3.1) of a type of its own, so that nobody takes it for a token."""
+    return jwt.encode(payload, key.private, algorithm=key.algorithm, headers={"typ": typ, "kid": key.kid})
+
+
+def verifies_until(settings: Settings, retired_at: datetime | None) -> datetime | None:
+    """When the last token of a retired key has expired: a refresh token of the moment in which it was retired."""
+    if retired_at is None:
+        return None
+    return retired_at + timedelta(seconds=settings.refresh_token_seconds + settings.clock_leeway_seconds)
 
 
 def shared_secret_key(settings: Settings) -> SigningKey:

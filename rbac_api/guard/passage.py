@@ -11,21 +11,35 @@ from typing import Any, Literal, TypeVar
 from flask import Flask, Request, Response, current_app, g, request
 from sqlalchemy import Connection
 
+from rbac_api import clock
 from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import Database
 from rbac_api.database.session import UnitOfWork
+from rbac_api.decision.evaluate import needs_second_factor, roles_in_force
 from rbac_api.decision.model import Decision, Reason
-from rbac_api.errors import Forbidden
+from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
+from rbac_api.guard.alarms import Alarms, passes_elsewhere
 from rbac_api.guard.bearer import Bearer, Token
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.errors import AccessDenied, PasswordChangeRequired, TokenRevoked
+from rbac_api.guard.clearance import Clearance, require_recent
+from rbac_api.guard.clients import Clients
+from rbac_api.guard.errors import (
+    AccessDenied,
+    LastAdministrator,
+    PasswordChangeRequired,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    TokenRevoked,
+)
 from rbac_api.guard.idempotency import Keep, Repeats
 from rbac_api.guard.keyring import Keyring
-from rbac_api.guard.snapshot import Person, Snapshot
+from rbac_api.guard.presented import CrossSite, cookie, presented
+from rbac_api.guard.publisher import Publisher
+from rbac_api.guard.snapshot import Person, SessionStanding, Snapshot
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.arguments import refuse_unknown_query
-from rbac_api.web.envelope import STALE
+from rbac_api.web.envelope import CSRF, STALE
 from rbac_api.web.metrics import REFUSALS
 from rbac_api.web.request_id import REQUEST_ID, request_id
 
@@ -41,6 +55,7 @@ class Rule:
 
     permission: str | None = None
     role: str | None = None
+    recent: bool = False  # asks for a recent sign-in
     temporary_password: bool = False  # answers also to somebody who must change her password first
     checks_query: bool = False
     repeatable: bool = False  # honours ``Idempotency-Key``
@@ -55,12 +70,17 @@ class Guard:
         self.keyring = Keyring(settings, database)
         self.snapshot = Snapshot(database, self.keyring)
         self.bearer = Bearer(app, settings, self.keyring, self._is_revoked)
+        self.cross_site = CrossSite(settings.secret_key)
+        self.clients = Clients(settings, database)
         self.repeats = Repeats(database, settings.secret_key)
+        self.alarms = Alarms(database)
+        self.publisher = Publisher(settings, database)
         self._answer = app.make_response
         app.extensions[EXTENSION] = self
 
     def close(self) -> None:
         """Let go of threads and connections."""
+        self.publisher.close()
         self.snapshot.close()
         self.database.dispose()
 
@@ -69,25 +89,28 @@ class Guard:
     ) -> Response:
         """Authenticate, decide, run the view in one unit of work, and see that a refusal is recorded."""
         asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy would search for it at every use
+        self.publisher.start()
         self.snapshot.freshen()  # the keys too: a token may name one that another worker has just made or withdrawn
-        token = self.bearer.presented(asked)
-        person = self._standing(token)
-        actor = _actor(token, person, asked)
+        token, by_cookie = self._presented(asked)
+        session, person = self.alive(token, asked)
+        actor = actor_of(token, person, asked)
         if token.roles != person.claimed:
             asked.environ[STALE] = True
         try:
-            decision = _judge(person, rule)
+            if by_cookie:
+                self._admit_cookie(asked, token)
+            decision = self._judge(session, person, rule)
             if rule.checks_query and asked.environ.get("QUERY_STRING"):
                 refuse_unknown_query()
-            passage = Passage(actor, decision, token, rule, partial(view, *args, **kwargs))
+            passage = Passage(actor, decision, token, session, rule, partial(view, *args, **kwargs))
             if asked.method in _READING:
                 answer = self._read(passage)
             elif rule.repeatable:
                 answer = self.repeats.once(asked, token.subject, lambda keep: self._run(passage, keep))
             else:
                 answer = self._run(passage)
-        except Forbidden as refusal:
-            self._record_refusal(actor, rule, refusal)
+        except (Forbidden, LastAdministrator) as refusal:
+            self.record_refusal(actor, rule, refusal, claimed=passes_elsewhere(refusal, person, token.roles))
             raise
         if all(name.lower() != "cache-control" for name, _ in answer.headers):
             answer.headers.add("Cache-Control", "no-store")
@@ -95,8 +118,9 @@ class Guard:
 
     def enter_public(self, view: Callable[[], Any]) -> Any:
         """Run a public view in a unit of work of its own, cleared for nobody in particular."""
+        self.publisher.start()
         actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
-        return _again(lambda: self._attempt_public(actor, view))
+        return again(lambda: self._attempt_public(actor, view))
 
     def _attempt_public(self, actor: Actor, view: Callable[[], Any]) -> Any:
         with UnitOfWork(self.database, writes=request.method not in _READING) as work:
@@ -114,7 +138,7 @@ class Guard:
             return self._answer(passage.view())
 
     def _run(self, passage: Passage, keep: Keep | None = None) -> Response:
-        return _again(lambda: self._attempt(passage, keep))
+        return again(lambda: self._attempt(passage, keep))
 
     def _attempt(self, passage: Passage, keep: Keep | None) -> Response:
         with UnitOfWork(self.database, writes=True) as work:
@@ -126,43 +150,92 @@ class Guard:
             return answer
 
     def _clearance(self, passage: Passage, work: UnitOfWork) -> Clearance:
-        reasons = passage.decision.reasons
-        return Clearance(passage.actor, passage.rule.permission, reasons, work, self.snapshot, self.settings)
+        reasons, permission = passage.decision.reasons, passage.rule.permission
+        return Clearance(
+            passage.actor, permission, reasons, work, self.snapshot, self.settings, passage.session
+        )
 
     def _confirm(self, work: UnitOfWork, passage: Passage) -> None:
         """A writing unit has its lock: what was decided before it may no longer hold, so decide again on what is now certain."""
         self.snapshot.catch_up(work.connection)
-        _judge(self._standing(passage.token, work.connection), passage.rule)
+        judge(self.standing(passage.token, work.connection)[1], passage.rule)
 
-    def _standing(self, token: Token, connection: Connection | None = None) -> Person:
+    def _judge(self, session: SessionStanding, person: Person, rule: Rule) -> Decision:
+        decision = judge(person, rule)
+        if rule.recent:
+            require_recent(session, self.settings)
+        return decision
+
+    def refresh_token(self, asked: Request) -> tuple[str, bool]:
+        """The refresh token that a request presents, and whether a cookie brought it: then its page has said so, too."""
+        text, by_cookie = presented(asked, "refresh")
+        if by_cookie:
+            self.snapshot.freshen()  # the keys, before one is looked up
+            self.cross_site.require_token(asked, self.bearer.read(text, "refresh").session_id)
+        return text, by_cookie
+
+    def _presented(self, asked: Request) -> tuple[Token, bool]:
+        try:
+            return self.bearer.presented(asked)
+        except (TokenMissing, TokenExpired) as refusal:
+            raise self._about_refreshing(asked, refusal) from refusal
+
+    def _about_refreshing(self, asked: Request, refusal: Unauthenticated) -> Unauthenticated:
+        """Where a browser's access cookie has merely run out it is told so; a page that was reloaded meanwhile gets back what it needs
+        to refresh."""
+        if asked.environ.get("HTTP_AUTHORIZATION"):
+            return refusal
+        try:
+            session_id = self.bearer.read(cookie(asked, "refresh") or "", "refresh").session_id
+        except (TokenInvalid, TokenExpired):
+            return refusal
+        if asked.method in _READING:
+            asked.environ[CSRF] = self.cross_site.token(session_id)
+        return TokenExpired()
+
+    def _admit_cookie(self, asked: Request, token: Token) -> None:
+        """Who reads by cookie is told the session's CSRF token, who writes has to send it."""
+        if asked.method in _READING:
+            asked.environ[CSRF] = self.cross_site.token(token.session_id)
+        else:
+            self.cross_site.require_token(asked, token.session_id)
+
+    def alive(self, token: Token, asked: Request) -> tuple[SessionStanding, Person]:
+        """Her standing; whoever still comes with a token that has none gives the alarm."""
+        try:
+            return self.standing(token)
+        except TokenRevoked:
+            self.alarms.dead_token(token.session_id, asked)
+            raise
+
+    def standing(self, token: Token, connection: Connection | None = None) -> tuple[SessionStanding, Person]:
         session = self.snapshot.session(token.session_id, connection)
         if session is None or session.ended or session.user_id != token.subject:
             raise TokenRevoked()
-        person = self.snapshot.person(token.subject, connection)
+        if token.jti in self.snapshot.denied(connection):
+            raise TokenRevoked()
+        person = self.snapshot.person(token.subject, connection, second_factor=session.second_factor)
         if person is None or person.subject.status != "active":
             raise TokenRevoked()
-        return person
+        return session, person
 
-    def _is_revoked(self, session_id: str) -> bool:
+    def _is_revoked(self, session_id: str, jti: str) -> bool:
         self.snapshot.freshen()
         session = self.snapshot.session(session_id)
-        return session is None or session.ended
+        return session is None or session.ended or jti in self.snapshot.denied()
 
-    def _record_refusal(self, actor: Actor, rule: Rule, refusal: Forbidden) -> None:
+    def record_refusal(
+        self, actor: Actor, rule: Rule, refusal: ServiceError, *, claimed: bool = False
+    ) -> None:
         REFUSALS.labels(refusal.code).inc()
         path = request.path.replace("\0", "")  # which no database can hold
         required = rule.permission or rule.role
         facts = {"code": refusal.code, "method": request.method, "path": path, "required": required}
         with self.database.writing() as connection:
-            record(
-                connection,
-                actor,
-                "access.refused",
-                Target("operation", path[:192]),
-                outcome="refused",
-                reason=refusal.detail,
-                after=facts,
-            )
+            target, reason = Target("operation", path[:192]), refusal.detail
+            record(connection, actor, "access.refused", target, outcome="refused", reason=reason, after=facts)
+            if claimed:
+                self.alarms.stale_claim(connection, actor)
 
 
 @dataclass(slots=True)  # not frozen: that alone takes longer than the decision
@@ -172,6 +245,7 @@ class Passage:
     actor: Actor
     decision: Decision
     token: Token
+    session: SessionStanding
     rule: Rule
     view: Callable[[], Any]
 
@@ -182,7 +256,7 @@ def current_guard() -> Guard:
     return guard
 
 
-def _again(attempt: Callable[[], T]) -> T:
+def again(attempt: Callable[[], T]) -> T:
     """Run a unit of work; three times more if it clashes with another, each time from the beginning."""
     for _ in range(ATTEMPTS - 1):
         with suppress(Clash):
@@ -190,13 +264,13 @@ def _again(attempt: Callable[[], T]) -> T:
     return attempt()
 
 
-def _judge(person: Person, rule: Rule) -> Decision:
+def judge(person: Person, rule: Rule) -> Decision:
     """The decision, or the refusal that tells what was missing."""
     if person.subject.must_change_password and not rule.temporary_password:
         raise PasswordChangeRequired()
     if rule.role is not None:
         if rule.role not in person.roles:
-            raise AccessDenied(f"You need the role {rule.role}.", required_role=rule.role)
+            raise AccessDenied(_role_missing(person, rule.role), required_role=rule.role)
         return Decision(True, (Reason("granted", f"has the role {rule.role}"),), (rule.role,))
     decision = person.may(rule.permission)
     if not decision.allowed:
@@ -207,7 +281,14 @@ def _judge(person: Person, rule: Rule) -> Decision:
     return decision
 
 
-def _actor(token: Token, person: Person, asked: Request) -> Actor:
+def _role_missing(person: Person, role: str) -> str:
+    held = roles_in_force(person.subject, clock.now())
+    if any(role in person.graph.closures.get(name, ()) for name in held):
+        return f"You need the role {role}: {needs_second_factor(role).detail}."
+    return f"You need the role {role}."
+
+
+def actor_of(token: Token, person: Person, asked: Request) -> Actor:
     name = asked.environ.get(REQUEST_ID)
     kind: Literal["user", "service"] = "service" if person.kind == "service" else "user"
     return Actor(kind, token.subject, person.username, token.session_id, asked.remote_addr, name)

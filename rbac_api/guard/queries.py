@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, insert, or_, select
+from sqlalchemy import Connection, Row, Select, Table, and_, case, delete, func, insert, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from rbac_api.database.tables import (
     assignments,
     idempotency_keys,
     permissions,
+    revocations,
     role_inheritance,
     role_permissions,
     roles,
@@ -29,14 +31,17 @@ def find_role_graph(connection: Connection) -> RoleGraph:
         row.id: Permission(row.name, row.system)
         for row in _in_force(connection, permissions, "id", "name", "system")
     }
-    found = {row.id: row for row in _in_force(connection, roles, "id", "name", "grants")}
+    found = {row.id: row for row in _in_force(connection, roles, "id", "name", "grants", "requires_mfa")}
     direct: dict[str, set[str]] = {}
     for grant in _in_force(connection, role_permissions, "role_id", "permission_id"):
         if grant.permission_id in catalogue:
             direct.setdefault(grant.role_id, set()).add(catalogue[grant.permission_id].name)
     edges = _in_force(connection, role_inheritance, "senior_id", "junior_id")
     return RoleGraph.compile(
-        (Role(role.name, frozenset(direct.get(role.id, ())), role.grants) for role in found.values()),
+        (
+            Role(role.name, frozenset(direct.get(role.id, ())), role.grants, role.requires_mfa)
+            for role in found.values()
+        ),
         catalogue.values(),
         (
             (found[edge.senior_id].name, found[edge.junior_id].name)
@@ -52,7 +57,9 @@ def _in_force(connection: Connection, table: Table, *columns: str) -> Sequence[R
     ).all()
 
 
-def find_subject(connection: Connection, user_id: str, at: datetime) -> tuple[Subject, str, str] | None:
+def find_subject(
+    connection: Connection, user_id: str, at: datetime, *, second_factor: bool = False
+) -> tuple[Subject, str, str] | None:
     """Somebody as decisions see her, with assignments that count now or later, her kind (``person``, ``service``) and her name."""
     columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary)
     user = connection.execute(select(*columns).where(users.c.id == user_id)).first()
@@ -62,12 +69,15 @@ def find_subject(connection: Connection, user_id: str, at: datetime) -> tuple[Su
         Assignment(row.name, row.valid_from, row.valid_to)
         for row in connection.execute(_assignments(user_id, at))
     )
-    return Subject(user.id, user.status, held, user.password_temporary), user.kind, user.username
+    subject = Subject(user.id, user.status, held, user.password_temporary, second_factor)
+    return subject, user.kind, user.username
 
 
-def get_subject(connection: Connection, user_id: str, at: datetime) -> Subject:
+def get_subject(
+    connection: Connection, user_id: str, at: datetime, *, second_factor: bool = False
+) -> Subject:
     """The same, for somebody who is known to exist (a session or an account of hers was just read)."""
-    found = find_subject(connection, user_id, at)
+    found = find_subject(connection, user_id, at, second_factor=second_factor)
     if found is None:
         raise LookupError(user_id)
     return found[0]
@@ -84,6 +94,23 @@ def _assignments(user_id: str, at: datetime) -> Any:
     )
 
 
+def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, frozenset[str]]:
+    """The roles that these users hold directly, now or later; who holds none is not in it.  A thousand users in one statement."""
+    counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    held = (
+        select(assignments.c.user_id, roles.c.name)
+        .select_from(joined)
+        .where(counts, roles.c.valid_to.is_(None))
+    )
+    found: dict[str, set[str]] = {}
+    for start in range(0, len(user_ids), 1000):
+        some = assignments.c.user_id.in_(user_ids[start : start + 1000])
+        for row in connection.execute(held.where(some)):
+            found.setdefault(row.user_id, set()).add(row.name)
+    return {user_id: frozenset(names) for user_id, names in found.items()}
+
+
 def find_session_standing(connection: Connection, session_id: str) -> Row[Any] | None:
     """Whose session it is, whether it was ended, and how it began."""
     columns: tuple[Any, ...] = (
@@ -97,8 +124,19 @@ def find_session_standing(connection: Connection, session_id: str) -> Row[Any] |
 
 
 def list_signing_keys(connection: Connection) -> list[Row[Any]]:
-    """Every key that may still verify, oldest first."""
-    return list(connection.execute(select(signing_keys).order_by(signing_keys.c.created_at)).all())
+    """Every key that may still verify, oldest first; a withdrawn one has no private part any more."""
+    return list(
+        connection.execute(_not_withdrawn().order_by(signing_keys.c.created_at, signing_keys.c.kid)).all()
+    )
+
+
+def find_signing_key(connection: Connection, kid: str) -> Row[Any] | None:
+    """One of them."""
+    return connection.execute(_not_withdrawn().where(signing_keys.c.kid == kid)).first()
+
+
+def _not_withdrawn() -> Select[Any]:
+    return select(signing_keys).where(signing_keys.c.withdrawn_at.is_(None))
 
 
 def list_administrators(connection: Connection, role_names: frozenset[str], at: datetime) -> list[Assignment]:
@@ -136,3 +174,45 @@ def add_answer(connection: Connection, values: dict[str, Any]) -> None:
 
 def clear_old_answers(connection: Connection, now: datetime) -> None:
     connection.execute(delete(idempotency_keys).where(idempotency_keys.c.expires_at <= now))
+
+
+def newest_revocation_seq(connection: Connection) -> int:
+    """How far the denylist goes; 0 if it is empty."""
+    return connection.execute(select(func.max(revocations.c.seq))).scalar() or 0
+
+
+def add_revocations(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Append them in one go; what is denied already moves to the end, and lasts for as long as the later of the two says."""
+    kit: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    adding = kit.insert(revocations)
+    new, old = adding.excluded, revocations.c
+    later = case((new.expires_at > old.expires_at, new.expires_at), else_=old.expires_at)
+    moved = {"seq": new.seq, "minimum": new.minimum, "revoked_at": new.revoked_at, "expires_at": later}
+    connection.execute(adding.on_conflict_do_update(index_elements=["kind", "value"], set_=moved), rows)
+
+
+def prune_revocations(connection: Connection, now: datetime) -> None:
+    """Away with what concerns no living token; never the newest, from which the next one's number follows."""
+    newest = select(func.max(revocations.c.seq)).scalar_subquery()
+    outdated = delete(revocations).where(revocations.c.expires_at <= now, revocations.c.seq < newest)
+    connection.execute(outdated)
+
+
+def list_denied_tokens(connection: Connection, now: datetime) -> frozenset[str]:
+    """The ``jti`` of every token that was revoked by itself and might still be alive."""
+    denied = select(revocations.c.value).where(revocations.c.kind == "jti", revocations.c.expires_at > now)
+    return frozenset(connection.execute(denied).scalars())
+
+
+def find_newest_revocation(connection: Connection) -> Row[Any] | None:
+    return connection.execute(select(revocations).order_by(revocations.c.seq.desc()).limit(1)).first()
+
+
+def find_revocation(connection: Connection, seq: int) -> Row[Any] | None:
+    return connection.execute(select(revocations).where(revocations.c.seq == seq)).first()
+
+
+def list_live_revocations(connection: Connection, after: int, now: datetime) -> list[Row[Any]]:
+    """What still concerns somebody, in the order of commits."""
+    live = (revocations.c.seq > after, revocations.c.expires_at > now)
+    return list(connection.execute(select(revocations).where(*live).order_by(revocations.c.seq)))

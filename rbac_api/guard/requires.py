@@ -24,8 +24,10 @@ from rbac_api.decision.evaluate import ADMIN
 from rbac_api.errors import Invalid, ServiceError
 from rbac_api.guard.errors import (
     AccessDenied,
+    CsrfFailed,
     IdempotencyRunning,
     PasswordChangeRequired,
+    SigninTooOld,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
@@ -40,6 +42,7 @@ from rbac_api.web.blueprint import document_access, documents, refuses_query
 from rbac_api.web.problems import problem_answer
 
 F = TypeVar("F", bound=Callable[..., Any])
+_WRITING = frozenset({"post", "put", "patch", "delete"})  # the methods of a flask view class
 _TOKEN_PROBLEMS: tuple[type[ServiceError], ...] = (
     TokenMissing,
     TokenInvalid,
@@ -49,12 +52,15 @@ _TOKEN_PROBLEMS: tuple[type[ServiceError], ...] = (
 )
 
 
-def requires(permission: str | None = None, *, temporary_password: bool = False) -> Callable[[F], F]:
+def requires(
+    permission: str | None = None, *, temporary_password: bool = False, recent: bool = False
+) -> Callable[[F], F]:
     """Let only signed-in users through who hold ``permission`` at this moment; without one, any signed-in user.
 
+    ``recent`` asks besides for a sign-in of late, with a challenge of 401 otherwise (RFC 9470).
     Answers 401 with a Bearer challenge (RFC 6750 section 3) or 403 naming the missing permission.
     """
-    return _guarded(Rule(permission=permission, temporary_password=temporary_password))
+    return _guarded(Rule(permission=permission, recent=recent, temporary_password=temporary_password))
 
 
 def requires_role(role: str) -> Callable[[F], F]:
@@ -118,6 +124,8 @@ def _guarded(rule: Rule) -> Callable[[F], F]:
         problems = (*_TOKEN_PROBLEMS, DatabaseDown, TrailUnavailable, SealBroken)
         problems += (AccessDenied,) if rule.permission or rule.role else ()
         problems += (Invalid,) if complete_rule.checks_query else ()
+        problems += (SigninTooOld,) if rule.recent else ()
+        problems += (CsrfFailed,) if view.__name__ in _WRITING else ()
         return document_access(guarded, permission=rule.permission, public=False, problems=problems)  # type: ignore[return-value]
 
     return decorate

@@ -33,6 +33,7 @@ from rbac_api.guard.keyring import Keyring
 from rbac_api.trail.feed import START, Tail, Touch, read_tail
 
 LARGEST = 50_000
+OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
 T = TypeVar("T")
 
 
@@ -67,6 +68,7 @@ class SessionStanding:
     ended: bool
     auth_time: int
     amr: tuple[str, ...]
+    second_factor: bool  # whether one of those is one
 
 
 class Snapshot:
@@ -80,8 +82,10 @@ class Snapshot:
         self._mark = START
         self._forgotten = 0  # how often anything was: what is read is kept only if this stood still meanwhile
         self._graph: RoleGraph | None = None
-        self._people: dict[str, Person] = {}
+        # By whether a second factor was proved: one and the same person may hold more in one session than in another.
+        self._people: tuple[dict[str, Person], dict[str, Person]] = ({}, {})
         self._sessions: dict[str, SessionStanding] = {}
+        self._denied: frozenset[str] | None = None
 
     def freshen(self) -> None:
         """Make sure that nothing committed before this moment is unknown here.  Costs next to nothing when nothing was."""
@@ -102,9 +106,21 @@ class Snapshot:
             connection, lambda c: _find_session(c, session_id), lambda s: self._keep_session(session_id, s)
         )
 
-    def person(self, user_id: str, connection: Connection | None = None) -> Person | None:
-        """A person's standing now; None if there is no such user."""
-        person = self._people.get(user_id)
+    def denied(self, connection: Connection | None = None) -> frozenset[str]:
+        """The ``jti`` of every token revoked by itself; some may have expired since, which harms nobody."""
+        denied = self._denied
+        if denied is None:
+            denied = self._kept(
+                connection, lambda c: queries.list_denied_tokens(c, clock.now()), self._keep_denied
+            )
+        return denied
+
+    def person(
+        self, user_id: str, connection: Connection | None = None, *, second_factor: bool = False
+    ) -> Person | None:
+        """A person's standing now, with or without a second factor proved; None if there is no such user."""
+        people = self._people[second_factor]
+        person = people.get(user_id)
         if person is not None and (person.until is None or clock.now() < person.until):
             return person
         before = (
@@ -113,8 +129,8 @@ class Snapshot:
         graph = self.graph(connection)
         return self._kept(
             connection,
-            lambda c: _find_person(c, graph, user_id),
-            lambda p: self._keep_person(user_id, p),
+            lambda c: _find_person(c, graph, user_id, second_factor),
+            lambda p: _keep_person(people, user_id, p),
             before,
         )
 
@@ -146,25 +162,32 @@ class Snapshot:
 
     def _forget(self, touch: Touch) -> None:
         if touch.kind == "roles":
-            self._graph = None
-            self._people.clear()
+            self._forget_roles()
         elif touch.kind == "keys":
             self.keyring.forget()
+        elif touch.kind == "denylist":
+            self._denied = None
         elif touch.kind == "session":
             self._sessions.pop(touch.id or "", None)
         elif touch.kind == "sessions":
             self._sessions.clear()
         else:
-            self._people.pop(touch.id or "", None)
+            for people in self._people:
+                people.pop(touch.id or "", None)
             for session_id in [
                 key for key, session in list(self._sessions.items()) if session.user_id == touch.id
             ]:
                 self._sessions.pop(session_id, None)
 
-    def _forget_all(self) -> None:
+    def _forget_roles(self) -> None:
         self._graph = None
-        self._people.clear()
+        for people in self._people:
+            people.clear()
+
+    def _forget_all(self) -> None:
+        self._forget_roles()
         self._sessions.clear()
+        self._denied = None
         self.keyring.forget()
 
     def _kept(
@@ -192,9 +215,13 @@ class Snapshot:
         if session is not None:
             _bounded(self._sessions)[session_id] = session
 
-    def _keep_person(self, user_id: str, person: Person | None) -> None:
-        if person is not None:
-            _bounded(self._people)[user_id] = person
+    def _keep_denied(self, denied: frozenset[str]) -> None:
+        self._denied = denied
+
+
+def _keep_person(people: dict[str, Person], user_id: str, person: Person | None) -> None:
+    if person is not None:
+        _bounded(people)[user_id] = person
 
 
 def _bounded(memory: dict[str, T]) -> dict[str, T]:
@@ -208,12 +235,14 @@ def _find_session(connection: Connection, session_id: str) -> SessionStanding | 
     if row is None:
         return None
     auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
-    return SessionStanding(row.user_id, row.client_id, row.ended_at is not None, auth_time, amr)
+    return SessionStanding(row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr)
 
 
-def _find_person(connection: Connection, graph: RoleGraph, user_id: str) -> Person | None:
+def _find_person(
+    connection: Connection, graph: RoleGraph, user_id: str, second_factor: bool
+) -> Person | None:
     at = clock.now()
-    found = queries.find_subject(connection, user_id, at)
+    found = queries.find_subject(connection, user_id, at, second_factor=second_factor)
     if found is None:
         return None
     subject, kind, username = found

@@ -11,7 +11,7 @@ import orjson
 from flask import Flask, Response
 
 from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.descriptions import register_headers, who_may
+from rbac_api.web.descriptions import SECURITY_SCHEMES, register_headers, ways_in, who_may
 from rbac_api.web.fields import Moment
 
 VERSION = "0.1.0"
@@ -24,12 +24,16 @@ the permission that was missing.
 """
 _TAGS = (
     ("Sign-in", "For client apps: get tokens, refresh them, sign out."),
+    ("OAuth", "For programs: tokens by client credentials, refreshing, revocation, introspection."),
     ("My account", "For everybody: who am I, my password, my sessions."),
     ("Users", "For admins: people and their accounts."),
     ("Roles and permissions", "For admins: what there is to hold."),
     ("Assignments", "For admins: who holds which role."),
+    ("Service accounts", "For admins: programs that sign in, their secrets and their roles."),
     ("Sessions", "For admins and auditors: who is signed in, from where, and how it ended."),
+    ("Incidents", "For admins and auditors: what somebody should look at, with both parties side by side."),
     ("Audit trail", "For auditors: who did what, when, to whom."),
+    ("Keys", "For operators: which keys sign and verify tokens, and how another takes over."),
     ("Operation", "For operators and verifiers: health, metrics, public keys."),
 )
 
@@ -68,16 +72,27 @@ class ProblemSchema(ma.Schema):
     required = ma.fields.String(
         metadata={"description": "the permission that was missing", "example": "roles:create"}
     )
+    max_age = ma.fields.Integer(
+        metadata={"description": "seconds that a sign-in may be old for this (RFC 9470)", "example": 3600}
+    )
     missing = ma.fields.List(
         ma.fields.String(), metadata={"description": "permissions you would hand out but do not hold"}
     )
     errors = ma.fields.List(
         ma.fields.Nested(ProblemFaultSchema), metadata={"description": "one per invalid field"}
     )
+    violated_policies = ma.fields.List(
+        ma.fields.String(),
+        data_key="violated-policies",
+        metadata={"description": "which limits of `RateLimit-Policy` were exceeded", "example": ["signin"]},
+    )
+    count = ma.fields.Integer(
+        metadata={"description": "how many sessions really fit the filter", "example": 3}
+    )
 
 
 class DocumentationGuard(apispec.BasePlugin):
-    """Refuses to start with an operation that is not fully described; adds to each description who may call."""
+    """Refuses to start with an operation that is not fully described; adds to each description who may call, and with what."""
 
     def operation_helper(
         self, path: str | None = None, operations: dict[str, Any] | None = None, **_kwargs: Any
@@ -92,6 +107,8 @@ class DocumentationGuard(apispec.BasePlugin):
             if wanting:
                 raise RuntimeError(f"{method.upper()} {path} is not fully described: {', '.join(wanting)}")
             operation["description"] = f"{operation['description']}\n\n{who_may(operation)}"
+            if operation["security"] == [{"bearerAuth": []}]:
+                operation["security"] = ways_in(method)
 
 
 class Api(flask_smorest.Api):
@@ -150,12 +167,6 @@ class Api(flask_smorest.Api):
 
 
 def _spec_options() -> dict[str, Any]:
-    scheme = {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "an access token (RFC 9068)",
-    }
     return {
         "info": {
             "description": _DESCRIPTION,
@@ -165,13 +176,13 @@ def _spec_options() -> dict[str, Any]:
         "servers": [{"url": "/", "description": "this server"}],
         "security": [{"bearerAuth": []}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS],
-        "components": {"securitySchemes": {"bearerAuth": scheme}},
+        "components": {"securitySchemes": SECURITY_SCHEMES},
     }
 
 
 def _moment(_converter: Any, field: Any, **_kwargs: Any) -> dict[str, Any]:
     """The type of our own field, and an example for every moment in an answer."""
     if isinstance(field, Moment):
-        return {"type": "string", "format": "date-time"}
+        return {"type": ["string", "null"] if field.allow_none else "string", "format": "date-time"}
     is_plain = isinstance(field, ma.fields.DateTime) and "example" not in field.metadata
     return {"example": "2026-11-22T17:00:00Z"} if is_plain else {}

@@ -32,14 +32,14 @@ class StrictParser(FlaskParser):
     }
 
     def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
-        if isinstance(schema, OptionalBody) and not _whole_body(req):
+        if isinstance(schema, OptionalBody) and not whole_body(req):
             return ma.missing
         return super().load_json(req, schema)
 
     def _raw_load_json(self, req: flask.Request) -> Any:
         if req.mimetype != "application/json":
             raise NotJson()
-        return strict_json(_whole_body(req))
+        return strict_json(whole_body(req))
 
     def load_querystring(self, req: flask.Request, schema: ma.Schema) -> Any:
         refuse_repeated_query(req)
@@ -68,7 +68,7 @@ def strict_json(data: bytes) -> Any:
     return value
 
 
-def _whole_body(req: flask.Request) -> bytes:
+def whole_body(req: flask.Request) -> bytes:
     """The body; 413 if it is longer than allowed.  werkzeug sees that from Content-Length, but cuts a chunked body off without a word."""
     data = req.get_data(cache=True)
     terminated = req.content_length is None and req.environ.get("wsgi.input_terminated")
@@ -180,4 +180,4 @@ def _fault(message: str, pointer: str) -> Fault:
     return Fault(pointer, code, detail)
 
 
-__all__ = ["StrictParser", "refuse_repeated_query", "refuse_unknown_query", "strict_json"]
+__all__ = ["StrictParser", "refuse_repeated_query", "refuse_unknown_query", "strict_json", "whole_body"]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import flask_smorest
 from apispec import APISpec
 
-from rbac_api.errors import Invalid, ServiceError
+from rbac_api.errors import Invalid, ServiceError, TooManyAttempts
 from rbac_api.web.arguments import StrictParser
 from rbac_api.web.descriptions import path_parameters, problem_response
 from rbac_api.web.fields import PageQuery
@@ -73,6 +73,17 @@ class Blueprint(flask_smorest.Blueprint):
         def decorate(view: F) -> F:
             documented = _documented(view)
             documented._apidoc.setdefault("also_as", {})[media_type] = example  # type: ignore[attr-defined]
+            return documented
+
+        return decorate
+
+    @staticmethod
+    def or_response(schema: Any) -> Callable[[F], F]:
+        """Document another shape of the successful answer, which the caller chooses."""
+
+        def decorate(view: F) -> F:
+            documented = _documented(view)
+            documented._apidoc["or_schema"] = schema  # type: ignore[attr-defined]
             return documented
 
         return decorate
@@ -157,9 +168,25 @@ def _prepare_problem_doc(
         parameters.append("Idempotency-Key")
     if doc_info.get("paged"):
         headers["Link"] = "Link"
+    _add_limits(responses, success, doc_info)
+    _add_shapes(success, doc_info)
+    return doc
+
+
+def _add_limits(responses: dict[Any, Any], success: dict[str, Any], doc_info: dict[str, Any]) -> None:
+    """Whoever may be told that it was too much is told beforehand how much is left."""
+    if TooManyAttempts in doc_info.get("problems", ()):
+        for answer in (success, responses[429]):
+            answer["headers"].update({name: name for name in ("RateLimit", "RateLimit-Policy")})
+
+
+def _add_shapes(success: dict[str, Any], doc_info: dict[str, Any]) -> None:
+    """What else the successful answer may look like."""
+    if "or_schema" in doc_info:
+        answer = success["content"]["application/json"]
+        answer["schema"] = {"oneOf": [answer["schema"], doc_info["or_schema"]]}
     for media_type, example in doc_info.get("also_as", {}).items():
         success["content"][media_type] = {"schema": {"type": "string"}, "example": example}
-    return doc
 
 
 def _by_status(problems: Iterable[type[ServiceError]]) -> dict[int, list[type[ServiceError]]]:

@@ -26,7 +26,11 @@ _PATH: dict[str, tuple[str, dict[str, Any]]] = {
     "permission": ("the permission's name, such as `invoices:approve`", _PERMISSION),
     "user_id": ("the user's `id`, as `GET /v1/users` lists it", {}),
     "session_id": ("the session's `id`, as the lists of sessions have it", {}),
+    "account_id": ("the service account's `id`, which is also its `client_id`", {}),
+    "secret_id": ("the secret's `id`, as reading the service account shows it", {}),
+    "incident_id": ("the incident's `id`, as `GET /v1/incidents` lists it", {}),
     "seq": ("the event's number in the trail", {}),
+    "kid": ("the key's `kid`, as `GET /v1/keys` lists it", {"type": "string", "maxLength": 64}),
     "code": ("the `code` of a problem, such as `access.denied`", _CODE),
 }
 _REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -45,9 +49,54 @@ _ANSWER_HEADERS: dict[str, tuple[str, bool, dict[str, Any]]] = {
     "Location": ("address of what was created", True, {"type": "string"}),
     "Link": ('address of the next page, `rel="next"`, if there is one', False, {"type": "string"}),
     "WWW-Authenticate": ("the Bearer challenge (RFC 6750)", True, {"type": "string", "pattern": "^Bearer "}),
+    "RateLimit": (
+        "what is left to this address (structured field): requests `r`, for the next `t` seconds",
+        False,
+        {"type": "string", "example": '"signin";r=29;t=60'},
+    ),
+    "RateLimit-Policy": (
+        "how often one address may ask (structured field): `q` requests in `w` seconds",
+        False,
+        {"type": "string", "example": '"signin";q=30;w=60'},
+    ),
     "Retry-After": ("seconds to wait before trying again", True, {"type": "integer", "minimum": 1}),
 }
 _DUE = {401: "WWW-Authenticate", 403: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+
+
+SECURITY_SCHEMES = {
+    "bearerAuth": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "an access token (RFC 9068)",
+    },
+    "cookieAuth": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-rbac-access",
+        "description": "for pages in a browser: set by `POST /v1/auth/login?mode=cookie`, not looked at beside an Authorization header",
+    },
+    "clientAuth": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "a service account's `client_id` and one of its secrets (RFC 6749 section 2.3.1); the form fields `client_id` and"
+        " `client_secret` do as well, but not both ways at once",
+    },
+    "csrfToken": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRF-TOKEN",
+        "description": "what whoever writes by cookie sends as well: `csrf_token` of the sign-in; the answer to any GET by cookie has it"
+        " in the header of the same name",
+    },
+}
+
+
+def ways_in(method: str) -> list[dict[str, list[str]]]:
+    """The security requirements of an operation that is not for everybody."""
+    reading = method.lower() in ("get", "head", "options")
+    return [{"bearerAuth": []}, {"cookieAuth": []} if reading else {"cookieAuth": [], "csrfToken": []}]
 
 
 def path_parameters(rule: str) -> list[dict[str, Any]]:
@@ -93,6 +142,8 @@ def who_may(operation: dict[str, Any]) -> str:
     """A sentence for the end of an operation's description."""
     if permission := operation["x-permission"]:
         return f"Needs the permission `{permission}`."
+    if {} in operation["security"]:
+        return "Needs credentials only where the request is a client's own; those that are sent must be good."
     return "For anybody who is signed in." if operation["security"] else "For anybody, signed in or not."
 
 

@@ -18,6 +18,8 @@ from rbac_api.web.metrics import RequestTally
 from rbac_api.web.request_id import HEADER, REQUEST_ID, name_request
 
 STALE = "rbac.authz_stale"  # in the environment: the roles in the presented token are not the present ones
+CSRF = "rbac.csrf"  # in the environment: what a browser's page has to send with whatever it writes
+CSRF_HEADER = "X-CSRF-TOKEN"
 _NOSNIFF = ("X-Content-Type-Options", "nosniff")
 _STALE = ("Authz-Stale", "true")
 _LOGGED = ("debug", "info")
@@ -59,6 +61,8 @@ class Envelope:
         headers.append(_NOSNIFF)
         if STALE in environ:
             headers.append(_STALE)
+        if CSRF in environ:
+            headers.append((CSRF_HEADER, environ[CSRF]))
 
     def _note(self, environ: dict[str, Any], status: int, seconds: float) -> None:
         request: Request = environ["werkzeug.request"]

@@ -128,6 +128,20 @@ class Count(fields.Integer):
         return int(value)
 
 
+class Whole(fields.Integer):
+    """A whole number within bounds in a JSON body: no text, no ``1.0``, no ``true``."""
+
+    def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(low, high), **kwargs)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        if type(value) is not int:
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 class Moment(fields.Field[datetime]):
     """An RFC 3339 date-time with an offset."""
 

@@ -1,4 +1,11 @@
-"""Attempts per address (Flask-Limiter), shared through Redis where it is configured.
+"""How often one address may do what can be guessed at (Flask-Limiter), shared through Redis where it is configured.
+
+There are two groups: ``signin``, wherever a password or a code can be tried, and ``token``, wherever a token or a client's secret can.
+Every answer of a limited operation says how much is left, in the fields of draft-ietf-httpapi-ratelimit-headers (structured fields,
+RFC 9651):
+
+    RateLimit-Policy: "signin";q=30;w=60        the quota and its window, in seconds
+    RateLimit: "signin";r=29;t=60               how much is left, and for how many seconds that has to do
 
 The store only counts.  When it is gone, counting goes on in this process's memory, ``/metrics`` and the log say so, and nobody is
 answered 500; revocations never depend on it.
@@ -8,11 +15,13 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from typing import Any, Literal
 
-from flask import Flask, current_app
+from flask import Flask, Response, after_this_request, current_app
 from flask_limiter import Limiter
 from flask_limiter.errors import RateLimitExceeded
 from flask_limiter.util import get_remote_address
+from limits import RateLimitItem, parse_many
 from redis import RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -23,6 +32,7 @@ from rbac_api.settings import Settings
 from rbac_api.web.logs import log
 from rbac_api.web.metrics import LIMITER_DEGRADED
 
+Group = Literal["signin", "token"]
 _EXTENSION = "rbac-limits"
 TRIES = 3  # of several threads that meet the store's death at once, the library turns to memory in one and lets the others fail
 _IMPATIENT = {
@@ -33,49 +43,91 @@ _IMPATIENT = {
 
 
 class AddressLimit:
-    """How often one address may try to sign in."""
+    """How often one address may do what belongs to a group; several limits at once if the notation names several."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._limit = settings.signin_limit
-        self._shared = bool(settings.redis_url)
-        self._degraded = False
+    def __init__(self, group: Group, notation: str, redis_url: str) -> None:
+        self._group = group
+        self._notation = notation
+        self._names = _policy_names(group, notation)
+        self._policy = ", ".join(
+            f'"{name}";q={item.amount};w={item.get_expiry()}' for item, name in self._names.items()
+        )
+        # One for each group: its ``with`` remembers limits by the line it stands on, and two threads would swap theirs.
         self._limiter = Limiter(
             get_remote_address,
             app=Flask(
                 "limits"
-            ),  # its hooks run before and after every request of the application given here; we count two operations
-            storage_uri=settings.redis_url or "memory://",
-            storage_options=_IMPATIENT if self._shared else {},  # type: ignore[arg-type]
+            ),  # its hooks run before and after every request of the application given here; we count few operations
+            storage_uri=redis_url or "memory://",
+            storage_options=_IMPATIENT if redis_url else {},  # type: ignore[arg-type]
             strategy="sliding-window-counter",
-            in_memory_fallback_enabled=self._shared,
+            in_memory_fallback_enabled=bool(redis_url),
             key_prefix="rbac",
         )
 
-    def count(self) -> None:
-        """Count one attempt of the request's address; ``TooManyAttempts`` over the limit."""
-        try:
-            for _ in range(TRIES):
-                with suppress(RedisError):
-                    return self._count()
-        finally:
-            self._say_if_degraded()
+    @property
+    def degraded(self) -> bool:
+        """Whether it counts in this process alone, the shared store being gone."""
+        return bool(self._limiter._storage_dead)
 
-    def _count(self) -> None:
+    def count(self) -> None:
+        """Count one request of this address and say so in its answer; ``TooManyAttempts`` over the limit."""
+        for _ in range(TRIES):
+            with suppress(RedisError):
+                exceeded = self._exceeded()
+                break
+        else:
+            return  # a store that fails whenever it is asked keeps nobody out
+        with suppress(RedisError):
+            _announce(self._policy, self._present())
+        if exceeded:
+            raise self._refusal()
+
+    def _exceeded(self) -> bool:
         self._limiter.context.reset()
         try:
-            with self._limiter.limit(self._limit, scope="signin"):
-                pass
+            with self._limiter.limit(self._notation, scope=self._group):
+                return False
         except RateLimitExceeded:
-            raise TooManyAttempts(retry_after=self._wait()) from None
+            return True
 
-    def _wait(self) -> int:
-        present = self._limiter.current_limit
-        return max(1, math.ceil(present.reset_at - clock.epoch_seconds())) if present else 60
+    def _present(self) -> str:
+        """What is left of each limit that was looked at."""
+        return ", ".join(
+            f'"{self._names[limit.limit]}";r={limit.remaining};t={_seconds_until(limit.reset_at)}'
+            for limit in self._limiter.current_limits
+        )
+
+    def _refusal(self) -> TooManyAttempts:
+        present, wait = self._limiter.current_limits, 1
+        with suppress(RedisError):
+            wait = max(_seconds_until(limit.reset_at) for limit in present)  # never before any ``t``
+        violated = [self._names[limit.limit] for limit in present if limit.breached]
+        members: dict[str, Any] = {"violated-policies": violated}
+        return TooManyAttempts(retry_after=wait, **members)
+
+
+class Limits:
+    """Both groups."""
+
+    def __init__(self, settings: Settings) -> None:
+        notations: dict[Group, str] = {"signin": settings.signin_limit, "token": settings.token_limit}
+        self._limits = {
+            group: AddressLimit(group, notation, settings.redis_url) for group, notation in notations.items()
+        }
+        self._shared = bool(settings.redis_url)
+        self._degraded = False
+
+    def count(self, group: Group) -> None:
+        """Count one request in a group; ``TooManyAttempts`` over its limit."""
+        try:
+            self._limits[group].count()
+        finally:
+            if self._shared:
+                self._say_if_degraded()
 
     def _say_if_degraded(self) -> None:
-        if not self._shared:
-            return
-        degraded = bool(self._limiter._storage_dead)
+        degraded = any(limit.degraded for limit in self._limits.values())
         LIMITER_DEGRADED.set(degraded)
         if degraded and not self._degraded:
             log.warning(
@@ -86,11 +138,32 @@ class AddressLimit:
 
 
 def register_limits(app: Flask, settings: Settings) -> None:
-    """Give the application its limit."""
-    app.extensions[_EXTENSION] = AddressLimit(settings)
+    """Give the application its limits."""
+    app.extensions[_EXTENSION] = Limits(settings)
 
 
-def count_attempt() -> None:
-    """Count a sign-in attempt of this request's address."""
-    limit: AddressLimit = current_app.extensions[_EXTENSION]
-    limit.count()
+def count_attempt(group: Group = "signin") -> None:
+    """Count an attempt of this request's address; 429 over the limit, and the answer says what is left in any case.
+
+    The operation names ``TooManyAttempts`` among its problems, which documents the headers too.
+    """
+    limits: Limits = current_app.extensions[_EXTENSION]
+    limits.count(group)
+
+
+def _policy_names(group: Group, notation: str) -> dict[RateLimitItem, str]:
+    """A name for each limit: the group's, and with a number from the second on."""
+    items = dict.fromkeys(parse_many(notation))
+    return {item: group if number == 1 else f"{group}-{number}" for number, item in enumerate(items, start=1)}
+
+
+def _seconds_until(moment: float) -> int:
+    return max(1, math.ceil(moment - clock.epoch_seconds()))
+
+
+def _announce(policy: str, present: str) -> None:
+    @after_this_request
+    def _(answer: Response) -> Any:
+        answer.headers["RateLimit-Policy"] = policy
+        answer.headers["RateLimit"] = present
+        return answer

@@ -23,14 +23,30 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 SIGNINS = Counter("rbac_signins_total", "Sign-ins by outcome.", ["outcome"])
+CLIENTS = Counter(
+    "rbac_client_authentications_total", "Clients' credentials presented, by outcome.", ["outcome"]
+)
 REFRESHES = Counter("rbac_refreshes_total", "Refreshes by outcome.", ["outcome"])
 REFUSALS = Counter("rbac_refusals_total", "Known actors refused, by problem code.", ["code"])
+ALARMS = Counter(
+    "rbac_alarms_total",
+    "Refresh tokens that came back, dead tokens still used, accounts locked: each time.",
+    ["type"],
+)
+INCIDENTS = Counter("rbac_incidents_total", "Incidents opened, by type.", ["type"])
 HASH_QUEUE = Gauge(
     "rbac_password_hash_queue", "Sign-ins waiting for the password hasher.", multiprocess_mode="livesum"
 )
 LIMITER_DEGRADED = Gauge(
     "rbac_rate_limit_degraded",
     "1 while rate limits are counted per process, since the shared store is down.",
+    multiprocess_mode="livemax",
+)
+
+
+DENYLIST_DEGRADED = Gauge(
+    "rbac_denylist_degraded",
+    "1 while revoked tokens cannot be published to the shared store; this service refuses them all the same.",
     multiprocess_mode="livemax",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import orjson
@@ -118,6 +119,7 @@ _BY_STATUS: dict[int, type[ServiceError]] = {
     400: Unreadable, 404: NotFound, 405: MethodNotAllowed, 412: PreconditionFailed, 413: TooLarge, 414: UriTooLong, 415: NotJson,
     422: Invalid, 428: PreconditionRequired, 429: TooManyAttempts, 503: Unavailable,
 }  # fmt: skip
+_OTHERWISE: dict[str, Callable[[ServiceError], Response]] = {}
 
 
 def status_of(error: type[ServiceError]) -> int:
@@ -152,6 +154,11 @@ def problem_body(error: ServiceError, request_id: str) -> dict[str, Any]:
 
 def problem_answer(error: ServiceError) -> Response:
     """The whole answer, with its challenge (RFC 6750 section 3) or Retry-After (RFC 9110 section 10.2.3) where one is due."""
+    if error.internal:
+        log.warning("request.refused", code=error.code, internal=error.internal)
+    for prefix, answer_of in _OTHERWISE.items():
+        if request.path.startswith(prefix):
+            return answer_of(error)
     body = problem_body(error, request_id())
     answer = Response(orjson.dumps(body), status=body["status"], content_type=MEDIA_TYPE)
     if body["status"] in (401, 403):
@@ -159,9 +166,12 @@ def problem_answer(error: ServiceError) -> Response:
     if isinstance(error, (TooManyAttempts, Unavailable)):
         answer.headers["Retry-After"] = str(error.retry_after)
     answer.headers["Cache-Control"] = "no-store"
-    if error.internal:
-        log.warning("request.refused", code=error.code, internal=error.internal)
     return answer
+
+
+def answer_otherwise(prefix: str, answer_of: Callable[[ServiceError], Response]) -> None:
+    """Declare that below this path every error, of whatever layer, has the form of another protocol."""
+    _OTHERWISE[prefix] = answer_of
 
 
 def _challenge(error: ServiceError) -> str:
@@ -170,6 +180,8 @@ def _challenge(error: ServiceError) -> str:
     if kind:
         parts.append(f'error="{kind}"')
         parts.append(f'error_description="{error.title}"')
+    if max_age := error.members.get("max_age"):
+        parts.append(f'max_age="{max_age}"')
     if required := error.members.get("required"):
         parts.append(f'scope="{required}"')
     return ", ".join(parts)

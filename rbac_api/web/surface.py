@@ -65,18 +65,22 @@ def _register_cors(app: Flask, settings: Settings) -> None:
             "If-Match",
             "If-None-Match",
             "Idempotency-Key",
+            "X-CSRF-TOKEN",
             "X-Request-ID",
         ],
         expose_headers=[
             "ETag",
             "Link",
             "Location",
+            "RateLimit",
+            "RateLimit-Policy",
             "Retry-After",
             "WWW-Authenticate",
+            "X-CSRF-TOKEN",
             "X-Request-ID",
             "Authz-Stale",
         ],
-        supports_credentials=False,
+        supports_credentials=True,  # cookies, where the browser sends them: to the same site (SameSite=Strict)
         vary_header=False,
         always_send=False,
     )

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.page import DocsPage
+from tests.capabilities.second_factor.device import Device
 from tests.cast import PASSWORD
 from tests.conftest import Stages
 from tests.servers.running import ADMIN, running_service
@@ -42,6 +43,28 @@ def test_a_wrong_password_is_explained_and_not_kept_in_the_form(open_page: OpenP
     assert "Sign-in refused" in page.toast_text()
     assert page.tab.get_by_label("Password", exact=True).input_value() == ""
     assert page.bar_text() == "Not signed in"
+
+
+def test_somebody_with_a_second_factor_is_asked_for_its_code(open_page: OpenPage, service: str) -> None:
+    page = open_page(service)
+    page.sign_in_by_bar(ADMIN, PASSWORD)
+    page.done(201, "create_user", {"username": "careful", "password": OWN})
+    page.sign_out()
+    page.sign_in_by_bar("careful", OWN)
+    page.done(204, "change_my_password", {"current_password": OWN, "new_password": f"{OWN}, mine"})
+    device = Device(page.done(201, "enrol_totp")["secret"])
+    page.done(200, "confirm_totp", {"code": device.code()})
+    page.sign_out()
+    code = page.tab.get_by_label("Code", exact=True)
+    expect(code).to_be_hidden()
+
+    page.sign_in_by_bar("careful", f"{OWN}, mine")
+    assert "One thing more" in page.toast_text()
+    code.fill(device.code(1))
+    page.tab.get_by_role("button", name="Sign in", exact=True).click()
+
+    expect(page.tab.locator("#who strong")).to_have_text("careful")
+    assert page.done(200, "get_me")["session"]["amr"] == ["pwd", "otp"]
 
 
 def test_signing_out_ends_the_session_for_good(alices: DocsPage) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from rbac_api.settings import Settings
 from tests.builders import Stage
+from tests.capabilities.second_factor.device import enrolled
 from tests.cast import ALICE, BOB, MALLORY, NEW_PASSWORD, PASSWORD
 from tests.cli.conftest import Shell
 
@@ -95,6 +96,22 @@ def test_recovery_lifts_the_lock_after_failed_signins(stage: Stage, shell: Shell
     assert stage.events("signin.locked")
     recovered = shell.json("recover-admin", "bob")
     assert sign_in(stage, "bob", recovered["one_time_password"])
+
+
+@pytest.mark.parametrize("option", [[], ["--setup-token"]], ids=["password", "setup token"])
+def test_recovery_removes_a_second_factor_that_may_be_lost(
+    stage: Stage, shell: Shell, option: list[str]
+) -> None:
+    enrolled(stage.as_(BOB))
+
+    recovered = shell.json("recover-admin", "bob", *option)
+
+    if option:
+        body = {"token": recovered["setup_token"], "new_password": NEW_PASSWORD}
+        assert stage.caller().post("/v1/auth/password-setup", json=body).status_code == 204
+    assert sign_in(stage, "bob", NEW_PASSWORD if option else recovered["one_time_password"])
+    (event,) = stage.events("totp.removed")
+    assert (event["actor_type"], event["target_name"]) == ("operator", "bob")
 
 
 def test_recovery_by_setup_token_lets_her_choose_the_password(stage: Stage, shell: Shell) -> None:

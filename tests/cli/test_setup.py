@@ -97,9 +97,28 @@ def test_a_document_with_faults_is_refused_whole(stage: Stage, shell: Shell, tmp
 
 def test_keys_are_listed_without_their_private_part(shell: Shell) -> None:
     (key,) = shell.json("keys", "list")
-    assert (key["algorithm"], key["signs"], key["kept_in"]) == ("EdDSA", True, "database")
-    assert set(key) == {"kid", "algorithm", "signs", "kept_in", "created_at"}
-    assert "yes" in shell("keys", "list").stdout
+    assert (key["algorithm"], key["state"], key["kept_in"]) == ("EdDSA", "active", "database")
+    moments = {"created_at", "retired_at", "withdrawn_at", "verifies_until"}
+    assert set(key) == {"kid", "algorithm", "state", "kept_in"} | moments
+    assert "active" in shell("keys", "list").stdout
+
+
+def test_the_operator_rotates_and_withdraws(stage: Stage, shell: Shell) -> None:
+    (old,) = shell.json("keys", "list")
+    assert "signs now" in shell.refusal("keys", "withdraw", old["kid"])
+
+    assert shell("keys", "rotate").stdout.startswith("Signs now: ")
+    assert shell("keys", "withdraw", old["kid"]).stdout == f"Withdrawn: {old['kid']}\n"
+
+    assert [key["state"] for key in shell.json("keys", "list")] == ["active", "withdrawn"]
+    assert [event["actor_type"] for event in stage.events("key.withdrawn")] == ["operator"]
+    assert "no key of this name" in shell.refusal("keys", "withdraw", "unknown")
+
+
+def test_a_key_whose_name_begins_with_a_hyphen_can_be_withdrawn(shell: Shell) -> None:
+    assert "no key of this name" in shell.refusal(
+        "keys", "withdraw", "-TDp_xG29nPW34zwLKSVwluBclAbEARmblnpXZ9RT6A"
+    )
 
 
 def test_a_shared_secret_is_listed_as_kept_in_the_settings(stage: Stage, shell_with: MakeShell) -> None:

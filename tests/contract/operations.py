@@ -28,7 +28,8 @@ class Operation:
 
     @property
     def public(self) -> bool:
-        return self.described["security"] == []
+        """Whether nobody needs credentials for it; some, if sent, must be good nevertheless."""
+        return self.described["security"] == [] or {} in self.described["security"]
 
     @property
     def permission(self) -> str | None:

@@ -17,6 +17,11 @@ FORGIVEN: dict[type[Failure], dict[str, str]] = {
         "etag.stale": "somebody else's ETag, or that of a moment ago",
         "cursor.invalid": "cursors are signed by the service",
         "username.invalid": "a schema cannot name every invisible character",
+        "expires_at.refused": "a schema does not know what time it is",
+        "revocation.incomplete": "a schema cannot say legibly what a dry run may leave out",
+        "oauth.invalid_grant": "refresh tokens are signed by the service",
+        "oauth.invalid_request": "a schema cannot say which parameters go together",
+        "oauth.unauthorized_client": "a token is revoked by whose it is",
         "password.refused": "a schema cannot say which passwords are common or made of one's own name",
     },
     AcceptedNegativeData: {"etag.stale": "412 refuses a garbled If-Match as well (RFC 9110 section 13.1.1)"},
@@ -52,7 +57,10 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 def codes(response: Response) -> set[str]:
     """The problem's code, or those of its faults where it is the general one."""
-    if not response.headers.get("content-type", [""])[0].startswith("application/problem+json"):
+    kind = response.headers.get("content-type", [""])[0]
+    if kind.startswith("application/json") and "error" in response.json():  # of the OAuth endpoints
+        return {f"oauth.{response.json()['error']}"}
+    if not kind.startswith("application/problem+json"):
         return {"no problem document"}
     problem = response.json()
     if problem["code"] == "request.invalid":

@@ -20,10 +20,17 @@ PUBLIC = {
     "get_readiness",
     "get_metrics",
     "get_jwks",
+    "get_revocations",
     "get_problem",
+    "issue_token",  # by credentials of its own, or by a refresh token
+    "revoke_token",  # the same, or by naming the client it was issued to
+    "describe_server",
 }
 # Somebody's own affairs: whoever is signed in may, and nobody needs a permission for them.
-OWN = {"logout", "get_me", "update_me", "change_my_password", "list_my_sessions", "end_my_session"}
+OWN = {
+    "logout", "get_me", "update_me", "change_my_password", "list_my_sessions", "end_my_session", "enrol_totp", "confirm_totp",
+    "remove_totp",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

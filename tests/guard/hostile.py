@@ -9,10 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.roles.service import grant_permission, inherit_role, seed_role
+from rbac_api.capabilities.service_accounts.service import (
+    assign_service_account_role,
+    create_client_secret,
+    create_service_account,
+)
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.guard.queries import find_role_graph, find_subject
 from tests.builders import Caller, Stage
@@ -42,7 +48,7 @@ class Scene:
 
     people: Mapping[str, frozenset[str]]
     accounts: Mapping[str, tuple[Any, ...]]
-    roles: Mapping[str, tuple[frozenset[str], frozenset[str]]]
+    roles: Mapping[str, tuple[frozenset[str], frozenset[str], bool]]
 
     def gained(self, later: Scene) -> frozenset[str]:
         """What anybody at all may later and might not before."""
@@ -62,7 +68,9 @@ def scene(stage: Stage) -> Scene:
             held = frozenset(assignment.role for assignment in found[0].assignments)
             people[row[1]] = graph.held_by(held)
             accounts[row[1]] = (*row[2:], live.get(row[0], 0), held)
-    roles = {name: (role.permissions, graph.juniors[name]) for name, role in graph.roles.items()}
+    roles = {
+        name: (role.permissions, graph.juniors[name], role.requires_mfa) for name, role in graph.roles.items()
+    }
     return Scene(people, accounts, roles)
 
 
@@ -76,6 +84,10 @@ def prepare(stage: Stage) -> None:
         inherit_role(clearance, STRONG, WEAK)
         for person in (DAVE, CAROL):
             assign_role(clearance, stage.user_id(person), WEAK, None)
+        for name, role in (("weak-robot", WEAK), ("strong-robot", "admin")):
+            robot, _ = create_service_account(clearance, name, None)
+            assign_service_account_role(clearance, robot["id"], role, None)
+            create_client_secret(clearance, robot["id"], None)
     stage.as_(CAROL)
 
 
@@ -100,14 +112,22 @@ def send(caller: Caller, attempt: Attempt) -> Any:
 
 def _targets(stage: Stage, people: Sequence[Character]) -> dict[str, list[str]]:
     """Whom or what each path parameter could be aimed at."""
-    sessions = [str(found) for (found,) in stage.query("SELECT id FROM sessions")]
+    sessions = _ids(stage, "sessions")
     return {
         "user_id": [stage.user_id(person) for person in people],
         "role": ["admin", "auditor", "role-manager", WEAK, STRONG],
         "junior": ["admin", WEAK, STRONG],
         "permission": ["payments:release", "rbac:escalate", "invoices:read"],
         "session_id": sessions,
+        "incident_id": [stage.user_id(BOB)],  # nobody's
+        "kid": [str(found) for (found,) in stage.query("SELECT kid FROM signing_keys")],
+        "account_id": _ids(stage, "service_accounts"),
+        "secret_id": _ids(stage, "client_secrets"),
     }
+
+
+def _ids(stage: Stage, table: str) -> list[str]:
+    return [str(UUID(str(found))) for (found,) in stage.query(f"SELECT id FROM {table}")]
 
 
 def _bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
@@ -123,6 +143,12 @@ def _bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
         "display_name": [],
         "description": [],
         "reason": [],
+        "expires_at": [],
+        "code": ["000000"],
+        "requires_mfa": [True, False],
+        "filter": [{"user": "alice"}, {"user": "carol"}],
+        "expected_count": [],
+        "dry_run": [],
         "password": [PASSWORD, NEW_PASSWORD],
     }
     for field in example or {}:

@@ -3,10 +3,13 @@
 import pytest
 
 from tests.builders import Stage
+from tests.capabilities.oauth.robot import make_robot
 from tests.cast import ALICE, DAVE
 from tests.contract.operations import operations
 
-CONDITIONAL = {"update_user", "delete_user", "update_role", "delete_role"}
+CONDITIONAL = {
+    "update_user", "delete_user", "update_role", "delete_role", "update_service_account", "delete_service_account",
+}  # fmt: skip
 
 
 def test_users_and_roles_are_changed_only_on_condition(stage: Stage) -> None:
@@ -28,13 +31,15 @@ def test_users_and_roles_are_changed_only_on_condition(stage: Stage) -> None:
 def test_a_condition_that_does_not_hold_changes_nothing(
     stage: Stage, condition: str | None, status: int, code: str
 ) -> None:
-    alice, names = stage.as_(ALICE), {"user_id": stage.user_id(DAVE), "role": "role-manager"}
+    alice, robot = stage.as_(ALICE), make_robot(stage)
+    names = {"user_id": stage.user_id(DAVE), "role": "role-manager", "account_id": robot.id}
     old = {
         path: alice.get(path).headers["ETag"]
-        for path in (f"/v1/users/{names['user_id']}", "/v1/roles/role-manager")
+        for path in (f"/v1/users/{names['user_id']}", "/v1/roles/role-manager", robot.path)
     }
     alice.put(f"/v1/users/{names['user_id']}/roles/role-manager")
     alice.put("/v1/roles/role-manager/permissions/payments:release")
+    alice.put(f"{robot.path}/roles/role-manager")
     events = len(stage.events())
 
     for operation in operations(stage.app):

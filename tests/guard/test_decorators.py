@@ -19,6 +19,7 @@ from rbac_api.factory import close_app
 from rbac_api.guard.requires import unguarded_views
 from rbac_api.settings import SettingsRefused
 from tests.builders import Caller, Stage
+from tests.capabilities.second_factor.device import enrolled, strongly
 from tests.cast import ALICE, BOB, CAROL, DAVE
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "guarded_app.py"
@@ -85,6 +86,21 @@ def test_a_role_is_asked_for_also_if_it_is_inherited(stage: Stage, theirs: Flask
     alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/chief")
 
     assert ask(theirs, dave, "DELETE", "/invoices/1").json == {"shredded": 1}
+
+
+def test_a_role_that_requires_a_second_factor_is_held_with_one_alone(
+    stage: Stage, theirs: FlaskClient
+) -> None:
+    alice, dave = stage.as_(ALICE), stage.as_(DAVE)
+    alice.post("/v1/roles", json={"name": "accountant", "requires_mfa": True})
+    alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/accountant")
+    device = enrolled(dave)
+
+    refused = ask(theirs, dave, "DELETE", "/invoices/1")
+
+    assert "accountant counts only after signing in with a second factor" in refused.json["detail"]
+    strong = strongly(stage, DAVE, device.code(1))
+    assert ask(theirs, strong, "DELETE", "/invoices/1").json == {"shredded": 1}
 
 
 def test_administrators_alone_close_the_year(stage: Stage, theirs: FlaskClient) -> None:

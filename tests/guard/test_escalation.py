@@ -8,6 +8,8 @@ from tests.capabilities.assignments.test_last_administrator import administrator
 from tests.cast import ALICE, BOB, CAROL, DAVE
 from tests.guard.hostile import STRONG, WEAK, attempts, prepare, scene, send
 
+LACKING = ["audit:read", "keys:read", "service-accounts:read"]  # what an auditor holds and Bob does not
+
 
 def test_bob_gains_nothing_for_anybody_and_harms_nobody_stronger_whatever_he_tries(stage: Stage) -> None:
     prepare(stage)
@@ -35,8 +37,8 @@ def test_bob_gains_nothing_for_anybody_and_harms_nobody_stronger_whatever_he_tri
 
 
 def refused(events: list[dict[str, Any]]) -> str:
-    """Who was refused, if that is all that happened."""
-    assert [(event["action"], event["outcome"]) for event in events] == [("access.refused", "refused")]
+    """Who was refused, if that is all that happened; for some attempts already when asking for the ETag."""
+    assert {(event["action"], event["outcome"]) for event in events} == {("access.refused", "refused")}
     return str(events[0]["actor_name"])
 
 
@@ -67,9 +69,9 @@ def test_bob_is_told_what_he_lacks(stage: Stage) -> None:
         bob.put(f"/v1/roles/{WEAK}/inherits/auditor"),
     ]
 
-    for answer in answers:
+    for answer, missing in zip(answers, (LACKING, LACKING[:1], LACKING[:1], LACKING), strict=True):
         assert (answer.status_code, answer.json["code"]) == (403, "escalation.denied")
-        assert answer.json["missing"] == ["audit:read"]
+        assert answer.json["missing"] == missing
         assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
 
 
@@ -89,7 +91,7 @@ def test_bob_acts_upon_nobody_who_holds_more_than_he(stage: Stage) -> None:
     ]
 
     assert {(answer.status_code, answer.json["code"]) for answer in answers} == {(403, "target.stronger")}
-    assert {tuple(answer.json["missing"]) for answer in answers} == {("audit:read",)}
+    assert {tuple(answer.json["missing"]) for answer in answers} == {tuple(LACKING)}
 
 
 def test_whoever_may_escalate_may_hand_out_what_she_does_not_hold(stage: Stage) -> None:

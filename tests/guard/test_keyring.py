@@ -161,8 +161,8 @@ def test_a_key_that_is_there_is_not_made_again(stage: Stage) -> None:
         assert ensure_key(clearance) is False
         listed = list_keys(clearance)
 
-    assert [(key["algorithm"], key["signs"], key["kept_in"]) for key in listed] == [
-        ("EdDSA", True, "database")
+    assert [(key["algorithm"], key["state"], key["kept_in"]) for key in listed] == [
+        ("EdDSA", "active", "database")
     ]
 
 

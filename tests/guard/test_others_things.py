@@ -3,11 +3,23 @@
 from typing import Any
 
 from tests.builders import Caller, Stage
+from tests.capabilities.oauth.robot import make_robot
 from tests.cast import ALICE, BOB, DAVE, NEW_PASSWORD
 from tests.contract.operations import Operation, operations
 
 NOBODY = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
-OTHERS = {"user_id", "session_id", "role", "junior", "permission", "seq"}
+OTHERS = {
+    "user_id",
+    "session_id",
+    "incident_id",
+    "account_id",
+    "secret_id",
+    "kid",
+    "role",
+    "junior",
+    "permission",
+    "seq",
+}
 
 
 def told(caller: Caller, operation: Operation, names: dict[str, str]) -> tuple[int, Any]:
@@ -20,15 +32,25 @@ def told(caller: Caller, operation: Operation, names: dict[str, str]) -> tuple[i
     return answer.status_code, body
 
 
+def incident_about(stage: Stage, alice: Caller) -> str:
+    """An open incident: Alice signs out elsewhere, and the token is used once more."""
+    other = stage.as_(ALICE)
+    other.post("/v1/auth/logout")
+    other.get("/v1/me")
+    (incident,) = alice.get("/v1/incidents").json["items"]
+    return str(incident["id"])
+
+
 def test_dave_cannot_tell_alices_things_from_those_that_do_not_exist(stage: Stage) -> None:
-    alice, dave = stage.as_(ALICE), stage.as_(DAVE)
+    alice, dave, robot = stage.as_(ALICE), stage.as_(DAVE), make_robot(stage)
     hers = {
         "user_id": stage.user_id(ALICE), "session_id": alice.tokens["session_id"], "role": "admin", "junior": "auditor",
-        "permission": "payments:release", "seq": "1", "code": "access.denied",
+        "permission": "payments:release", "seq": "1", "code": "access.denied", "incident_id": incident_about(stage, alice),
+        "account_id": robot.id, "secret_id": robot.secret_id, "kid": alice.get("/v1/keys").json["items"][0]["kid"],
     }  # fmt: skip
     nobodys = {
         "user_id": NOBODY, "session_id": NOBODY, "role": "nothing", "junior": "nobody", "permission": "no:thing", "seq": "999999",
-        "code": "access.denied",
+        "code": "access.denied", "incident_id": NOBODY, "account_id": NOBODY, "secret_id": NOBODY, "kid": "nothing",
     }  # fmt: skip
 
     for operation in operations(stage.app):

@@ -73,8 +73,8 @@ def race(stage: Stage, monkeypatch: pytest.MonkeyPatch, query: str, change: Chan
     memory.freshen()
     todo = [change]
 
-    def slow(*arguments: Any) -> Any:
-        found = read(*arguments)
+    def slow(*arguments: Any, **more: Any) -> Any:
+        found = read(*arguments, **more)
         if todo:
             assert todo.pop()(stage, alice).status_code < 300
             if applied:
@@ -187,4 +187,5 @@ def test_somebody_unknown_is_nobody_and_not_remembered(stage: Stage) -> None:
 
     assert memory.person(nobody) is None
     assert memory.session(nobody) is None
-    assert nobody not in {*memory._people, *memory._sessions}
+    assert memory.person(nobody, second_factor=True) is None
+    assert not any(nobody in known for known in (*memory._people, memory._sessions))

@@ -51,7 +51,10 @@ def test_an_origin_that_is_allowed_reads_answers_and_their_headers(browsers: Sta
 
     assert answer.headers["Access-Control-Allow-Origin"] == origin
     assert {"ETag", "Link", "Authz-Stale"} <= set(answer.headers["Access-Control-Expose-Headers"].split(", "))
-    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert (
+        answer.headers["Access-Control-Allow-Credentials"] == "true"
+    )  # for cookies, which go to the same site alone
+    assert "X-CSRF-TOKEN" in answer.headers["Access-Control-Expose-Headers"]
     assert "Origin" in answer.headers["Vary"]
 
 
@@ -59,14 +62,14 @@ def test_an_origin_that_is_allowed_may_ask_beforehand(browsers: Stage) -> None:
     asked = {
         "Origin": GOOD,
         "Access-Control-Request-Method": "PATCH",
-        "Access-Control-Request-Headers": "authorization, if-match, x-evil",
+        "Access-Control-Request-Headers": "authorization, if-match, x-csrf-token, x-evil",
     }
 
     answer = browsers.caller().client.options("/v1/users", headers=asked)
 
     assert answer.headers["Access-Control-Allow-Origin"] == GOOD
     assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
-    assert answer.headers["Access-Control-Allow-Headers"] == "authorization, if-match"
+    assert answer.headers["Access-Control-Allow-Headers"] == "authorization, if-match, x-csrf-token"
     assert answer.data == b""
 
 
@@ -104,7 +107,8 @@ def test_no_answer_to_somebody_known_or_refused_is_kept_by_a_cache(stage: Stage)
     for operation in sorted(operations(stage.app), key=lambda found: found.id == "logout"):
         if not operation.public:
             for caller in callers:
-                answer = caller.call(operation.method, operation.at(names), json=operation.example())
+                known = dict.fromkeys(operation.parameters, stage.user_id(DAVE)) | names
+                answer = caller.call(operation.method, operation.at(known), json=operation.example())
                 assert answer.headers["Cache-Control"] == "no-store", operation.id
 
 

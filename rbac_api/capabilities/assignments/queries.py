@@ -56,10 +56,18 @@ def list_role_assignments(connection: Connection, role_id: str, now: datetime) -
     still = and_(
         assignments.c.role_id == role_id, or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
     )
-    columns = (assignments.c.id, assignments.c.user_id, users.c.username)
+    columns = (assignments.c.id, assignments.c.user_id, users.c.username, users.c.kind)
     return list(
         connection.execute(select(*columns).select_from(joined).where(still).order_by(users.c.username))
     )
+
+
+def end_all(connection: Connection, user_id: str, now: datetime) -> list[str]:
+    """End everything somebody still holds; the names of the roles."""
+    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
+    ending = update(assignments).where(assignments.c.user_id == user_id, still).values(valid_to=now)
+    role_ids = list(connection.execute(ending.returning(assignments.c.role_id)).scalars())
+    return sorted(connection.execute(select(roles.c.name).where(roles.c.id.in_(role_ids))).scalars())
 
 
 def _described() -> Any:

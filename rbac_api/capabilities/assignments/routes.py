@@ -37,7 +37,7 @@ class UserRoles(MethodView):
 
 @blueprint.route("/<uuid:user_id>/roles/<role>")
 class UserRole(MethodView):
-    @requires("assignments:create")
+    @requires("assignments:create", recent=True)
     @blueprint.arguments(AssignSchema, required=False)
     @blueprint.response(200, AssignmentSchema)
     @blueprint.response(201, AssignmentSchema)

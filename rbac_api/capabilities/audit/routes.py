@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from flask.views import MethodView
 
 from rbac_api.capabilities.audit import service
 from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.capabilities.audit.schemas import AuditEventListSchema, AuditEventSchema, AuditQuery
-from rbac_api.capabilities.audit.service import Form
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import json_answer
 from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.exports import file_answer, wanted_form
 from rbac_api.web.pagination import page_answer, page_request
 
 blueprint = Blueprint(
     "audit", __name__, url_prefix="/v1/audit", tag="Audit trail", description="Who did what."
 )
-_STREAMS: dict[str, Form] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 
 
 @blueprint.route("/events")
@@ -28,7 +27,7 @@ class AuditEvents(MethodView):
     @requires("audit:read")
     @blueprint.arguments(AuditQuery, location="query")
     @blueprint.response(200, AuditEventListSchema)
-    @blueprint.also_as("text/csv", ",".join(service.COLUMNS) + "\r\n")
+    @blueprint.also_as("text/csv", service.SHEET.header)
     @blueprint.also_as("application/x-ndjson", '{"seq": 42, "action": "assignment.created"}\n')
     @blueprint.operation("list_events")
     def get(self, query: dict[str, Any]) -> Response:
@@ -38,13 +37,8 @@ class AuditEvents(MethodView):
         oldest first, and the paging arguments do not apply. Reading the trail is recorded in it.
         """
         page = page_request(query)
-        wanted = request.accept_mimetypes.best_match(
-            ["application/json", *_STREAMS], default="application/json"
-        )
-        if wanted in _STREAMS:
-            stream = service.export_events(current_clearance(), query, _STREAMS[wanted])
-            headers = {"Content-Disposition": f'attachment; filename="audit.{_STREAMS[wanted]}"'}
-            return Response(stream, content_type=f"{wanted}; charset=utf-8", headers=headers)
+        if form := wanted_form():
+            return file_answer(service.export_events(current_clearance(), query, form), form, "audit")
         return page_answer(service.list_events(current_clearance(), query, page))
 
 

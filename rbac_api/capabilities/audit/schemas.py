@@ -12,11 +12,11 @@ OUTCOMES = ("success", "refused", "failure")
 
 
 class ActorSchema(ma.Schema):
-    """Who: a user, the operator at a shell, the system, or nobody known."""
+    """Who: a user, a service account, the operator at a shell, the system, or nobody known."""
 
     type = fields.String(
         required=True,
-        validate=validate.OneOf(("user", "operator", "system", "anonymous")),
+        validate=validate.OneOf(("user", "service", "operator", "system", "anonymous")),
         metadata={"example": "user"},
     )
     id = fields.String(required=True, allow_none=True, metadata={"example": ID["example"]})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import orjson
 from sqlalchemy import Row
@@ -17,15 +15,13 @@ from rbac_api.database.engine import Database
 from rbac_api.guard.clearance import Clearance
 from rbac_api.trail.chain import Verdict, verify
 from rbac_api.trail.recorder import Target, record
+from rbac_api.web.exports import CHUNK, Form, Sheet, stream
 from rbac_api.web.pagination import Page, PageRequest, cut
 
-Form = Literal["csv", "ndjson"]
 COLUMNS = (
     "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id", "target_name", "outcome",
     "reason", "before", "after", "ip", "request_id", "prev_hash", "hash",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # the wide ones count in East Asian editions
-CHUNK = 200
 
 
 def list_events(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
@@ -60,12 +56,13 @@ def export_events(clearance: Clearance, filters: Mapping[str, Any], form: Form) 
 
 def stream_events(database: Database, filters: Mapping[str, Any], form: Form, newest: int) -> Iterator[bytes]:
     """The stream itself, up to event ``newest``.  No connection is held while the reader, who may be slow, takes what was read."""
-    if form == "csv":
-        yield _csv_lines([dict(zip(COLUMNS, COLUMNS, strict=True))])
-    conditions, last = [*queries.matching(filters), queries.up_to(newest)], 0
-    while events := _after(database, conditions, last):
-        yield _csv_lines([_cells(event) for event in events]) if form == "csv" else _json_lines(events)
-        last = events[-1]["seq"]
+    conditions = [*queries.matching(filters), queries.up_to(newest)]
+
+    def batch(last: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+        with database.reading() as connection:
+            return queries.list_onward(connection, conditions, last["seq"] if last else 0, CHUNK)
+
+    return stream(SHEET, form, batch)
 
 
 def verify_trail(database: Database, expected: Mapping[int, str], progress: Any = None) -> Verdict:
@@ -105,32 +102,7 @@ def describe(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def defused(cell: Any) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection) and no terminal for an order: what does not print is
-    written out."""
-    text = "" if cell is None else str(cell)
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return "'" + text if text.lstrip().startswith(_FORMULA) else text
-
-
-def _after(database: Database, conditions: list[Any], last: int) -> list[dict[str, Any]]:
-    with database.reading() as connection:
-        return queries.list_onward(connection, conditions, last, CHUNK)
-
-
-def _json_lines(events: Iterable[Mapping[str, Any]]) -> bytes:
-    return b"".join(orjson.dumps(describe(event), option=orjson.OPT_APPEND_NEWLINE) for event in events)
-
-
-def _csv_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    buffer = io.StringIO()
-    csv.DictWriter(buffer, COLUMNS, lineterminator="\r\n").writerows(rows)  # RFC 4180
-    return buffer.getvalue().encode()
-
-
-def _cells(event: Mapping[str, Any]) -> dict[str, str]:
-    return {column: defused(value) for column, value in {**event, "at": clock.rfc3339(event["at"])}.items()}
+SHEET = Sheet(COLUMNS, describe, lambda event: event)  # in cells each value stands as it was hashed
 
 
 def _note(clearance: Clearance, action: str, filters: Mapping[str, Any]) -> None:

@@ -1,1 +1,5 @@
-"""KEYS.  Owns the table ``signing_keys``: making the key that signs.  The private part is stored sealed with the instance secret."""
+"""KEYS.  Owns the table ``signing_keys``: making, rotating and withdrawing the keys that sign.
+
+The private part is stored sealed with the instance secret, and erased when a key is withdrawn.  Refuses to touch a key that comes from the
+settings, and to withdraw the one that signs.
+"""

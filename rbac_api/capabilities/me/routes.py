@@ -11,13 +11,28 @@ from rbac_api.capabilities.me import service
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
 from rbac_api.capabilities.me.schemas import MePatchSchema, MeSchema, PasswordChangeSchema
 from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
+from rbac_api.capabilities.second_factor import service as second_factor
+from rbac_api.capabilities.second_factor.errors import (
+    SecondFactorNeeded,
+    TotpActive,
+    TotpCodeWrong,
+    TotpNotBegun,
+    TotpNotFound,
+)
+from rbac_api.capabilities.second_factor.schemas import (
+    RecoveryCodesSchema,
+    TotpCodeSchema,
+    TotpEnrolmentSchema,
+)
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.schemas import OwnSessionListSchema
-from rbac_api.errors import TooManyAttempts
+from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.errors import Invalid, TooManyAttempts
 from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.errors import REPEATABLE, SigninTooOld
 from rbac_api.guard.requires import requires
-from rbac_api.web.answers import empty_answer, json_answer
+from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.limits import count_attempt
@@ -41,11 +56,12 @@ class Me(MethodView):
     @requires(temporary_password=True)
     @blueprint.arguments(MePatchSchema)
     @blueprint.response(200, MeSchema)
-    @blueprint.operation("update_me")
+    @blueprint.operation("update_me", SigninTooOld)
     def patch(self, body: dict[str, Any]) -> Response:
         """Change my profile
 
-        Only what you send changes. Everything else about your account is for those who manage users.
+        Only what you send changes; another e-mail address needs a recent sign-in. Everything else about your account is for those who
+        manage users.
         """
         return json_answer(service.update_me(current_clearance(), body))
 
@@ -66,6 +82,50 @@ class MyPassword(MethodView):
         count_attempt()
         service.change_my_password(current_clearance(), body["current_password"], body["new_password"])
         return empty_answer()
+
+
+@blueprint.route("/totp")
+class MyTotp(MethodView):
+    @requires(recent=True)
+    @blueprint.response(201, TotpEnrolmentSchema)
+    @blueprint.operation("enrol_totp", TotpActive, UserNotFound, Invalid, *REPEATABLE)
+    def post(self) -> Response:
+        """Begin to set up a second factor
+
+        Gives a secret for an authenticator app, shown this once. It counts only when `POST /v1/me/totp/confirm` has proved, within ten
+        minutes, that the app has it.
+        """
+        return created_answer(service.enrol_totp(current_clearance()), "/v1/me/totp")
+
+    @requires(recent=True)
+    @blueprint.response(204)
+    @blueprint.operation("remove_totp", TotpNotFound, SecondFactorNeeded, UserNotFound)
+    def delete(self) -> Response:
+        """Remove my second factor
+
+        Needs a session that was begun with it. Every other session of yours ends; this one goes on without a second factor.
+        """
+        service.remove_totp(current_clearance())
+        return empty_answer()
+
+
+@blueprint.route("/totp/confirm")
+class MyTotpConfirmation(MethodView):
+    @requires(recent=True)
+    @blueprint.arguments(TotpCodeSchema)
+    @blueprint.response(200, RecoveryCodesSchema)
+    @blueprint.operation(
+        "confirm_totp", TotpActive, TotpNotBegun, TotpCodeWrong, UserNotFound, TooManyAttempts
+    )
+    def post(self, body: dict[str, Any]) -> Response:
+        """Confirm my second factor
+
+        From now on signing in asks for `otp`. Gives ten recovery codes for the day the device is lost, shown this once. Sessions that
+        have begun stay sessions without a second factor: sign in anew to have one with it.
+        """
+        count_attempt()
+        codes = second_factor.confirm_totp(current_clearance(), body["code"])
+        return json_answer({"recovery_codes": codes})
 
 
 @blueprint.route("/sessions")

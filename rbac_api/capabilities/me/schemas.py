@@ -10,10 +10,13 @@ from rbac_api.web.fields import Body, Email, NewPassword, Text, Verbatim
 
 
 class MeSchema(UserSchema):
-    """You: your account, what you effectively are and may, and this session."""
+    """You: your account, what you effectively are and may in this session, and the session itself."""
 
     roles = fields.List(fields.String(), required=True, metadata={"example": ["admin"]})
     permissions = fields.List(fields.String(), required=True, metadata={"example": ["users:read"]})
+    second_factor = fields.Boolean(
+        required=True, metadata={"description": "whether signing in asks for one", "example": True}
+    )
     session = fields.Nested(SessionSchema, required=True)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
 from rbac_api.capabilities.passwords.service import hasher, require_changed_password, require_good_password
+from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.users import service as users
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
@@ -19,18 +20,22 @@ def get_me(clearance: Clearance) -> dict[str, Any]:
     """Who am I: the user, her effective roles and permissions at this moment, and the session of this request."""
     user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
     user = users.find_user(connection, user_id)
-    subject = queries.get_subject(connection, user_id, now)
+    subject = queries.get_subject(connection, user_id, now, second_factor=clearance.second_factor)
     graph = clearance.graph()
     return {
         **users.describe(user),
         "roles": [role.role for role in effective_roles(graph, subject, now)],
         "permissions": sorted(effective_permissions(graph, subject, now)),
+        "second_factor": second_factor.has_totp(connection, user_id),
         "session": sessions.get_session(clearance, clearance.actor.session_id or ""),
     }
 
 
 def update_me(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Change one's own display name and mail address."""
+    """Change one's own display name and mail address, the latter only after a recent sign-in: it may be the way back in."""
+    email = users.find_user(clearance.connection, clearance.actor.id or "").email
+    if body.get("email", email) != email:
+        clearance.require_recent_signin()
     users.update_profile(clearance, body)
     return get_me(clearance)
 
@@ -52,3 +57,16 @@ def change_my_password(clearance: Clearance, current: str, new: str) -> None:
     users.set_password(
         clearance, user_id, hashed, action="password.changed", keep_session=clearance.actor.session_id
     )
+
+
+def enrol_totp(clearance: Clearance) -> dict[str, Any]:
+    """Begin to set up a second factor: its secret, shown this once."""
+    users.find_user(clearance.connection, clearance.actor.id or "")
+    return second_factor.enrol_totp(clearance)
+
+
+def remove_totp(clearance: Clearance) -> None:
+    """Remove one's own second factor.  Every other session ends, and this one goes on as one without."""
+    user_id = clearance.actor.id or ""
+    users.find_user(clearance.connection, user_id)
+    users.drop_second_factor(clearance, user_id, keep_session=clearance.actor.session_id)

@@ -20,6 +20,7 @@ from rbac_api.sealing import SealBroken
 from rbac_api.web.answers import json_answer
 from rbac_api.web.api import VERSION
 from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.etags import tagged
 
 blueprint = Blueprint("operation", __name__, tag="Operation", description="Health, metrics, keys.")
 
@@ -74,6 +75,7 @@ class Metrics(MethodView):
 @blueprint.route("/.well-known/jwks.json")
 class Keys(MethodView):
     @public
+    @blueprint.tagged
     @blueprint.response(200, JwkSetSchema)
     @blueprint.operation("get_jwks", DatabaseDown, SealBroken)
     def get(self) -> Response:
@@ -81,8 +83,10 @@ class Keys(MethodView):
 
         For services that verify access tokens themselves (RFC 7517). Empty when a shared secret signs.
         """
-        headers = {"Cache-Control": "public, max-age=300"}
-        return json_answer({"keys": service.public_keys(current_guard())}, headers=headers)
+        found = {"keys": service.public_keys(current_guard())}
+        answer = tagged(json_answer(found), found, 1)
+        answer.headers["Cache-Control"] = "public, max-age=300"
+        return answer
 
 
 @blueprint.route("/problems/<code>")

@@ -28,8 +28,8 @@ def readiness(guard: Guard) -> dict[str, Any]:
 
 
 def public_keys(guard: Guard) -> list[dict[str, Any]]:
-    """The JWK Set's members (RFC 7517 section 5): public parts only; none with a shared secret."""
-    return [key.jwk for key in guard.keyring.keys().values() if key.jwk is not None]
+    """The JWK Set's members (RFC 7517 section 5): public parts of the keys that verify; none with a shared secret."""
+    return guard.keyring.published()
 
 
 def metrics(tally: RequestTally) -> tuple[bytes, str]:

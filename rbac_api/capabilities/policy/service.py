@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,9 +88,7 @@ def load_document(
     for entry in document.permissions:
         loaded.permissions += _add_permission(clearance, entry["name"], entry["description"])
         progress()
-    new = [
-        entry for entry in document.roles if seed_role(clearance, entry["name"], entry.get("description", ""))
-    ]
+    new = [entry for entry in document.roles if _add_role(clearance, entry)]
     for entry in new:
         _fill_role(clearance, entry["name"], entry.get("permissions", []), entry.get("inherits", []))
         loaded.roles += 1
@@ -113,6 +111,11 @@ def _add_permission(clearance: Clearance, name: str, description: str) -> bool:
         return False
     create_permission(clearance, name, description)
     return True
+
+
+def _add_role(clearance: Clearance, entry: Mapping[str, Any]) -> bool:
+    strict = entry.get("requires_mfa", False)
+    return seed_role(clearance, entry["name"], entry.get("description", ""), requires_mfa=strict)
 
 
 def _fill_role(clearance: Clearance, role: str, permissions: list[str], inherits: list[str]) -> None:

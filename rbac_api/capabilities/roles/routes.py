@@ -98,11 +98,12 @@ class Role(MethodView):
     @blueprint.response(200, RoleSchema)
     @blueprint.operation("update_role", RoleNotFound, RoleBuiltIn, TargetStronger)
     def patch(self, body: dict[str, Any], role: str) -> Response:
-        """Change a role's description
+        """Change a role itself
 
-        Needs the ETag in If-Match. A role's name never changes.
+        Its description, and whether it counts only in sessions with a second factor (`requires_mfa`, the one thing that may change of a
+        built-in role). Needs the ETag in If-Match. A role's name never changes.
         """
-        found, version = service.update_role(current_clearance(), role, required_tags(), body["description"])
+        found, version = service.update_role(current_clearance(), role, required_tags(), body)
         return tagged(json_answer(found), found, version)
 
     @requires("roles:delete")

@@ -7,6 +7,11 @@ from marshmallow import fields, validate
 
 from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, RoleName, Text, Total
 
+_REQUIRES_MFA = {
+    "description": "`true`: counts, with all it inherits, only in sessions with a second factor",
+    "example": False,
+}
+
 
 class RoleSchema(ma.Schema):
     """A role: what it holds directly, what it inherits, and what that adds up to."""
@@ -14,7 +19,18 @@ class RoleSchema(ma.Schema):
     name = fields.String(required=True, metadata={"example": "accountant"})
     description = fields.String(required=True, metadata={"example": "Keeps the books."})
     system = fields.Boolean(
-        required=True, metadata={"description": "built in: cannot be deleted or changed", "example": False}
+        required=True,
+        metadata={
+            "description": "built in: cannot be deleted, nor changed but for `requires_mfa`",
+            "example": False,
+        },
+    )
+    requires_mfa = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "counts, with all it inherits, only in sessions with a second factor",
+            "example": False,
+        },
     )
     permissions = fields.List(
         fields.String(),
@@ -46,6 +62,7 @@ class RoleCreateSchema(Body):
 
     name = RoleName(required=True, metadata={"example": "invoice-clerk"})
     description = Text(longest=1000, pattern=TEXT, metadata={"example": "Reads invoices."})
+    requires_mfa = Flag(metadata=_REQUIRES_MFA)
     permissions = fields.List(
         PermissionName(), validate=validate.Length(max=500), metadata={"example": ["invoices:read"]}
     )
@@ -55,11 +72,11 @@ class RolePatchSchema(Body):
     """What may change of a role itself; its permissions and inheritance are resources of their own."""
 
     description = Text(
-        required=True,
         longest=1000,
         pattern=TEXT,
         metadata={"example": "Reads invoices of her own department."},
     )
+    requires_mfa = Flag(metadata=_REQUIRES_MFA)
 
 
 class RoleDeleteQuery(Body):

@@ -25,7 +25,7 @@ from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Grants
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
-from rbac_api.trail.fields import tracked
+from rbac_api.trail.fields import changes, tracked
 from rbac_api.trail.recorder import Target
 from rbac_api.web.etags import require_match
 from rbac_api.web.pagination import Page, PageRequest, cut
@@ -55,7 +55,9 @@ def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str
     name, permissions = body["name"], sorted(set(body.get("permissions", ())))
     found = {permission: find_permission(clearance.connection, permission).id for permission in permissions}
     clearance.require_held(permissions)
-    role = add_role(clearance, name, body.get("description", ""))
+    role = add_role(
+        clearance, name, body.get("description", ""), requires_mfa=body.get("requires_mfa", False)
+    )
     for permission_id in found.values():
         queries.add_grant(clearance.connection, role.id, permission_id, role.valid_from)
     facts = {**tracked("roles", role._asdict()), "permissions": permissions}
@@ -64,9 +66,14 @@ def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str
 
 
 def add_role(
-    clearance: Clearance, name: str, description: str, *, system: bool = False, grants: Grants = "listed"
+    clearance: Clearance,
+    name: str,
+    description: str,
+    *,
+    grants: Grants | None = None,
+    requires_mfa: bool = False,
 ) -> Row[Any]:
-    """Write the row alone; the caller records it.  409 if the name is in use."""
+    """Write the row alone; the caller records it.  One with ``grants`` is built in.  409 if the name is in use."""
     if queries.find_role(clearance.connection, name):
         raise RoleNameTaken()
     now = clock.now()
@@ -74,8 +81,9 @@ def add_role(
         "id": new_id(),
         "name": name,
         "description": description,
-        "system": system,
-        "grants": grants,
+        "system": grants is not None,
+        "grants": grants or "listed",
+        "requires_mfa": requires_mfa,
         "version": 1,
         "valid_from": now,
         "updated_at": now,
@@ -85,20 +93,20 @@ def add_role(
 
 
 def update_role(
-    clearance: Clearance, name: str, tags: frozenset[str], description: str
+    clearance: Clearance, name: str, tags: frozenset[str], body: Mapping[str, Any]
 ) -> tuple[dict[str, Any], int]:
-    """Change the description.  409 for a built-in role, 412 stale."""
+    """Change the description, and whether the role requires a second factor.  409 for anything else of a built-in role, 412 stale."""
     role = find_role(clearance.connection, name)
     require_match(tags, describe(role, clearance.graph()), role.version)
-    _require_changeable(clearance, role)
-    if description != role.description:
-        _write(clearance, role, {"description": description})
-        clearance.record(
-            "role.updated",
-            Target("role", name, name),
-            before={"description": role.description},
-            after={"description": description},
-        )
+    before, after = changes("roles", role._asdict(), {**role._asdict(), **body})
+    _require_changeable(
+        clearance, role, built_in_too=after.keys() <= {"requires_mfa"} and "requires_mfa" in body
+    )
+    if after:
+        affected = _affected(clearance, clearance.graph(), name) if "requires_mfa" in after else []
+        _write(clearance, role, after)
+        note_authority_change(clearance, affected)
+        clearance.record("role.updated", Target("role", name, name), before=before, after=after)
     return get_role(clearance, name)
 
 
@@ -187,11 +195,11 @@ def known_roles(clearance: Clearance) -> set[str]:
     return set(clearance.graph().roles)
 
 
-def seed_role(clearance: Clearance, name: str, description: str) -> bool:
+def seed_role(clearance: Clearance, name: str, description: str, *, requires_mfa: bool = False) -> bool:
     """A role from a document, still empty, unless there is one of that name; whether it was added."""
     if queries.find_role(clearance.connection, name):
         return False
-    role = add_role(clearance, name, description)
+    role = add_role(clearance, name, description, requires_mfa=requires_mfa)
     clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._asdict()))
     return True
 
@@ -205,7 +213,7 @@ def reconcile_role(clearance: Clearance, name: str, description: str, grants: Gr
     revived = queries.find_role(connection, name) is None and queries.revive_role(connection, name)
     present = queries.find_role(connection, name)
     if present is None:
-        role = add_role(clearance, name, description, system=True, grants=grants)
+        role = add_role(clearance, name, description, grants=grants)
         clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._asdict()))
         return True
     inherited = queries.end_juniors(connection, present.id, clock.now())
@@ -243,6 +251,7 @@ def describe(row: Row[Any], graph: RoleGraph) -> dict[str, Any]:
         "name": row.name,
         "description": row.description,
         "system": row.system,
+        "requires_mfa": row.requires_mfa,
         "permissions": sorted(direct_permissions(graph.roles[row.name], graph.permissions)),
         "inherits": sorted(graph.juniors[row.name]),
         "effective_permissions": sorted(graph.effective[row.name]),
@@ -251,10 +260,10 @@ def describe(row: Row[Any], graph: RoleGraph) -> dict[str, Any]:
     }
 
 
-def _require_changeable(clearance: Clearance, role: Row[Any]) -> None:
+def _require_changeable(clearance: Clearance, role: Row[Any], *, built_in_too: bool = False) -> None:
     """First who asks, then what it is: a stranger to the role learns only that it is stronger."""
     clearance.require_outranks(clearance.graph().effective[role.name], f"The role {role.name}")
-    if role.system:
+    if role.system and not built_in_too:
         raise RoleBuiltIn()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbac_api.errors import NotFound, Unauthenticated
+from rbac_api.errors import Conflict, NotFound, Unauthenticated
 
 
 class SessionNotFound(NotFound):
@@ -18,3 +18,12 @@ class TokenReused(Unauthenticated):
     title = "The refresh token was used before"
     default_detail = "This refresh token was used before, so its session was ended for safety. Sign in again with POST /v1/auth/login."
     challenge = "invalid_token"
+
+
+class SessionsCountDiffers(Conflict):
+    """What was looked at is no longer what is there."""
+
+    code = "sessions.count_differs"
+    title = "Not as many sessions as expected"
+    default_detail = "Another number of active sessions fits the filter; 'count' says how many. Nothing was ended: look again."
+    example = {"count": 3}  # noqa: RUF012

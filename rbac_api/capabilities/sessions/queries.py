@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +60,10 @@ def touch_session(
     return connection.execute(moved).rowcount == 1
 
 
+def set_amr(connection: Connection, session_id: str, amr: str) -> None:
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(amr=amr))
+
+
 def list_sessions(
     connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
 ) -> list[Row[Any]]:
@@ -70,6 +75,49 @@ def list_sessions(
 def count_sessions(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
     joined = sessions.join(users, sessions.c.user_id == users.c.id)
     return connection.execute(select(func.count()).select_from(joined).where(*conditions)).scalar_one()
+
+
+def count_by_user(connection: Connection, conditions: list[ColumnElement[bool]]) -> Sequence[Row[Any]]:
+    """Of the sessions that fit: whose they are (id and name), and how many of each."""
+    joined = sessions.join(users, sessions.c.user_id == users.c.id)
+    whose = (sessions.c.user_id, users.c.username)
+    counted = select(*whose, func.count().label("sessions")).select_from(joined).where(*conditions)
+    return connection.execute(counted.group_by(*whose).order_by(users.c.username)).all()
+
+
+def list_surplus(connection: Connection, user_id: str, kept: int, now: datetime) -> list[str]:
+    """A user's active sessions but the newest ``kept``."""
+    mine = select(sessions.c.id).where(sessions.c.user_id == user_id, is_active(now))
+    newest_first = mine.order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
+    return list(connection.execute(newest_first.offset(kept)).scalars())
+
+
+def is_one_of(session_ids: list[str]) -> ColumnElement[bool]:
+    """The session is one of these."""
+    return sessions.c.id.in_(session_ids)
+
+
+def is_among(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    """The session fits these conditions, which may speak of its user."""
+    joined = sessions.join(users, sessions.c.user_id == users.c.id)
+    return sessions.c.id.in_(select(sessions.c.id).select_from(joined).where(*conditions))
+
+
+def is_of(name: str, user_id: str | None) -> ColumnElement[bool]:
+    """The session's user has this canonical name or, if one is given, this id."""
+    named = users.c.username_canonical == name
+    return or_(named, sessions.c.user_id == user_id) if user_id else named
+
+
+def is_from(ip: str) -> ColumnElement[bool]:
+    """It began at this address."""
+    return sessions.c.ip == ip
+
+
+def is_begun(after: datetime | None, before: datetime | None) -> list[ColumnElement[bool]]:
+    """It began between these moments, where they are given."""
+    found = [sessions.c.created_at > after] if after else []
+    return [*found, sessions.c.created_at < before] if before else found
 
 
 def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:

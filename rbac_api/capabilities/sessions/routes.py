@@ -7,19 +7,23 @@ from typing import Any
 from flask import Response
 from flask.views import MethodView
 
-from rbac_api.capabilities.sessions import service
-from rbac_api.capabilities.sessions.errors import SessionNotFound
+from rbac_api.capabilities.sessions import exports, fleet, service
+from rbac_api.capabilities.sessions.errors import SessionNotFound, SessionsCountDiffers
 from rbac_api.capabilities.sessions.schemas import (
     RefreshTokenListSchema,
     SessionListSchema,
     SessionQuery,
     SessionSchema,
+    SessionsRevocationSchema,
+    SessionsRevokedSchema,
 )
+from rbac_api.capabilities.sessions.shown import REFRESH_TOKENS, SESSIONS
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import TargetStronger
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.exports import file_answer, wanted_form
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.pagination import page_answer, page_request
 
@@ -33,15 +37,38 @@ class Sessions(MethodView):
     @requires("sessions:read")
     @blueprint.arguments(SessionQuery, location="query")
     @blueprint.response(200, SessionListSchema)
+    @blueprint.also_as("text/csv", SESSIONS.header)
+    @blueprint.also_as(
+        "application/x-ndjson", '{"user": {"username": "ingrid.solberg"}, "state": "active"}\n'
+    )
     @blueprint.operation("list_sessions")
     def get(self, query: dict[str, Any]) -> Response:
         """List sessions of all users
 
         Active ones unless `state` says otherwise, newest first. Ended ones stay listed for the retention time, with the reason and who
-        ended them.
+        ended them. With `Accept: text/csv` or `application/x-ndjson` all matching ones are streamed, and the paging arguments do not
+        apply.
         """
         page = page_request(query)
+        if form := wanted_form():
+            return file_answer(exports.export_sessions(current_clearance(), query, form), form, "sessions")
         return page_answer(service.list_sessions(current_clearance(), query, page))
+
+
+@blueprint.route("/revocations")
+class SessionRevocations(MethodView):
+    @requires("sessions:revoke")
+    @blueprint.arguments(SessionsRevocationSchema)
+    @blueprint.response(200, SessionsRevokedSchema)
+    @blueprint.operation("revoke_sessions", SessionsCountDiffers, TargetStronger)
+    def post(self, body: dict[str, Any]) -> Response:
+        """Revoke many sessions at once
+
+        Ends every active session that fits the filter, your own among them if it fits: all, or none if there are not as many as you
+        expect or one is of somebody who holds more than you. Their tokens are refused from the next request on, everywhere. Look first
+        with `GET /v1/sessions` or with `dry_run`, and repeat the count you saw.
+        """
+        return json_answer(fleet.revoke_sessions(current_clearance(), body))
 
 
 @blueprint.route("/<uuid:session_id>")
@@ -73,12 +100,17 @@ class RefreshTokens(MethodView):
     @requires("sessions:read")
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, RefreshTokenListSchema)
+    @blueprint.also_as("text/csv", REFRESH_TOKENS.header)
+    @blueprint.also_as("application/x-ndjson", '{"generation": 1, "ip": "203.0.113.7"}\n')
     @blueprint.operation("list_refresh_tokens", SessionNotFound)
     def get(self, query: dict[str, Any], session_id: Any) -> Response:
         """List a session's refresh-token records
 
-        Every rotation: which record replaced which, when it was issued and spent, and from which address. Never a token.
+        Every rotation: which record replaced which, when it was issued and spent, and from which address. Never a token. With
+        `Accept: text/csv` or `application/x-ndjson` all of them are streamed.
         """
-        return page_answer(
-            service.list_refresh_tokens(current_clearance(), str(session_id), page_request(query))
-        )
+        page, known = page_request(query), str(session_id)
+        if form := wanted_form():
+            stream = exports.export_refresh_tokens(current_clearance(), known, form)
+            return file_answer(stream, form, "refresh-tokens")
+        return page_answer(service.list_refresh_tokens(current_clearance(), known, page))

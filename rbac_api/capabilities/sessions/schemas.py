@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import ID, Moment, NextCursor, PageQuery, RoleName, Text, Total
+from rbac_api.web.fields import (
+    ID,
+    TEXT,
+    Body,
+    Flag,
+    Moment,
+    NextCursor,
+    PageQuery,
+    RoleName,
+    Text,
+    Total,
+    Whole,
+)
 
 STATES = ("active", "ended")
 REASONS = (
@@ -17,6 +31,7 @@ REASONS = (
     "password-change",
     "user-disabled",
     "user-deleted",
+    "session-limit",
 )
 
 
@@ -44,6 +59,11 @@ class SessionSchema(ma.Schema):
     ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
     user_agent = fields.String(required=True, allow_none=True, metadata={"example": "Mozilla/5.0"})
     client_id = fields.String(required=True, metadata={"example": "first-party"})
+    amr = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "how she proved who she is (RFC 8176)", "example": ["pwd", "otp"]},
+    )
     ended_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
     ended_by = fields.String(
         required=True,
@@ -109,11 +129,10 @@ class RefreshTokenListSchema(_ListSchema):
     items = fields.List(fields.Nested(RefreshTokenSchema), required=True)
 
 
-class SessionQuery(PageQuery):
-    """Which sessions."""
+class SessionFilter(Body):
+    """Which sessions.  One grammar for listing them and for ending them."""
 
     state = fields.String(
-        load_default="active",
         validate=validate.OneOf((*STATES, "all")),
         metadata={"description": "active ones unless you say otherwise"},
     )
@@ -122,3 +141,63 @@ class SessionQuery(PageQuery):
     ip = Text(longest=64, shortest=1, metadata={"description": "address signed in from"})
     created_after = Moment(metadata={"description": "begun later than this moment"})
     created_before = Moment(metadata={"description": "begun earlier than this moment"})
+
+
+_SHOWN = {
+    "state": "active",
+    "user": "ingrid.solberg",
+    "role": "accountant",
+    "ip": "203.0.113.7",
+    "created_after": "2026-11-22T08:00:00Z",
+    "created_before": "2026-11-22T17:00:00Z",
+}
+
+
+class SessionFilterSchema(SessionFilter):
+    """The same in a body, with examples: those of a query would be filled in by Swagger UI."""
+
+    def on_bind_field(self, field_name: str, field_obj: Any) -> None:
+        field_obj.metadata = {**field_obj.metadata, "example": _SHOWN[field_name]}
+
+
+class SessionQuery(SessionFilter, PageQuery):
+    """Which sessions, and which page of them."""
+
+
+class SessionsRevocationSchema(Body):
+    """Which sessions to end, how many there must be, and why."""
+
+    filter = fields.Nested(
+        SessionFilterSchema,
+        required=True,
+        metadata={
+            "description": 'as in `GET /v1/sessions`, with at least one member; `{"state": "active"}` is everybody, said openly',
+            "minProperties": 1,
+            "example": {"ip": "203.0.113.7"},
+        },
+    )
+    expected_count = Whole(
+        low=0,
+        high=1 << 31,
+        metadata={
+            "description": "how many active sessions fit, as you have seen; required unless `dry_run`",
+            "example": 3,
+        },
+    )
+    reason = Text(
+        longest=1000,
+        shortest=1,
+        pattern=TEXT,
+        metadata={"description": "for the trail; required unless `dry_run`", "example": "Laptop stolen"},
+    )
+    dry_run = Flag(
+        load_default=False,
+        metadata={"description": "`true` only counts and checks, and ends nothing", "example": False},
+    )
+
+
+class SessionsRevokedSchema(ma.Schema):
+    """How many sessions ended, or would have."""
+
+    count = fields.Integer(required=True, metadata={"example": 3})
+    dry_run = fields.Boolean(required=True, metadata={"example": False})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,17 +11,19 @@ from sqlalchemy import ColumnElement, Connection, Row
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.errors import SessionNotFound
+from rbac_api.capabilities.sessions.selection import conditions
+from rbac_api.capabilities.sessions.shown import describe, describe_token
 from rbac_api.database.constraints import Clash
-from rbac_api.database.tables import sessions, users
+from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
-from rbac_api.decision.names import canonical
 from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.clients import Client
+from rbac_api.guard.revocations import revoke
 from rbac_api.settings import Settings
-from rbac_api.trail.recorder import Target
-from rbac_api.web.fields import UUID
+from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.pagination import Page, PageRequest, cut
 
-_ID = re.compile(UUID, re.IGNORECASE)
+PASSWORD = ("pwd",)  # ``amr`` (RFC 8176): how somebody proved who she is
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Grip:
     expires_at: datetime
     auth_time: datetime
     absolute_expires_at: datetime
+    amr: tuple[str, ...] = PASSWORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +51,53 @@ class Origin:
     client_id: str
 
 
-def begin_session(connection: Connection, settings: Settings, user_id: str, origin: Origin) -> Grip:
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Who ends a session (None: a deadline or a detection) and why."""
+
+    by: str | None
+    reason: str
+
+
+def begin_session(
+    connection: Connection,
+    settings: Settings,
+    user_id: str,
+    origin: Origin,
+    amr: tuple[str, ...] = PASSWORD,
+) -> Grip:
     """A new session with its first refresh token, generation 1; ids are always new (no fixation)."""
     now = clock.now()
     absolute = _deadline(now, settings.session_seconds)
     idle = min(_deadline(now, settings.refresh_token_seconds), absolute)
-    session_id = new_id()
-    row = {
-        "id": session_id, "user_id": user_id, "client_id": origin.client_id, "created_at": now, "last_seen_at": now,
-        "idle_expires_at": idle, "absolute_expires_at": absolute, "generation": 1, "ip": origin.ip, "user_agent": origin.user_agent,
-    }  # fmt: skip
-    queries.add_session(connection, row)
-    grip = Grip(session_id, user_id, origin.client_id, new_id(), 1, now, idle, now, absolute)
+    grip = Grip(new_id(), user_id, origin.client_id, new_id(), 1, now, idle, now, absolute, amr)
+    _add_session(connection, grip, origin)
     _add_token(connection, grip, origin.ip)
     return grip
+
+
+def begin_client_session(connection: Connection, settings: Settings, client: Client, origin: Origin) -> Grip:
+    """The session of a service account: it has no refresh token, so it ends with its one access token, or with the secret before that."""
+    now = clock.now()
+    ends = min(_deadline(now, settings.access_token_seconds), client.secret_expires_at.replace(microsecond=0))
+    grip = Grip(new_id(), client.id, client.id, "", 0, now, ends, now, ends, ())
+    _add_session(connection, grip, origin, client.secret_id)
+    return grip
+
+
+def make_room(connection: Connection, settings: Settings, actor: Actor) -> None:
+    """Before a session begins: end the oldest active ones of its user that would exceed ``RBAC_MAX_SESSIONS`` with it.
+
+    In the same transaction, under the write lock, so that of many who sign in at once none slips past.  ``actor`` is she who signs in.
+    """
+    surplus = queries.list_surplus(connection, actor.id or "", settings.max_sessions - 1, clock.now())
+    ending = Ending(None, "session-limit")
+    for session_id in (
+        close_sessions(connection, settings, queries.is_one_of(surplus), ending) if surplus else ()
+    ):
+        facts = {"user": {"id": actor.id, "username": actor.name}, "end_reason": ending.reason}
+        target = Target("session", session_id, actor.name)
+        record(connection, actor, "session.ended", target, reason=ending.reason, after=facts)
 
 
 def rotate(
@@ -90,6 +125,7 @@ def rotate(
         idle,
         session.created_at,
         session.absolute_expires_at,
+        tuple(session.amr.split()),
     )
     _add_token(connection, grip, ip)
     return grip
@@ -110,8 +146,13 @@ def same_successor(
         return None
     return Grip(
         session.id, session.user_id, session.client_id, successor.jti, successor.generation, successor.issued_at, successor.expires_at,
-        session.created_at, session.absolute_expires_at,
+        session.created_at, session.absolute_expires_at, tuple(session.amr.split()),
     )  # fmt: skip
+
+
+def forget_second_factor(connection: Connection, session_id: str) -> None:
+    """From now on a session counts as one without a second factor, since there is none any more."""
+    queries.set_amr(connection, session_id, " ".join(PASSWORD))
 
 
 def find_refresh(connection: Connection, jti: str) -> tuple[Row[Any], Row[Any]] | None:
@@ -127,18 +168,27 @@ def is_live(session: Row[Any]) -> bool:
     return session.ended_at is None and now < session.idle_expires_at and now < session.absolute_expires_at
 
 
-def close_session(connection: Connection, session_id: str, by: str | None, reason: str) -> bool:
+def close_sessions(
+    connection: Connection, settings: Settings, condition: ColumnElement[bool], ending: Ending
+) -> list[str]:
+    """End the active sessions that fit, and tell detached verifiers; the ids of those that ended.  The one way a session ends early."""
+    ended = queries.end_sessions(connection, condition, clock.now(), ending.by, ending.reason)
+    revoke(connection, settings, "sid", ended)
+    return ended
+
+
+def close_session(connection: Connection, settings: Settings, session_id: str, ending: Ending) -> bool:
     """End one session if it is active; whether it was."""
-    return bool(queries.end_sessions(connection, sessions.c.id == session_id, clock.now(), by, reason))
+    return bool(close_sessions(connection, settings, sessions.c.id == session_id, ending))
 
 
 def close_user_sessions(
-    connection: Connection, user_id: str, by: str | None, reason: str, *, but: str | None = None
+    connection: Connection, settings: Settings, user_id: str, ending: Ending, *, but: str | None = None
 ) -> list[str]:
     """End a user's active sessions, all but one if it is named; the ids of those that ended."""
     condition = sessions.c.user_id == user_id
-    return queries.end_sessions(
-        connection, condition & (sessions.c.id != but) if but else condition, clock.now(), by, reason
+    return close_sessions(
+        connection, settings, condition & (sessions.c.id != but) if but else condition, ending
     )
 
 
@@ -170,7 +220,7 @@ def get_session(clearance: Clearance, session_id: str) -> dict[str, Any]:
 
 def list_sessions(clearance: Clearance, filters: dict[str, Any], page: PageRequest) -> Page:
     """Sessions across all users, newest first, by state, user (id or name), role, address and time."""
-    return _page(clearance, _conditions(clearance, filters), page)
+    return _page(clearance, conditions(clearance, filters), page)
 
 
 def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page:
@@ -188,33 +238,12 @@ def list_refresh_tokens(clearance: Clearance, session_id: str, page: PageRequest
     rows = queries.list_refresh_tokens(clearance.connection, session_id, page.after, page.limit + 1)
     total = queries.count_refresh_tokens(clearance.connection, session_id) if page.count else None
     found = cut(rows, page, lambda row: (row.generation,), total)
-    return Page([_describe_token(row) for row in found.items], found.next_key, found.total)
-
-
-def describe(row: Row[Any]) -> dict[str, Any]:
-    """A session as it is shown; what a passed deadline means is worked out here."""
-    ended_at, reason = row.ended_at, row.end_reason
-    deadline = min(row.idle_expires_at, row.absolute_expires_at)
-    if ended_at is None and deadline <= clock.now():
-        ended_at, reason = deadline, "expired" if row.absolute_expires_at <= row.idle_expires_at else "idle"
-    return {
-        "id": row.id,
-        "user": {"id": row.user_id, "username": row.username},
-        "state": "active" if ended_at is None else "ended",
-        "created_at": row.created_at,
-        "last_seen_at": row.last_seen_at,
-        "expires_at": deadline,
-        "ip": row.ip,
-        "user_agent": row.user_agent,
-        "client_id": row.client_id,
-        "ended_at": ended_at,
-        "ended_by": row.ended_by,
-        "end_reason": reason,
-    }
+    return Page([describe_token(row) for row in found.items], found.next_key, found.total)
 
 
 def _end(clearance: Clearance, session: Row[Any], reason: str) -> None:
-    if close_session(clearance.connection, session.id, clearance.actor.id, reason):
+    ending = Ending(clearance.actor.id, reason)
+    if close_session(clearance.connection, clearance.settings, session.id, ending):
         facts = {"user": {"id": session.user_id, "username": session.username}, "end_reason": reason}
         clearance.record(
             "session.ended", Target("session", session.id, session.username), reason=reason, after=facts
@@ -228,29 +257,21 @@ def _page(clearance: Clearance, conditions: list[ColumnElement[bool]], page: Pag
     return Page([describe(row) for row in found.items], found.next_key, found.total)
 
 
-def _conditions(clearance: Clearance, filters: dict[str, Any]) -> list[ColumnElement[bool]]:
-    now = clock.now()
-    active = queries.is_active(now)
-    listed = queries.is_listed(now - timedelta(days=clearance.settings.retention_days))
-    states = {"active": active, "ended": ~active & listed, "all": listed}
-    found = [states[filters.get("state", "active")]]
-    if user := filters.get("user"):
-        named = users.c.username_canonical == canonical(user)
-        found.append(named | (sessions.c.user_id == user.lower()) if _ID.fullmatch(user) else named)
-    if role := filters.get("role"):
-        found.append(queries.holds_role(clearance.graph().seniors(role), now))
-    if ip := filters.get("ip"):
-        found.append(sessions.c.ip == ip)
-    if after := filters.get("created_after"):
-        found.append(sessions.c.created_at > after)
-    if before := filters.get("created_before"):
-        found.append(sessions.c.created_at < before)
-    return found
-
-
 def _deadline(now: datetime, seconds: int) -> datetime:
     """In whole seconds, as ``exp`` is: the list must say that a session ends when its refresh token does."""
     return (now + timedelta(seconds=seconds)).replace(microsecond=0)
+
+
+def _add_session(
+    connection: Connection, grip: Grip, origin: Origin, client_secret_id: str | None = None
+) -> None:
+    row = {
+        "id": grip.session_id, "user_id": grip.user_id, "client_id": grip.client_id, "created_at": grip.auth_time,
+        "last_seen_at": grip.issued_at, "idle_expires_at": grip.expires_at, "absolute_expires_at": grip.absolute_expires_at,
+        "generation": grip.generation, "amr": " ".join(grip.amr), "client_secret_id": client_secret_id, "ip": origin.ip,
+        "user_agent": origin.user_agent,
+    }  # fmt: skip
+    queries.add_session(connection, row)
 
 
 def _add_token(connection: Connection, grip: Grip, ip: str | None) -> None:
@@ -259,15 +280,3 @@ def _add_token(connection: Connection, grip: Grip, ip: str | None) -> None:
         "expires_at": grip.expires_at, "ip": ip,
     }  # fmt: skip
     queries.add_refresh_token(connection, row)
-
-
-def _describe_token(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "jti": row.jti,
-        "generation": row.generation,
-        "issued_at": row.issued_at,
-        "expires_at": row.expires_at,
-        "spent_at": row.spent_at,
-        "replaced_by": row.replaced_by,
-        "ip": row.ip,
-    }

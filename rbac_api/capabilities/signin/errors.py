@@ -5,6 +5,14 @@ from __future__ import annotations
 from rbac_api.errors import Unauthenticated
 
 
+class MfaRequired(Unauthenticated):
+    """The password is right; the account has a second factor and none was sent."""
+
+    code = "mfa.required"
+    title = "A second factor is needed"
+    default_detail = "Send the six digits that your device shows, or a recovery code, as 'otp' together with username and password."
+
+
 class LoginFailed(Unauthenticated):
     """Unknown, wrong, disabled, locked, without a password: one answer for all (OWASP ASVS 5.0, 6.3.8)."""
 

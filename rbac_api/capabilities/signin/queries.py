@@ -12,8 +12,9 @@ from rbac_api.database.tables import users
 
 
 def find_account(connection: Connection, name: str) -> Row[Any] | None:
-    """What is needed to judge a sign-in, by canonical name."""
-    return connection.execute(select(users).where(users.c.username_canonical == name)).first()
+    """What is needed to judge a person's sign-in, by canonical name; a service account has no password and is nobody here."""
+    person = (users.c.username_canonical == name, users.c.kind == "person")
+    return connection.execute(select(users).where(*person)).first()
 
 
 def find_attempts(connection: Connection, digest: str) -> Row[Any] | None:

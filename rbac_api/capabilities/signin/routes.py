@@ -11,8 +11,10 @@ from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import Origin
 from rbac_api.capabilities.signin import service
-from rbac_api.capabilities.signin.errors import LoginFailed
+from rbac_api.capabilities.signin.errors import LoginFailed, MfaRequired
 from rbac_api.capabilities.signin.schemas import (
+    BrowserSessionSchema,
+    LoginQuery,
     LoginSchema,
     PasswordSetupUseSchema,
     RefreshSchema,
@@ -22,11 +24,13 @@ from rbac_api.capabilities.users import service as users
 from rbac_api.capabilities.users.errors import SetupTokenInvalid
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.errors import TooManyAttempts
-from rbac_api.guard.bearer import credentials
 from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from rbac_api.guard.errors import CsrfFailed, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.keyring import KEY_PROBLEMS
+from rbac_api.guard.passage import current_guard
+from rbac_api.guard.presented import clear_cookies, set_cookies
 from rbac_api.guard.requires import public, requires
+from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.answers import empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
@@ -41,33 +45,42 @@ _UNCACHED = {"Cache-Control": "no-store"}
 @blueprint.route("/login")
 class Login(MethodView):
     @public
+    @blueprint.arguments(LoginQuery, location="query")
     @blueprint.arguments(LoginSchema)
+    @blueprint.or_response(BrowserSessionSchema)
     @blueprint.response(200, TokensSchema)
-    @blueprint.operation("login", LoginFailed, TooManyAttempts, HasherBusy, *_OUTAGES, *KEY_PROBLEMS)
-    def post(self, body: dict[str, Any]) -> Response:
+    @blueprint.operation(
+        "login", LoginFailed, MfaRequired, TooManyAttempts, HasherBusy, SealBroken, *_OUTAGES, *KEY_PROBLEMS
+    )
+    def post(self, query: dict[str, Any], body: dict[str, Any]) -> Response:
         """Sign in
 
-        Begins a session and gives a short-lived access token and a refresh token. Every failure has the same answer, whatever the cause.
+        Begins a session and gives a short-lived access token and a refresh token. Every failure has the same answer, whatever the cause;
+        `mfa.required` comes only after the right password. For a page in a browser `mode=cookie` puts the tokens into cookies that no
+        script can read, and the answer has a `csrf_token` instead, to send as `X-CSRF-TOKEN` with everything that writes.
         """
         count_attempt()
         origin = _origin(body.get("client_id", FIRST_PARTY))
-        return json_answer(
-            service.login(current_clearance(), body["username"], body["password"], origin), headers=_UNCACHED
-        )
+        who = (body["username"], body["password"])
+        tokens = service.login(current_clearance(), *who, origin, body.get("otp"))
+        return _answer(tokens, as_cookies=query["mode"] == "cookie")
 
 
 @blueprint.route("/refresh")
 class Refresh(MethodView):
     @public
     @blueprint.arguments(RefreshSchema, required=False)
+    @blueprint.or_response(BrowserSessionSchema)
     @blueprint.response(200, TokensSchema)
     @blueprint.operation(
         "refresh",
+        CsrfFailed,
         TokenMissing,
         TokenInvalid,
         TokenExpired,
         TokenRevoked,
         TokenReused,
+        TooManyAttempts,
         *_OUTAGES,
         *KEY_PROBLEMS,
     )
@@ -75,12 +88,13 @@ class Refresh(MethodView):
         """Exchange a refresh token for new tokens
 
         Send it in the body or as Bearer. Each refresh token works once and has one successor; repeating the exchange within ten seconds,
-        while the successor is unused, gives the same successor again. Anything later is taken for theft and ends the session.
+        while the successor is unused, gives the same successor again. Anything later is taken for theft and ends the session. A page in
+        a browser sends neither but its cookies and `X-CSRF-TOKEN`, and gets new cookies.
         """
-        text = body["refresh_token"] if "refresh_token" in body else credentials(request)
-        return json_answer(
-            service.refresh(current_clearance(), text, _origin(FIRST_PARTY)), headers=_UNCACHED
-        )
+        count_attempt("token")
+        sent = body.get("refresh_token")
+        text, by_cookie = (sent, False) if sent else current_guard().refresh_token(request)
+        return _answer(service.refresh(current_clearance(), text, _origin(FIRST_PARTY)), as_cookies=by_cookie)
 
 
 @blueprint.route("/logout")
@@ -91,10 +105,11 @@ class Logout(MethodView):
     def post(self) -> Response:
         """Sign out
 
-        Ends the whole session: its access and refresh tokens are refused from the next request on, everywhere.
+        Ends the whole session: its access and refresh tokens are refused from the next request on, everywhere. A browser's cookies go.
         """
         service.logout(current_clearance())
-        return empty_answer()
+        by_header = "Authorization" in request.headers
+        return empty_answer() if by_header else clear_cookies(empty_answer())
 
 
 @blueprint.route("/password-setup")
@@ -113,6 +128,15 @@ class PasswordSetup(MethodView):
         count_attempt()
         users.spend_setup(current_clearance(), body["token"], body["new_password"])
         return empty_answer()
+
+
+def _answer(tokens: dict[str, Any], *, as_cookies: bool) -> Response:
+    """The tokens in the answer, or in cookies that no script of the page can read."""
+    if not as_cookies:
+        return json_answer(tokens, headers=_UNCACHED)
+    shown = {name: tokens[name] for name in ("session_id", "expires_in", "password_change_required")}
+    shown["csrf_token"] = current_guard().cross_site.token(tokens["session_id"])
+    return set_cookies(json_answer(shown, headers=_UNCACHED), tokens)
 
 
 def _origin(client_id: str) -> Origin:

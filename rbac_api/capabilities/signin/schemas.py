@@ -15,6 +15,13 @@ class LoginSchema(Body):
 
     username = Verbatim(required=True, longest=256, metadata={"example": "admin"})
     password = Verbatim(required=True, longest=1024, metadata={"example": "your password"})
+    otp = Verbatim(
+        longest=64,
+        metadata={
+            "description": "where a second factor is set up: the six digits, or a recovery code; spaces and dashes do not matter",
+            "example": "492 039",
+        },
+    )
     client_id = Text(
         shortest=1,
         longest=128,
@@ -49,8 +56,37 @@ class TokensSchema(ma.Schema):
     )
 
 
+class BrowserSessionSchema(ma.Schema):
+    """What a page in a browser gets: the tokens are in cookies that no script can read."""
+
+    session_id = fields.String(required=True, metadata=ID)
+    expires_in = fields.Integer(required=True, metadata={"description": "seconds", "example": 900})
+    csrf_token = fields.String(
+        required=True,
+        metadata={
+            "description": "to send as `X-CSRF-TOKEN` with everything but GET; the same as long as the session lives",
+            "example": _SHOWN,
+        },
+    )
+    password_change_required = fields.Boolean(
+        required=True, metadata={"description": "change it with POST /v1/me/password first", "example": False}
+    )
+
+
+class LoginQuery(Body):
+    """Where the tokens go."""
+
+    mode = fields.String(
+        load_default="header",
+        validate=validate.OneOf(("header", "cookie")),
+        metadata={
+            "description": "`header`: tokens in the answer, for the Authorization header; `cookie`: in cookies, for a page in a browser"
+        },
+    )
+
+
 class RefreshSchema(OptionalBody):
-    """The refresh token, unless it is sent as Bearer."""
+    """The refresh token, unless it is sent as Bearer or in its cookie."""
 
     refresh_token = Verbatim(longest=8192, metadata={"example": "<refresh token>"})
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from rbac_api import clock
-from rbac_api.capabilities.passwords.service import hasher
+from rbac_api.capabilities.keys.service import rotate_if_due
+from rbac_api.capabilities.passwords.service import HasherBusy, hasher
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
-from rbac_api.capabilities.sessions.service import Grip, Origin
+from rbac_api.capabilities.sessions.service import Ending, Grip, Origin
 from rbac_api.capabilities.signin import queries
+from rbac_api.capabilities.signin.attempts import (
+    Account,
+    blocking,
+    look_up,
+    name_digest,
+    note_failure,
+    prove_second_factor,
+)
 from rbac_api.capabilities.signin.errors import LoginFailed
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.constraints import Clash
@@ -24,59 +31,62 @@ from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import claimed_roles, effective_roles
 from rbac_api.decision.names import canonical
 from rbac_api.guard import queries as standing
+from rbac_api.guard.alarms import sound_reuse
 from rbac_api.guard.bearer import Issue, Token
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import TokenInvalid, TokenRevoked
 from rbac_api.guard.passage import current_guard
-from rbac_api.sealing import derived_key
-from rbac_api.settings import Settings
+from rbac_api.guard.snapshot import OTP
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.metrics import REFRESHES, SIGNINS
 
-LONGEST_DELAY = 60
-FORGET_FAILURES = timedelta(days=1)
+__all__ = ["blocking", "forget_failures", "issue_access", "login", "logout", "refresh"]
 # The account may change while we hash: a parallel sign-in upgrades the hash, or somebody disables her.
 TRIES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What is known about a name somebody tries to sign in with; ``row`` None if it is nobody's."""
-
-    row: Row[Any] | None
-    digest: str
-    failures: int
-    blocked: bool
-
-    @property
-    def password_hash(self) -> str | None:
-        """The hash to compare with; None (so that a dummy is compared) if the attempt cannot succeed anyway."""
-        if self.row is None or self.row.status != "active" or self.blocked:
-            return None
-        password_hash: str | None = self.row.password_hash
-        return password_hash
-
-    def failure(self) -> str:
-        """Why an attempt failed, for the trail alone."""
-        if self.blocked:
-            return "locked"
-        if self.row is None or self.row.status == "deleted":
-            return "unknown user"
-        if self.row.status != "active":
-            return "disabled"
-        return "wrong password" if self.row.password_hash else "no password set"
+class _AccountChanged(Exception):
+    """She was disabled, or got another password, since hers was checked: what was done about the sign-in is undone."""
 
 
-def login(clearance: Clearance, username: str, password: str, origin: Origin) -> dict[str, Any]:
-    """Tokens for a name and password, or ``LoginFailed``; no connection is held while hashing."""
+def login(
+    clearance: Clearance, username: str, password: str, origin: Origin, otp: str | None = None
+) -> dict[str, Any]:
+    """Tokens for a name and password, and the code of a second factor where there is one; no connection is held while hashing.
+
+    ``LoginFailed`` for whatever is wrong, ``MfaRequired`` if nothing is but the code is missing.
+    """
     for _ in range(TRIES):
         account, row, outdated = _prove(clearance, username, password)
-        password_hash = hasher().hash(password) if outdated else row.password_hash
-        with clearance.work.database.writing() as connection:
-            clearance.snapshot.catch_up(connection)
-            if note_signin(connection, row, password_hash):
-                return _begin(clearance, connection, account, row, origin)
+        # Where a code may still be wrong the new hash waits until it is not: no failing path costs more than another.
+        renews = outdated and not account.second_factor
+        password_hash = hasher().hash(password) if renews else row.password_hash
+        with suppress(_AccountChanged):
+            tokens = _enter(clearance, account, password_hash, origin, otp)
+            if outdated and not renews:
+                _renew_hash(clearance, row, password)
+            return tokens
     raise LoginFailed()
+
+
+def _enter(
+    clearance: Clearance, account: Account, password_hash: str, origin: Origin, otp: str | None
+) -> dict[str, Any]:
+    with clearance.work.database.writing() as connection:
+        clearance.snapshot.catch_up(connection)
+        proved = prove_second_factor(clearance, connection, account, otp)
+        if isinstance(proved, tuple):
+            if account.row is None or not note_signin(connection, account.row, password_hash):
+                raise _AccountChanged()
+            return _begin(clearance, connection, account, origin, proved)
+    raise proved  # only now that the failure is counted
+
+
+def _renew_hash(clearance: Clearance, row: Row[Any], password: str) -> None:
+    with suppress(HasherBusy):  # then at the next sign-in
+        password_hash = hasher().hash(password)
+        with clearance.work.database.writing() as connection:
+            note_signin(connection, row, password_hash)
 
 
 def refresh(clearance: Clearance, text: str, origin: Origin) -> dict[str, Any]:
@@ -106,87 +116,31 @@ def logout(clearance: Clearance) -> None:
 
 def forget_failures(clearance: Clearance, username: str) -> None:
     """Lift the delay or lock that failed sign-ins have put on an account."""
-    queries.clear_failures(clearance.connection, _name_digest(clearance.settings, canonical(username)))
+    queries.clear_failures(clearance.connection, name_digest(clearance.settings, canonical(username)))
 
 
 def _prove(clearance: Clearance, username: str, password: str) -> tuple[Account, Row[Any], bool]:
     """The account whose password this is, its row, and whether its hash is of an old make; ``LoginFailed``, counted, otherwise."""
     with hasher().slot():  # whoever is in the slot sees every failure counted before: parallel guesses do not slip past the limit
-        account = _look_up(clearance, username)
+        account = look_up(clearance, username)
         check = hasher().check(password, account.password_hash)
         if check.fits and account.row is not None and account.row.status == "active":
             return account, account.row, check.outdated
-        _note_failure(clearance, account)
+        note_failure(clearance, account)
         raise LoginFailed()
 
 
-def _look_up(clearance: Clearance, username: str) -> Account:
-    name = canonical(username)
-    digest = _name_digest(clearance.settings, name)
-    with clearance.work.database.reading() as connection:
-        row = queries.find_account(connection, name)
-        counted = queries.find_attempts(connection, digest)
-    blocked = (
-        counted is not None and counted.blocked_until is not None and clock.now() < counted.blocked_until
-    )
-    return Account(row, digest, counted.failures if counted else 0, blocked)
-
-
-def _name_digest(settings: Settings, name: str) -> str:
-    return hmac.new(
-        derived_key(settings.secret_key, "signin-name"), name.encode(), hashlib.sha256
-    ).hexdigest()
-
-
-def _note_failure(clearance: Clearance, account: Account) -> None:
-    SIGNINS.labels("locked" if account.blocked else "failed").inc()
-    target = (
-        Target("user", account.row.id, account.row.username) if account.row is not None else Target("user")
-    )
-    with clearance.work.database.writing() as connection:
-        record(
-            connection, clearance.actor, "signin.failed", target, outcome="failure", reason=account.failure()
-        )
-        if account.blocked:
-            return  # was not even tried, so it does not count
-        now = clock.now()
-        failures = queries.count_failure(connection, account.digest, now)
-        seconds = blocking(clearance.settings, failures)
-        if seconds:
-            queries.block(connection, account.digest, now + timedelta(seconds=seconds))
-        if failures >= clearance.settings.signin_lock_failures:
-            facts = {"failures": failures, "seconds": seconds}
-            record(
-                connection,
-                clearance.actor,
-                "signin.locked",
-                target,
-                outcome="failure",
-                reason="too many failures",
-                after=facts,
-            )
-        queries.clear_old_failures(connection, now - FORGET_FAILURES)
-
-
-def blocking(settings: Settings, failures: int) -> int:
-    """Seconds for which an account is blocked after so many failures in a row: nothing, then 1, 2, 4 …, then the time-boxed lock."""
-    if failures >= settings.signin_lock_failures:
-        return settings.signin_lock_seconds
-    if failures < settings.signin_free_failures:
-        return 0
-    return min(LONGEST_DELAY, 1 << (failures - settings.signin_free_failures))
-
-
 def _begin(
-    clearance: Clearance, connection: Connection, account: Account, row: Row[Any], origin: Origin
+    clearance: Clearance, connection: Connection, account: Account, origin: Origin, amr: tuple[str, ...]
 ) -> dict[str, Any]:
+    row: Any = account.row
     if account.failures:
         queries.clear_failures(connection, account.digest)
-    grip = sessions.begin_session(connection, clearance.settings, row.id, origin)
-    actor = Actor(
-        "user", row.id, row.username, grip.session_id, clearance.actor.ip, clearance.actor.request_id
-    )
-    facts = {"client_id": origin.client_id, "user_agent": origin.user_agent}
+    actor = Actor("user", row.id, row.username, None, clearance.actor.ip, clearance.actor.request_id)
+    sessions.make_room(connection, clearance.settings, actor)
+    grip = sessions.begin_session(connection, clearance.settings, row.id, origin, amr)
+    actor = replace(actor, session_id=grip.session_id)
+    facts = {"client_id": origin.client_id, "user_agent": origin.user_agent, "amr": " ".join(amr)}
     record(
         connection, actor, "signin.succeeded", Target("session", grip.session_id, row.username), after=facts
     )
@@ -209,6 +163,7 @@ def _exchange(
     ):
         raise TokenInvalid()
     if not sessions.is_live(session) or not _in_good_standing(connection, session.user_id):
+        _count_repetition(clearance, connection, session, spent)
         return None, "ended"
     if spent.spent_at is None:
         grip = sessions.rotate(connection, clearance.settings, session, spent, origin.ip)
@@ -239,7 +194,7 @@ def _record_rotation(clearance: Clearance, connection: Connection, session: Row[
 
 def _end_for_reuse(clearance: Clearance, connection: Connection, session: Row[Any], spent: Row[Any]) -> None:
     """Somebody holds a copy: end this session, and this one only.  Who presented it is not known, so the actor is nobody."""
-    sessions.close_session(connection, session.id, None, "reuse-detected")
+    sessions.close_session(connection, clearance.settings, session.id, Ending(None, "reuse-detected"))
     facts = {
         "end_reason": "reuse-detected",
         "generation": spent.generation,
@@ -255,6 +210,18 @@ def _end_for_reuse(clearance: Clearance, connection: Connection, session: Row[An
         reason="a spent refresh token came back",
         after=facts,
     )
+    times = current_guard().alarms.notice("refresh-reuse", session.id)
+    sound_reuse(connection, clearance.actor, session, spent, max(1, times))
+
+
+def _count_repetition(
+    clearance: Clearance, connection: Connection, session: Row[Any], spent: Row[Any]
+) -> None:
+    """Once the session was ended for it, more of the same is no more news, and hardly ever a write."""
+    if spent.spent_at is not None and session.end_reason == "reuse-detected":
+        times = current_guard().alarms.notice("refresh-reuse", session.id)
+        if times:
+            sound_reuse(connection, clearance.actor, session, spent, times)
 
 
 def _user_actor(clearance: Clearance, session: Row[Any]) -> Actor:
@@ -263,34 +230,39 @@ def _user_actor(clearance: Clearance, session: Row[Any]) -> Actor:
     )
 
 
-def _tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
-    """Sign both tokens on the state of this transaction: roles are read anew each time, never widened by a request."""
+def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
+    """Sign an access token on the state of this transaction: roles are read anew each time, never widened by a request."""
     # Read on this connection if at all: a second one might not be had, from a pool drained by those who wait for our lock.
     clearance.snapshot.keyring.keys(connection)
+    rotate_if_due(connection, clearance)
     now = clock.now()
-    subject = standing.get_subject(connection, grip.user_id, now)
+    subject = standing.get_subject(connection, grip.user_id, now, second_factor=OTP in grip.amr)
     roles = claimed_roles(effective_roles(clearance.snapshot.graph(connection), subject, now))
-    expires = min(now + timedelta(seconds=clearance.settings.access_token_seconds), grip.absolute_expires_at)
-    shared = (grip.user_id, grip.session_id)
-    auth_time, issued, ends = (
-        int(grip.auth_time.timestamp()),
-        int(grip.issued_at.timestamp()),
-        int(grip.expires_at.timestamp()),
+    lifetime = timedelta(seconds=clearance.settings.access_token_seconds)
+    issued, expires = (
+        int(moment.timestamp()) for moment in (now, min(now + lifetime, grip.absolute_expires_at))
     )
-    access = Issue(
-        *shared, new_id(), grip.client_id, int(now.timestamp()), int(expires.timestamp()), auth_time
-    )
-    bearer = current_guard().bearer
+    issue = Issue(
+        grip.user_id, grip.session_id, new_id(), grip.client_id, issued, expires, int(grip.auth_time.timestamp()), grip.amr
+    )  # fmt: skip
+    version = standing.find_authorization_version(connection, grip.user_id)
     return {
-        "access_token": bearer.issue_access(
-            access, roles, standing.find_authorization_version(connection, grip.user_id)
-        ),
-        "refresh_token": bearer.issue_refresh(
-            Issue(*shared, grip.jti, grip.client_id, issued, ends, auth_time), grip.generation
-        ),
+        "access_token": current_guard().bearer.issue_access(issue, roles, version),
         "token_type": "Bearer",
-        "expires_in": access.expires - access.issued,
-        "refresh_expires_in": max(0, ends - int(now.timestamp())),
+        "expires_in": expires - issued,
         "session_id": grip.session_id,
         "password_change_required": subject.must_change_password,
+    }
+
+
+def _tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
+    """Both tokens of a session."""
+    issued, ends = int(grip.issued_at.timestamp()), int(grip.expires_at.timestamp())
+    refresh = Issue(
+        grip.user_id, grip.session_id, grip.jti, grip.client_id, issued, ends, int(grip.auth_time.timestamp())
+    )
+    return {
+        **issue_access(clearance, connection, grip),
+        "refresh_token": current_guard().bearer.issue_refresh(refresh, grip.generation),
+        "refresh_expires_in": max(0, ends - int(clock.now().timestamp())),
     }

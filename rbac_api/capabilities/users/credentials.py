@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Row
 
 from rbac_api import clock
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
-from rbac_api.capabilities.sessions.service import close_user_sessions
+from rbac_api.capabilities.second_factor import service as second_factor
+from rbac_api.capabilities.sessions.service import Ending, close_user_sessions, forget_second_factor
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.errors import SetupTokenInvalid, UserNotFound
 from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.revocations import outdate
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target
 
@@ -47,7 +49,7 @@ def reset_password(clearance: Clearance, user_id: str) -> dict[str, Any]:
         user.version,
         {"password_hash": None, "password_temporary": False, "updated_at": now},
     )
-    ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "password-change")
+    ended = end_sessions(clearance, user.id, "password-change")
     clearance.require_administrator_remains()
     issued = issue_setup(clearance.connection, clearance.settings, user.id)
     facts = {"sessions_ended": len(ended), "setup_expires_at": clock.rfc3339(issued["expires_at"])}
@@ -80,11 +82,10 @@ def set_password(
         "password_hash": hashed, "password_temporary": False, "password_changed_at": now, "updated_at": now,
         "authorization_version": user.authorization_version + 1,
     }  # fmt: skip
-    queries.update_user(clearance.connection, user.id, user.version, values)
+    write_user(clearance, user, values)
     queries.retire_password_setups(clearance.connection, user.id, now)
-    ended = close_user_sessions(
-        clearance.connection, user.id, clearance.actor.id or user.id, "password-change", but=keep_session
-    )
+    ending = Ending(clearance.actor.id or user.id, "password-change")
+    ended = close_user_sessions(clearance.connection, clearance.settings, user.id, ending, but=keep_session)
     clearance.record(action, Target("user", user.id, user.username), after={"sessions_ended": len(ended)})
 
 
@@ -96,11 +97,46 @@ def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
         "password_hash": hashed, "password_temporary": True, "password_changed_at": now, "updated_at": now,
         "authorization_version": user.authorization_version + 1,
     }  # fmt: skip
-    queries.update_user(clearance.connection, user.id, user.version, values)
+    write_user(clearance, user, values)
     queries.retire_password_setups(clearance.connection, user.id, now)
-    ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "admin")
+    ended = end_sessions(clearance, user.id, "admin")
     facts = {"password_temporary": True, "sessions_ended": len(ended)}
     clearance.record("admin.recovered", Target("user", user.id, user.username), after=facts)
+
+
+def remove_user_totp(clearance: Clearance, user_id: str) -> None:
+    """Remove somebody's second factor, which she has lost; all her sessions end, for somebody else may have found it."""
+    user = _present(clearance, user_id)
+    clearance.require_outranks_user(user.id, user.username)
+    drop_second_factor(clearance, user.id)
+
+
+def drop_second_factor(clearance: Clearance, user_id: str, *, keep_session: str | None = None) -> None:
+    """Remove a second factor and what rests on it: sessions (all but one if it is named, which then counts as without), and ``av``."""
+    user, ended = _present(clearance, user_id), 0
+    if second_factor.remove_totp(clearance, user.id):
+        raised = {"authorization_version": user.authorization_version + 1, "updated_at": clock.now()}
+        write_user(clearance, user, raised)
+        ending = Ending(clearance.actor.id, "logout" if keep_session else "admin")
+        connection, settings = clearance.connection, clearance.settings
+        ended = len(close_user_sessions(connection, settings, user.id, ending, but=keep_session))
+        if keep_session:
+            forget_second_factor(connection, keep_session)
+    clearance.record("totp.removed", Target("user", user.id, user.username), after={"sessions_ended": ended})
+
+
+def erase_credentials(clearance: Clearance, user_id: str) -> None:
+    """Of somebody who is deleted: no setup token works any more, and nothing is left of a second factor."""
+    queries.retire_password_setups(clearance.connection, user_id, clock.now())
+    second_factor.erase_totp(clearance.connection, user_id)
+
+
+def write_user(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> bool:
+    """Change a user's row if it still is as it was read; a raised ``av`` goes to detached verifiers too."""
+    written = queries.update_user(clearance.connection, user.id, user.version, values)
+    if written and "authorization_version" in values:
+        outdate(clearance.connection, clearance.settings, {user.id: values["authorization_version"]})
+    return written
 
 
 def note_signin(connection: Connection, checked: Row[Any], password_hash: str) -> bool:
@@ -108,6 +144,12 @@ def note_signin(connection: Connection, checked: Row[Any], password_hash: str) -
     or got another password."""
     values = {"last_login_at": clock.now(), "password_hash": password_hash}
     return queries.note_signin(connection, checked.id, checked.password_hash, values)
+
+
+def end_sessions(clearance: Clearance, user_id: str, reason: str) -> list[str]:
+    """End every active session of a user; the ids of those that ended."""
+    ending = Ending(clearance.actor.id, reason)
+    return close_user_sessions(clearance.connection, clearance.settings, user_id, ending)
 
 
 def _present(clearance: Clearance, user_id: str) -> Row[Any]:

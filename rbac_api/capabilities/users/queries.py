@@ -15,12 +15,13 @@ register_constraint("uq_users_username_canonical", UsernameTaken)
 
 
 def find_user(connection: Connection, user_id: str) -> Row[Any] | None:
-    """A user who was not deleted."""
-    return connection.execute(select(users).where(users.c.id == user_id, users.c.status != "deleted")).first()
+    """A person who was not deleted; service accounts, which are rows of the same table, are nobody here."""
+    person = (users.c.id == user_id, users.c.kind == "person", users.c.status != "deleted")
+    return connection.execute(select(users).where(*person)).first()
 
 
 def find_user_by_name(connection: Connection, name: str) -> Row[Any] | None:
-    """By canonical name; also a deleted one, whose name stays taken."""
+    """By canonical name; also a deleted one, whose name stays taken, and a service account, of which nobody can have the name."""
     return connection.execute(select(users).where(users.c.username_canonical == name)).first()
 
 
@@ -44,14 +45,16 @@ def note_signin(connection: Connection, user_id: str, old_hash: str, values: dic
     return connection.execute(update(users).where(*mine).values(values)).rowcount == 1
 
 
-def raise_authorization_version(connection: Connection, user_ids: list[str], now: datetime) -> None:
-    """What these users may do has changed."""
+def raise_authorization_version(connection: Connection, user_ids: list[str], now: datetime) -> dict[str, int]:
+    """What these users may do has changed; their new versions by id."""
     raised = {
         "authorization_version": users.c.authorization_version + 1,
         "version": users.c.version + 1,
         "updated_at": now,
     }
-    connection.execute(update(users).where(users.c.id.in_(user_ids)).values(raised))
+    raising = update(users).where(users.c.id.in_(user_ids)).values(raised)
+    rows = connection.execute(raising.returning(users.c.id, users.c.authorization_version))
+    return {row.id: row.authorization_version for row in rows}
 
 
 def end_user_assignments(connection: Connection, user_id: str, now: datetime) -> list[str]:

@@ -8,6 +8,7 @@ from flask import Response
 from flask.views import MethodView
 
 from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
+from rbac_api.capabilities.second_factor.errors import SecondFactorNeeded, TotpNotFound
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.schemas import SessionListSchema
 from rbac_api.capabilities.users import service
@@ -110,7 +111,7 @@ class User(MethodView):
 
 @blueprint.route("/<uuid:user_id>/password-reset")
 class PasswordReset(MethodView):
-    @requires("users:reset-password")
+    @requires("users:reset-password", recent=True)
     @blueprint.response(201, PasswordSetupSchema)
     @blueprint.operation(
         "reset_password", UserNotFound, TargetStronger, LastAdministrator, Invalid, *REPEATABLE
@@ -124,6 +125,21 @@ class PasswordReset(MethodView):
         return created_answer(
             service.reset_password(current_clearance(), str(user_id)), f"/v1/users/{user_id}"
         )
+
+
+@blueprint.route("/<uuid:user_id>/totp")
+class UserTotp(MethodView):
+    @requires("users:reset-password", recent=True)
+    @blueprint.response(204)
+    @blueprint.operation("remove_user_totp", UserNotFound, TotpNotFound, SecondFactorNeeded, TargetStronger)
+    def delete(self, user_id: Any) -> Response:
+        """Remove a user's second factor
+
+        For somebody who has lost both the device and the recovery codes. Every session of hers ends; she signs in with her password and
+        may set up another. Your own you remove as `DELETE /v1/me/totp` does: in a session begun with it.
+        """
+        service.remove_user_totp(current_clearance(), str(user_id))
+        return empty_answer()
 
 
 @blueprint.route("/<uuid:user_id>/sessions")

@@ -10,15 +10,19 @@ from sqlalchemy import ColumnElement, Connection, Row
 
 from rbac_api import clock
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
-from rbac_api.capabilities.sessions.service import close_user_sessions
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.credentials import (
+    drop_second_factor,
+    end_sessions,
+    erase_credentials,
     issue_setup,
     note_signin,
+    remove_user_totp,
     reset_password,
     restore_access,
     set_password,
     spend_setup,
+    write_user,
 )
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.database.tables import users
@@ -26,6 +30,7 @@ from rbac_api.database.types import new_id
 from rbac_api.decision.names import canonical, username_problem
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.revocations import outdate
 from rbac_api.trail.fields import changes, tracked
 from rbac_api.trail.recorder import Target
 from rbac_api.web.etags import require_match
@@ -33,28 +38,10 @@ from rbac_api.web.pagination import Page, PageRequest, cut
 from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
-    "NewUser",
-    "add_user",
-    "change_status",
-    "create_user",
-    "delete_user",
-    "describe",
-    "end_user_sessions",
-    "find_person",
-    "find_user",
-    "get_user",
-    "issue_setup",
-    "known_user",
-    "list_users",
-    "no_users",
-    "note_authority_change",
-    "note_signin",
-    "reset_password",
-    "restore_access",
-    "set_password",
-    "spend_setup",
-    "update_profile",
-    "update_user",
+    "NewUser", "add_user", "change_status", "create_user", "delete_user", "describe", "drop_second_factor",
+    "end_user_sessions", "find_person", "find_user", "get_user", "issue_setup", "known_user", "list_users",
+    "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
+    "restore_access", "set_password", "spend_setup", "update_profile", "update_user",
 ]  # fmt: skip
 
 
@@ -126,7 +113,7 @@ def known_user(clearance: Clearance, username: str) -> Row[Any] | None:
 def find_person(clearance: Clearance, username: str) -> Row[Any]:
     """The row by name, in any case and form; 404 for an unknown or deleted user."""
     user = known_user(clearance, username)
-    if user is None:
+    if user is None or user.kind != "person":
         raise UserNotFound("There is no user of this name.")
     if user.status == "deleted":
         raise UserNotFound("This user was deleted; neither account nor name can be used again.")
@@ -192,8 +179,8 @@ def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> Non
         "updated_at": now, "authorization_version": user.authorization_version + 1,
     }  # fmt: skip
     _write(clearance, user, gone)
-    queries.retire_password_setups(clearance.connection, user.id, now)
-    ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "user-deleted")
+    erase_credentials(clearance, user.id)
+    ended = end_sessions(clearance, user.id, "user-deleted")
     roles = queries.end_user_assignments(clearance.connection, user.id, now)
     clearance.require_administrator_remains()
     before = {**tracked("users", user._asdict()), "roles": roles}
@@ -210,7 +197,7 @@ def end_user_sessions(clearance: Clearance, user_id: str) -> None:
     user = find_user(clearance.connection, user_id)
     if user.id != clearance.actor.id:
         clearance.require_outranks_user(user.id, user.username)
-    ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "admin")
+    ended = end_sessions(clearance, user.id, "admin")
     if ended:
         clearance.record(
             "sessions.ended",
@@ -221,7 +208,8 @@ def end_user_sessions(clearance: Clearance, user_id: str) -> None:
 
 def note_authority_change(clearance: Clearance, user_ids: list[str]) -> None:
     """What these users may do has changed: raise their ``av`` and ETag."""
-    queries.raise_authorization_version(clearance.connection, user_ids, clock.now())
+    raised = queries.raise_authorization_version(clearance.connection, user_ids, clock.now())
+    outdate(clearance.connection, clearance.settings, raised)
 
 
 def require_good_name(username: str) -> None:
@@ -256,20 +244,18 @@ def _change(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> Non
         values["authorization_version"] = user.authorization_version + 1
     _write(clearance, user, {**values, "updated_at": clock.now()})
     if action == "user.disabled":
-        after["sessions_ended"] = len(
-            close_user_sessions(clearance.connection, user.id, clearance.actor.id, "user-disabled")
-        )
+        after["sessions_ended"] = len(end_sessions(clearance, user.id, "user-disabled"))
     clearance.record(action, Target("user", user.id, user.username), before=before, after=after)
 
 
 def _write(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None:
-    if not queries.update_user(clearance.connection, user.id, user.version, values):
+    if not write_user(clearance, user, values):
         raise PreconditionFailed()
 
 
 def _conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     status = filters.get("status")
-    found = [users.c.status == status if status else users.c.status != "deleted"]
+    found = [users.c.kind == "person", users.c.status == status if status else users.c.status != "deleted"]
     if prefix := filters.get("q"):
         found.append(queries.named_like(canonical(prefix)))
     if role := filters.get("role"):

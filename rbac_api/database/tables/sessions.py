@@ -28,7 +28,8 @@ sessions = Table(
     Column("ended_by", ID),
     Column("end_reason", String(32)),
     CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="end"),
-    Index("ix_sessions_user_id", "user_id"),
+    # of a program that has taken a million tokens, only those that may still be alive are looked at
+    Index("ix_sessions_user_id_absolute_expires_at", "user_id", "absolute_expires_at"),
     Index("ix_sessions_created_at", "created_at"),
     Index("ix_sessions_ended_at", "ended_at"),
 )

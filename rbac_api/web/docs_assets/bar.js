@@ -24,7 +24,8 @@ function button(text, label, press) {
 export class Bar {
   #messages = new Map();
 
-  // signIn(username, password) and signOut() are asynchronous; the bar is busy until they are done.
+  // signIn(username, password, otp) and signOut() are asynchronous; the bar is busy until they are done. The former says whether
+  // it was done, or "otp" if the password is right and the code of a second factor is missing.
   constructor({ signIn, signOut }) {
     at("sign-in").addEventListener("submit", (event) => this.#submit(event, signIn));
     at("sign-out").addEventListener("click", () => this.#busy(signOut));
@@ -85,8 +86,11 @@ export class Bar {
 
   async #submit(event, signIn) {
     event.preventDefault();
-    const [username, password] = [at("username").value, at("password").value];
-    const done = await this.#busy(() => signIn(username, password));
+    const [username, password, otp] = [at("username").value, at("password").value, at("otp").value];
+    const done = await this.#busy(() => signIn(username, password, otp));
+    at("otp").value = "";
+    at("otp").hidden = done !== "otp";
+    if (done === "otp") return at("otp").focus();
     at("password").value = "";
     if (done) at("username").value = "";
     else at("password").focus();

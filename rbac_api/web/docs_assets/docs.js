@@ -147,6 +147,7 @@ function explain(request, name, answer, about) {
 }
 
 function unauthenticated(name, answer) {
+  if (answer.body?.code === "mfa.required") return { title: "One thing more", text: detail(answer, "") };
   if (name === "login") return { title: "Sign-in refused", text: detail(answer, "The service gave no reason.") };
   const text = `${detail(answer, "")} Use the form at the top of this page.`.trim();
   return { title: "You are not signed in", text };
@@ -154,11 +155,12 @@ function unauthenticated(name, answer) {
 
 // ---- the session
 
-async function signIn(username, password) {
-  const answer = await send({ ...call("login", { body: { username, password } }), requestInterceptor: intercept });
+async function signIn(username, password, otp) {
+  const body = otp ? { username, password, otp } : { username, password };
+  const answer = await send({ ...call("login", { body }), requestInterceptor: intercept });
   if (answer.status === 0) bar.say({ key: "login", title: "Sign-in failed", text: answer.body.detail });
   await whoIsIt;
-  return answer.ok;
+  return answer.body?.code === "mfa.required" ? "otp" : answer.ok;
 }
 
 async function signOut() {

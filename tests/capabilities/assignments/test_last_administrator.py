@@ -1,5 +1,6 @@
 """There is always somebody left to administrate (A10, P9): one after another and all at once."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from rbac_api.capabilities.assignments import service
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import LastAdministrator
 from rbac_api.guard.queries import list_administrators
+from rbac_api.web.metrics import REFUSALS
 from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, BOB, DAVE, MALLORY
@@ -45,6 +47,20 @@ def test_alice_the_only_administrator_cannot_leave(stage: Stage) -> None:
     assert {(answer.status_code, answer.json["code"]) for answer in answers} == {(409, "admin.last")}
     assert administrators(stage) == ["alice"]
     assert stage.as_(ALICE).get("/v1/users").status_code == 200
+
+
+def test_every_attempt_to_leave_nobody_stands_in_the_trail_and_in_the_figures(stage: Stage) -> None:
+    alice, refused = stage.as_(ALICE), REFUSALS.labels("admin.last")
+    before = refused._value.get()
+
+    leave(stage, alice)
+
+    told = [json.loads(event["after"]) for event in stage.events("access.refused")]
+    assert [(facts["code"], facts["method"]) for facts in told] == [
+        ("admin.last", method) for method in ("DELETE", "PATCH", "DELETE", "POST")
+    ]
+    assert {event["actor_name"] for event in stage.events("access.refused")} == {"alice"}
+    assert refused._value.get() - before == 4
 
 
 def test_neither_somebody_disabled_nor_somebody_without_a_password_can_stand_in_for_alice(

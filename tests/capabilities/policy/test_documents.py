@@ -17,7 +17,7 @@ SMALL = {
     "permissions": [{"name": "tea:brew", "description": "Brew tea."}],
     "roles": [
         {"name": "brewer", "description": "Brews.", "permissions": ["tea:brew", "invoices:read"]},
-        {"name": "head-brewer", "inherits": ["brewer"]},
+        {"name": "head-brewer", "inherits": ["brewer"], "requires_mfa": True},
     ],
     "users": [{"username": "Erin", "email": "erin@x.example", "display_name": "Erin Ø"}],
     "assignments": [
@@ -46,6 +46,10 @@ FORMS: dict[str, tuple[Any, str]] = {
     "a permission's form": (
         {"permissions": [{"name": "Brew", "description": "x"}]},
         "name must be resource:verb",
+    ),
+    "a requirement in words": (
+        {"roles": [{"name": "ab", "requires_mfa": "yes"}]},
+        "roles[1]: requires_mfa must be true or false",
     ),
     "a role's form": ({"roles": [{"name": "Head Brewer"}]}, "name must be a slug"),
     "a role too long": ({"roles": [{"name": "a" * 64}]}, "name must be a slug"),
@@ -141,6 +145,8 @@ def test_a_document_is_loaded_and_in_force(stage: Stage) -> None:
     assert (loaded.permissions, loaded.roles, loaded.users, loaded.assignments) == (1, 2, 1, 2)
     alice = stage.as_(ALICE)
     assert alice.get("/v1/roles/head-brewer").json["effective_permissions"] == ["invoices:read", "tea:brew"]
+    strict = [alice.get(f"/v1/roles/{role}").json["requires_mfa"] for role in ("brewer", "head-brewer")]
+    assert strict == [False, True]
     assert [
         role["role"] for role in alice.get(f"/v1/users/{stage.user_id('erin')}/roles").json["effective"]
     ] == [

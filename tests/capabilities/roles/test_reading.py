@@ -8,7 +8,9 @@ from rbac_api.capabilities.roles import queries
 from tests.builders import Stage
 from tests.cast import ALICE, BOB, BOBS_PERMISSIONS, CAROL, PERMISSIONS
 
-OWN_READS = {"audit:read", "permissions:read", "roles:read", "sessions:read", "users:read"}
+OWN_READS = {
+    "audit:read", "keys:read", "permissions:read", "roles:read", "service-accounts:read", "sessions:read", "users:read",
+}  # fmt: skip
 
 
 def test_carol_sees_the_built_in_roles_and_those_of_the_house(stage: Stage) -> None:

@@ -131,6 +131,7 @@ def test_every_failed_sign_in_looks_the_same_and_the_trail_knows_why(stage: Stag
     ]
 
     assert {answer.status_code for answer in answers} == {401}
+    assert all(answer.headers.pop("RateLimit") for answer in answers), "which counts attempts"
     assert len({answer.data for answer in answers}) == len({str(answer.headers) for answer in answers}) == 1
     assert answers[0].json["code"] == "login.failed"
     reasons = [event["reason"] for event in stage.events("signin.failed")]

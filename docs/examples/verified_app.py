@@ -1,0 +1,32 @@
+"""Somebody else's service: it has neither our database nor our secret, and reads our tokens by itself.
+
+RBAC_ISSUER=https://rbac.example RBAC_AUDIENCE=rbac-api flask --app docs/examples/verified_app run --port 9001
+"""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+
+from rbac_api.verifier import Verifier, current_identity
+
+
+def create_app(verifier: Verifier | None = None) -> Flask:
+    """The application; without a verifier one is made of the two settings that the service has too."""
+    verifier = verifier or Verifier(os.environ["RBAC_ISSUER"], os.environ["RBAC_AUDIENCE"])
+    app = Flask(__name__, static_folder=None)
+
+    @app.get("/orders")
+    @verifier.signed_in
+    def list_orders():
+        """Anybody with a good token."""
+        return {"of": current_identity().user_id}
+
+    @app.post("/orders/<int:number>/shipment")
+    @verifier.requires_role("clerk")
+    def ship(number):
+        """A role that the token names."""
+        return {"shipped": number, "by": current_identity().user_id}, 201
+
+    return app

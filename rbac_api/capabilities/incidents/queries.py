@@ -1,0 +1,49 @@
+"""SQL for reading and closing incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
+
+from rbac_api.database.tables import incidents, users
+
+
+def matching(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """The conditions of the list's filters; open ones unless something else is said."""
+    is_open = incidents.c.closed_at.is_(None)
+    found: list[ColumnElement[bool]] = [~is_open if filters.get("state") == "closed" else is_open]
+    if kind := filters.get("type"):
+        found.append(incidents.c.type == kind)
+    return found
+
+
+def find_incident(connection: Connection, incident_id: str) -> Row[Any] | None:
+    return connection.execute(_with_user().where(incidents.c.id == incident_id)).first()
+
+
+def list_incidents(
+    connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+) -> list[Row[Any]]:
+    """Newest first."""
+    query = _with_user().where(*conditions).order_by(incidents.c.id.desc()).limit(limit)
+    return list(connection.execute(query.where(incidents.c.id < after[0]) if after else query))
+
+
+def count_incidents(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
+    return connection.execute(select(func.count()).select_from(incidents).where(*conditions)).scalar_one()
+
+
+def close_incident(
+    connection: Connection, incident_id: str, at: datetime, by: str | None, reason: str
+) -> bool:
+    """Close it if it is open: a conditional update, so of many only one succeeds."""
+    closed = update(incidents).where(incidents.c.id == incident_id, incidents.c.closed_at.is_(None))
+    return connection.execute(closed.values(closed_at=at, closed_by=by, close_reason=reason)).rowcount == 1
+
+
+def _with_user() -> Select[Any]:
+    joined = incidents.outerjoin(users, incidents.c.user_id == users.c.id)
+    return select(*incidents.c, users.c.username).select_from(joined)

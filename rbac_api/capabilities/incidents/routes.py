@@ -1,0 +1,78 @@
+"""Incidents over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from rbac_api.capabilities.incidents import service
+from rbac_api.capabilities.incidents.errors import IncidentClosed, IncidentNotFound
+from rbac_api.capabilities.incidents.schemas import (
+    IncidentCloseSchema,
+    IncidentListSchema,
+    IncidentQuery,
+    IncidentSchema,
+)
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.errors import TargetStronger
+from rbac_api.guard.requires import requires
+from rbac_api.web.answers import json_answer
+from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.exports import file_answer, wanted_form
+from rbac_api.web.pagination import page_answer, page_request
+
+blueprint = Blueprint(
+    "incidents", __name__, url_prefix="/v1/incidents", tag="Incidents", description="What to look at."
+)
+
+
+@blueprint.route("")
+class Incidents(MethodView):
+    @requires("sessions:read")
+    @blueprint.arguments(IncidentQuery, location="query")
+    @blueprint.response(200, IncidentListSchema)
+    @blueprint.also_as("text/csv", service.SHEET.header)
+    @blueprint.also_as(
+        "application/x-ndjson", '{"type": "refresh-reuse", "state": "open", "occurrences": 1}\n'
+    )
+    @blueprint.operation("list_incidents")
+    def get(self, query: dict[str, Any]) -> Response:
+        """List incidents
+
+        Open ones unless `state` says otherwise, newest first: spent refresh tokens that came back, tokens still used after their end,
+        accounts that were locked. With `Accept: text/csv` or `application/x-ndjson` all matching ones are streamed, and the paging
+        arguments do not apply.
+        """
+        page = page_request(query)
+        if form := wanted_form():
+            return file_answer(service.export_incidents(current_clearance(), query, form), form, "incidents")
+        return page_answer(service.list_incidents(current_clearance(), query, page))
+
+
+@blueprint.route("/<uuid:incident_id>")
+class Incident(MethodView):
+    @requires("sessions:read")
+    @blueprint.response(200, IncidentSchema)
+    @blueprint.operation("get_incident", IncidentNotFound)
+    def get(self, incident_id: Any) -> Response:
+        """Read one incident
+
+        Both parties side by side: who was there first, and who came then; from which address, with what, when.
+        """
+        return json_answer(service.get_incident(current_clearance(), str(incident_id)))
+
+
+@blueprint.route("/<uuid:incident_id>/close")
+class IncidentClosing(MethodView):
+    @requires("sessions:revoke")
+    @blueprint.arguments(IncidentCloseSchema)
+    @blueprint.response(200, IncidentSchema)
+    @blueprint.operation("close_incident", IncidentNotFound, IncidentClosed, TargetStronger)
+    def post(self, body: dict[str, Any], incident_id: Any) -> Response:
+        """Close an incident
+
+        Says that somebody has looked at it, and what was found out. If the same happens again, another incident is opened.
+        """
+        return json_answer(service.close_incident(current_clearance(), str(incident_id), body["reason"]))

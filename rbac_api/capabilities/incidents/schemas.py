@@ -1,0 +1,92 @@
+"""Shapes of incidents, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
+from rbac_api.web.fields import ID, TEXT, Body, NextCursor, PageQuery, Text, Total
+
+TYPES = ("refresh-reuse", "stale-use", "lockout")
+STATES = ("open", "closed")
+
+
+class PartySchema(ma.Schema):
+    """Where and when somebody was seen."""
+
+    ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
+    user_agent = fields.String(required=True, allow_none=True, metadata={"example": "Mozilla/5.0"})
+    at = fields.DateTime(required=True, allow_none=True)
+
+
+class IncidentSchema(ma.Schema):
+    """Something that somebody should look at."""
+
+    id = fields.String(required=True, metadata=ID)
+    type = fields.String(
+        required=True,
+        validate=validate.OneOf(TYPES),
+        metadata={
+            "description": "a spent refresh token came back; a token of an ended session, or one that claims a lost role, was still"
+            " used; an account was locked",
+            "example": "refresh-reuse",
+        },
+    )
+    state = fields.String(required=True, validate=validate.OneOf(STATES), metadata={"example": "open"})
+    user = fields.Nested(UserReferenceSchema, required=True)
+    session_id = fields.String(
+        required=True, allow_none=True, metadata={**ID, "description": "none for an account that was locked"}
+    )
+    opened_at = fields.DateTime(required=True)
+    occurrences = fields.Integer(
+        required=True,
+        metadata={"description": "how often it was seen; may lag behind by a minute", "example": 1},
+    )
+    rightful = fields.Nested(
+        PartySchema, required=True, metadata={"description": "who was there first: presumably the user"}
+    )
+    other = fields.Nested(
+        PartySchema, required=True, metadata={"description": "who came then, the first time"}
+    )
+    closed_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
+    closed_by = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "id of the user who closed it", "example": None},
+    )
+    close_reason = fields.String(required=True, allow_none=True, metadata={"example": None})
+
+
+class IncidentListSchema(ma.Schema):
+    """A page of incidents, newest first."""
+
+    items = fields.List(fields.Nested(IncidentSchema), required=True)
+    next = NextCursor()
+    total = Total()
+
+
+class IncidentQuery(PageQuery):
+    """Which incidents."""
+
+    type = fields.String(validate=validate.OneOf(TYPES), metadata={"description": "of this type alone"})
+    state = fields.String(
+        load_default="open",
+        validate=validate.OneOf(STATES),
+        metadata={"description": "open ones unless you say otherwise"},
+    )
+
+
+class IncidentCloseSchema(Body):
+    """What was found out."""
+
+    reason = Text(
+        required=True,
+        longest=1000,
+        shortest=1,
+        pattern=TEXT,
+        metadata={
+            "description": "stays with the incident and in the trail",
+            "example": "Her old laptop; wiped",
+        },
+    )

@@ -1,0 +1,92 @@
+"""Listing, reading and closing incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Row
+
+from rbac_api import clock
+from rbac_api.capabilities.incidents import queries
+from rbac_api.capabilities.incidents.errors import IncidentClosed, IncidentNotFound
+from rbac_api.guard.clearance import Clearance
+from rbac_api.trail.recorder import Target
+from rbac_api.web.exports import CHUNK, Form, Sheet, stream
+from rbac_api.web.pagination import Page, PageRequest, cut
+
+
+def list_incidents(clearance: Clearance, filters: dict[str, Any], page: PageRequest) -> Page:
+    """Incidents, newest first, by type and state."""
+    conditions = queries.matching(filters)
+    rows = queries.list_incidents(clearance.connection, conditions, page.after, page.limit + 1)
+    total = queries.count_incidents(clearance.connection, conditions) if page.count else None
+    found = cut(rows, page, lambda row: (row.id,), total)
+    return Page([describe(row) for row in found.items], found.next_key, found.total)
+
+
+def export_incidents(clearance: Clearance, filters: dict[str, Any], form: Form) -> Iterator[bytes]:
+    """The same as a stream of CSV or NDJSON, all of them; what is opened meanwhile is not in it."""
+    database, conditions = clearance.work.database, queries.matching(filters)
+
+    def batch(last: Row[Any] | None) -> list[Row[Any]]:
+        with database.reading() as connection:
+            return queries.list_incidents(connection, conditions, (last.id,) if last else None, CHUNK)
+
+    return stream(SHEET, form, batch)
+
+
+def get_incident(clearance: Clearance, incident_id: str) -> dict[str, Any]:
+    """One incident, open or closed."""
+    return describe(_known(clearance, incident_id))
+
+
+def close_incident(clearance: Clearance, incident_id: str, reason: str) -> dict[str, Any]:
+    """Close an incident for good.  404 unknown; 409 closed already; 403 ``target.stronger`` if it is about somebody who holds more."""
+    incident = _known(clearance, incident_id)
+    if incident.user_id != clearance.actor.id:
+        clearance.require_outranks_user(incident.user_id, incident.username)
+    if not queries.close_incident(clearance.connection, incident_id, clock.now(), clearance.actor.id, reason):
+        raise IncidentClosed()
+    facts = {
+        "user": {"id": incident.user_id, "username": incident.username},
+        "occurrences": incident.occurrences,
+    }
+    clearance.record(
+        "incident.closed", Target("incident", incident_id, incident.type), reason=reason, after=facts
+    )
+    return get_incident(clearance, incident_id)
+
+
+def describe(row: Row[Any]) -> dict[str, Any]:
+    """An incident as it is shown."""
+    return {
+        "id": row.id,
+        "type": row.type,
+        "state": "open" if row.closed_at is None else "closed",
+        "user": {"id": row.user_id, "username": row.username},
+        "session_id": row.session_id,
+        "opened_at": row.opened_at,
+        "occurrences": row.occurrences,
+        "rightful": {"ip": row.rightful_ip, "user_agent": row.rightful_user_agent, "at": row.rightful_at},
+        "other": {"ip": row.other_ip, "user_agent": row.other_user_agent, "at": row.other_at},
+        "closed_at": row.closed_at,
+        "closed_by": row.closed_by,
+        "close_reason": row.close_reason,
+    }
+
+
+SHEET = Sheet(
+    (
+        "id", "type", "state", "user_id", "user_username", "session_id", "opened_at", "occurrences", "rightful_ip",
+        "rightful_user_agent", "rightful_at", "other_ip", "other_user_agent", "other_at", "closed_at", "closed_by", "close_reason",
+    ),
+    describe,
+)  # fmt: skip
+
+
+def _known(clearance: Clearance, incident_id: str) -> Row[Any]:
+    incident = queries.find_incident(clearance.connection, incident_id)
+    if incident is None:
+        raise IncidentNotFound()
+    return incident

@@ -1,0 +1,76 @@
+"""Keys over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from rbac_api.capabilities.keys import service
+from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
+from rbac_api.capabilities.keys.schemas import KeyListSchema, KeySchema
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.errors import REPEATABLE
+from rbac_api.guard.requires import requires
+from rbac_api.web.answers import created_answer, empty_answer, json_answer
+from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.fields import PageQuery
+from rbac_api.web.pagination import page_answer, page_request
+
+blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys", tag="Keys", description="What signs tokens.")
+
+
+@blueprint.route("")
+class Keys(MethodView):
+    @requires("keys:read")
+    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.response(200, KeyListSchema)
+    @blueprint.operation("list_keys")
+    def get(self, query: dict[str, Any]) -> Response:
+        """List signing keys
+
+        Newest first: which one signs, which only verify and until when, which were withdrawn. Never a part of a key; the public parts are
+        at `/.well-known/jwks.json`.
+        """
+        return page_answer(service.list_key_page(current_clearance(), page_request(query)))
+
+
+@blueprint.route("/rotate")
+class KeyRotation(MethodView):
+    @requires("keys:rotate", recent=True)
+    @blueprint.response(201, KeySchema)
+    @blueprint.operation("rotate_keys", KeyExternal, *REPEATABLE)
+    def post(self) -> Response:
+        """Let a new key take over
+
+        It signs from now on. The one before signs no more and verifies until its last token has expired, so nobody is signed out.
+        """
+        key = service.get_key(current_clearance(), service.rotate_keys(current_clearance()))
+        return created_answer(key, f"/v1/keys/{key['kid']}")
+
+
+@blueprint.route("/<kid>")
+class Key(MethodView):
+    @requires("keys:read")
+    @blueprint.response(200, KeySchema)
+    @blueprint.operation("get_key", KeyNotFound)
+    def get(self, kid: str) -> Response:
+        """Read one key
+
+        Whether it signs, verifies, or was withdrawn, and when that was.
+        """
+        return json_answer(service.get_key(current_clearance(), kid))
+
+    @requires("keys:rotate", recent=True)
+    @blueprint.response(204)
+    @blueprint.operation("withdraw_key", KeyNotFound, KeyActive, KeyExternal)
+    def delete(self, kid: str) -> Response:
+        """Withdraw a key
+
+        For a key that somebody else may have: every token it signed, access and refresh alike, is refused from the next request on, so
+        whoever was signed in with one signs in again. The key that signs is withdrawn only after a rotation. Withdrawing twice changes
+        nothing.
+        """
+        service.withdraw_key(current_clearance(), kid)
+        return empty_answer()

@@ -1,0 +1,99 @@
+"""OAuth over HTTP."""
+
+from __future__ import annotations
+
+from flask import Response, request
+from flask.views import MethodView
+
+from rbac_api.capabilities.oauth import service
+from rbac_api.capabilities.oauth.schemas import (
+    IntrospectionRequestSchema,
+    IntrospectionSchema,
+    OAuthTokensSchema,
+    RevocationRequestSchema,
+    ServerMetadataSchema,
+    TokenRequestSchema,
+)
+from rbac_api.capabilities.sessions.service import Origin
+from rbac_api.guard.callers import current_caller, requires_caller
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.keyring import KEY_PROBLEMS
+from rbac_api.guard.passage import current_guard
+from rbac_api.guard.requires import public
+from rbac_api.web.answers import json_answer
+from rbac_api.web.oauth import (
+    UNCACHED,
+    InvalidGrant,
+    InvalidScope,
+    NotYours,
+    OAuthBlueprint,
+    UnsupportedGrantType,
+)
+from rbac_api.web.visitor import user_agent
+
+blueprint = OAuthBlueprint("oauth", __name__, tag="OAuth", description="Protocol endpoints for programs.")
+
+
+@blueprint.route("/oauth/token")
+class Tokens(MethodView):
+    @requires_caller(bearer=False, anonymous=True)
+    @blueprint.form(TokenRequestSchema)
+    @blueprint.response(200, OAuthTokensSchema)
+    @blueprint.operation("issue_token", InvalidGrant, InvalidScope, UnsupportedGrantType, *KEY_PROBLEMS)
+    def post(self) -> Response:
+        """Get an access token
+
+        A service account gets one for its credentials (`client_credentials`), and asks again when it expires. An app exchanges a refresh
+        token for new ones (`refresh_token`) exactly as `POST /v1/auth/refresh` does. There are no scopes: what a token may do follows from
+        roles alone.
+        """
+        caller = current_caller()
+        origin = Origin(request.remote_addr, user_agent(request), caller.client.id if caller.client else "")
+        return json_answer(service.issue_token(current_clearance(), caller, origin), headers=UNCACHED)
+
+
+@blueprint.route("/oauth/revoke")
+class Revocation(MethodView):
+    @requires_caller(anonymous=True)
+    @blueprint.form(RevocationRequestSchema)
+    @blueprint.response(200, description="It is good no more, or never was")
+    @blueprint.operation("revoke_token", NotYours)
+    def post(self) -> Response:
+        """Revoke a token
+
+        RFC 7009. An access token is refused from the next request on; a refresh token takes its whole session with it. For the token's own
+        user, its client (one without a secret says its `client_id`), and whoever may revoke sessions.
+        """
+        service.revoke_token(current_clearance(), current_caller())
+        answer = Response(status=200, headers=UNCACHED)
+        del answer.headers["Content-Type"]
+        return answer
+
+
+@blueprint.route("/oauth/introspect")
+class Introspection(MethodView):
+    @requires_caller("tokens:introspect")
+    @blueprint.form(IntrospectionRequestSchema)
+    @blueprint.response(200, IntrospectionSchema)
+    @blueprint.operation("introspect_token")
+    def post(self) -> Response:
+        """Ask about a token
+
+        RFC 7662. Whether it is good at this moment, here and now rather than when it was signed, and if so whose it is and what it says.
+        """
+        found = service.introspect_token(current_clearance(), current_caller())
+        return json_answer(found, headers=UNCACHED)
+
+
+@blueprint.route("/.well-known/oauth-authorization-server")
+class ServerMetadata(MethodView):
+    @public
+    @blueprint.response(200, ServerMetadataSchema)
+    @blueprint.operation("describe_server")
+    def get(self) -> Response:
+        """Read the server's metadata
+
+        RFC 8414: where the OAuth endpoints are, and what they offer. Addresses begin with the configured issuer.
+        """
+        headers = {"Cache-Control": "public, max-age=300"}
+        return json_answer(service.describe_server(current_guard().settings), headers=headers)

@@ -1,0 +1,207 @@
+"""Tokens for programs: handing out, taking back, telling about, and where all that is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rbac_api.capabilities.sessions.service import (
+    Ending,
+    Origin,
+    begin_client_session,
+    close_session,
+    find_refresh,
+    is_live,
+    make_room,
+)
+from rbac_api.capabilities.signin.service import issue_access, refresh
+from rbac_api.errors import Forbidden, Unauthenticated
+from rbac_api.guard.bearer import Token, unpack
+from rbac_api.guard.callers import Caller
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.passage import current_guard
+from rbac_api.guard.revocations import revoke
+from rbac_api.guard.snapshot import Person
+from rbac_api.settings import Settings
+from rbac_api.trail.recorder import Target, record
+from rbac_api.web.oauth import (
+    GRANTS,
+    InvalidClient,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidScope,
+    NotYours,
+    UnsupportedGrantType,
+)
+
+_SHOWN = ("access_token", "token_type", "expires_in", "refresh_token")
+_BY_SECRET = ["client_secret_basic", "client_secret_post"]
+
+
+def issue_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[str, Any]:
+    """Exchange a client's credentials, or a refresh token, for tokens (RFC 6749 sections 4.4 and 6)."""
+    grant = caller.form.get("grant_type")
+    if grant is None:
+        raise InvalidRequest("The parameter grant_type is missing.")
+    if grant not in GRANTS:
+        raise UnsupportedGrantType()
+    if "scope" in caller.form:
+        raise InvalidScope()
+    given = _by_refresh_token if grant == "refresh_token" else _by_client_credentials
+    tokens = given(clearance, caller, origin)
+    return {name: tokens[name] for name in _SHOWN if name in tokens}
+
+
+def revoke_token(clearance: Clearance, caller: Caller) -> None:
+    """Take back an access token, alone, or a refresh token with its whole session (RFC 7009).  One that is no good stays so."""
+    text = _token(caller)
+    if caller.client is None and caller.token is None and "client_id" not in caller.form:
+        raise InvalidClient()
+    found = _read(text)
+    if found is None:
+        return
+    (token, kind), connection = found, clearance.connection
+    whose = clearance.snapshot.person(token.subject, connection)
+    if whose is None:
+        return
+    ending = Ending(clearance.actor.id, _why(clearance, caller, token, whose))
+    if kind == "refresh":
+        _end_session(clearance, token, whose, ending)
+    elif token.jti not in clearance.snapshot.denied(connection):
+        _revoke_access(clearance, token, whose, ending)
+
+
+def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, Any]:
+    """Whether a token is good at this moment, and if so whose it is and what it says (RFC 7662)."""
+    text = _token(caller)
+    found = _read(text)
+    whose = _bearer_of(clearance, *found) if found else None
+    if whose is None:
+        return {"active": False}
+    claims = {name: value for name, value in unpack(text)[1].items() if name not in ("av", "gen")}
+    if claims["type"] == "access":
+        claims |= {"token_type": "Bearer", "roles": list(whose.claimed)}
+    return {"active": True, "username": whose.username, **claims}
+
+
+def describe_server(settings: Settings) -> dict[str, Any]:
+    """Authorization server metadata (RFC 8414 section 2): where everything is, and what it offers."""
+    base = settings.issuer_url.rstrip("/")
+    optional = {"jwks_uri": f"{base}/.well-known/jwks.json"} if settings.signing_algorithm != "HS256" else {}
+    if settings.docs:
+        optional["service_documentation"] = f"{base}/docs"
+    return {
+        "issuer": settings.issuer_url,
+        "token_endpoint": f"{base}/oauth/token",
+        "revocation_endpoint": f"{base}/oauth/revoke",
+        "introspection_endpoint": f"{base}/oauth/introspect",
+        **optional,
+        "grant_types_supported": list(GRANTS),
+        "response_types_supported": ["none"],  # required, and may not be empty (section 3.2)
+        "token_endpoint_auth_methods_supported": [*_BY_SECRET, "none"],
+        "revocation_endpoint_auth_methods_supported": [*_BY_SECRET, "none", "Bearer"],
+        "introspection_endpoint_auth_methods_supported": [*_BY_SECRET, "Bearer"],
+    }
+
+
+def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin) -> dict[str, Any]:
+    client = caller.client
+    if client is None:
+        raise InvalidClient()
+    connection = clearance.connection  # not before: strangers do not get the write lock
+    make_room(connection, clearance.settings, clearance.actor)
+    grip = begin_client_session(connection, clearance.settings, client, origin)
+    actor = replace(clearance.actor, session_id=grip.session_id)
+    facts = {"client_id": client.id, "user_agent": origin.user_agent, "client_secret_id": client.secret_id}
+    record(
+        connection, actor, "client.signed_in", Target("session", grip.session_id, client.name), after=facts
+    )
+    return issue_access(clearance, connection, grip)
+
+
+def _by_refresh_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[str, Any]:
+    """As ``POST /v1/auth/refresh``; a client that says who it is gets only what was issued to it (RFC 6749 section 6)."""
+    text = caller.form.get("refresh_token")
+    if text is None:
+        raise InvalidRequest("The parameter refresh_token is missing.")
+    client_id = caller.client.id if caller.client else caller.form.get("client_id")
+    try:
+        if client_id not in (None, current_guard().bearer.read(text, "refresh").client_id):
+            raise InvalidGrant()
+        return refresh(clearance, text, origin)
+    except Unauthenticated as fault:
+        raise InvalidGrant() from fault
+
+
+def _token(caller: Caller) -> str:
+    text = caller.form.get("token")
+    if text is None:
+        raise InvalidRequest("The parameter token is missing.")
+    return text
+
+
+def _read(text: str) -> tuple[Token, str] | None:
+    """A token of either kind, whatever the hint says; None if it is none of ours or its time is up."""
+    for kind in ("access", "refresh"):
+        try:
+            return current_guard().bearer.read(text, kind), kind
+        except Unauthenticated:
+            continue
+    return None
+
+
+def _bearer_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
+    """Whose a token is, if it would be accepted at this moment where it belongs."""
+    if kind == "access":
+        try:
+            return current_guard().standing(token)[1]
+        except Unauthenticated:
+            return None
+    with clearance.work.database.reading() as connection:
+        found = find_refresh(connection, token.jti)
+    whose = clearance.snapshot.person(token.subject)
+    if (
+        found is None
+        or found[0].spent_at is not None
+        or not is_live(found[1])
+        or found[1].id != token.session_id
+    ):
+        return None
+    return whose if whose is not None and whose.subject.status == "active" else None
+
+
+def _why(clearance: Clearance, caller: Caller, token: Token, whose: Person) -> str:
+    """The reason of the ending, if the caller may end it at all; ``NotYours`` otherwise."""
+    if caller.token is not None and caller.token.subject == token.subject:
+        return "logout"
+    if caller.client is not None and caller.client.id == token.client_id:
+        return "logout"
+    if caller.actor.id is None:
+        if caller.form["client_id"] == token.client_id and whose.kind != "service":
+            return "logout"
+        raise NotYours()
+    if "sessions:revoke" not in clearance.held:
+        raise NotYours()
+    try:
+        clearance.require_outranks_user(token.subject, whose.username)
+    except Forbidden as refusal:
+        raise NotYours() from refusal
+    return "admin"
+
+
+def _end_session(clearance: Clearance, token: Token, whose: Person, ending: Ending) -> None:
+    if close_session(clearance.connection, clearance.settings, token.session_id, ending):
+        target = Target("session", token.session_id, whose.username)
+        facts = {"user": {"id": token.subject, "username": whose.username}, "end_reason": ending.reason}
+        clearance.record("session.ended", target, reason=ending.reason, after=facts)
+
+
+def _revoke_access(clearance: Clearance, token: Token, whose: Person, ending: Ending) -> None:
+    """The token alone; a service account's session has no other and ends with it."""
+    revoke(clearance.connection, clearance.settings, "jti", [token.jti])
+    if whose.kind == "service":
+        close_session(clearance.connection, clearance.settings, token.session_id, ending)
+    facts = {"session_id": token.session_id, "client_id": token.client_id}
+    clearance.record(
+        "token.revoked", Target("token", token.jti, whose.username), reason=ending.reason, after=facts
+    )

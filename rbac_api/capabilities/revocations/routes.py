@@ -1,0 +1,53 @@
+"""The feed over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from flask.views import MethodView
+
+from rbac_api.capabilities.revocations import service
+from rbac_api.capabilities.revocations.schemas import FeedQuery
+from rbac_api.database.constraints import DatabaseDown
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.keyring import KEY_PROBLEMS
+from rbac_api.guard.requires import public
+from rbac_api.web.blueprint import Blueprint
+
+blueprint = Blueprint("revocations", __name__, tag="Operation", description="What is revoked.")
+_EXAMPLE = "header.payload.signature"
+
+
+@blueprint.route("/.well-known/revocations")
+class Revocations(MethodView):
+    @public
+    @blueprint.tagged
+    @blueprint.arguments(FeedQuery, location="query")
+    @blueprint.response(
+        200,
+        {"type": "string", "example": _EXAMPLE},
+        content_type="application/jose",
+        description="A compact JWS (RFC 7515)",
+    )
+    @blueprint.operation("get_revocations", DatabaseDown, *KEY_PROBLEMS)
+    def get(self, query: dict[str, Any]) -> Response:
+        """Follow what is revoked
+
+        For services that verify access tokens themselves. A JWS signed with a key of `/.well-known/jwks.json`, header `typ`
+        `revocations+jwt`, whose payload is `{iss, iat, cursor, since, complete, more, sids, jtis, kids, users}`: sessions that ended,
+        tokens and keys that were revoked, and for each user the least `av` a token of hers must have. It holds what came after `since`;
+        with `complete` it replaces everything known before, since the cursor was too old or of another database; with `more` ask again at
+        once from `cursor` on. `iat` is the moment up to which nothing is missing.
+        """
+        place = service.find_place(current_clearance(), query.get("since"))
+        if request.if_none_match.contains_weak(place.tag):
+            answer = Response(status=304)
+        else:
+            answer = Response(
+                service.signed_feed(current_clearance(), place), content_type="application/jose"
+            )
+        answer.set_etag(place.tag, weak=True)
+        seconds = current_clearance().settings.revocation_seconds
+        answer.headers["Cache-Control"] = f"public, max-age={seconds}"
+        return answer

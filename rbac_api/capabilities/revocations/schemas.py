@@ -1,0 +1,19 @@
+"""Shapes of the feed's question; its answer is a signed text."""
+
+from __future__ import annotations
+
+from rbac_api.guard.revocations import CURSOR
+from rbac_api.web.fields import Body, Text
+
+
+class FeedQuery(Body):
+    """From where on."""
+
+    since = Text(
+        longest=33,
+        pattern=CURSOR,
+        error="Use the cursor exactly as an earlier answer gave it.",
+        metadata={
+            "description": "`cursor` of an earlier answer: only what came after it; without it, everything"
+        },
+    )

@@ -1,0 +1,80 @@
+"""What became invalid since a cursor, signed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from rbac_api import clock
+from rbac_api.capabilities.revocations import queries
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.keyring import SigningKey, sign
+from rbac_api.guard.revocations import BEGINNING, cursor_of, seq_of
+
+MOST = 5000  # entries in one answer; what is left comes with the next
+TYPE = "revocations+jwt"
+_LISTS = {"sid": "sids", "jti": "jtis", "kid": "kids"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """From where on somebody asks: after ``seq``, or, when her cursor tells nothing of this database, from the beginning."""
+
+    since: str | None
+    seq: int
+    cursor: str
+    key: SigningKey
+    tag: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer replaces whatever she knew before."""
+        return self.seq == 0
+
+
+def find_place(clearance: Clearance, since: str | None) -> Place:
+    """Where an answer begins, and its tag, which tells whether anything is new.  Reads two rows and signs nothing."""
+    clearance.snapshot.freshen()
+    connection, key = clearance.connection, clearance.snapshot.keyring.active()
+    begin = _known(connection, since)
+    seq, cursor = (begin.seq, cursor_of(begin)) if begin is not None else (0, BEGINNING)
+    newest = queries.find_newest_revocation(connection)
+    facts = (since, seq, cursor_of(newest) if newest is not None else BEGINNING, key.kid)
+    return Place(since, seq, cursor, key, hashlib.sha256(repr(facts).encode()).hexdigest()[:20])
+
+
+def signed_feed(clearance: Clearance, place: Place) -> str:
+    """The answer, a compact JWS: with ``more`` there is more to be had at once, from ``cursor`` on."""
+    now = clock.now()  # before reading: whatever was committed by then is in it
+    rows = queries.list_revocations(clearance.connection, place.seq, MOST + 1)
+    listed, more = rows[:MOST], len(rows) > MOST
+    payload: dict[str, Any] = {
+        "iss": clearance.settings.issuer_url,
+        "iat": int(now.timestamp()),
+        "cursor": cursor_of(listed[-1]) if listed else place.cursor,
+        "since": place.since,
+        "complete": place.complete,
+        "more": more,
+        **{name: [] for name in _LISTS.values()},
+        "users": {},
+    }
+    for row in listed:
+        if row.expires_at > now:
+            _put(payload, row)
+    return sign(place.key, TYPE, payload)
+
+
+def _put(payload: dict[str, Any], row: Row[Any]) -> None:
+    if row.kind == "av":
+        payload["users"][row.value] = row.minimum
+    else:
+        payload[_LISTS[row.kind]].append(row.value)
+
+
+def _known(connection: Connection, since: str | None) -> Row[Any] | None:
+    """The row a cursor stands at; None if it went long ago, has moved on, or was another database's."""
+    row = queries.find_revocation(connection, seq_of(since)) if since else None
+    return row if row is not None and cursor_of(row) == since else None

@@ -1,0 +1,58 @@
+"""SQL for second factors and recovery codes.  Whatever spends something is one conditional write."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+
+from rbac_api.database.tables import recovery_codes, totp_factors
+
+
+def find_factor(connection: Connection, user_id: str) -> Row[Any] | None:
+    return connection.execute(select(totp_factors).where(totp_factors.c.user_id == user_id)).first()
+
+
+def add_factor(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(totp_factors).values(values))
+
+
+def end_factor(connection: Connection, user_id: str) -> None:
+    """Erase somebody's factor and recovery codes, whatever state they are in."""
+    connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user_id))
+    connection.execute(delete(totp_factors).where(totp_factors.c.user_id == user_id))
+
+
+def confirm_factor(connection: Connection, factor: Row[Any], step: int, now: datetime) -> bool:
+    """Let the very factor that was read count from now on; its first code is spent thereby."""
+    same = (totp_factors.c.user_id == factor.user_id, totp_factors.c.secret_sealed == factor.secret_sealed)
+    waiting = update(totp_factors).where(*same, totp_factors.c.confirmed_at.is_(None))
+    return connection.execute(waiting.values(confirmed_at=now, last_step=step)).rowcount == 1
+
+
+def spend_step(connection: Connection, factor: Row[Any], step: int) -> bool:
+    """Spend a time step, and all before it, if nobody did: of many only one succeeds (RFC 6238 section 5.2)."""
+    same = (totp_factors.c.user_id == factor.user_id, totp_factors.c.secret_sealed == factor.secret_sealed)
+    unspent = or_(totp_factors.c.last_step.is_(None), totp_factors.c.last_step < step)
+    spent = update(totp_factors).where(*same, totp_factors.c.confirmed_at.is_not(None), unspent)
+    return connection.execute(spent.values(last_step=step)).rowcount == 1
+
+
+def add_recovery_codes(connection: Connection, user_id: str, hashes: list[str], now: datetime) -> None:
+    rows = [{"code_hash": code_hash, "user_id": user_id, "created_at": now} for code_hash in hashes]
+    connection.execute(insert(recovery_codes), rows)
+
+
+def spend_recovery_code(connection: Connection, user_id: str, code_hash: str, now: datetime) -> bool:
+    """Spend it if it is hers and nobody did."""
+    codes = recovery_codes.c
+    hers = (codes.user_id == user_id, codes.code_hash == code_hash, codes.spent_at.is_(None))
+    return connection.execute(update(recovery_codes).where(*hers).values(spent_at=now)).rowcount == 1
+
+
+def count_recovery_codes(connection: Connection, user_id: str) -> int:
+    """How many are left."""
+    codes = recovery_codes.c
+    counting = select(func.count()).select_from(recovery_codes)
+    return connection.execute(counting.where(codes.user_id == user_id, codes.spent_at.is_(None))).scalar_one()

@@ -1,0 +1,36 @@
+"""Shapes of second factors, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields
+
+from rbac_api.web.fields import Body, Verbatim
+
+
+class TotpEnrolmentSchema(ma.Schema):
+    """The shared secret, shown once: as text to copy, and as what a QR code says."""
+
+    secret = fields.String(required=True, metadata={"description": "base32", "example": "<base32 secret>"})
+    otpauth_uri = fields.String(
+        required=True,
+        metadata={"example": "otpauth://totp/rbac.example.com:ingrid.solberg?secret=<base32 secret>"},
+    )
+
+
+class TotpCodeSchema(Body):
+    """What the device shows."""
+
+    code = Verbatim(
+        required=True,
+        longest=64,
+        metadata={"description": "six digits; spaces and dashes do not matter", "example": "492 039"},
+    )
+
+
+class RecoveryCodesSchema(ma.Schema):
+    """Ten codes for the day the device is lost, each good for one sign-in; shown once."""
+
+    recovery_codes = fields.List(
+        fields.String(), required=True, metadata={"example": ["<recovery code>", "<recovery code>"]}
+    )

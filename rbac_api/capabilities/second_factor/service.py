@@ -1,0 +1,110 @@
+"""Setting up a second factor, proving it at sign-in, removing it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.capabilities.second_factor import codes, queries
+from rbac_api.capabilities.second_factor.errors import (
+    SecondFactorNeeded,
+    TotpActive,
+    TotpCodeWrong,
+    TotpNotBegun,
+    TotpNotFound,
+)
+from rbac_api.guard.clearance import Clearance
+from rbac_api.sealing import seal, unseal
+from rbac_api.settings import Settings
+from rbac_api.trail.recorder import Target
+
+PURPOSE = "totp"
+PENDING = timedelta(minutes=10)  # a secret that somebody left on a screen must not be confirmed tomorrow
+
+
+def enrol_totp(clearance: Clearance) -> dict[str, Any]:
+    """Begin: a new secret, shown this once; it counts only when confirmed.  409 ``totp.active`` beside one that does."""
+    user_id, connection = clearance.actor.id or "", clearance.connection
+    if has_totp(connection, user_id):
+        raise TotpActive()
+    queries.end_factor(connection, user_id)  # one that was begun before
+    key = codes.new_key()
+    sealed = seal(clearance.settings.secret_key, PURPOSE, key)
+    queries.add_factor(connection, {"user_id": user_id, "secret_sealed": sealed, "created_at": clock.now()})
+    clearance.record("totp.enrolled", _myself(clearance))
+    uri = codes.otpauth_uri(key, clearance.settings.issuer_url, clearance.actor.name or "")
+    return {"secret": codes.as_base32(key), "otpauth_uri": uri}
+
+
+def confirm_totp(clearance: Clearance, code: str) -> list[str]:
+    """Prove that the device has the secret; from now on signing in asks for it.  The recovery codes, shown this once."""
+    user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
+    factor = queries.find_factor(connection, user_id)
+    if factor is not None and factor.confirmed_at is not None:
+        raise TotpActive()
+    if factor is None or factor.created_at <= now - PENDING:
+        raise TotpNotBegun()
+    key = unseal(clearance.settings.secret_key, PURPOSE, factor.secret_sealed)
+    step = codes.fitting_step(key, codes.normalised(code), clock.epoch_seconds())
+    if step is None:
+        raise TotpCodeWrong()
+    if not queries.confirm_factor(connection, factor, step, now):
+        raise TotpActive()  # on PostgreSQL without our write lock somebody could have been quicker
+    made = codes.new_recovery_codes()
+    hashes = [codes.recovery_hash(clearance.settings.secret_key, user_id, one) for one in made]
+    queries.add_recovery_codes(connection, user_id, hashes, now)
+    clearance.record("totp.confirmed", _myself(clearance), after={"recovery_codes_made": len(made)})
+    return made
+
+
+def remove_totp(clearance: Clearance, user_id: str) -> bool:
+    """Erase somebody's factor and recovery codes; whether it counted, and the caller has her sessions to see to.
+
+    404 if there is none; 403 for one's own, if it counts and this session did not prove it: whoever holds it may as well be a thief.
+    """
+    factor = queries.find_factor(clearance.connection, user_id)
+    if factor is None:
+        raise TotpNotFound()
+    counted = factor.confirmed_at is not None
+    if counted and user_id == clearance.actor.id and not clearance.second_factor:
+        raise SecondFactorNeeded()
+    queries.end_factor(clearance.connection, user_id)
+    return counted
+
+
+def erase_totp(connection: Connection, user_id: str) -> None:
+    """Leave nothing of a factor behind."""
+    queries.end_factor(connection, user_id)
+
+
+def has_totp(connection: Connection, user_id: str) -> bool:
+    """Whether signing in asks for a second factor."""
+    factor = queries.find_factor(connection, user_id)
+    return factor is not None and factor.confirmed_at is not None
+
+
+def spend_code(
+    connection: Connection, settings: Settings, user_id: str, typed: str
+) -> Literal["totp", "recovery"] | None:
+    """What was proved by a code as somebody typed it: the device, or a recovery code.  Each is good for once; None if it is not good."""
+    code, factor = codes.normalised(typed), queries.find_factor(connection, user_id)
+    if factor is None or factor.confirmed_at is None:
+        return None
+    if not codes.is_totp(code):
+        hashed = codes.recovery_hash(settings.secret_key, user_id, code)
+        return "recovery" if queries.spend_recovery_code(connection, user_id, hashed, clock.now()) else None
+    key = unseal(settings.secret_key, PURPOSE, factor.secret_sealed)
+    step = codes.fitting_step(key, code, clock.epoch_seconds())
+    return "totp" if step is not None and queries.spend_step(connection, factor, step) else None
+
+
+def recovery_codes_left(connection: Connection, user_id: str) -> int:
+    """How many recovery codes are still good."""
+    return queries.count_recovery_codes(connection, user_id)
+
+
+def _myself(clearance: Clearance) -> Target:
+    return Target("user", clearance.actor.id, clearance.actor.name)

@@ -1,0 +1,32 @@
+"""Finding a service account, and whether the caller may act upon it.  Part of the service, in a file of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from rbac_api.capabilities.service_accounts import queries
+from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
+from rbac_api.guard.clearance import Clearance
+from rbac_api.trail.recorder import Target
+
+
+def known_account(connection: Connection, account_id: str) -> Row[Any]:
+    """The row; 404 for an unknown or deleted one."""
+    account = queries.find_account(connection, account_id)
+    if account is None:
+        raise ServiceAccountNotFound()
+    return account
+
+
+def weaker_account(clearance: Clearance, account_id: str) -> Row[Any]:
+    """The same, if the caller holds what it holds: whoever commands a service account can do what it can."""
+    account = known_account(clearance.connection, account_id)
+    clearance.require_outranks_user(account.id, account.username)
+    return account
+
+
+def named(account: Row[Any]) -> Target:
+    """As the trail names it."""
+    return Target("service_account", account.id, account.username)

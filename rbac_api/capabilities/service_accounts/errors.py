@@ -1,0 +1,29 @@
+"""What can go wrong with service accounts and their secrets."""
+
+from __future__ import annotations
+
+from rbac_api.errors import Conflict, NotFound
+
+
+class ServiceAccountNotFound(NotFound):
+    code = "service_account.not_found"
+    title = "No such service account"
+    default_detail = "There is no service account with this id. List them with GET /v1/service-accounts."
+
+
+class ServiceAccountNameTaken(Conflict):
+    code = "service_account.name_taken"
+    title = "The name is taken"
+    default_detail = "This name is or was a service account's or a user's. Choose another."
+
+
+class ClientSecretNotFound(NotFound):
+    code = "client_secret.not_found"
+    title = "No such secret"
+    default_detail = "This service account has no secret with this id, or it was withdrawn already."
+
+
+class TooManySecrets(Conflict):
+    code = "client_secret.too_many"
+    title = "The service account has secrets enough"
+    default_detail = "This service account has five secrets that work. Withdraw one that is no longer used."

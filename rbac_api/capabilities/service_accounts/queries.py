@@ -1,0 +1,84 @@
+"""SQL for service accounts and their secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, insert, select, update
+
+from rbac_api.database.tables import client_secrets, service_accounts, users
+
+
+def _described() -> Select[Any]:
+    joined = users.join(service_accounts, service_accounts.c.id == users.c.id)
+    return select(users, service_accounts.c.description).select_from(joined)
+
+
+def find_account(connection: Connection, account_id: str) -> Row[Any] | None:
+    """One that was not deleted."""
+    return connection.execute(
+        _described().where(users.c.id == account_id, users.c.status != "deleted")
+    ).first()
+
+
+def is_name_taken(connection: Connection, name: str) -> bool:
+    """Whether anybody has or had this name, person or service account."""
+    return bool(connection.execute(select(exists().where(users.c.username_canonical == name))).scalar())
+
+
+def add_account(connection: Connection, row: dict[str, Any], details: dict[str, Any]) -> None:
+    """The account as everybody's roles see it, and what a service account has besides."""
+    connection.execute(insert(users).values(row))
+    connection.execute(insert(service_accounts).values(details))
+
+
+def update_account(connection: Connection, account_id: str, version: int, values: dict[str, Any]) -> bool:
+    """Change the row if it still has that version; the check and the write are one statement."""
+    changed = update(users).where(users.c.id == account_id, users.c.version == version)
+    return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
+
+
+def update_description(connection: Connection, account_id: str, description: str | None) -> None:
+    changed = update(service_accounts).where(service_accounts.c.id == account_id)
+    connection.execute(changed.values(description=description))
+
+
+def list_accounts(
+    connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+) -> list[Row[Any]]:
+    """By name."""
+    query = _described().where(*conditions).order_by(users.c.username_canonical).limit(limit)
+    return list(connection.execute(query.where(users.c.username_canonical > after[0]) if after else query))
+
+
+def count_accounts(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
+    return connection.execute(select(func.count()).select_from(users).where(*conditions)).scalar_one()
+
+
+def named_like(prefix: str) -> ColumnElement[bool]:
+    """The name begins with this; wildcards are ordinary characters."""
+    return users.c.username_canonical.startswith(prefix, autoescape=True)
+
+
+def add_secret(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(client_secrets).values(values))
+
+
+def list_secrets(connection: Connection, account_id: str) -> list[Row[Any]]:
+    """Those not withdrawn, oldest first."""
+    kept = (client_secrets.c.service_account_id == account_id, client_secrets.c.withdrawn_at.is_(None))
+    return list(connection.execute(select(client_secrets).where(*kept).order_by(client_secrets.c.id)))
+
+
+def withdraw_secret(connection: Connection, account_id: str, secret_id: str, now: datetime) -> bool:
+    """Withdraw one secret of an account; whether there was such a one."""
+    one = (client_secrets.c.service_account_id == account_id, client_secrets.c.id == secret_id)
+    ending = update(client_secrets).where(*one, client_secrets.c.withdrawn_at.is_(None))
+    return connection.execute(ending.values(withdrawn_at=now)).rowcount == 1
+
+
+def withdraw_all_secrets(connection: Connection, account_id: str, now: datetime) -> None:
+    """Withdraw every secret of an account."""
+    kept = (client_secrets.c.service_account_id == account_id, client_secrets.c.withdrawn_at.is_(None))
+    connection.execute(update(client_secrets).where(*kept).values(withdrawn_at=now))

@@ -1,0 +1,207 @@
+"""Service accounts over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from rbac_api.capabilities.assignments.errors import AssignmentNotFound
+from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSchema, UserRolesSchema
+from rbac_api.capabilities.service_accounts import service
+from rbac_api.capabilities.service_accounts.errors import (
+    ClientSecretNotFound,
+    ServiceAccountNameTaken,
+    ServiceAccountNotFound,
+    TooManySecrets,
+)
+from rbac_api.capabilities.service_accounts.schemas import (
+    ClientSecretCreateSchema,
+    CreatedClientSecretSchema,
+    ServiceAccountCreateSchema,
+    ServiceAccountDetailSchema,
+    ServiceAccountListSchema,
+    ServiceAccountPatchSchema,
+    ServiceAccountQuery,
+)
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.errors import (
+    REPEATABLE,
+    EscalationDenied,
+    LastAdministrator,
+    RoleNotFound,
+    TargetStronger,
+)
+from rbac_api.guard.requires import requires
+from rbac_api.web.answers import created_answer, empty_answer, json_answer
+from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.etags import required_tags, tag_of, tagged
+from rbac_api.web.pagination import page_answer, page_request
+
+ROOT = "/v1/service-accounts"
+blueprint = Blueprint(
+    "service_accounts",
+    __name__,
+    url_prefix=ROOT,
+    tag="Service accounts",
+    description="Programs that sign in.",
+)
+_NEW = {"name": "invoice-robot", "description": "Sends the invoices at night"}
+
+
+@blueprint.route("")
+class ServiceAccounts(MethodView):
+    @requires("service-accounts:read")
+    @blueprint.arguments(ServiceAccountQuery, location="query")
+    @blueprint.response(200, ServiceAccountListSchema)
+    @blueprint.operation("list_service_accounts")
+    def get(self, query: dict[str, Any]) -> Response:
+        """List service accounts
+
+        In order of name. `q` matches the beginning of a name.
+        """
+        page = page_request(query)
+        return page_answer(service.list_service_accounts(current_clearance(), query, page))
+
+    @requires("service-accounts:create")
+    @blueprint.tagged
+    @blueprint.arguments(ServiceAccountCreateSchema, example=_NEW)
+    @blueprint.response(201, ServiceAccountDetailSchema)
+    @blueprint.operation("create_service_account", ServiceAccountNameTaken, *REPEATABLE)
+    def post(self, body: dict[str, Any]) -> Response:
+        """Create a service account
+
+        It begins without any role or secret, so it can neither sign in nor do anything yet. Its `client_id` is its `id`.
+        """
+        account, version = service.create_service_account(
+            current_clearance(), body["name"], body.get("description")
+        )
+        return created_answer(account, f"{ROOT}/{account['id']}", {"ETag": f'"{tag_of(account, version)}"'})
+
+
+@blueprint.route("/<uuid:account_id>")
+class ServiceAccount(MethodView):
+    @requires("service-accounts:read")
+    @blueprint.tagged
+    @blueprint.response(200, ServiceAccountDetailSchema)
+    @blueprint.operation("get_service_account", ServiceAccountNotFound)
+    def get(self, account_id: Any) -> Response:
+        """Read one service account
+
+        With what is known of its secrets: since when, until when, and when each was last used. The ETag goes into If-Match of a change.
+        """
+        account, version = service.get_service_account(current_clearance(), str(account_id))
+        return tagged(json_answer(account), account, version)
+
+    @requires("service-accounts:update")
+    @blueprint.tagged
+    @blueprint.conditional
+    @blueprint.arguments(ServiceAccountPatchSchema, example={"description": "Sends invoices and reminders"})
+    @blueprint.response(200, ServiceAccountDetailSchema)
+    @blueprint.operation("update_service_account", ServiceAccountNotFound, TargetStronger)
+    def patch(self, body: dict[str, Any], account_id: Any) -> Response:
+        """Change a service account, or disable it
+
+        Needs the ETag in If-Match. Disabling ends every session at once, and no secret opens anything until it is enabled again.
+        """
+        account, version = service.update_service_account(
+            current_clearance(), str(account_id), required_tags(), body
+        )
+        return tagged(json_answer(account), account, version)
+
+    @requires("service-accounts:delete")
+    @blueprint.conditional
+    @blueprint.response(204)
+    @blueprint.operation("delete_service_account", ServiceAccountNotFound, TargetStronger)
+    def delete(self, account_id: Any) -> Response:
+        """Delete a service account
+
+        Sessions, secrets and assignments end. Neither the id nor the name is ever given out again; the audit trail keeps its rows.
+        """
+        service.delete_service_account(current_clearance(), str(account_id), required_tags())
+        return empty_answer()
+
+
+@blueprint.route("/<uuid:account_id>/secrets")
+class ClientSecrets(MethodView):
+    @requires("service-accounts:update", recent=True)
+    @blueprint.arguments(ClientSecretCreateSchema, required=False)
+    @blueprint.response(201, CreatedClientSecretSchema)
+    @blueprint.operation(
+        "create_client_secret", ServiceAccountNotFound, TooManySecrets, TargetStronger, *REPEATABLE
+    )
+    def post(self, body: dict[str, Any], account_id: Any) -> Response:
+        """Give a service account a secret
+
+        Shown this once. Several may work side by side, five at most, so that one can be replaced without a pause.
+        """
+        made = service.create_client_secret(current_clearance(), str(account_id), body.get("expires_at"))
+        return created_answer(made, f"{ROOT}/{account_id}/secrets/{made['id']}")
+
+
+@blueprint.route("/<uuid:account_id>/secrets/<uuid:secret_id>")
+class ClientSecret(MethodView):
+    @requires("service-accounts:update")
+    @blueprint.response(204)
+    @blueprint.operation(
+        "withdraw_client_secret", ServiceAccountNotFound, ClientSecretNotFound, TargetStronger
+    )
+    def delete(self, account_id: Any, secret_id: Any) -> Response:
+        """Withdraw a secret
+
+        It opens nothing more, and every session that began with it ends: tokens taken with it are refused from the next request on.
+        """
+        service.withdraw_client_secret(current_clearance(), str(account_id), str(secret_id))
+        return empty_answer()
+
+
+@blueprint.route("/<uuid:account_id>/roles")
+class ServiceAccountRoles(MethodView):
+    @requires("service-accounts:read")
+    @blueprint.response(200, UserRolesSchema)
+    @blueprint.operation("get_service_account_roles", ServiceAccountNotFound)
+    def get(self, account_id: Any) -> Response:
+        """Read what a service account holds
+
+        The roles assigned directly, and those effectively held with the assigned roles they come through.
+        """
+        return json_answer(service.get_service_account_roles(current_clearance(), str(account_id)))
+
+
+@blueprint.route("/<uuid:account_id>/roles/<role>")
+class ServiceAccountRole(MethodView):
+    @requires("assignments:create", recent=True)
+    @blueprint.arguments(AssignSchema, required=False)
+    @blueprint.response(200, AssignmentSchema)
+    @blueprint.response(201, AssignmentSchema)
+    @blueprint.operation(
+        "assign_service_account_role", ServiceAccountNotFound, RoleNotFound, EscalationDenied, TargetStronger
+    )
+    def put(self, body: dict[str, Any], account_id: Any, role: str) -> Response:
+        """Give a service account a role
+
+        You must hold every permission that the role effectively holds. In force on its next request. 201 if it is new, 200 if it had it.
+        """
+        assignment, new = service.assign_service_account_role(
+            current_clearance(), str(account_id), role, body.get("reason")
+        )
+        return json_answer(assignment, 201 if new else 200)
+
+    @requires("assignments:revoke")
+    @blueprint.response(204)
+    @blueprint.operation(
+        "revoke_service_account_role",
+        ServiceAccountNotFound,
+        RoleNotFound,
+        AssignmentNotFound,
+        TargetStronger,
+        LastAdministrator,
+    )
+    def delete(self, account_id: Any, role: str) -> Response:
+        """Take a role away from a service account
+
+        In force on its next request, whatever its token still says.
+        """
+        service.revoke_service_account_role(current_clearance(), str(account_id), role)
+        return empty_answer()

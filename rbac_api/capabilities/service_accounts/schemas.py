@@ -1,0 +1,110 @@
+"""Shapes of service accounts, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.web.fields import ID, ROLE, TEXT, Body, Moment, NextCursor, OptionalBody, PageQuery, Text, Total
+
+STATUSES = ("active", "disabled")
+_DESCRIPTION = {"description": "what it is for", "example": "Sends the invoices at night"}
+
+
+class ClientSecretSchema(ma.Schema):
+    """What is known of a secret; the secret itself is nowhere stored."""
+
+    id = fields.String(required=True, metadata=ID)
+    created_at = fields.DateTime(required=True)
+    expires_at = fields.DateTime(required=True)
+    last_used_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "to the minute; empty if it never was"}
+    )
+
+
+class CreatedClientSecretSchema(ma.Schema):
+    """A new secret, shown this once."""
+
+    id = fields.String(required=True, metadata=ID)
+    client_secret = fields.String(
+        required=True,
+        metadata={"description": "for `POST /oauth/token`, with the `client_id`", "example": "rbac-client-…"},
+    )
+    created_at = fields.DateTime(required=True)
+    expires_at = fields.DateTime(required=True)
+
+
+class ServiceAccountSchema(ma.Schema):
+    """A program that signs in."""
+
+    id = fields.String(required=True, metadata=ID)
+    client_id = fields.String(required=True, metadata={**ID, "description": "for OAuth; the same as `id`"})
+    name = fields.String(required=True, metadata={"example": "invoice-robot"})
+    description = fields.String(required=True, allow_none=True, metadata=_DESCRIPTION)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES), metadata={"example": "active"})
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class ServiceAccountDetailSchema(ServiceAccountSchema):
+    """A program that signs in, and what is known of its secrets."""
+
+    secrets = fields.List(
+        fields.Nested(ClientSecretSchema),
+        required=True,
+        metadata={"description": "oldest first; withdrawn ones are gone, expired ones stay until withdrawn"},
+    )
+
+
+class ServiceAccountListSchema(ma.Schema):
+    """A page of service accounts, by name."""
+
+    items = fields.List(fields.Nested(ServiceAccountSchema), required=True)
+    next = NextCursor()
+    total = Total()
+
+
+class ServiceAccountCreateSchema(Body):
+    """A new service account.  Roles and secrets are given afterwards, each as a resource of its own."""
+
+    name = Text(
+        required=True,
+        shortest=2,
+        longest=63,
+        pattern=ROLE,
+        error="Lower-case letters, digits and hyphens, a letter first, 2 to 63 characters.",
+        metadata={
+            "description": "unique among users too, and never given out again",
+            "example": "invoice-robot",
+        },
+    )
+    description = Text(longest=1000, pattern=TEXT, allow_none=True, metadata=_DESCRIPTION)
+
+
+class ServiceAccountPatchSchema(Body):
+    """What may change of a service account."""
+
+    description = Text(longest=1000, pattern=TEXT, allow_none=True, metadata=_DESCRIPTION)
+    status = fields.String(
+        validate=validate.OneOf(STATUSES),
+        metadata={"description": "`disabled` ends every session", "example": "active"},
+    )
+
+
+class ClientSecretCreateSchema(OptionalBody):
+    """How long the secret shall work."""
+
+    expires_at = Moment(
+        allow_none=True,
+        metadata={
+            "description": "empty: as long as the service allows, a year unless configured otherwise",
+            "example": None,
+        },
+    )
+
+
+class ServiceAccountQuery(PageQuery):
+    """Which service accounts."""
+
+    q = Text(longest=63, shortest=1, metadata={"description": "beginning of the name"})
+    status = fields.String(validate=validate.OneOf(STATUSES), metadata={"description": "of the account"})

@@ -1,0 +1,181 @@
+"""Service accounts: creating, changing, disabling, deleting, and giving them roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row
+
+from rbac_api import clock
+from rbac_api.capabilities.assignments.service import end_held_roles, give_role, held_roles, take_role
+from rbac_api.capabilities.service_accounts import queries
+from rbac_api.capabilities.service_accounts.accounts import known_account, named, weaker_account
+from rbac_api.capabilities.service_accounts.errors import ServiceAccountNameTaken
+from rbac_api.capabilities.service_accounts.secrets import (
+    create_client_secret,
+    describe_secret,
+    withdraw_client_secret,
+)
+from rbac_api.capabilities.sessions.service import Ending, close_user_sessions
+from rbac_api.database.tables import users
+from rbac_api.database.types import new_id
+from rbac_api.decision.names import canonical
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.revocations import outdate
+from rbac_api.trail.fields import changes
+from rbac_api.trail.recorder import Target
+from rbac_api.web.etags import require_match
+from rbac_api.web.pagination import Page, PageRequest, cut
+from rbac_api.web.problems import PreconditionFailed
+
+__all__ = [
+    "assign_service_account_role",
+    "create_client_secret",
+    "create_service_account",
+    "delete_service_account",
+    "get_service_account",
+    "get_service_account_roles",
+    "list_service_accounts",
+    "revoke_service_account_role",
+    "update_service_account",
+    "withdraw_client_secret",
+]  # fmt: skip
+
+
+def create_service_account(
+    clearance: Clearance, name: str, description: str | None
+) -> tuple[dict[str, Any], int]:
+    """A new service account, which can do nothing yet, and the row's version.  409 if the name is or was anybody's."""
+    if queries.is_name_taken(clearance.connection, name):
+        raise ServiceAccountNameTaken()
+    now, account_id = clock.now(), new_id()
+    row = {
+        "id": account_id, "username": name, "username_canonical": name, "kind": "service", "status": "active", "password_temporary": False,
+        "version": 1, "authorization_version": 1, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+    details = {"id": account_id, "description": description, "created_by": clearance.actor.id}
+    queries.add_account(clearance.connection, row, details)
+    facts = {"name": name, "description": description, "status": "active"}
+    clearance.record("service_account.created", Target("service_account", account_id, name), after=facts)
+    return get_service_account(clearance, account_id)
+
+
+def get_service_account(clearance: Clearance, account_id: str) -> tuple[dict[str, Any], int]:
+    """One service account with what is known of its secrets, and the row's version."""
+    account = known_account(clearance.connection, account_id)
+    return _with_secrets(clearance.connection, account), account.version
+
+
+def list_service_accounts(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
+    """Service accounts by name; by prefix of the name, and status."""
+    conditions = _conditions(filters)
+    rows = queries.list_accounts(clearance.connection, conditions, page.after, page.limit + 1)
+    total = queries.count_accounts(clearance.connection, conditions) if page.count else None
+    found = cut(rows, page, lambda row: (row.username_canonical,), total)
+    return Page([_describe(row) for row in found.items], found.next_key, found.total)
+
+
+def update_service_account(
+    clearance: Clearance, account_id: str, tags: frozenset[str], body: Mapping[str, Any]
+) -> tuple[dict[str, Any], int]:
+    """Change description and status.  Disabling ends every session; 403 ``target.stronger``, 412 stale."""
+    account = weaker_account(clearance, account_id)
+    require_match(tags, _with_secrets(clearance.connection, account), account.version)
+    _change(clearance, account, {**account._asdict(), **body})
+    return get_service_account(clearance, account_id)
+
+
+def delete_service_account(clearance: Clearance, account_id: str, tags: frozenset[str]) -> None:
+    """End sessions, secrets and assignments and leave a tombstone, so that neither id nor name is given out again."""
+    account, connection, now = weaker_account(clearance, account_id), clearance.connection, clock.now()
+    require_match(tags, _with_secrets(connection, account), account.version)
+    gone = {
+        "status": "deleted",
+        "deleted_at": now,
+        "authorization_version": account.authorization_version + 1,
+    }
+    _write(clearance, account, gone)
+    queries.update_description(connection, account.id, None)
+    queries.withdraw_all_secrets(connection, account.id, now)
+    ending = Ending(clearance.actor.id, "user-deleted")
+    ended = close_user_sessions(connection, clearance.settings, account.id, ending)
+    before = {
+        "name": account.username,
+        "description": account.description,
+        "status": account.status,
+        "roles": end_held_roles(clearance, account.id),
+    }
+    clearance.record(
+        "service_account.deleted", named(account), before=before, after={"sessions_ended": len(ended)}
+    )
+
+
+def get_service_account_roles(clearance: Clearance, account_id: str) -> dict[str, Any]:
+    """What a service account holds: assigned directly, and effectively with the assigned roles it comes through."""
+    return held_roles(clearance, known_account(clearance.connection, account_id).id)
+
+
+def assign_service_account_role(
+    clearance: Clearance, account_id: str, role: str, reason: str | None
+) -> tuple[dict[str, Any], bool]:
+    """Give a service account a role; the assignment, and whether it is new.  The guards are those of users."""
+    return give_role(clearance, named(known_account(clearance.connection, account_id)), role, reason)
+
+
+def revoke_service_account_role(clearance: Clearance, account_id: str, role: str) -> None:
+    """Take a role away; 404 if it is not assigned directly, 403 ``target.stronger``."""
+    take_role(clearance, named(known_account(clearance.connection, account_id)), role)
+
+
+def _change(clearance: Clearance, account: Row[Any], wanted: dict[str, Any]) -> None:
+    present = account._asdict()
+    was, status = changes("users", present, wanted)
+    before, after = changes("service_accounts", present, wanted)
+    if not (status or after):
+        return
+    action = "service_account.updated"
+    if status:
+        action = f"service_account.{'enabled' if wanted['status'] == 'active' else 'disabled'}"
+        status["authorization_version"] = account.authorization_version + 1
+    _write(clearance, account, status)
+    queries.update_description(clearance.connection, account.id, wanted["description"])
+    after |= {name: wanted[name] for name in was}
+    if action == "service_account.disabled":
+        ending = Ending(clearance.actor.id, "user-disabled")
+        ended = close_user_sessions(clearance.connection, clearance.settings, account.id, ending)
+        after["sessions_ended"] = len(ended)
+    clearance.record(action, named(account), before=before | was, after=after)
+
+
+def _write(clearance: Clearance, account: Row[Any], values: dict[str, Any]) -> None:
+    values = {**values, "updated_at": clock.now()}
+    if not queries.update_account(clearance.connection, account.id, account.version, values):
+        raise PreconditionFailed()
+    if "authorization_version" in values:
+        outdate(clearance.connection, clearance.settings, {account.id: values["authorization_version"]})
+
+
+def _conditions(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    status = filters.get("status")
+    found = [users.c.kind == "service", users.c.status == status if status else users.c.status != "deleted"]
+    if prefix := filters.get("q"):
+        found.append(queries.named_like(canonical(prefix)))
+    return found
+
+
+def _describe(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "client_id": row.id,
+        "name": row.username,
+        "description": row.description,
+        "status": row.status,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def _with_secrets(connection: Connection, account: Row[Any]) -> dict[str, Any]:
+    found = queries.list_secrets(connection, account.id)
+    return {**_describe(account), "secrets": [describe_secret(secret) for secret in found]}

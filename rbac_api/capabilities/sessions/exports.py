@@ -1,0 +1,40 @@
+"""The lists of sessions and of refresh-token records as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions.errors import SessionNotFound
+from rbac_api.capabilities.sessions.selection import conditions
+from rbac_api.capabilities.sessions.shown import REFRESH_TOKENS, SESSIONS
+from rbac_api.guard.clearance import Clearance
+from rbac_api.web.exports import CHUNK, Form, stream
+
+
+def export_sessions(clearance: Clearance, filters: Mapping[str, Any], form: Form) -> Iterator[bytes]:
+    """All sessions that fit, newest first; whoever signs in meanwhile is not among them."""
+    database, fitting = clearance.work.database, conditions(clearance, filters)
+
+    def batch(last: Row[Any] | None) -> list[Row[Any]]:
+        with database.reading() as connection:
+            return queries.list_sessions(connection, fitting, (last.id,) if last else None, CHUNK)
+
+    return stream(SESSIONS, form, batch)
+
+
+def export_refresh_tokens(clearance: Clearance, session_id: str, form: Form) -> Iterator[bytes]:
+    """Every rotation of a session."""
+    if queries.find_session(clearance.connection, session_id) is None:
+        raise SessionNotFound()
+    database = clearance.work.database
+
+    def batch(last: Row[Any] | None) -> list[Row[Any]]:
+        after = (last.generation,) if last else None
+        with database.reading() as connection:
+            return queries.list_refresh_tokens(connection, session_id, after, CHUNK)
+
+    return stream(REFRESH_TOKENS, form, batch)

@@ -1,0 +1,34 @@
+"""Which sessions: one grammar for the list, for its export and for ending many at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+from rbac_api import clock
+from rbac_api.capabilities.sessions import queries
+from rbac_api.decision.names import canonical
+from rbac_api.guard.clearance import Clearance
+from rbac_api.web.fields import UUID
+
+_ID = re.compile(UUID, re.IGNORECASE)
+
+
+def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """What a session must fulfil to fit the filters, at this moment; whoever uses them joins the users."""
+    now = clock.now()
+    active = queries.is_active(now)
+    listed = queries.is_listed(now - timedelta(days=clearance.settings.retention_days))
+    states = {"active": active, "ended": ~active & listed, "all": listed}
+    found = [states[filters.get("state", "active")]]
+    if user := filters.get("user"):
+        found.append(queries.is_of(canonical(user), user.lower() if _ID.fullmatch(user) else None))
+    if role := filters.get("role"):
+        found.append(queries.holds_role(clearance.graph().seniors(role), now))
+    if ip := filters.get("ip"):
+        found.append(queries.is_from(ip))
+    return found + queries.is_begun(filters.get("created_after"), filters.get("created_before"))

@@ -1,0 +1,172 @@
+"""Alarms: what somebody should look at is noticed here, and becomes an incident with both parties side by side.
+
+There are three types: a spent refresh token came back (``refresh-reuse``), a token that still verifies was presented though its
+session has ended, or claims a role that its owner has lost (``stale-use``: elsewhere, where tokens are verified offline, it would have
+been let in), and an account was locked (``lockout``).  Of each type there is one open incident about a session or an account: its
+first occurrence is an event in the trail, every further one only counts.
+
+Whoever repeats must not make us write: what was noticed is remembered in this process, and its repetitions are written at most once
+in ``QUIET_SECONDS``, as one number.  The figures in ``/metrics`` count each of them at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from flask import Request, request
+from sqlalchemy import Connection, Row
+
+from rbac_api import clock
+from rbac_api.database.engine import Database
+from rbac_api.database.types import new_id
+from rbac_api.errors import ServiceError, Unavailable
+from rbac_api.guard import queries_incidents as queries
+from rbac_api.guard.errors import AccessDenied
+from rbac_api.guard.snapshot import Person
+from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.web.logs import log
+from rbac_api.web.metrics import ALARMS, INCIDENTS
+from rbac_api.web.request_id import REQUEST_ID
+from rbac_api.web.visitor import user_agent
+
+Kind = Literal["refresh-reuse", "stale-use", "lockout"]
+QUIET_SECONDS = 60.0
+REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Where and when somebody was seen."""
+
+    ip: str | None
+    user_agent: str | None
+    at: datetime | None
+
+
+NOBODY = Party(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What happened, to whom: ``subject`` is the session's or the account's id, ``rightful`` who was there first."""
+
+    type: Kind
+    subject: str
+    user_id: str
+    username: str
+    session_id: str | None
+    rightful: Party
+
+
+class Alarms:
+    """What this process has noticed of late.  Bounded; the oldest is forgotten first, which costs one write when it comes again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._noticing = threading.Lock()
+        self._noticed: dict[tuple[Kind, str], tuple[float, int]] = {}  # quiet until, and how often since
+
+    def notice(self, kind: Kind, subject: str) -> int:
+        """Count an occurrence; how many are to be written now: none as long as it is quiet."""
+        ALARMS.labels(kind).inc()
+        now, key = clock.monotonic(), (kind, subject)
+        with self._noticing:
+            until, kept = self._noticed.pop(key, (now, 0))
+            quiet = now < until
+            if len(self._noticed) >= REMEMBERED:
+                self._noticed.pop(next(iter(self._noticed)))
+            self._noticed[key] = (until, kept + 1) if quiet else (now + QUIET_SECONDS, 0)
+        return 0 if quiet else kept + 1
+
+    def dead_token(self, session_id: str, asked: Request) -> None:
+        """A token that verifies was presented after its session had ended.  Reads and writes at most once in ``QUIET_SECONDS``, and
+        never changes the answer: without a database there is no incident, and the token is refused all the same."""
+        times = self.notice("stale-use", session_id)
+        if times:
+            actor = Actor("anonymous", ip=asked.remote_addr, request_id=asked.environ.get(REQUEST_ID))
+            try:
+                with self._database.writing() as connection:
+                    sound_stale_use(connection, actor, session_id, times)
+            except Unavailable as fault:
+                log.warning("alarms.unwritten", session_id=session_id, internal=fault.internal)
+
+    def stale_claim(self, connection: Connection, actor: Actor) -> None:
+        """Somebody was refused what her token still claims.  In the transaction that records the refusal."""
+        session_id = actor.session_id or ""
+        times = self.notice("stale-use", session_id)
+        if times:
+            sound_stale_use(connection, actor, session_id, times)
+
+    def forget(self) -> None:
+        """Forget what was noticed."""
+        with self._noticing:
+            self._noticed.clear()
+
+
+def passes_elsewhere(refusal: ServiceError, person: Person, claimed: tuple[str, ...]) -> bool:
+    """Whether a service that believes the claimed roles, which are no longer hers, would have let her do what she was refused."""
+    if not isinstance(refusal, AccessDenied) or claimed == person.claimed:
+        return False
+    missing = refusal.members
+    return missing.get("required_role") in claimed or missing.get("required") in person.graph.held_by(claimed)
+
+
+def sound(connection: Connection, actor: Actor, alarm: Alarm, times: int = 1) -> None:
+    """Open an incident, or count on the open one.  In the caller's writing transaction."""
+    if queries.raise_occurrences(connection, alarm.type, alarm.subject, times):
+        return
+    incident_id, other = new_id(), Party(request.remote_addr, user_agent(request), clock.now())
+    row = {
+        "id": incident_id, "type": alarm.type, "subject": alarm.subject, "user_id": alarm.user_id, "session_id": alarm.session_id,
+        "opened_at": other.at, "occurrences": times, **_columns("rightful", alarm.rightful), **_columns("other", other),
+    }  # fmt: skip
+    queries.add_incident(connection, row)
+    facts = {
+        "user": {"id": alarm.user_id, "username": alarm.username},
+        "session_id": alarm.session_id,
+        "rightful": _told(alarm.rightful),
+        "other": _told(other),
+    }
+    target = Target("incident", incident_id, alarm.type)
+    record(connection, actor, "incident.opened", target, outcome="refused", reason=alarm.type, after=facts)
+    INCIDENTS.labels(alarm.type).inc()
+
+
+def sound_stale_use(connection: Connection, actor: Actor, session_id: str, times: int) -> None:
+    """A token of this session claims what is no longer so.  Rightful is who signed in."""
+    origin = queries.find_origin(connection, session_id)
+    if origin is not None:
+        alarm = Alarm("stale-use", session_id, origin.user_id, origin.username, session_id, _seen(origin))
+        sound(connection, actor, alarm, times)
+
+
+def sound_reuse(connection: Connection, actor: Actor, session: Row[Any], spent: Row[Any], times: int) -> None:
+    """A spent refresh token came back.  Rightful is who spent it: she was the first, though nobody can know that it was she."""
+    successor = queries.find_successor(connection, spent.replaced_by)
+    rightful = Party(successor.ip, session.user_agent, successor.issued_at) if successor else NOBODY
+    alarm = Alarm("refresh-reuse", session.id, session.user_id, session.username, session.id, rightful)
+    sound(connection, actor, alarm, times)
+
+
+def sound_lockout(connection: Connection, actor: Actor, user_id: str, username: str) -> None:
+    """An account was locked.  Rightful is who signed in last."""
+    ALARMS.labels("lockout").inc()
+    origin = queries.find_latest_origin(connection, user_id)
+    rightful = _seen(origin) if origin is not None else NOBODY
+    sound(connection, actor, Alarm("lockout", user_id, user_id, username, None, rightful))
+
+
+def _seen(origin: Row[Any]) -> Party:
+    return Party(origin.ip, origin.user_agent, origin.last_seen_at)
+
+
+def _columns(name: str, party: Party) -> dict[str, Any]:
+    return {f"{name}_ip": party.ip, f"{name}_user_agent": party.user_agent, f"{name}_at": party.at}
+
+
+def _told(party: Party) -> dict[str, Any]:
+    at = clock.rfc3339(party.at) if party.at else None
+    return {"ip": party.ip, "user_agent": party.user_agent, "at": at}

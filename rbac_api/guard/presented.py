@@ -1,0 +1,92 @@
+"""What a request presents as proof of who sends it, and whence: the one place that looks for it, header or cookie.
+
+An Authorization header alone decides where there is one, so a leftover cookie never spoils a good header and a good cookie never
+mends a bad one.  Without one a browser's cookie counts.  Since any page can make a browser send a cookie, whatever writes by cookie
+needs ``X-CSRF-TOKEN`` as well: a keyed hash of the session's id, which only a page that may read our answers can know.
+
+Cookies are taken apart here and not by the framework, which forgives too much: it trims what a browser calls part of a name, and of
+two cookies of one name it takes one.  Somebody who can set a cookie on a neighbouring host would get hers in that way.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Request, Response
+
+from rbac_api.guard.errors import CsrfFailed, TokenInvalid, TokenMissing
+from rbac_api.sealing import derived_key
+from rbac_api.web.envelope import CSRF_HEADER
+
+# ``__Host-``: a browser keeps such a cookie only from this very host, Secure and for the path / (RFC 6265bis section 4.1.3.2).
+COOKIES = {"access": "__Host-rbac-access", "refresh": "__Host-rbac-refresh"}
+
+
+def presented(request: Request, kind: str = "access") -> tuple[str, bool]:
+    """The token (``access`` or ``refresh``) that a request presents, and whether a cookie brought it; ``TokenMissing`` if none does."""
+    if request.environ.get("HTTP_AUTHORIZATION"):
+        return credentials(request), False
+    text = cookie(request, kind)
+    if text is None:
+        raise TokenMissing()
+    return text, True
+
+
+def credentials(request: Request) -> str:
+    """The bearer token of the Authorization header.  Absent, or another scheme: missing.  Anything more than one token: invalid."""
+    header: str = request.environ.get("HTTP_AUTHORIZATION", "")
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise TokenInvalid() if "," in header else TokenMissing()
+    return rest.strip(" ")
+
+
+def cookie(request: Request, kind: str) -> str | None:
+    """The cookie that carries a kind of token; None without one.  Two of one name are somebody's doing: ``TokenInvalid``."""
+    pairs = (part.strip(" ").partition("=") for part in request.environ.get("HTTP_COOKIE", "").split(";"))
+    found = [value for name, _, value in pairs if name == COOKIES[kind]]
+    if len(found) > 1:
+        raise TokenInvalid()
+    return found[0] if found else None
+
+
+def set_cookies(answer: Response, tokens: Mapping[str, Any]) -> Response:
+    """Put a pair of tokens into cookies that no script can read, no other site makes a browser send, and that live as long as they."""
+    for kind, lifetime in (("access", "expires_in"), ("refresh", "refresh_expires_in")):
+        _set(answer, kind, tokens[f"{kind}_token"], tokens[lifetime])
+    return answer
+
+
+def clear_cookies(answer: Response) -> Response:
+    """Take them away.  Only signing out does: the refusal of a dead cookie may arrive after a new sign-in has set another."""
+    for kind in COOKIES:
+        _set(answer, kind, "", 0)
+    return answer
+
+
+def _set(answer: Response, kind: str, value: str, seconds: int) -> None:
+    answer.set_cookie(
+        COOKIES[kind], value, max_age=seconds, path="/", secure=True, httponly=True, samesite="Strict"
+    )
+
+
+class CrossSite:
+    """Tells a page of ours from somebody else's that makes the browser send our cookies (CSRF)."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = derived_key(secret, "csrf")
+
+    def token(self, session_id: str) -> str:
+        """What the session's own page sends as ``X-CSRF-TOKEN``: the same as long as the session lives."""
+        digest = hmac.digest(self._key, session_id.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def require_token(self, request: Request, session_id: str) -> None:
+        """``CsrfFailed`` unless the request carries the token of this very session."""
+        sent = request.headers.get(CSRF_HEADER, "").encode("latin-1", "replace")
+        if not hmac.compare_digest(sent, self.token(session_id).encode()):
+            raise CsrfFailed()

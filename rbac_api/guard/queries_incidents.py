@@ -1,0 +1,45 @@
+"""SQL for opening incidents, and for who the rightful party is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from rbac_api.database.tables import incidents, refresh_tokens, sessions, users
+
+
+def raise_occurrences(connection: Connection, kind: str, subject: str, times: int) -> bool:
+    """Count so many occurrences more on the open incident of this type about this subject; whether there is one."""
+    mine = (incidents.c.type == kind, incidents.c.subject == subject, incidents.c.closed_at.is_(None))
+    raised = update(incidents).where(*mine).values(occurrences=incidents.c.occurrences + times)
+    return connection.execute(raised).rowcount == 1
+
+
+def add_incident(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(incidents).values(values))
+
+
+def find_origin(connection: Connection, session_id: str) -> Row[Any] | None:
+    """Whose session it is, from where it began, and when it was last seen; None if there is no such session."""
+    columns = (*_ORIGIN, users.c.username)
+    found = select(*columns).select_from(sessions.join(users, sessions.c.user_id == users.c.id))
+    return connection.execute(found.where(sessions.c.id == session_id)).first()
+
+
+def find_latest_origin(connection: Connection, user_id: str) -> Row[Any] | None:
+    """The same for the newest session of a user."""
+    mine = select(*_ORIGIN).where(sessions.c.user_id == user_id)
+    newest = mine.order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
+    return connection.execute(newest.limit(1)).first()
+
+
+def find_successor(connection: Connection, jti: str) -> Row[Any] | None:
+    """When and where a refresh token was handed out."""
+    columns: tuple[Any, ...] = (refresh_tokens.c.ip, refresh_tokens.c.issued_at)
+    return connection.execute(select(*columns).where(refresh_tokens.c.jti == jti)).first()
+
+
+_ORIGIN: tuple[Any, ...] = (
+    sessions.c.id, sessions.c.user_id, sessions.c.ip, sessions.c.user_agent, sessions.c.last_seen_at, sessions.c.ended_at,
+)  # fmt: skip

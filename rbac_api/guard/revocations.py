@@ -1,0 +1,80 @@
+"""The denylist: what a token that still verifies is nevertheless refused for, written by whatever takes something back.
+
+A row is written in the same transaction as what it follows from, so there is never the one without the other, and ``seq`` is the order
+of commits.  Three read them: this service's guard (revoked tokens), the feed for detached verifiers, and the publisher to Redis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+
+from rbac_api import clock
+from rbac_api.guard import queries
+from rbac_api.settings import Settings
+
+Kind = Literal["sid", "jti", "kid"]
+
+
+def revoke(
+    connection: Connection,
+    settings: Settings,
+    kind: Kind,
+    values: Iterable[str],
+    until: datetime | None = None,
+) -> None:
+    """Deny whatever carries one of these: a session (``sid``), a token (``jti``), a key (``kid``).
+
+    Inside the caller's writing transaction, which records an event that touches somebody.  It lasts until no token that was issued before
+    can be alive, or ``until`` if that is later: a token that lives longer, a key that somebody else may have.
+    """
+    _add(connection, settings, [(kind, value, None) for value in dict.fromkeys(values)], until)
+
+
+def outdate(connection: Connection, settings: Settings, versions: Mapping[str, int]) -> None:
+    """What these users may do has changed: their tokens with a lower ``av`` than this are out of date.  As ``revoke`` otherwise."""
+    _add(connection, settings, [("av", user_id, version) for user_id, version in versions.items()], None)
+
+
+def _add(
+    connection: Connection,
+    settings: Settings,
+    entries: list[tuple[str, str, int | None]],
+    until: datetime | None,
+) -> None:
+    if not entries:
+        return
+    now = clock.now()
+    ends = now + timedelta(seconds=settings.access_token_seconds + settings.clock_leeway_seconds)
+    moments = {"revoked_at": now, "expires_at": max(ends, until or ends)}
+    newest = queries.newest_revocation_seq(connection)
+    rows = [
+        {"seq": seq, "kind": kind, "value": value, "minimum": minimum, **moments}
+        for seq, (kind, value, minimum) in enumerate(entries, start=newest + 1)
+    ]
+    queries.add_revocations(connection, rows)
+    queries.prune_revocations(connection, now)
+
+
+# -- how far somebody has followed them ---------------------------------------------------------------------------------------------
+
+CURSOR = r"^[0-9a-f]{16}-[0-9a-f]{16}$"
+BEGINNING = f"{0:016x}-{0:016x}"
+
+
+def cursor_of(row: Row[Any]) -> str:
+    """A row's place: its number, then a digest of the row, since a restored backup gives out the same numbers again.
+
+    Text order is the order of commits.
+    """
+    facts = f"{row.seq}|{row.kind}|{row.value}|{clock.rfc3339(row.revoked_at)}"
+    return f"{row.seq:016x}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
+
+
+def seq_of(cursor: str) -> int:
+    """The number in a cursor, which has the form of one; as much of it as a column can hold."""
+    return min(int(cursor[:16], 16), (1 << 63) - 1)

@@ -1,0 +1,64 @@
+"""Getting a public document from the service: one address, no redirects, so much and no more, and never for long."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from urllib.parse import urlsplit
+
+from rbac_api import clock
+
+LARGEST = 4 << 20
+_LINES = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+
+
+class Unreachable(Exception):
+    """The document could not be had; the text says why, for the log."""
+
+
+@contextmanager
+def one_at_a_time(lock: threading.Lock, patience: float) -> Iterator[None]:
+    """Hold the lock; ``Unreachable`` instead of waiting any longer for somebody who waits for an answer himself."""
+    if not lock.acquire(timeout=patience):
+        raise Unreachable("somebody else has been asking for long")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Source:
+    """The service, as this process reaches it."""
+
+    def __init__(self, address: str, timeout: float) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in _LINES or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"not the address of a service: {address!r}")
+        self._line = _LINES[parts.scheme]
+        self._host, self._port = parts.hostname, parts.port
+        self._path = parts.path.rstrip("/")
+        self._timeout = timeout
+        self.patience = 2 * timeout
+
+    def get(self, path: str, *, past_caches: bool = False) -> bytes:
+        """The body of a 200; ``Unreachable`` for everything else, in little more than the timeout."""
+        headers = {"Cache-Control": "no-cache"} if past_caches else {}
+        try:
+            with closing(self._line(self._host, self._port, timeout=self._timeout)) as line:
+                line.request("GET", self._path + path, headers=headers)
+                answer = line.getresponse()
+                if answer.status != 200:
+                    raise Unreachable(f"{path} answers {answer.status}")
+                return self._body(answer)
+        except (OSError, http.client.HTTPException) as fault:
+            raise Unreachable(f"{path}: {type(fault).__name__}") from fault
+
+    def _body(self, answer: http.client.HTTPResponse) -> bytes:
+        deadline, body = clock.monotonic() + self._timeout, b""
+        while part := answer.read1(65536):
+            body += part
+            if len(body) > LARGEST or clock.monotonic() > deadline:
+                raise Unreachable("an answer too long, or too slow")
+        return body

@@ -1,0 +1,121 @@
+"""Signed texts (compact JWS, RFC 7515), read more strictly than the library does, and the public keys that verify them.
+
+One key, one algorithm (RFC 8725 section 3.1): which one a text's header names decides nothing but whether it is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+KID = re.compile(r"[A-Za-z0-9_-]{43}")
+_MEMBERS = {
+    "EdDSA": ("OKP", ("crv", "kty", "x")),
+    "ES256": ("EC", ("crv", "kty", "x", "y")),
+    "RS256": ("RSA", ("e", "kty", "n")),
+}
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
+class Unverifiable(Exception):
+    """The text is not what it should be."""
+
+
+class TooLate(Unverifiable):
+    """It was, until its ``exp``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key and the one algorithm it is for."""
+
+    kid: str
+    algorithm: str
+    public: Any
+
+
+def read_key(jwk: Any) -> Key | None:
+    """A member of a JWK Set; None for one that is not for us: private, symmetric, of another algorithm, or under a name not its own."""
+    if not isinstance(jwk, dict) or _PRIVATE & jwk.keys() or jwk.get("use", "sig") != "sig":
+        return None
+    kind, members = _MEMBERS.get(str(jwk.get("alg")), ("", ()))
+    if not kind or jwk.get("kty") != kind or not all(isinstance(jwk.get(name), str) for name in members):
+        return None
+    if jwk.get("kid") != _thumbprint({name: jwk[name] for name in members}):
+        return None
+    try:
+        return Key(jwk["kid"], jwk["alg"], jwt.PyJWK(jwk, algorithm=jwk["alg"]).key)
+    except jwt.PyJWTError:
+        return None
+
+
+def unpack(text: str, typ: str, longest: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and payload, verified in form alone; ``Unverifiable`` for whatever is not written exactly as the service writes."""
+    if len(text) > longest or not _SHAPE.fullmatch(text):
+        raise Unverifiable("not a compact JWS")
+    head, body, signature = text.split(".")
+    _bytes(signature)
+    header, payload = _object(_bytes(head)), _object(_bytes(body))
+    named = header.get("typ")
+    if not isinstance(named, str) or named.lower().removeprefix("application/") != typ:
+        raise Unverifiable("of another type")
+    if header.keys() != {"alg", "kid", "typ"} or not all(isinstance(part, str) for part in header.values()):
+        raise Unverifiable("members in the header that do not belong there")
+    return header, payload
+
+
+def verify(text: str, key: Key, **expected: Any) -> dict[str, Any]:
+    """The payload of a text that this key signed; ``expected`` as PyJWT takes it (audience, issuer, leeway, options)."""
+    try:
+        found: dict[str, Any] = jwt.decode(text, key.public, algorithms=[key.algorithm], **expected)
+    except jwt.ExpiredSignatureError as fault:
+        raise TooLate("expired") from fault
+    except jwt.PyJWTError as fault:
+        raise Unverifiable(type(fault).__name__) from fault
+    return found
+
+
+def _thumbprint(members: dict[str, str]) -> str:
+    """RFC 7638 section 3."""
+    text = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as fault:
+        raise Unverifiable("not base64url") from fault
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
+        raise Unverifiable("a second spelling of the same bytes")
+    return raw
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw.decode(), object_pairs_hook=_without_repetition, parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False).encode()  # no half characters
+    except (ValueError, RecursionError) as fault:
+        raise Unverifiable("not JSON") from fault
+    if not isinstance(found, dict):
+        raise Unverifiable("not an object")
+    return found
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member twice")
+    return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)

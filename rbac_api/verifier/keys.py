@@ -1,0 +1,66 @@
+"""The service's public keys, fetched when one is met that is not known, but not as often as somebody may like to name unknown ones."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+from rbac_api import clock
+from rbac_api.verifier.fetch import Source, Unreachable, one_at_a_time
+from rbac_api.verifier.jose import KID, Key, read_key
+
+PATH = "/.well-known/jwks.json"
+BURST = 5  # fetches for names that are not known, one after the other
+APART = 1.0  # seconds after which there may be one more
+
+
+class KeySet:
+    """What ``/.well-known/jwks.json`` said last."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._keys: dict[str, Key] = {}
+        self._withdrawn: frozenset[str] = frozenset()
+        self._fetching = threading.Lock()
+        self._left, self._counted = float(BURST), clock.monotonic()
+
+    def find(self, kid: str, algorithm: str) -> Key | None:
+        """The key of this name, if it is for this algorithm.  ``Unreachable`` when that cannot be told now."""
+        if kid in self._withdrawn:
+            return None
+        key = self._keys.get(kid)
+        if key is None and KID.fullmatch(kid):
+            key = self._fetched(kid)
+        return key if key is not None and key.algorithm == algorithm else None
+
+    def fetch(self) -> None:
+        """Read them anew; what was known stays if that fails."""
+        with one_at_a_time(self._fetching, self._source.patience):
+            self._fetch()
+
+    def withdraw(self, kids: frozenset[str]) -> None:
+        """These, and no others, are good for nothing, whoever goes on publishing them."""
+        self._withdrawn = kids
+
+    def _fetched(self, kid: str) -> Key | None:
+        with one_at_a_time(self._fetching, self._source.patience):
+            if kid not in self._keys:
+                self._count()
+                self._fetch()
+            return self._keys.get(kid)
+
+    def _count(self) -> None:
+        now = clock.monotonic()
+        self._left = min(BURST, self._left + (now - self._counted) / APART)
+        self._counted = now
+        if self._left < 1:
+            raise Unreachable("the keys were read several times a moment ago")
+        self._left -= 1
+
+    def _fetch(self) -> None:
+        try:
+            listed = json.loads(self._source.get(PATH, past_caches=True))["keys"]
+            found = [key for key in map(read_key, listed) if key is not None]
+        except (ValueError, TypeError, KeyError, RecursionError) as fault:
+            raise Unreachable(f"{PATH} is no JWK Set") from fault
+        self._keys = {key.kid: key for key in found}

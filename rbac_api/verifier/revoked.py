@@ -1,0 +1,125 @@
+"""What is revoked, as the service's signed feed tells it, and how old that knowledge is.
+
+``iat`` of the feed is the moment up to which nothing is missing, and it is signed: whoever keeps new answers from us, or plays old ones,
+only makes us know that we do not know.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rbac_api import clock
+from rbac_api.verifier.fetch import LARGEST, Source, one_at_a_time
+from rbac_api.verifier.jose import Unverifiable, unpack, verify
+from rbac_api.verifier.keys import KeySet
+
+PATH, TYPE = "/.well-known/revocations", "revocations+jwt"
+ANEW_SECONDS = 3600.0  # everything is read again now and then, so that what has expired is forgotten
+_CURSOR = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
+_LISTS = ("sids", "jtis", "kids")
+
+
+@dataclass(slots=True)
+class Known:
+    """What is revoked, up to a cursor; never changed once others see it."""
+
+    cursor: str | None = None
+    sids: frozenset[str] = frozenset()
+    jtis: frozenset[str] = frozenset()
+    kids: frozenset[str] = frozenset()
+    users: dict[str, int] = field(default_factory=dict)
+
+    def refuses(self, claims: dict[str, Any], kid: str) -> bool:
+        """Whether a token that verifies is nevertheless dead, or says what its user may no longer do."""
+        return (
+            claims["sid"] in self.sids
+            or claims["jti"] in self.jtis
+            or kid in self.kids
+            or claims["av"] < self.users.get(claims["sub"], 0)
+        )
+
+
+class Feed:
+    """Follows the feed; ``known`` is what it says, ``age`` how long ago that was the whole truth."""
+
+    def __init__(self, source: Source, keys: KeySet, issuer: str, leeway: int) -> None:
+        self._source = source
+        self._keys = keys
+        self._issuer = issuer
+        self._leeway = leeway
+        self._following = threading.Lock()
+        self._as_of = 0
+        self._anew_at = 0.0
+        self.known = Known()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the moment up to which nothing is missing."""
+        return clock.epoch_seconds() - self._as_of
+
+    def follow(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Read what is new, to its end.  ``Unreachable`` or ``Unverifiable`` if that cannot be, and then nothing is taken for known.
+
+        One at a time; whoever had to wait and finds ``enough`` done goes home.
+        """
+        with one_at_a_time(self._following, self._source.patience):
+            if enough():
+                return
+            anew = clock.monotonic() >= self._anew_at
+            known = Known() if anew else self.known
+            payload = self._answer(known.cursor)
+            known = _joined(known, payload)
+            while payload["more"]:
+                payload = self._answer(known.cursor)
+                known = _joined(known, payload)
+            self._keys.withdraw(known.kids)
+            self.known = known
+            self._as_of = max(self._as_of, payload["iat"])
+            self._anew_at = clock.monotonic() + ANEW_SECONDS if anew else self._anew_at
+
+    def _answer(self, since: str | None) -> dict[str, Any]:
+        raw = self._source.get(PATH + (f"?since={since}" if since else ""))
+        text = raw.decode("ascii", "replace")
+        header, _ = unpack(text, TYPE, LARGEST)
+        key = self._keys.find(header["kid"], header["alg"])
+        if key is None:
+            raise Unverifiable("signed by nobody we know")
+        options = {"require": ["iss", "iat"], "verify_aud": False}
+        payload = verify(text, key, issuer=self._issuer, leeway=self._leeway, options=options)
+        if not _fits(payload, since):
+            raise Unverifiable("not an answer to what was asked")
+        if payload["iat"] < self._as_of - self._leeway:
+            raise Unverifiable("older than what is known")
+        return payload
+
+
+def _fits(payload: dict[str, Any], since: str | None) -> bool:
+    users, cursor = payload.get("users"), payload.get("cursor")
+    lists = [payload.get(name) for name in _LISTS]
+    return (
+        type(payload["iat"]) is int
+        and isinstance(cursor, str)
+        and _CURSOR.fullmatch(cursor) is not None
+        and payload.get("since") == since
+        and isinstance(payload.get("more"), bool)
+        and (
+            payload.get("complete") is True or (payload.get("complete") is False and cursor >= (since or "~"))
+        )
+        and all(isinstance(each, list) and all(isinstance(item, str) for item in each) for each in lists)
+        and isinstance(users, dict)
+        and all(type(version) is int for version in users.values())
+    )
+
+
+def _joined(known: Known, payload: dict[str, Any]) -> Known:
+    """What is known after an answer: that alone, if it is complete; else what was known before as well."""
+    before = Known() if payload["complete"] else known
+    users = dict(before.users)
+    for user, version in payload["users"].items():
+        users[user] = max(version, users.get(user, 0))
+    sids, jtis, kids = (frozenset(payload[name]) | getattr(before, name) for name in _LISTS)
+    return Known(payload["cursor"], sids, jtis, kids, users)

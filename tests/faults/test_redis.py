@@ -1,0 +1,140 @@
+"""Seven ways in which the store of the published denylist can fail: none makes a revoked token good again, none delays an answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from typing import Any
+
+import pytest
+import redis
+
+from tests.faults.calls import Line, call, doors
+from tests.faults.conftest import StartNode
+from tests.faults.minting import Mint, Pass
+from tests.servers.valkey import ValkeyServer, start_valkey
+
+PROMPT = 1.0
+RESTORED = 10.0
+FIXER = "fixer"
+Store = ValkeyServer
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    server = start_valkey()
+    yield server
+    with suppress(ProcessLookupError):
+        server.thaw()
+    server.stop()
+
+
+def client(store: Store, **who: str) -> Any:
+    return redis.Redis.from_url(store.url, socket_timeout=2, **who)
+
+
+def configure(store: Store, *words: str) -> None:
+    with client(store) as line:
+        line.execute_command(*words)
+
+
+def lock_out(store: Store) -> None:
+    """The password was changed and nobody told the service."""
+    configure(store, "ACL", "SETUSER", FIXER, "on", ">fix", "~*", "+@all")
+    with client(store, username=FIXER, password="fix") as line:
+        line.execute_command("ACL", "SETUSER", "default", "resetpass", ">another", "-@all")
+        line.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+def let_in(store: Store) -> None:
+    with client(store, username=FIXER, password="fix") as line:
+        line.execute_command("ACL", "SETUSER", "default", "nopass", "+@all")
+
+
+def fill_with_rubbish(store: Store) -> None:
+    with client(store) as line:
+        for key in line.keys("*"):
+            line.delete(key)
+            line.lpush(key, "rubbish")
+
+
+def nothing(_store: Store) -> None:
+    """Nobody mends anything."""
+
+
+FAULTS: dict[str, tuple[Callable[[Store], None], Callable[[Store], None]]] = {
+    "killed": (Store.crash, Store.restart),
+    "stopped": (Store.freeze, Store.thaw),
+    "flushed": (lambda s: configure(s, "FLUSHALL"), nothing),
+    "full": (
+        lambda s: configure(s, "CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction"),
+        lambda s: configure(s, "CONFIG", "SET", "maxmemory", "0"),
+    ),
+    "a replica": (
+        lambda s: configure(s, "REPLICAOF", "127.0.0.1", "1"),
+        lambda s: configure(s, "REPLICAOF", "NO", "ONE"),
+    ),
+    "full of rubbish": (fill_with_rubbish, nothing),
+    "locked": (lock_out, let_in),
+}
+
+
+def prompt(line: Line, method: str, path: str, token: str) -> int:
+    """The status of an answer, which came in time."""
+    began = time.monotonic()
+    status = call(line, method, path, token).status
+    assert time.monotonic() - began < PROMPT
+    return status
+
+
+def published(store: Store, victims: list[Pass]) -> bool:
+    with client(store) as line, suppress(redis.RedisError):
+        return all(line.get(f"rbac:revoked:{victim.session_id}") == b"sid" for victim in victims)
+    return False
+
+
+def soon(happened: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + RESTORED
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return happened()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_revoked_stays_so_and_nobody_waits_when_the_store_is(
+    fault: str, empty_url: str, start_node: StartNode, store: Store
+) -> None:
+    break_, mend = FAULTS[fault]
+    node = start_node(empty_url, RBAC_WORKERS=2, RBAC_REDIS_URL=store.url)
+    mint = Mint(empty_url)
+    admin, *victims = mint.passes([mint.user_id("admin")] * 8)
+    mint.close()
+    with ExitStack() as stack:
+        lines = [stack.enter_context(closing(line)) for (line,) in doors(node, 1)]
+        assert revoke_all(lines, admin, victims[:2]) == set()
+        assert soon(lambda: published(store, victims[:2]))
+
+        break_(store)
+        assert revoke_all(lines, admin, victims[2:]) == set()
+        time.sleep(1.5)  # so that every worker has looked
+        accepted = {prompt(line, "GET", "/v1/me", victim.access) for line in lines for victim in victims}
+        assert accepted == {401}
+
+        mend(store)
+        assert soon(lambda: published(store, victims))
+        assert {prompt(line, "GET", "/v1/me", victim.access) for line in lines for victim in victims} == {401}
+
+
+def revoke_all(lines: list[Line], admin: Pass, victims: list[Pass]) -> set[str]:
+    """Revoke each through one worker and call through all; whatever was not as it should be."""
+    wrong = set()
+    for number, victim in enumerate(victims):
+        here = lines[number % len(lines)]
+        if prompt(here, "DELETE", f"/v1/sessions/{victim.session_id}", admin.access) != 204:
+            wrong.add("not revoked")
+        if {prompt(line, "GET", "/v1/me", victim.access) for line in lines} != {401}:
+            wrong.add("accepted")
+        if {prompt(line, "GET", "/v1/me", admin.access) for line in lines} != {200}:
+            wrong.add("the administrator refused")
+    return wrong

@@ -1,0 +1,202 @@
+"""The denylist in Redis: what stands there, for how long, and that it comes back after whatever befell the store."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import redis
+import time_machine
+
+from rbac_api import clock
+from rbac_api.guard import publisher, queries
+from rbac_api.guard.publisher import MARK, PATIENCE, Publisher
+from rbac_api.guard.revocations import outdate, revoke
+from rbac_api.trail.recorder import SYSTEM, Target, record
+from rbac_api.web.metrics import DENYLIST_DEGRADED
+from tests.builders import Stage
+from tests.cast import ALICE, DAVE
+from tests.guard.conftest import OpenNode
+from tests.servers.valkey import ValkeyServer
+
+SOON = 6.0  # seconds: some looks, on a machine that does other things as well
+
+
+@pytest.fixture
+def store(valkey: ValkeyServer) -> Iterator[Any]:
+    """An empty store, and a client of it."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def own(store: Any, valkey: ValkeyServer, node: OpenNode) -> Stage:
+    """A node that publishes, on a database whose denylist is empty."""
+    found = node(redis_url=valkey.url)
+    found.execute("DELETE FROM revocations")
+    return found
+
+
+def deny(stage: Stage, *jtis: str) -> float:
+    """Revoke tokens; how long that took, the waiting for the publisher included."""
+    began = clock.monotonic()
+    with stage.database.writing() as connection:
+        revoke(connection, stage.settings, "jti", jtis)
+        record(connection, SYSTEM, "token.revoked", Target("token"))
+    return clock.monotonic() - began
+
+
+def eventually(happened: Callable[[], Any]) -> bool:
+    deadline = clock.monotonic() + SOON
+    while clock.monotonic() < deadline:
+        with suppress(redis.RedisError):
+            if happened():
+                return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_revocation_stands_there_when_its_answer_comes_for_as_long_as_the_token_could_live(
+    own: Stage, store: Any
+) -> None:
+    alice, dave = own.as_(ALICE), own.as_(DAVE)
+    alice.delete(f"/v1/sessions/{dave.tokens['session_id']}")
+
+    key = f"rbac:revoked:{dave.tokens['session_id']}"
+    lifetime = own.settings.access_token_seconds + own.settings.clock_leeway_seconds
+    assert store.get(key) == b"sid"
+    assert lifetime - 3 < store.pttl(key) / 1000 <= lifetime
+
+
+def test_tokens_keys_and_versions_stand_there_each_in_its_way(own: Stage, store: Any) -> None:
+    with own.database.writing() as connection:
+        revoke(connection, own.settings, "jti", ["token"])
+        revoke(connection, own.settings, "kid", ["key"])
+        outdate(connection, own.settings, {"her": 7})
+        record(connection, SYSTEM, "token.revoked", Target("token"))
+    names = ("revoked:token", "revoked:key", "av:her")
+    assert [store.get(f"rbac:{name}") for name in names] == [b"jti", b"kid", b"7"]
+    assert all(store.pttl(f"rbac:{name}") > 0 for name in names)
+
+
+def flush(store: Any) -> None:
+    store.flushall()
+
+
+def spoil(store: Any) -> None:
+    """Lists where texts should be."""
+    for key in store.keys("*"):
+        store.delete(key)
+        store.lpush(key, "rubbish")
+
+
+def forge(store: Any) -> None:
+    """A cursor that says that everything is there already."""
+    store.flushall()
+    store.set(MARK, f"{99:016x}-{0:016x}")
+
+
+def garble(store: Any) -> None:
+    store.flushall()
+    store.set(MARK, b"\xff\x00 not a cursor")
+
+
+@pytest.mark.parametrize("harm", [flush, spoil, forge, garble])
+def test_it_comes_back_after(own: Stage, store: Any, harm: Callable[[Any], None]) -> None:
+    own.as_(ALICE)
+    deny(own, "one")
+    assert store.get("rbac:revoked:one") == b"jti"
+    harm(store)
+    assert eventually(lambda: store.get("rbac:revoked:one") == b"jti")
+    deny(own, "two")
+    assert store.get("rbac:revoked:two") == b"jti"
+
+
+def test_single_keys_that_were_lost_come_back_within_a_minute(
+    own: Stage, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "AGAIN", 3)
+    deny(own, "one", "two")
+    store.delete("rbac:revoked:one")
+    store.delete("rbac:revoked:two")
+    store.lpush("rbac:revoked:two", "rubbish")
+    assert eventually(lambda: store.get("rbac:revoked:one") and store.get("rbac:revoked:two") == b"jti")
+
+
+def test_what_another_process_revoked_and_did_not_live_to_publish_is_published_by_this_one(
+    own: Stage, stage: Stage, store: Any
+) -> None:
+    assert own.as_(DAVE).get("/v1/me").status_code == 200
+    deny(stage, "orphan")
+    assert eventually(lambda: store.get("rbac:revoked:orphan"))
+
+
+def test_what_has_expired_is_not_published(own: Stage, store: Any) -> None:
+    with own.database.writing() as connection:
+        revoke(connection, own.settings, "jti", ["old"])
+    own.execute("UPDATE revocations SET expires_at = '2020-01-01 00:00:00'")
+    deny(own, "new")
+    assert (store.get("rbac:revoked:old"), store.get("rbac:revoked:new")) == (None, b"jti")
+
+
+def test_what_expires_on_the_way_is_not_sent(own: Stage, store: Any) -> None:
+    deny(own, "late")
+    with own.database.reading() as connection:
+        rows = queries.list_live_revocations(connection, 0, clock.now())
+    store.flushall()
+    with time_machine.travel(rows[0].expires_at):
+        publisher._send(store, rows)
+    assert store.keys("rbac:revoked:*") == []
+
+
+def test_more_than_goes_into_one_round_trip(own: Stage, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "BATCH", 10)
+    deny(own, *map(str, range(35)))
+    assert eventually(lambda: len(store.keys("rbac:revoked:*")) == 35)
+
+
+def test_a_store_that_hangs_costs_one_short_wait_and_then_nothing(
+    node: OpenNode, store: Any, valkey: ValkeyServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    own = node(redis_url=valkey.url)
+    dave = own.as_(DAVE)
+    valkey.freeze()
+    try:
+        times = [deny(own, str(number)) for number in range(5)]
+        assert eventually(lambda: DENYLIST_DEGRADED._value.get() == 1)
+        again = deny(own, "later")
+    finally:
+        valkey.thaw()
+
+    assert max(times) < PATIENCE + 0.3
+    assert again < 0.2
+    assert dave.get("/v1/me").status_code == 200
+    assert eventually(lambda: store.get("rbac:revoked:later"))
+    assert eventually(lambda: DENYLIST_DEGRADED._value.get() == 0)
+    said = capfd.readouterr().err
+    assert (said.count("denylist.degraded"), said.count("denylist.restored")) == (1, 1)
+
+
+def test_a_publisher_whose_thread_died_gets_another(own: Stage, store: Any) -> None:
+    deny(own, "one")
+    own.guard.publisher._thread = threading.Thread()
+    deny(own, "two")
+    assert store.get("rbac:revoked:two") == b"jti"
+
+
+def test_a_publisher_without_a_store_has_nothing_to_do(stage: Stage) -> None:
+    idle = Publisher(stage.settings, stage.database)
+    idle.start()
+    assert idle._thread is None
+    idle.close()
+
+
+def test_a_closed_publisher_does_not_begin_again(own: Stage) -> None:
+    own.guard.publisher.close()
+    own.guard.publisher.start()
+    assert own.guard.publisher._thread is None

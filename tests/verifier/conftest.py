@@ -1,0 +1,89 @@
+"""The service over HTTP for a verifier in this process, and somebody on the line between the two."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from rbac_api.verifier import Verifier
+from tests.builders import Caller, Stage
+
+Change = Callable[[str, bytes], bytes]
+POLL = 0.1
+
+
+class Silent(WSGIRequestHandler):
+    """Writes no log."""
+
+    def log(self, *_: Any, **__: Any) -> None: ...
+
+
+class Line:
+    """The way to the service. ``change`` may put other words into its mouth; ``asked`` is what was asked of it; ``cut`` cuts it."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.change: Change = lambda _path, body: body
+        self.asked: list[str] = []
+        self.cut = False
+        self.moved_to = ""
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> list[bytes]:
+        path = environ["PATH_INFO"]
+        self.asked.append(path)
+        if self.cut or self.moved_to:
+            start(
+                *(("302 Found", [("Location", self.moved_to)]) if self.moved_to else ("503 Unavailable", []))
+            )
+            return [b""]
+        body = b"".join(
+            self._app(environ, lambda status, headers, *_: self._heard.update(s=status, h=headers))
+        )
+        kept = [(name, value) for name, value in self._heard["h"] if name.lower() != "content-length"]
+        start(self._heard["s"], kept)
+        return [self.change(path, body)]
+
+    @property
+    def _heard(self) -> dict[str, Any]:
+        own = threading.current_thread()
+        return own.__dict__.setdefault("heard", {})
+
+
+class Field:
+    """A stage, served; and a verifier that follows it."""
+
+    def __init__(self, stage: Stage, line: Line, address: str) -> None:
+        self.stage, self.line, self.address = stage, line, address
+        self._made = ExitStack()
+
+    def verifier(self, **options: Any) -> Verifier:
+        given = {"service": self.address, "poll_seconds": POLL, "bound_seconds": 5.0, **options}
+        made = Verifier(self.stage.settings.issuer_url, self.stage.settings.audience, **given)
+        self._made.callback(made.close)
+        return made
+
+    def token(self, person: Any) -> tuple[str, Caller]:
+        caller = self.stage.as_(person)
+        return str(caller.tokens["access_token"]), caller
+
+    def close(self) -> None:
+        self._made.close()
+
+
+@pytest.fixture
+def field(stage: Stage) -> Iterator[Field]:
+    line = Line(stage.app.wsgi_app if hasattr(stage.app, "wsgi_app") else stage.app)
+    server = make_server("127.0.0.1", 0, line, threaded=True, request_handler=Silent)
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    serving.start()
+    found = Field(stage, line, f"http://127.0.0.1:{server.server_port}")
+    yield found
+    found.close()
+    server.shutdown()
+    serving.join()
+    server.server_close()
