@@ -18,7 +18,7 @@ RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-build \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
-TYPED := rbac_api tests/servers $(wildcard app.py)
+TYPED := rbac_api tests/servers tests/contract $(wildcard app.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -16,7 +16,7 @@ from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Reason
 from rbac_api.guard import queries
-from rbac_api.guard.errors import EscalationDenied, LastAdministrator, TargetStronger, TokenRevoked
+from rbac_api.guard.errors import EscalationDenied, LastAdministrator, TargetStronger, TokenMissing
 from rbac_api.guard.snapshot import Person, Snapshot
 from rbac_api.settings import Settings
 from rbac_api.trail.events import CATALOGUE
@@ -49,10 +49,10 @@ class Clearance:
 
     @property
     def held(self) -> frozenset[str]:
-        """What the actor effectively holds at this moment."""
+        """What the actor effectively holds at this moment; 401 for a stranger behind a public door, who would have to say who she is."""
         if self.unbounded:
             return frozenset({ESCALATE})
-        return self._person(self.actor.id or "").permissions
+        return self._person(self.actor.id).permissions
 
     def graph(self) -> RoleGraph:
         """The roles in force, with the changes that this unit has recorded."""
@@ -101,10 +101,11 @@ class Clearance:
             self.work.notes.pop("graph", None)
         return record(self.connection, self.actor, action, target, **facts)
 
-    def _person(self, user_id: str) -> Person:
-        person = self.snapshot.person(user_id, self.connection if self.work.writes else None)
+    def _person(self, user_id: str | None) -> Person:
+        connection = self.connection if self.work.writes else None
+        person = self.snapshot.person(user_id, connection) if user_id else None
         if person is None:
-            raise TokenRevoked()
+            raise TokenMissing()
         return person
 
     def _reach(self, user_id: str) -> frozenset[str]:

@@ -54,23 +54,26 @@ def _in_force(connection: Connection, table: Table, *columns: str) -> Sequence[R
 
 def find_subject(connection: Connection, user_id: str, at: datetime) -> tuple[Subject, str] | None:
     """The person as decisions see her, with assignments that count now or later, and her username."""
-    columns = (users.c.id, users.c.username, users.c.status, users.c.password_temporary)
-    user = connection.execute(select(*columns).where(users.c.id == user_id)).first()
-    if user is None:
-        return None
-    held = tuple(
-        Assignment(row.name, row.valid_from, row.valid_to)
-        for row in connection.execute(_assignments(user_id, at))
-    )
-    return Subject(user.id, user.status, held, user.password_temporary), user.username
+    user = connection.execute(_account(user_id)).first()
+    return None if user is None else (_subject(connection, user, at), user.username)
 
 
 def get_subject(connection: Connection, user_id: str, at: datetime) -> Subject:
     """The same, for somebody who is known to exist (a session or an account of hers was just read)."""
-    found = find_subject(connection, user_id, at)
-    if found is None:
-        raise LookupError(user_id)
-    return found[0]
+    return _subject(connection, connection.execute(_account(user_id)).one(), at)
+
+
+def _account(user_id: str) -> Any:
+    columns = (users.c.id, users.c.username, users.c.status, users.c.password_temporary)
+    return select(*columns).where(users.c.id == user_id)
+
+
+def _subject(connection: Connection, user: Row[Any], at: datetime) -> Subject:
+    held = tuple(
+        Assignment(row.name, row.valid_from, row.valid_to)
+        for row in connection.execute(_assignments(user.id, at))
+    )
+    return Subject(user.id, user.status, held, user.password_temporary)
 
 
 def _assignments(user_id: str, at: datetime) -> Any:

@@ -28,7 +28,7 @@ class Operation:
 
     @property
     def public(self) -> bool:
-        return self.described["security"] == []
+        return bool(self.described["security"] == [])
 
     @property
     def permission(self) -> str | None:

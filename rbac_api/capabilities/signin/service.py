@@ -269,7 +269,7 @@ def _tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[st
     clearance.snapshot.keyring.keys(connection)
     now = clock.now()
     subject = standing.get_subject(connection, grip.user_id, now)
-    roles = claimed_roles(effective_roles(clearance.snapshot.graph(connection), subject, now))
+    roles = claimed_roles(effective_roles(clearance.snapshot.settled_graph(connection), subject, now))
     expires = min(now + timedelta(seconds=clearance.settings.access_token_seconds), grip.absolute_expires_at)
     shared = (grip.user_id, grip.session_id)
     auth_time, issued, ends = (

@@ -75,13 +75,7 @@ def set_password(
 ) -> None:
     """Put a password that its owner chose onto an account and end her sessions (all but one if it is named)."""
     user = _present(clearance, user_id)
-    now = clock.now()
-    values = {
-        "password_hash": hashed, "password_temporary": False, "password_changed_at": now, "updated_at": now,
-        "authorization_version": user.authorization_version + 1,
-    }  # fmt: skip
-    queries.update_user(clearance.connection, user.id, user.version, values)
-    queries.retire_password_setups(clearance.connection, user.id, now)
+    _put_password(clearance, user, hashed, temporary=False)
     ended = close_user_sessions(
         clearance.connection, user.id, clearance.actor.id or user.id, "password-change", but=keep_session
     )
@@ -91,13 +85,7 @@ def set_password(
 def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
     """Put a one-time password onto an account and end every session: the last step of offline recovery, recorded as such."""
     user = _present(clearance, user_id)
-    now = clock.now()
-    values = {
-        "password_hash": hashed, "password_temporary": True, "password_changed_at": now, "updated_at": now,
-        "authorization_version": user.authorization_version + 1,
-    }  # fmt: skip
-    queries.update_user(clearance.connection, user.id, user.version, values)
-    queries.retire_password_setups(clearance.connection, user.id, now)
+    _put_password(clearance, user, hashed, temporary=True)
     ended = close_user_sessions(clearance.connection, user.id, clearance.actor.id, "admin")
     facts = {"password_temporary": True, "sessions_ended": len(ended)}
     clearance.record("admin.recovered", Target("user", user.id, user.username), after=facts)
@@ -108,6 +96,16 @@ def note_signin(connection: Connection, checked: Row[Any], password_hash: str) -
     or got another password."""
     values = {"last_login_at": clock.now(), "password_hash": password_hash}
     return queries.note_signin(connection, checked.id, checked.password_hash, values)
+
+
+def _put_password(clearance: Clearance, user: Row[Any], hashed: str, *, temporary: bool) -> None:
+    now = clock.now()
+    values = {
+        "password_hash": hashed, "password_temporary": temporary, "password_changed_at": now, "updated_at": now,
+        "authorization_version": user.authorization_version + 1,
+    }  # fmt: skip
+    queries.update_user(clearance.connection, user.id, user.version, values)
+    queries.retire_password_setups(clearance.connection, user.id, now)
 
 
 def _present(clearance: Clearance, user_id: str) -> Row[Any]:

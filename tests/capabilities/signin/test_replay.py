@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from time_machine import Traveller
 
-from tests.builders import Stage
-from tests.capabilities.conftest import OpenNode
+from tests.builders import OpenNode, Stage
 from tests.capabilities.signin.crowd import answers_to, claims, end_of, lineage, refresh
 from tests.cast import CAROL, DAVE
 
