@@ -4,7 +4,7 @@
 # what the locks say. A stamp file per lock remembers what is already installed, so a second call starts at once.
 
 PYTHON ?= python3
-PYTEST_FLAGS ?= -n logical --dist loadfile --cov --cov-report=term-missing:skip-covered
+PYTEST_FLAGS ?= -n logical --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
 LOCK_FLAGS ?=
 
 export UV_PYTHON_DOWNLOADS := never

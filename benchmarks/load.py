@@ -38,8 +38,8 @@ class Measured:
         return self.timely / self.span if self.span else 0.0
 
     def note_time(self, now: float, began: float, ends: float) -> None:
-        """An answer came; does it count for the rate?"""
-        if now <= ends:
+        """An answer came; does it count for the rate?  The first always does, so that a short run is not measured as none."""
+        if now <= ends or not self.timely:
             self.timely += 1
             self.span = now - began
 
