@@ -4,7 +4,7 @@
 # what the locks say. A stamp file per lock remembers what is already installed, so a second call starts at once.
 
 PYTHON ?= python3
-PYTEST_FLAGS ?= -n logical --dist loadfile --cov --cov-report=term-missing:skip-covered
+PYTEST_FLAGS ?= -n logical --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
 LOCK_FLAGS ?=
 
 export UV_PYTHON_DOWNLOADS := never
@@ -18,7 +18,7 @@ RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-build \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
-TYPED := rbac_api tests/servers $(wildcard app.py)
+TYPED := rbac_api tests/servers tests/contract $(wildcard app.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

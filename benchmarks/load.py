@@ -21,22 +21,34 @@ _PATIENCE = 30.0
 
 @dataclass(slots=True)
 class Measured:
-    """What came back: a duration per answer, the statuses, and how long it all took; seconds."""
+    """What came back: a duration per answer, the statuses, and when the last answer in time came; seconds.
+
+    The rate counts only what was answered while requests were still being sent.  What is under way then is waited for, but where a few
+    slow requests wait in several workers' queues, the time would measure the longest queue.
+    """
 
     latencies: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
+    timely: int = 0
     span: float = 0.0
 
     @property
     def rate(self) -> float:
         """Answers per second."""
-        return len(self.latencies) / self.span if self.span else 0.0
+        return self.timely / self.span if self.span else 0.0
+
+    def note_time(self, now: float, began: float, ends: float) -> None:
+        """An answer came; does it count for the rate?  The first always does, so that a short run is not measured as none."""
+        if now <= ends or not self.timely:
+            self.timely += 1
+            self.span = now - began
 
     def add(self, other: Measured) -> None:
         """Put another process's share to this one; they ran side by side."""
         self.latencies += other.latencies
         for status, count in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count
+        self.timely += other.timely
         self.span = max(self.span, other.span)
 
     def require_only(self, status: int) -> None:
@@ -165,19 +177,18 @@ class _Client:
         idle = [self._connect(requests) for requests in self.connections]
         for line in idle:
             self.selector.register(line.socket, selectors.EVENT_READ, line)
-        began = last = time.perf_counter()
+        began = time.perf_counter()
         ends, under_way = began + self.seconds, 0
         while under_way or time.perf_counter() < ends:
             under_way += self._send(idle, ends)
             for key, _events in self.selector.select(self._patience(idle, under_way)):
                 if self._receive(key.data, found):
-                    last = time.perf_counter()
+                    found.note_time(time.perf_counter(), began, ends)
                     under_way -= 1
                     idle.append(key.data)
             if under_way and time.perf_counter() > ends + _PATIENCE:
                 raise RuntimeError("no answer")
         self._hang_up(idle)
-        found.span = last - began
         return found
 
     def _connect(self, requests: Requests) -> _Line:

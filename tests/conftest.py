@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.builders import Stage, raise_curtain
+from tests.builders import OpenNode, Stage, another_node, raise_curtain
 from tests.servers.postgres import PostgresServer, start_postgres
 from tests.servers.valkey import ValkeyServer, start_valkey
 
@@ -75,6 +77,17 @@ def stage(stages: Stages, engine: str) -> Stage:
     found = stages.get(engine)
     found.reset()
     return found
+
+
+@pytest.fixture
+def node(stage: Stage) -> Iterator[OpenNode]:
+    """``node(signing_algorithm="ES256")``: one more application on the stage's database, with memory and settings of its own."""
+    with ExitStack() as opened:
+
+        def open_node(**changes: Any) -> Stage:
+            return opened.enter_context(another_node(stage, **changes))
+
+        yield open_node
 
 
 @pytest.fixture

@@ -119,10 +119,7 @@ class SqliteGate:
 
     def _version(self) -> int:
         try:
-            cursor = self._own.cursor
-        except AttributeError:
-            cursor = self._open()
-        try:
+            cursor = getattr(self._own, "cursor", None) or self._open()
             version: int = cursor.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.Error as fault:
             raise DatabaseDown(internal=f"data_version: {fault}") from fault

@@ -21,7 +21,7 @@ from rbac_api.guard.errors import (
     LastAdministrator,
     SigninTooOld,
     TargetStronger,
-    TokenRevoked,
+    TokenMissing,
 )
 from rbac_api.guard.snapshot import Person, SessionStanding, Snapshot
 from rbac_api.settings import Settings
@@ -56,10 +56,10 @@ class Clearance:
 
     @property
     def held(self) -> frozenset[str]:
-        """What the actor effectively holds at this moment."""
+        """What the actor effectively holds at this moment; 401 for a stranger behind a public door, who would have to say who she is."""
         if self.unbounded:
             return frozenset({ESCALATE})
-        return self._person(self.actor.id or "").permissions
+        return self._person(self.actor.id).permissions
 
     @property
     def second_factor(self) -> bool:
@@ -128,11 +128,12 @@ class Clearance:
             self.work.notes.pop("graph", None)
         return record(self.connection, self.actor, action, target, **facts)
 
-    def _person(self, user_id: str) -> Person:
-        connection = self.connection if self.work.writes else None
-        person = self.snapshot.person(user_id, connection, second_factor=self.second_factor)
+    def _person(self, user_id: str | None) -> Person:
+        connection, person = self.connection if self.work.writes else None, None
+        if user_id:
+            person = self.snapshot.person(user_id, connection, second_factor=self.second_factor)
         if person is None:
-            raise TokenRevoked()
+            raise TokenMissing()
         return person
 
     def _reach(self, user_id: str) -> frozenset[str]:

@@ -61,26 +61,30 @@ def find_subject(
     connection: Connection, user_id: str, at: datetime, *, second_factor: bool = False
 ) -> tuple[Subject, str, str] | None:
     """Somebody as decisions see her, with assignments that count now or later, her kind (``person``, ``service``) and her name."""
-    columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary)
-    user = connection.execute(select(*columns).where(users.c.id == user_id)).first()
+    user = connection.execute(_account(user_id)).first()
     if user is None:
         return None
-    held = tuple(
-        Assignment(row.name, row.valid_from, row.valid_to)
-        for row in connection.execute(_assignments(user_id, at))
-    )
-    subject = Subject(user.id, user.status, held, user.password_temporary, second_factor)
-    return subject, user.kind, user.username
+    return _subject(connection, user, at, second_factor), user.kind, user.username
 
 
 def get_subject(
     connection: Connection, user_id: str, at: datetime, *, second_factor: bool = False
 ) -> Subject:
     """The same, for somebody who is known to exist (a session or an account of hers was just read)."""
-    found = find_subject(connection, user_id, at, second_factor=second_factor)
-    if found is None:
-        raise LookupError(user_id)
-    return found[0]
+    return _subject(connection, connection.execute(_account(user_id)).one(), at, second_factor)
+
+
+def _account(user_id: str) -> Any:
+    columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary)
+    return select(*columns).where(users.c.id == user_id)
+
+
+def _subject(connection: Connection, user: Row[Any], at: datetime, second_factor: bool) -> Subject:
+    held = tuple(
+        Assignment(row.name, row.valid_from, row.valid_to)
+        for row in connection.execute(_assignments(user.id, at))
+    )
+    return Subject(user.id, user.status, held, user.password_temporary, second_factor)
 
 
 def _assignments(user_id: str, at: datetime) -> Any:

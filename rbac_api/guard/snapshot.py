@@ -100,6 +100,16 @@ class Snapshot:
         """The compiled roles."""
         return self._graph or self._kept(connection, queries.find_role_graph, self._keep_graph)
 
+    def settled_graph(self, connection: Connection) -> RoleGraph:
+        """The same, read in a transaction that holds the write lock and changes no role: so it is what others see, and is remembered."""
+        before, graph = self._forgotten, self._graph
+        if graph is None:
+            graph = queries.find_role_graph(connection)
+            with self._applying:
+                if self._forgotten == before:
+                    self._graph = graph
+        return graph
+
     def session(self, session_id: str, connection: Connection | None = None) -> SessionStanding | None:
         """A session's standing; None if there is no such session."""
         return self._sessions.get(session_id) or self._kept(

@@ -65,7 +65,9 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind("permission.withdrawn", "A role lost a permission.", "roles"),
         EventKind("role.created", "A role was created.", "roles"),
         EventKind("role.deleted", "A role was deleted.", "roles"),
-        EventKind("role.updated", "A role's description, or whether it requires a second factor, changed.", "roles"),
+        EventKind(
+            "role.updated", "A role's description, or whether it requires a second factor, changed.", "roles"
+        ),
         EventKind("seed.loaded", "A seed document was loaded.", "roles"),
         EventKind("service_account.created", "A service account was created."),
         EventKind(

@@ -59,7 +59,8 @@ class Lines:
             atexit.register(self.write)
 
     def _look_after(self) -> None:
-        while self._left.wait():
+        while True:
+            self._left.wait()
             time.sleep(PATIENCE)
             self._left.clear()
             self.write()

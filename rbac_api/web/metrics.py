@@ -68,12 +68,12 @@ class RequestTally:
             self._begin()
 
     def fold(self) -> None:
-        """Add what was remembered to the real counters."""
+        """Add what was remembered to the real counters; all that was noted before is in them when this returns, whoever folded it."""
         with self._folding:
             noted = [self._noted.popleft() for _ in range(len(self._noted))]
-        for (method, route, status), count in Tally(answered for answered, _ in noted).items():
-            REQUESTS.labels(method, route, status).inc(count)
-        _observe([seconds for _, seconds in noted])
+            for (method, route, status), count in Tally(answered for answered, _ in noted).items():
+                REQUESTS.labels(method, route, status).inc(count)
+            _observe([seconds for _, seconds in noted])
 
     def close(self) -> None:
         """Fold what is left, and stop."""

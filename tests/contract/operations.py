@@ -29,7 +29,7 @@ class Operation:
     @property
     def public(self) -> bool:
         """Whether nobody needs credentials for it; some, if sent, must be good nevertheless."""
-        return self.described["security"] == [] or {} in self.described["security"]
+        return bool(self.described["security"] == [] or {} in self.described["security"])
 
     @property
     def permission(self) -> str | None:

@@ -60,10 +60,12 @@ def writes(source: Path) -> Iterator[str]:
     tree = ast.parse(source.read_text(encoding="utf-8"))
     known = aliases(tree)
     calls = [
-        node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        (node.func.id, node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     ]
-    for call in calls:
-        if call.func.id in STATEMENTS and call.args and isinstance(call.args[0], ast.Name):
+    for called, call in calls:
+        if called in STATEMENTS and call.args and isinstance(call.args[0], ast.Name):
             name = call.args[0].id
             yield from [known[name]] if name in known else _handed(tree, call, calls, known)
     texts = [
@@ -74,12 +76,15 @@ def writes(source: Path) -> Iterator[str]:
     yield from (found[1] for found in map(AS_TEXT.match, texts) if found)
 
 
-def _handed(tree: ast.Module, call: ast.Call, calls: list[ast.Call], known: dict[str, str]) -> Iterator[str]:
-    functions = [
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and call in ast.walk(node)
-    ]
-    callers = [other for other in calls if other.func.id in {function.name for function in functions}]
-    found = [known[arg.id] for other in callers for arg in other.args if getattr(arg, "id", None) in known]
+def _handed(
+    tree: ast.Module, call: ast.Call, calls: list[tuple[str, ast.Call]], known: dict[str, str]
+) -> Iterator[str]:
+    functions = {
+        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and call in ast.walk(node)
+    }
+    callers = [other for called, other in calls if called in functions]
+    handed = [arg.id for other in callers for arg in other.args if isinstance(arg, ast.Name)]
+    found = [known[name] for name in handed if name in known]
     assert found, f"cannot tell which table is written: {ast.unparse(call)}"
     yield from found
 

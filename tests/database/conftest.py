@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rbac_api import requires
 from rbac_api.database import freshness
-from rbac_api.factory import create_app
-from tests.builders import Stage
-from tests.contract.answers import AnswerChecker
+from tests.builders import Stage, another_node
 from tests.database.wire import Wire
 
 
 @contextmanager
 def another_worker(stage: Stage, **changes: Any) -> Iterator[Stage]:
-    settings = replace(stage.settings, **changes)
-    app = create_app(settings)
-    app.add_url_rule("/door", view_func=requires("users:read")(lambda: "come in"))  # reads nothing of its own
-    worker = Stage(stage.engine, settings, app, AnswerChecker(app))
-    try:
+    door = requires("users:read")(lambda: "come in")  # reads nothing of its own
+    with another_node(stage, **changes) as worker:
+        worker.app.add_url_rule("/door", view_func=door)
         yield worker
-    finally:
-        worker.close()
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,7 +15,9 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from rbac_api import clock
 from rbac_api.capabilities.roles.errors import RoleNameTaken
+from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database, impatience
 from rbac_api.database.migrate import upgrade
 from rbac_api.database.tables import assignments, roles, signin_attempts, users
@@ -53,6 +57,34 @@ def test_migrating_leaves_the_pragmas_as_they_were(tmp_path: Path) -> None:
         assert {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in PRAGMAS
         } == PRAGMAS
+    database.dispose()
+
+
+def test_a_new_file_that_somebody_else_is_writing_is_waited_for(tmp_path: Path) -> None:
+    database = Database(settings_for(f"sqlite:///{tmp_path}/own.db"))
+    other = sqlite3.connect(tmp_path / "own.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    ending = threading.Timer(0.2, other.close)
+    ending.start()
+
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+
+    ending.join()
+    database.dispose()
+
+
+def test_but_not_for_longer_than_the_timeout(tmp_path: Path) -> None:
+    database = Database(settings_for(f"sqlite:///{tmp_path}/own.db", database_timeout=1))
+    other = sqlite3.connect(tmp_path / "own.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = clock.monotonic()
+
+    with pytest.raises(DatabaseDown, match="nothing was changed"), database.reading():
+        pass
+
+    assert 0.9 < clock.monotonic() - began < 3
+    other.close()
     database.dispose()
 
 

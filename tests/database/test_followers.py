@@ -21,6 +21,7 @@ from tests.builders import Caller, Stage
 from tests.cast import ALICE, DAVE
 from tests.database.conftest import another_worker
 from tests.database.wire import Wire
+from tests.meeting import begun_by_two
 
 GONE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'rbac-follower:' || %s || '-%%'"
 VISIBLE = "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'rbac-follower:%%'"
@@ -319,3 +320,26 @@ def test_followers_that_cannot_be_asked_for_are_waited_for(
         troupe.execute("ALTER TABLE followers_elsewhere RENAME TO followers")
 
     assert short_lease * 0.9 < waited < short_lease + 1
+
+
+class HastyGate(PostgresGate):
+    """The vulnerable twin: starts a follower without looking whether somebody else has meanwhile."""
+
+    def _start(self) -> None:
+        with self._starting:
+            self._follower = threading.Thread(target=self._follow, name="rbac-follower", daemon=True)
+            self._follower.start()
+
+
+@pytest.mark.parametrize(("kind", "started"), [(PostgresGate, 1), (HastyGate, 2)])
+def test_two_first_requests_at_once_start_one_follower(
+    troupe: Stage, short_lease: float, kind: type[PostgresGate], started: int
+) -> None:
+    gate = kind(troupe.database)
+
+    threads = begun_by_two(gate.unchanged, at=gate._starting, inside=gate._start)
+
+    assert [thread.name for thread in threads] == ["rbac-follower"] * started
+    gate.close()
+    for thread in threads:
+        thread.join(10)

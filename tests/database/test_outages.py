@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from rbac_api import clock
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database
-from tests.builders import Stage, raise_curtain, settings_for
+from tests.builders import Stage, another_node, raise_curtain, settings_for
 from tests.cast import ALICE, CAROL, DAVE
 from tests.servers.postgres import PostgresServer, start_postgres
 from tests.trail.breakage import broken, renamed
@@ -188,3 +188,21 @@ def test_a_file_that_is_no_database_is_an_outage_and_not_a_riddle(tmp_path: Path
     with pytest.raises(DatabaseDown, match="nothing was changed"), database.reading():
         pass
     database.dispose()
+
+
+def test_a_folder_that_was_not_there_for_the_first_request_is_an_outage_too(tmp_path: Path) -> None:
+    place, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    place.mkdir()
+    house = raise_curtain("sqlite", f"sqlite:///{place}/own.db", place)
+    carol = house.as_(CAROL)
+
+    with another_node(house) as node:
+        client = node.app.test_client()
+        place.rename(elsewhere)
+        refused = client.get("/v1/users", headers=carol.headers)
+        elsewhere.rename(place)
+        served = client.get("/v1/users", headers=carol.headers)
+
+    assert (refused.status_code, refused.json["code"]) == (503, "database.unavailable")
+    assert (served.status_code, str(tmp_path) in refused.text) == (200, False)
+    house.close()

@@ -21,6 +21,7 @@ from tests.servers.service import SETTINGS, Service
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 LOGIN = b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+CHUNKED = LOGIN + b"Transfer-Encoding: chunked\r\n\r\n"
 WRONG = json.dumps({"username": "nobody", "password": PASSWORD}).encode()
 CLOSE = b"Connection: close\r\n"
 CROWD = 200
@@ -67,11 +68,11 @@ REFUSED = {
     "an unknown coding": (LOGIN + b"Transfer-Encoding: rot13\r\n\r\nabc", 400),
     "a coding that is not chunked": (LOGIN + b"Transfer-Encoding: gzip\r\n\r\nabc", 400),
     "chunked twice": (LOGIN + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
-    "a chunk's size that is no number": (LOGIN + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n", 400),
-    "a chunk's size without end": (LOGIN + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 100, 400),
-    "a chunk longer than it says": (LOGIN + b"Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", 400),
-    "a chunk extension": (LOGIN + b"Transfer-Encoding: chunked\r\n\r\n1;x=y\r\na\r\n0\r\n\r\n", 400),
-    "a trailer": (LOGIN + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", 400),
+    "a chunk's size that is no number": (CHUNKED + b"xyz\r\nabc\r\n0\r\n\r\n", 400),
+    "a chunk's size without end": (CHUNKED + b"0" * 100, 400),
+    "a chunk longer than it says": (CHUNKED + b"1\r\nabc\r\n0\r\n\r\n", 400),
+    "a chunk extension": (CHUNKED + b"1;x=y\r\na\r\n0\r\n\r\n", 400),
+    "a trailer": (CHUNKED + b"0\r\nX: y\r\n\r\n", 400),
     "a header without a name": (HEALTH + b": x\r\n\r\n", 400),
     "a space before the colon": (HEALTH + b"Host : x\r\n\r\n", 400),
     "a folded header": (HEALTH + b"A: b\r\n c\r\n\r\n", 400),
@@ -82,8 +83,8 @@ REFUSED = {
     "an address too long": (b"GET /" + b"a" * 9000, 414),
     "a body announced too long": (LOGIN + b"Content-Length: 65537\r\n\r\n", 413),
     "a body announced far too long": (LOGIN + b"Content-Length: " + b"9" * 4000 + b"\r\n\r\n", 413),
-    "chunks too long": (LOGIN + b"Transfer-Encoding: chunked\r\n\r\n10001\r\n", 413),
-    "chunks too small and too many": (LOGIN + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 30000, 413),
+    "chunks too long": (CHUNKED + b"10001\r\n", 413),
+    "chunks too small and too many": (CHUNKED + b"1\r\na\r\n" * 30000, 413),
     "a body too long behind a good request": (HEALTH + b"\r\n" + LOGIN + b"Content-Length: 70000\r\n\r\n", 413),
 }  # fmt: skip
 
@@ -231,7 +232,7 @@ SILENT: dict[str, Callable[[int], bytes]] = {
     "say nothing": lambda _: b"",
     "say half a header": lambda n: HEALTH + b"A: " + b"a" * n,
     "send half a body": lambda n: LOGIN + b"Content-Length: 100\r\n\r\n" + b"a" * (n % 90),
-    "send half a chunk": lambda n: LOGIN + b"Transfer-Encoding: chunked\r\n\r\n50\r\n" + b"a" * (n % 70),
+    "send half a chunk": lambda n: CHUNKED + b"50\r\n" + b"a" * (n % 70),
     "keep half a second request": lambda n: HEALTH + b"\r\n" + HEALTH + b"A: " + b"a" * n,
     "never close after the last answer": lambda _: HEALTH + CLOSE + b"\r\n",
 }

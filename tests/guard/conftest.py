@@ -1,21 +1,15 @@
-"""Fixtures for the guard: a stage per signing algorithm, and further nodes on the stage's database."""
+"""Fixtures for the guard: a stage per signing algorithm."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rbac_api.factory import close_app, create_app
 from tests.builders import Stage, raise_curtain
-from tests.contract.answers import AnswerChecker
 
 StageFor = Callable[[str], Stage]
-OpenNode = Callable[..., Stage]
 
 
 @pytest.fixture(scope="session")
@@ -34,17 +28,3 @@ def stage_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageFor]:
     yield get
     for stage in built.values():
         stage.close()
-
-
-@pytest.fixture
-def node(stage: Stage) -> Iterator[OpenNode]:
-    """``node(signing_algorithm="ES256")``: one more application on the stage's database, with settings of its own."""
-    with ExitStack() as stack:
-
-        def open_node(**changes: Any) -> Stage:
-            settings = replace(stage.settings, **changes)
-            app = create_app(settings)
-            stack.callback(close_app, app)
-            return Stage(stage.engine, settings, app, AnswerChecker(app))
-
-        yield open_node

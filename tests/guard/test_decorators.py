@@ -16,6 +16,7 @@ from flask.views import MethodView
 from rbac_api import admin_required, create_app, public, requires, requires_role
 from rbac_api.capabilities.operation import routes as operation
 from rbac_api.factory import close_app
+from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.requires import unguarded_views
 from rbac_api.settings import SettingsRefused
 from tests.builders import Caller, Stage
@@ -133,6 +134,35 @@ def test_their_own_errors_and_keys_stay_theirs(stage: Stage, theirs: FlaskClient
 
     assert (missing.status_code, missing.mimetype) == (404, "text/html")
     assert theirs.post("/invoices/1/approval", headers=headers).status_code == 201
+
+
+def test_their_own_word_on_caching_is_not_replaced_by_ours(stage: Stage, their_app: Flask) -> None:
+    def answering(**headers: str) -> Any:
+        return requires("invoices:read")(lambda: ("paid", headers))
+
+    their_app.add_url_rule("/kept", "kept", answering(**{"cache-control": "private, max-age=60"}))
+    their_app.add_url_rule("/unsaid", "unsaid", answering())
+    client, bob = their_app.test_client(), stage.as_(BOB)
+
+    said = {
+        path: ask(client, bob, "GET", path).headers.getlist("Cache-Control") for path in ("/kept", "/unsaid")
+    }
+
+    assert said == {"/kept": ["private, max-age=60"], "/unsaid": ["no-store"]}
+
+
+def test_through_a_public_door_of_theirs_a_stranger_hands_out_nothing(stage: Stage, their_app: Flask) -> None:
+    def hand_out() -> str:
+        current_clearance().require_held(["invoices:read"])
+        return "handed out"
+
+    their_app.add_url_rule("/gifts", "gifts", public(hand_out), methods=["POST"])
+
+    answers = [
+        their_app.test_client().post("/gifts", headers=headers) for headers in ({}, stage.as_(ALICE).headers)
+    ]
+
+    assert [(answer.status_code, answer.json["code"]) for answer in answers] == [(401, "token.missing")] * 2
 
 
 def test_an_address_with_nul_in_it_is_refused_and_recorded(stage: Stage, their_app: Flask) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.builders import Caller, Stage
+from tests.builders import Caller, OpenNode, Stage
 from tests.cast import ALICE, BOB, CAROL, DAVE, MALLORY
 from tests.contract.operations import operations
-from tests.guard.conftest import OpenNode
 
 ROUNDS = 20
 

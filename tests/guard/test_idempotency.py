@@ -7,11 +7,10 @@ import pytest
 import time_machine
 
 from rbac_api.guard.idempotency import Repeats
-from tests.builders import Caller, Stage
+from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, BOB, DAVE
 from tests.contract.operations import operations
-from tests.guard.conftest import OpenNode
 
 RIVALS, ROUNDS, A_DAY = 8, 3, 86400
 ERIN = {"username": "erin"}

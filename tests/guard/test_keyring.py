@@ -24,9 +24,8 @@ from rbac_api.guard.keyring import (
 )
 from rbac_api.sealing import SealBroken
 from rbac_api.settings import Settings
-from tests.builders import Stage, settings_for
+from tests.builders import OpenNode, Stage, settings_for
 from tests.cast import ALICE, BOB, PASSWORD
-from tests.guard.conftest import OpenNode
 from tests.guard.forgery import Model
 
 ASYMMETRIC = ("EdDSA", "ES256", "RS256")

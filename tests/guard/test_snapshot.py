@@ -189,3 +189,48 @@ def test_somebody_unknown_is_nobody_and_not_remembered(stage: Stage) -> None:
     assert memory.session(nobody) is None
     assert memory.person(nobody, second_factor=True) is None
     assert not any(nobody in known for known in (*memory._people, memory._sessions))
+
+
+def test_an_open_session_of_somebody_disabled_by_hand_opens_nothing(stage: Stage) -> None:
+    carol, session = stage.as_(CAROL), "SELECT ended_at FROM sessions WHERE id = ?"
+    stage.execute("UPDATE users SET status = 'disabled' WHERE username = 'carol'")
+
+    answers = [
+        carol.get("/v1/me"),
+        carol.patch("/v1/me", json={"display_name": "C."}),
+        carol.get("/v1/users"),
+    ]
+
+    assert [(answer.status_code, answer.json["code"]) for answer in answers] == [(401, "token.revoked")] * 3
+    assert stage.query(
+        session, carol.tokens["session_id"].replace("-", "" if stage.engine == "sqlite" else "-")
+    ) == [(None,)]
+
+
+def test_a_worker_that_serves_only_refreshes_reads_the_roles_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carol, read = stage.as_(CAROL), queries.find_role_graph
+    reads: list[Any] = []
+    monkeypatch.setattr(queries, "find_role_graph", lambda c: (reads.append(c), read(c))[1])
+    stage.guard.snapshot.forget()
+
+    for _ in range(3):
+        answer = carol.post("/v1/auth/refresh", json={"refresh_token": carol.tokens["refresh_token"]})
+        carol.tokens = answer.json
+
+    assert len(reads) == 1
+
+
+def test_roles_that_were_forgotten_while_they_were_read_are_not_remembered(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, read = stage.guard.snapshot, queries.find_role_graph
+    monkeypatch.setattr(queries, "find_role_graph", lambda c: (read(c), memory.forget())[0])
+    memory.forget()
+
+    with stage.database.writing() as connection:
+        graph = memory.settled_graph(connection)
+
+    assert "auditor" in graph.effective
+    assert memory._graph is None

@@ -29,7 +29,7 @@ def statements(url: str, revision: str) -> list[str]:
 
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         text = statement.strip()
-        if text.startswith(_MAKES):
+        if changes_something(text):
             found.append("\n".join(line.rstrip() for line in text.replace("\t", "    ").splitlines()))
             assert not parameters, "a frozen statement has its values in it"
 
@@ -37,6 +37,11 @@ def statements(url: str, revision: str) -> list[str]:
     upgrade(database, revision)
     database.dispose()
     return found
+
+
+def changes_something(statement: str) -> bool:
+    """Whether it is one of those that are frozen; Alembic's begin with an empty line."""
+    return statement.lstrip().startswith(_MAKES)
 
 
 def frozen(engine: str, revision: str) -> list[str]:

@@ -10,27 +10,33 @@ import pytest
 
 from rbac_api.cli.prepare import prepare
 from rbac_api.database.engine import Database
-from rbac_api.database.migrate import SchemaRefused, present_revision, schema_problem, upgrade
+from rbac_api.database.migrate import HEAD, SchemaRefused, present_revision, schema_problem, upgrade
 from rbac_api.factory import create_app
 from rbac_api.settings import SettingsRefused
 from tests.builders import settings_for
 from tests.conftest import Stages
-from tests.migrations.freeze import frozen
+from tests.migrations.freeze import statements
 from tests.migrations.population import schema
 
-# Migrates, and dies without a word before statement number so-and-so.
+# Migrates, and dies without a word before statement number so-and-so, or before the commit if there are not so many.
 KILLED = """
 import os, sys
 from sqlalchemy import event
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import upgrade
 from tests.builders import settings_for
-database, left = Database(settings_for(sys.argv[1])), [int(sys.argv[2])]
+from tests.migrations.freeze import changes_something
+database, left, done = Database(settings_for(sys.argv[1])), int(sys.argv[2]), []
 def note(_connection, _cursor, statement, *_rest):
-    left[0] -= statement.startswith(("CREATE", "INSERT", "UPDATE"))
-    if left[0] < 0:
+    if changes_something(statement):
+        if len(done) == left:
+            os._exit(9)
+        done.append(statement)
+def note_commit(_connection):
+    if done:
         os._exit(9)
 event.listen(database.engine, "before_cursor_execute", note)
+event.listen(database.engine, "commit", note_commit)
 upgrade(database)
 database.dispose()
 """
@@ -50,20 +56,28 @@ print("made" if done.username else "found")
 """
 
 
-@pytest.mark.parametrize("part", [0.0, 0.25, 0.5], ids=["first", "early", "middle"])
+POINTS: dict[str, Callable[[int], int]] = {
+    "before the first": lambda _: 0,
+    "early": lambda number: number // 4,
+    "in the middle": lambda number: number // 2,
+    "before the last": lambda number: number - 1,
+    "before the commit": lambda number: number,
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
 def test_a_node_killed_while_it_migrates_leaves_the_work_to_the_next(
-    database: Database, empty_url: str, part: float, stages: Stages, engine: str
+    database: Database, empty_url: str, point: str, stages: Stages, engine: str
 ) -> None:
-    statement = round(part * (len(frozen(engine, "0001")) - 1))
-    done = subprocess.run([sys.executable, "-c", KILLED, empty_url, str(statement)], check=False, timeout=60)
+    fresh = Database(settings_for(stages.empty_database(engine, f"fresh {point}")))
+    made = POINTS[point](len(statements(fresh.engine.url.render_as_string(False), HEAD)))
+    done = subprocess.run([sys.executable, "-c", KILLED, empty_url, str(made)], check=False, timeout=60)
     assert done.returncode == 9
 
     with database.reading() as connection:
         assert present_revision(connection) is None
     assert upgrade(database) == (None, "0001")
 
-    fresh = Database(settings_for(stages.empty_database(engine, f"fresh{statement}")))
-    upgrade(fresh)
     assert schema(database.engine) == schema(fresh.engine)
     fresh.dispose()
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from rbac_api import clock
+from rbac_api.capabilities.roles import queries as role_queries
+from rbac_api.capabilities.users import queries as user_queries
+from rbac_api.database.tables import roles, users
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, DAVE
+from tests.conftest import Stages
 
 Change = Callable[[Caller, str], object]
+BY_HAND = {
+    "user": "UPDATE users SET display_name = 'By hand', version = version + 1 WHERE username = 'dave'",
+    "role": "UPDATE roles SET description = 'By hand', version = version + 1 WHERE name = 'role-manager'",
+}
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 def place(stage: Stage, kind: str) -> str:
@@ -118,3 +133,55 @@ def test_bob_and_alice_do_not_overwrite_each_other(stage: Stage) -> None:
 
     assert lost.status_code == 412
     assert bob.patch_now(path, {"email": "by@bob.example"}).json["display_name"] == "By Alice"
+
+
+def waits(stage: Stage) -> bool:
+    """Whether somebody waits for a lock: on SQLite she has her turn and no more, since the lock is the file's."""
+    if stage.engine == "sqlite":
+        return bool(stage.database._turns.locked())
+    return bool(stage.query(WAITING)[0][0])
+
+
+def change_overtaken(stage: Stage, kind: str) -> Any:
+    """Alice's answer to a change that somebody who asks no service overtook: he wrote, she waited for him, he committed."""
+    alice, path = stage.as_(ALICE), place(stage, kind)
+    headers, deadline = {"If-Match": alice.get(path).headers["ETag"]}, clock.monotonic() + 4
+    with ThreadPoolExecutor(1) as threads:
+        with stage.database.engine.connect() as by_hand, by_hand.execution_options(writer=True).begin():
+            by_hand.exec_driver_sql(BY_HAND[kind])
+            answer = threads.submit(alice.patch, path, json=body(kind), headers=headers)
+            while not waits(stage):
+                assert clock.monotonic() < deadline
+                time.sleep(0.005)
+        return answer.result()
+
+
+def shown(stage: Stage, kind: str) -> str:
+    return str(stage.as_(ALICE).get(place(stage, kind)).json[next(iter(body(kind)))])
+
+
+@pytest.mark.parametrize("kind", ["user", "role"])
+def test_alice_does_not_overwrite_what_was_changed_by_hand_while_she_waited(stage: Stage, kind: str) -> None:
+    answer = change_overtaken(stage, kind)
+
+    assert (answer.status_code, answer.json["code"]) == (412, "etag.stale")
+    assert shown(stage, kind) == "By hand"
+    assert stage.events(f"{kind}.updated") == []
+
+
+@pytest.mark.parametrize("kind", ["user", "role"])
+def test_a_change_that_does_not_name_the_version_would_overwrite_it(
+    stages: Stages, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The vulnerable twin, on PostgreSQL: SQLite's lock lets nobody read before it is free."""
+    stage, table = stages.get("postgresql"), users if kind == "user" else roles
+    stage.reset()
+
+    def naive(connection: Any, found: str, version: int, values: dict[str, Any]) -> bool:
+        changed = update(table).where(table.c.id == found).values(**values, version=version + 1)
+        return bool(connection.execute(changed).rowcount == 1)
+
+    monkeypatch.setattr(user_queries if kind == "user" else role_queries, f"update_{kind}", naive)
+
+    assert change_overtaken(stage, kind).status_code == 200
+    assert shown(stage, kind) == "x"

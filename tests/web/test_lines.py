@@ -2,6 +2,7 @@
 
 import io
 import sys
+import threading
 import time
 
 import pytest
@@ -52,3 +53,27 @@ def test_lines_that_come_together_are_all_written_in_order_and_whole(monkeypatch
 
     assert [int(line) for line in b"".join(pipe.pieces).splitlines()] == list(range(100))
     assert all(piece.endswith(b"\n") and len(piece) <= PIECE for piece in pipe.pieces)
+
+
+def test_a_second_crowd_is_looked_after_by_the_same_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, before = in_place_of_standard_error(monkeypatch), set(threading.enumerate())
+    lines = Lines(lambda line: b"%d\n" % line["n"])
+
+    for crowd in (1, 2):
+        for number in range(100):
+            lines.put({"n": number})
+        deadline = time.monotonic() + 5
+        while lines._left.is_set() or b"".join(pipe.pieces).count(b"\n") < 100 * crowd:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    assert [int(line) for line in b"".join(pipe.pieces).splitlines()] == [*range(100)] * 2
+    assert [thread.name for thread in threading.enumerate() if thread not in before] == ["rbac-log"]
+
+
+def test_where_nothing_waits_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = in_place_of_standard_error(monkeypatch)
+
+    Lines(lambda line: b"%d\n" % line["n"]).write()
+
+    assert pipe.pieces == []

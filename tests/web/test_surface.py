@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import pytest
 
-from rbac_api.factory import close_app, create_app
-from tests.builders import Stage
+from tests.builders import OpenNode, Stage
 from tests.cast import ALICE, BOB, CAROL, DAVE, PASSWORD
-from tests.contract.answers import AnswerChecker
 from tests.contract.operations import operations
 
 GOOD, SECOND, SIX = "https://console.example.com", "http://localhost:3000", "http://[::1]:3000"
@@ -26,21 +21,7 @@ PATHS = ["/v1/users", "/v1/%2buser", "/v1/users+", "/openapi.json", "/nowhere"]
 
 
 @pytest.fixture
-def node(stage: Stage) -> Iterator[Callable[..., Stage]]:
-    """``node(proxy_hops=1)``: one more application on the stage's database, with settings of its own."""
-    with ExitStack() as stack:
-
-        def open_node(**changes: Any) -> Stage:
-            settings = replace(stage.settings, **changes)
-            app = create_app(settings)
-            stack.callback(close_app, app)
-            return Stage(stage.engine, settings, app, AnswerChecker(app))
-
-        yield open_node
-
-
-@pytest.fixture
-def browsers(node: Callable[..., Stage]) -> Stage:
+def browsers(node: OpenNode) -> Stage:
     """An application that answers three origins."""
     return node(cors_origins=(GOOD, SECOND, SIX))
 
@@ -186,7 +167,7 @@ FORWARDED = {"X-Forwarded-For": "198.51.100.1, 198.51.100.2, 198.51.100.3"}
     ("hops", "address"), [(0, "127.0.0.1"), (1, "198.51.100.3"), (2, "198.51.100.2"), (3, "198.51.100.1")]
 )
 def test_the_trail_knows_the_address_that_the_trusted_proxies_vouch_for(
-    stage: Stage, node: Callable[..., Stage], hops: int, address: str
+    stage: Stage, node: OpenNode, hops: int, address: str
 ) -> None:
     there = node(proxy_hops=hops)
     dave = there.as_(DAVE)

@@ -11,7 +11,6 @@ from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.tables import (
     assignments,
-    permissions,
     role_inheritance,
     role_permissions,
     roles,
@@ -126,12 +125,6 @@ def list_role_ids(connection: Connection, names: frozenset[str]) -> list[str]:
             select(roles.c.id).where(roles.c.name.in_(names), roles.c.valid_to.is_(None))
         ).scalars()
     )
-
-
-def find_permission_id(connection: Connection, name: str) -> str | None:
-    """Of a permission in force."""
-    query = select(permissions.c.id).where(permissions.c.name == name, permissions.c.valid_to.is_(None))
-    return connection.execute(query).scalar()
 
 
 def _open_edge(connection: Connection, table: Table, pair: dict[str, str], now: datetime) -> bool:

@@ -237,7 +237,7 @@ def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> di
     rotate_if_due(connection, clearance)
     now = clock.now()
     subject = standing.get_subject(connection, grip.user_id, now, second_factor=OTP in grip.amr)
-    roles = claimed_roles(effective_roles(clearance.snapshot.graph(connection), subject, now))
+    roles = claimed_roles(effective_roles(clearance.snapshot.settled_graph(connection), subject, now))
     lifetime = timedelta(seconds=clearance.settings.access_token_seconds)
     issued, expires = (
         int(moment.timestamp()) for moment in (now, min(now + lifetime, grip.absolute_expires_at))

@@ -77,13 +77,7 @@ def set_password(
 ) -> None:
     """Put a password that its owner chose onto an account and end her sessions (all but one if it is named)."""
     user = _present(clearance, user_id)
-    now = clock.now()
-    values = {
-        "password_hash": hashed, "password_temporary": False, "password_changed_at": now, "updated_at": now,
-        "authorization_version": user.authorization_version + 1,
-    }  # fmt: skip
-    write_user(clearance, user, values)
-    queries.retire_password_setups(clearance.connection, user.id, now)
+    _put_password(clearance, user, hashed, temporary=False)
     ending = Ending(clearance.actor.id or user.id, "password-change")
     ended = close_user_sessions(clearance.connection, clearance.settings, user.id, ending, but=keep_session)
     clearance.record(action, Target("user", user.id, user.username), after={"sessions_ended": len(ended)})
@@ -92,13 +86,7 @@ def set_password(
 def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
     """Put a one-time password onto an account and end every session: the last step of offline recovery, recorded as such."""
     user = _present(clearance, user_id)
-    now = clock.now()
-    values = {
-        "password_hash": hashed, "password_temporary": True, "password_changed_at": now, "updated_at": now,
-        "authorization_version": user.authorization_version + 1,
-    }  # fmt: skip
-    write_user(clearance, user, values)
-    queries.retire_password_setups(clearance.connection, user.id, now)
+    _put_password(clearance, user, hashed, temporary=True)
     ended = end_sessions(clearance, user.id, "admin")
     facts = {"password_temporary": True, "sessions_ended": len(ended)}
     clearance.record("admin.recovered", Target("user", user.id, user.username), after=facts)
@@ -150,6 +138,16 @@ def end_sessions(clearance: Clearance, user_id: str, reason: str) -> list[str]:
     """End every active session of a user; the ids of those that ended."""
     ending = Ending(clearance.actor.id, reason)
     return close_user_sessions(clearance.connection, clearance.settings, user_id, ending)
+
+
+def _put_password(clearance: Clearance, user: Row[Any], hashed: str, *, temporary: bool) -> None:
+    now = clock.now()
+    values = {
+        "password_hash": hashed, "password_temporary": temporary, "password_changed_at": now, "updated_at": now,
+        "authorization_version": user.authorization_version + 1,
+    }  # fmt: skip
+    write_user(clearance, user, values)
+    queries.retire_password_setups(clearance.connection, user.id, now)
 
 
 def _present(clearance: Clearance, user_id: str) -> Row[Any]:

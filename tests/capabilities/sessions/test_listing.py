@@ -10,8 +10,7 @@ import pytest
 from time_machine import Traveller
 
 from rbac_api.errors import ServiceError
-from tests.builders import Caller, Stage
-from tests.capabilities.conftest import OpenNode
+from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.signin.crowd import refresh
 from tests.cast import ALICE, BOB, CAROL, DAVE, PASSWORD
 

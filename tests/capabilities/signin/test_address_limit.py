@@ -6,8 +6,7 @@ import pytest
 from time_machine import Traveller
 from werkzeug.test import TestResponse
 
-from tests.builders import Stage
-from tests.capabilities.conftest import OpenNode
+from tests.builders import OpenNode, Stage
 from tests.cast import DAVE, NEW_PASSWORD, PASSWORD
 
 

@@ -11,8 +11,7 @@ from werkzeug.test import TestResponse
 from rbac_api.capabilities.passwords.service import Hasher
 from rbac_api.capabilities.signin.service import blocking
 from rbac_api.settings import Settings
-from tests.builders import Stage
-from tests.capabilities.conftest import OpenNode
+from tests.builders import OpenNode, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, DAVE, MALLORY, PASSWORD
 

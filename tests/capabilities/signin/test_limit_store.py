@@ -11,8 +11,7 @@ from flask_limiter import Limiter
 from time_machine import Traveller
 from werkzeug.test import TestResponse
 
-from tests.builders import Stage
-from tests.capabilities.conftest import OpenNode
+from tests.builders import OpenNode, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import DAVE, PASSWORD
 from tests.servers.valkey import ValkeyServer

@@ -8,8 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from rbac_api.capabilities.signin import service
-from tests.builders import Stage
-from tests.capabilities.conftest import OpenNode
+from tests.builders import OpenNode, Stage
 from tests.capabilities.signin.crowd import claims, together
 from tests.cast import ALICE, BOB, CAROL, DAVE, PASSWORD
 

@@ -6,8 +6,7 @@ import pytest
 from time_machine import Traveller
 
 from rbac_api.guard.bearer import Issue
-from tests.builders import Stage
-from tests.capabilities.conftest import OpenNode
+from tests.builders import OpenNode, Stage
 from tests.capabilities.signin.crowd import answers_to, claims, lineage, refresh
 from tests.cast import ALICE, DAVE
 
