@@ -86,7 +86,7 @@ class AddressLimit:
     def _exceeded(self) -> bool:
         self._limiter.context.reset()
         try:
-            with self._limiter.limit(self._notation, scope=self._group):
+            with self._limiter.shared_limit(self._notation, scope=self._group):
                 return False
         except RateLimitExceeded:
             return True

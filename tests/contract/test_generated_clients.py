@@ -18,9 +18,10 @@ from tests.servers.node import node_workshop, run_node
 from tests.servers.running import ADMIN, running_service
 
 OWN = "a passphrase of my own choosing"
+CONFIG = "post_hooks: []\ncontent_type_overrides:\n  application/jose: text/plain\n"  # a type it does not know
 STORY = [
     "permission.created", "role.created", "user.created", "password.set", "signin.succeeded", "access.refused",
-    "assignment.created", "access.refused", "session.ended",
+    "assignment.created", "access.refused", "session.ended", "incident.opened",
 ]  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def address(empty_url: str) -> Iterator[str]:
 def python_package(document: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What openapi-python-client makes of the document, without a warning."""
     folder = tmp_path_factory.mktemp("python")
-    (folder / "config.yml").write_text("post_hooks: []\n")
+    (folder / "config.yml").write_text(CONFIG)
     command = ["generate", "--path", str(document), "--config", "config.yml", "--meta", "none"]
     program = [sys.executable, "-c", "from openapi_python_client.cli import app; app()", *command]
     done = subprocess.run(

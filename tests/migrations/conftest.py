@@ -12,7 +12,7 @@ from rbac_api.database import migrate
 from rbac_api.database.engine import Database
 from tests.builders import settings_for
 from tests.migrations.freeze import frozen
-from tests.migrations.population import populate
+from tests.migrations.population import LATEST, populate
 
 TOMORROW = '''"""A revision of tomorrow."""
 import sqlalchemy as sa
@@ -57,7 +57,7 @@ def tomorrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
     place = tmp_path / "migrations"
     shutil.copytree(migrate.MIGRATIONS, place)
     monkeypatch.setattr(migrate, "MIGRATIONS", place)
-    numbers = iter((("0001", "9001"), ("9001", "9002")))
+    numbers = iter(((LATEST, "9001"), ("9001", "9002")))
 
     def add(*lines: str) -> Path:
         before, revision = next(numbers)

@@ -16,7 +16,7 @@ from rbac_api.settings import SettingsRefused
 from tests.builders import settings_for
 from tests.conftest import Stages
 from tests.migrations.freeze import statements
-from tests.migrations.population import schema
+from tests.migrations.population import LATEST, schema
 
 # Migrates, and dies without a word before statement number so-and-so, or before the commit if there are not so many.
 KILLED = """
@@ -76,7 +76,7 @@ def test_a_node_killed_while_it_migrates_leaves_the_work_to_the_next(
 
     with database.reading() as connection:
         assert present_revision(connection) is None
-    assert upgrade(database) == (None, "0001")
+    assert upgrade(database) == (None, LATEST)
 
     assert schema(database.engine) == schema(fresh.engine)
     fresh.dispose()
@@ -139,11 +139,11 @@ def test_this_release_does_not_serve_on_a_database_of_an_older_one(
 
     assert (
         schema_problem(database)
-        == "the database is at revision 0001, the code needs 9001: run `flask rbac init`"
+        == f"the database is at revision {LATEST}, the code needs 9001: run `flask rbac init`"
     )
     with pytest.raises(SettingsRefused, match="run `flask rbac init`"):
         create_app(settings_for(empty_url))
-    assert upgrade(database) == ("0001", "9001")
+    assert upgrade(database) == (LATEST, "9001")
     assert schema_problem(database) is None
 
 
@@ -164,4 +164,4 @@ def test_a_revision_that_fails_half_way_is_undone_as_a_whole(
 
     assert schema(database.engine) == before
     with database.reading() as connection:
-        assert present_revision(connection) == "0001"
+        assert present_revision(connection) == LATEST

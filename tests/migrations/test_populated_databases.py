@@ -15,7 +15,7 @@ from rbac_api.database.migrate import _config, downgrade, present_revision, sche
 from tests.builders import settings_for
 from tests.conftest import Stages
 from tests.migrations.freeze import frozen, statements
-from tests.migrations.population import ROWS, TABLES, contents, schema
+from tests.migrations.population import LATEST, ROWS, TABLES, contents, schema
 
 REBUILD = (
     "with op.batch_alter_table('users') as users:",
@@ -76,8 +76,8 @@ def test_the_trail_can_only_grow_after_migrating(old: Database) -> None:
 
 
 def test_migrating_twice_is_migrating_once(old: Database) -> None:
-    assert upgrade(old) == ("0001", "0001")
-    assert upgrade(old) == ("0001", "0001")
+    assert upgrade(old) == ("0001", LATEST)
+    assert upgrade(old) == (LATEST, LATEST)
 
 
 def test_going_back_says_what_would_be_lost_and_loses_nothing(old: Database) -> None:
@@ -118,7 +118,7 @@ def test_an_empty_schema_goes_back_and_comes_again(database: Database) -> None:
     downgrade(database, "base")
     assert set(schema(database.engine)) == {"alembic_version"}
 
-    assert upgrade(database) == (None, "0001")
+    assert upgrade(database) == (None, LATEST)
     assert schema(database.engine) == made
 
 
@@ -150,3 +150,37 @@ def test_a_revision_that_would_break_a_reference_changes_nothing(
 
     assert contents(old.engine, "0001") == before
     assert upgrade(old, "0001") == ("0001", "0001")
+
+
+def test_the_older_of_two_keys_is_retired_when_the_newer_was_made(database: Database, engine: str) -> None:
+    with database.engine.connect() as connection, connection.execution_options(writer=True).begin():
+        for statement in frozen(engine, "0001"):
+            connection.exec_driver_sql(statement)
+        for kid, made in (("old", "2026-01-01 00:00:00"), ("new", "2026-02-02 00:00:00")):
+            values = f"'{kid}', 'EdDSA', '{{}}', 'sealed', '{made}', NULL"
+            connection.exec_driver_sql(f"INSERT INTO signing_keys VALUES ({values})")
+
+    upgrade(database)
+
+    with database.reading() as connection:
+        found = connection.exec_driver_sql("SELECT kid, retired_at FROM signing_keys ORDER BY kid").all()
+    assert [(kid, retired and str(retired)[:10]) for kid, retired in found] == [
+        ("new", None),
+        ("old", "2026-02-02"),
+    ]
+
+
+def test_what_0001_cannot_hold_is_a_reason_not_to_go_back_to_it(old: Database) -> None:
+    upgrade(old)
+    before = contents(old.engine, "0001")
+    with old.writing() as connection:
+        connection.exec_driver_sql("UPDATE roles SET requires_mfa = (1 = 1)")
+
+    with pytest.raises(RuntimeError, match=f"would lose {ROWS} roles that require a second factor"):
+        downgrade(old, "0001")
+    with old.writing() as connection:
+        connection.exec_driver_sql("UPDATE roles SET requires_mfa = (1 = 0)")
+    downgrade(old, "0001")
+
+    assert contents(old.engine, "0001") == before
+    assert upgrade(old) == ("0001", LATEST)
