@@ -166,3 +166,14 @@ def test_a_program_gets_a_new_session_whatever_it_says(stage: Stage) -> None:
         shoot(stage, Target("form", "POST", "/oauth/token", 200, form={**grant, "scope": "admin"}), {}).status
         == 400
     )
+
+
+def test_nobody_signs_in_under_the_name_of_a_program(stage: Stage) -> None:
+    """A service that knows programs by ``client_id`` would take Dave for the robot (RFC 9700 section 4.15)."""
+    robot = make_robot(stage, "auditor")
+
+    answer = shoot(stage, sign_in({**LOGIN, "username": "dave", "client_id": robot.id}), {})
+    spelled = shoot(stage, sign_in({**LOGIN, "username": "dave", "client_id": robot.id.upper()}), {})
+
+    assert [each.status for each in (answer, spelled) if each.status not in (401, 422)] == []
+    assert shoot(stage, sign_in({**LOGIN, "username": "dave", "client_id": "my-app"}), {}).status == 200

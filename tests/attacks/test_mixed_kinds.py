@@ -19,7 +19,7 @@ from tests.capabilities.oauth.robot import Robot, claims, make_robot, raw_basic
 from tests.capabilities.second_factor.device import enrolled
 from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD
 
-CLAIMED = 600  # pairs of a thing and a place that is not its own, on each engine
+CLAIMED = 960  # pairs of a thing and a place that is not its own, on each engine
 ACCESSES, REFRESHES = ("access token", "access cookie"), ("refresh token", "refresh cookie")
 
 

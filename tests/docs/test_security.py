@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rbac_api.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", DOCUMENT)))
@@ -85,6 +87,26 @@ def test_what_passes_names_a_test_and_what_is_written_is_there() -> None:
                 row[0] in re.findall(r"\d+\.\d+\.\d+", bold)
                 for bold in re.findall(r"^\*\*(.+?)\*\*", DOCUMENT, re.MULTILINE)
             ), row[0]
+
+
+def test_the_figures_are_those_that_run() -> None:
+    now = Settings()
+    sentences = [
+        f"Access token {now.access_token_seconds} s; idle {now.refresh_token_seconds} s; absolute {now.session_seconds} s, never extended.",
+        f"At most {now.max_sessions} sessions a user, the oldest ends.",
+        f"{now.signin_limit.split()[0]} sign-ins a minute (`RBAC_SIGNIN_LIMIT`), {now.token_limit.split()[0]} token requests",
+        f"a lock of {now.signin_lock_seconds} s",
+        f"`RBAC_REVOCATION_SECONDS` ({now.revocation_seconds}, only behind a cache)",
+    ]
+
+    text = " ".join(DOCUMENT.split())
+    assert [sentence for sentence in sentences if sentence not in text] == []
+    assert (now.signin_free_failures, now.signin_lock_failures, now.password_setup_seconds) == (5, 10, 86400)
+    assert (now.refresh_leeway_seconds, now.recent_signin_seconds, now.client_secret_seconds) == (
+        10,
+        3600,
+        365 * 86400,
+    )
 
 
 def test_no_row_is_about_an_item_that_is_not_on_the_list() -> None:
