@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import orjson
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from rbac_api.errors import (
     Conflict,
@@ -44,6 +44,12 @@ class Malformed(ProtocolError):
     default_detail = (
         "The request breaks the rules of HTTP/1.1, so the connection is closed. Use another client."
     )
+
+
+class HostInvalid(ProtocolError):
+    code = "request.host_invalid"
+    title = "No such host"
+    default_detail = "The Host header is not the name of a host. Ask for this service by its name or address."
 
 
 class MethodNotAllowed(ProtocolError):
@@ -194,7 +200,8 @@ def http_problem(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
-    answer = problem_answer(_BY_STATUS.get(status, Unreadable if status < 500 else Unexpected)())
+    refused = HostInvalid if isinstance(error, SecurityError) else _BY_STATUS.get(status)
+    answer = problem_answer((refused or (Unreadable if status < 500 else Unexpected))())
     allowed = getattr(error, "valid_methods", None)
     if allowed:
         answer.headers["Allow"] = ", ".join(sorted(allowed))

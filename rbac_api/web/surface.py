@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
+from typing import Any
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import BaseConverter, IntegerConverter
+from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
 from rbac_api.settings import Settings
 
@@ -19,6 +21,15 @@ class Segment(BaseConverter):
     """A part of a path that a database can hold: nothing is ever called NUL, so such an address is unknown (404)."""
 
     regex = "[^/\x00]+"
+
+
+class OtherThan(Segment):
+    """A part that is none of these words, which are addresses of their own: ``/keys/<other_than(rotate):kid>``.  Else both would answer
+    to one, and ``Allow`` name the methods of both."""
+
+    def __init__(self, url_map: Map, *words: str) -> None:
+        super().__init__(url_map)
+        self.regex = rf"(?!(?:{'|'.join(map(re.escape, words))})\Z){Segment.regex}"
 
 
 class NoSessions(SessionInterface):
@@ -37,18 +48,43 @@ class Digits(IntegerConverter):
     regex = "[0-9]+"
 
 
+class AddressesOnly:
+    """What a proxy passes on as the client's address is taken for one only if it is one; else the proxy itself is the client.
+
+    Whoever gets past the proxies writes into that header what he likes, and it would go into rows and the trail.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if not _is_address(environ.get("REMOTE_ADDR") or ""):
+            environ["REMOTE_ADDR"] = environ["werkzeug.proxy_fix.orig"]["REMOTE_ADDR"]
+        return self._inner(environ, start_response)
+
+
+def _is_address(text: str) -> bool:
+    """IPv4 or IPv6, without a zone: that means something on one machine alone, and may be of any length."""
+    try:
+        return "%" not in text and bool(ip_address(text))
+    except ValueError:
+        return False
+
+
 def register_surface(app: Flask, settings: Settings) -> None:
     """Everything that holds for each request alike."""
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["default"] = Segment
     app.url_map.converters["int"] = Digits
+    app.url_map.converters["other_than"] = OtherThan
     app.session_interface = NoSessions()
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     if settings.proxy_hops:
         hops = settings.proxy_hops
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=0)  # type: ignore[method-assign]
+        inner = AddressesOnly(app.wsgi_app)
+        app.wsgi_app = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops, x_prefix=0)  # type: ignore[method-assign]
     if settings.cors_origins:
         _register_cors(app, settings)
 

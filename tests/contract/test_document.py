@@ -86,7 +86,9 @@ def test_every_operation_says_what_it_does_and_who_may(document: dict[str, Any])
     for name, operation in operations(document):
         assert re.fullmatch(r"[A-Z][^.]{3,60}", operation["summary"]), name
         assert len(operation["description"]) > 60, name
-        by_cookie: dict[str, list[str]] = {"cookieAuth": []} if name.startswith("GET ") else {"cookieAuth": [], "csrfToken": []}
+        by_cookie: dict[str, list[str]] = (
+            {"cookieAuth": []} if name.startswith("GET ") else {"cookieAuth": [], "csrfToken": []}
+        )
         program = {"clientAuth": []} in operation["security"]  # which brings no browser along
         assert program or operation["security"] in ([], [{"bearerAuth": []}, by_cookie]), name
         assert operation["x-permission"] is None or operation["x-permission"] in operation["description"], (

@@ -18,7 +18,9 @@ from tests.servers.node import node_workshop, run_node
 from tests.servers.running import ADMIN, running_service
 
 OWN = "a passphrase of my own choosing"
-CONFIG = "post_hooks: []\ncontent_type_overrides:\n  application/jose: text/plain\n"  # a type it does not know
+CONFIG = (
+    "post_hooks: []\ncontent_type_overrides:\n  application/jose: text/plain\n"  # a type it does not know
+)
 STORY = [
     "permission.created", "role.created", "user.created", "password.set", "signin.succeeded", "access.refused",
     "assignment.created", "access.refused", "session.ended", "incident.opened",

@@ -50,7 +50,7 @@ class KeyRotation(MethodView):
         return created_answer(key, f"/v1/keys/{key['kid']}")
 
 
-@blueprint.route("/<string(length=43):kid>")
+@blueprint.route("/<other_than(rotate):kid>")
 class Key(MethodView):
     @requires("keys:read")
     @blueprint.response(200, KeySchema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Response, request
@@ -23,7 +24,7 @@ from rbac_api.capabilities.signin.schemas import (
 from rbac_api.capabilities.users import service as users
 from rbac_api.capabilities.users.errors import SetupTokenInvalid
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.errors import TooManyAttempts
+from rbac_api.errors import Fault, Invalid, TooManyAttempts
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import CsrfFailed, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.keyring import KEY_PROBLEMS
@@ -34,11 +35,17 @@ from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.answers import empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.fields import UUID
 from rbac_api.web.limits import count_attempt
+from rbac_api.web.visitor import user_agent
 
 blueprint = Blueprint("signin", __name__, url_prefix="/v1/auth", tag="Sign-in", description="Tokens.")
 _OUTAGES = (DatabaseDown, TrailUnavailable)
 FIRST_PARTY = "first-party"
+_ID = re.compile(UUID, re.IGNORECASE)
+_RESERVED = (
+    "This has the form of a service account's client_id (RFC 9700 section 4.15). Give your app a name."
+)
 _UNCACHED = {"Cache-Control": "no-store"}
 
 
@@ -140,7 +147,6 @@ def _answer(tokens: dict[str, Any], *, as_cookies: bool) -> Response:
 
 
 def _origin(client_id: str) -> Origin:
-    agent = request.headers.get("User-Agent")
-    return Origin(
-        request.remote_addr, "".join(c for c in agent if c.isprintable())[:256] if agent else None, client_id
-    )
+    if _ID.fullmatch(client_id):
+        raise Invalid(faults=(Fault("/client_id", "client_id.reserved", _RESERVED),))
+    return Origin(request.remote_addr, user_agent(request), client_id)

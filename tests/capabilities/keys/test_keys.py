@@ -304,3 +304,17 @@ def test_an_unsealed_key_fits_its_name(stage: Stage) -> None:
     assert key_from_pem(generate_pem("EdDSA"), "EdDSA").kid != key.kid
     assert key.verifies
     assert key.created_at is not None
+
+
+def test_rotating_has_an_address_of_its_own(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+
+    answers = [
+        alice.client.open("/v1/keys/rotate", method=method, headers=alice.headers)
+        for method in ("GET", "DELETE")
+    ]
+
+    assert [(answer.status_code, answer.headers["Allow"]) for answer in answers] == [
+        (405, "OPTIONS, POST")
+    ] * 2
+    assert alice.client.get("/v1/keys/rotate2", headers=alice.headers).json["code"] == "key.not_found"
