@@ -44,10 +44,20 @@ def database(empty_url: str) -> Iterator[Database]:
 @pytest.fixture
 def old(database: Database, engine: str) -> Database:
     """A database that the first release made, and its users filled."""
+    return _made_by("0001", database, engine)
+
+
+@pytest.fixture
+def present(database: Database, engine: str) -> Database:
+    """A database of the latest revision, filled."""
+    return _made_by(LATEST, database, engine)
+
+
+def _made_by(revision: str, database: Database, engine: str) -> Database:
     with database.engine.connect() as connection, connection.execution_options(writer=True).begin():
-        for statement in frozen(engine, "0001"):
+        for statement in frozen(engine, revision):
             connection.exec_driver_sql(statement)
-        populate(connection, "0001")
+        populate(connection, revision)
     return database
 
 

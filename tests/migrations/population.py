@@ -51,6 +51,19 @@ TABLES: dict[str, dict[str, str]] = {
         " 'r', 'p', 'h'",
     },
 }
+TABLES["0002"] = {
+    **TABLES["0001"],
+    "users": TABLES["0001"]["users"] + ", 'service'",
+    "roles": TABLES["0001"]["roles"] + ", {yes}",
+    "sessions": TABLES["0001"]["sessions"] + ", 'pwd otp', {b2}",
+    "signing_keys": TABLES["0001"]["signing_keys"] + ", NULL",
+    "service_accounts": "{a1}, 'Exports.', NULL",
+    "client_secrets": "{b2}, {a1}, {text}, {at}, NULL, {later}, NULL, NULL",
+    "totp_factors": "{a1}, 'sealed', {at}, {at}, i",
+    "recovery_codes": "{text}, {a1}, {at}, NULL",
+    "revocations": "i, 'sid', {text}, NULL, {at}, {later}",
+    "incidents": "{b2}, 'lockout', {text}, {a1}, NULL, {at}, 1, NULL, NULL, NULL, '192.0.2.1', 'curl', {at}, NULL, NULL, NULL",
+}
 
 
 def populate(connection: Connection, revision: str) -> None:

@@ -44,9 +44,10 @@ def test_it_ends_as_a_fresh_one_would(old: Database, stages: Stages, engine: str
     fresh.dispose()
 
 
-def test_a_released_revision_is_never_edited(empty_url: str, engine: str) -> None:
-    """If this fails, undo the change and write a new revision.  Before the first release: `python -m tests.migrations.freeze 0001`."""
-    assert statements(empty_url, "0001") == frozen(engine, "0001")
+@pytest.mark.parametrize("revision", TABLES)
+def test_a_released_revision_is_never_edited(empty_url: str, engine: str, revision: str) -> None:
+    """If this fails, undo the change and write a new revision.  Before its release: `python -m tests.migrations.freeze` and its number."""
+    assert statements(empty_url, revision) == frozen(engine, revision)
 
 
 def test_the_models_are_what_the_migrations_make(database: Database) -> None:
@@ -184,3 +185,13 @@ def test_what_0001_cannot_hold_is_a_reason_not_to_go_back_to_it(old: Database) -
 
     assert contents(old.engine, "0001") == before
     assert upgrade(old) == ("0001", LATEST)
+
+
+def test_what_this_revision_holds_is_a_reason_not_to_go_back_and_nothing_is_lost(present: Database) -> None:
+    before = contents(present.engine, LATEST)
+
+    with pytest.raises(RuntimeError, match=f"would lose {ROWS} service accounts; nothing was changed"):
+        downgrade(present, "0001")
+
+    assert contents(present.engine, LATEST) == before
+    assert upgrade(present) == (LATEST, LATEST)
