@@ -46,7 +46,7 @@ def test_a_role_is_made_given_used_and_taken_back(open_page: OpenPage, address: 
     assert hers.bar_text().startswith("Not signed in Signed out: The session of this token has ended.")
     assert trail_since(alice, "role.created") == [
         "role.created", "assignment.created", "password.reset", "password.set", "signin.succeeded", "access.refused",
-        "session.ended",
+        "session.ended", "incident.opened",
     ]  # fmt: skip
 
 

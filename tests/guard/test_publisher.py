@@ -18,9 +18,8 @@ from rbac_api.guard.publisher import MARK, PATIENCE, Publisher
 from rbac_api.guard.revocations import outdate, revoke
 from rbac_api.trail.recorder import SYSTEM, Target, record
 from rbac_api.web.metrics import DENYLIST_DEGRADED
-from tests.builders import Stage
+from tests.builders import OpenNode, Stage
 from tests.cast import ALICE, DAVE
-from tests.guard.conftest import OpenNode
 from tests.servers.valkey import ValkeyServer
 
 SOON = 6.0  # seconds: some looks, on a machine that does other things as well

@@ -14,10 +14,9 @@ from rbac_api.guard import queries
 from rbac_api.guard.revocations import outdate, revoke
 from rbac_api.guard.snapshot import Snapshot
 from rbac_api.trail.recorder import SYSTEM, Target, record
-from tests.builders import Caller, Stage
+from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.signin.crowd import claims, refresh
 from tests.cast import ALICE, BOB, DAVE, NEW_PASSWORD, PASSWORD
-from tests.guard.conftest import OpenNode
 
 
 @pytest.fixture

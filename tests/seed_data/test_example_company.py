@@ -30,6 +30,9 @@ OWN = {
     "assignments": ["create", "revoke"],
     "audit": ["read"],
     "rbac": ["escalate"],
+    "service-accounts": ["read", "create", "update", "delete"],
+    "tokens": ["introspect"],
+    "keys": ["read", "rotate"],
 }
 OWN_PERMISSIONS = {f"{resource}:{verb}" for resource, verbs in OWN.items() for verb in verbs}
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -112,9 +113,8 @@ def test_a_killed_run_leaves_no_server_behind() -> None:
     assert not answers(postgres_url)
 
 
-@pytest.mark.parametrize("find", FINDERS)
-def test_the_browser_shows_text(find: Callable[[], browsers.Browser], tmp_path: Path) -> None:
-    browser = find()
+def looked_at(browser: browsers.Browser, painted: Path) -> tuple[str, bytes, bytes]:
+    """The words of the page, the page as a picture, and an empty one as a picture."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=browser.executable,
@@ -123,11 +123,17 @@ def test_the_browser_shows_text(find: Callable[[], browsers.Browser], tmp_path: 
         )
         page = chromium.new_page()
         page.set_content(PAGE)
-        words = page.inner_text("h1")
-        painted = page.screenshot(path=tmp_path / "painted.png")
+        words, picture = page.inner_text("h1"), page.screenshot(path=painted)
         page.set_content("<title>empty</title>")
         blank = page.screenshot()
         chromium.close()
+    return words, picture, blank
+
+
+@pytest.mark.parametrize("find", FINDERS)
+def test_the_browser_shows_text(find: Callable[[], browsers.Browser], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as thread:  # beside the loop of a browser that other tests may have opened
+        words, painted, blank = thread.submit(looked_at, find(), tmp_path / "painted.png").result()
     assert words == "Alice is admin"
     assert len(painted) > len(blank) + 1000, "without a font the page stays blank"
 

@@ -35,7 +35,7 @@ STORY: tuple[Step, ...] = (
     (
         lambda a, p: a.post("/v1/roles", json={"name": "clerk", "permissions": ["invoices:read"]}),
         "role.created", "clerk",
-        None, {"description": "", "grants": "listed", "name": "clerk", "permissions": ["invoices:read"]},
+        None, {"description": "", "grants": "listed", "name": "clerk", "permissions": ["invoices:read"], "requires_mfa": False},
     ),
     (
         lambda a, p: a.patch_now("/v1/roles/clerk", {"description": "Files."}),
@@ -57,7 +57,10 @@ STORY: tuple[Step, ...] = (
     (
         lambda a, p: a.delete_now("/v1/roles/clerk"),
         "role.deleted", "clerk",
-        {"description": "Files.", "grants": "listed", "inherits": [], "name": "clerk", "permissions": ["invoices:read"]},
+        {
+            "description": "Files.", "grants": "listed", "inherits": [], "name": "clerk", "permissions": ["invoices:read"],
+            "requires_mfa": False,
+        },
         {"holders": 0},
     ),
     (

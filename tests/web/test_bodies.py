@@ -43,7 +43,8 @@ OTHER_TYPES = (
     "", "text/plain", "text/json", "application/xml", "application/json-patch+json", "application/jsonx",
     "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
 )  # fmt: skip
-IDS = dict.fromkeys(("user_id", "session_id", "account_id", "incident_id", "code"), "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57") | {
+A_UUID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
+IDS = dict.fromkeys(("user_id", "session_id", "account_id", "incident_id", "secret_id", "kid", "code"), A_UUID) | {
     "name": "role-manager", "role": "role-manager", "junior": "auditor", "permission": "users:read", "seq": "1",
 }  # fmt: skip
 

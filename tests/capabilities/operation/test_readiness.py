@@ -42,11 +42,12 @@ def test_without_its_tables_it_is_healthy_but_not_ready(stage: Stage) -> None:
 
 
 def test_a_schema_of_another_release_is_named(stage: Stage) -> None:
+    [(revision,)] = stage.query("SELECT version_num FROM alembic_version")
     stage.execute("UPDATE alembic_version SET version_num = '9999'")
     try:
         ok, detail = checks(stage)["schema"]
     finally:
-        stage.execute("UPDATE alembic_version SET version_num = '0001'")
+        stage.execute(f"UPDATE alembic_version SET version_num = '{revision}'")
 
     assert (ok, detail.partition(",")[0]) == (False, "the database is at revision 9999")
 
