@@ -18,6 +18,10 @@ from tests.servers.node import node_workshop, run_node
 from tests.servers.running import ADMIN, running_service
 
 OWN = "a passphrase of my own choosing"
+MACHINES = [
+    "service_account.created", "client_secret.created", "client.signed_in", "access.refused", "assignment.created", "key.rotated",
+    "signin.succeeded", "key.withdrawn", "session.ended", "incident.opened", "signin.succeeded",
+]  # fmt: skip
 CONFIG = (
     "post_hooks: []\ncontent_type_overrides:\n  application/jose: text/plain\n"  # a type it does not know
 )
@@ -63,7 +67,7 @@ def python_package(document: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def typescript_story(document: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """story.ts, type-checked against what openapi-typescript makes of the document, and compiled."""
+    """story.ts and machines.ts, type-checked against what openapi-typescript makes of the document, and compiled."""
     workshop = node_workshop(tmp_path_factory.mktemp("typescript") / "node")
     run_node(workshop, "node_modules/openapi-typescript/bin/cli.js", str(document), "--output", "schema.d.ts")
     run_node(workshop, "node_modules/typescript/bin/tsc")
@@ -155,6 +159,12 @@ def test_a_generated_typescript_client_tells_the_story(typescript_story: Path, a
     assert the_end_of(trail) == STORY
 
 
-def the_end_of(trail: list[str]) -> list[str]:
+def test_it_tells_the_story_of_a_program_and_its_keys_too(typescript_story: Path, address: str) -> None:
+    trail = json.loads(run_node(typescript_story, "built/machines.js", address, ADMIN, PASSWORD))
+
+    assert the_end_of(trail, "service_account.created") == MACHINES
+
+
+def the_end_of(trail: list[str], first: str = "permission.created") -> list[str]:
     """From the first thing that the story itself does."""
-    return trail[len(trail) - trail[::-1].index("permission.created") - 1 :]
+    return trail[len(trail) - trail[::-1].index(first) - 1 :]
