@@ -46,8 +46,6 @@ def shown(value: Any) -> str:
     """A value as one cell.  Whatever could steer a terminal (a user agent is anybody's text) is written out instead."""
     if value is None or value == "":
         return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if isinstance(value, datetime):
         return f"{clock.rfc3339(value)[:19]}Z"
     return "".join(

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -32,9 +32,23 @@ def configure_logs(level: str) -> None:
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(file=cast("BinaryIO", StandardError())),
         cache_logger_on_first_use=False,
     )
+
+
+class StandardError:
+    """Standard error as it is when a line is written: whoever redirects it in the meantime gets the line, and a closed one gets none."""
+
+    @staticmethod
+    def write(line: bytes) -> int:
+        """Write a whole line."""
+        return sys.stderr.buffer.write(line)
+
+    @staticmethod
+    def flush() -> None:
+        """Pass on what was written."""
+        sys.stderr.buffer.flush()
 
 
 def log_answer(request: Request, status: int, seconds: float) -> None:
