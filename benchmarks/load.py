@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 _FORK = multiprocessing.get_context("fork")
 _PATIENCE = 30.0
@@ -62,12 +62,12 @@ class Measured:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
-class Requests:
+class Requests(Protocol):
     """What one connection sends next; ``following`` may look at the last answer."""
 
     def following(self, _body: bytes) -> bytes:
         """The next request, whole."""
-        raise NotImplementedError
+        ...
 
 
 class Rotation(Requests):
