@@ -18,7 +18,7 @@ from rbac_api.capabilities.passwords.hashing import NICENESS
 
 CONNECTIONS = 16
 ONLOOKERS = 4
-PAUSE = 0.04  # four onlookers, each asking 25 times a second: enough to measure, too little to be the load
+PAUSE = 0.1  # four onlookers, each asking ten times a second: enough to measure, too little to be the load
 _FORK = multiprocessing.get_context("fork")
 
 

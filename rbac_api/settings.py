@@ -67,7 +67,7 @@ class Settings:
     signin_queue: int = setting(
         "RBAC_SIGNIN_QUEUE", "sign-ins per process that may wait for the password hasher; more get 503 at once", 32, bounds=(1, 1024))
     hashers: int = setting(
-        "RBAC_HASHERS", "password hashes at a time per process; 0 divides the cores among the workers", 0, bounds=(0, 256))
+        "RBAC_HASHERS", "password hashes at a time per process; 0 divides the cores among the workers, two at least", 0, bounds=(0, 256))
     data_dir: str = setting("RBAC_DATA_DIR", "folder for generated secrets and the embedded database", "instance")
     database_url: str = secret("RBAC_DATABASE_URL", "`postgresql://…` for more than one node", shown="`sqlite:///<data dir>/rbac.db`")
     database_timeout: int = setting(
@@ -167,8 +167,8 @@ class Settings:
 
     @property
     def hasher_count(self) -> int:
-        """Concurrent password hashes in each process, so that all processes together fill the cores and no more."""
-        return self.hashers or max(1, (os.cpu_count() or 1) // self.worker_count)
+        """Concurrent password hashes in each process: its share of the cores, but two, since all clients may be with one process."""
+        return self.hashers or max(2, (os.cpu_count() or 1) // self.worker_count)
 
     def faults(self, *, generating: bool = False) -> list[str]:
         """Everything wrong with these settings, a sentence each; with ``generating`` an absent secret will be made and is no fault."""

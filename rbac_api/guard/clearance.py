@@ -123,7 +123,7 @@ class Clearance:
 
     def record(self, action: str, target: Target, **facts: Any) -> int:
         """Write what this unit does into the trail, in the same transaction."""
-        if CATALOGUE[action].touches == "roles":
+        if CATALOGUE[action].touches in ("roles", "grants"):
             self.work.notes["roles_changed"] = True
             self.work.notes.pop("graph", None)
         return record(self.connection, self.actor, action, target, **facts)

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, and_, case, delete, func, insert, or_, select
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rbac_api.database.tables import (
@@ -23,6 +36,23 @@ from rbac_api.database.tables import (
 )
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Permission, Role, Subject
+
+# What a request may have to read, put together once: building a statement takes longer than SQLite takes to answer it.
+_ACCOUNT = select(
+    users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary
+).where(users.c.id == bindparam("user_id"))
+_ASSIGNMENTS = (
+    select(roles.c.name, assignments.c.valid_from, assignments.c.valid_to)
+    .select_from(assignments.join(roles, assignments.c.role_id == roles.c.id))
+    .where(
+        assignments.c.user_id == bindparam("user_id"),
+        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > bindparam("at")),
+        roles.c.valid_to.is_(None),
+    )
+)
+_STANDING = select(
+    sessions.c.user_id, sessions.c.ended_at, sessions.c.client_id, sessions.c.created_at, sessions.c.amr
+).where(sessions.c.id == bindparam("session_id"))
 
 
 def find_role_graph(connection: Connection) -> RoleGraph:
@@ -61,7 +91,7 @@ def find_subject(
     connection: Connection, user_id: str, at: datetime, *, second_factor: bool = False
 ) -> tuple[Subject, str, str] | None:
     """Somebody as decisions see her, with assignments that count now or later, her kind (``person``, ``service``) and her name."""
-    user = connection.execute(_account(user_id)).first()
+    user = connection.execute(_ACCOUNT, {"user_id": user_id}).first()
     if user is None:
         return None
     return _subject(connection, user, at, second_factor), user.kind, user.username
@@ -71,31 +101,15 @@ def get_subject(
     connection: Connection, user_id: str, at: datetime, *, second_factor: bool = False
 ) -> Subject:
     """The same, for somebody who is known to exist (a session or an account of hers was just read)."""
-    return _subject(connection, connection.execute(_account(user_id)).one(), at, second_factor)
-
-
-def _account(user_id: str) -> Any:
-    columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary)
-    return select(*columns).where(users.c.id == user_id)
+    return _subject(connection, connection.execute(_ACCOUNT, {"user_id": user_id}).one(), at, second_factor)
 
 
 def _subject(connection: Connection, user: Row[Any], at: datetime, second_factor: bool) -> Subject:
     held = tuple(
         Assignment(row.name, row.valid_from, row.valid_to)
-        for row in connection.execute(_assignments(user.id, at))
+        for row in connection.execute(_ASSIGNMENTS, {"user_id": user.id, "at": at})
     )
     return Subject(user.id, user.status, held, user.password_temporary, second_factor)
-
-
-def _assignments(user_id: str, at: datetime) -> Any:
-    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
-    counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
-    columns = (roles.c.name, assignments.c.valid_from, assignments.c.valid_to)
-    return (
-        select(*columns)
-        .select_from(joined)
-        .where(assignments.c.user_id == user_id, counts, roles.c.valid_to.is_(None))
-    )
 
 
 def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, frozenset[str]]:
@@ -117,14 +131,7 @@ def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime)
 
 def find_session_standing(connection: Connection, session_id: str) -> Row[Any] | None:
     """Whose session it is, whether it was ended, and how it began."""
-    columns: tuple[Any, ...] = (
-        sessions.c.user_id,
-        sessions.c.ended_at,
-        sessions.c.client_id,
-        sessions.c.created_at,
-        sessions.c.amr,
-    )
-    return connection.execute(select(*columns).where(sessions.c.id == session_id)).first()
+    return connection.execute(_STANDING, {"session_id": session_id}).first()
 
 
 def list_signing_keys(connection: Connection) -> list[Row[Any]]:

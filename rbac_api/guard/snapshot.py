@@ -131,18 +131,31 @@ class Snapshot:
         """A person's standing now, with or without a second factor proved; None if there is no such user."""
         people = self._people[second_factor]
         person = people.get(user_id)
-        if person is not None and (person.until is None or clock.now() < person.until):
+        if (
+            person is not None
+            and person.graph is self._graph
+            and (person.until is None or clock.now() < person.until)
+        ):
             return person
         before = (
             self._forgotten
         )  # before the roles, too: a change of either must keep the result out of memory
         graph = self.graph(connection)
+        if person is not None:  # she has the roles she had; what they hold, or the time, is another
+            return self._stood_anew(people, person, graph, before)
         return self._kept(
             connection,
             lambda c: _find_person(c, graph, user_id, second_factor),
             lambda p: _keep_person(people, user_id, p),
             before,
         )
+
+    def _stood_anew(self, people: dict[str, Person], known: Person, graph: RoleGraph, before: int) -> Person:
+        person = _person(graph, known.subject, known.kind, known.username, clock.now())
+        with self._applying:
+            if self._forgotten == before and graph is self._graph:
+                people[known.subject.id] = person
+        return person
 
     def forget(self) -> None:
         """Forget everything; it is read again when needed."""
@@ -173,6 +186,8 @@ class Snapshot:
     def _forget(self, touch: Touch) -> None:
         if touch.kind == "roles":
             self._forget_roles()
+        elif touch.kind == "grants":
+            self._graph = None
         elif touch.kind == "keys":
             self.keyring.forget()
         elif touch.kind == "denylist":
@@ -182,12 +197,14 @@ class Snapshot:
         elif touch.kind == "sessions":
             self._sessions.clear()
         else:
-            for people in self._people:
-                people.pop(touch.id or "", None)
-            for session_id in [
-                key for key, session in list(self._sessions.items()) if session.user_id == touch.id
-            ]:
-                self._sessions.pop(session_id, None)
+            self._forget_user(touch.id or "")
+
+    def _forget_user(self, user_id: str) -> None:
+        for people in self._people:
+            people.pop(user_id, None)
+        for key, session in list(self._sessions.items()):
+            if session.user_id == user_id:
+                self._sessions.pop(key, None)
 
     def _forget_roles(self) -> None:
         self._graph = None
@@ -255,7 +272,10 @@ def _find_person(
     found = queries.find_subject(connection, user_id, at, second_factor=second_factor)
     if found is None:
         return None
-    subject, kind, username = found
+    return _person(graph, *found, at)
+
+
+def _person(graph: RoleGraph, subject: Subject, kind: str, username: str, at: datetime) -> Person:
     effective = effective_roles(graph, subject, at)
     return Person(
         subject,

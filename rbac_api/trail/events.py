@@ -1,7 +1,8 @@
 """The catalogue of events: ``thing.happened``, a sentence, and whose standing it touches.
 
-``touches`` tells a worker what to forget when it meets the event in the trail's tail: the compiled ``roles``, one ``user`` (the
-target) with all her sessions, one ``session`` (the target), all ``sessions``, the signing ``keys``, the ``denylist``, or nothing.
+``touches`` tells a worker what to forget when it meets the event in the trail's tail: the compiled ``roles`` and who has them, the
+``grants`` alone (what roles hold and inherit, which leaves everybody the roles she has), one ``user`` (the target) with all her
+sessions, one ``session`` (the target), all ``sessions``, the signing ``keys``, the ``denylist``, or nothing.
 An event that touches something is announced to all workers when it commits.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Touched = Literal["roles", "user", "session", "sessions", "keys", "denylist"]
+Touched = Literal["roles", "grants", "user", "session", "sessions", "keys", "denylist"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ CATALOGUE: dict[str, EventKind] = {
         ),
         EventKind("incident.closed", "Somebody closed an incident."),
         EventKind("incident.opened", "Something happened that somebody should look at."),
-        EventKind("inheritance.created", "A role began to inherit another.", "roles"),
-        EventKind("inheritance.ended", "A role ceased to inherit another.", "roles"),
+        EventKind("inheritance.created", "A role began to inherit another.", "grants"),
+        EventKind("inheritance.ended", "A role ceased to inherit another.", "grants"),
         EventKind("key.created", "A signing key was made.", "keys"),
         EventKind(
             "key.rotated",
@@ -56,13 +57,13 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind(
             "password.set", "A user chose a password with a setup token; all her sessions ended.", "user"
         ),
-        EventKind("permission.created", "A permission was created.", "roles"),
-        EventKind("permission.deleted", "A permission was deleted, and every role lost it.", "roles"),
-        EventKind("permission.granted", "A role was given a permission.", "roles"),
+        EventKind("permission.created", "A permission was created.", "grants"),
+        EventKind("permission.deleted", "A permission was deleted, and every role lost it.", "grants"),
+        EventKind("permission.granted", "A role was given a permission.", "grants"),
         EventKind(
-            "permission.updated", "A permission of this service was restored to what is built in.", "roles"
+            "permission.updated", "A permission of this service was restored to what is built in.", "grants"
         ),
-        EventKind("permission.withdrawn", "A role lost a permission.", "roles"),
+        EventKind("permission.withdrawn", "A role lost a permission.", "grants"),
         EventKind("role.created", "A role was created.", "roles"),
         EventKind("role.deleted", "A role was deleted.", "roles"),
         EventKind(

@@ -44,6 +44,20 @@ def test_what_is_remembered_of_each_is_what_the_rows_say_of_each(stage: Stage) -
                 assert remembered(stage, person, permission) == fresh(stage, person, permission)
 
 
+def test_when_a_role_gains_or_loses_a_permission_nobody_is_read_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, path = stage.as_(ALICE), "/v1/roles/role-manager/permissions/payments:release"
+    assert alice.get("/v1/me").status_code == 200
+    assert not remembered(stage, BOB, "payments:release")
+    monkeypatch.setattr(queries, "find_subject", None)  # whoever asks the database who she is gets no answer
+
+    for change, held in ((alice.put, True), (alice.delete, False)):
+        assert change(path).status_code < 300
+        stage.guard.snapshot.freshen()
+        assert remembered(stage, BOB, "payments:release") is held
+
+
 Change = Callable[[Stage, Caller], Any]
 # The query whose answer is on its way while something changes, the change, and what must then be known.
 READS: dict[str, tuple[str, Change]] = {

@@ -134,13 +134,14 @@ def test_the_tail_tells_whose_standing_to_forget(stage: Stage) -> None:
         record(connection, OPERATOR, "assignment.created", Target("user", "dave"))
         record(connection, OPERATOR, "session.ended", Target("session", "s"))
         record(connection, OPERATOR, "role.deleted", Target("role", "clerk"))
+        record(connection, OPERATOR, "permission.granted", Target("role", "clerk"))
         last = record(connection, OPERATOR, "key.created", Target("key", "k"))
     before, present = mark_of(stage, first - 1), mark_of(stage, last)
     with stage.database.reading() as connection:
         tail, nothing = read_tail(connection, before), read_tail(connection, present)
 
     assert (tail.complete, tail.mark, nothing.touches, nothing.mark) == (True, present, (), present)
-    assert [touch.kind for touch in tail.touches] == ["user", "session", "roles", "keys"]
+    assert [touch.kind for touch in tail.touches] == ["user", "session", "roles", "grants", "keys"]
     assert tail.touches[0] == Touch("user", "dave")
 
 
