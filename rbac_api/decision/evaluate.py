@@ -9,7 +9,16 @@ from datetime import datetime
 from itertools import accumulate
 
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Assignment, Decision, Reason, Subject
+from rbac_api.decision.model import (
+    EVERYTHING,
+    Activation,
+    Assignment,
+    Constraint,
+    Decision,
+    Mode,
+    Reason,
+    Subject,
+)
 
 ESCALATE = "rbac:escalate"
 ADMIN = "admin"
@@ -26,18 +35,55 @@ class EffectiveRole:
     via: tuple[str, ...]
 
 
-def roles_in_force(subject: Subject, at: datetime) -> frozenset[str]:
-    """The roles assigned to the subject that count at that moment; none unless the subject is active."""
+def active_roles(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:
+    """The roles active in the subject's session at that moment, without what they inherit (INCITS 359 section 6.1.4, SessionRoles).
+
+    Unless the session was begun with some roles only, those are all whose assignment counts; besides those activated since, as long as an
+    assignment allows it.  Where a dynamic constraint forbids that many at once, those that nobody chose give way, all of them.
+    """
     if subject.status != "active":
         return frozenset()
-    return frozenset(assignment.role for assignment in subject.assignments if assignment.in_force(at))
+    counting, session = graph.seen_with(subject.second_factor), subject.roles
+    given, eligible = _in_force(subject, at, "active"), _in_force(subject, at, "eligible")
+    default, chosen = (
+        (given, frozenset[str]()) if session.chosen is None else (frozenset[str](), session.chosen)
+    )
+    if session is not EVERYTHING:
+        chosen &= counting.closure_of(given)
+        activated = frozenset(
+            activation.role for activation in session.activations if activation.in_force(at)
+        )
+        chosen |= activated & counting.closure_of(given | eligible)
+    for constraint in counting.dynamic:
+        default, chosen = _giving_way(counting, constraint, default, chosen)
+    return default | chosen
+
+
+def _in_force(subject: Subject, at: datetime, mode: Mode) -> frozenset[str]:
+    return frozenset(a.role for a in subject.assignments if a.mode == mode and a.in_force(at))
+
+
+def _giving_way(
+    graph: RoleGraph, constraint: Constraint, default: frozenset[str], chosen: frozenset[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Without the roles that a dynamic constraint keeps from being active together; first without those that nobody chose."""
+    if not constraint.reached_by(graph.closure_of(default | chosen)):
+        return default, chosen
+    default = _without(graph, default, constraint)
+    if constraint.reached_by(graph.closure_of(default | chosen)):
+        chosen = _without(graph, chosen, constraint)
+    return default, chosen
+
+
+def _without(graph: RoleGraph, roles: frozenset[str], constraint: Constraint) -> frozenset[str]:
+    return frozenset(role for role in roles if not graph.closure_of((role,)).intersection(constraint.roles))
 
 
 def effective_roles(graph: RoleGraph, subject: Subject, at: datetime) -> tuple[EffectiveRole, ...]:
     """Assigned and inherited roles, sorted by name (INCITS 359 section 6.2.1.3, AuthorizedRoles)."""
     via: dict[str, list[str]] = {}
     counting = graph.seen_with(subject.second_factor)
-    for assigned in sorted(roles_in_force(subject, at)):
+    for assigned in sorted(active_roles(graph, subject, at)):
         for role in counting.closures.get(assigned, frozenset()):
             via.setdefault(role, []).append(assigned)
     return tuple(EffectiveRole(role, tuple(via[role])) for role in sorted(via))
@@ -59,13 +105,14 @@ def _fitting(roles: Sequence[EffectiveRole]) -> int:
 
 def effective_permissions(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:
     """Everything the subject may do at that moment (INCITS 359 section 6.1.4, UserPermissions)."""
-    return graph.seen_with(subject.second_factor).held_by(roles_in_force(subject, at))
+    return graph.seen_with(subject.second_factor).held_by(active_roles(graph, subject, at))
 
 
 def next_change(subject: Subject, at: datetime) -> datetime | None:
-    """The first moment after ``at`` at which an assignment begins or ends: until then the answers above stay the same."""
+    """The first moment after ``at`` at which an assignment or activation begins or ends: until then the answers above stay the same."""
+    periods: tuple[Assignment | Activation, ...] = (*subject.assignments, *subject.roles.activations)
     edges = [
-        edge for a in subject.assignments for edge in (a.starts, a.ends) if edge is not None and edge > at
+        edge for period in periods for edge in (period.starts, period.ends) if edge is not None and edge > at
     ]
     return min(edges, default=None)
 
@@ -79,8 +126,8 @@ def decide(graph: RoleGraph, subject: Subject, permission: str | None, at: datet
         return Decision(False, (Reason("disabled", f"the account is {subject.status}"),))
     if permission is None:
         return Decision(True, (Reason("signed-in", "any user in good standing may do this"),))
-    assigned, counting = sorted(roles_in_force(subject, at)), graph.seen_with(subject.second_factor)
-    granting = tuple(role for role in assigned if permission in counting.effective.get(role, ()))
+    active, counting = active_roles(graph, subject, at), graph.seen_with(subject.second_factor)
+    granting = tuple(role for role in sorted(active) if permission in counting.effective.get(role, ()))
     if granting:
         return Decision(
             True, tuple(Reason("granted", f"{role} holds {permission}") for role in granting), granting
@@ -91,15 +138,29 @@ def decide(graph: RoleGraph, subject: Subject, permission: str | None, at: datet
 def _refusals(graph: RoleGraph, subject: Subject, permission: str, at: datetime) -> Iterable[Reason]:
     for assignment in subject.assignments:
         if permission in graph.effective.get(assignment.role, ()):
-            if assignment.in_force(at):
-                yield needs_second_factor(assignment.role)
-                continue
-            early = assignment.starts > at
-            yield Reason(
-                "not-started" if early else "expired",
-                f"{assignment.role} {'does not count yet' if early else 'counts no more'}",
-            )
+            yield _why_not(graph, subject, assignment, permission, at)
     yield Reason("nothing-grants", f"no role that you hold grants {permission}")
+
+
+def _why_not(
+    graph: RoleGraph, subject: Subject, assignment: Assignment, permission: str, at: datetime
+) -> Reason:
+    """Why an assignment of a role that holds the permission does not grant it."""
+    role = assignment.role
+    if assignment.starts > at:
+        return Reason("not-started", f"{role} does not count yet")
+    if not assignment.in_force(at):
+        return Reason("expired", f"{role} counts no more")
+    counting = graph.seen_with(subject.second_factor)
+    if permission not in counting.effective.get(role, ()):
+        return needs_second_factor(role)
+    if assignment.mode == "eligible":
+        return Reason("not-active", f"{role} counts only once it is activated in this session")
+    if subject.roles.chosen is not None:
+        return Reason("not-active", f"{role} is not among the roles that this session was begun with")
+    return Reason(
+        "not-active", f"{role} does not go together with other roles that you hold: activate it alone"
+    )
 
 
 def needs_second_factor(role: str) -> Reason:

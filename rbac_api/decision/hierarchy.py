@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rbac_api.decision.model import Permission, Role
+from rbac_api.decision.model import Constraint, Permission, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class RoleGraph:
     effective: Mapping[str, frozenset[str]] = field(repr=False)
     cycles: tuple[tuple[str, ...], ...] = ()
     without_second_factor: RoleGraph | None = field(default=None, repr=False)  # None: no role requires one
+    constraints: tuple[Constraint, ...] = ()
+    dynamic: tuple[Constraint, ...] = ()  # those of them that bind in sessions
 
     @classmethod
     def compile(
@@ -34,15 +36,18 @@ class RoleGraph:
         roles: Iterable[Role],
         permissions: Iterable[Permission] = (),
         inheritance: Iterable[tuple[str, str]] = (),
+        constraints: Iterable[Constraint] = (),
     ) -> RoleGraph:
-        """Compile roles, the catalogue of permissions, and (senior, junior) pairs.
+        """Compile roles, the catalogue of permissions, (senior, junior) pairs, and constraints on roles.
 
         At any depth and in the time it takes to write the closures down: linear in the pairs for wide hierarchies, quadratic for a chain.
         """
         by_name, pairs = {role.name: role for role in roles}, list(inheritance)
         catalogue = {permission.name: permission for permission in permissions}
         lesser = [role for role in by_name.values() if not role.requires_mfa]
-        reduced = cls.compile(lesser, catalogue.values(), pairs) if len(lesser) < len(by_name) else None
+        rules = tuple(sorted(constraints, key=lambda constraint: constraint.name))
+        strict = len(lesser) < len(by_name)
+        reduced = cls.compile(lesser, catalogue.values(), pairs, rules) if strict else None
         edges: dict[str, set[str]] = {name: set() for name in by_name}
         for senior, junior in pairs:
             if senior in edges and junior in edges:
@@ -53,11 +58,16 @@ class RoleGraph:
         direct = {name: direct_permissions(role, catalogue) for name, role in by_name.items()}
         effective = _effective(components, juniors, direct)
         loops = tuple(tuple(sorted(c)) for c in components if len(c) > 1 or c[0] in juniors[c[0]])
-        return cls(by_name, catalogue, juniors, closures, effective, loops, reduced)
+        dynamic = tuple(rule for rule in rules if rule.kind == "dynamic")
+        return cls(by_name, catalogue, juniors, closures, effective, loops, reduced, rules, dynamic)
 
     def seen_with(self, second_factor: bool) -> RoleGraph:
         """The roles as they count for somebody who proved a second factor, or did not."""
         return self if second_factor else self.without_second_factor or self
+
+    def closure_of(self, roles: Iterable[str]) -> frozenset[str]:
+        """These roles, as far as they exist, and all they inherit."""
+        return frozenset().union(*(self.closures.get(role, frozenset()) for role in roles))
 
     def held_by(self, roles: Iterable[str]) -> frozenset[str]:
         """Every permission that somebody with these roles holds."""

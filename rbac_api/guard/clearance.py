@@ -14,7 +14,7 @@ from rbac_api import clock
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Reason
+from rbac_api.decision.model import EVERYTHING, Reason, SessionRoles
 from rbac_api.guard import queries
 from rbac_api.guard.errors import (
     EscalationDenied,
@@ -65,6 +65,11 @@ class Clearance:
     def second_factor(self) -> bool:
         """Whether a second factor was proved when this session began."""
         return self.session is not None and self.session.second_factor
+
+    @property
+    def session_roles(self) -> SessionRoles:
+        """How the roles of this session differ from all that the actor has."""
+        return self.session.roles if self.session is not None else EVERYTHING
 
     def graph(self) -> RoleGraph:
         """The roles in force, with the changes that this unit has recorded."""
@@ -131,7 +136,9 @@ class Clearance:
     def _person(self, user_id: str | None) -> Person:
         connection, person = self.connection if self.work.writes else None, None
         if user_id:
-            person = self.snapshot.person(user_id, connection, second_factor=self.second_factor)
+            person = self.snapshot.person(
+                user_id, connection, second_factor=self.second_factor, roles=self.session_roles
+            )
         if person is None:
             raise TokenMissing()
         return person

@@ -15,7 +15,7 @@ from rbac_api import clock
 from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import Database
 from rbac_api.database.session import UnitOfWork
-from rbac_api.decision.evaluate import needs_second_factor, roles_in_force
+from rbac_api.decision.evaluate import active_roles, needs_second_factor
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
 from rbac_api.guard.alarms import Alarms, passes_elsewhere
@@ -214,7 +214,9 @@ class Guard:
             raise TokenRevoked()
         if token.jti in self.snapshot.denied(connection):
             raise TokenRevoked()
-        person = self.snapshot.person(token.subject, connection, second_factor=session.second_factor)
+        person = self.snapshot.person(
+            token.subject, connection, second_factor=session.second_factor, roles=session.roles
+        )
         if person is None or person.subject.status != "active":
             raise TokenRevoked()
         return session, person
@@ -282,7 +284,7 @@ def judge(person: Person, rule: Rule) -> Decision:
 
 
 def _role_missing(person: Person, role: str) -> str:
-    held = roles_in_force(person.subject, clock.now())
+    held = active_roles(person.graph, person.subject, clock.now())
     if any(role in person.graph.closures.get(name, ()) for name in held):
         return f"You need the role {role}: {needs_second_factor(role).detail}."
     return f"You need the role {role}."

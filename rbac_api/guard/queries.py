@@ -23,7 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rbac_api.database.tables import (
+    activations,
     assignments,
+    constraint_roles,
+    constraints,
     idempotency_keys,
     permissions,
     revocations,
@@ -35,14 +38,23 @@ from rbac_api.database.tables import (
     users,
 )
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Assignment, Permission, Role, Subject
+from rbac_api.decision.model import (
+    EVERYTHING,
+    Activation,
+    Assignment,
+    Constraint,
+    Permission,
+    Role,
+    SessionRoles,
+    Subject,
+)
 
 # What a request may have to read, put together once: building a statement takes longer than SQLite takes to answer it.
-_ACCOUNT = select(
+_ACCOUNT: Select[Any] = select(
     users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary
 ).where(users.c.id == bindparam("user_id"))
-_ASSIGNMENTS = (
-    select(roles.c.name, assignments.c.valid_from, assignments.c.valid_to)
+_ASSIGNMENTS: Select[Any] = (
+    select(roles.c.name, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode)
     .select_from(assignments.join(roles, assignments.c.role_id == roles.c.id))
     .where(
         assignments.c.user_id == bindparam("user_id"),
@@ -50,9 +62,25 @@ _ASSIGNMENTS = (
         roles.c.valid_to.is_(None),
     )
 )
-_STANDING = select(
-    sessions.c.user_id, sessions.c.ended_at, sessions.c.client_id, sessions.c.created_at, sessions.c.amr
+_STANDING: Select[Any] = select(
+    sessions.c.user_id,
+    sessions.c.ended_at,
+    sessions.c.client_id,
+    sessions.c.created_at,
+    sessions.c.amr,
+    sessions.c.active_roles,
 ).where(sessions.c.id == bindparam("session_id"))
+
+_ACTIVATIONS: Select[Any] = (
+    select(roles.c.name, activations.c.valid_from, activations.c.valid_to)
+    .select_from(activations.join(roles, activations.c.role_id == roles.c.id))
+    .where(
+        activations.c.session_id == bindparam("session_id"),
+        activations.c.valid_to > bindparam("at"),
+        roles.c.valid_to.is_(None),
+    )
+    .order_by(activations.c.id)
+)
 
 
 def find_role_graph(connection: Connection) -> RoleGraph:
@@ -78,7 +106,22 @@ def find_role_graph(connection: Connection) -> RoleGraph:
             for edge in edges
             if edge.senior_id in found and edge.junior_id in found
         ),
+        list_constraints(connection),
     )
+
+
+def list_constraints(connection: Connection) -> list[Constraint]:
+    """All constraints in force; of each the roles that still exist, in its order."""
+    members: dict[str, list[str]] = {}
+    joined = constraint_roles.join(roles, constraint_roles.c.role_id == roles.c.id)
+    query = select(constraint_roles.c.constraint_id, roles.c.name).select_from(joined)
+    ordered = query.where(roles.c.valid_to.is_(None)).order_by(constraint_roles.c.position)
+    for row in connection.execute(ordered):
+        members.setdefault(row.constraint_id, []).append(row.name)
+    return [
+        Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
+        for row in _in_force(connection, constraints, "id", "name", "kind", "cardinality")
+    ]
 
 
 def _in_force(connection: Connection, table: Table, *columns: str) -> Sequence[Row[Any]]:
@@ -88,28 +131,41 @@ def _in_force(connection: Connection, table: Table, *columns: str) -> Sequence[R
 
 
 def find_subject(
-    connection: Connection, user_id: str, at: datetime, *, second_factor: bool = False
+    connection: Connection,
+    user_id: str,
+    at: datetime,
+    *,
+    second_factor: bool = False,
+    roles: SessionRoles = EVERYTHING,
 ) -> tuple[Subject, str, str] | None:
     """Somebody as decisions see her, with assignments that count now or later, her kind (``person``, ``service``) and her name."""
     user = connection.execute(_ACCOUNT, {"user_id": user_id}).first()
     if user is None:
         return None
-    return _subject(connection, user, at, second_factor), user.kind, user.username
+    return _subject(connection, user, at, (second_factor, roles)), user.kind, user.username
 
 
 def get_subject(
-    connection: Connection, user_id: str, at: datetime, *, second_factor: bool = False
+    connection: Connection,
+    user_id: str,
+    at: datetime,
+    *,
+    second_factor: bool = False,
+    roles: SessionRoles = EVERYTHING,
 ) -> Subject:
     """The same, for somebody who is known to exist (a session or an account of hers was just read)."""
-    return _subject(connection, connection.execute(_ACCOUNT, {"user_id": user_id}).one(), at, second_factor)
+    account = connection.execute(_ACCOUNT, {"user_id": user_id}).one()
+    return _subject(connection, account, at, (second_factor, roles))
 
 
-def _subject(connection: Connection, user: Row[Any], at: datetime, second_factor: bool) -> Subject:
+def _subject(
+    connection: Connection, user: Row[Any], at: datetime, profile: tuple[bool, SessionRoles]
+) -> Subject:
     held = tuple(
-        Assignment(row.name, row.valid_from, row.valid_to)
+        Assignment(row.name, row.valid_from, row.valid_to, row.mode)
         for row in connection.execute(_ASSIGNMENTS, {"user_id": user.id, "at": at})
     )
-    return Subject(user.id, user.status, held, user.password_temporary, second_factor)
+    return Subject(user.id, user.status, held, user.password_temporary, *profile)
 
 
 def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, frozenset[str]]:
@@ -134,6 +190,17 @@ def find_session_standing(connection: Connection, session_id: str) -> Row[Any] |
     return connection.execute(_STANDING, {"session_id": session_id}).first()
 
 
+def find_session_roles(
+    connection: Connection, session_id: str, active_roles: str | None, at: datetime
+) -> SessionRoles:
+    """The roles that a session was begun with (its row says which), and what was activated in it and is not over."""
+    rows = connection.execute(_ACTIVATIONS, {"session_id": session_id, "at": at}).all()
+    if active_roles is None and not rows:
+        return EVERYTHING
+    chosen = None if active_roles is None else frozenset(active_roles.split())
+    return SessionRoles(chosen, tuple(Activation(row.name, row.valid_from, row.valid_to) for row in rows))
+
+
 def list_signing_keys(connection: Connection) -> list[Row[Any]]:
     """Every key that may still verify, oldest first; a withdrawn one has no private part any more."""
     return list(
@@ -155,7 +222,9 @@ def list_administrators(connection: Connection, role_names: frozenset[str], at: 
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id).join(
         users, assignments.c.user_id == users.c.id
     )
-    able = and_(users.c.status == "active", users.c.password_hash.is_not(None))
+    able = and_(
+        users.c.status == "active", users.c.password_hash.is_not(None), assignments.c.mode == "active"
+    )
     counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
     columns = (roles.c.name, assignments.c.valid_from, assignments.c.valid_to)
     query = (

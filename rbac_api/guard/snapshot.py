@@ -27,12 +27,14 @@ from rbac_api.decision.evaluate import (
     next_change,
 )
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Decision, Subject
+from rbac_api.decision.model import EVERYTHING, Decision, SessionRoles, Subject
 from rbac_api.guard import queries
 from rbac_api.guard.keyring import Keyring
 from rbac_api.trail.feed import START, Tail, Touch, read_tail
 
 LARGEST = 50_000
+MOST_PROFILES = 100  # of one person
+Profile = tuple[bool, SessionRoles]
 OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
 T = TypeVar("T")
 
@@ -69,6 +71,7 @@ class SessionStanding:
     auth_time: int
     amr: tuple[str, ...]
     second_factor: bool  # whether one of those is one
+    roles: SessionRoles = EVERYTHING
 
 
 class Snapshot:
@@ -82,8 +85,8 @@ class Snapshot:
         self._mark = START
         self._forgotten = 0  # how often anything was: what is read is kept only if this stood still meanwhile
         self._graph: RoleGraph | None = None
-        # By whether a second factor was proved: one and the same person may hold more in one session than in another.
-        self._people: tuple[dict[str, Person], dict[str, Person]] = ({}, {})
+        # By what distinguishes sessions: one and the same person may hold more in one than in another.
+        self._people: dict[str, dict[Profile, Person]] = {}
         self._sessions: dict[str, SessionStanding] = {}
         self._denied: frozenset[str] | None = None
 
@@ -126,11 +129,16 @@ class Snapshot:
         return denied
 
     def person(
-        self, user_id: str, connection: Connection | None = None, *, second_factor: bool = False
+        self,
+        user_id: str,
+        connection: Connection | None = None,
+        *,
+        second_factor: bool = False,
+        roles: SessionRoles = EVERYTHING,
     ) -> Person | None:
-        """A person's standing now, with or without a second factor proved; None if there is no such user."""
-        people = self._people[second_factor]
-        person = people.get(user_id)
+        """A person's standing now, in a session with or without a second factor and with these roles; None if there is no such user."""
+        profile, known = (second_factor, roles), self._people.get(user_id)
+        person = known.get(profile) if known is not None else None
         if (
             person is not None
             and person.graph is self._graph
@@ -142,19 +150,19 @@ class Snapshot:
         )  # before the roles, too: a change of either must keep the result out of memory
         graph = self.graph(connection)
         if person is not None:  # she has the roles she had; what they hold, or the time, is another
-            return self._stood_anew(people, person, graph, before)
+            return self._stood_anew(person, profile, graph, before)
         return self._kept(
             connection,
-            lambda c: _find_person(c, graph, user_id, second_factor),
-            lambda p: _keep_person(people, user_id, p),
+            lambda c: _find_person(c, graph, user_id, profile),
+            lambda p: self._keep_person(p, profile),
             before,
         )
 
-    def _stood_anew(self, people: dict[str, Person], known: Person, graph: RoleGraph, before: int) -> Person:
+    def _stood_anew(self, known: Person, profile: Profile, graph: RoleGraph, before: int) -> Person:
         person = _person(graph, known.subject, known.kind, known.username, clock.now())
         with self._applying:
             if self._forgotten == before and graph is self._graph:
-                people[known.subject.id] = person
+                self._keep_person(person, profile)
         return person
 
     def forget(self) -> None:
@@ -200,16 +208,14 @@ class Snapshot:
             self._forget_user(touch.id or "")
 
     def _forget_user(self, user_id: str) -> None:
-        for people in self._people:
-            people.pop(user_id, None)
+        self._people.pop(user_id, None)
         for key, session in list(self._sessions.items()):
             if session.user_id == user_id:
                 self._sessions.pop(key, None)
 
     def _forget_roles(self) -> None:
         self._graph = None
-        for people in self._people:
-            people.clear()
+        self._people.clear()
 
     def _forget_all(self) -> None:
         self._forget_roles()
@@ -238,17 +244,19 @@ class Snapshot:
     def _keep_graph(self, graph: RoleGraph) -> None:
         self._graph = graph
 
+    def _keep_person(self, person: Person | None, profile: Profile) -> None:
+        if person is not None:
+            known = self._people.get(person.subject.id)
+            if known is None or len(known) >= MOST_PROFILES:
+                known = _bounded(self._people)[person.subject.id] = {}
+            known[profile] = person
+
     def _keep_session(self, session_id: str, session: SessionStanding | None) -> None:
         if session is not None:
             _bounded(self._sessions)[session_id] = session
 
     def _keep_denied(self, denied: frozenset[str]) -> None:
         self._denied = denied
-
-
-def _keep_person(people: dict[str, Person], user_id: str, person: Person | None) -> None:
-    if person is not None:
-        _bounded(people)[user_id] = person
 
 
 def _bounded(memory: dict[str, T]) -> dict[str, T]:
@@ -262,14 +270,15 @@ def _find_session(connection: Connection, session_id: str) -> SessionStanding | 
     if row is None:
         return None
     auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
-    return SessionStanding(row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr)
+    roles = queries.find_session_roles(connection, session_id, row.active_roles, clock.now())
+    return SessionStanding(
+        row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr, roles
+    )
 
 
-def _find_person(
-    connection: Connection, graph: RoleGraph, user_id: str, second_factor: bool
-) -> Person | None:
-    at = clock.now()
-    found = queries.find_subject(connection, user_id, at, second_factor=second_factor)
+def _find_person(connection: Connection, graph: RoleGraph, user_id: str, profile: Profile) -> Person | None:
+    at, (second_factor, roles) = clock.now(), profile
+    found = queries.find_subject(connection, user_id, at, second_factor=second_factor, roles=roles)
     if found is None:
         return None
     return _person(graph, *found, at)

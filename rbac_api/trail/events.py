@@ -27,10 +27,13 @@ CATALOGUE: dict[str, EventKind] = {
     kind.action: kind
     for kind in (
         EventKind("access.refused", "A known actor asked for something and was refused."),
+        EventKind("activation.created", "A user made a role active in her session.", "session"),
+        EventKind("activation.ended", "A user dropped a role from her session.", "session"),
         EventKind("admin.created", "An administrator was created outside the API, by the operator.", "user"),
         EventKind("admin.recovered", "The operator restored an administrator, offline.", "user"),
         EventKind("assignment.created", "A user was given a role.", "user"),
         EventKind("assignment.ended", "A user's role was taken away.", "user"),
+        EventKind("assignment.updated", "The times or the terms of an assignment changed.", "user"),
         EventKind("audit.exported", "Somebody exported the trail."),
         EventKind("audit.read", "Somebody read the trail."),
         EventKind("client.failed", "A service account's credentials were refused."),
@@ -41,6 +44,8 @@ CATALOGUE: dict[str, EventKind] = {
             "A service account's secret was withdrawn; the sessions begun with it ended.",
             "user",
         ),
+        EventKind("constraint.created", "A constraint on roles was created.", "grants"),
+        EventKind("constraint.deleted", "A constraint on roles was deleted.", "grants"),
         EventKind("incident.closed", "Somebody closed an incident."),
         EventKind("incident.opened", "Something happened that somebody should look at."),
         EventKind("inheritance.created", "A role began to inherit another.", "grants"),
@@ -64,6 +69,8 @@ CATALOGUE: dict[str, EventKind] = {
             "permission.updated", "A permission of this service was restored to what is built in.", "grants"
         ),
         EventKind("permission.withdrawn", "A role lost a permission.", "grants"),
+        EventKind("policy.applied", "A policy document was applied.", "roles"),
+        EventKind("policy.reverted", "What a policy document had changed was undone.", "roles"),
         EventKind("role.created", "A role was created.", "roles"),
         EventKind("role.deleted", "A role was deleted.", "roles"),
         EventKind(

@@ -24,14 +24,19 @@ def _table(*, track: str = "", ignore: str = "", secret: str = "") -> dict[str, 
 
 
 COLUMNS: dict[str, dict[str, Classification]] = {
+    "activations": _table(track="role_id valid_from valid_to reason", ignore="id session_id user_id"),
     "assignments": _table(
-        track="user_id role_id valid_from valid_to reason", ignore="id assigned_by assigned_at"
+        track="user_id role_id valid_from valid_to reason mode max_duration",
+        ignore="id assigned_by assigned_at",
     ),
     "client_secrets": _table(
         track="expires_at",
         ignore="id service_account_id created_at created_by last_used_at withdrawn_at",
         secret="secret_hash",
     ),
+    "constraint_roles": _table(track="role_id position", ignore="constraint_id"),
+    "constraints": _table(track="name kind cardinality", ignore="id valid_from valid_to"),
+    "decisions": _table(ignore="id seq at user_id session_id permission role code detail second_factor"),
     "followers": _table(ignore="name"),
     "idempotency_keys": _table(
         ignore="scope key fingerprint status location created_at expires_at", secret="body_sealed"
@@ -43,6 +48,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "password_setups": _table(track="expires_at", ignore="user_id created_at spent_at", secret="token_hash"),
     "permissions": _table(track="name description", ignore="id system valid_from valid_to"),
+    "policy_changes": _table(track="hash", ignore="seq at changes reverted_by"),
     "recovery_codes": _table(ignore="user_id created_at spent_at", secret="code_hash"),
     "refresh_tokens": _table(
         track="generation", ignore="jti session_id issued_at expires_at spent_at replaced_by ip"
@@ -56,7 +62,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "service_accounts": _table(track="description", ignore="id created_by"),
     "sessions": _table(
-        track="client_id user_agent end_reason amr",
+        track="client_id user_agent end_reason amr active_roles",
         ignore="id client_secret_id user_id created_at last_seen_at idle_expires_at absolute_expires_at generation ip ended_at ended_by",
     ),
     "signin_attempts": _table(track="failures blocked_until", ignore="last_failed_at", secret="name_digest"),

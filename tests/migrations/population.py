@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0002"
+LATEST = "0003"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -28,6 +28,10 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
         "roles": frozenset({"requires_mfa"}),
         "sessions": frozenset({"amr", "client_secret_id"}),
         "signing_keys": frozenset({"withdrawn_at"}),
+    },
+    "0003": {
+        "assignments": frozenset({"mode", "max_duration"}),
+        "sessions": frozenset({"active_roles"}),
     },
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
@@ -63,6 +67,16 @@ TABLES["0002"] = {
     "recovery_codes": "{text}, {a1}, {at}, NULL",
     "revocations": "i, 'sid', {text}, NULL, {at}, {later}",
     "incidents": "{b2}, 'lockout', {text}, {a1}, NULL, {at}, 1, NULL, NULL, NULL, '192.0.2.1', 'curl', {at}, NULL, NULL, NULL",
+}
+TABLES["0003"] = {
+    **TABLES["0002"],
+    "assignments": TABLES["0001"]["assignments"] + ", 'eligible', 3600",
+    "sessions": TABLES["0002"]["sessions"] + ", 'clerk chief'",
+    "constraints": "{b2}, 'rule-' || {text}, 'static', 2, {at}, NULL",
+    "constraint_roles": "{b2}, 0, {c1}",
+    "activations": "{b2}, {a2}, {a1}, {c1}, {at}, {later}, 'because'",
+    "decisions": "{b2}, i, {at}, {a1}, {a2}, 'roles:read', NULL, 'access.denied', 'No.', {no}",
+    "policy_changes": "i, {at}, 'h', '[]', NULL",
 }
 
 

@@ -190,7 +190,7 @@ def test_what_0001_cannot_hold_is_a_reason_not_to_go_back_to_it(old: Database) -
 def test_what_this_revision_holds_is_a_reason_not_to_go_back_and_nothing_is_lost(present: Database) -> None:
     before = contents(present.engine, LATEST)
 
-    with pytest.raises(RuntimeError, match=f"would lose {ROWS} service accounts; nothing was changed"):
+    with pytest.raises(RuntimeError, match=f"would lose {ROWS} eligible assignments; nothing was changed"):
         downgrade(present, "0001")
 
     assert contents(present.engine, LATEST) == before

@@ -1,13 +1,18 @@
 """One file per table.  Importing this package fills ``metadata``, which migrations and the drift test compare with the database."""
 
+from rbac_api.database.tables.activations import activations
 from rbac_api.database.tables.assignments import assignments
 from rbac_api.database.tables.client_secrets import client_secrets
+from rbac_api.database.tables.constraint_roles import constraint_roles
+from rbac_api.database.tables.constraints import constraints
+from rbac_api.database.tables.decisions import decisions
 from rbac_api.database.tables.followers import followers
 from rbac_api.database.tables.idempotency_keys import idempotency_keys
 from rbac_api.database.tables.incidents import incidents
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.tables.password_setups import password_setups
 from rbac_api.database.tables.permissions import permissions
+from rbac_api.database.tables.policy_changes import policy_changes
 from rbac_api.database.tables.recovery_codes import recovery_codes
 from rbac_api.database.tables.refresh_tokens import refresh_tokens
 from rbac_api.database.tables.revocations import revocations
@@ -23,14 +28,19 @@ from rbac_api.database.tables.trail_events import trail_events
 from rbac_api.database.tables.users import users
 
 __all__ = [
+    "activations",
     "assignments",
     "client_secrets",
+    "constraint_roles",
+    "constraints",
+    "decisions",
     "followers",
     "idempotency_keys",
     "incidents",
     "metadata",
     "password_setups",
     "permissions",
+    "policy_changes",
     "recovery_codes",
     "refresh_tokens",
     "revocations",

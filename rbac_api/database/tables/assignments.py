@@ -1,6 +1,6 @@
 """Who holds which role, from when to when, by whom and why."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
 
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.types import ID, UtcDateTime
@@ -16,6 +16,10 @@ assignments = Table(
     Column("reason", Text),
     Column("assigned_by", ID),  # a user; empty when the system or the command line did it
     Column("assigned_at", UtcDateTime, nullable=False),
+    Column(
+        "mode", String(16), nullable=False, server_default="active"
+    ),  # ``eligible`` grants nothing until activated
+    Column("max_duration", Integer),  # seconds for which it may be activated at a time; empty: the setting
     CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="period"),
 )
 

@@ -1,6 +1,6 @@
 """One row per sign-in.  A session is active while ``ended_at`` is empty and both deadlines lie ahead; nothing sweeps."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
 
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.types import ID, UtcDateTime
@@ -21,6 +21,9 @@ sessions = Table(
     Column(
         "amr", String(64), nullable=False, server_default="pwd"
     ),  # methods of sign-in (RFC 8176), a space between
+    Column(
+        "active_roles", Text
+    ),  # names of the roles it was begun with, a space between; empty: all that count
     Column("client_secret_id", ID),  # which secret a service account signed in with
     Column("ip", String(64)),
     Column("user_agent", String(256)),

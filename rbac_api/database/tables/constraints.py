@@ -1,0 +1,26 @@
+"""Separation of duty and its relatives: rules about which roles may come together (ANSI INCITS 359 section 5.3), from when to when."""
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table
+
+from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.types import ID, UtcDateTime
+
+constraints = Table(
+    "constraints",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("cardinality", Integer),  # the API's ``limit``; empty where the kind needs none
+    Column("valid_from", UtcDateTime, nullable=False),
+    Column("valid_to", UtcDateTime),
+    CheckConstraint("kind IN ('static', 'dynamic', 'max-holders', 'requires')", name="kind"),
+)
+
+Index(
+    "uq_constraints_name_open",
+    constraints.c.name,
+    unique=True,
+    sqlite_where=constraints.c.valid_to.is_(None),
+    postgresql_where=constraints.c.valid_to.is_(None),
+)
