@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.decisions import measure_decisions
 from benchmarks.logins import measure_logins
 from benchmarks.processes import serving
 from benchmarks.protected import measure_protected
@@ -21,13 +22,18 @@ from benchmarks.stage import build_stage
 from tests.servers import start_postgres
 
 ENGINES = ("sqlite", "postgresql")
-PARTS = ("protected", "rotations", "logins")
+SERVED = ("protected", "rotations", "logins")
+PARTS = (*SERVED, "decisions")
+PATIENCE = 60.0  # seconds that an engine may take to load a company
 
 
 def main() -> None:
     """Measure, and print."""
     options = _options()
-    results = [_measure(engine, options) for engine in options.engine]
+    results = [_measure(engine, options) for engine in options.engine if set(SERVED) & set(options.part)]
+    if "decisions" in options.part:
+        rows = measure_decisions(options.roles, options.seconds, PATIENCE)
+        results.append({"engine": "Decisions", "decisions": rows})
     if options.json:
         print(json.dumps(results, indent=2))
     else:
@@ -55,9 +61,10 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     options.engine = options.engine or list(ENGINES)
     options.part = options.part or list(PARTS)
-    options.people, options.cost = 200, 12
+    options.people, options.cost, options.roles = 200, 12, (100, 1_000, 10_000)
     if options.quick:
         options.rounds, options.seconds, options.people, options.cost = 1, 0.3, 24, 10
+        options.roles = (20, 100)
     return options
 
 

@@ -31,6 +31,15 @@ _LOGINS = {
     "storm_p50_ms": "protected p50 ms, storm",
     "storm_p99_ms": "protected p99 ms, storm",
 }
+_DECISIONS = {
+    "decider": "who decides",
+    "roles": "roles",
+    "load_ms": "load ms",
+    "p50_us": "p50 us",
+    "p99_us": "p99 us",
+    "times_ours": "times ours, nothing remembered",
+    "growth": "times its own at the fewest roles",
+}
 
 
 def markdown(found: dict[str, Any]) -> str:
@@ -39,6 +48,7 @@ def markdown(found: dict[str, Any]) -> str:
     parts += [_table(_PROTECTED, found["protected"])] if "protected" in found else []
     parts += [_table(_ROTATIONS, [found["rotations"]])] if "rotations" in found else []
     parts += [_table(_LOGINS, [found["logins"]])] if "logins" in found else []
+    parts += [_table(_DECISIONS, found["decisions"])] if "decisions" in found else []
     return "\n\n".join(parts) + "\n"
 
 

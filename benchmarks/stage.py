@@ -80,7 +80,7 @@ def _sign_in(clearance: Clearance, bearer: Bearer, people: int, hashed: str) -> 
         name = f"bench-{number}"
         user = add_user(clearance, NewUser(username=name, password_hash=hashed, password_final=True))
         role = "admin" if number == 0 else ROLE
-        assign_role(clearance, user.id, role, None)
+        assign_role(clearance, user.id, role)
         origin = Origin("127.0.0.1", "benchmark", CLIENT)
         grip = begin_session(clearance.connection, clearance.settings, user.id, origin)
         found.append(_tokens(bearer, name, grip, role))

@@ -30,12 +30,16 @@ class Fault:
 
 
 class ServiceError(Exception):
-    """The root of everything this service refuses on purpose; ``example`` shows the members that an answer carries besides."""
+    """The root of everything this service refuses on purpose.
+
+    ``example`` shows the members that an answer carries besides; ``recorded``: the trail tells who tried.
+    """
 
     code: ClassVar[str] = "service.error"
     title: ClassVar[str] = "The request could not be served"
     default_detail: ClassVar[str] = "The request could not be served."
     example: ClassVar[dict[str, Any]] = {}
+    recorded: ClassVar[bool] = False
 
     def __init__(self, detail: str | None = None, *, internal: str | None = None, **members: Any) -> None:
         self.detail = detail or self.default_detail
@@ -59,6 +63,7 @@ class Forbidden(ServiceError):
     code = "access.denied"
     title = "Not allowed"
     default_detail = "You are not allowed to do this."
+    recorded = True
 
 
 class NotFound(ServiceError):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
+from rbac_api.capabilities.access.routes import blueprint as access
+from rbac_api.capabilities.activations.routes import blueprint as activations
 from rbac_api.capabilities.assignments.routes import blueprint as assignments
 from rbac_api.capabilities.audit.routes import blueprint as audit
+from rbac_api.capabilities.constraints.routes import blueprint as constraints
+from rbac_api.capabilities.evaluation.routes import blueprint as evaluation
 from rbac_api.capabilities.incidents.routes import blueprint as incidents
 from rbac_api.capabilities.keys.routes import blueprint as keys
 from rbac_api.capabilities.me.routes import blueprint as me
@@ -13,6 +17,7 @@ from rbac_api.capabilities.oauth.routes import blueprint as oauth
 from rbac_api.capabilities.operation.routes import blueprint as operation
 from rbac_api.capabilities.passwords.service import Hasher
 from rbac_api.capabilities.permissions.routes import blueprint as permissions
+from rbac_api.capabilities.policy.routes import blueprint as policy
 from rbac_api.capabilities.revocations.routes import blueprint as revocations
 from rbac_api.capabilities.roles.routes import blueprint as roles
 from rbac_api.capabilities.service_accounts.routes import blueprint as service_accounts
@@ -39,11 +44,16 @@ from rbac_api.web.surface import register_surface
 BLUEPRINTS = (
     signin,
     oauth,
+    evaluation,
     me,
+    activations,
     users,
     roles,
     permissions,
     assignments,
+    constraints,
+    access,
+    policy,
     service_accounts,
     sessions,
     incidents,

@@ -93,6 +93,9 @@ class Settings:
         "RBAC_MAX_SESSIONS", "active sessions per user or service account; beginning one more ends the oldest", 100, bounds=(1, 10_000))
     recent_signin_seconds: int = setting(
         "RBAC_RECENT_SIGNIN_SECONDS", "how recent a sign-in sensitive writes ask for (RFC 9470)", 3600, bounds=(1, 86400))
+    activation_seconds: int = setting(
+        "RBAC_ACTIVATION_SECONDS", "how long an eligible role may be active at a time, unless its assignment says otherwise", 28800,
+        bounds=(60, 86400))
     key_rotation: int = setting(
         "RBAC_KEY_ROTATION", "seconds after which a new signing key takes over by itself; 0 leaves it to you", 0,
         bounds=(0, 10 * 365 * 86400))

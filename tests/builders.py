@@ -63,7 +63,7 @@ def build(settings: Settings) -> None:
             )
             ids[person.username] = user.id
             if person.role:
-                assign_role(clearance, user.id, person.role, None)
+                assign_role(clearance, user.id, person.role)
     with operator_unit(settings, database) as clearance:
         _retire(clearance, "operator-made", delete=True)
         for person in CAST:
@@ -267,7 +267,7 @@ def _marked(sql: str, engine: str) -> str:
 TABLES = (
     "users", "permissions", "roles", "role_permissions", "role_inheritance", "assignments", "sessions", "refresh_tokens", "trail_events",
     "signing_keys", "idempotency_keys", "password_setups", "signin_attempts", "service_accounts", "client_secrets", "totp_factors",
-    "recovery_codes", "incidents", "revocations",
+    "recovery_codes", "incidents", "revocations", "constraints", "constraint_roles", "activations", "decisions", "policy_changes",
 )  # fmt: skip
 KEEP = "CREATE SCHEMA template;" + "".join(f"CREATE TABLE template.{t} AS TABLE public.{t};" for t in TABLES)
 # A superuser may look away from triggers and references for a moment; the application's own role could not.

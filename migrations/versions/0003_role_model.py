@@ -21,6 +21,8 @@ def upgrade() -> None:
         "assignments", sa.Column("mode", sa.String(length=16), server_default="active", nullable=False)
     )
     op.add_column("assignments", sa.Column("max_duration", sa.Integer(), nullable=True))
+    for column in ("valid_from", "valid_to"):
+        op.create_index(op.f(f"ix_assignments_{column}"), "assignments", [column])
     op.add_column("sessions", sa.Column("active_roles", sa.Text(), nullable=True))
     _create_constraints()
     _create_activations()
@@ -102,6 +104,7 @@ def _create_decisions() -> None:
         sa.Column("code", sa.String(length=64), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("second_factor", sa.Boolean(), nullable=False),
+        sa.Column("chosen_roles", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["seq"], ["trail_events.seq"], name=op.f("fk_decisions_seq_trail_events")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
         sa.UniqueConstraint("seq", name=op.f("uq_decisions_seq")),
@@ -141,5 +144,7 @@ def downgrade() -> None:
     for table in ("policy_changes", "decisions", "activations", "constraint_roles", "constraints"):
         op.drop_table(table)
     op.drop_column("sessions", "active_roles")
+    for column in ("valid_to", "valid_from"):
+        op.drop_index(op.f(f"ix_assignments_{column}"), "assignments")
     op.drop_column("assignments", "max_duration")
     op.drop_column("assignments", "mode")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.assignments.service import Terms, assign_role
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
 from rbac_api.capabilities.second_factor.errors import TotpNotFound
 from rbac_api.capabilities.signin.service import forget_failures
@@ -27,6 +27,10 @@ from rbac_api.cli.prepare import create_administrator
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.guard.clearance import Clearance
 from rbac_api.trail.recorder import Target
+
+RECOVERED = Terms(
+    reason="recovered by the operator", mode="active", cleared=frozenset({"starts_at", "expires_at"})
+)
 
 
 @click.command("create-admin")
@@ -70,7 +74,7 @@ def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
     with operating(writes=True) as clearance:
         user = find_person(clearance, username)
         change_status(clearance, user.id, "active")
-        assign_role(clearance, user.id, ADMIN, "recovered by the operator")
+        assign_role(clearance, user.id, ADMIN, RECOVERED)
         forget_failures(clearance, user.username)
         with suppress(TotpNotFound):
             drop_second_factor(clearance, user.id)

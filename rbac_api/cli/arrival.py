@@ -10,17 +10,15 @@ import re
 from dataclasses import dataclass
 
 from rbac_api.web.problems import HeadersTooLarge, Malformed, TooLarge, UriTooLong
-from rbac_api.web.surface import LARGEST_BODY
+from rbac_api.web.sizes import LARGEST_BODY, largest_body
 
 LONGEST_LINE = 8190
 LARGEST_HEAD = 32 * 1024
-LARGEST_REQUEST = (
-    LARGEST_HEAD + 2 * LARGEST_BODY
-)  # chunks of a byte each need six: an honest client sends larger ones
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*?)[ \t]*\r")
 _CODING = re.compile(rb"\r\ntransfer-encoding:([^\r]*)\r")
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r")
 _CHUNK = re.compile(rb"\r\n([0-9a-fA-F]{1,8})")
+_TARGET = re.compile(rb"[^ ]+ ([^ ?]*)")
 _LONGEST_CHUNK_LINE = 12
 
 
@@ -31,6 +29,7 @@ class Inbox:
         self._held = bytearray()
         self._searched = 0
         self._body: _Counted | _Chunked | None = None
+        self._largest = _largest_request(LARGEST_BODY)
         self.wants_go_ahead = False  # the client waits for "100 Continue" (RFC 9110 section 10.1.1)
 
     def add(self, data: bytes) -> None:
@@ -41,7 +40,7 @@ class Inbox:
         """The first request, cut off, if it is whole; None if more is to come.  Raises a ``ProtocolError`` if it never will do."""
         end = self._end()
         if end is None:
-            if len(self._held) > LARGEST_REQUEST:
+            if len(self._held) > self._largest:
                 raise TooLarge()
             return None
         request = bytes(self._held[:end])
@@ -65,7 +64,8 @@ class Inbox:
         if at < 0:
             return None
         head = bytes(self._held[begin : at + 4]).lower()
-        self._body = _framing(head, at + 4)
+        room = _room(head)
+        self._body, self._largest = _framing(head, at + 4, room), _largest_request(room)
         self.wants_go_ahead = _EXPECTS.search(head) is not None
         return self._body
 
@@ -88,6 +88,7 @@ class _Chunked:
     """
 
     at: int
+    room: int
     size: int = 0
     last: bool = False
 
@@ -106,7 +107,7 @@ class _Chunked:
             raise Malformed()
         length = int(line[1], 16)
         self.size += length
-        if self.size > LARGEST_BODY:
+        if self.size > self.room:
             raise TooLarge()
         self.last = length == 0
         self.at = line_end + (length + 2 if length else 0)
@@ -117,13 +118,24 @@ class _Chunked:
         return line_end + 2
 
 
-def _framing(head: bytes, start: int) -> _Counted | _Chunked:
+def _room(head: bytes) -> int:
+    """How large the body may be, by the address in the request line."""
+    found = _TARGET.match(head)
+    return largest_body(found[1].decode("latin-1")) if found else LARGEST_BODY
+
+
+def _largest_request(body: int) -> int:
+    """Chunks of a byte each need six: an honest client sends larger ones."""
+    return LARGEST_HEAD + 2 * body
+
+
+def _framing(head: bytes, start: int, room: int) -> _Counted | _Chunked:
     lengths, codings = _LENGTH.findall(head), _CODING.findall(head)
     if codings:
         chunked = codings[-1].rpartition(b",")[2].strip() == b"chunked"
-        return _Chunked(start - 2) if chunked and not lengths else _Counted(start)
+        return _Chunked(start - 2, room) if chunked and not lengths else _Counted(start)
     if len(lengths) != 1 or not lengths[0].isdigit():
         return _Counted(start)
-    if len(lengths[0]) > 9 or int(lengths[0]) > LARGEST_BODY:
+    if len(lengths[0]) > 9 or int(lengths[0]) > room:
         raise TooLarge()
     return _Counted(start + int(lengths[0]))

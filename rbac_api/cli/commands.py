@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbac_api.cli import accounts, doctor, people, setup, trail
+from rbac_api.cli import accounts, assignments, doctor, people, policy, setup, trail
 from rbac_api.cli.group import OperatorGroup
 
 rbac = OperatorGroup("rbac", help="Run, look into and repair this service.")
@@ -14,6 +14,8 @@ for command in (
     accounts.recover_admin,
     people.users,
     people.sessions,
+    assignments.assignments,
+    policy.policy,
     trail.audit,
     setup.keys,
     setup.openapi,

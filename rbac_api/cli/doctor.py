@@ -20,7 +20,7 @@ from rbac_api.settings import Settings, SettingsRefused
 @click.pass_context
 @with_appcontext
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Check settings, files, database, schema, trail, clock, keys, roles and administrators.
+    """Check settings, files, database, schema, trail, clock, keys, roles, constraints and administrators.
 
     Each fault comes with its remedy.  Exit code 0 if there is none, 1 otherwise.
     """

@@ -20,7 +20,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 def print_json(value: Any) -> None:
     """One JSON document; times as RFC 3339 with ``Z``."""
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+    click.echo(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """The same as text."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
 
 
 def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:

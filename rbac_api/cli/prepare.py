@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask
 
-from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.assignments.service import Terms, assign_role
 from rbac_api.capabilities.keys.service import ensure_key
 from rbac_api.capabilities.passwords.service import Hasher, password_problem
 from rbac_api.capabilities.policy.service import EXAMPLE, SYSTEM, load_document, read_file, reconcile_system
@@ -109,7 +109,7 @@ def create_administrator(
 ) -> None:
     """A new user who holds ``admin``; 409 if the name is or was somebody's."""
     user = add_user(clearance, NewUser(username=username, password_hash=hashed, password_final=final))
-    assign_role(clearance, user.id, ADMIN, reason)
+    assign_role(clearance, user.id, ADMIN, Terms(reason=reason))
     clearance.record(
         "admin.created", Target("user", user.id, username), after={"password_temporary": not final}
     )

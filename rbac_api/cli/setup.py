@@ -45,11 +45,13 @@ def init(as_json: bool) -> None:
 def seed(file: Path, as_json: bool) -> None:
     """Add what FILE (YAML or JSON) has and the database has not.
 
-    Permissions, roles, people and assignments; nothing is changed or removed, and it is all or nothing.
+    Permissions, roles, constraints, people and assignments; nothing is changed or removed, and it is all or nothing.
     """
     document = read_file(file)
     with operating(writes=True) as clearance, progress(_entries(document), "Loading") as step:
         loaded = load_document(clearance, document, file.name, lambda: step(1))
+    for note in loaded.notes:
+        click.echo(note, err=True)
     if as_json:
         counts = asdict(loaded)
         counts.pop("notes")
@@ -106,13 +108,14 @@ def openapi(write: bool) -> None:
 
 
 def _entries(document: Document) -> int:
-    return sum(map(len, (document.permissions, document.roles, document.users, document.assignments)))
+    parts = (document.permissions, document.roles, document.constraints, document.users, document.assignments)
+    return sum(map(len, parts))
 
 
 def _sentence(loaded: Loaded) -> str:
     if not loaded.total:
         return "Nothing to add: everything in the file is there already."
     return (
-        f"Added {loaded.permissions} permissions, {loaded.roles} roles, {loaded.users} people"
+        f"Added {loaded.permissions} permissions, {loaded.roles} roles, {loaded.constraints} constraints, {loaded.users} people"
         f" and {loaded.assignments} assignments."
     )

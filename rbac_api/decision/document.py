@@ -1,52 +1,50 @@
-"""The one document format for permissions, roles, people and assignments: seeds today, export and import later.
+"""The one document format for permissions, roles, rules, people and assignments: seeds, export, plan and apply.
 
     permissions: [{name, description}]
     roles:       [{name, description?, grants?: all | reads, requires_mfa?: bool, permissions?: [], inherits?: []}]
-    users:       [{username, display_name?, email?}]
-    assignments: [{user, role, reason?}]
+    constraints: [{name, kind: static | dynamic | max-holders | requires, roles: [], limit?}]
+    users:       [{username, display_name?, email?}]                                     seeds alone
+    assignments: [{user | service_account, role, reason?, starts_at?, expires_at?, mode?: active | eligible, max_duration?}]
 
 Every section may be missing.  ``read_document`` takes what a YAML or JSON reader made of a file and either gives a ``Document`` or
-says everything that is wrong with it.
+says everything that is wrong with it.  Moments are RFC 3339 text; ``document_form`` has the form of the entries.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rbac_api.decision.document_form import FORMS, document_schema, entry_faults, moment_of
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Role
-from rbac_api.decision.names import canonical, username_problem
+from rbac_api.decision.names import canonical
 from rbac_api.errors import ServiceError
 
-_ROLE = re.compile(r"[a-z][a-z0-9-]{1,62}")
-_PERMISSION = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
-_UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_LONGEST = {  # characters; what the tables hold and the API takes
-    "name": 129, "username": 128, "user": 128, "role": 63, "grants": 8, "description": 1000, "reason": 1000,
-    "display_name": 256, "email": 320,
-}  # fmt: skip
-_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # section: (required, optional)
-    "permissions": (("name", "description"), ()),
-    "roles": (("name",), ("description", "grants", "requires_mfa", "permissions", "inherits")),
-    "users": (("username",), ("display_name", "email")),
-    "assignments": (("user", "role"), ("reason",)),
-}
+__all__ = ["Document", "DocumentRefused", "document_schema", "holder_of", "moment_of", "read_document"]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFault:
+    """Something wrong with a document: where (RFC 6901 JSON Pointer) and what."""
+
+    pointer: str
+    words: str
 
 
 class DocumentRefused(ServiceError):
-    """The document cannot be loaded; ``faults`` says where and why."""
+    """The document cannot be loaded; ``faults`` says where and why, ``places`` with pointers."""
 
     code = "document.refused"
     title = "The document cannot be loaded"
 
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = faults
+    def __init__(self, faults: Iterable[DocumentFault | str]) -> None:
+        self.places = [DocumentFault("", fault) if isinstance(fault, str) else fault for fault in faults]
+        self.faults = [fault.words for fault in self.places]
         super().__init__(
-            "The document cannot be loaded:\n" + "\n".join(f"  - {fault}" for fault in faults[:50])
+            "The document cannot be loaded:\n" + "\n".join(f"  - {fault}" for fault in self.faults[:50])
         )
 
 
@@ -56,113 +54,74 @@ class Document:
 
     permissions: tuple[Mapping[str, Any], ...] = ()
     roles: tuple[Mapping[str, Any], ...] = ()
+    constraints: tuple[Mapping[str, Any], ...] = ()
     users: tuple[Mapping[str, Any], ...] = ()
     assignments: tuple[Mapping[str, Any], ...] = ()
+    said: frozenset[str] = frozenset()  # the sections that are there, be they empty
 
 
 def read_document(raw: Any) -> Document:
     """Check the form; ``DocumentRefused`` with every fault."""
     if not isinstance(raw, dict):
-        raise DocumentRefused(
-            ["the document must be a mapping with the sections permissions, roles, users, assignments"]
-        )
-    faults = [f"{section}: unknown section" for section in raw if section not in _KEYS]
+        raise DocumentRefused([f"the document must be a mapping with the sections {', '.join(FORMS)}"])
+    faults = [_fault((section,), f"{section}: unknown section") for section in raw if section not in FORMS]
     sections: dict[str, tuple[Mapping[str, Any], ...]] = {}
-    for section, keys in _KEYS.items():
+    for section in FORMS:
         entries = raw.get(section)
         entries = [] if entries is None else entries
-        faults += list(_section_faults(section, entries, *keys))
+        faults += _section_faults(section, entries)
         sections[section] = tuple(entries) if isinstance(entries, list) else ()
     if not faults:
         faults += _circles(sections["roles"])
     if faults:
         raise DocumentRefused(faults)
-    return Document(**sections)
+    return Document(**sections, said=frozenset(raw))
 
 
-def _circles(roles: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
+def holder_of(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Whom an assignment is of: (``user`` or ``service_account``, the name in its canonical form)."""
+    kind = "service_account" if "service_account" in entry else "user"
+    return kind, canonical(str(entry.get(kind)))
+
+
+def _circles(roles: tuple[Mapping[str, Any], ...]) -> Iterator[DocumentFault]:
     """Roles that would inherit themselves."""
     edges = [(role["name"], junior) for role in roles for junior in role.get("inherits", [])]
     for circle in RoleGraph.compile((Role(role["name"]) for role in roles), (), edges).cycles:
-        yield f"roles: {', '.join(circle)} inherit themselves"
+        yield _fault(("roles",), f"roles: {', '.join(circle)} inherit themselves")
 
 
-def _section_faults(
-    section: str, entries: Any, required: tuple[str, ...], optional: tuple[str, ...]
-) -> Iterator[str]:
+def _section_faults(section: str, entries: Any) -> Iterator[DocumentFault]:
     if not isinstance(entries, list):
-        yield f"{section}: must be a list"
+        yield _fault((section,), f"{section}: must be a list")
         return
-    for number, entry in enumerate(entries, 1):
-        where = f"{section}[{number}]"
+    for number, entry in enumerate(entries):
+        where = f"{section}[{number + 1}]"
         if not isinstance(entry, dict):
-            yield f"{where}: must be a mapping"
+            yield _fault((section, number), f"{where}: must be a mapping")
             continue
-        yield from (f"{where}: {key} is missing" for key in required if entry.get(key) in (None, ""))
-        yield from (f"{where}: {key} is unknown" for key in entry if key not in (*required, *optional))
-        yield from (f"{where}: {fault}" for fault in _entry_faults(section, entry))
+        for key, words in entry_faults(section, entry):
+            yield _fault((section, number, key), f"{where}: {words}")
     yield from _repetitions(section, [entry for entry in entries if isinstance(entry, dict)])
 
 
-def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[str]:
+def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[DocumentFault]:
     """An entry that says again, or otherwise, what one before it said would be passed over in silence."""
-    names = [tuple(str(entry.get(key)) for key in _IDENTITY[section]) for entry in entries]
-    if section == "users":
-        names = [(canonical(name),) for (name,) in names]
-    for name, count in Counter(names).items():
+    for name, count in Counter(_identity(section, entry) for entry in entries).items():
         if count > 1:
-            yield f"{section}: {' with '.join(name)} comes {count} times"
+            yield _fault((section,), f"{section}: {' with '.join(name)} comes {count} times")
 
 
-def _entry_faults(section: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    lists = {key: value for key, value in entry.items() if key in ("permissions", "inherits")}
-    texts = {key: value for key, value in entry.items() if key not in lists and key != "requires_mfa"}
-    for key, value in lists.items():
-        if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
-            yield f"{key} must be a list of names"
-    if not isinstance(entry.get("requires_mfa", False), bool):
-        yield "requires_mfa must be true or false"
-    yield from (fault for key, value in texts.items() if (fault := _text_fault(key, value)))
-    fault = _FORMS[section]({key: str(value) for key, value in texts.items()})
-    if fault:
-        yield fault
+def _identity(section: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    if section == "assignments":
+        kind, holder = holder_of(entry)
+        return (holder if kind == "user" else f"service account {holder}", str(entry.get("role")))
+    if section == "users":
+        return (canonical(str(entry.get("username"))),)
+    return (str(entry.get("name")),)
 
 
-def _text_fault(key: str, value: Any) -> str | None:
-    if not isinstance(value, str):
-        return f"{key} must be text"
-    if _UNREADABLE.search(value):
-        return f"{key} has control characters"
-    longest = _LONGEST.get(key, 0)
-    return f"{key} is longer than {longest} characters" if longest and len(value) > longest else None
-
-
-def _permission_fault(entry: Mapping[str, str]) -> str | None:
-    return None if _PERMISSION.fullmatch(entry.get("name", "")) else "name must be resource:verb"
-
-
-def _role_fault(entry: Mapping[str, str]) -> str | None:
-    if not _ROLE.fullmatch(entry.get("name", "")):
-        return "name must be a slug of lower-case letters, digits and hyphens"
-    return (
-        None if entry.get("grants", "listed") in ("listed", "all", "reads") else "grants must be all or reads"
-    )
-
-
-def _user_fault(entry: Mapping[str, str]) -> str | None:
-    problem = username_problem(entry.get("username", ""))
-    return f"username: {problem}" if problem else None
-
-
-_IDENTITY = {
-    "permissions": ("name",),
-    "roles": ("name",),
-    "users": ("username",),
-    "assignments": ("user", "role"),
-}
-_FORMS: dict[str, Callable[[Mapping[str, str]], str | None]] = {
-    "permissions": _permission_fault,
-    "roles": _role_fault,
-    "users": _user_fault,
-    "assignments": lambda _entry: None,
-}
+def _fault(path: tuple[Any, ...], words: str) -> DocumentFault:
+    """Keys are the writer's: they go into a pointer escaped."""
+    steps = ("/" + str(step)[:200].replace("~", "~0").replace("/", "~1") for step in path)
+    return DocumentFault("".join(steps), words)

@@ -15,7 +15,6 @@ from rbac_api.decision.model import (
     Assignment,
     Constraint,
     Decision,
-    Mode,
     Reason,
     Subject,
 )
@@ -44,23 +43,25 @@ def active_roles(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[
     if subject.status != "active":
         return frozenset()
     counting, session = graph.seen_with(subject.second_factor), subject.roles
-    given, eligible = _in_force(subject, at, "active"), _in_force(subject, at, "eligible")
+    given = frozenset(a.role for a in subject.assignments if a.mode == "active" and a.in_force(at))
     default, chosen = (
         (given, frozenset[str]()) if session.chosen is None else (frozenset[str](), session.chosen)
     )
     if session is not EVERYTHING:
         chosen &= counting.closure_of(given)
-        activated = frozenset(
-            activation.role for activation in session.activations if activation.in_force(at)
-        )
-        chosen |= activated & counting.closure_of(given | eligible)
+        chosen |= frozenset(a.role for a in session.activations if _is_allowed(counting, subject, a, at))
     for constraint in counting.dynamic:
         default, chosen = _giving_way(counting, constraint, default, chosen)
     return default | chosen
 
 
-def _in_force(subject: Subject, at: datetime, mode: Mode) -> frozenset[str]:
-    return frozenset(a.role for a in subject.assignments if a.mode == mode and a.in_force(at))
+def _is_allowed(graph: RoleGraph, subject: Subject, activation: Activation, at: datetime) -> bool:
+    """Whether an activation counts: as long as an assignment allows it that was there when it was made.  One that was taken away and
+    given again brings no activation back."""
+    return activation.in_force(at) and any(
+        a.in_force(at) and a.starts <= activation.starts and activation.role in graph.closures.get(a.role, ())
+        for a in subject.assignments
+    )
 
 
 def _giving_way(
@@ -158,9 +159,7 @@ def _why_not(
         return Reason("not-active", f"{role} counts only once it is activated in this session")
     if subject.roles.chosen is not None:
         return Reason("not-active", f"{role} is not among the roles that this session was begun with")
-    return Reason(
-        "not-active", f"{role} does not go together with other roles that you hold: activate it alone"
-    )
+    return Reason("not-active", f"{role} does not go together with other roles held: activate it alone")
 
 
 def needs_second_factor(role: str) -> Reason:

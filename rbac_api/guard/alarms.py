@@ -25,7 +25,7 @@ from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError, Unavailable
 from rbac_api.guard import queries_incidents as queries
 from rbac_api.guard.errors import AccessDenied
-from rbac_api.guard.snapshot import Person
+from rbac_api.guard.standing import Person
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.logs import log
 from rbac_api.web.metrics import ALARMS, INCIDENTS

@@ -22,9 +22,10 @@ from rbac_api.guard.bearer import Token
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.clients import Client, presented_client
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
-from rbac_api.guard.passage import Guard, Rule, actor_of, again, current_guard, judge
+from rbac_api.guard.passage import Guard, actor_of, again, current_guard
 from rbac_api.guard.presented import credentials
-from rbac_api.guard.snapshot import SessionStanding
+from rbac_api.guard.rules import Rule, judge
+from rbac_api.guard.standing import SessionStanding
 from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import Actor, TrailUnavailable
 from rbac_api.web.blueprint import document_access
@@ -107,7 +108,8 @@ def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], Any]) ->
     try:
         decision, session = _decide(guard, caller, rule)
     except Forbidden as refusal:
-        guard.record_refusal(caller.actor, rule, refusal)
+        session = guard.snapshot.session(caller.token.session_id) if caller.token else None
+        guard.record_refusal(caller.actor, rule, refusal, session)
         raise (ClientNotAllowed() if caller.client else InsufficientScope(refusal.detail)) from refusal
 
     def attempt() -> Any:

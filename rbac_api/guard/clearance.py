@@ -23,10 +23,13 @@ from rbac_api.guard.errors import (
     TargetStronger,
     TokenMissing,
 )
-from rbac_api.guard.snapshot import Person, SessionStanding, Snapshot
+from rbac_api.guard.snapshot import Snapshot
+from rbac_api.guard.standing import Person, SessionStanding
 from rbac_api.settings import Settings
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
+
+HELD = "held"  # a note of a unit of work: what its actor held when it began
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,18 @@ class Clearance:
         """What the actor effectively holds at this moment; 401 for a stranger behind a public door, who would have to say who she is."""
         if self.unbounded:
             return frozenset({ESCALATE})
+        if HELD in self.work.notes:  # many changes in one unit are judged by what she held before the first
+            before: frozenset[str] = self.work.notes[HELD]
+            return before
         return self._person(self.actor.id).permissions
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether the actor holds every permission there is, also those added later."""
+        if self.unbounded:
+            return True
+        roles = self.graph().roles
+        return any(roles[name].grants == "all" for name in self._person(self.actor.id).roles if name in roles)
 
     @property
     def second_factor(self) -> bool:
@@ -68,8 +82,13 @@ class Clearance:
 
     @property
     def session_roles(self) -> SessionRoles:
-        """How the roles of this session differ from all that the actor has."""
-        return self.session.roles if self.session is not None else EVERYTHING
+        """How the roles of this session differ from all that the actor has: in a writing unit as it is now that nothing else can change."""
+        if self.session is None:
+            return EVERYTHING
+        session = self.session
+        if self.work.writes:
+            session = self.snapshot.session(self.actor.session_id or "", self.connection) or session
+        return session.roles
 
     def graph(self) -> RoleGraph:
         """The roles in force, with the changes that this unit has recorded."""

@@ -93,6 +93,7 @@ class LastAdministrator(Conflict):
     default_detail = (
         "After this change nobody who can sign in would hold the role admin. Give it to somebody else first."
     )
+    recorded = True
 
 
 class IdempotencyMismatch(Invalid):

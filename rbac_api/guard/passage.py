@@ -15,7 +15,6 @@ from rbac_api import clock
 from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import Database
 from rbac_api.database.session import UnitOfWork
-from rbac_api.decision.evaluate import active_roles, needs_second_factor
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
 from rbac_api.guard.alarms import Alarms, passes_elsewhere
@@ -23,9 +22,6 @@ from rbac_api.guard.bearer import Bearer, Token
 from rbac_api.guard.clearance import Clearance, require_recent
 from rbac_api.guard.clients import Clients
 from rbac_api.guard.errors import (
-    AccessDenied,
-    LastAdministrator,
-    PasswordChangeRequired,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
@@ -35,9 +31,12 @@ from rbac_api.guard.idempotency import Keep, Repeats
 from rbac_api.guard.keyring import Keyring
 from rbac_api.guard.presented import CrossSite, cookie, presented
 from rbac_api.guard.publisher import Publisher
-from rbac_api.guard.snapshot import Person, SessionStanding, Snapshot
+from rbac_api.guard.refusals import add_refusal
+from rbac_api.guard.rules import Rule, judge
+from rbac_api.guard.snapshot import Snapshot
+from rbac_api.guard.standing import Person, SessionStanding
 from rbac_api.settings import Settings
-from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.trail.recorder import Actor
 from rbac_api.web.arguments import refuse_unknown_query
 from rbac_api.web.envelope import CSRF, STALE
 from rbac_api.web.metrics import REFUSALS
@@ -45,20 +44,9 @@ from rbac_api.web.request_id import REQUEST_ID, request_id
 
 T = TypeVar("T")
 EXTENSION = "rbac-api"
+PUBLIC = Rule()
 ATTEMPTS = 4  # the first and three more after a clash
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a route demands."""
-
-    permission: str | None = None
-    role: str | None = None
-    recent: bool = False  # asks for a recent sign-in
-    temporary_password: bool = False  # answers also to somebody who must change her password first
-    checks_query: bool = False
-    repeatable: bool = False  # honours ``Idempotency-Key``
 
 
 class Guard:
@@ -103,14 +91,15 @@ class Guard:
             if rule.checks_query and asked.environ.get("QUERY_STRING"):
                 refuse_unknown_query()
             passage = Passage(actor, decision, token, session, rule, partial(view, *args, **kwargs))
-            if asked.method in _READING:
+            if rule.reads or asked.method in _READING:
                 answer = self._read(passage)
             elif rule.repeatable:
                 answer = self.repeats.once(asked, token.subject, lambda keep: self._run(passage, keep))
             else:
                 answer = self._run(passage)
-        except (Forbidden, LastAdministrator) as refusal:
-            self.record_refusal(actor, rule, refusal, claimed=passes_elsewhere(refusal, person, token.roles))
+        except ServiceError as refusal:
+            claimed = passes_elsewhere(refusal, person, token.roles)
+            self.record_refusal(actor, rule, refusal, session, claimed=claimed)
             raise
         if all(name.lower() != "cache-control" for name, _ in answer.headers):
             answer.headers.add("Cache-Control", "no-store")
@@ -120,7 +109,12 @@ class Guard:
         """Run a public view in a unit of work of its own, cleared for nobody in particular."""
         self.publisher.start()
         actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
-        return again(lambda: self._attempt_public(actor, view))
+        try:
+            return again(lambda: self._attempt_public(actor, view))
+        except Forbidden as refusal:
+            if "decision_id" not in refusal.members:  # whoever proved who she is was recorded as herself
+                self.record_refusal(actor, PUBLIC, refusal)
+            raise
 
     def _attempt_public(self, actor: Actor, view: Callable[[], Any]) -> Any:
         with UnitOfWork(self.database, writes=request.method not in _READING) as work:
@@ -227,17 +221,24 @@ class Guard:
         return session is None or session.ended or jti in self.snapshot.denied()
 
     def record_refusal(
-        self, actor: Actor, rule: Rule, refusal: ServiceError, *, claimed: bool = False
+        self,
+        actor: Actor,
+        rule: Rule,
+        refusal: ServiceError,
+        session: SessionStanding | None = None,
+        *,
+        claimed: bool = False,
     ) -> None:
+        """Write it down, if it is of a kind that is, and give the answer the number under which it can be explained."""
+        if not refusal.recorded:
+            return
         REFUSALS.labels(refusal.code).inc()
-        path = request.path.replace("\0", "")  # which no database can hold
-        required = rule.permission or rule.role
-        facts = {"code": refusal.code, "method": request.method, "path": path, "required": required}
+        asked, standing = (rule.permission, rule.role), (session, clock.now())
         with self.database.writing() as connection:
-            target, reason = Target("operation", path[:192]), refusal.detail
-            record(connection, actor, "access.refused", target, outcome="refused", reason=reason, after=facts)
+            decision_id = add_refusal(connection, actor, asked, refusal, standing)
             if claimed:
                 self.alarms.stale_claim(connection, actor)
+        refusal.members["decision_id"] = decision_id
 
 
 @dataclass(slots=True)  # not frozen: that alone takes longer than the decision
@@ -264,30 +265,6 @@ def again(attempt: Callable[[], T]) -> T:
         with suppress(Clash):
             return attempt()
     return attempt()
-
-
-def judge(person: Person, rule: Rule) -> Decision:
-    """The decision, or the refusal that tells what was missing."""
-    if person.subject.must_change_password and not rule.temporary_password:
-        raise PasswordChangeRequired()
-    if rule.role is not None:
-        if rule.role not in person.roles:
-            raise AccessDenied(_role_missing(person, rule.role), required_role=rule.role)
-        return Decision(True, (Reason("granted", f"has the role {rule.role}"),), (rule.role,))
-    decision = person.may(rule.permission)
-    if not decision.allowed:
-        raise AccessDenied(
-            f"You need the permission {rule.permission}: {decision.reasons[0].detail}.",
-            required=rule.permission,
-        )
-    return decision
-
-
-def _role_missing(person: Person, role: str) -> str:
-    held = active_roles(person.graph, person.subject, clock.now())
-    if any(role in person.graph.closures.get(name, ()) for name in held):
-        return f"You need the role {role}: {needs_second_factor(role).detail}."
-    return f"You need the role {role}."
 
 
 def actor_of(token: Token, person: Person, asked: Request) -> Actor:

@@ -33,7 +33,8 @@ from rbac_api.guard.errors import (
     TokenMissing,
     TokenRevoked,
 )
-from rbac_api.guard.passage import Guard, Rule, current_guard
+from rbac_api.guard.passage import Guard, current_guard
+from rbac_api.guard.rules import Rule
 from rbac_api.sealing import SealBroken
 from rbac_api.settings import Settings, complete
 from rbac_api.trail.recorder import TrailUnavailable
@@ -53,14 +54,19 @@ _TOKEN_PROBLEMS: tuple[type[ServiceError], ...] = (
 
 
 def requires(
-    permission: str | None = None, *, temporary_password: bool = False, recent: bool = False
+    permission: str | None = None,
+    *,
+    temporary_password: bool = False,
+    recent: bool = False,
+    reads: bool = False,
 ) -> Callable[[F], F]:
     """Let only signed-in users through who hold ``permission`` at this moment; without one, any signed-in user.
 
     ``recent`` asks besides for a sign-in of late, with a challenge of 401 otherwise (RFC 9470).
+    ``reads`` says that the view changes nothing though its method could: it gets a unit of work that cannot write and takes no lock.
     Answers 401 with a Bearer challenge (RFC 6750 section 3) or 403 naming the missing permission.
     """
-    return _guarded(Rule(permission=permission, recent=recent, temporary_password=temporary_password))
+    return _guarded(Rule(permission, recent=recent, temporary_password=temporary_password, reads=reads))
 
 
 def requires_role(role: str) -> Callable[[F], F]:

@@ -9,9 +9,7 @@ otherwise a slow reader could put back what a change had just removed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -19,59 +17,17 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.database.freshness import open_gate
-from rbac_api.decision.evaluate import (
-    claimed_roles,
-    decide,
-    effective_permissions,
-    effective_roles,
-    next_change,
-)
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import EVERYTHING, Decision, SessionRoles, Subject
-from rbac_api.guard import queries
+from rbac_api.decision.model import EVERYTHING, SessionRoles
+from rbac_api.guard import queries, queries_people
 from rbac_api.guard.keyring import Keyring
+from rbac_api.guard.standing import WHOLE, Person, Profile, SessionStanding, person_of
 from rbac_api.trail.feed import START, Tail, Touch, read_tail
 
 LARGEST = 50_000
 MOST_PROFILES = 100  # of one person
-Profile = tuple[bool, SessionRoles]
 OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Person:
-    """Somebody's standing: what she effectively is and may, right until ``until`` (a grant begins or ends) or the next change."""
-
-    subject: Subject
-    kind: str  # ``person`` or ``service``
-    username: str
-    roles: frozenset[str]
-    claimed: tuple[str, ...]  # those of the roles that a token of hers would name
-    permissions: frozenset[str]
-    until: datetime | None
-    graph: RoleGraph
-    decisions: dict[str | None, Decision] = field(default_factory=dict)
-
-    def may(self, permission: str | None) -> Decision:
-        """``decide``, remembered; the very same answer as long as this standing holds."""
-        decision = self.decisions.get(permission)
-        if decision is None:
-            decision = self.decisions[permission] = decide(self.graph, self.subject, permission, clock.now())
-        return decision
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStanding:
-    """Whose session it is, by which client, whether it was ended, when she proved who she is (seconds since 1970), and with what."""
-
-    user_id: str
-    client_id: str
-    ended: bool
-    auth_time: int
-    amr: tuple[str, ...]
-    second_factor: bool  # whether one of those is one
-    roles: SessionRoles = EVERYTHING
 
 
 class Snapshot:
@@ -85,10 +41,10 @@ class Snapshot:
         self._mark = START
         self._forgotten = 0  # how often anything was: what is read is kept only if this stood still meanwhile
         self._graph: RoleGraph | None = None
-        # By what distinguishes sessions: one and the same person may hold more in one than in another.
         self._people: dict[str, dict[Profile, Person]] = {}
         self._sessions: dict[str, SessionStanding] = {}
         self._denied: frozenset[str] | None = None
+        self._ids: dict[str, str] = {}  # by canonical name: names do not change, nor are they given out again
 
     def freshen(self) -> None:
         """Make sure that nothing committed before this moment is unknown here.  Costs next to nothing when nothing was."""
@@ -158,8 +114,43 @@ class Snapshot:
             before,
         )
 
+    def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
+        """Several persons' standing, each in a new session of her own with every role, and with a second factor unless it is a program's;
+        unknown ids are left out.
+
+        Whoever is not remembered is read together with the others, in two statements for thousands.
+        """
+        before, graph, now = self._forgotten, self.graph(), clock.now()
+        found: dict[str, Person] = {}
+        unread = []
+        for user_id in dict.fromkeys(user_ids):
+            person = self._people.get(user_id, {}).get(WHOLE)
+            if person and person.graph is graph and (person.until is None or now < person.until):
+                found[user_id] = person
+            else:
+                unread.append(user_id)
+        if unread:
+            with self.database.reading() as reader:
+                read = queries_people.list_subjects(reader, unread, now)
+            people = [person_of(graph, *one, now) for one in read]
+            self._keep_people(people, before)
+            found.update((person.subject.id, person) for person in people)
+        return found
+
+    def ids_of(self, canonical_names: Iterable[str]) -> dict[str, str]:
+        """The ids of the people with these names; unknown ones are left out."""
+        before, names = self._forgotten, set(canonical_names)
+        found = {name: known for name in names if (known := self._ids.get(name))}
+        unread = list(names - found.keys())
+        if unread:
+            with self.database.reading() as reader:
+                read = queries_people.find_ids(reader, unread)
+            self._keep_ids(read, before)
+            found.update(read)
+        return found
+
     def _stood_anew(self, known: Person, profile: Profile, graph: RoleGraph, before: int) -> Person:
-        person = _person(graph, known.subject, known.kind, known.username, clock.now())
+        person = person_of(graph, known.subject, known.kind, known.username, clock.now())
         with self._applying:
             if self._forgotten == before and graph is self._graph:
                 self._keep_person(person, profile)
@@ -221,6 +212,7 @@ class Snapshot:
         self._forget_roles()
         self._sessions.clear()
         self._denied = None
+        self._ids = {}
         self.keyring.forget()
 
     def _kept(
@@ -250,6 +242,18 @@ class Snapshot:
             if known is None or len(known) >= MOST_PROFILES:
                 known = _bounded(self._people)[person.subject.id] = {}
             known[profile] = person
+
+    def _keep_people(self, people: Iterable[Person], before: int) -> None:
+        with self._applying:
+            if self._forgotten == before:
+                for person in people:
+                    self._keep_person(person, WHOLE)
+
+    def _keep_ids(self, ids: dict[str, str], before: int) -> None:
+        with self._applying:
+            if self._forgotten == before:
+                for name, user_id in ids.items():
+                    _bounded(self._ids)[name] = user_id
 
     def _keep_session(self, session_id: str, session: SessionStanding | None) -> None:
         if session is not None:
@@ -281,18 +285,4 @@ def _find_person(connection: Connection, graph: RoleGraph, user_id: str, profile
     found = queries.find_subject(connection, user_id, at, second_factor=second_factor, roles=roles)
     if found is None:
         return None
-    return _person(graph, *found, at)
-
-
-def _person(graph: RoleGraph, subject: Subject, kind: str, username: str, at: datetime) -> Person:
-    effective = effective_roles(graph, subject, at)
-    return Person(
-        subject,
-        kind,
-        username,
-        frozenset(role.role for role in effective),
-        claimed_roles(effective),
-        effective_permissions(graph, subject, at),
-        next_change(subject, at),
-        graph,
-    )
+    return person_of(graph, *found, at)

@@ -66,7 +66,9 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind("permission.deleted", "A permission was deleted, and every role lost it.", "grants"),
         EventKind("permission.granted", "A role was given a permission.", "grants"),
         EventKind(
-            "permission.updated", "A permission of this service was restored to what is built in.", "grants"
+            "permission.updated",
+            "A permission's description changed, or one of this service was restored to what is built in.",
+            "grants",
         ),
         EventKind("permission.withdrawn", "A role lost a permission.", "grants"),
         EventKind("policy.applied", "A policy document was applied.", "roles"),

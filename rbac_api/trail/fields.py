@@ -36,7 +36,9 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "constraint_roles": _table(track="role_id position", ignore="constraint_id"),
     "constraints": _table(track="name kind cardinality", ignore="id valid_from valid_to"),
-    "decisions": _table(ignore="id seq at user_id session_id permission role code detail second_factor"),
+    "decisions": _table(
+        ignore="id seq at user_id session_id permission role code detail second_factor chosen_roles"
+    ),
     "followers": _table(ignore="name"),
     "idempotency_keys": _table(
         ignore="scope key fingerprint status location created_at expires_at", secret="body_sealed"

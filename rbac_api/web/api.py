@@ -11,7 +11,7 @@ import orjson
 from flask import Flask, Response
 
 from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.descriptions import SECURITY_SCHEMES, register_headers, ways_in, who_may
+from rbac_api.web.descriptions import DECISION_ID, SECURITY_SCHEMES, register_headers, ways_in, who_may
 from rbac_api.web.fields import Moment
 
 VERSION = "0.1.0"
@@ -25,10 +25,14 @@ the permission that was missing.
 _TAGS = (
     ("Sign-in", "For client apps: get tokens, refresh them, sign out."),
     ("OAuth", "For programs: tokens by client credentials, refreshing, revocation, introspection."),
-    ("My account", "For everybody: who am I, my password, my sessions."),
+    ("Decisions", "For client apps: may somebody do something? OpenID AuthZEN Authorization API 1.0."),
+    ("My account", "For everybody: who am I, my password, my sessions, the roles of this session."),
     ("Users", "For admins: people and their accounts."),
     ("Roles and permissions", "For admins: what there is to hold."),
-    ("Assignments", "For admins: who holds which role."),
+    ("Assignments", "For admins: who holds which role, from when until when, at once or to activate."),
+    ("Constraints", "For admins and auditors: rules about which roles come together, and who breaks one."),
+    ("Access", "For admins and auditors: who may do what, why or why not, and since when."),
+    ("Policy", "For admins: all of that as one document, planned, applied and undone."),
     ("Service accounts", "For admins: programs that sign in, their secrets and their roles."),
     ("Sessions", "For admins and auditors: who is signed in, from where, and how it ended."),
     ("Incidents", "For admins and auditors: what somebody should look at, with both parties side by side."),
@@ -69,6 +73,12 @@ class ProblemSchema(ma.Schema):
         required=True, metadata={"description": "stable; for programs", "example": "access.denied"}
     )
     request_id = ma.fields.String(required=True, metadata={"example": "5f0c2a4e9b1d4c7f8a3e6d2b1c0f9e8d"})
+    decision_id = ma.fields.String(
+        metadata={
+            "description": "of every 403: `GET /v1/decisions/{id}` explains it",
+            "example": DECISION_ID,
+        }
+    )
     required = ma.fields.String(
         metadata={"description": "the permission that was missing", "example": "roles:create"}
     )

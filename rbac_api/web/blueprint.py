@@ -11,8 +11,9 @@ from apispec import APISpec
 
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts
 from rbac_api.web.arguments import StrictParser
-from rbac_api.web.descriptions import path_parameters, problem_response
+from rbac_api.web.descriptions import TAG_UNLESS_PAST, path_parameters, problem_response
 from rbac_api.web.fields import PageQuery
+from rbac_api.web.moments import AtQuery
 from rbac_api.web.problems import (
     NotJson,
     PreconditionFailed,
@@ -51,6 +52,7 @@ class Blueprint(flask_smorest.Blueprint):
         def decorate(view: F) -> F:
             documented = document_problems(inner(view), found)
             documented._apidoc["paged"] = issubclass(schema, PageQuery)  # type: ignore[attr-defined]
+            documented._apidoc["as_of"] = issubclass(schema, AtQuery)  # type: ignore[attr-defined]
             return documented
 
         return decorate
@@ -154,7 +156,7 @@ def _prepare_problem_doc(
     success: dict[str, Any] = next((answer for status, answer in responses.items() if int(status) < 300), {})
     headers, parameters = success.setdefault("headers", {}), doc.setdefault("parameters", [])
     if doc_info.get("tagged"):
-        headers["ETag"] = "ETag"
+        headers["ETag"] = TAG_UNLESS_PAST if doc_info.get("as_of") else "ETag"
         if method == "get":
             responses[304] = {
                 "description": "Unchanged since the tag in If-None-Match",

@@ -19,16 +19,19 @@ _PHRASES = {
 }  # fmt: skip
 _ROLE = {"type": "string", "pattern": ROLE, "minLength": 2, "maxLength": 63}
 _PERMISSION = {"type": "string", "pattern": PERMISSION, "minLength": 3, "maxLength": 129}
+DECISION_ID = "0198c0df-02b4-7a1e-8d53-9f6c5b4a3e21"
 _CODE = {"type": "string", "pattern": r"^[a-z_]+\.[a-z_]+$", "maxLength": 64}
 _PATH: dict[str, tuple[str, dict[str, Any]]] = {
     "role": ("the role's name, such as `accountant`", _ROLE),
     "junior": ("the name of the role to inherit, such as `employee`", _ROLE),
+    "constraint": ("the constraint's name, such as `pay-or-approve`", _ROLE),
     "permission": ("the permission's name, such as `invoices:approve`", _PERMISSION),
     "user_id": ("the user's `id`, as `GET /v1/users` lists it", {}),
     "session_id": ("the session's `id`, as the lists of sessions have it", {}),
     "account_id": ("the service account's `id`, which is also its `client_id`", {}),
     "secret_id": ("the secret's `id`, as reading the service account shows it", {}),
     "incident_id": ("the incident's `id`, as `GET /v1/incidents` lists it", {}),
+    "decision_id": ("the `decision_id` of a 403", {}),
     "seq": ("the event's number in the trail", {}),
     "kid": ("the key's `kid`, as `GET /v1/keys` lists it", {"type": "string", "maxLength": 64}),
     "code": ("the `code` of a problem, such as `access.denied`", _CODE),
@@ -60,6 +63,11 @@ _ANSWER_HEADERS: dict[str, tuple[str, bool, dict[str, Any]]] = {
         {"type": "string", "example": '"signin";q=30;w=60'},
     ),
     "Retry-After": ("seconds to wait before trying again", True, {"type": "integer", "minimum": 1}),
+}
+TAG_UNLESS_PAST = {
+    "description": "strong tag of the present state, for `If-Match` and `If-None-Match`; not with `at`",
+    "required": False,
+    "schema": {"type": "string"},
 }
 _DUE = {401: "WWW-Authenticate", 403: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 
@@ -162,6 +170,7 @@ def _example(spec: APISpec, problem: type[ServiceError], status: int, permission
 
 
 def _shown(problem: type[ServiceError], status: int, members: dict[str, Any], detail: str) -> dict[str, Any]:
+    numbered = {"decision_id": DECISION_ID} if status == 403 else {}
     value = {
         "type": problem_type(problem.code),
         "title": problem.title,
@@ -170,4 +179,4 @@ def _shown(problem: type[ServiceError], status: int, members: dict[str, Any], de
         "code": problem.code,
         "request_id": "5f0c2a4e9b1d4c7f8a3e6d2b1c0f9e8d",
     }
-    return {"summary": problem.title, "value": {**value, **members}}
+    return {"summary": problem.title, "value": {**value, **numbered, **members}}

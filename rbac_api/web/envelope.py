@@ -15,7 +15,7 @@ from flask import Flask, Request
 from rbac_api.settings import Settings
 from rbac_api.web.logs import log_answer
 from rbac_api.web.metrics import RequestTally
-from rbac_api.web.request_id import HEADER, REQUEST_ID, name_request
+from rbac_api.web.request_id import HEADER, REQUEST_ID, echoed_name, name_request
 
 STALE = "rbac.authz_stale"  # in the environment: the roles in the presented token are not the present ones
 CSRF = "rbac.csrf"  # in the environment: what a browser's page has to send with whatever it writes
@@ -57,7 +57,7 @@ class Envelope:
         return self._inner(environ, start)
 
     def _seal(self, environ: dict[str, Any], headers: Headers) -> None:
-        headers.append((HEADER, environ[REQUEST_ID]))
+        headers.append((HEADER, echoed_name(environ)))
         headers.append(_NOSNIFF)
         if STALE in environ:
             headers.append(_STALE)

@@ -72,7 +72,7 @@ class TooLarge(ProtocolError):
     status = 413
     code = "request.too_large"
     title = "Body too large"
-    default_detail = "The body is larger than 64 KiB. Send a smaller one."
+    default_detail = "The body is larger than 64 KiB, or than what this address takes. Send a smaller one."
 
 
 class UriTooLong(ProtocolError):
@@ -166,9 +166,10 @@ def problem_answer(error: ServiceError) -> Response:
         if request.path.startswith(prefix):
             return answer_of(error)
     body = problem_body(error, request_id())
-    answer = Response(orjson.dumps(body), status=body["status"], content_type=MEDIA_TYPE)
+    dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)
+    answer = Response(dumped, status=body["status"], content_type=MEDIA_TYPE)
     if body["status"] in (401, 403):
-        answer.headers["WWW-Authenticate"] = _challenge(error)
+        answer.headers["WWW-Authenticate"] = challenge_of(error)
     if isinstance(error, (TooManyAttempts, Unavailable)):
         answer.headers["Retry-After"] = str(error.retry_after)
     answer.headers["Cache-Control"] = "no-store"
@@ -180,7 +181,8 @@ def answer_otherwise(prefix: str, answer_of: Callable[[ServiceError], Response])
     _OTHERWISE[prefix] = answer_of
 
 
-def _challenge(error: ServiceError) -> str:
+def challenge_of(error: ServiceError) -> str:
+    """What stands in ``WWW-Authenticate`` (RFC 6750 section 3)."""
     parts = [f'Bearer realm="{REALM}"']
     kind = error.challenge if isinstance(error, Unauthenticated) else "insufficient_scope"
     if kind:

@@ -11,6 +11,9 @@ from flask import has_request_context, request
 _DECENT = re.compile(r"[A-Za-z0-9._-]{1,128}")
 HEADER = "X-Request-ID"
 REQUEST_ID = "rbac.request_id"  # in the WSGI environment
+# Below this address a client names its requests as it likes, and finds that very name in the answer (AuthZEN section 10.1.4).
+VERBATIM = "/access/v1/"
+_SAYABLE = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")  # what a header can carry unchanged
 
 
 def name_request(environ: dict[str, Any]) -> str:
@@ -19,6 +22,15 @@ def name_request(environ: dict[str, Any]) -> str:
     if offered and _DECENT.fullmatch(offered):
         return offered
     return f"{random.getrandbits(128):032x}"
+
+
+def echoed_name(environ: dict[str, Any]) -> str:
+    """The name that the answer carries; trail and log have the decent one."""
+    offered: str | None = environ.get("HTTP_X_REQUEST_ID")
+    if offered and environ["PATH_INFO"].startswith(VERBATIM) and _SAYABLE.fullmatch(offered):
+        return offered
+    name: str = environ[REQUEST_ID]
+    return name
 
 
 def request_id() -> str:

@@ -13,8 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
 from rbac_api.settings import Settings
-
-LARGEST_BODY = 64 * 1024
+from rbac_api.web.sizes import LARGEST_BODY, largest_body
 
 
 class Segment(BaseConverter):
@@ -46,6 +45,14 @@ class Digits(IntegerConverter):
     """A number in ASCII digits: those of other scripts would be a second spelling of the same address."""
 
     regex = "[0-9]+"
+
+
+class SizedRequest(Request):
+    """A request whose body may be as large as its address allows."""
+
+    @property  # type: ignore[misc]
+    def max_content_length(self) -> int:  # type: ignore[override]  # nobody sets it
+        return largest_body(self.environ["PATH_INFO"])
 
 
 class AddressesOnly:
@@ -80,6 +87,7 @@ def register_surface(app: Flask, settings: Settings) -> None:
     app.url_map.converters["other_than"] = OtherThan
     app.session_interface = NoSessions()
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.request_class = SizedRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]
     if settings.proxy_hops:
         hops = settings.proxy_hops

@@ -1,8 +1,8 @@
 """What the corpora aim at: three routes of each kind, and all that an answer shows.
 
 Every corpus sends each of its cases to every target that it fits.  Two answers are the same if nothing in them tells the causes apart:
-status, body without its request id, names of the headers, challenge.  Requests go straight into the WSGI application, so that thousands
-of them take seconds, and a header may hold what no client library would send.
+status, body without the ids of request and decision, names of the headers, challenge.  Requests go straight into the WSGI application,
+so that thousands of them take seconds, and a header may hold what no client library would send.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from tests.builders import Stage
 from tests.cast import DAVE
 
 UNKNOWN = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
+QUESTION = {
+    "subject": {"type": "user", "id": "alice"},
+    "action": {"name": "read"},
+    "resource": {"type": "users", "id": "1"},
+}
 Environ = Mapping[str, str]
 Case = tuple[str, Environ]
 FACTS = (
@@ -49,12 +54,10 @@ class Answer:
 
     @property
     def says(self) -> str | None:
-        """The sentence that a refusal shows, in a problem document or in OAuth's form."""
-        return (
-            self.body.get("detail") or self.body.get("error_description")
-            if isinstance(self.body, dict)
-            else None
-        )
+        """The sentence that a refusal shows, in a problem document, in OAuth's form or in AuthZEN's."""
+        if isinstance(self.body, dict):
+            return self.body.get("detail") or self.body.get("error_description")
+        return self.body if isinstance(self.body, str) else None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ def targets(stage: Stage) -> list[Target]:
         Target("membership", "DELETE", f"/v1/users/{dave}/sessions", 204),
         Target("protocol", "POST", "/oauth/introspect", 200, form={"token": "x"}),
         Target("protocol", "POST", "/oauth/revoke", 200, form={"token": "x"}),
+        Target("protocol", "POST", "/access/v1/evaluation", 200, QUESTION),
         Target("protocol", "POST", "/v1/auth/logout", 204),
     ]
 
@@ -119,6 +123,9 @@ def shoot(stage: Stage, target: Target, more: Environ) -> Answer:
     body = json.loads(data) if data and "json" in headers.get("content-type", "") else data
     if isinstance(body, dict):
         body.pop("request_id", None)
+        body.pop("decision_id", None)
+    elif isinstance(body, str):
+        body = body.partition(" (decision_id: ")[0]
     return Answer(int(began[0][:3]), body, tuple(sorted(headers)), headers.get("www-authenticate"))
 
 

@@ -8,18 +8,31 @@ from typing import Any
 
 import pytest
 
+from benchmarks import decisions as module
+from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
+def results() -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "benchmarks", "--quick", "--engine", "sqlite", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    results: list[dict[str, Any]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture
+def found(results: list[dict[str, Any]]) -> dict[str, Any]:
     return results[0]
+
+
+@pytest.fixture
+def decisions(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = results[1]["decisions"]
+    return rows
 
 
 def test_every_figure_is_measured(found: dict[str, Any]) -> None:
@@ -43,3 +56,56 @@ def test_the_figures_come_as_tables(found: dict[str, Any]) -> None:
         "protected p99 ms, storm",
     ):
         assert heading in text
+
+
+def test_a_decision_is_measured_in_every_engine_at_every_size(decisions: list[dict[str, Any]]) -> None:
+    assert [(row["decider"], row["roles"]) for row in decisions] == [
+        (name, roles) for roles in ("20", "100") for name in ENGINES
+    ]
+    figures = [
+        row[name] for row in decisions for name in ("load_ms", "p50_us", "p99_us", "times_ours", "growth")
+    ]
+    assert all(figure > 0 for figure in figures)
+    assert all(row["times_ours"] == 1 for row in decisions if row["decider"] == PURE)
+    assert "| pycasbin | 100 |" in markdown({"engine": "Decisions", "decisions": decisions})
+
+
+HONEST = {"answers": [True, False], "load_ms": 1.0, "p50_us": 1.0, "p99_us": 1.0}
+
+
+def test_an_engine_that_takes_too_long_is_given_up() -> None:
+    assert module._in_a_process("pycasbin", 20, 0.01, 0.0001) == {}
+
+
+def test_what_was_given_up_is_not_tried_at_larger_sizes_and_the_table_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(
+        module,
+        "_in_a_process",
+        lambda *given: tried.append(given) or ({} if given[0] == "pycasbin" else HONEST),
+    )
+
+    rows = measure_decisions((20, 30), 0.01, 60)
+
+    assert [size for name, size, *_ in tried if name == "pycasbin"] == [20]
+    slow = [row for row in rows if row["decider"] == "pycasbin"]
+    assert [row["p50_us"] for row in slow] == ["over 60 s"] * 2
+    assert "| pycasbin | 30 | over 60 s |" in markdown({"engine": "Decisions", "decisions": rows})
+
+
+def test_engines_that_decide_differently_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {**HONEST, "answers": [True, True]}
+    monkeypatch.setattr(module, "_in_a_process", lambda name, *_: wrong if name == "pycasbin" else HONEST)
+
+    with pytest.raises(RuntimeError, match="pycasbin decides differently at 20 roles"):
+        measure_decisions((20,), 0.01, 1)
+
+
+def test_half_of_what_is_asked_may_be_done() -> None:
+    given = company(100)
+
+    assert company(100) == given
+    assert {len(set(held)) for held in given.held} == {3}
+    assert all(junior == senior + 1 and junior % 8 for senior, junior in given.juniors)

@@ -81,6 +81,24 @@ def test_a_disabled_user_is_recovered_as_an_administrator(stage: Stage, shell: S
     assert recovered["one_time_password"] not in json.dumps(stage.events(), default=str)
 
 
+@pytest.mark.parametrize(
+    "terms",
+    [{"mode": "eligible"}, {"expires_at": "2099-01-01T00:00:00Z"}, {"starts_at": "2099-01-01T00:00:00Z"}],
+)
+def test_an_administrator_for_a_time_is_recovered_for_good(
+    stage: Stage, shell: Shell, terms: dict[str, str]
+) -> None:
+    stage.as_(ALICE).put(f"/v1/users/{stage.user_id(BOB)}/roles/admin", json=terms)
+    stage.execute("UPDATE users SET status = 'disabled' WHERE username = 'alice'")
+
+    recovered = shell.json("recover-admin", "bob")
+
+    bob = stage.as_(BOB, recovered["one_time_password"])
+    assert "admin" in bob.get("/v1/me").json["roles"]
+    row = "SELECT valid_to FROM assignments WHERE valid_to IS NULL AND mode = 'active' AND reason = 'recovered by the operator'"
+    assert stage.query(row) == [(None,)]
+
+
 def test_recovery_ends_the_sessions_and_the_old_password(stage: Stage, shell: Shell) -> None:
     alice = stage.as_(ALICE)
     shell("recover-admin", "alice")

@@ -50,6 +50,7 @@ def test_a_healthy_service_is_called_healthy(shell: Shell) -> None:
         "clock",
         "signing key",
         "roles",
+        "constraints",
         "administrator",
     ]
     assert shell("doctor").exit_code == 0

@@ -32,6 +32,21 @@ class Operation:
         return bool(self.described["security"] == [] or {} in self.described["security"])
 
     @property
+    def own_form(self) -> bool:
+        """Whether its refusals have the form of a protocol (OAuth, AuthZEN) instead of being problem documents."""
+        return self.path.startswith(("/oauth/", "/access/"))
+
+    @property
+    def asks(self) -> bool:
+        """Whether it only asks, though by POST as its protocol has it."""
+        return self.path.startswith("/access/") or self.id in ("introspect_token", "plan_policy")
+
+    @property
+    def takes_documents(self) -> bool:
+        """Whether its body may be YAML too."""
+        return "application/yaml" in self.described.get("requestBody", {}).get("content", {})
+
+    @property
     def permission(self) -> str | None:
         found: str | None = self.described["x-permission"]
         return found

@@ -21,6 +21,7 @@ FORGIVEN: dict[type[Failure], dict[str, str]] = {
         "revocation.incomplete": "a schema cannot say legibly what a dry run may leave out",
         "oauth.invalid_grant": "refresh tokens are signed by the service",
         "oauth.invalid_request": "a schema cannot say which parameters go together",
+        "authzen.invalid_request": "a schema cannot say that a question needs what no default gives it",
         "oauth.unauthorized_client": "a token is revoked by whose it is",
         "password.refused": "a schema cannot say which passwords are common or made of one's own name",
     },
@@ -58,8 +59,11 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 def codes(response: Response) -> set[str]:
     """The problem's code, or those of its faults where it is the general one."""
     kind = response.headers.get("content-type", [""])[0]
-    if kind.startswith("application/json") and "error" in response.json():  # of the OAuth endpoints
-        return {f"oauth.{response.json()['error']}"}
+    told = response.json() if kind.startswith("application/json") else None
+    if isinstance(told, str) and response.status_code == 400:  # of the AuthZEN endpoints
+        return {"authzen.invalid_request"}
+    if isinstance(told, dict) and "error" in told:  # of the OAuth endpoints
+        return {f"oauth.{told['error']}"}
     if not kind.startswith("application/problem+json"):
         return {"no problem document"}
     problem = response.json()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import ACCOUNTS, ask_token, make_robot
+from tests.capabilities.policy.stories import apply
 from tests.capabilities.second_factor.device import Device, enrolled, strongly
 from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD
 from tests.contract.operations import operations
@@ -26,6 +27,12 @@ def with_role(alice: Caller, name: str = "clerk", **more: Any) -> Caller:
     return alice
 
 
+def with_rule(alice: Caller) -> dict[str, Any]:
+    """What makes a constraint on two roles, which are there."""
+    with_role(with_role(alice, "clerk"), "chief")
+    return {"name": "rule", "kind": "static", "roles": ["clerk", "chief"], "limit": 2}
+
+
 def with_assignment(alice: Caller, dave: str) -> Caller:
     assert alice.put(f"/v1/users/{dave}/roles/auditor", json={}).status_code == 201
     return alice
@@ -40,6 +47,11 @@ def inherited(alice: Caller) -> Caller:
     with_role(with_role(alice, "clerk"), "chief")
     assert alice.put("/v1/roles/chief/inherits/clerk").status_code == 201
     return alice
+
+
+def revert_policy(_stage: Stage, alice: Caller, _dave: str) -> Answer:
+    seq = apply(alice, {"permissions": [PERMISSION]}).json["seq"]
+    return alice.post("/v1/policy/revert", json={"seq": seq})
 
 
 def withdraw_key(stage: Stage, alice: Caller, _dave: str) -> Answer:
@@ -89,7 +101,12 @@ OTHERS = {
     "set_password": None,
     "issue_token": "invoice-robot",
 }  # who does it, if it is not Alice
+ACTIVATION = {"duration": 60, "reason": "audit week"}
 PERMISSION = {"name": "reports:read", "description": "Read reports."}
+STEPS = {
+    "apply_policy": "permission.created",
+    "revert_policy": "permission.deleted",
+}  # each change by itself, first
 # operation: (the event it leaves, how it is done)
 DONE: dict[str, tuple[str, Act]] = {
     "login": ("signin.succeeded", lambda s, a, d: s.caller().post("/v1/auth/login", json=LOGIN)),
@@ -103,6 +120,8 @@ DONE: dict[str, tuple[str, Act]] = {
     "remove_totp": ("totp.removed", remove_own),
     "remove_user_totp": ("totp.removed", remove_daves),
     "end_my_session": ("session.ended", lambda s, a, d: a.delete(f"/v1/me/sessions/{session_of(s, ALICE)}")),
+    "activate_role": ("activation.created", lambda s, a, d: a.put("/v1/me/activations/admin", json=ACTIVATION)),
+    "drop_role": ("activation.ended", lambda s, a, d: a.delete("/v1/me/activations/admin")),
     "create_user": ("user.created", lambda s, a, d: a.post("/v1/users", json={"username": "erin"})),
     "update_user": ("user.updated", lambda s, a, d: a.patch_now(f"/v1/users/{d}", {"display_name": "Dave"})),
     "delete_user": ("user.deleted", lambda s, a, d: a.delete_now(f"/v1/users/{d}")),
@@ -120,6 +139,10 @@ DONE: dict[str, tuple[str, Act]] = {
     "disinherit_role": ("inheritance.ended", lambda s, a, d: inherited(a).delete("/v1/roles/chief/inherits/clerk")),
     "create_permission": ("permission.created", lambda s, a, d: a.post("/v1/permissions", json=PERMISSION)),
     "delete_permission": ("permission.deleted", lambda s, a, d: a.delete("/v1/permissions/invoices:read")),
+    "create_constraint": ("constraint.created", lambda s, a, d: a.post("/v1/constraints", json=with_rule(a))),
+    "delete_constraint": ("constraint.deleted", lambda s, a, d: (a.post("/v1/constraints", json=with_rule(a)), a.delete("/v1/constraints/rule"))[1]),
+    "apply_policy": ("policy.applied", lambda s, a, d: apply(a, {"permissions": [PERMISSION]})),
+    "revert_policy": ("policy.reverted", revert_policy),
     "assign_role": ("assignment.created", lambda s, a, d: a.put(f"/v1/users/{d}/roles/auditor", json={"reason": "audit week"})),
     "revoke_role": ("assignment.ended", lambda s, a, d: with_assignment(a, d).delete(f"/v1/users/{d}/roles/auditor")),
     "rotate_keys": ("key.rotated", lambda s, a, d: a.post("/v1/keys/rotate")),
@@ -140,8 +163,8 @@ DONE: dict[str, tuple[str, Act]] = {
 
 
 def test_every_writing_operation_is_covered(stage: Stage) -> None:
-    asking = {"introspect_token"}  # a POST by its protocol, which changes nothing
-    assert {operation.id for operation in operations(stage.app) if operation.writes} - asking == set(DONE)
+    writing = {found.id for found in operations(stage.app) if found.writes and not found.asks}
+    assert writing == set(DONE)
 
 
 @pytest.mark.parametrize("operation", sorted(DONE))
@@ -153,6 +176,7 @@ def test_it_leaves_one_event_with_who_what_and_whence(stage: Stage, operation: s
 
     assert answer.status_code < 300, answer.text
     own = [event for event in stage.events() if event["request_id"] == answer.headers["X-Request-ID"]]
+    own = [event for event in own if event["action"] != STEPS.get(operation)]
     assert [(event["action"], event["outcome"], event["ip"]) for event in own] == [
         (action, "success", "127.0.0.1")
     ]

@@ -23,8 +23,8 @@ WRITE = "RBAC_WRITE_MATRIX" in os.environ
 NOWHERE = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
 # Addresses of nothing: whoever is let in then meets 404, 422 or 428, and nothing is changed by asking.
 NOTHING = {
-    "user_id": NOWHERE, "session_id": NOWHERE, "account_id": NOWHERE, "secret_id": NOWHERE, "incident_id": NOWHERE,
-    "role": "nothing", "junior": "nobody", "permission": "no:thing", "seq": "999999999",
+    "user_id": NOWHERE, "session_id": NOWHERE, "account_id": NOWHERE, "secret_id": NOWHERE, "incident_id": NOWHERE, "decision_id": NOWHERE,
+    "role": "nothing", "constraint": "nothing", "junior": "nobody", "permission": "no:thing", "seq": "999999999",
     "code": "no.thing", "kid": "nothing",
 }  # fmt: skip
 
@@ -88,9 +88,8 @@ def cell(caller: Caller, operation: Operation) -> str:
     """``yes``, or the status with which the guard refused."""
     hasty = "?nothing=1" if operation.id in HASTY else ""
     answer = caller.call(operation.method, operation.at(NOTHING) + hasty)
-    if answer.status_code == 401 and answer.json.get("code", "token.").startswith(
-        "token."
-    ):  # OAuth's have none
+    code = "token." if operation.own_form else (answer.json or {}).get("code", "")
+    if answer.status_code == 401 and code.startswith("token."):
         return "yes" if operation.public else "401"
     return "403" if answer.status_code == 403 else "yes"
 

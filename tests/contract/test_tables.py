@@ -10,13 +10,18 @@ from rbac_api.database.tables import metadata
 ROOT = Path(__file__).parents[2]
 HOUSE = ROOT / "rbac_api"
 OWNERS = {
+    "activations": "capabilities/activations",
     "assignments": "capabilities/assignments",
     "client_secrets": "capabilities/service_accounts",
+    "constraint_roles": "capabilities/constraints",
+    "constraints": "capabilities/constraints",
+    "decisions": "guard",  # written where something is refused
     "followers": "database",
     "idempotency_keys": "guard",
     "incidents": "guard",  # opened where it is noticed
     "password_setups": "capabilities/users",
     "permissions": "capabilities/permissions",
+    "policy_changes": "capabilities/policy",
     "recovery_codes": "capabilities/second_factor",
     "refresh_tokens": "capabilities/sessions",
     "revocations": "guard",

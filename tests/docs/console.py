@@ -62,3 +62,20 @@ class Shell:
         self._process.stdin.close()
         self._process.wait(timeout=10)
         self._process.stdout.close()
+
+
+def play(document: Path, shell: Shell, places: dict[str, str]) -> list[str]:
+    """Type every command of the document; those that print otherwise than it says, with both.
+
+    ``places``: what stands in the document, and what it is here.
+    """
+    wrong = []
+    for step in steps(document):
+        command, expected = step.command, step.expected
+        for shown, real in places.items():
+            command, expected = command.replace(shown, real), expected.replace(shown, real)
+        printed = shell.type(command)
+        if not Step(command, expected).fits(printed):
+            wrong.append(f"$ {command}\nexpected:\n{expected}\nprinted:\n{printed}")
+    shell.close()
+    return wrong

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.console import Shell, Step, steps
+from tests.docs.console import Shell, play
 from tests.servers.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,19 +28,13 @@ def service(tmp_path: Path) -> Iterator[Service]:
 def test_the_five_minutes_are_true(service: Service, tmp_path: Path) -> None:
     one_time = re.search(r"One-time password: (\S+)", service.output())
     assert one_time, service.output()
-    url = f"http://127.0.0.1:{service.port}"
-    places = {"http://127.0.0.1:8000": url, "the one-time password": one_time[1]}
+    places = {
+        "http://127.0.0.1:8000": f"http://127.0.0.1:{service.port}",
+        "the one-time password": one_time[1],
+        ".venv/bin/flask": f"{sys.executable} -m flask",
+    }
     environment = {**os.environ, "RBAC_DATA_DIR": str(tmp_path / "instance"), "FLASK_APP": "app.py"}
-    shell = Shell(ROOT, environment)
 
-    wrong = []
-    for step in steps(ROOT / "README.md"):
-        command = step.command.replace(".venv/bin/flask", f"{sys.executable} -m flask")
-        for shown, real in places.items():
-            command = command.replace(shown, real)
-        printed = shell.type(command)
-        if not Step(command, step.expected.replace("http://127.0.0.1:8000", url)).fits(printed):
-            wrong.append(f"$ {command}\nexpected:\n{step.expected}\nprinted:\n{printed}")
-    shell.close()
+    wrong = play(ROOT / "README.md", Shell(ROOT, environment), places)
 
     assert not wrong, "\n\n".join(wrong)

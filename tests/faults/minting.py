@@ -50,7 +50,7 @@ class Mint:
                 grant_permission(clearance, ROLE, PERMISSION)
             ids = [add_user(clearance, NewUser(username=name)).id for name in names]
             for user_id in ids:
-                assign_role(clearance, user_id, ROLE, None)
+                assign_role(clearance, user_id, ROLE)
         return ids
 
     def user_id(self, name: str) -> str:

@@ -23,6 +23,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 LOGIN = b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 CHUNKED = LOGIN + b"Transfer-Encoding: chunked\r\n\r\n"
 WRONG = json.dumps({"username": "nobody", "password": PASSWORD}).encode()
+MANY = b"POST /access/v1/evaluations%s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 CLOSE = b"Connection: close\r\n"
 CROWD = 200
 PROMPT = 2.0  # seconds: far from what a starved server needs
@@ -84,6 +85,12 @@ REFUSED = {
     "a body announced too long": (LOGIN + b"Content-Length: 65537\r\n\r\n", 413),
     "a body announced far too long": (LOGIN + b"Content-Length: " + b"9" * 4000 + b"\r\n\r\n", 413),
     "chunks too long": (CHUNKED + b"10001\r\n", 413),
+    "a body announced too long even for many questions": (MANY % b"" + b"Content-Length: 1048577\r\n\r\n", 413),
+    "chunks too long even for many questions": (MANY % b"" + b"Transfer-Encoding: chunked\r\n\r\n100001\r\n", 413),
+    "a body too long for an address in disguise": (
+        LOGIN.replace(b"in HTTP", b"in?/access/v1/evaluations HTTP") + b"Content-Length: 65537\r\n\r\n",
+        413,
+    ),
     "chunks too small and too many": (CHUNKED + b"1\r\na\r\n" * 30000, 413),
     "a body too long behind a good request": (HEALTH + b"\r\n" + LOGIN + b"Content-Length: 70000\r\n\r\n", 413),
 }  # fmt: skip
@@ -184,6 +191,19 @@ def test_a_body_in_chunks_is_read_as_any_other(server: Service) -> None:
         b"\r\n",
     )
     assert '"login.failed"' in hear(line)
+
+
+@pytest.mark.parametrize("query", [b"", b"?x=1"])
+def test_many_questions_may_be_longer_than_anything_else(server: Service, query: bytes) -> None:
+    head, body = MANY % query + CLOSE, b"[" * 2**20
+
+    counted = hear(send(server, head, b"Content-Length: 1048576\r\n\r\n", body))
+    chunked = hear(
+        send(server, head, b"Transfer-Encoding: chunked\r\n\r\n100000\r\n", body, b"\r\n0\r\n\r\n")
+    )
+
+    assert "HTTP/1.1 401 " in counted
+    assert "HTTP/1.1 401 " in chunked
 
 
 def test_a_client_that_waits_to_be_asked_for_its_body_is_asked_once_the_headers_are_there(

@@ -26,8 +26,26 @@ from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD, Characte
 from tests.contract.operations import Operation, operations
 
 WEAK, STRONG = "invoice-clerk", "treasurer"  # a role of what Bob holds, and one of what he does not
+MORE = {"delete_role": "force=true", "apply_policy": "prune=true"}  # arguments that make it do more
+FAR_AWAY = "2099-01-01T00:00:00Z"
 # Who is not attacked this way, because it is no way to attack: what a person does to her own account with her own password.
-OWN_AFFAIRS = {"logout", "change_my_password", "update_me", "end_my_session"}
+OWN_AFFAIRS = {"logout", "change_my_password", "update_me", "end_my_session", "drop_role"}
+# The sections of a policy, each at its most tempting.
+POLICIES: dict[str, list[Any]] = {
+    "permissions": [[{"name": "users:read", "description": "Nothing."}], []],
+    "roles": [
+        [{"name": "role-manager", "permissions": ["payments:release", "rbac:escalate"]}],
+        [{"name": WEAK, "inherits": ["admin"]}],
+        [{"name": "auditor", "permissions": ["payments:release"]}],
+        [],
+    ],
+    "constraints": [[]],
+    "assignments": [
+        [{"user": "bob", "role": "admin"}],
+        [{"user": "alice", "role": "admin", "expires_at": FAR_AWAY}],
+        [],
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -65,9 +83,12 @@ def scene(stage: Stage) -> Scene:
         for row in stage.query("SELECT id, username, status, password_hash, email FROM users"):
             found = find_subject(connection, str(row[0]), clock.now())
             assert found is not None
-            held = frozenset(assignment.role for assignment in found[0].assignments)
-            people[row[1]] = graph.held_by(held)
-            accounts[row[1]] = (*row[2:], live.get(row[0], 0), held)
+            people[row[1]] = graph.held_by(assignment.role for assignment in found[0].assignments)
+            accounts[row[1]] = (
+                *row[2:],
+                live.get(row[0], 0),
+                frozenset((a.role, a.ends, a.mode) for a in found[0].assignments),
+            )
     roles = {
         name: (role.permissions, graph.juniors[name], role.requires_mfa) for name, role in graph.roles.items()
     }
@@ -81,12 +102,14 @@ def prepare(stage: Stage) -> None:
         for role, permission in ((WEAK, "invoices:read"), (STRONG, "payments:release")):
             seed_role(clearance, role, "Worth having.")
             grant_permission(clearance, role, permission)
+        for permission in ("policy:read", "policy:apply"):  # a whole document is the widest door there is
+            grant_permission(clearance, "role-manager", permission)
         inherit_role(clearance, STRONG, WEAK)
         for person in (DAVE, CAROL):
-            assign_role(clearance, stage.user_id(person), WEAK, None)
+            assign_role(clearance, stage.user_id(person), WEAK)
         for name, role in (("weak-robot", WEAK), ("strong-robot", "admin")):
             robot, _ = create_service_account(clearance, name, None)
-            assign_service_account_role(clearance, robot["id"], role, None)
+            assign_service_account_role(clearance, robot["id"], role)
             create_client_secret(clearance, robot["id"], None)
     stage.as_(CAROL)
 
@@ -95,10 +118,16 @@ def attempts(stage: Stage, people: Sequence[Character] = (ALICE, BOB, CAROL, DAV
     """Every writing operation that asks for a permission, with every combination of targets and bodies."""
     targets = _targets(stage, people)
     for operation in operations(stage.app):
-        if operation.writes and not operation.public and operation.id not in OWN_AFFAIRS:
+        if (
+            operation.writes
+            and not operation.path.startswith("/access/")
+            and not operation.public
+            and operation.id not in OWN_AFFAIRS
+        ):
             for names in product(*(targets[name] for name in operation.parameters)):
                 path = operation.at(dict(zip(operation.parameters, names, strict=True)))
-                for address in (path, f"{path}?force=true") if operation.id == "delete_role" else (path,):
+                more = MORE.get(operation.id)
+                for address in (path, f"{path}?{more}") if more else (path,):
                     yield from (Attempt(operation, address, body) for body in _bodies(operation))
 
 
@@ -106,7 +135,11 @@ def send(caller: Caller, attempt: Attempt) -> Any:
     """Make the attempt as well as it can be made: with the ETag, where one is asked for."""
     headers = {}
     if attempt.operation.conditional:
-        headers = {"If-Match": caller.get(attempt.path.partition("?")[0]).headers.get("ETag", '"none"')}
+        headers = {
+            "If-Match": caller.get(attempt.path.partition("?")[0].removesuffix("/apply")).headers.get(
+                "ETag", '"none"'
+            )
+        }
     return caller.call(attempt.operation.method, attempt.path, json=attempt.body, headers=headers)
 
 
@@ -117,6 +150,7 @@ def _targets(stage: Stage, people: Sequence[Character]) -> dict[str, list[str]]:
         "user_id": [stage.user_id(person) for person in people],
         "role": ["admin", "auditor", "role-manager", WEAK, STRONG],
         "junior": ["admin", WEAK, STRONG],
+        "constraint": ["nobodys-rule"],
         "permission": ["payments:release", "rbac:escalate", "invoices:read"],
         "session_id": sessions,
         "incident_id": [stage.user_id(BOB)],  # nobody's
@@ -143,13 +177,23 @@ def _bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
         "display_name": [],
         "description": [],
         "reason": [],
-        "expires_at": [],
+        "starts_at": [FAR_AWAY],
+        "expires_at": [FAR_AWAY],
+        "mode": ["active", "eligible"],
+        "max_duration": [86400],
+        "duration": [86400],
         "code": ["000000"],
         "requires_mfa": [True, False],
         "filter": [{"user": "alice"}, {"user": "carol"}],
         "expected_count": [],
         "dry_run": [],
+        "seq": [1, 10],
+        "kind": [],
+        "roles": [[WEAK, STRONG]],
+        "limit": [],
         "password": [PASSWORD, NEW_PASSWORD],
     }
+    if operation.id in ("apply_policy", "plan_policy"):
+        tempting = POLICIES
     for field in example or {}:
         yield from ({**(example or {}), field: value} for value in tempting[field])

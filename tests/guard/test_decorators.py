@@ -225,3 +225,17 @@ def test_a_guard_does_not_change_what_a_view_is_called(guard: Any) -> None:
 
     assert (guarded.__name__, guarded.__doc__) == ("view", "Says so.")
     assert not hasattr(view, "access")
+
+
+@pytest.mark.parametrize(("options", "writes"), [({"reads": True}, False), ({}, True)])
+def test_a_post_that_only_asks_cannot_write(
+    stage: Stage, their_app: Flask, options: dict[str, bool], writes: bool
+) -> None:
+    def look() -> dict[str, bool]:
+        return {"writes": current_clearance().work.writes}
+
+    their_app.add_url_rule("/look", view_func=requires("invoices:read", **options)(look), methods=["POST"])
+    client = their_app.test_client()
+
+    assert ask(client, stage.as_(BOB), "POST", "/look").json == {"writes": writes}
+    assert ask(client, stage.as_(DAVE), "POST", "/look").status_code == 403

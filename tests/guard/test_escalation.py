@@ -8,7 +8,8 @@ from tests.capabilities.assignments.test_last_administrator import administrator
 from tests.cast import ALICE, BOB, CAROL, DAVE
 from tests.guard.hostile import STRONG, WEAK, attempts, prepare, scene, send
 
-LACKING = ["audit:read", "keys:read", "service-accounts:read"]  # what an auditor holds and Bob does not
+# what an auditor holds and Bob does not
+LACKING = ["audit:read", "constraints:read", "keys:read", "policy:read", "service-accounts:read"]
 
 
 def test_bob_gains_nothing_for_anybody_and_harms_nobody_stronger_whatever_he_tries(stage: Stage) -> None:
@@ -55,7 +56,7 @@ def test_somebody_who_can_sign_in_remains_administrator_whatever_alice_tries(sta
         if left != ["alice"] or alice.get("/v1/me").status_code != 200:
             prepare(stage)
             alice = stage.as_(ALICE)
-    assert conflicts == {"delete_user", "update_user", "reset_password", "revoke_role"}
+    assert conflicts == {"delete_user", "update_user", "reset_password", "revoke_role", "assign_role", "apply_policy"}
 
 
 def test_bob_is_told_what_he_lacks(stage: Stage) -> None:

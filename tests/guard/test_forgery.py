@@ -29,7 +29,8 @@ BODY_LIMIT = 8192  # a longer refresh token is 422 by the schema, before it is l
 def answers(client: FlaskClient, method: str, path: str, token: str) -> tuple[int, dict[str, Any], Any]:
     """What a token in the Authorization header gets: status, body without its request id, challenge."""
     answer = client.open(path, method=method, environ_overrides={"HTTP_AUTHORIZATION": f"Bearer {token}"})
-    body = {name: value for name, value in (answer.json or {}).items() if name != "request_id"}
+    told = answer.json if isinstance(answer.json, dict) else {}
+    body = {name: value for name, value in told.items() if name != "request_id"}
     return answer.status_code, body, answer.headers.get("WWW-Authenticate")
 
 

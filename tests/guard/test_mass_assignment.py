@@ -26,7 +26,9 @@ def rows(stage: Stage) -> list[Any]:
 
 
 def with_bodies(stage: Stage) -> list[Operation]:
-    return [operation for operation in operations(stage.app) if operation.body is not None]
+    """Those that take what they know and nothing else; a protocol may ask to overlook what is unknown."""
+    found = operations(stage.app)
+    return [operation for operation in found if operation.body is not None and not operation.own_form]
 
 
 def names(stage: Stage) -> dict[str, str]:
@@ -41,7 +43,7 @@ def names(stage: Stage) -> dict[str, str]:
 def send(stage: Stage, caller: Caller, operation: Operation, body: dict[str, Any]) -> Any:
     """To a target that exists, with the present ETag where one is asked for."""
     path = operation.at(names(stage))
-    headers = {"If-Match": caller.get(path).headers["ETag"]} if operation.conditional else {}
+    headers = {"If-Match": caller.get(path.removesuffix("/apply")).headers["ETag"]} if operation.conditional else {}
     return caller.call(operation.method, path, json=body, headers=headers)
 
 

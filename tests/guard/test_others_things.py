@@ -12,6 +12,7 @@ OTHERS = {
     "user_id",
     "session_id",
     "incident_id",
+    "decision_id",
     "account_id",
     "secret_id",
     "kid",
@@ -29,6 +30,7 @@ def told(caller: Caller, operation: Operation, names: dict[str, str]) -> tuple[i
     )
     body = dict(answer.json or {})
     body.pop("request_id", None)
+    body.pop("decision_id", None)
     return answer.status_code, body
 
 
@@ -41,16 +43,22 @@ def incident_about(stage: Stage, alice: Caller) -> str:
     return str(incident["id"])
 
 
+def refusal_of(stage: Stage) -> str:
+    """The number of something that Bob was refused."""
+    return str(stage.as_(BOB).get("/v1/audit/events").json["decision_id"])
+
+
 def test_dave_cannot_tell_alices_things_from_those_that_do_not_exist(stage: Stage) -> None:
     alice, dave, robot = stage.as_(ALICE), stage.as_(DAVE), make_robot(stage)
     hers = {
         "user_id": stage.user_id(ALICE), "session_id": alice.tokens["session_id"], "role": "admin", "junior": "auditor",
         "permission": "payments:release", "seq": "1", "code": "access.denied", "incident_id": incident_about(stage, alice),
-        "account_id": robot.id, "secret_id": robot.secret_id, "kid": alice.get("/v1/keys").json["items"][0]["kid"],
+        "account_id": robot.id, "decision_id": refusal_of(stage), "secret_id": robot.secret_id,
+        "kid": alice.get("/v1/keys").json["items"][0]["kid"],
     }  # fmt: skip
     nobodys = {
         "user_id": NOBODY, "session_id": NOBODY, "role": "nothing", "junior": "nobody", "permission": "no:thing", "seq": "999999",
-        "code": "access.denied", "incident_id": NOBODY, "account_id": NOBODY, "secret_id": NOBODY, "kid": "nothing",
+        "code": "access.denied", "incident_id": NOBODY, "account_id": NOBODY, "decision_id": NOBODY, "secret_id": NOBODY, "kid": "nothing",
     }  # fmt: skip
 
     for operation in operations(stage.app):

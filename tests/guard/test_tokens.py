@@ -139,7 +139,7 @@ def test_somebody_with_a_hundred_and_fifty_long_role_names_can_still_call(stage:
     with operator_unit(stage.settings, stage.database) as clearance:
         for name in names:
             seed_role(clearance, name, "One of many.")
-            assign_role(clearance, stage.user_id(DAVE), name, None)
+            assign_role(clearance, stage.user_id(DAVE), name)
 
     dave = stage.as_(DAVE)
     me = dave.get("/v1/me")

@@ -75,7 +75,7 @@ TABLES["0003"] = {
     "constraints": "{b2}, 'rule-' || {text}, 'static', 2, {at}, NULL",
     "constraint_roles": "{b2}, 0, {c1}",
     "activations": "{b2}, {a2}, {a1}, {c1}, {at}, {later}, 'because'",
-    "decisions": "{b2}, i, {at}, {a1}, {a2}, 'roles:read', NULL, 'access.denied', 'No.', {no}",
+    "decisions": "{b2}, i, {at}, {a1}, {a2}, 'roles:read', NULL, 'access.denied', 'No.', {no}, 'clerk'",
     "policy_changes": "i, {at}, 'h', '[]', NULL",
 }
 

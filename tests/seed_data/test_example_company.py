@@ -15,9 +15,12 @@ FOLDER = Path(__file__).resolve().parents[2] / "seed_data"
 FIELDS = {
     "permissions": ({"name", "description"}, set()),
     "roles": ({"name", "description"}, {"grants", "permissions", "inherits"}),
+    "constraints": ({"name", "kind", "roles"}, {"limit"}),
     "users": ({"username", "display_name", "email"}, set()),
-    "assignments": ({"user", "role", "reason"}, set()),
+    "assignments": ({"user", "role", "reason"}, {"starts_at", "expires_at", "mode", "max_duration"}),
 }
+NUMBERS = {"limit", "max_duration"}
+MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:00:00Z")
 ROLE = re.compile(r"[a-z][a-z0-9-]{1,62}")
 PERMISSION = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
 USERNAME = re.compile(r"[a-z0-9._-]+")
@@ -33,6 +36,9 @@ OWN = {
     "service-accounts": ["read", "create", "update", "delete"],
     "tokens": ["introspect"],
     "keys": ["read", "rotate"],
+    "constraints": ["read", "create", "delete"],
+    "policy": ["read", "apply"],
+    "access": ["evaluate"],
 }
 OWN_PERMISSIONS = {f"{resource}:{verb}" for resource, verbs in OWN.items() for verb in verbs}
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
@@ -54,6 +60,12 @@ def names(document: Document, kind: str) -> list[str]:
     return [entry["username" if kind == "users" else "name"] for entry in document.get(kind, [])]
 
 
+def closure_of(role: str) -> set[str]:
+    """The role and all that it inherits from."""
+    entry = next((entry for entry in COMPANY["roles"] if entry["name"] == role), {})
+    return {role}.union(*(closure_of(junior) for junior in entry.get("inherits", [])))
+
+
 def permissions_of(role: str) -> set[str]:
     """What a role of the company permits, through all that it inherits from."""
     entry = next(entry for entry in COMPANY["roles"] if entry["name"] == role)
@@ -62,6 +74,7 @@ def permissions_of(role: str) -> set[str]:
 
 
 def roles_held() -> Mapping[str, set[str]]:
+    """What everybody has, also what they could activate and what will end."""
     held: dict[str, set[str]] = {name: set() for name in names(COMPANY, "users")}
     for assignment in COMPANY["assignments"]:
         held[assignment["user"]].add(assignment["role"])
@@ -70,7 +83,7 @@ def roles_held() -> Mapping[str, set[str]]:
 
 def texts(value: object) -> Iterator[str]:
     if isinstance(value, dict):
-        value = [*value, *value.values()]
+        value = [*value, *(entry for field, entry in value.items() if field not in NUMBERS)]
     if isinstance(value, list):
         for item in value:
             yield from texts(item)
@@ -216,3 +229,33 @@ def test_nobody_holds_two_duties_that_must_stay_apart(duties: set[str]) -> None:
     for person, roles in roles_held().items():
         held = set[str]().union(*map(permissions_of, roles - {"auditor"}))
         assert not duties <= held, person
+
+
+def test_one_rule_is_static_and_one_is_dynamic() -> None:
+    assert [rule["kind"] for rule in COMPANY["constraints"]] == ["static", "dynamic"]
+    for rule in COMPANY["constraints"]:
+        assert set(rule["roles"]) <= set(names(COMPANY, "roles"))
+        assert 2 <= rule["limit"] <= len(rule["roles"])
+
+
+def test_nobody_breaks_the_static_rule_and_somebody_is_bound_by_the_dynamic_one() -> None:
+    held = {person: set[str]().union(*map(closure_of, roles)) for person, roles in roles_held().items()}
+    reaching = {
+        rule["name"]: {person for person in held if len(held[person] & set(rule["roles"])) >= rule["limit"]}
+        for rule in COMPANY["constraints"]
+    }
+    assert reaching == {"prepare-or-release": set(), "order-or-receive": {"gro.nygard"}}
+
+
+def test_some_roles_are_to_be_activated_and_some_end() -> None:
+    eligible = [entry for entry in COMPANY["assignments"] if entry.get("mode") == "eligible"]
+    ending = [entry for entry in COMPANY["assignments"] if "expires_at" in entry]
+    assert len(eligible) >= 5
+    assert len(ending) >= 3
+    assert [entry for entry in eligible if not 3600 <= entry["max_duration"] <= 43200] == []
+    assert [entry for entry in ending if not MOMENT.fullmatch(entry["expires_at"])] == []
+
+
+def test_whoever_has_a_role_to_activate_has_another_without_doing_so() -> None:
+    at_once = {entry["user"] for entry in COMPANY["assignments"] if entry.get("mode") != "eligible"}
+    assert at_once == set(names(COMPANY, "users"))

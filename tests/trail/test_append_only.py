@@ -27,7 +27,7 @@ ONLY_ON = {
         "update or ignore": "UPDATE OR IGNORE trail_events SET reason = 'x' WHERE seq = 1",
     },
     "postgresql": {
-        "truncate": "TRUNCATE trail_events",
+        "truncate": "TRUNCATE trail_events, decisions, policy_changes",  # which refer to it
         "truncate cascade": "TRUNCATE trail_events CASCADE",
         "upsert": f"INSERT INTO trail_events {COPY} ON CONFLICT (seq) DO UPDATE SET reason = 'x'",
         "merge": "MERGE INTO trail_events t USING (SELECT 1) s ON t.seq = 1 WHEN MATCHED THEN DELETE",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.trail.fields import COLUMNS, changes, tracked, unclassified
-from rbac_api.trail.recorder import OPERATOR, Target, record
+from rbac_api.trail.recorder import OPERATOR, Target, record, record_all
 from tests.builders import Stage
 
 
@@ -23,6 +24,34 @@ def test_a_secret_is_not_written_however_deep_it_lies(
 ) -> None:
     with stage.database.writing() as connection, pytest.raises(ValueError, match="would record a secret"):
         record(connection, OPERATOR, "user.updated", Target("user"), **{side: facts})  # type: ignore[arg-type]
+
+
+def test_many_events_at_once_are_what_one_by_one_they_would_be(stage: Stage) -> None:
+    with stage.database.writing() as connection:
+        record_all(connection, OPERATOR, "assignment.created", [])
+        happened = [(Target("user", str(number), "dave"), "moved", {"role": "clerk"}) for number in range(3)]
+        record_all(connection, OPERATOR, "assignment.created", happened)
+        record(
+            connection,
+            OPERATOR,
+            "assignment.created",
+            happened[0][0],
+            reason="moved",
+            after={"role": "clerk"},
+        )
+
+    *many, one = stage.events()[-4:]
+    assert [event["target_id"] for event in many] == ["0", "1", "2"]
+    for event in many:
+        assert {**event, "seq": 0, "target_id": 0} == {**one, "seq": 0, "target_id": 0}
+    assert verify_trail(stage.database, {}).problem is None
+
+
+def test_of_many_events_none_with_a_secret_is_written(stage: Stage) -> None:
+    happened = [(Target("user"), None, {"role": "clerk"}), (Target("user"), None, {"token": "x"})]
+
+    with stage.database.writing() as connection, pytest.raises(ValueError, match="would record a secret"):
+        record_all(connection, OPERATOR, "assignment.created", happened)
 
 
 def test_of_daves_row_an_auditor_sees_what_is_tracked_and_nothing_else() -> None:

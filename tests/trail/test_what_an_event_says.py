@@ -53,6 +53,20 @@ STORY: tuple[Step, ...] = (
         lambda a, p: a.put(f"{p}/roles/clerk", json={"reason": "Holidays"}),
         "assignment.created", "Erin", None, {"role": "clerk"},
     ),
+    (
+        lambda a, p: a.post("/v1/constraints", json={"name": "seat", "kind": "max-holders", "roles": ["clerk"], "limit": 3}),
+        "constraint.created", "seat", None, {"kind": "max-holders", "limit": 3, "name": "seat", "roles": ["clerk"]},
+    ),
+    (
+        lambda a, p: a.delete("/v1/constraints/seat"),
+        "constraint.deleted", "seat", {"kind": "max-holders", "limit": 3, "name": "seat", "roles": ["clerk"]}, None,
+    ),
+    (
+        lambda a, p: a.put(f"{p}/roles/clerk", json={"mode": "eligible", "max_duration": 600, "reason": "On call"}),
+        "assignment.updated", "Erin",
+        {"role": "clerk", "reason": "Holidays", "mode": "active", "max_duration": None},
+        {"role": "clerk", "reason": "On call", "mode": "eligible", "max_duration": 600},
+    ),
     (lambda a, p: a.delete(f"{p}/roles/clerk"), "assignment.ended", "Erin", {"role": "clerk"}, None),
     (
         lambda a, p: a.delete_now("/v1/roles/clerk"),

@@ -31,7 +31,7 @@ UNREADABLE: dict[str, bytes] = {
     "a surrogate in UTF-8": b'{"a": "\xed\xa0\x80"}', "0xff": b"\xff", "gzip": gzip.compress(b"{}"),
     "blanks": b"   ", "half of it": b'{"a": ', "two values": b"{} {}", "a rest": b"{}x", "a comment": b"{} // x", "YAML": b"a: b",
     "single quotes": b"{'a': 1}", "a trailing comma": b'{"a": 1,}', "a form": b"username=a&password=b",
-    "a raw NUL": b'{"a": "\x00"}', "a raw line feed": b'{"a": "\n"}',
+    "33 levels around a NUL": b"[" * 33 + b'"\\u0000"' + b"]" * 33, "a raw NUL": b'{"a": "\x00"}', "a raw line feed": b'{"a": "\n"}',
 }  # fmt: skip
 INVALID: dict[str, bytes] = {
     "a list": b"[]", "a text": b'"text"', "a number": b"1", "null": b"null", "true": b"true", "an unknown field": b'{"no_such_field": 1}',
@@ -44,13 +44,14 @@ OTHER_TYPES = (
     "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
 )  # fmt: skip
 A_UUID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
-IDS = dict.fromkeys(("user_id", "session_id", "account_id", "incident_id", "secret_id", "kid", "code"), A_UUID) | {
-    "name": "role-manager", "role": "role-manager", "junior": "auditor", "permission": "users:read", "seq": "1",
+IDS = dict.fromkeys(("user_id", "session_id", "account_id", "incident_id", "decision_id", "secret_id", "kid", "code"), A_UUID) | {
+    "name": "role-manager", "role": "role-manager", "constraint": "rule", "junior": "auditor", "permission": "users:read", "seq": "1",
 }  # fmt: skip
 
 
 def taking_bodies(stage: Stage) -> list[Operation]:
-    found = [operation for operation in operations(stage.app) if operation.body is not None]
+    known = operations(stage.app)
+    found = [operation for operation in known if operation.body is not None and not operation.own_form]
     assert len(found) >= 10
     return found
 
@@ -66,7 +67,10 @@ def differing(
 ) -> list[Any]:
     """Which operation answers which body in another way than expected."""
     alice = stage.as_(ALICE)
-    asked = [(each, name, kind) for each in taking_bodies(stage) for name in bodies for kind in content_types]
+    taking = [
+        each for each in taking_bodies(stage) if not (each.takes_documents and expected[0] in (413, 415))
+    ]
+    asked = [(each, name, kind) for each in taking for name in bodies for kind in content_types]
     answers = [(each.id, name, kind, send(alice, each, bodies[name], kind)) for each, name, kind in asked]
     return [
         (*where, answer.text)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, insert, or_, select, update
 
 from rbac_api.database.tables import assignments, roles, users
+from rbac_api.guard.queries_history import in_force, was_assigned
 
 
 def find_role_id(connection: Connection, name: str) -> str | None:
     return connection.execute(
         select(roles.c.id).where(roles.c.name == name, roles.c.valid_to.is_(None))
     ).scalar()
+
+
+def find_role_ids(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    """Ids by name, of those that exist."""
+    found = select(roles.c.name, roles.c.id).where(roles.c.valid_to.is_(None))
+    wanted = set(names)
+    return {row.name: row.id for row in connection.execute(found) if row.name in wanted}
 
 
 def find_assignment(connection: Connection, user_id: str, role_id: str, now: datetime) -> Row[Any] | None:
@@ -30,24 +39,34 @@ def get_assignment(connection: Connection, assignment_id: str) -> Row[Any]:
     return row
 
 
-def list_assignments(connection: Connection, user_id: str, now: datetime) -> list[Row[Any]]:
-    """A user's, by role."""
-    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
-    return list(
-        connection.execute(
-            _described()
-            .where(assignments.c.user_id == user_id, still, roles.c.valid_to.is_(None))
-            .order_by(roles.c.name)
-        )
-    )
+def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Row[Any]]:
+    """A user's as of that moment, in force or still to come; by role."""
+    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    theirs = (assignments.c.user_id == user_id, still, was_assigned(at), in_force(roles, at))
+    return list(connection.execute(_described().where(*theirs).order_by(roles.c.name)))
 
 
 def add_assignment(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(assignments).values(values))
 
 
+def add_assignments(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Many at once."""
+    connection.execute(insert(assignments), rows)
+
+
+def update_assignment(connection: Connection, assignment_id: str, values: dict[str, Any]) -> None:
+    connection.execute(update(assignments).where(assignments.c.id == assignment_id).values(values))
+
+
 def end_assignment(connection: Connection, assignment_id: str, now: datetime) -> None:
-    connection.execute(update(assignments).where(assignments.c.id == assignment_id).values(valid_to=now))
+    connection.execute(update(assignments).where(assignments.c.id == assignment_id).values(ended(now)))
+
+
+def ended(now: datetime) -> dict[str, Any]:
+    """The period of an assignment that ends now; of one that has not begun nothing is left."""
+    begun = case((assignments.c.valid_from > now, now), else_=assignments.c.valid_from)
+    return {"valid_from": begun, "valid_to": now}
 
 
 def list_role_assignments(connection: Connection, role_id: str, now: datetime) -> list[Row[Any]]:
@@ -65,7 +84,7 @@ def list_role_assignments(connection: Connection, role_id: str, now: datetime) -
 def end_all(connection: Connection, user_id: str, now: datetime) -> list[str]:
     """End everything somebody still holds; the names of the roles."""
     still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
-    ending = update(assignments).where(assignments.c.user_id == user_id, still).values(valid_to=now)
+    ending = update(assignments).where(assignments.c.user_id == user_id, still).values(ended(now))
     role_ids = list(connection.execute(ending.returning(assignments.c.role_id)).scalars())
     return sorted(connection.execute(select(roles.c.name).where(roles.c.id.in_(role_ids))).scalars())
 

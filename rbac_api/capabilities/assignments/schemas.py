@@ -5,7 +5,10 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import ID, TEXT, OptionalBody, Text
+from rbac_api.capabilities.assignments.terms import LONGEST, SHORTEST
+from rbac_api.web.fields import ID, TEXT, Moment, OptionalBody, Text, Whole
+
+MODES = ("active", "eligible")
 
 
 class GiverSchema(ma.Schema):
@@ -19,10 +22,19 @@ class AssignmentSchema(ma.Schema):
     """A role given to a user."""
 
     role = fields.String(required=True, metadata={"example": "accountant"})
-    mode = fields.String(required=True, validate=validate.Equal("active"), metadata={"example": "active"})
+    mode = fields.String(
+        required=True,
+        validate=validate.OneOf(MODES),
+        metadata={"description": "`eligible` grants nothing until it is activated", "example": "active"},
+    )
     reason = fields.String(required=True, allow_none=True, metadata={"example": "Covers for Jonas until May"})
     starts_at = fields.DateTime(required=True)
     expires_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
+    max_duration = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "seconds of an activation; empty: as configured", "example": None},
+    )
     assigned_at = fields.DateTime(required=True)
     assigned_by = fields.Nested(
         GiverSchema,
@@ -48,9 +60,39 @@ class UserRolesSchema(ma.Schema):
 
     direct = fields.List(fields.Nested(AssignmentSchema), required=True)
     effective = fields.List(fields.Nested(EffectiveRoleSchema), required=True)
+    permissions = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "what that adds up to", "example": ["expenses:submit", "invoices:read"]},
+    )
 
 
 class AssignSchema(OptionalBody):
-    """Why."""
+    """Why, from when until when, and how it counts.  What is left out stays as it is."""
 
-    reason = Text(longest=1000, pattern=TEXT, metadata={"example": "Covers for Jonas until May"})
+    reason = Text(
+        longest=1000, pattern=TEXT, allow_none=True, metadata={"example": "Covers for Jonas until May"}
+    )
+    starts_at = Moment(
+        allow_none=True, metadata={"description": "now, unless you say otherwise", "example": None}
+    )
+    expires_at = Moment(
+        allow_none=True,
+        metadata={"description": "the first moment at which it counts no more", "example": None},
+    )
+    mode = fields.String(
+        validate=validate.OneOf(MODES),
+        metadata={
+            "description": "`eligible` grants nothing until it is activated: `PUT /v1/me/activations/{role}`",
+            "example": "active",
+        },
+    )
+    max_duration = Whole(
+        low=SHORTEST,
+        high=LONGEST,
+        allow_none=True,
+        metadata={
+            "description": "with `eligible`: seconds for which it may be active at a time",
+            "example": None,
+        },
+    )

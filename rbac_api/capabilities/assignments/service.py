@@ -6,67 +6,142 @@ that take a ``holder``, after making sure that it is one).
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments import queries
+from rbac_api.capabilities.assignments.bulk import Gift, give_roles, refused_gifts
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
+from rbac_api.capabilities.assignments.own import require_lasting
+from rbac_api.capabilities.assignments.terms import (
+    Terms,
+    columns_of,
+    differences,
+    is_within,
+    require_activatable,
+    told,
+)
+from rbac_api.capabilities.constraints.service import require_constraints
+from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user, note_authority_change
 from rbac_api.database.types import new_id
-from rbac_api.decision.evaluate import effective_roles
+from rbac_api.decision.evaluate import effective_permissions, effective_roles
+from rbac_api.guard import queries_history as history
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
-from rbac_api.guard.queries import get_subject
 from rbac_api.trail.recorder import Target
 
+__all__ = [
+    "ORDINARY", "Gift", "Terms", "assign_role", "describe", "end_held_roles", "end_role_assignments", "get_user_roles", "give_role",
+    "give_roles", "held_roles", "refused_gifts",
+    "revoke_role", "take_role",
+]  # fmt: skip
+ORDINARY = Terms()
 
-def get_user_roles(clearance: Clearance, user_id: str) -> dict[str, Any]:
-    """What a user holds: assigned directly, and effectively with the assigned roles it comes through."""
-    find_user(clearance.connection, user_id)
-    return held_roles(clearance, user_id)
+
+def get_user_roles(clearance: Clearance, user_id: str, at: datetime | None = None) -> dict[str, Any]:
+    """What a user holds, or held: assigned directly, effectively with the assigned roles it comes through, and what that adds up to."""
+    found = held_roles(clearance, user_id, "person", at)
+    if found is None:
+        raise UserNotFound()
+    return found
 
 
-def held_roles(clearance: Clearance, holder_id: str) -> dict[str, Any]:
-    """The same for a holder who is known to exist."""
-    connection, now = clearance.connection, clock.now()
-    effective = effective_roles(
-        clearance.graph(), get_subject(connection, holder_id, now, second_factor=True), now
-    )
+def held_roles(
+    clearance: Clearance, holder_id: str, kind: str, at: datetime | None = None
+) -> dict[str, Any] | None:
+    """The same for an account of either kind; None if there is, or was, none."""
+    connection, moment = clearance.connection, at or clock.now()
+    subject = history.find_holder_at(connection, holder_id, kind, moment)
+    if subject is None:
+        return None
+    graph = clearance.graph() if at is None else history.find_role_graph_at(connection, at)
+    graph = replace(
+        graph, dynamic=()
+    )  # what she is authorized for, not what may be active together in one session
     return {
-        "direct": [describe(row) for row in queries.list_assignments(connection, holder_id, now)],
-        "effective": [{"role": role.role, "via": list(role.via)} for role in effective],
+        "direct": [describe(row) for row in queries.list_assignments(connection, holder_id, moment)],
+        "effective": [
+            {"role": role.role, "via": list(role.via)} for role in effective_roles(graph, subject, moment)
+        ],
+        "permissions": sorted(effective_permissions(graph, subject, moment)),
     }
 
 
 def assign_role(
-    clearance: Clearance, user_id: str, role: str, reason: str | None
+    clearance: Clearance, user_id: str, role: str, terms: Terms = ORDINARY
 ) -> tuple[dict[str, Any], bool]:
-    """Give a user a role; the assignment, and whether it is new.  The caller must hold all that the role effectively holds."""
+    """Give a user a role, or change the terms on which she has it; the assignment, and whether it is new."""
     user = find_user(clearance.connection, user_id)
-    return give_role(clearance, Target("user", user.id, user.username), role, reason)
+    return give_role(clearance, Target("user", user.id, user.username), role, terms)
 
 
 def give_role(
-    clearance: Clearance, holder: Target, role: str, reason: str | None
+    clearance: Clearance, holder: Target, role: str, terms: Terms = ORDINARY
 ) -> tuple[dict[str, Any], bool]:
-    """The same for any holder.  404 ``role.not_found``, 403 ``escalation.denied`` and ``target.stronger``."""
-    holder_id, role_id = holder.id or "", _role_id(clearance, role)
-    clearance.require_held(clearance.graph().effective[role])
+    """The same for any holder.  Nobody hands out what she does not hold, nor acts on somebody stronger: who makes an assignment count
+    longer or for more hands out.
+
+    404 ``role.not_found``, 403 ``escalation.denied`` and ``target.stronger``, 409 ``admin.last``, 422 for terms that cannot be.
+    """
+    connection, now, holder_id = clearance.connection, clock.now(), holder.id or ""
+    role_id = _role_id(clearance, role)
+    present = queries.find_assignment(connection, holder_id, role_id, now)
+    values = terms.settled(present, now)
+    require_activatable(holder, values)
+    before, after = differences(present, values) if present is not None else ({}, values)
+    longest = clearance.settings.activation_seconds
+    grows = present is None or not is_within(values, columns_of(present), longest)
+    if grows or not after:
+        clearance.require_held(clearance.graph().effective[role])
+    if grows:
+        require_lasting(clearance, holder, role, values)
     clearance.require_outranks_user(holder_id, holder.name or "")
-    now = clock.now()
-    present = queries.find_assignment(clearance.connection, holder_id, role_id, now)
-    if present is not None:
+    if present is not None and not after:
         return describe(present), False
-    row: dict[str, Any] = {
-        "id": new_id(), "user_id": holder_id, "role_id": role_id, "valid_from": now, "valid_to": None, "reason": reason,
-        "assigned_by": clearance.actor.id, "assigned_at": now,
-    }  # fmt: skip
-    queries.add_assignment(clearance.connection, row)
-    note_authority_change(clearance, [holder_id])
-    clearance.record("assignment.created", holder, reason=reason, after={"role": role})
-    return describe(queries.get_assignment(clearance.connection, row["id"])), True
+    written = _write(clearance, (holder_id, role_id), present, values, now)
+    if present is None:
+        facts = {"role": role, **told(values, now)}
+        clearance.record("assignment.created", holder, reason=terms.reason, after=facts)
+    else:
+        clearance.record(
+            "assignment.updated", holder, reason=terms.reason, before={"role": role, **before}, after={"role": role, **after}
+        )  # fmt: skip
+        if not is_within(
+            columns_of(present), values, longest
+        ):  # what only grows leaves nobody without an administrator
+            clearance.require_administrator_remains()
+    require_constraints(clearance, users=[holder_id], roles=[role])
+    return describe(queries.get_assignment(connection, written)), present is None
+
+
+def _write(
+    clearance: Clearance,
+    whose: tuple[str, str],
+    present: Row[Any] | None,
+    values: dict[str, Any],
+    now: datetime,
+) -> str:
+    """Write the row as it shall be; its id.  The one place where an assignment begins or changes."""
+    connection = clearance.connection
+    if present is not None and present.mode == values["mode"]:
+        written: str = present.id
+        queries.update_assignment(connection, written, values)
+    else:
+        if present is not None:  # what it was stays readable as of any moment before
+            queries.end_assignment(connection, present.id, now)
+            values = {**values, "valid_from": max(values["valid_from"], now)}
+        written, (holder_id, role_id) = new_id(), whose
+        row = {
+            "id": written, "user_id": holder_id, "role_id": role_id, "assigned_by": clearance.actor.id, "assigned_at": now, **values,
+        }  # fmt: skip
+        queries.add_assignment(connection, row)
+    note_authority_change(clearance, [whose[0]])
+    return written
 
 
 def revoke_role(clearance: Clearance, user_id: str, role: str) -> None:
@@ -86,6 +161,7 @@ def take_role(clearance: Clearance, holder: Target, role: str) -> None:
     clearance.record("assignment.ended", holder, before={"role": role})
     note_authority_change(clearance, [holder_id])
     clearance.require_administrator_remains()
+    require_constraints(clearance, users=[holder_id], roles=[role], losing=True)
 
 
 def end_held_roles(clearance: Clearance, holder_id: str) -> list[str]:
@@ -111,10 +187,11 @@ def describe(row: Row[Any]) -> dict[str, Any]:
     """An assignment as it is shown."""
     return {
         "role": row.role,
-        "mode": "active",
+        "mode": row.mode,
         "reason": row.reason,
         "starts_at": row.valid_from,
         "expires_at": row.valid_to,
+        "max_duration": row.max_duration,
         "assigned_at": row.assigned_at,
         "assigned_by": {"id": row.assigned_by, "username": row.giver} if row.giver else None,
     }

@@ -20,7 +20,9 @@ def get_me(clearance: Clearance) -> dict[str, Any]:
     """Who am I: the user, her effective roles and permissions at this moment, and the session of this request."""
     user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
     user = users.find_user(connection, user_id)
-    subject = queries.get_subject(connection, user_id, now, second_factor=clearance.second_factor)
+    subject = queries.get_subject(
+        connection, user_id, now, second_factor=clearance.second_factor, roles=clearance.session_roles
+    )
     graph = clearance.graph()
     return {
         **users.describe(user),

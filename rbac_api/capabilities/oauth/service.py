@@ -21,7 +21,7 @@ from rbac_api.guard.callers import Caller
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.passage import current_guard
 from rbac_api.guard.revocations import revoke
-from rbac_api.guard.snapshot import Person
+from rbac_api.guard.standing import Person
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target, record
 from rbac_api.web.oauth import (

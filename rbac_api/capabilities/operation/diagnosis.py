@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from rbac_api import clock
+from rbac_api.capabilities.constraints.service import violated_constraints
 from rbac_api.capabilities.operation import queries
 from rbac_api.database.migrate import schema_problem
 from rbac_api.errors import ServiceError
@@ -116,6 +117,17 @@ def _cycles(clearance: Clearance) -> Finding:
     return Finding("roles", False, f"these inherit each other: {named}", remedy)
 
 
+def _constraints(clearance: Clearance) -> Finding:
+    broken = violated_constraints(clearance)
+    if not broken:
+        return Finding("constraints", True, "nobody breaks one")
+    remedy = (
+        "Somebody wrote to the database directly: GET /v1/constraints/{name}/violations lists who; take a role away from each,"
+        " or delete the constraint."
+    )
+    return Finding("constraints", False, f"somebody breaks {', '.join(broken)}", remedy)
+
+
 def _administrator(clearance: Clearance) -> Finding:
     try:
         clearance.require_administrator_remains()
@@ -138,5 +150,6 @@ _CHECKS: dict[str, Callable[[Clearance], Finding]] = {
     "clock": _clock,
     "signing key": _keys,
     "roles": _cycles,
+    "constraints": _constraints,
     "administrator": _administrator,
 }

@@ -20,4 +20,4 @@ class PermissionNameTaken(Conflict):
 class PermissionBuiltIn(Conflict):
     code = "permission.system"
     title = "The permission is built in"
-    default_detail = "This permission is one of this service's own and cannot be deleted."
+    default_detail = "This permission is one of this service's own and can be neither deleted nor changed."

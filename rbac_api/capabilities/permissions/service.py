@@ -50,6 +50,18 @@ def create_permission(
     return describe(find_permission(clearance.connection, name))
 
 
+def update_permission(clearance: Clearance, name: str, description: str) -> None:
+    """Describe a permission in other words.  409 for this service's own, 403 ``target.stronger`` unless the caller holds it."""
+    permission = find_permission(clearance.connection, name)
+    if permission.system:
+        raise PermissionBuiltIn()
+    clearance.require_outranks(frozenset({name}), name)
+    queries.update_permission(clearance.connection, permission.id, {"description": description})
+    before = {"description": permission.description}
+    after = {"description": description}
+    clearance.record("permission.updated", Target("permission", name, name), before=before, after=after)
+
+
 def delete_permission(clearance: Clearance, name: str) -> None:
     """End a permission; every role that held it loses it on the next request.  409 for this service's own."""
     permission = find_permission(clearance.connection, name)

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response
 from flask.views import MethodView
 
+from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.roles import service
 from rbac_api.capabilities.roles.errors import (
@@ -17,6 +18,7 @@ from rbac_api.capabilities.roles.errors import (
     RoleInUse,
     RoleNameTaken,
 )
+from rbac_api.capabilities.roles.past import get_role_at
 from rbac_api.capabilities.roles.schemas import (
     RoleCreateSchema,
     RoleDeleteQuery,
@@ -37,6 +39,7 @@ from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.etags import required_tags, tag_of, tagged
 from rbac_api.web.fields import PageQuery
+from rbac_api.web.moments import AtQuery, past_moment
 from rbac_api.web.pagination import page_answer, page_request
 
 blueprint = Blueprint(
@@ -81,13 +84,18 @@ class Roles(MethodView):
 class Role(MethodView):
     @requires("roles:read")
     @blueprint.tagged
+    @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, RoleSchema)
     @blueprint.operation("get_role", RoleNotFound)
-    def get(self, role: str) -> Response:
+    def get(self, query: dict[str, Any], role: str) -> Response:
         """Read one role
 
-        The ETag of the answer goes into If-Match of a later change.
+        The ETag of the answer goes into If-Match of a later change. With `at` the role as it was at that moment, which has no ETag: it
+        cannot be changed any more.
         """
+        moment = past_moment(query)
+        if moment is not None:
+            return json_answer(get_role_at(current_clearance(), role, moment))
         found, version = service.get_role(current_clearance(), role)
         return tagged(json_answer(found), found, version)
 
@@ -111,13 +119,19 @@ class Role(MethodView):
     @blueprint.arguments(RoleDeleteQuery, location="query")
     @blueprint.response(204)
     @blueprint.operation(
-        "delete_role", RoleNotFound, RoleBuiltIn, RoleInUse, TargetStronger, LastAdministrator
+        "delete_role",
+        RoleNotFound,
+        RoleBuiltIn,
+        RoleInUse,
+        TargetStronger,
+        LastAdministrator,
+        ConstraintViolated,
     )
     def delete(self, query: dict[str, Any], role: str) -> Response:
         """Delete a role
 
-        Needs the ETag in If-Match. Refused while somebody holds it, unless `force=true`, which takes it from everybody at once. A later
-        role of the same name is another role, which nobody holds.
+        Needs the ETag in If-Match. Refused while somebody holds it, unless `force=true`, which takes it from everybody at once, and
+        while it is part of a constraint. A later role of the same name is another role, which nobody holds.
         """
         service.delete_role(current_clearance(), role, required_tags(), force=query["force"])
         return empty_answer()
@@ -159,7 +173,13 @@ class RoleInheritance(MethodView):
     @blueprint.response(200, RoleSchema)
     @blueprint.response(201, RoleSchema)
     @blueprint.operation(
-        "inherit_role", RoleNotFound, RoleCycle, RoleBuiltIn, EscalationDenied, TargetStronger
+        "inherit_role",
+        RoleNotFound,
+        RoleCycle,
+        RoleBuiltIn,
+        EscalationDenied,
+        TargetStronger,
+        ConstraintViolated,
     )
     def put(self, role: str, junior: str) -> Response:
         """Let a role inherit another
@@ -172,7 +192,13 @@ class RoleInheritance(MethodView):
     @requires("roles:update")
     @blueprint.response(204)
     @blueprint.operation(
-        "disinherit_role", RoleNotFound, InheritanceNotFound, RoleBuiltIn, TargetStronger, LastAdministrator
+        "disinherit_role",
+        RoleNotFound,
+        InheritanceNotFound,
+        RoleBuiltIn,
+        TargetStronger,
+        LastAdministrator,
+        ConstraintViolated,
     )
     def delete(self, role: str, junior: str) -> Response:
         """End an inheritance

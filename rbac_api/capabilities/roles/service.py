@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import end_role_assignments
+from rbac_api.capabilities.constraints.service import constraints_on, require_constraints
 from rbac_api.capabilities.permissions.service import find_permission
 from rbac_api.capabilities.roles import queries
 from rbac_api.capabilities.roles.errors import (
@@ -119,6 +120,10 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
     _require_changeable(clearance, role)
     affected = _affected(clearance, graph, name)
     seniors = [senior for senior, juniors in graph.juniors.items() if name in juniors]
+    if named := constraints_on(clearance, name):
+        raise RoleInUse(
+            f"The role is part of the constraint {named[0]}. Delete that first; force does not help."
+        )
     if (affected or seniors) and not force:
         raise RoleInUse()
     _require_outranks_losers(clearance, role, seniors)
@@ -135,6 +140,7 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
     clearance.record(
         "role.deleted", Target("role", name, name), before=before, after={"holders": len(holders)}
     )
+    require_constraints(clearance, users=affected, roles=graph.closures[name], losing=True)
 
 
 def grant_permission(clearance: Clearance, name: str, permission: str) -> bool:
@@ -174,6 +180,7 @@ def inherit_role(clearance: Clearance, senior: str, junior: str) -> bool:
     _write(clearance, above, {})
     note_authority_change(clearance, _affected(clearance, graph, senior))
     clearance.record("inheritance.created", Target("role", senior, senior), after={"inherits": junior})
+    require_constraints(clearance, through=senior, roles=[junior])
     return True
 
 
@@ -188,6 +195,7 @@ def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
     note_authority_change(clearance, affected)
     clearance.require_administrator_remains()
     clearance.record("inheritance.ended", Target("role", senior, senior), before={"inherits": junior})
+    require_constraints(clearance, through=senior, roles=[junior], losing=True)
 
 
 def known_roles(clearance: Clearance) -> set[str]:

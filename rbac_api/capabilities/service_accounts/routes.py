@@ -9,6 +9,8 @@ from flask.views import MethodView
 
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSchema, UserRolesSchema
+from rbac_api.capabilities.assignments.service import Terms
+from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.service_accounts import service
 from rbac_api.capabilities.service_accounts.errors import (
     ClientSecretNotFound,
@@ -37,6 +39,7 @@ from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.etags import required_tags, tag_of, tagged
+from rbac_api.web.moments import AtQuery, past_moment
 from rbac_api.web.pagination import page_answer, page_request
 
 ROOT = "/v1/service-accounts"
@@ -159,14 +162,16 @@ class ClientSecret(MethodView):
 @blueprint.route("/<uuid:account_id>/roles")
 class ServiceAccountRoles(MethodView):
     @requires("service-accounts:read")
+    @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, UserRolesSchema)
     @blueprint.operation("get_service_account_roles", ServiceAccountNotFound)
-    def get(self, account_id: Any) -> Response:
+    def get(self, query: dict[str, Any], account_id: Any) -> Response:
         """Read what a service account holds
 
         The roles assigned directly, and those effectively held with the assigned roles they come through.
         """
-        return json_answer(service.get_service_account_roles(current_clearance(), str(account_id)))
+        moment, clearance = past_moment(query), current_clearance()
+        return json_answer(service.get_service_account_roles(clearance, str(account_id), moment))
 
 
 @blueprint.route("/<uuid:account_id>/roles/<role>")
@@ -176,15 +181,22 @@ class ServiceAccountRole(MethodView):
     @blueprint.response(200, AssignmentSchema)
     @blueprint.response(201, AssignmentSchema)
     @blueprint.operation(
-        "assign_service_account_role", ServiceAccountNotFound, RoleNotFound, EscalationDenied, TargetStronger
+        "assign_service_account_role",
+        ServiceAccountNotFound,
+        RoleNotFound,
+        EscalationDenied,
+        TargetStronger,
+        LastAdministrator,
+        ConstraintViolated,
     )
     def put(self, body: dict[str, Any], account_id: Any, role: str) -> Response:
         """Give a service account a role
 
-        You must hold every permission that the role effectively holds. In force on its next request. 201 if it is new, 200 if it had it.
+        You must hold every permission that the role effectively holds. In force on its next request, or from `starts_at` on, until
+        `expires_at`. 201 if it is new; 200 if it had it, on the terms that the body changes.
         """
         assignment, new = service.assign_service_account_role(
-            current_clearance(), str(account_id), role, body.get("reason")
+            current_clearance(), str(account_id), role, Terms.read(body)
         )
         return json_answer(assignment, 201 if new else 200)
 
@@ -197,6 +209,7 @@ class ServiceAccountRole(MethodView):
         AssignmentNotFound,
         TargetStronger,
         LastAdministrator,
+        ConstraintViolated,
     )
     def delete(self, account_id: Any, role: str) -> Response:
         """Take a role away from a service account

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row
 
 from rbac_api import clock
-from rbac_api.capabilities.assignments.service import end_held_roles, give_role, held_roles, take_role
+from rbac_api.capabilities.assignments.service import (
+    ORDINARY,
+    Terms,
+    end_held_roles,
+    give_role,
+    held_roles,
+    take_role,
+)
 from rbac_api.capabilities.service_accounts import queries
 from rbac_api.capabilities.service_accounts.accounts import known_account, named, weaker_account
-from rbac_api.capabilities.service_accounts.errors import ServiceAccountNameTaken
+from rbac_api.capabilities.service_accounts.errors import ServiceAccountNameTaken, ServiceAccountNotFound
 from rbac_api.capabilities.service_accounts.secrets import (
     create_client_secret,
     describe_secret,
@@ -111,16 +119,21 @@ def delete_service_account(clearance: Clearance, account_id: str, tags: frozense
     )
 
 
-def get_service_account_roles(clearance: Clearance, account_id: str) -> dict[str, Any]:
-    """What a service account holds: assigned directly, and effectively with the assigned roles it comes through."""
-    return held_roles(clearance, known_account(clearance.connection, account_id).id)
+def get_service_account_roles(
+    clearance: Clearance, account_id: str, at: datetime | None = None
+) -> dict[str, Any]:
+    """What a service account holds, or held: assigned directly, effectively with the assigned roles it comes through, and in all."""
+    found = held_roles(clearance, account_id, "service", at)
+    if found is None:
+        raise ServiceAccountNotFound()
+    return found
 
 
 def assign_service_account_role(
-    clearance: Clearance, account_id: str, role: str, reason: str | None
+    clearance: Clearance, account_id: str, role: str, terms: Terms = ORDINARY
 ) -> tuple[dict[str, Any], bool]:
-    """Give a service account a role; the assignment, and whether it is new.  The guards are those of users."""
-    return give_role(clearance, named(known_account(clearance.connection, account_id)), role, reason)
+    """Give a service account a role, or change the terms; the assignment, and whether it is new.  The guards are those of users."""
+    return give_role(clearance, named(known_account(clearance.connection, account_id)), role, terms)
 
 
 def revoke_service_account_role(clearance: Clearance, account_id: str, role: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
 
-from rbac_api.database.tables import assignments, refresh_tokens, roles, sessions, users
+from rbac_api.database.tables import activations, assignments, refresh_tokens, roles, sessions, users
 
 _COLUMNS = (*sessions.c, users.c.username.label("username"))
 
@@ -19,6 +19,12 @@ def _with_user() -> Select[Any]:
 
 def find_session(connection: Connection, session_id: str) -> Row[Any] | None:
     return connection.execute(_with_user().where(sessions.c.id == session_id)).first()
+
+
+def get_session(connection: Connection, session_id: str) -> Row[Any]:
+    """One that exists."""
+    row: Row[Any] = connection.execute(_with_user().where(sessions.c.id == session_id)).one()
+    return row
 
 
 def add_session(connection: Connection, values: dict[str, Any]) -> None:
@@ -62,6 +68,10 @@ def touch_session(
 
 def set_amr(connection: Connection, session_id: str, amr: str) -> None:
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(amr=amr))
+
+
+def set_active_roles(connection: Connection, session_id: str, names: str) -> None:
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(active_roles=names))
 
 
 def list_sessions(
@@ -121,15 +131,24 @@ def is_begun(after: datetime | None, before: datetime | None) -> list[ColumnElem
 
 
 def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
-    """The session's user holds one of these roles."""
+    """The session's user holds one of these roles, or made one active in it."""
     counts = and_(
-        assignments.c.valid_from <= now, or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
+        assignments.c.mode == "active",
+        assignments.c.valid_from <= now,
+        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now),
     )
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     mine = and_(
         assignments.c.user_id == sessions.c.user_id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None)
     )
-    return exists(select(1).select_from(joined).where(mine, counts))
+    activated = activations.join(roles, activations.c.role_id == roles.c.id)
+    here = and_(
+        activations.c.session_id == sessions.c.id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None)
+    )
+    return or_(
+        exists(select(1).select_from(joined).where(mine, counts)),
+        exists(select(1).select_from(activated).where(here, activations.c.valid_to > now)),
+    )
 
 
 def add_refresh_token(connection: Connection, values: dict[str, Any]) -> None:

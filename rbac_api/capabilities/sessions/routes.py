@@ -9,11 +9,12 @@ from flask.views import MethodView
 
 from rbac_api.capabilities.sessions import exports, fleet, service
 from rbac_api.capabilities.sessions.errors import SessionNotFound, SessionsCountDiffers
+from rbac_api.capabilities.sessions.inside import get_session_inside
 from rbac_api.capabilities.sessions.schemas import (
     RefreshTokenListSchema,
+    SessionInsideSchema,
     SessionListSchema,
     SessionQuery,
-    SessionSchema,
     SessionsRevocationSchema,
     SessionsRevokedSchema,
 )
@@ -74,14 +75,15 @@ class SessionRevocations(MethodView):
 @blueprint.route("/<uuid:session_id>")
 class Session(MethodView):
     @requires("sessions:read")
-    @blueprint.response(200, SessionSchema)
+    @blueprint.response(200, SessionInsideSchema)
     @blueprint.operation("get_session", SessionNotFound)
     def get(self, session_id: Any) -> Response:
         """Read one session
 
-        Active or ended: since when, from where, with which app, and how it ended.
+        Active or ended: since when, from where, with which app, and how it ended; and which roles and permissions count in it at this
+        moment.
         """
-        return json_answer(service.get_session(current_clearance(), str(session_id)))
+        return json_answer(get_session_inside(current_clearance(), str(session_id)))
 
     @requires("sessions:revoke")
     @blueprint.response(204)

@@ -64,6 +64,15 @@ class SessionSchema(ma.Schema):
         required=True,
         metadata={"description": "how she proved who she is (RFC 8176)", "example": ["pwd", "otp"]},
     )
+    roles = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "the roles it was begun with, or has left, if not all; besides them only what is activated counts in it",
+            "example": None,
+        },
+    )
     ended_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
     ended_by = fields.String(
         required=True,
@@ -78,6 +87,21 @@ class SessionSchema(ma.Schema):
         allow_none=True,
         validate=validate.OneOf((*REASONS, None)),
         metadata={"example": None},
+    )
+
+
+class SessionInsideSchema(SessionSchema):
+    """One sign-in, and what counts in it at this moment."""
+
+    active_roles = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "those that count in it, inherited ones too", "example": ["accountant"]},
+    )
+    permissions = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "what they add up to", "example": ["invoices:read"]},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +17,10 @@ from rbac_api.capabilities.sessions.shown import describe, describe_token
 from rbac_api.database.constraints import Clash
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
+from rbac_api.decision.model import EVERYTHING, SessionRoles
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.clients import Client
+from rbac_api.guard.queries import find_session_roles
 from rbac_api.guard.revocations import revoke
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
@@ -40,6 +43,18 @@ class Grip:
     auth_time: datetime
     absolute_expires_at: datetime
     amr: tuple[str, ...] = PASSWORD
+    roles: SessionRoles = EVERYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How somebody proved who she is (``amr``, RFC 8176), and the roles she begins with: ``chosen`` ones, or all."""
+
+    amr: tuple[str, ...] = PASSWORD
+    chosen: frozenset[str] | None = None
+
+
+PROVED = Proof()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +79,15 @@ def begin_session(
     settings: Settings,
     user_id: str,
     origin: Origin,
-    amr: tuple[str, ...] = PASSWORD,
+    proof: Proof = PROVED,
 ) -> Grip:
     """A new session with its first refresh token, generation 1; ids are always new (no fixation)."""
     now = clock.now()
     absolute = _deadline(now, settings.session_seconds)
     idle = min(_deadline(now, settings.refresh_token_seconds), absolute)
-    grip = Grip(new_id(), user_id, origin.client_id, new_id(), 1, now, idle, now, absolute, amr)
+    grip = Grip(
+        new_id(), user_id, origin.client_id, new_id(), 1, now, idle, now, absolute, proof.amr, SessionRoles(proof.chosen)
+    )  # fmt: skip
     _add_session(connection, grip, origin)
     _add_token(connection, grip, origin.ip)
     return grip
@@ -116,17 +133,9 @@ def rotate(
     ):
         raise Clash(internal=f"generation {spent.generation} of session {session.id} was exchanged meanwhile")
     grip = Grip(
-        session.id,
-        session.user_id,
-        session.client_id,
-        successor,
-        spent.generation + 1,
-        now,
-        idle,
-        session.created_at,
-        session.absolute_expires_at,
-        tuple(session.amr.split()),
-    )
+        session.id, session.user_id, session.client_id, successor, spent.generation + 1, now, idle, session.created_at,
+        session.absolute_expires_at, tuple(session.amr.split()), find_session_roles(connection, session.id, session.active_roles, now),
+    )  # fmt: skip
     _add_token(connection, grip, ip)
     return grip
 
@@ -147,12 +156,18 @@ def same_successor(
     return Grip(
         session.id, session.user_id, session.client_id, successor.jti, successor.generation, successor.issued_at, successor.expires_at,
         session.created_at, session.absolute_expires_at, tuple(session.amr.split()),
+        find_session_roles(connection, session.id, session.active_roles, clock.now()),
     )  # fmt: skip
 
 
 def forget_second_factor(connection: Connection, session_id: str) -> None:
     """From now on a session counts as one without a second factor, since there is none any more."""
     queries.set_amr(connection, session_id, " ".join(PASSWORD))
+
+
+def choose_roles(connection: Connection, session_id: str, chosen: Iterable[str]) -> None:
+    """From now on these roles alone are active in a session, besides what is activated in it."""
+    queries.set_active_roles(connection, session_id, " ".join(sorted(chosen)))
 
 
 def find_refresh(connection: Connection, jti: str) -> tuple[Row[Any], Row[Any]] | None:
@@ -265,11 +280,12 @@ def _deadline(now: datetime, seconds: int) -> datetime:
 def _add_session(
     connection: Connection, grip: Grip, origin: Origin, client_secret_id: str | None = None
 ) -> None:
+    chosen = grip.roles.chosen
     row = {
         "id": grip.session_id, "user_id": grip.user_id, "client_id": grip.client_id, "created_at": grip.auth_time,
         "last_seen_at": grip.issued_at, "idle_expires_at": grip.expires_at, "absolute_expires_at": grip.absolute_expires_at,
         "generation": grip.generation, "amr": " ".join(grip.amr), "client_secret_id": client_secret_id, "ip": origin.ip,
-        "user_agent": origin.user_agent,
+        "user_agent": origin.user_agent, "active_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip
     queries.add_session(connection, row)
 

@@ -27,6 +27,7 @@ def describe(row: Row[Any]) -> dict[str, Any]:
         "user_agent": row.user_agent,
         "client_id": row.client_id,
         "amr": row.amr.split(),
+        "roles": None if row.active_roles is None else row.active_roles.split(),
         "ended_at": ended_at,
         "ended_by": row.ended_by,
         "end_reason": reason,
@@ -49,7 +50,7 @@ def describe_token(row: Row[Any]) -> dict[str, Any]:
 SESSIONS = Sheet(
     (
         "id", "user_id", "user_username", "state", "created_at", "last_seen_at", "expires_at", "ip", "user_agent", "client_id", "amr",
-        "ended_at", "ended_by", "end_reason",
+        "roles", "ended_at", "ended_by", "end_reason",
     ),
     describe,
 )  # fmt: skip

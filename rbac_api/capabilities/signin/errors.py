@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbac_api.errors import Unauthenticated
+from rbac_api.errors import Forbidden, Unauthenticated
 
 
 class MfaRequired(Unauthenticated):
@@ -11,6 +11,17 @@ class MfaRequired(Unauthenticated):
     code = "mfa.required"
     title = "A second factor is needed"
     default_detail = "Send the six digits that your device shows, or a recovery code, as 'otp' together with username and password."
+
+
+class RolesNotAuthorized(Forbidden):
+    """Said only to somebody who has proved who she is; ``roles`` lists them."""
+
+    code = "roles.not_authorized"
+    title = "You do not have these roles"
+    default_detail = (
+        "You cannot begin a session with roles that you do not have at this moment; 'roles' lists them."
+    )
+    example = {"roles": ["accountant"]}  # noqa: RUF012
 
 
 class LoginFailed(Unauthenticated):

@@ -8,11 +8,12 @@ from typing import Any
 from flask import Response, request
 from flask.views import MethodView
 
+from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import Origin
 from rbac_api.capabilities.signin import service
-from rbac_api.capabilities.signin.errors import LoginFailed, MfaRequired
+from rbac_api.capabilities.signin.errors import LoginFailed, MfaRequired, RolesNotAuthorized
 from rbac_api.capabilities.signin.schemas import (
     BrowserSessionSchema,
     LoginQuery,
@@ -57,7 +58,16 @@ class Login(MethodView):
     @blueprint.or_response(BrowserSessionSchema)
     @blueprint.response(200, TokensSchema)
     @blueprint.operation(
-        "login", LoginFailed, MfaRequired, TooManyAttempts, HasherBusy, SealBroken, *_OUTAGES, *KEY_PROBLEMS
+        "login",
+        LoginFailed,
+        MfaRequired,
+        RolesNotAuthorized,
+        ConstraintViolated,
+        TooManyAttempts,
+        HasherBusy,
+        SealBroken,
+        *_OUTAGES,
+        *KEY_PROBLEMS,
     )
     def post(self, query: dict[str, Any], body: dict[str, Any]) -> Response:
         """Sign in
@@ -65,11 +75,13 @@ class Login(MethodView):
         Begins a session and gives a short-lived access token and a refresh token. Every failure has the same answer, whatever the cause;
         `mfa.required` comes only after the right password. For a page in a browser `mode=cookie` puts the tokens into cookies that no
         script can read, and the answer has a `csrf_token` instead, to send as `X-CSRF-TOKEN` with everything that writes.
+        With `roles` the session has those roles only; others can be made active later.
         """
         count_attempt()
         origin = _origin(body.get("client_id", FIRST_PARTY))
-        who = (body["username"], body["password"])
-        tokens = service.login(current_clearance(), *who, origin, body.get("otp"))
+        chosen = frozenset(body["roles"]) if "roles" in body else None
+        asked = service.Asked(body["username"], body["password"], body.get("otp"), chosen)
+        tokens = service.login(current_clearance(), asked, origin)
         return _answer(tokens, as_cookies=query["mode"] == "cookie")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import ID, Body, NewPassword, OptionalBody, Text, Verbatim
+from rbac_api.web.fields import ID, Body, NewPassword, OptionalBody, RoleName, Text, Verbatim
 
 _SHOWN = "<token>"
 
@@ -20,6 +20,14 @@ class LoginSchema(Body):
         metadata={
             "description": "where a second factor is set up: the six digits, or a recovery code; spaces and dashes do not matter",
             "example": "492 039",
+        },
+    )
+    roles = fields.List(
+        RoleName(),
+        validate=validate.Length(max=200),
+        metadata={
+            "description": "begin with these of your roles only, and what they inherit; an empty list: with none. All, if left out",
+            "example": ["accountant"],
         },
     )
     client_id = Text(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from rbac_api import clock
-from rbac_api.capabilities.keys.service import rotate_if_due
+from rbac_api.capabilities.constraints.service import require_compatible
 from rbac_api.capabilities.passwords.service import HasherBusy, hasher
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
-from rbac_api.capabilities.sessions.service import Ending, Grip, Origin
+from rbac_api.capabilities.sessions.service import Ending, Grip, Origin, Proof
 from rbac_api.capabilities.signin import queries
 from rbac_api.capabilities.signin.attempts import (
     Account,
@@ -24,23 +23,25 @@ from rbac_api.capabilities.signin.attempts import (
     note_failure,
     prove_second_factor,
 )
-from rbac_api.capabilities.signin.errors import LoginFailed
+from rbac_api.capabilities.signin.errors import LoginFailed, RolesNotAuthorized
+from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.constraints import Clash
-from rbac_api.database.types import new_id
-from rbac_api.decision.evaluate import claimed_roles, effective_roles
+from rbac_api.decision.activation import unauthorized
 from rbac_api.decision.names import canonical
+from rbac_api.errors import ServiceError
 from rbac_api.guard import queries as standing
 from rbac_api.guard.alarms import sound_reuse
-from rbac_api.guard.bearer import Issue, Token
+from rbac_api.guard.bearer import Token
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import TokenInvalid, TokenRevoked
 from rbac_api.guard.passage import current_guard
+from rbac_api.guard.rules import Rule
 from rbac_api.guard.snapshot import OTP
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.metrics import REFRESHES, SIGNINS
 
-__all__ = ["blocking", "forget_failures", "issue_access", "login", "logout", "refresh"]
+__all__ = ["Asked", "blocking", "forget_failures", "issue_access", "login", "logout", "refresh"]
 # The account may change while we hash: a parallel sign-in upgrades the hash, or somebody disables her.
 TRIES = 2
 
@@ -49,20 +50,30 @@ class _AccountChanged(Exception):
     """She was disabled, or got another password, since hers was checked: what was done about the sign-in is undone."""
 
 
-def login(
-    clearance: Clearance, username: str, password: str, origin: Origin, otp: str | None = None
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody sends to sign in; ``roles``: those to begin with, None for all."""
+
+    username: str
+    password: str = field(repr=False)
+    otp: str | None = field(default=None, repr=False)
+    roles: frozenset[str] | None = None
+
+
+def login(clearance: Clearance, asked: Asked, origin: Origin) -> dict[str, Any]:
     """Tokens for a name and password, and the code of a second factor where there is one; no connection is held while hashing.
 
-    ``LoginFailed`` for whatever is wrong, ``MfaRequired`` if nothing is but the code is missing.
+    ``LoginFailed`` for whatever is wrong, ``MfaRequired`` if nothing is but the code is missing; only then 403
+    ``roles.not_authorized`` and 409 ``constraint.violated`` for roles that she cannot begin with.
     """
+    password = asked.password
     for _ in range(TRIES):
-        account, row, outdated = _prove(clearance, username, password)
+        account, row, outdated = _prove(clearance, asked.username, password)
         # Where a code may still be wrong the new hash waits until it is not: no failing path costs more than another.
         renews = outdated and not account.second_factor
         password_hash = hasher().hash(password) if renews else row.password_hash
         with suppress(_AccountChanged):
-            tokens = _enter(clearance, account, password_hash, origin, otp)
+            tokens = _enter(clearance, account, password_hash, origin, asked)
             if outdated and not renews:
                 _renew_hash(clearance, row, password)
             return tokens
@@ -70,16 +81,41 @@ def login(
 
 
 def _enter(
-    clearance: Clearance, account: Account, password_hash: str, origin: Origin, otp: str | None
+    clearance: Clearance, account: Account, password_hash: str, origin: Origin, asked: Asked
 ) -> dict[str, Any]:
-    with clearance.work.database.writing() as connection:
-        clearance.snapshot.catch_up(connection)
-        proved = prove_second_factor(clearance, connection, account, otp)
-        if isinstance(proved, tuple):
-            if account.row is None or not note_signin(connection, account.row, password_hash):
-                raise _AccountChanged()
-            return _begin(clearance, connection, account, origin, proved)
+    try:
+        with clearance.work.database.writing() as connection:
+            clearance.snapshot.catch_up(connection)
+            proved = prove_second_factor(clearance, connection, account, asked.otp)
+            if isinstance(proved, tuple):
+                if account.row is None or not note_signin(connection, account.row, password_hash):
+                    raise _AccountChanged()
+                _require_startable(clearance, connection, account, Proof(proved, asked.roles))
+                return _begin(clearance, connection, account, origin, Proof(proved, asked.roles))
+    except ServiceError as refusal:
+        current_guard().record_refusal(_signing_in(clearance, account), Rule(), refusal)
+        raise
     raise proved  # only now that the failure is counted
+
+
+def _require_startable(clearance: Clearance, connection: Connection, account: Account, proof: Proof) -> None:
+    """The session may begin with the chosen roles (INCITS 359 sections 6.1.2 and 6.4.2, CreateSession)."""
+    row: Any = account.row
+    if proof.chosen is None:
+        return
+    now, strong = clock.now(), OTP in proof.amr
+    graph = clearance.snapshot.settled_graph(connection)
+    subject = standing.get_subject(connection, row.id, now, second_factor=strong)
+    lacking = unauthorized(graph, subject, proof.chosen, now)
+    if lacking:
+        raise RolesNotAuthorized(roles=list(lacking))
+    person = {"id": row.id, "username": row.username}
+    require_compatible(graph.seen_with(strong), proof.chosen, person)
+
+
+def _signing_in(clearance: Clearance, account: Account) -> Actor:
+    row: Any = account.row
+    return Actor("user", row.id, row.username, None, clearance.actor.ip, clearance.actor.request_id)
 
 
 def _renew_hash(clearance: Clearance, row: Row[Any], password: str) -> None:
@@ -103,7 +139,7 @@ def _refresh_once(clearance: Clearance, token: Token, origin: Origin) -> dict[st
         clearance.snapshot.catch_up(connection)
         grip, outcome = _exchange(clearance, connection, token, origin)
         REFRESHES.labels(outcome).inc()
-        tokens = _tokens(clearance, connection, grip) if grip else None
+        tokens = issue_tokens(clearance, connection, grip) if grip else None
     if tokens is None:
         raise TokenReused() if outcome == "reused" else TokenRevoked()
     return tokens
@@ -131,21 +167,26 @@ def _prove(clearance: Clearance, username: str, password: str) -> tuple[Account,
 
 
 def _begin(
-    clearance: Clearance, connection: Connection, account: Account, origin: Origin, amr: tuple[str, ...]
+    clearance: Clearance, connection: Connection, account: Account, origin: Origin, proof: Proof
 ) -> dict[str, Any]:
     row: Any = account.row
     if account.failures:
         queries.clear_failures(connection, account.digest)
-    actor = Actor("user", row.id, row.username, None, clearance.actor.ip, clearance.actor.request_id)
+    actor = _signing_in(clearance, account)
     sessions.make_room(connection, clearance.settings, actor)
-    grip = sessions.begin_session(connection, clearance.settings, row.id, origin, amr)
+    grip = sessions.begin_session(connection, clearance.settings, row.id, origin, proof)
     actor = replace(actor, session_id=grip.session_id)
-    facts = {"client_id": origin.client_id, "user_agent": origin.user_agent, "amr": " ".join(amr)}
+    facts: dict[str, Any] = {
+        "client_id": origin.client_id,
+        "user_agent": origin.user_agent,
+        "amr": " ".join(proof.amr),
+    }
+    facts |= {} if proof.chosen is None else {"roles": sorted(proof.chosen)}
     record(
         connection, actor, "signin.succeeded", Target("session", grip.session_id, row.username), after=facts
     )
     SIGNINS.labels("succeeded").inc()
-    return _tokens(clearance, connection, grip)
+    return issue_tokens(clearance, connection, grip)
 
 
 def _exchange(
@@ -228,41 +269,3 @@ def _user_actor(clearance: Clearance, session: Row[Any]) -> Actor:
     return Actor(
         "user", session.user_id, session.username, session.id, clearance.actor.ip, clearance.actor.request_id
     )
-
-
-def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
-    """Sign an access token on the state of this transaction: roles are read anew each time, never widened by a request."""
-    # Read on this connection if at all: a second one might not be had, from a pool drained by those who wait for our lock.
-    clearance.snapshot.keyring.keys(connection)
-    rotate_if_due(connection, clearance)
-    now = clock.now()
-    subject = standing.get_subject(connection, grip.user_id, now, second_factor=OTP in grip.amr)
-    roles = claimed_roles(effective_roles(clearance.snapshot.settled_graph(connection), subject, now))
-    lifetime = timedelta(seconds=clearance.settings.access_token_seconds)
-    issued, expires = (
-        int(moment.timestamp()) for moment in (now, min(now + lifetime, grip.absolute_expires_at))
-    )
-    issue = Issue(
-        grip.user_id, grip.session_id, new_id(), grip.client_id, issued, expires, int(grip.auth_time.timestamp()), grip.amr
-    )  # fmt: skip
-    version = standing.find_authorization_version(connection, grip.user_id)
-    return {
-        "access_token": current_guard().bearer.issue_access(issue, roles, version),
-        "token_type": "Bearer",
-        "expires_in": expires - issued,
-        "session_id": grip.session_id,
-        "password_change_required": subject.must_change_password,
-    }
-
-
-def _tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
-    """Both tokens of a session."""
-    issued, ends = int(grip.issued_at.timestamp()), int(grip.expires_at.timestamp())
-    refresh = Issue(
-        grip.user_id, grip.session_id, grip.jti, grip.client_id, issued, ends, int(grip.auth_time.timestamp())
-    )
-    return {
-        **issue_access(clearance, connection, grip),
-        "refresh_token": current_guard().bearer.issue_refresh(refresh, grip.generation),
-        "refresh_expires_in": max(0, ends - int(clock.now().timestamp())),
-    }

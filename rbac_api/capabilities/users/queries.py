@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, or_, select, update
 
 from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.constraints import register_constraint
@@ -46,21 +46,26 @@ def note_signin(connection: Connection, user_id: str, old_hash: str, values: dic
 
 
 def raise_authorization_version(connection: Connection, user_ids: list[str], now: datetime) -> dict[str, int]:
-    """What these users may do has changed; their new versions by id."""
+    """What these users may do has changed; their new versions by id.  A thousand in one statement."""
     raised = {
         "authorization_version": users.c.authorization_version + 1,
         "version": users.c.version + 1,
         "updated_at": now,
     }
-    raising = update(users).where(users.c.id.in_(user_ids)).values(raised)
-    rows = connection.execute(raising.returning(users.c.id, users.c.authorization_version))
-    return {row.id: row.authorization_version for row in rows}
+    raising = update(users).values(raised).returning(users.c.id, users.c.authorization_version)
+    found: dict[str, int] = {}
+    for start in range(0, len(user_ids), 1000):
+        rows = connection.execute(raising.where(users.c.id.in_(user_ids[start : start + 1000])))
+        found.update({row.id: row.authorization_version for row in rows})
+    return found
 
 
 def end_user_assignments(connection: Connection, user_id: str, now: datetime) -> list[str]:
-    """End everything a user still holds; the names of the roles."""
+    """End everything a user still holds, and what has not begun yet; the names of the roles."""
     still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
-    ending = update(assignments).where(assignments.c.user_id == user_id, still).values(valid_to=now)
+    begun = case((assignments.c.valid_from > now, now), else_=assignments.c.valid_from)
+    mine = update(assignments).where(assignments.c.user_id == user_id, still)
+    ending = mine.values(valid_from=begun, valid_to=now)
     role_ids = list(connection.execute(ending.returning(assignments.c.role_id)).scalars())
     return sorted(connection.execute(select(roles.c.name).where(roles.c.id.in_(role_ids))).scalars())
 
@@ -86,9 +91,11 @@ def named_like(prefix: str) -> ColumnElement[bool]:
 
 
 def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
-    """The user holds one of these roles now."""
+    """The user holds one of these roles now; one that would have to be activated first is not held."""
     counts = and_(
-        assignments.c.valid_from <= now, or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
+        assignments.c.mode == "active",
+        assignments.c.valid_from <= now,
+        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now),
     )
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     mine = and_(assignments.c.user_id == users.c.id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None))

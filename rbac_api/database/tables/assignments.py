@@ -11,8 +11,8 @@ assignments = Table(
     Column("id", ID, primary_key=True),
     Column("user_id", ID, ForeignKey("users.id"), nullable=False, index=True),
     Column("role_id", ID, ForeignKey("roles.id"), nullable=False, index=True),
-    Column("valid_from", UtcDateTime, nullable=False),
-    Column("valid_to", UtcDateTime),
+    Column("valid_from", UtcDateTime, nullable=False, index=True),
+    Column("valid_to", UtcDateTime, index=True),  # both: when did time alone change something last?
     Column("reason", Text),
     Column("assigned_by", ID),  # a user; empty when the system or the command line did it
     Column("assigned_at", UtcDateTime, nullable=False),

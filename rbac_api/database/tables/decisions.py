@@ -18,4 +18,5 @@ decisions = Table(
     Column("code", String(64), nullable=False),
     Column("detail", Text, nullable=False),
     Column("second_factor", Boolean, nullable=False),
+    Column("chosen_roles", Text),  # that its session was begun with, a space between; empty: all that counted
 )

@@ -34,9 +34,14 @@ def test_giving_what_dave_has_changes_nothing(stage: Stage) -> None:
     first = alice.put(path, json={"reason": "First"}).json
     events = len(stage.events())
 
-    again = alice.put(path, json={"reason": "Second"})
-
-    assert (again.status_code, again.json) == (200, first)
+    for body in (
+        None,
+        {},
+        {"reason": "First"},
+        {"mode": "active", "expires_at": None, "starts_at": first["starts_at"]},
+    ):
+        again = alice.put(path, json=body) if body is not None else alice.put(path)
+        assert (again.status_code, again.json) == (200, first)
     assert len(stage.events()) == events
 
 

@@ -23,7 +23,7 @@ def administrators(stage: Stage) -> list[str]:
     """Who is enabled, can sign in, and holds ``admin`` without an end."""
     found = stage.query(
         "SELECT u.username FROM users u JOIN assignments a ON a.user_id = u.id JOIN roles r ON r.id = a.role_id"
-        " WHERE r.name = 'admin' AND a.valid_to IS NULL AND u.status = 'active' AND u.password_hash IS NOT NULL"
+        " WHERE r.name = 'admin' AND a.valid_to IS NULL AND a.mode = 'active' AND u.status = 'active' AND u.password_hash IS NOT NULL"
     )
     return sorted(username for (username,) in found)
 

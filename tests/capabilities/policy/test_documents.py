@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.policy.service import EXAMPLE, Loaded, load_document, read_file
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.decision.document import Document, DocumentRefused, read_document
 from tests.builders import Stage
 from tests.cast import ALICE, DAVE
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "permissions": [{"name": "tea:brew", "description": "Brew tea."}],
     "roles": [
         {"name": "brewer", "description": "Brews.", "permissions": ["tea:brew", "invoices:read"]},
@@ -270,3 +271,44 @@ def test_the_example_company_moves_in_once(stage: Stage) -> None:
         row[0] for row in stage.query("SELECT count(*) FROM users WHERE password_hash IS NOT NULL")
     ]
     assert administrators == [5], "none of the company can sign in yet"
+
+
+RULED: dict[str, Any] = {
+    **SMALL,
+    "constraints": [{"name": "apart", "kind": "static", "roles": ["brewer", "role-manager"], "limit": 2}],
+    "assignments": [
+        {"user": "Erin", "role": "head-brewer", "expires_at": "2040-01-01T00:00:00Z", "mode": "eligible", "max_duration": 60},
+        {"user": "dave", "role": "brewer", "expires_at": "2001-01-01T00:00:00Z"},
+    ],
+}  # fmt: skip
+
+
+def test_rules_and_terms_are_loaded_and_what_is_over_is_left_out_with_a_note(stage: Stage) -> None:
+    loaded = load(stage, read_document(RULED))
+
+    assert (loaded.constraints, loaded.assignments) == (1, 1)
+    assert loaded.notes == ["dave with brewer was over at 2001-01-01T00:00:00Z: left out"]
+    assert load(stage, read_document(RULED)).total == 0
+    (held,) = stage.as_(ALICE).get(f"/v1/users/{stage.user_id('erin')}/roles").json["direct"]
+    assert (held["mode"], held["max_duration"], held["expires_at"]) == (
+        "eligible",
+        60,
+        "2040-01-01T00:00:00Z",
+    )
+
+
+def test_a_document_that_breaks_its_own_rule_is_not_loaded(stage: Stage) -> None:
+    held = [*RULED["assignments"], {"user": "Erin", "role": "role-manager"}]
+    before = everything(stage)
+
+    with pytest.raises(ConstraintViolated):
+        load(stage, read_document({**RULED, "assignments": held}))
+
+    assert everything(stage) == before
+
+
+def test_a_rule_about_nobody_s_role_is_named(stage: Stage) -> None:
+    rule = {"name": "apart", "kind": "static", "roles": ["aa", "bb"], "limit": 2}
+
+    with pytest.raises(DocumentRefused, match="constraint apart: role aa is unknown"):
+        load(stage, read_document({"constraints": [rule]}))

@@ -33,7 +33,11 @@ def test_alice_makes_a_robot_that_can_do_nothing_yet(stage: Stage) -> None:
     found = alice.get(made.headers["Location"])
     assert (found.json, found.headers["ETag"]) == (made.json, made.headers["ETag"])
     assert found.json["secrets"] == []
-    assert alice.get(f"{made.headers['Location']}/roles").json == {"direct": [], "effective": []}
+    assert alice.get(f"{made.headers['Location']}/roles").json == {
+        "direct": [],
+        "effective": [],
+        "permissions": [],
+    }
 
 
 def test_repeating_the_request_makes_one_robot(stage: Stage) -> None:

@@ -51,4 +51,4 @@ def naive_refresh(clearance: Clearance, text: str, _origin: Origin) -> dict[str,
         connection.execute(insert(tables.refresh_tokens).values(row))
         connection.execute(update(tables.sessions).where(tables.sessions.c.id == session.id).values(as_read))
         clearance.snapshot.catch_up(connection)
-        return signin._tokens(clearance, connection, grip)
+        return signin.issue_tokens(clearance, connection, grip)

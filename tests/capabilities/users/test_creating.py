@@ -19,7 +19,11 @@ def test_bob_creates_erin_who_holds_nothing_and_has_a_token_for_choosing_her_pas
     found = bob.get(created.headers["Location"])
     assert found.headers["ETag"] == created.headers["ETag"]
     assert found.json == {name: value for name, value in created.json.items() if name != "password_setup"}
-    assert bob.get(f"{created.headers['Location']}/roles").json == {"direct": [], "effective": []}
+    assert bob.get(f"{created.headers['Location']}/roles").json == {
+        "direct": [],
+        "effective": [],
+        "permissions": [],
+    }
 
 
 def test_erin_chooses_her_password_and_signs_in_under_any_spelling_of_her_name(stage: Stage) -> None:

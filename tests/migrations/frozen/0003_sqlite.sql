@@ -341,6 +341,10 @@ ALTER TABLE assignments ADD COLUMN mode VARCHAR(16) DEFAULT 'active' NOT NULL;
 
 ALTER TABLE assignments ADD COLUMN max_duration INTEGER;
 
+CREATE INDEX ix_assignments_valid_from ON assignments (valid_from);
+
+CREATE INDEX ix_assignments_valid_to ON assignments (valid_to);
+
 ALTER TABLE sessions ADD COLUMN active_roles TEXT;
 
 CREATE TABLE constraints (
@@ -400,6 +404,7 @@ CREATE TABLE decisions (
     code VARCHAR(64) NOT NULL,
     detail TEXT NOT NULL,
     second_factor BOOLEAN NOT NULL,
+    chosen_roles TEXT,
     CONSTRAINT pk_decisions PRIMARY KEY (id),
     CONSTRAINT fk_decisions_seq_trail_events FOREIGN KEY(seq) REFERENCES trail_events (seq),
     CONSTRAINT uq_decisions_seq UNIQUE (seq)

@@ -1,0 +1,124 @@
+"""Who has a role, who has a permission: pages in order of name, however many people there are.  Part of the service.
+
+SQL cuts a page out of the accounts with an assignment of one of the roles; what each of them has by it is worked out here, and of a
+permission ``decide`` says whether she has it, so that the list and the explanation cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from rbac_api import clock
+from rbac_api.capabilities.access import queries
+from rbac_api.capabilities.access.queries import Holding
+from rbac_api.capabilities.permissions.errors import PermissionNotFound
+from rbac_api.decision.evaluate import decide
+from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
+from rbac_api.decision.model import Subject
+from rbac_api.guard import queries_history as history
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.errors import RoleNotFound
+from rbac_api.web.pagination import Page, PageRequest
+
+PORTION, PORTIONS = 500, 20  # accounts looked at per statement, and statements per page
+Item = dict[str, Any]
+Judge = Callable[[Sequence[Row[Any]]], Sequence[Item | None]]
+
+
+def list_role_members(
+    clearance: Clearance, role: str, *, effective: bool, at: datetime | None, page: PageRequest
+) -> Page:
+    """Whoever is assigned the role, directly or with ``effective`` also by inheritance, whatever the account's status; by name."""
+    graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
+    if role not in graph.roles:
+        raise RoleNotFound(f"There is no role {role[:64]}. List them with GET /v1/roles.")
+    names = graph.seniors(role) if effective else frozenset({role})
+    holding = Holding(tuple(history.list_role_ids_at(connection, names, moment)), moment)
+
+    def judge(rows: Sequence[Row[Any]]) -> list[Item | None]:
+        held, accounts = _read(connection, holding, rows)
+        return [_shown(row, accounts[row.id].status, held[row.id], frozenset({role})) for row in rows]
+
+    return _page(connection, holding, page, judge)
+
+
+def list_permission_holders(
+    clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None, page: PageRequest
+) -> Page:
+    """Whoever has the permission at that moment, as ``decide`` says; with ``eligible`` also those who first have to activate a role."""
+    graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
+    if permission not in graph.permissions:
+        raise PermissionNotFound()
+    names = [name for name, held in graph.effective.items() if permission in held]
+    directly = frozenset(
+        name for name in names if permission in direct_permissions(graph.roles[name], graph.permissions)
+    )
+    role_ids = tuple(history.list_role_ids_at(connection, names, moment))
+    holding = Holding(role_ids, moment, active=not eligible, enabled=at is None)
+
+    def judge(rows: Sequence[Row[Any]]) -> list[Item | None]:
+        held, accounts = _read(connection, holding, rows)
+        given = history.list_assignments_at(connection, [row.id for row in rows], moment)
+        return [
+            _shown(row, "active", held[row.id], directly)
+            if accounts[row.id].status == "active"
+            and (eligible or decide(graph, _subject(row, given[row.id]), permission, moment).allowed)
+            else None
+            for row in rows
+        ]
+
+    return _page(connection, holding, page, judge)
+
+
+def _subject(row: Row[Any], given: tuple[Any, ...]) -> Subject:
+    """In a new session of hers, with a second factor if she can have one."""
+    return Subject(row.id, "active", given, second_factor=row.kind == "person")
+
+
+def _graph(clearance: Clearance, at: datetime | None) -> RoleGraph:
+    return clearance.graph() if at is None else history.find_role_graph_at(clearance.connection, at)
+
+
+def _read(
+    connection: Connection, holding: Holding, rows: Sequence[Row[Any]]
+) -> tuple[dict[str, list[Row[Any]]], dict[str, history.Account]]:
+    ids = [row.id for row in rows]
+    held = queries.list_held(connection, ids, holding)
+    return held, history.list_accounts_at(connection, ids, holding.at)
+
+
+def _shown(row: Row[Any], status: str, held: Sequence[Row[Any]], wanted: frozenset[str]) -> Item:
+    """``held``: the assignments through which she is listed; ``wanted``: the roles to have which is direct."""
+    ends = [each.valid_to for each in held]
+    return {
+        "user": {"id": row.id, "username": row.username},
+        "kind": "user" if row.kind == "person" else "service_account",
+        "status": status,
+        "direct": any(each.role in wanted for each in held),
+        "via": sorted({each.role for each in held}),
+        "mode": "active" if any(each.mode == "active" for each in held) else "eligible",
+        "expires_at": None if None in ends else max(ends),
+    }
+
+
+def _page(connection: Connection, holding: Holding, page: PageRequest, judge: Judge) -> Page:
+    """As many as asked for; where very many have to be passed over, as many as were found, and the next page goes on from there."""
+    after: str | None = page.after[0] if page.after else None
+    found: list[tuple[str, Item]] = []
+    size = page.limit + 1
+    for _ in range(PORTIONS):
+        rows = queries.list_holders(connection, holding, after, size)
+        judged = zip(rows, judge(rows), strict=True)
+        found += [(row.username_canonical, item) for row, item in judged if item is not None]
+        after = rows[-1].username_canonical if len(rows) == size else None
+        if after is None or len(found) > page.limit:
+            break
+        size = PORTION
+    if len(found) > page.limit:
+        after = found[page.limit - 1][0]
+    total = queries.count_holders(connection, holding) if page.count else None
+    return Page([item for _, item in found[: page.limit]], None if after is None else (after,), total)

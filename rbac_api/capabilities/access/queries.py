@@ -1,0 +1,221 @@
+"""SQL for looking at who may do what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
+
+from rbac_api.database.tables import (
+    assignments,
+    decisions,
+    permissions,
+    role_inheritance,
+    role_permissions,
+    roles,
+    trail_events,
+    users,
+)
+from rbac_api.guard.queries_history import in_force, portions, was_assigned
+
+FEW = (
+    5000  # so many assignments are sorted; where there are more, the names are walked through in their order
+)
+_CREATIONS = ("inheritance.created", "permission.granted", "role.created")
+MOST_EVENTS = 10_000
+
+
+# -- what the steps of a path are made of -------------------------------------------------------------------------------------------
+
+
+def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Row[Any]]:
+    """Somebody's assignments as of that moment, with who gave them."""
+    giver = users.alias("giver")
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id).outerjoin(
+        giver, assignments.c.assigned_by == giver.c.id
+    )
+    query = select(assignments, roles.c.name.label("role"), giver.c.username.label("giver"))
+    theirs = (assignments.c.user_id == user_id, in_force(roles, at), in_force(assignments, at))
+    return list(connection.execute(query.select_from(joined).where(*theirs)))
+
+
+def list_edges(connection: Connection, names: Sequence[str], at: datetime) -> list[Row[Any]]:
+    """Which of these roles inherits what directly: ``senior``, ``junior``, and the edge's period."""
+    senior, junior, edge = roles.alias("senior"), roles.alias("junior"), role_inheritance
+    joined = edge.join(senior, edge.c.senior_id == senior.c.id).join(junior, edge.c.junior_id == junior.c.id)
+    columns = (
+        senior.c.name.label("senior"), junior.c.name.label("junior"), edge.c.valid_from, edge.c.valid_to,
+    )  # fmt: skip
+    found: list[Row[Any]] = []
+    for some in portions(names):
+        ours = (senior.c.name.in_(some), in_force(edge, at))
+        found += connection.execute(select(*columns).select_from(joined).where(*ours))
+    return found
+
+
+def list_grants(
+    connection: Connection, names: Sequence[str], permission: str, at: datetime
+) -> list[Row[Any]]:
+    """Which of these roles holds the permission directly, and since when; built-in roles that hold all there is have no row."""
+    joined = role_permissions.join(roles, role_permissions.c.role_id == roles.c.id).join(
+        permissions, role_permissions.c.permission_id == permissions.c.id
+    )
+    columns = (roles.c.name.label("role"), role_permissions.c.valid_from, role_permissions.c.valid_to)
+    found: list[Row[Any]] = []
+    for some in portions(names):
+        ours = (
+            roles.c.name.in_(some), permissions.c.name == permission, in_force(permissions, at), in_force(role_permissions, at),
+        )  # fmt: skip
+        found += connection.execute(select(*columns).select_from(joined).where(*ours))
+    return found
+
+
+def list_beginnings(connection: Connection, names: Sequence[str], at: datetime) -> dict[str, datetime]:
+    """Since when each of these roles existed."""
+    found: dict[str, datetime] = {}
+    for some in portions(names):
+        rows = connection.execute(
+            select(roles.c.name, roles.c.valid_from).where(roles.c.name.in_(some), in_force(roles, at))
+        )
+        found.update((row.name, row.valid_from) for row in rows)
+    return found
+
+
+def find_beginning(connection: Connection, permission: str, at: datetime) -> datetime | None:
+    """Since when the permission existed."""
+    named = (permissions.c.name == permission, in_force(permissions, at))
+    return connection.execute(select(permissions.c.valid_from).where(*named)).scalar()
+
+
+def list_creations(connection: Connection, names: Sequence[str], since: datetime) -> list[Row[Any]]:
+    """The events since then by which these roles came to inherit something, or to hold it; oldest first."""
+    found: list[Row[Any]] = []
+    for some in portions(names):
+        told = (
+            trail_events.c.target_id.in_(some), trail_events.c.action.in_(_CREATIONS), trail_events.c.at >= since,
+        )  # fmt: skip
+        query = select(trail_events).where(*told).order_by(trail_events.c.seq).limit(MOST_EVENTS)
+        found += connection.execute(query)
+    return found
+
+
+# -- who has a role -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Holding one of these roles at a moment; ``active``: only by assignments that count by themselves."""
+
+    role_ids: tuple[str, ...]
+    at: datetime
+    active: bool = False
+    enabled: bool = False  # whose account is active at present
+
+    def condition(self) -> ColumnElement[bool]:
+        found = and_(assignments.c.role_id.in_(self.role_ids), in_force(assignments, self.at))
+        return and_(found, assignments.c.mode == "active") if self.active else found
+
+
+def list_holders(
+    connection: Connection, holding: Holding, after: str | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Accounts by canonical name, from a name on.  However many there are, none but these is loaded."""
+    return connection.execute(holders_query(connection, holding, after, limit)).all()
+
+
+def holders_query(connection: Connection, holding: Holding, after: str | None, limit: int) -> Select[Any]:
+    """Of few assignments the accounts are looked up and sorted; of many, the index of names is walked until enough have one."""
+    columns = (users.c.id, users.c.kind, users.c.username, users.c.username_canonical, users.c.status)
+    query: Select[Any] = select(*columns).where(_held_by(connection, holding))
+    if holding.enabled:
+        query = query.where(users.c.status == "active")
+    if after is not None:
+        query = query.where(users.c.username_canonical > after)
+    return query.order_by(users.c.username_canonical).limit(limit)
+
+
+def count_holders(connection: Connection, holding: Holding) -> int:
+    counted = select(func.count(func.distinct(assignments.c.user_id)))
+    if not holding.enabled:
+        return connection.execute(counted.where(holding.condition())).scalar_one()
+    joined = assignments.join(users, assignments.c.user_id == users.c.id)
+    enabled = (holding.condition(), users.c.status == "active")
+    return connection.execute(counted.select_from(joined).where(*enabled)).scalar_one()
+
+
+def _held_by(connection: Connection, holding: Holding) -> ColumnElement[bool]:
+    few = select(assignments.c.user_id).where(holding.condition()).limit(FEW + 1)
+    if len(connection.execute(few).all()) <= FEW:
+        return users.c.id.in_(few)  # its limit keeps SQLite from turning it into the search below
+    return exists(select(1).where(assignments.c.user_id == users.c.id, holding.condition()))
+
+
+def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding) -> dict[str, list[Row[Any]]]:
+    """Through which assignments each of these accounts holds: ``role``, ``mode``, ``valid_to``."""
+    columns = (
+        assignments.c.user_id,
+        roles.c.id,
+        roles.c.name.label("role"),
+        assignments.c.mode,
+        assignments.c.valid_to,
+    )
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    wanted = frozenset(holding.role_ids)
+    query: Select[Any] = select(*columns).select_from(joined)
+    found: dict[str, list[Row[Any]]] = {user_id: [] for user_id in user_ids}
+    for some in portions(user_ids):
+        theirs = (assignments.c.user_id.in_(some), in_force(assignments, holding.at))
+        for row in connection.execute(query.where(*theirs)):
+            if row.id in wanted and (row.mode == "active" or not holding.active):
+                found[row.user_id].append(row)
+    return found
+
+
+# -- refusals -----------------------------------------------------------------------------------------------------------------------
+
+
+def find_decision(connection: Connection, decision_id: str) -> Row[Any] | None:
+    """With the event that tells what was asked for, and whose request it was."""
+    joined = decisions.join(trail_events, decisions.c.seq == trail_events.c.seq)
+    columns = (trail_events.c.actor_name, trail_events.c.actor_type, trail_events.c.after)
+    query: Select[Any] = select(*decisions.c, *columns).select_from(joined)
+    return connection.execute(query.where(decisions.c.id == decision_id)).first()
+
+
+# -- what changed -------------------------------------------------------------------------------------------------------------------
+
+
+def find_account_id(connection: Connection, name: str) -> str | None:
+    """By canonical name, whatever has become of it."""
+    return connection.execute(select(users.c.id).where(users.c.username_canonical == name)).scalar()
+
+
+def list_events(
+    connection: Connection, period: tuple[datetime, datetime], actions: Iterable[str], about: str | None
+) -> Sequence[Row[Any]]:
+    """What happened after the first moment and not after the second: of these actions, or to this account."""
+    columns = (
+        trail_events.c.seq,
+        trail_events.c.at,
+        trail_events.c.action,
+        trail_events.c.target_id,
+        trail_events.c.outcome,
+    )
+    matching: ColumnElement[bool] = trail_events.c.action.in_(list(actions))
+    if about is not None:
+        matching = or_(matching, trail_events.c.target_id == about)
+    inside = (trail_events.c.at > period[0], trail_events.c.at <= period[1], matching)
+    query: Select[Any] = select(*columns).where(*inside).order_by(trail_events.c.seq)
+    return connection.execute(query).all()
+
+
+def list_turns(connection: Connection, user_id: str, period: tuple[datetime, datetime]) -> list[datetime]:
+    """The moments in that time at which an assignment of hers began or ended."""
+    found: set[datetime] = set()
+    for column in (assignments.c.valid_from, assignments.c.valid_to):
+        query: Select[Any] = select(column).where(assignments.c.user_id == user_id, was_assigned(period[1]))
+        found.update(connection.execute(query.where(column > period[0], column <= period[1])).scalars())
+    return sorted(found)

@@ -1,0 +1,154 @@
+"""Looking at access over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from rbac_api.capabilities.access import service
+from rbac_api.capabilities.access.errors import DecisionNotFound
+from rbac_api.capabilities.access.schemas import (
+    AccessQuery,
+    AccessSchema,
+    DecisionSchema,
+    DiffQuery,
+    DiffSchema,
+    HolderListSchema,
+    HoldersQuery,
+    MembersQuery,
+    MyAccessQuery,
+)
+from rbac_api.capabilities.permissions.errors import PermissionNotFound
+from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
+from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.errors import AccessDenied, RoleNotFound
+from rbac_api.guard.requires import requires
+from rbac_api.web.answers import json_answer
+from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.moments import past_moment
+from rbac_api.web.pagination import page_answer, page_request
+
+blueprint = Blueprint(
+    "access", __name__, url_prefix="/v1", tag="Access", description="Who may do what, and why."
+)
+
+
+@blueprint.route("/users/<uuid:user_id>/access")
+class UserAccess(MethodView):
+    @requires("users:read")
+    @blueprint.arguments(AccessQuery, location="query")
+    @blueprint.response(200, AccessSchema)
+    @blueprint.operation("get_user_access", UserNotFound, PermissionNotFound)
+    def get(self, query: dict[str, Any], user_id: Any) -> Response:
+        """May a user do something, and why
+
+        Every way on which the permission comes to her, each step with who made it so, when, why, and until when; if she may not, what
+        stands in the way, and the smallest roles that would grant it and that you may assign. Judged as in a new session with a second
+        factor, in which every role counts that can. With `at` as it was at that moment.
+        """
+        moment = past_moment(query)
+        return json_answer(
+            service.get_user_access(current_clearance(), str(user_id), query["permission"], moment)
+        )
+
+
+@blueprint.route("/service-accounts/<uuid:account_id>/access")
+class ServiceAccountAccess(MethodView):
+    @requires("service-accounts:read")
+    @blueprint.arguments(AccessQuery, location="query")
+    @blueprint.response(200, AccessSchema)
+    @blueprint.operation("get_service_account_access", ServiceAccountNotFound, PermissionNotFound)
+    def get(self, query: dict[str, Any], account_id: Any) -> Response:
+        """May a service account do something, and why
+
+        As for users. A service account has no second factor, so roles that require one do not count.
+        """
+        moment, clearance = past_moment(query), current_clearance()
+        return json_answer(
+            service.get_service_account_access(clearance, str(account_id), query["permission"], moment)
+        )
+
+
+@blueprint.route("/me/access")
+class MyAccess(MethodView):
+    @requires()
+    @blueprint.arguments(MyAccessQuery, location="query")
+    @blueprint.response(200, AccessSchema)
+    @blueprint.operation("get_my_access", PermissionNotFound)
+    def get(self, query: dict[str, Any]) -> Response:
+        """May I do something, and why
+
+        In this session as it is: with the roles that are active in it, and the second factor if it was begun with one.
+        """
+        return json_answer(service.get_my_access(current_clearance(), query["permission"]))
+
+
+@blueprint.route("/access/diff")
+class AccessDiff(MethodView):
+    @requires()
+    @blueprint.arguments(DiffQuery, location="query")
+    @blueprint.response(200, DiffSchema)
+    @blueprint.operation("diff_access", AccessDenied, UserNotFound, RoleNotFound)
+    def get(self, query: dict[str, Any]) -> Response:
+        """Compare what somebody may with what she could
+
+        The permissions that a `user` (needs `users:read`) or a `role` (needs `roles:read`) gained and lost between two moments, each
+        with the event that brought it about.
+        """
+        return json_answer(service.diff_access(current_clearance(), query))
+
+
+@blueprint.route("/decisions/<uuid:decision_id>")
+class Decision(MethodView):
+    @requires()
+    @blueprint.response(200, DecisionSchema)
+    @blueprint.operation("get_decision", DecisionNotFound)
+    def get(self, decision_id: Any) -> Response:
+        """Why was this refused
+
+        Explains a 403 by its `decision_id`, with everything as it was at that moment: your own, or with `audit:read` anybody's.
+        """
+        return json_answer(service.get_decision(current_clearance(), str(decision_id)))
+
+
+@blueprint.route("/roles/<role>/members")
+class RoleMembers(MethodView):
+    @requires("roles:read")
+    @blueprint.arguments(MembersQuery, location="query")
+    @blueprint.response(200, HolderListSchema)
+    @blueprint.operation("list_role_members", RoleNotFound)
+    def get(self, query: dict[str, Any], role: str) -> Response:
+        """List who has a role
+
+        Users and service accounts by name, whatever the status of their accounts: those to whom it is assigned, with `effective=true`
+        also those who have it because a role of theirs inherits it. With `at` as it was at that moment.
+        """
+        moment, page = past_moment(query), page_request(query)
+        found = service.list_role_members(
+            current_clearance(), role, effective=query["effective"], at=moment, page=page
+        )
+        return page_answer(found)
+
+
+@blueprint.route("/permissions/<permission>/holders")
+class PermissionHolders(MethodView):
+    @requires("permissions:read")
+    @blueprint.arguments(HoldersQuery, location="query")
+    @blueprint.response(200, HolderListSchema)
+    @blueprint.operation("list_permission_holders", PermissionNotFound)
+    def get(self, query: dict[str, Any], permission: str) -> Response:
+        """List who has a permission
+
+        Users and service accounts by name: exactly those of whom `GET /v1/users/{user_id}/access` says yes. With `eligible=true` also
+        those who would first have to activate a role, with `at` as it was at that moment. A page may hold less than `limit` where many
+        had to be passed over; `next` tells whether there are more. `total` counts also those whose roles exclude each other, and as of
+        a moment those whose accounts were disabled.
+        """
+        moment, page = past_moment(query), page_request(query)
+        found = service.list_permission_holders(
+            current_clearance(), permission, eligible=query["eligible"], at=moment, page=page
+        )
+        return page_answer(found)

@@ -1,0 +1,219 @@
+"""Shapes of explanations and of lists of holders, as the OpenAPI document has them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.web.fields import (
+    ID,
+    Body,
+    Flag,
+    Moment,
+    NextCursor,
+    PageQuery,
+    PermissionName,
+    RoleName,
+    Text,
+    Total,
+)
+from rbac_api.web.moments import AS_OF, AtQuery
+
+KINDS = ("assignment", "inherits", "permission")
+_MODE = {"description": "`eligible` counts only where it is activated", "example": "active"}
+
+
+class AccessUserSchema(ma.Schema):
+    """Somebody, by id and name."""
+
+    id = fields.String(required=True, metadata=ID)
+    username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
+
+
+class StepSchema(ma.Schema):
+    """One step of a way: a role is assigned, a role inherits another, a role holds the permission."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS), metadata={"example": "inherits"})
+    role = fields.String(
+        required=True,
+        metadata={"description": "the assigned, inheriting or holding role", "example": "accountant"},
+    )
+    junior = fields.String(metadata={"description": "the role that it inherits", "example": "employee"})
+    permission = fields.String(metadata={"description": "what it holds", "example": "invoices:read"})
+    mode = fields.String(validate=validate.OneOf(("active", "eligible")), metadata=_MODE)
+    starts_at = fields.DateTime(metadata={"description": "from when the assignment counts"})
+    who = fields.Nested(
+        AccessUserSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "who made it so; empty for the system and the command line"},
+    )
+    when = fields.DateTime(required=True, metadata={"description": "since when it is so"})
+    why = fields.String(required=True, allow_none=True, metadata={"example": "Covers for Jonas until May"})
+    until = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "when it ends, if that is known"}
+    )
+
+
+class ReasonSchema(ma.Schema):
+    """What stands in the way."""
+
+    code = fields.String(
+        required=True,
+        metadata={
+            "description": "`nothing-grants`, `expired`, `not-started`, `not-active`, `disabled` or `mfa`; of another refusal its"
+            " `code`",
+            "example": "expired",
+        },
+    )
+    detail = fields.String(required=True, metadata={"example": "accountant counts no more"})
+
+
+class AccessSchema(ma.Schema):
+    """Whether somebody may, and why."""
+
+    decision = fields.Boolean(required=True, metadata={"example": True})
+    paths = fields.List(
+        fields.List(fields.Nested(StepSchema)),
+        required=True,
+        metadata={
+            "description": "every way: an assignment, roles that inherit each other, the role that holds the permission"
+        },
+    )
+    because = fields.List(
+        fields.Nested(ReasonSchema),
+        required=True,
+        metadata={"description": "of a no: what stands in the way"},
+    )
+    nearest = fields.List(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "of a no: the smallest roles that would grant it and that you may assign, five at most",
+            "example": [],
+        },
+    )
+    truncated = fields.Boolean(
+        required=True, metadata={"description": "whether there are more ways than are told", "example": False}
+    )
+
+
+class DecisionSchema(AccessSchema):
+    """A refusal, explained as of its moment."""
+
+    id = fields.String(required=True, metadata=ID)
+    seq = fields.Integer(required=True, metadata={"description": "of its event in the trail", "example": 186})
+    at = fields.DateTime(required=True)
+    user = fields.Nested(
+        AccessUserSchema, required=True, allow_none=True, metadata={"description": "who was refused"}
+    )
+    session_id = fields.String(required=True, allow_none=True, metadata=ID)
+    method = fields.String(required=True, metadata={"example": "POST"})
+    path = fields.String(required=True, metadata={"example": "/v1/roles"})
+    permission = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "that was asked for", "example": "roles:create"},
+    )
+    role = fields.String(
+        required=True, allow_none=True, metadata={"description": "that was asked for", "example": None}
+    )
+    code = fields.String(required=True, metadata={"example": "access.denied"})
+    detail = fields.String(required=True, metadata={"example": "You need the permission roles:create."})
+
+
+class HolderSchema(ma.Schema):
+    """Somebody who has a role or a permission."""
+
+    user = fields.Nested(AccessUserSchema, required=True)
+    kind = fields.String(
+        required=True, validate=validate.OneOf(("user", "service_account")), metadata={"example": "user"}
+    )
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(("active", "disabled", "deleted")),
+        metadata={"example": "active"},
+    )
+    direct = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "whether the role itself, or one that holds the permission itself, is assigned",
+            "example": False,
+        },
+    )
+    via = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "the assigned roles it comes through", "example": ["chief-accountant"]},
+    )
+    mode = fields.String(required=True, validate=validate.OneOf(("active", "eligible")), metadata=_MODE)
+    expires_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "when the last of these assignments ends"}
+    )
+
+
+class HolderListSchema(ma.Schema):
+    """A page of them, by name."""
+
+    items = fields.List(fields.Nested(HolderSchema), required=True)
+    next = NextCursor()
+    total = Total()
+
+
+class ChangedPermissionSchema(ma.Schema):
+    """A permission, and what brought it or took it away."""
+
+    permission = fields.String(required=True, metadata={"example": "invoices:read"})
+    seq = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "the event in the trail; empty where only time passed", "example": 186},
+    )
+
+
+class DiffSchema(ma.Schema):
+    """What changed between two moments."""
+
+    gained = fields.List(fields.Nested(ChangedPermissionSchema), required=True)
+    lost = fields.List(fields.Nested(ChangedPermissionSchema), required=True)
+
+
+class MyAccessQuery(Body):
+    """Which permission."""
+
+    permission = PermissionName(required=True, metadata={"description": "such as `invoices:approve`"})
+
+
+class AccessQuery(MyAccessQuery, AtQuery):
+    """Which permission, and as of when."""
+
+
+class MembersQuery(PageQuery):
+    """Which members."""
+
+    effective = Flag(
+        load_default=False,
+        metadata={
+            "description": "`true` adds those who have the role by inheritance: everybody authorized for it"
+        },
+    )
+    at = Moment(metadata=AS_OF)
+
+
+class HoldersQuery(PageQuery):
+    """Which holders."""
+
+    eligible = Flag(
+        load_default=False,
+        metadata={"description": "`true` adds those who would first have to activate a role"},
+    )
+    at = Moment(metadata=AS_OF)
+
+
+class DiffQuery(Body):
+    """Of whom, from when to when."""
+
+    from_ = Moment(required=True, data_key="from", metadata={"description": "the earlier moment"})
+    to = Moment(metadata={"description": "the later one; now, if you leave it out"})
+    user = Text(longest=128, shortest=1, metadata={"description": "a user's or service account's id or name"})
+    role = RoleName(metadata={"description": "or a role"})

@@ -1,0 +1,148 @@
+"""Explaining who may do what, and why somebody was refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from rbac_api import clock
+from rbac_api.capabilities.access import queries
+from rbac_api.capabilities.access.comparing import diff_access
+from rbac_api.capabilities.access.errors import DecisionNotFound
+from rbac_api.capabilities.access.holders import list_permission_holders, list_role_members
+from rbac_api.capabilities.access.telling import tell
+from rbac_api.capabilities.permissions.errors import PermissionNotFound
+from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
+from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.decision.evaluate import missing
+from rbac_api.decision.explain import Explanation, explain
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Subject
+from rbac_api.guard import queries_history as history
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.errors import AccessDenied
+from rbac_api.guard.queries import get_subject
+
+__all__ = [
+    "diff_access",
+    "get_decision",
+    "get_my_access",
+    "get_service_account_access",
+    "get_user_access",
+    "list_permission_holders",
+    "list_role_members",
+]
+MOST_NEAREST = 5
+
+
+def get_user_access(
+    clearance: Clearance, user_id: str, permission: str, at: datetime | None
+) -> dict[str, Any]:
+    """Whether a user may, and why: in a new session with a second factor, in which every role of hers counts.  404 for unknown ones."""
+    subject = history.find_holder_at(clearance.connection, user_id, "person", at or clock.now())
+    if subject is None:
+        raise UserNotFound()
+    return _access(clearance, subject, permission, at)
+
+
+def get_service_account_access(
+    clearance: Clearance, account_id: str, permission: str, at: datetime | None
+) -> dict[str, Any]:
+    """The same for a service account, which has no second factor."""
+    subject = history.find_holder_at(clearance.connection, account_id, "service", at or clock.now())
+    if subject is None:
+        raise ServiceAccountNotFound()
+    return _access(clearance, subject, permission, at)
+
+
+def get_my_access(clearance: Clearance, permission: str) -> dict[str, Any]:
+    """Whether the caller may, in this session as it is."""
+    connection, my_id, now = clearance.connection, clearance.actor.id or "", clock.now()
+    subject = get_subject(
+        connection, my_id, now, second_factor=clearance.second_factor, roles=clearance.session_roles
+    )
+    held = history.list_assignments_at(connection, [my_id], now)[my_id]  # with those that are over
+    return _access(clearance, replace(subject, assignments=held), permission, None)
+
+
+def get_decision(clearance: Clearance, decision_id: str) -> dict[str, Any]:
+    """A refusal, explained with everything as it was; one's own, or with ``audit:read`` anybody's.  404 otherwise."""
+    row = queries.find_decision(clearance.connection, decision_id)
+    own = row is not None and row.user_id is not None and row.user_id == clearance.actor.id
+    if row is None or not (own or "audit:read" in clearance.held):
+        raise DecisionNotFound()
+    explanation = _explained(clearance, row)
+    told = tell(clearance.connection, row.user_id or "", row.permission or "", explanation, row.at)
+    asked = json.loads(row.after)
+    if explanation.decision or not told["because"] or row.code != AccessDenied.code:
+        told["because"] = [{"code": row.code, "detail": row.detail}]  # not for want of this permission
+    return {
+        "id": row.id,
+        "seq": row.seq,
+        "at": row.at,
+        "user": {"id": row.user_id, "username": row.actor_name} if row.user_id else None,
+        "session_id": row.session_id,
+        "method": asked["method"],
+        "path": asked["path"],
+        "permission": row.permission,
+        "role": row.role,
+        "code": row.code,
+        "detail": row.detail,
+        **told,
+        "decision": False,
+    }
+
+
+def _explained(clearance: Clearance, row: Row[Any]) -> Explanation:
+    """As the guard saw it: in her session as it was at that moment."""
+    connection = clearance.connection
+    roles = history.find_session_roles_at(connection, row.session_id, row.chosen_roles, row.at)
+    found = row.permission and row.user_id and history.find_subject_at(
+        connection, row.user_id, row.at, second_factor=row.second_factor, roles=roles
+    )  # fmt: skip
+    if not found:
+        return Explanation(False)
+    return explain(history.find_role_graph_at(connection, row.at), found[0], row.permission, row.at)
+
+
+def _access(clearance: Clearance, subject: Subject, permission: str, at: datetime | None) -> dict[str, Any]:
+    connection, moment = clearance.connection, at or clock.now()
+    graph = clearance.graph() if at is None else history.find_role_graph_at(connection, at)
+    if permission not in graph.permissions:
+        raise PermissionNotFound()
+    explanation = explain(graph, subject, permission, moment)
+    told = tell(connection, subject.id, permission, explanation, moment)
+    if not explanation.decision and at is None:
+        told["nearest"] = _nearest(clearance, graph, subject, permission)
+    return told
+
+
+def _nearest(clearance: Clearance, graph: RoleGraph, subject: Subject, permission: str) -> list[str]:
+    """The smallest roles that would grant it and that the caller may give the subject; none that she may not, whoever she is."""
+    held, now = clearance.held, clock.now()
+    lasting = frozenset(a.role for a in subject.assignments if a.ends is None or a.ends > now)
+    if subject.status != "active" or "assignments:create" not in held or graph.held_by(lasting) - held:
+        return []
+    counting = graph.seen_with(subject.second_factor)
+    granting = [
+        name
+        for name, permissions in counting.effective.items()
+        if permission in permissions
+        and not missing(held, graph.effective[name])
+        and not _forbidden(graph, lasting | {name})
+    ]
+    return sorted(granting, key=lambda name: (len(graph.effective[name]), name))[:MOST_NEAREST]
+
+
+def _forbidden(graph: RoleGraph, roles: frozenset[str]) -> bool:
+    """Whether a constraint would keep these from being held, or from counting, together."""
+    closure = graph.closure_of(roles)
+    return any(
+        constraint.reached_by(closure)
+        for constraint in graph.constraints
+        if constraint.kind in ("static", "dynamic")
+    )

@@ -1,0 +1,62 @@
+"""SQL for activations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, or_, select, update
+
+from rbac_api.database.tables import activations, assignments, roles, sessions
+
+
+def find_session(connection: Connection, session_id: str) -> Row[Any]:
+    """One that exists."""
+    return connection.execute(select(sessions).where(sessions.c.id == session_id)).one()
+
+
+def list_offers(connection: Connection, user_id: str, now: datetime) -> list[Row[Any]]:
+    """The assignments in force at this moment, active and eligible ones, with the names of their roles."""
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    columns = (roles.c.name, assignments.c.mode, assignments.c.valid_to, assignments.c.max_duration)
+    in_force = (
+        assignments.c.user_id == user_id,
+        assignments.c.valid_from <= now,
+        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now),
+        roles.c.valid_to.is_(None),
+    )
+    query = select(*columns).select_from(joined).where(*in_force)
+    return list(connection.execute(query.order_by(roles.c.name, assignments.c.id)))
+
+
+def get_role_id(connection: Connection, name: str) -> str:
+    """Of one that exists."""
+    found = select(roles.c.id).where(roles.c.name == name, roles.c.valid_to.is_(None))
+    return str(connection.execute(found).scalar_one())
+
+
+def list_activations(connection: Connection, session_id: str, now: datetime) -> dict[str, Row[Any]]:
+    """What was made active in a session and is not over, by role."""
+    joined = activations.join(roles, activations.c.role_id == roles.c.id)
+    columns = (roles.c.name, activations.c.valid_from, activations.c.valid_to, activations.c.reason)
+    mine = (activations.c.session_id == session_id, activations.c.valid_to > now, roles.c.valid_to.is_(None))
+    query = select(*columns).select_from(joined).where(*mine).order_by(activations.c.id)
+    found: list[Row[Any]] = list(connection.execute(query))
+    return {row.name: row for row in found}
+
+
+def add_activation(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(activations).values(values))
+
+
+def end_activations(connection: Connection, session_id: str, role_id: str, now: datetime) -> None:
+    """End whatever of this role is active in the session; what another clock began later counts not at all."""
+    still = (
+        activations.c.session_id == session_id,
+        activations.c.role_id == role_id,
+        activations.c.valid_to > now,
+    )
+    connection.execute(
+        update(activations).where(*still, activations.c.valid_from > now).values(valid_from=now)
+    )
+    connection.execute(update(activations).where(*still).values(valid_to=now))

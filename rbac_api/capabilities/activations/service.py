@@ -1,0 +1,158 @@
+"""The roles of one session: what could be active, making one so, dropping one (ANSI INCITS 359 sections 6.1.2, 6.2.2 and 6.4.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from rbac_api import clock
+from rbac_api.capabilities.activations import queries
+from rbac_api.capabilities.activations.errors import ActivationNotEligible, ActivationNotFound
+from rbac_api.capabilities.constraints.service import require_compatible
+from rbac_api.capabilities.sessions.service import choose_roles
+from rbac_api.capabilities.users.service import find_user, note_authority_change
+from rbac_api.database.types import new_id
+from rbac_api.decision.evaluate import active_roles, needs_second_factor
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import SessionRoles, Subject
+from rbac_api.errors import Fault, Invalid
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.queries import find_session_roles, get_subject
+from rbac_api.trail.recorder import Target
+from rbac_api.web.pagination import Page, PageRequest, cut
+
+ENDLESS = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A session at one moment, and what its user could make active in it: by role the assignments that allow it."""
+
+    now: datetime
+    session: Row[Any]
+    user: Row[Any]
+    graph: RoleGraph
+    subject: Subject
+    offers: dict[str, list[Row[Any]]]
+
+    @property
+    def target(self) -> Target:
+        """As the trail names the session."""
+        return Target("session", self.session.id, self.user.username)
+
+    def active(self, roles: SessionRoles | None = None) -> frozenset[str]:
+        """The active roles; with other ``roles`` of the session those that would be."""
+        subject = self.subject if roles is None else replace(self.subject, roles=roles)
+        return active_roles(self.graph, subject, self.now)
+
+
+def list_activations(clearance: Clearance, page: PageRequest) -> Page:
+    """Every role that could be active in this session, by name, and how it is with each."""
+    scene = _look(clearance)
+    present = queries.list_activations(clearance.connection, scene.session.id, scene.now)
+    counting = scene.graph.seen_with(clearance.second_factor)
+    active = counting.closure_of(scene.active())
+    names = sorted(name for name in scene.offers if page.after is None or name > page.after[0])
+    total = len(scene.offers) if page.count else None
+    found = cut(names[: page.limit + 1], page, lambda name: (name,), total)
+    items = [_describe(clearance, scene, name, active, present.get(name)) for name in found.items]
+    return Page(items, found.next_key, found.total)
+
+
+def activate_role(clearance: Clearance, role: str, duration: int, reason: str) -> tuple[dict[str, Any], bool]:
+    """Make a role active in the session of this request; how it is with it then, and whether it was not made so before.
+
+    403 ``activation.not_eligible``, 409 ``constraint.violated``, 422 for a duration over the maximum.
+    """
+    scene = _look(clearance)  # under the write lock: what was seen before it may no longer hold
+    offers = _offers(scene, role)
+    longest = max(_longest(clearance, offer) for offer in offers)
+    if duration > longest:
+        raise Invalid(faults=(Fault("/duration", "duration.too_long", f"At most {longest} seconds."),))
+    person = {"id": scene.user.id, "username": scene.user.username}
+    counting = scene.graph.seen_with(clearance.second_factor)
+    require_compatible(counting, scene.active() | {role}, person)
+    allowed = max(o.valid_to or ENDLESS for o in offers if _longest(clearance, o) >= duration)
+    until = min(scene.now + timedelta(seconds=duration), allowed, scene.session.absolute_expires_at)
+    connection, role_id = clearance.connection, queries.get_role_id(clearance.connection, role)
+    before = queries.list_activations(connection, scene.session.id, scene.now).get(role)
+    queries.end_activations(connection, scene.session.id, role_id, scene.now)
+    row = {
+        "id": new_id(), "session_id": scene.session.id, "user_id": scene.user.id, "role_id": role_id, "valid_from": scene.now,
+        "valid_to": until, "reason": reason,
+    }  # fmt: skip
+    queries.add_activation(connection, row)
+    was = {"role": role, "until": clock.rfc3339(before.valid_to)} if before else None
+    after = {"role": role, "until": clock.rfc3339(until)}
+    clearance.record("activation.created", scene.target, reason=reason, before=was, after=after)
+    present = queries.list_activations(connection, scene.session.id, scene.now)[role]
+    return _describe(clearance, scene, role, frozenset((role,)), present), before is None
+
+
+def drop_role(clearance: Clearance, role: str) -> None:
+    """Make a role inactive in the session of this request; 404 ``activation.not_found`` if it is not active.
+
+    If it would be active all the same, since nobody chose the roles of the session, those that are left are chosen now.
+    """
+    scene, connection = _look(clearance), clearance.connection
+    if role not in scene.active():
+        raise ActivationNotFound()
+    queries.end_activations(connection, scene.session.id, queries.get_role_id(connection, role), scene.now)
+    held = scene.subject.roles
+    left = SessionRoles(held.chosen, tuple(a for a in held.activations if a.role != role))
+    remaining = scene.active(left)
+    if role in remaining:
+        activated = frozenset(a.role for a in left.activations)
+        chosen = remaining - activated if held.chosen is None else held.chosen
+        choose_roles(connection, scene.session.id, chosen - {role})
+    clearance.record("activation.ended", scene.target, before={"role": role})
+    note_authority_change(clearance, [scene.user.id])
+
+
+def _look(clearance: Clearance) -> Scene:
+    connection, now = clearance.connection, clock.now()
+    user = find_user(connection, clearance.actor.id or "")
+    session = queries.find_session(connection, clearance.actor.session_id or "")
+    roles = find_session_roles(connection, session.id, session.active_roles, now)
+    subject = get_subject(connection, user.id, now, second_factor=clearance.second_factor, roles=roles)
+    graph = clearance.graph()
+    counting = graph.seen_with(clearance.second_factor)
+    offers: dict[str, list[Row[Any]]] = {}
+    for offer in queries.list_offers(connection, user.id, now):
+        for name in counting.closures.get(offer.name, ()):
+            offers.setdefault(name, []).append(offer)
+    return Scene(now, session, user, graph, subject, offers)
+
+
+def _offers(scene: Scene, role: str) -> list[Row[Any]]:
+    """The assignments that let the role be made active; 403 if there is none."""
+    if role in scene.offers:
+        return scene.offers[role]
+    held = (a.role for a in scene.subject.assignments if a.in_force(scene.now))
+    if role in scene.graph.closure_of(held):  # so that it is only the second factor that lacks
+        raise ActivationNotEligible(f"The role {needs_second_factor(role).detail}.")
+    raise ActivationNotEligible()
+
+
+def _longest(clearance: Clearance, offer: Row[Any]) -> int:
+    return offer.max_duration or clearance.settings.activation_seconds
+
+
+def _describe(
+    clearance: Clearance, scene: Scene, role: str, active: frozenset[str], present: Row[Any] | None
+) -> dict[str, Any]:
+    offers = scene.offers[role]
+    ends = max(offer.valid_to or ENDLESS for offer in offers)
+    counts = present if role in active else None
+    return {
+        "role": role,
+        "mode": "active" if any(offer.mode == "active" for offer in offers) else "eligible",
+        "active": role in active,
+        "until": counts.valid_to if counts else None,
+        "reason": counts.reason if counts else None,
+        "max_duration": max(_longest(clearance, offer) for offer in offers),
+        "expires_at": None if ends == ENDLESS else ends,
+    }

@@ -1,0 +1,105 @@
+"""Giving many roles at once, as one thing: the guards and events of ``give_role``, in a few statements for thousands.  Part of the service.
+
+Whoever calls knows that nobody has the role yet that she is to be given.  Nothing is written unless all of it may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rbac_api import clock
+from rbac_api.capabilities.assignments import queries
+from rbac_api.capabilities.assignments.own import require_lasting
+from rbac_api.capabilities.assignments.terms import Terms, require_activatable, told
+from rbac_api.capabilities.constraints.service import require_constraints
+from rbac_api.capabilities.users.service import note_authority_change
+from rbac_api.database.types import new_id
+from rbac_api.errors import ServiceError
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.errors import RoleNotFound
+from rbac_api.guard.queries import list_roles_of
+from rbac_api.trail.recorder import Happening, Target, record_all
+
+AT_ONCE = 1000
+Progress = Callable[[int], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """A role for somebody, and the terms."""
+
+    holder: Target
+    role: str
+    terms: Terms
+
+
+def refused_gifts(clearance: Clearance, gifts: Sequence[Gift]) -> dict[int, ServiceError]:
+    """Which of them may not be given, by their place in the list, and why; the order of the checks is that of ``give_role``."""
+    guard, found = _Guard(clearance, gifts), {}
+    for place, gift in enumerate(gifts):
+        try:
+            guard.require(gift)
+        except ServiceError as refusal:
+            found[place] = refusal
+    return found
+
+
+def give_roles(clearance: Clearance, gifts: Sequence[Gift], progress: Progress = lambda _steps: None) -> None:
+    """Write those that may be given (``refused_gifts`` has found nothing), with an event each.  409 ``constraint.violated``."""
+    now, ids = clock.now(), queries.find_role_ids(clearance.connection, {gift.role for gift in gifts})
+    happened: list[Happening] = []
+    for some in _batches(gifts):
+        rows: list[dict[str, Any]] = []
+        for gift in some:
+            values = gift.terms.settled(None, now)
+            whose = {"user_id": gift.holder.id, "role_id": ids[gift.role], "assigned_by": clearance.actor.id}
+            rows.append({"id": new_id(), **whose, "assigned_at": now, **values})
+            happened.append((gift.holder, gift.terms.reason, {"role": gift.role, **told(values, now)}))
+        queries.add_assignments(clearance.connection, rows)
+        progress(len(some))
+    holders = sorted({gift.holder.id or "" for gift in gifts})
+    for some_ids in _batches(holders):
+        note_authority_change(clearance, list(some_ids))
+    record_all(clearance.connection, clearance.actor, "assignment.created", happened)
+    require_constraints(clearance, users=holders, roles=sorted(ids))
+
+
+class _Guard:
+    """What is asked of every gift, asked of the database once."""
+
+    def __init__(self, clearance: Clearance, gifts: Sequence[Gift]) -> None:
+        self._clearance, self._now = clearance, clock.now()
+        self._effective: Mapping[str, frozenset[str]] = clearance.graph().effective
+        self._held = list_roles_of(
+            clearance.connection, sorted({gift.holder.id or "" for gift in gifts}), self._now
+        )
+        self._known: dict[Any, ServiceError | None] = {}
+
+    def require(self, gift: Gift) -> None:
+        if gift.role not in self._effective:
+            raise RoleNotFound()
+        values = gift.terms.settled(None, self._now)
+        require_activatable(gift.holder, values)
+        self._once(("role", gift.role), lambda: self._clearance.require_held(self._effective[gift.role]))
+        require_lasting(self._clearance, gift.holder, gift.role, values)
+        roles = self._held.get(gift.holder.id or "", frozenset())
+        reach = frozenset[str]().union(*(self._effective.get(role, frozenset()) for role in roles))
+        self._clearance.require_outranks(reach, gift.holder.name or "")
+
+    def _once(self, what: Any, ask: Callable[[], None]) -> None:
+        if what not in self._known:
+            self._known[what] = None
+            try:
+                ask()
+            except ServiceError as refusal:
+                self._known[what] = refusal
+        refused = self._known[what]
+        if refused is not None:
+            raise refused
+
+
+def _batches(sequence: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(sequence), AT_ONCE):
+        yield sequence[start : start + AT_ONCE]

@@ -1,0 +1,149 @@
+"""On what terms a role is given: from when, until when, and whether it counts by itself or has to be activated.  Part of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from rbac_api import clock
+from rbac_api.decision.model import Mode
+from rbac_api.errors import Fault, Invalid
+from rbac_api.trail.recorder import Target
+
+SHORTEST, LONGEST = 60, 86400  # seconds, of ``max_duration``
+LATE = timedelta(seconds=60)  # how long ago a beginning may lie that means "now"
+ENDLESS = datetime.max.replace(tzinfo=UTC)
+COLUMNS = {
+    "reason": "reason",
+    "starts_at": "valid_from",
+    "expires_at": "valid_to",
+    "mode": "mode",
+    "max_duration": "max_duration",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is wanted.  None leaves what is there as it is, and is the default for what is new: now, without an end, active.
+
+    ``cleared`` names what shall be none (no end, no reason) though there is one.  ``max_duration``: seconds of an activation.
+    """
+
+    reason: str | None = None
+    starts_at: datetime | None = None
+    expires_at: datetime | None = None
+    mode: Mode | None = None
+    max_duration: int | None = None
+    cleared: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Terms:
+        """As a body or a document has them: what is not mentioned stays, what is null is cleared."""
+        given = {name: body[name] for name in COLUMNS if body.get(name) is not None}
+        return cls(**given, cleared=frozenset(name for name in COLUMNS if name in body and name not in given))
+
+    def settled(self, present: Row[Any] | None, now: datetime) -> dict[str, Any]:
+        """The columns of the assignment as they shall be; ``Invalid`` names every field that cannot be."""
+        values = columns_of(present) if present is not None else _new(now)
+        for wish in fields(self):
+            given = getattr(self, wish.name)
+            if wish.name in COLUMNS and (given is not None or wish.name in self.cleared):
+                values[COLUMNS[wish.name]] = given
+        values["mode"] = values["mode"] or "active"
+        faults = [*_begun(values, present, now), *self._ended(values, now), *self._lengths(values)]
+        if faults:
+            raise Invalid(faults=tuple(faults))
+        return values
+
+    def _ended(self, values: Mapping[str, Any], now: datetime) -> Iterator[Fault]:
+        ends = values["valid_to"]
+        if ends is None:
+            return
+        if ends <= now:
+            yield Fault("/expires_at", "expires_at.past", "Lies in the past: nothing would be given.")
+        elif ends <= values["valid_from"]:
+            pointer = "/starts_at" if self.expires_at is None else "/expires_at"
+            yield Fault(pointer, "expires_at.before_start", "It would end before it begins.")
+
+    def _lengths(self, values: dict[str, Any]) -> Iterator[Fault]:
+        if values["mode"] == "eligible":
+            if not SHORTEST <= (values["max_duration"] or SHORTEST) <= LONGEST:
+                yield Fault("/max_duration", "field.invalid", f"Must be from {SHORTEST} to {LONGEST}.")
+        elif self.max_duration is not None:
+            detail = "Only what is eligible is activated for a time: send mode eligible with it."
+            yield Fault("/max_duration", "max_duration.not_eligible", detail)
+        else:
+            values["max_duration"] = None
+
+
+def _new(now: datetime) -> dict[str, Any]:
+    return {
+        "valid_from": now, "valid_to": None, "reason": None, "mode": "active", "max_duration": None,
+    }  # fmt: skip
+
+
+def columns_of(row: Row[Any]) -> dict[str, Any]:
+    return {column: getattr(row, column) for column in COLUMNS.values()}
+
+
+def _begun(values: dict[str, Any], present: Row[Any] | None, now: datetime) -> Iterator[Fault]:
+    """Set the beginning right: what means "now" is now, what has begun stays begun."""
+    starts, began = values["valid_from"] or now, present.valid_from if present is not None else None
+    if starts != began:
+        if starts < now - LATE:
+            yield Fault("/starts_at", "starts_at.past", "Lies in the past: leave it out to begin now.")
+        starts = max(starts, now)
+        if began is not None and began <= now:
+            if starts > now:
+                detail = "It has begun already. Take the role away and give it again from then on."
+                yield Fault("/starts_at", "starts_at.begun", detail)
+            starts = began
+    values["valid_from"] = starts
+
+
+def differences(present: Row[Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What changes, under the names the API has for it: (as it was, as it will be)."""
+    changed = [name for name, column in COLUMNS.items() if columns_of(present)[column] != values[column]]
+    return (
+        {name: _shown(getattr(present, COLUMNS[name])) for name in changed},
+        {name: _shown(values[COLUMNS[name]]) for name in changed},
+    )
+
+
+def is_within(inner: Mapping[str, Any], outer: Mapping[str, Any], longest: int) -> bool:
+    """Whether an assignment on the inner terms would at no moment count for more than on the outer ones; ``longest`` is an activation's
+    limit where none is set."""
+    if inner["valid_from"] < outer["valid_from"] or (inner["valid_to"] or ENDLESS) > (
+        outer["valid_to"] or ENDLESS
+    ):
+        return False
+    if outer["mode"] == "active":
+        return True
+    return inner["mode"] == "eligible" and (inner["max_duration"] or longest) <= (
+        outer["max_duration"] or longest
+    )
+
+
+def told(values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Of a new assignment's terms those that are not the ordinary ones, for the trail."""
+    ordinary = _new(now)
+    return {
+        name: _shown(values[column])
+        for name, column in COLUMNS.items()
+        if name != "reason" and values[column] != ordinary[column]
+    }
+
+
+def _shown(value: Any) -> Any:
+    return clock.rfc3339(value) if isinstance(value, datetime) else value
+
+
+def require_activatable(holder: Target, values: Mapping[str, Any]) -> None:
+    """422 for an eligible role of somebody who could not activate it."""
+    if values["mode"] == "eligible" and holder.type != "user":
+        detail = "A service account has no sessions to activate roles in: give it the role as active."
+        raise Invalid(faults=(Fault("/mode", "mode.not_eligible", detail),))

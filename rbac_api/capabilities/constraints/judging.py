@@ -1,0 +1,152 @@
+"""Who breaks a constraint, read from the rows: never everybody, only those whom it can concern."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row
+
+from rbac_api.capabilities.constraints import queries
+from rbac_api.decision.constraints import Holder, Violation, touches, violations
+from rbac_api.decision.evaluate import active_roles
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Constraint, Subject
+from rbac_api.guard.queries import find_session_roles
+from rbac_api.guard.snapshot import OTP
+
+TOGETHER = 500  # people whose rows are read at a time
+T = TypeVar("T")
+Violations = Generator[Violation, None, None]  # to be closed, if not read to its end
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody changed: whose assignments, or through which role's inheritance; which roles were gained or lost by it."""
+
+    users: frozenset[str] | None = None  # None: whoever holds ``through``, or else one of the roles
+    roles: frozenset[str] = frozenset()
+    through: str | None = None
+    losing: bool = False
+
+    def concerns(self, graph: RoleGraph, constraint: Constraint) -> bool:
+        """Whether it can have broken the constraint.  A dynamic one cannot be broken by what people have, only by what is active."""
+        if constraint.kind == "dynamic":
+            return False
+        about = constraint
+        if self.losing:
+            if constraint.kind != "requires":
+                return False
+            about = replace(constraint, roles=constraint.roles[1:])
+        return not self.roles or touches(graph, about, self.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Looks at the rows as they are on this connection at that moment."""
+
+    connection: Connection
+    graph: RoleGraph
+    at: datetime
+
+    def broken_by(self, changes: Iterable[Change]) -> Violations:
+        """How constraints are broken by those whom these changes concern; the same may come twice."""
+        crowds: set[tuple[Constraint, str]] = set()
+        for change in changes:
+            concerned = [rule for rule in self.graph.constraints if change.concerns(self.graph, rule)]
+            gained = self.graph.closure_of(change.roles)
+            crowds |= {
+                (rule, role)
+                for rule in concerned
+                for role in rule.roles
+                if rule.kind == "max-holders" and (role in gained or not change.roles)
+            }
+            yield from self._personal(change, [rule for rule in concerned if rule.kind != "max-holders"])
+        for rule, role in sorted(crowds, key=lambda crowd: (crowd[0].name, crowd[1])):
+            yield from self._crowd(rule, role)
+
+    def breaking(self, rule: Constraint, through: str | None = None, after: str | None = None) -> Violations:
+        """Whoever breaks one constraint; only those who hold the role ``through``, and only from the id ``after`` on, if given."""
+        if rule.kind == "max-holders":
+            for role in sorted(rule.roles):
+                yield from self._crowd(rule, role)
+        elif rule.kind != "dynamic":
+            conditions = [queries.holding(self._seniors((through,)), self.at)] if through else []
+            conditions += [queries.later_than(after)] if after else []
+            conditions += self._likely(rule)
+            holders = queries.list_holders(self.connection, self.at, self._seniors(rule.roles), conditions)
+            yield from violations(self.graph, rule, holders, self.at)
+
+    def overfull_sessions(self, rule: Constraint) -> Violations:
+        """Sessions alive now with so many of a dynamic constraint's roles active; one for each person (INCITS 359, CreateDsdSet)."""
+        drive = queries.holding(self._rarest(rule), self.at)
+        for people in _in_batches(queries.list_holders(self.connection, self.at, None, [drive])):
+            live = queries.list_live_sessions(self.connection, [holder.id for holder in people], self.at)
+            for holder in people:
+                active = (self._active(holder, row) for row in live.get(holder.id, ()))
+                reached = next((roles for roles in active if rule.reached_by(roles)), None)
+                if reached:
+                    names = tuple(role for role in rule.roles if role in reached)
+                    yield Violation(rule.name, names, self.at, None, holder.id, holder.name)
+
+    def _personal(self, change: Change, rules: Collection[Constraint]) -> Iterator[Violation]:
+        """What those rules say that are about each person by herself."""
+        if not rules:
+            return
+        for some in _in_batches(sorted(change.users or ())):
+            held = list(queries.list_holders(self.connection, self.at, None, [queries.these(some)]))
+            for rule in rules:
+                yield from violations(self.graph, rule, held, self.at)
+        for rule in rules if change.users is None else ():
+            yield from self.breaking(rule, change.through)
+
+    def _crowd(self, rule: Constraint, role: str) -> Iterator[Violation]:
+        """Whoever holds the role without an end is only counted: what comes and goes besides has the remaining seats."""
+        if rule.limit is None:
+            return
+        ids = self._seniors((role,))
+        seats = rule.limit - queries.count_permanent(self.connection, ids, self.at)
+        if seats < 0:
+            yield Violation(rule.name, (role,), self.at, None)
+            return
+        holders = queries.list_holders(self.connection, self.at, ids, queries.passing(ids, self.at))
+        yield from violations(self.graph, replace(rule, roles=(role,), limit=seats), holders, self.at)
+
+    def _active(self, holder: Holder, session: Row[Any]) -> frozenset[str]:
+        """What is active in a session, with all that it inherits."""
+        chosen = find_session_roles(self.connection, session.id, session.active_roles, self.at)
+        proved = OTP in session.amr.split()
+        subject = Subject(holder.id, "active", holder.assignments, second_factor=proved, roles=chosen)
+        return self.graph.seen_with(proved).closure_of(active_roles(self.graph, subject, self.at))
+
+    def _seniors(self, roles: Iterable[str]) -> list[str]:
+        """Ids of these roles and of all that inherit them."""
+        names = frozenset[str]().union(*(self.graph.seniors(role) for role in roles))
+        return sorted(queries.list_role_ids(self.connection, names).values())
+
+    def _likely(self, rule: Constraint) -> Iterator[ColumnElement[bool]]:
+        """What is true of everybody who breaks the rule, and of few besides."""
+        yield queries.holding(self._rarest(rule), self.at)
+        if rule.kind == "requires":
+            yield queries.lacking((self._seniors((role,)) for role in rule.roles[1:]), self.at)
+
+    def _rarest(self, rule: Constraint) -> list[str]:
+        """Ids of roles of which whoever breaks the rule holds one: of a set of five with the limit three, those that lead to the three with
+        the fewest holders; of a requirement, those that lead to the first."""
+        if rule.kind == "requires":
+            return self._seniors(rule.roles[:1])
+        leading = {role: self._seniors((role,)) for role in rule.roles}
+        numbers = queries.count_assignments(self.connection, {one for ids in leading.values() for one in ids})
+        size = {role: sum(numbers.get(one, 0) for one in ids) for role, ids in leading.items()}
+        needed = len(rule.roles) - (rule.limit or 0) + 1
+        few = sorted(rule.roles, key=lambda role: size[role])[: max(needed, 0)]
+        return sorted({one for role in few for one in leading[role]})
+
+
+def _in_batches(all_of_them: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(all_of_them)
+    while some := list(islice(rest, TOGETHER)):
+        yield some

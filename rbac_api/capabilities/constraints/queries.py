@@ -1,0 +1,199 @@
+"""SQL for constraints, and for those whom they may concern."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from rbac_api.capabilities.constraints.errors import ConstraintNameTaken
+from rbac_api.database.constraints import register_constraint
+from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
+from rbac_api.decision.constraints import Holder
+from rbac_api.decision.model import Assignment
+
+register_constraint("uq_constraints_name_open", ConstraintNameTaken)
+
+FEW = 200  # parameters of one statement
+_STREAMED = {"stream_results": True, "max_row_buffer": 500}  # a million holders are never in memory at once
+
+
+def find_constraint(connection: Connection, name: str) -> Row[Any] | None:
+    named = (constraints.c.name == name, constraints.c.valid_to.is_(None))
+    return connection.execute(select(constraints).where(*named)).first()
+
+
+def list_constraints(connection: Connection, after: tuple[Any, ...] | None, limit: int) -> list[Row[Any]]:
+    """By name."""
+    query = select(constraints).where(constraints.c.valid_to.is_(None)).order_by(constraints.c.name)
+    return list(
+        connection.execute((query.where(constraints.c.name > after[0]) if after else query).limit(limit))
+    )
+
+
+def count_constraints(connection: Connection) -> int:
+    open_ones = select(func.count()).select_from(constraints).where(constraints.c.valid_to.is_(None))
+    return connection.execute(open_ones).scalar_one()
+
+
+def list_members(connection: Connection, constraint_ids: Collection[str]) -> dict[str, list[str]]:
+    """The names of the roles of each, in their order."""
+    joined = constraint_roles.join(roles, constraint_roles.c.role_id == roles.c.id)
+    query = select(constraint_roles.c.constraint_id, roles.c.name).select_from(joined)
+    members = query.where(constraint_roles.c.constraint_id.in_(constraint_ids))
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(members.order_by(constraint_roles.c.position)):
+        found.setdefault(row.constraint_id, []).append(row.name)
+    return found
+
+
+def add_constraint(connection: Connection, values: dict[str, Any], role_ids: Iterable[str]) -> None:
+    connection.execute(insert(constraints).values(values))
+    members = [
+        {"constraint_id": values["id"], "position": position, "role_id": role_id}
+        for position, role_id in enumerate(role_ids)
+    ]
+    connection.execute(insert(constraint_roles), members)
+
+
+def end_constraint(connection: Connection, constraint_id: str, now: datetime) -> None:
+    connection.execute(update(constraints).where(constraints.c.id == constraint_id).values(valid_to=now))
+
+
+def list_role_ids(connection: Connection, names: Collection[str]) -> dict[str, str]:
+    """Ids by name, of those that exist."""
+    query = select(roles.c.name, roles.c.id).where(_among(roles.c.name, names), roles.c.valid_to.is_(None))
+    return {row.name: row.id for row in connection.execute(query)}
+
+
+def count_assignments(connection: Connection, role_ids: Collection[str]) -> dict[str, int]:
+    """How many there are of each role, past ones included: the index alone answers, so it is good enough to plan by."""
+    query = select(assignments.c.role_id, func.count().label("number")).group_by(assignments.c.role_id)
+    return {
+        row.role_id: row.number
+        for row in connection.execute(query.where(_among(assignments.c.role_id, role_ids)))
+    }
+
+
+def count_permanent(connection: Connection, role_ids: Collection[str], at: datetime) -> int:
+    """How many people hold one of these roles at that moment and without an end."""
+    table = assignments.c
+    different = (
+        table.user_id.distinct() if len(role_ids) > 1 else table.id
+    )  # of one role nobody has two without an end
+    query = select(func.count(different)).where(_among(table.role_id, role_ids))
+    return connection.execute(query.where(table.valid_from <= at, table.valid_to.is_(None))).scalar_one()
+
+
+def passing(role_ids: Collection[str], at: datetime) -> list[ColumnElement[bool]]:
+    """Only assignments of people who do not hold one of these roles at that moment and without an end; for ``list_holders``."""
+    return [
+        or_(assignments.c.valid_from > at, assignments.c.valid_to.is_not(None)),
+        not_(_permanent(role_ids, at)),
+    ]
+
+
+def lacking(required: Iterable[Collection[str]], at: datetime) -> ColumnElement[bool]:
+    """Not the people who hold, at that moment and without an end, one role of each of these sets; another condition."""
+    return not_(and_(true(), *(_permanent(role_ids, at) for role_ids in required)))
+
+
+def holding(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
+    """Only people one of these roles is assigned to, now or later; another condition."""
+    other = assignments.alias("other")
+    counts = or_(other.c.valid_to.is_(None), other.c.valid_to > at)
+    return assignments.c.user_id.in_(select(other.c.user_id).where(_among(other.c.role_id, role_ids), counts))
+
+
+def these(user_ids: Collection[str]) -> ColumnElement[bool]:
+    """Only these people; another condition."""
+    return assignments.c.user_id.in_(user_ids)
+
+
+def later_than(user_id: str) -> ColumnElement[bool]:
+    """Only people from this one on, in the order of ids; another."""
+    return assignments.c.user_id >= user_id
+
+
+def list_holders(
+    connection: Connection,
+    at: datetime,
+    role_ids: Collection[str] | None,
+    conditions: Iterable[ColumnElement[bool]] = (),
+) -> Iterator[Holder]:
+    """People, in the order of ids, with their assignments of these roles (None: of all) that count now or later; one after another.
+
+    To be read to its end, or closed, inside a transaction: PostgreSQL keeps a cursor open meanwhile.
+    """
+    query = _assignments().where(*_still(role_ids, at), *conditions, users.c.status != "deleted")
+    ordered = query.order_by(assignments.c.user_id, assignments.c.id)
+    with connection.execute(ordered, execution_options=_STREAMED) as rows:
+        for (user_id, username), held in groupby(rows, key=lambda row: (row.user_id, row.username)):
+            given = (Assignment(row.name, row.valid_from, row.valid_to, row.mode) for row in held)
+            yield Holder(user_id, username, tuple(given))
+
+
+def list_live_sessions(
+    connection: Connection, user_ids: Collection[str], at: datetime
+) -> dict[str, list[Row[Any]]]:
+    """Sessions in which somebody may be acting right now, by user."""
+    table = sessions.c
+    live = (table.ended_at.is_(None), table.idle_expires_at > at, table.absolute_expires_at > at)
+    columns = (table.id, table.user_id, table.amr, table.active_roles)
+    able = (users.c.id == table.user_id, users.c.status == "active", table.user_id.in_(user_ids))
+    found: dict[str, list[Row[Any]]] = {}
+    rows: list[Row[Any]] = list(connection.execute(select(*columns).where(*live, *able).order_by(table.id)))
+    for row in rows:
+        found.setdefault(row.user_id, []).append(row)
+    return found
+
+
+def _assignments() -> Select[Any]:
+    joined = assignments.join(users, assignments.c.user_id == users.c.id).join(
+        roles, and_(assignments.c.role_id == roles.c.id, roles.c.valid_to.is_(None))
+    )
+    columns = (assignments.c.user_id, users.c.username, roles.c.name)
+    return select(*columns, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode).select_from(
+        joined
+    )
+
+
+def _still(role_ids: Collection[str] | None, at: datetime) -> list[ColumnElement[bool]]:
+    """Assignments of these roles that are not over."""
+    counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    return [counts] if role_ids is None else [_among(assignments.c.role_id, role_ids), counts]
+
+
+def _permanent(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
+    other = assignments.alias("permanent")
+    endless = (_among(other.c.role_id, role_ids), other.c.valid_from <= at, other.c.valid_to.is_(None))
+    mine = other.c.user_id == assignments.c.user_id
+    return exists(select(other.c.id).where(mine, *endless).correlate(assignments))
+
+
+def _among(column: Column[Any], values: Collection[str]) -> ColumnElement[bool]:
+    """Any of these ids or names.  A role may have ten thousand seniors: so many go into the text of the statement, escaped, as the driver
+    takes half a second to number as many parameters."""
+    several = bindparam(
+        None, sorted(values), column.type, unique=True, expanding=True, literal_execute=len(values) > FEW
+    )
+    return column.in_(several)

@@ -1,0 +1,110 @@
+"""Constraints over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from rbac_api.capabilities.constraints import service
+from rbac_api.capabilities.constraints.errors import (
+    ConstraintNameTaken,
+    ConstraintNotFound,
+    ConstraintViolated,
+)
+from rbac_api.capabilities.constraints.schemas import (
+    ConstraintCreateSchema,
+    ConstraintListSchema,
+    ConstraintSchema,
+    ViolationListSchema,
+)
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.errors import REPEATABLE, EscalationDenied, RoleNotFound
+from rbac_api.guard.requires import requires
+from rbac_api.web.answers import created_answer, empty_answer, json_answer
+from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.fields import PageQuery
+from rbac_api.web.pagination import page_answer, page_request
+
+blueprint = Blueprint(
+    "constraints",
+    __name__,
+    url_prefix="/v1/constraints",
+    tag="Constraints",
+    description="Separation of duty: which roles may come together.",
+)
+
+
+@blueprint.route("")
+class Constraints(MethodView):
+    @requires("constraints:read")
+    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.response(200, ConstraintListSchema)
+    @blueprint.operation("list_constraints")
+    def get(self, query: dict[str, Any]) -> Response:
+        """List constraints
+
+        By name, each with the roles it is about.
+        """
+        return page_answer(service.list_constraints(current_clearance(), page_request(query)))
+
+    @requires("constraints:create", recent=True)
+    @blueprint.arguments(ConstraintCreateSchema)
+    @blueprint.response(201, ConstraintSchema)
+    @blueprint.operation(
+        "create_constraint",
+        ConstraintNameTaken,
+        ConstraintViolated,
+        RoleNotFound,
+        EscalationDenied,
+        *REPEATABLE,
+    )
+    def post(self, body: dict[str, Any]) -> Response:
+        """Create a constraint
+
+        In force at once, for everybody: from then on every change that would break it answers 409. One that somebody breaks already is not
+        created; the answer lists who. You must hold every permission that its roles effectively hold.
+        """
+        found = service.create_constraint(current_clearance(), body)
+        return created_answer(found, f"/v1/constraints/{found['name']}")
+
+
+@blueprint.route("/<constraint>")
+class Constraint(MethodView):
+    @requires("constraints:read")
+    @blueprint.response(200, ConstraintSchema)
+    @blueprint.operation("get_constraint", ConstraintNotFound)
+    def get(self, constraint: str) -> Response:
+        """Read one constraint
+
+        Its kind, its roles in their order, and its limit.
+        """
+        return json_answer(service.get_constraint(current_clearance(), constraint))
+
+    @requires("constraints:delete", recent=True)
+    @blueprint.response(204)
+    @blueprint.operation("delete_constraint", ConstraintNotFound, EscalationDenied)
+    def delete(self, constraint: str) -> Response:
+        """Delete a constraint
+
+        What it kept apart may come together at once; so you must hold every permission that its roles effectively hold.
+        """
+        service.delete_constraint(current_clearance(), constraint)
+        return empty_answer()
+
+
+@blueprint.route("/<constraint>/violations")
+class Violations(MethodView):
+    @requires("constraints:read")
+    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.response(200, ViolationListSchema)
+    @blueprint.operation("list_violations", ConstraintNotFound)
+    def get(self, query: dict[str, Any], constraint: str) -> Response:
+        """List who breaks a constraint
+
+        From now on, in times to come as well. No change through this service can break one, so anything listed here was written straight
+        into the database.
+        """
+        page = page_request(query)
+        return page_answer(service.list_violations(current_clearance(), constraint, page))

@@ -1,0 +1,268 @@
+"""Constraints on roles: making and removing them, who breaks them, and the door through which every change of what people hold goes.
+
+rows are written, and their events recorded
+require_constraints(clearance, users=[her id], roles=["accountant"])     409 constraint.violated undoes the unit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from rbac_api import clock
+from rbac_api.capabilities.constraints import queries
+from rbac_api.capabilities.constraints.errors import (
+    ConstraintNameTaken,
+    ConstraintNotFound,
+    ConstraintViolated,
+)
+from rbac_api.capabilities.constraints.judging import Change, Judge, Violations
+from rbac_api.database.types import new_id
+from rbac_api.decision.constraints import Violation, dynamic_conflicts
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Constraint
+from rbac_api.errors import Fault, Invalid
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.errors import RoleNotFound
+from rbac_api.trail.recorder import Target
+from rbac_api.web.pagination import Page, PageRequest, cut
+
+SHOWN = 50  # violations in a problem document
+COUNTED = 10_000  # how far they are counted
+DOCUMENT, DEFERRED, NEW = "document", "constraints_deferred", "constraints_new"  # notes of a unit of work
+_SOME = frozenset({"some"})  # stands for people whose ids are noted elsewhere
+
+
+def require_constraints(
+    clearance: Clearance,
+    *,
+    users: Iterable[str] | None = None,
+    roles: Iterable[str] = (),
+    through: str | None = None,
+    losing: bool = False,
+) -> None:
+    """After rows were written and recorded: 409 ``constraint.violated`` if the change breaks a constraint, which undoes the unit.
+
+    ``users``: ids of those whose assignments changed; or ``through``: the role whose juniors changed, which concerns whoever holds it.
+    ``roles``: names of what they gained or lost by it (what those inherit counts along); none: everything they hold.
+    ``losing``: nothing was gained, so that only a ``requires`` can break.
+    In a unit that applies a document (``work.notes["document"]``) this only notes what to look at; ``check_deferred`` then looks.
+    """
+    change = Change(None if users is None else frozenset(users), frozenset(roles), through, losing)
+    if clearance.work.notes.get(DOCUMENT):
+        _defer(clearance, change)
+    elif clearance.graph().constraints:
+        _refuse(_judge(clearance).broken_by([change]))
+
+
+def check_deferred(clearance: Clearance) -> None:
+    """Look at everything that was noted while a document was applied, as the rows are now: 409 as above."""
+    noted: dict[Change, set[str]] = clearance.work.notes.pop(DEFERRED, {})
+    new: list[str] = clearance.work.notes.pop(NEW, [])
+    changes = [replace(change, users=change.users and frozenset(users)) for change, users in noted.items()]
+    judge = _judge(clearance)
+    made = [rule for rule in judge.graph.constraints if rule.name in new]
+    _refuse(_broken(judge, changes, made))
+
+
+def list_constraints(clearance: Clearance, page: PageRequest) -> Page:
+    """All constraints, by name."""
+    rows = queries.list_constraints(clearance.connection, page.after, page.limit + 1)
+    total = queries.count_constraints(clearance.connection) if page.count else None
+    found = cut(rows, page, lambda row: (row.name,), total)
+    members = queries.list_members(clearance.connection, [row.id for row in found.items])
+    return Page([_describe(row, members) for row in found.items], found.next_key, found.total)
+
+
+def get_constraint(clearance: Clearance, name: str) -> dict[str, Any]:
+    """One constraint; 404 ``constraint.not_found``."""
+    row = _find_constraint(clearance.connection, name)
+    return _describe(row, queries.list_members(clearance.connection, [row.id]))
+
+
+def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A new constraint, in force at once.  404 for an unknown role, 403 ``escalation.denied`` unless the caller holds whatever its roles
+    effectively hold, 409 ``constraint.violated`` with the list if it is broken as things are."""
+    rule = Constraint(body["name"], body["kind"], tuple(body["roles"]), body.get("limit"))
+    _require_sense(rule)
+    ids = queries.list_role_ids(clearance.connection, rule.roles)
+    if unknown := [role for role in rule.roles if role not in ids]:
+        raise RoleNotFound(f"There is no role {unknown[0]}. List them with GET /v1/roles.")
+    clearance.require_held(clearance.graph().held_by(rule.roles))
+    if queries.find_constraint(clearance.connection, rule.name):
+        raise ConstraintNameTaken()
+    before = _judge(clearance)  # while a dynamic one does not bind yet
+    now = clock.now()
+    row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": now}
+    queries.add_constraint(clearance.connection, row, [ids[role] for role in rule.roles])
+    clearance.record("constraint.created", _target(rule.name), after=_facts(rule))
+    if rule.kind == "dynamic":
+        _refuse(before.overfull_sessions(rule))
+    elif clearance.work.notes.get(DOCUMENT):
+        clearance.work.notes.setdefault(NEW, []).append(rule.name)
+    else:
+        _refuse(_judge(clearance).breaking(rule))
+    return get_constraint(clearance, rule.name)
+
+
+def delete_constraint(clearance: Clearance, name: str) -> None:
+    """End a constraint.  That hands out: 403 ``escalation.denied`` unless the caller holds whatever its roles effectively hold."""
+    row = _find_constraint(clearance.connection, name)
+    members = queries.list_members(clearance.connection, [row.id]).get(row.id, [])
+    clearance.require_held(clearance.graph().held_by(members))
+    queries.end_constraint(clearance.connection, row.id, clock.now())
+    before = _facts(Constraint(row.name, row.kind, tuple(members), row.cardinality))
+    clearance.record("constraint.deleted", _target(name), before=before)
+
+
+def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page:
+    """Who breaks a constraint, by id: none, unless somebody wrote to the database behind the service's back."""
+    _find_constraint(clearance.connection, name)
+    after = (str(page.after[0]), page.after[1]) if page.after else ("", "")
+    with clearance.work.database.streaming() as connection:
+        judge = Judge(connection, clearance.changed_graph(), clock.now())
+        rule = next((rule for rule in judge.graph.constraints if rule.name == name), None)
+        if rule is None:
+            raise ConstraintNotFound()  # ended at this very moment
+        with closing(judge.breaking(rule, after=after[0] or None)) as found:
+            rows = list(islice((one for one in found if _place(one) > after), page.limit + 1))
+        total = sum(1 for _ in judge.breaking(rule)) if page.count else None
+    listed = cut(rows, page, _place, total)
+    return Page([_shown(row) for row in listed.items], listed.next_key, listed.total)
+
+
+def violated_constraints(clearance: Clearance) -> list[str]:
+    """The names of all constraints that somebody breaks."""
+    graph = clearance.changed_graph()
+    with clearance.work.database.streaming() as connection:
+        judge = Judge(connection, graph, clock.now())
+        return [rule.name for rule in graph.constraints if _first(judge.breaking(rule))]
+
+
+def constraints_on(clearance: Clearance, role: str) -> list[str]:
+    """The names of the constraints that a role is a member of."""
+    return [rule.name for rule in clearance.graph().constraints if role in rule.roles]
+
+
+def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str, Any]) -> None:
+    """409 ``constraint.violated`` if a dynamic constraint keeps these roles from being active together in a session of ``{id, username}``.
+
+    ``graph`` as it counts in that session (``seen_with``).
+    """
+    active = graph.closure_of(roles)
+    conflicts = dynamic_conflicts(graph, active)
+    if conflicts:
+        now, who = clock.now(), (user["id"], user["username"])
+        together = [tuple(role for role in rule.roles if role in active) for rule in conflicts]
+        pairs = zip(conflicts, together, strict=True)
+        _refuse(Violation(rule.name, names, now, None, *who) for rule, names in pairs)
+
+
+def _judge(clearance: Clearance) -> Judge:
+    return Judge(clearance.connection, clearance.graph(), clock.now())
+
+
+def _broken(judge: Judge, changes: list[Change], made: list[Constraint]) -> Violations:
+    yield from judge.broken_by(changes)
+    for rule in made:
+        yield from judge.breaking(rule)
+
+
+def _defer(clearance: Clearance, change: Change) -> None:
+    """Note it, together with what was noted of the same roles."""
+    noted: dict[Change, set[str]] = clearance.work.notes.setdefault(DEFERRED, {})
+    alike = replace(change, users=change.users and _SOME)
+    noted.setdefault(alike, set()).update(change.users or ())
+
+
+def _first(found: Violations) -> Violation | None:
+    with closing(found):
+        return next(found, None)
+
+
+def _refuse(found: Violations) -> None:
+    """409 with the list, unless there is none."""
+    with closing(found):
+        broken = list(dict.fromkeys(islice(found, COUNTED)))
+    if not broken:
+        return
+    first = broken[0]
+    raise ConstraintViolated(
+        _sentence(first),
+        constraint=first.constraint,
+        violations=[_shown(violation) for violation in broken[:SHOWN]],
+        count=len(broken),
+    )
+
+
+def _require_sense(rule: Constraint) -> None:
+    """422 unless the number of roles and the limit fit the kind."""
+    fewest = 1 if rule.kind == "max-holders" else 2
+    faults = []
+    if len(rule.roles) < fewest:
+        detail = f"A constraint of the kind {rule.kind} is about {fewest} roles at least."
+        faults.append(Fault("/roles", "roles.too_few", detail))
+    if (wrong := _wrong_limit(rule)) is not None:
+        faults.append(Fault("/limit", "limit.invalid", wrong))
+    if faults:
+        raise Invalid(faults=tuple(faults))
+
+
+def _wrong_limit(rule: Constraint) -> str | None:
+    if rule.kind == "requires":
+        return (
+            None if rule.limit is None else "Leave it out: the first role is held only with all the others."
+        )
+    if rule.limit is None:
+        return f"A constraint of the kind {rule.kind} needs one."
+    if rule.kind != "max-holders" and not 2 <= rule.limit <= max(len(rule.roles), 2):
+        return "From 2 up to the number of roles: so many of them never come together."
+    return None
+
+
+def _find_constraint(connection: Connection, name: str) -> Row[Any]:
+    row = queries.find_constraint(connection, name)
+    if row is None:
+        raise ConstraintNotFound()
+    return row
+
+
+def _target(name: str) -> Target:
+    return Target("constraint", name, name)
+
+
+def _facts(rule: Constraint) -> dict[str, Any]:
+    return {"name": rule.name, "kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
+
+
+def _describe(row: Row[Any], members: Mapping[str, list[str]]) -> dict[str, Any]:
+    rule = Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
+    return {**_facts(rule), "created_at": row.valid_from}
+
+
+def _shown(violation: Violation) -> dict[str, Any]:
+    """A violation as it is shown."""
+    user = {"id": violation.user_id, "username": violation.username} if violation.user_id else None
+    return {
+        "constraint": violation.constraint,
+        "user": user,
+        "roles": list(violation.roles),
+        "from": violation.since,
+        "until": violation.until,
+    }
+
+
+def _place(violation: Violation) -> tuple[str, str]:
+    """Where it stands in the list: by person (or role), then time.  By its end, for what began earlier always begins now."""
+    until = clock.rfc3339(violation.until) if violation.until else "open"
+    return violation.user_id or violation.roles[0], until
+
+
+def _sentence(violation: Violation) -> str:
+    who, roles = violation.username or "More people than allowed", ", ".join(violation.roles)
+    return f"{who} would hold {roles}, which the constraint {violation.constraint} forbids; 'violations' lists everybody."

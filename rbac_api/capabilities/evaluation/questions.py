@@ -1,0 +1,110 @@
+"""Questions as they are sent, taken apart: AuthZEN sections 5 (entities), 6.1 (one) and 7.1 (many, with defaults)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rbac_api.web.authzen import InvalidQuestion
+from rbac_api.web.fields import UUID
+
+USER, SERVICE_ACCOUNT = "user", "service-account"
+EXECUTE_ALL, DENY_FIRST, PERMIT_FIRST = SEMANTICS = (
+    "execute_all",
+    "deny_on_first_deny",
+    "permit_on_first_permit",
+)
+MOST = 10_000
+_ENTITIES = {"subject": ("type", "id"), "action": ("name",), "resource": ("type", "id")}
+_LONGEST_PART = 128  # of a permission's name; longer ones are not put together, since nothing is called so
+_UUID = re.compile(UUID, re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether a subject may do what a permission names; ``permission`` is None where nothing can have that name."""
+
+    kind: str
+    subject: str
+    permission: str | None
+
+    @property
+    def by_id(self) -> bool:
+        """Whether the subject is named by its id; people may be named by username as well."""
+        return _UUID.fullmatch(self.subject) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Several questions, each or what is wrong with it, and how far to go through them."""
+
+    items: tuple[Question | InvalidQuestion, ...]
+    semantic: str
+
+
+def question_in(body: Mapping[str, Any]) -> Question:
+    """One question (section 6.1).  Raises ``InvalidQuestion`` naming the first member that is missing or of another type."""
+    subject, action, resource = (_entity(body, name, members) for name, members in _ENTITIES.items())
+    if not isinstance(body.get("context", {}), dict):
+        raise InvalidQuestion("The member context is not an object.")
+    parts = resource["type"], action["name"]
+    named = ":".join(parts) if max(map(len, parts)) <= _LONGEST_PART else None
+    return Question(subject["type"], subject["id"], named)
+
+
+def batch_in(body: Mapping[str, Any]) -> Batch | None:
+    """Several questions (section 7.1); None if there are none, and the body itself is the question.
+
+    A question that is not well-formed is told so in its own place (section 7.2.1); what spoils the whole raises ``InvalidQuestion``.
+    """
+    semantic = _semantic(body)
+    items = body.get("evaluations", [])
+    if not isinstance(items, list):
+        raise InvalidQuestion("The member evaluations is not an array.")
+    if len(items) > MOST:
+        raise InvalidQuestion(f"There are more than {MOST} evaluations. Ask in several requests.")
+    if not items:
+        return None
+    defaults = {name: body[name] for name in (*_ENTITIES, "context") if name in body}
+    for name, value in defaults.items():
+        if not isinstance(value, dict):
+            raise InvalidQuestion(f"The member {name} is not an object.")
+    return Batch(tuple(_or_fault(item, defaults) for item in items), semantic)
+
+
+def _or_fault(item: Any, defaults: Mapping[str, Any]) -> Question | InvalidQuestion:
+    if not isinstance(item, dict):
+        return InvalidQuestion("The evaluation is not an object.")
+    try:
+        return question_in({**defaults, **item})
+    except InvalidQuestion as fault:
+        return fault
+
+
+def _semantic(body: Mapping[str, Any]) -> str:
+    """Which of the three (section 7.1.2.1); other options are not ours to understand."""
+    options = body.get("options", {})
+    if not isinstance(options, dict):
+        raise InvalidQuestion("The member options is not an object.")
+    semantic = options.get("evaluations_semantic", EXECUTE_ALL)
+    if semantic not in SEMANTICS:
+        raise InvalidQuestion(f"The member options.evaluations_semantic is none of {', '.join(SEMANTICS)}.")
+    return str(semantic)
+
+
+def _entity(body: Mapping[str, Any], name: str, members: tuple[str, ...]) -> dict[str, str]:
+    if name not in body:
+        raise InvalidQuestion(f"The member {name} is missing.")
+    entity = body[name]
+    if not isinstance(entity, dict):
+        raise InvalidQuestion(f"The member {name} is not an object.")
+    for member in members:
+        if member not in entity:
+            raise InvalidQuestion(f"The member {name}.{member} is missing.")
+        if not isinstance(entity[member], str):
+            raise InvalidQuestion(f"The member {name}.{member} is not text.")
+    if not isinstance(entity.get("properties", {}), dict):
+        raise InvalidQuestion(f"The member {name}.properties is not an object.")
+    return entity

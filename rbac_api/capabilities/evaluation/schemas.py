@@ -1,0 +1,154 @@
+"""Shapes of questions and answers, as the OpenAPI document has them.  Questions are read by ``questions``; here they are described."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.capabilities.evaluation.questions import MOST, SEMANTICS
+
+_URL = {"format": "uri"}
+_SUBJECT = {"type": "user", "id": "ingrid.solberg"}
+_ACTION = {"name": "approve"}
+_RESOURCE = {"type": "invoices", "id": "2026-1187"}
+_DEFAULT = "for every evaluation that has none of its own; without evaluations, that of the question"
+
+
+class _Open(ma.Schema):
+    """Members that are not known are ignored (section 10.1.1)."""
+
+    class Meta:
+        unknown = ma.INCLUDE
+
+
+def _properties() -> fields.Dict:
+    return fields.Dict(metadata={"description": "taken note of by no rule here", "example": {}})
+
+
+class SubjectSchema(_Open):
+    """Who would do it."""
+
+    type = fields.String(
+        required=True, metadata={"description": "`user` or `service-account`", "example": "user"}
+    )
+    id = fields.String(
+        required=True,
+        metadata={"description": "its id; a user's username will do, too", "example": "ingrid.solberg"},
+    )
+    properties = _properties()
+
+
+class ActionSchema(_Open):
+    """What would be done."""
+
+    name = fields.String(
+        required=True, metadata={"description": "the permission's verb", "example": "approve"}
+    )
+    properties = _properties()
+
+
+class ResourceSchema(_Open):
+    """What it would be done to."""
+
+    type = fields.String(
+        required=True, metadata={"description": "the permission's resource", "example": "invoices"}
+    )
+    id = fields.String(
+        required=True,
+        metadata={"description": "which one; roles here hold for all alike", "example": "2026-1187"},
+    )
+    properties = _properties()
+
+
+class AccessEvaluationSchema(_Open):
+    """A question, AuthZEN section 6.1."""
+
+    subject = fields.Nested(SubjectSchema, required=True, metadata={"example": _SUBJECT})
+    action = fields.Nested(ActionSchema, required=True, metadata={"example": _ACTION})
+    resource = fields.Nested(ResourceSchema, required=True, metadata={"example": _RESOURCE})
+    context = fields.Dict(metadata={"description": "taken note of by no rule here", "example": {}})
+
+
+class EvaluationOptionsSchema(_Open):
+    """How to go through the questions."""
+
+    evaluations_semantic = fields.String(
+        load_default="execute_all",
+        validate=validate.OneOf(SEMANTICS),
+        metadata={
+            "description": "all of them, or up to the first that is denied or permitted",
+            "example": "execute_all",
+        },
+    )
+
+
+class AccessEvaluationsSchema(_Open):
+    """Questions, AuthZEN section 7.1.  An evaluation's own members take the place of the whole default; what is wrong in one is told in
+    its own answer."""
+
+    subject = fields.Dict(metadata={"description": _DEFAULT, "example": _SUBJECT})
+    action = fields.Dict(metadata={"description": _DEFAULT, "example": _ACTION})
+    resource = fields.Dict(metadata={"description": _DEFAULT, "example": _RESOURCE})
+    context = fields.Dict(metadata={"description": _DEFAULT, "example": {}})
+    options = fields.Nested(
+        EvaluationOptionsSchema, metadata={"example": {"evaluations_semantic": "execute_all"}}
+    )
+    evaluations = fields.List(
+        fields.Raw(metadata={"description": "what is no question, is told so in its own answer"}),
+        validate=validate.Length(max=MOST),
+        metadata={
+            "description": "the questions; without any, the body itself is the question",
+            "example": [{"action": {"name": "read"}}, {"action": {"name": "approve"}}],
+        },
+    )
+
+
+class DecisionReasonSchema(ma.Schema):
+    """Why not."""
+
+    code = fields.String(required=True, metadata={"description": "for programs", "example": "nothing-grants"})
+    detail = fields.String(
+        required=True,
+        metadata={"description": "for people", "example": "No role of the subject grants this."},
+    )
+
+
+class EvaluationErrorSchema(ma.Schema):
+    """What is wrong with one question of several, AuthZEN section 7.2.1."""
+
+    status = fields.Integer(required=True, metadata={"example": 400})
+    message = fields.String(required=True, metadata={"example": "The member resource is missing."})
+
+
+class DecisionContextSchema(ma.Schema):
+    """Either why not, or what is wrong with the question."""
+
+    reasons = fields.List(fields.Nested(DecisionReasonSchema))
+    error = fields.Nested(EvaluationErrorSchema)
+
+
+class AccessDecisionSchema(ma.Schema):
+    """An answer, AuthZEN section 6.2."""
+
+    decision = fields.Boolean(required=True, metadata={"example": False})
+    context = fields.Nested(DecisionContextSchema, metadata={"description": "with a no"})
+
+
+class AccessDecisionsSchema(ma.Schema):
+    """Answers in the order of the questions, AuthZEN section 7.2."""
+
+    evaluations = fields.List(fields.Nested(AccessDecisionSchema), required=True)
+
+
+class DecisionPointSchema(ma.Schema):
+    """Policy decision point metadata, AuthZEN section 9.1."""
+
+    policy_decision_point = fields.String(
+        required=True, metadata={**_URL, "example": "https://rbac.example.com"}
+    )
+    access_evaluation_endpoint = fields.String(
+        required=True, metadata={**_URL, "example": "https://rbac.example.com/access/v1/evaluation"}
+    )
+    access_evaluations_endpoint = fields.String(
+        required=True, metadata={**_URL, "example": "https://rbac.example.com/access/v1/evaluations"}
+    )

@@ -1,0 +1,121 @@
+"""Answering.  Nothing is written, and a batch is one reading of the present state, however many people it asks about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rbac_api.capabilities.evaluation.questions import (
+    DENY_FIRST,
+    PERMIT_FIRST,
+    SERVICE_ACCOUNT,
+    USER,
+    Batch,
+    Question,
+    batch_in,
+    question_in,
+)
+from rbac_api.decision.model import Decision
+from rbac_api.decision.names import LONGEST, canonical
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.snapshot import Snapshot
+from rbac_api.guard.standing import Person
+from rbac_api.settings import Settings
+from rbac_api.web.authzen import InvalidQuestion
+
+NOTHING_GRANTS = "nothing-grants"
+# What an app may be told.  Which roles somebody holds is for those to read who may read users: the sentences name none.
+DETAILS = {
+    NOTHING_GRANTS: "No role of the subject grants this.",
+    "disabled": "The subject's account is not active.",
+    "not-started": "A role that grants this does not count yet.",
+    "expired": "A role that grants this counts no more.",
+    "not-active": "A role that grants this is not active.",
+}
+_KINDS = {USER: "person", SERVICE_ACCOUNT: "service"}
+_ENOUGH = {DENY_FIRST: False, PERMIT_FIRST: True}
+_LONGEST_NAME = LONGEST * 8  # as typed, a name may be longer than in its canonical form
+Answer = dict[str, Any]
+
+
+def evaluate_access(clearance: Clearance, body: Mapping[str, Any]) -> Answer:
+    """The answer to one question, ``{decision, context?}`` (AuthZEN section 6.2); no is an answer as good as yes."""
+    question = question_in(body)
+    return _Panel(clearance.snapshot, [question]).answer(question)
+
+
+def evaluate_accesses(clearance: Clearance, body: Mapping[str, Any]) -> Answer:
+    """The answers to several, ``{evaluations: [...]}`` in their order (section 7.2); to a single one, as above."""
+    batch = batch_in(body)
+    return {"evaluations": _answers(clearance.snapshot, batch)} if batch else evaluate_access(clearance, body)
+
+
+def describe_decision_point(settings: Settings) -> dict[str, str]:
+    """Where decisions are made (section 9).  The specification wants https: the configured issuer is taken as it is."""
+    base = settings.issuer_url.rstrip("/")
+    return {
+        "policy_decision_point": base,
+        "access_evaluation_endpoint": f"{base}/access/v1/evaluation",
+        "access_evaluations_endpoint": f"{base}/access/v1/evaluations",
+    }
+
+
+def _answers(snapshot: Snapshot, batch: Batch) -> list[Answer]:
+    """As far as the semantic says; a question that cannot be read counts as denied (section 7.1.2.1)."""
+    panel = _Panel(snapshot, [item for item in batch.items if isinstance(item, Question)])
+    answers: list[Answer] = []
+    for item in batch.items:
+        answer = panel.answer(item) if isinstance(item, Question) else _failed(item)
+        answers.append(answer)
+        if answer["decision"] is _ENOUGH.get(batch.semantic):
+            break
+    return answers
+
+
+def _failed(fault: InvalidQuestion) -> Answer:
+    return {"decision": False, "context": {"error": {"status": fault.status, "message": fault.detail}}}
+
+
+class _Panel:
+    """Everybody who is asked about, as they stand at this moment."""
+
+    def __init__(self, snapshot: Snapshot, questions: Iterable[Question]) -> None:
+        subjects = {(question.kind, question.subject): question for question in questions}
+        self._ids = {key: asked.subject.lower() for key, asked in subjects.items() if asked.by_id}
+        names = {
+            key: canonical(asked.subject)
+            for key, asked in subjects.items()
+            if asked.kind == USER and not asked.by_id and len(asked.subject) <= _LONGEST_NAME
+        }
+        known = snapshot.ids_of(names.values())
+        self._ids |= {key: known[name] for key, name in names.items() if name in known}
+        self._people = snapshot.people(self._ids.values())
+
+    def answer(self, question: Question) -> Answer:
+        """Unknown subjects and permissions get the same answer as those who hold nothing."""
+        person = self._person(question)
+        if person is None or question.permission not in person.graph.permissions:
+            return _denied(NOTHING_GRANTS)
+        decision = person.may(question.permission)
+        return {"decision": True} if decision.allowed else _denied(*_codes(decision))
+
+    def _person(self, question: Question) -> Person | None:
+        person = self._people.get(self._ids.get((question.kind, question.subject), ""))
+        if person is None or person.kind != _KINDS.get(question.kind) or person.subject.status == "deleted":
+            return None
+        return person
+
+
+def _codes(decision: Decision) -> Iterable[str]:
+    return dict.fromkeys(reason.code for reason in decision.reasons)
+
+
+def _denied(*codes: str) -> Answer:
+    return {
+        "decision": False,
+        "context": {
+            "reasons": [
+                {"code": code, "detail": DETAILS.get(code, DETAILS[NOTHING_GRANTS])} for code in codes
+            ]
+        },
+    }

@@ -1,0 +1,151 @@
+"""SQL for policies: everything that a document can say, as it is now, and what was applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
+
+from rbac_api.database.tables import (
+    assignments,
+    permissions,
+    policy_changes,
+    roles,
+    sessions,
+    trail_events,
+    users,
+)
+from rbac_api.trail.events import CATALOGUE
+
+_ACCOUNTS = {"user.deleted", "service_account.deleted", "admin.created", "admin.recovered"}
+POLICY_EVENTS = tuple(
+    sorted(
+        action
+        for action, kind in CATALOGUE.items()
+        if kind.touches in ("roles", "grants") or action.startswith("assignment.") or action in _ACCOUNTS
+    )
+)
+"""Whatever changes what ``GET /v1/policy`` answers."""
+MANY = 1000  # names in one statement
+
+
+def list_permissions(connection: Connection) -> list[Row[Any]]:
+    columns: list[Any] = [permissions.c.name, permissions.c.description, permissions.c.system]
+    return list(connection.execute(select(*columns).where(permissions.c.valid_to.is_(None))))
+
+
+def list_roles(connection: Connection) -> list[Row[Any]]:
+    columns: list[Any] = [roles.c.name, roles.c.description, roles.c.requires_mfa, roles.c.system]
+    return list(connection.execute(select(*columns).where(roles.c.valid_to.is_(None))))
+
+
+def list_assignments(connection: Connection, at: datetime) -> list[Row[Any]]:
+    """Everybody's, now or to come."""
+    return list(connection.execute(_assignments(at)))
+
+
+def list_assignments_of(connection: Connection, ids: Iterable[str], at: datetime) -> Iterator[Row[Any]]:
+    for some in _batches(ids):
+        yield from connection.execute(_assignments(at).where(users.c.id.in_(some)))
+
+
+def _assignments(at: datetime) -> Select[Any]:
+    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id).join(
+        users, assignments.c.user_id == users.c.id
+    )
+    columns = (
+        users.c.id, users.c.kind, users.c.username, users.c.username_canonical, roles.c.name.label("role"), assignments.c.reason,
+        assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode, assignments.c.max_duration,
+    )  # fmt: skip
+    return (
+        select(*columns)
+        .select_from(joined)
+        .where(still, roles.c.valid_to.is_(None), users.c.status != "deleted")
+    )
+
+
+def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[Row[Any]]:
+    """People and service accounts of these canonical names who were not deleted."""
+    columns: list[Any] = [users.c.id, users.c.kind, users.c.username, users.c.username_canonical]
+    for some in _batches(names):
+        known = and_(users.c.username_canonical.in_(some), users.c.status != "deleted")
+        yield from connection.execute(select(*columns).where(known))
+
+
+def list_people(connection: Connection, ids: Iterable[str]) -> Iterator[Row[Any]]:
+    columns: list[Any] = [users.c.id, users.c.username, users.c.status]
+    for some in _batches(ids):
+        yield from connection.execute(select(*columns).where(users.c.id.in_(some)))
+
+
+def list_holder_ids(connection: Connection, role_names: Iterable[str], at: datetime) -> set[str]:
+    """Ids of those to whom one of these roles is assigned at this moment."""
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    counts = and_(
+        assignments.c.valid_from <= at,
+        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at),
+        roles.c.valid_to.is_(None),
+    )
+    found: set[str] = set()
+    for some in _batches(role_names):
+        query = select(assignments.c.user_id).select_from(joined).where(counts, roles.c.name.in_(some))
+        found.update(connection.execute(query.distinct()).scalars())
+    return found
+
+
+def count_sessions(connection: Connection, user_ids: Iterable[str], now: datetime) -> int:
+    """How many sessions of these users are active."""
+    active = and_(
+        sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now, sessions.c.absolute_expires_at > now
+    )
+    count = select(func.count()).select_from(sessions)
+    return sum(
+        connection.execute(count.where(active, sessions.c.user_id.in_(some))).scalar_one()
+        for some in _batches(user_ids)
+    )
+
+
+def get_last_policy_event(connection: Connection) -> Row[Any]:
+    """The newest event that changed what a document can say: per kind one look at the index, however long the trail.
+
+    There is one: the first start puts the built-in roles in place.
+    """
+    newest = [
+        connection.execute(
+            select(func.max(trail_events.c.seq)).where(trail_events.c.action == action)
+        ).scalar()
+        for action in POLICY_EVENTS
+    ]
+    seq = max(number or 0 for number in newest)
+    columns: list[Any] = [trail_events.c.seq, trail_events.c.at]
+    return connection.execute(select(*columns).where(trail_events.c.seq == seq)).one()
+
+
+def find_last_boundary(connection: Connection, since: datetime, at: datetime) -> datetime | None:
+    """The latest moment after ``since`` at which time alone began or ended an assignment."""
+    found = [
+        connection.execute(select(func.max(column)).where(column > since, column <= at)).scalar()
+        for column in (assignments.c.valid_from, assignments.c.valid_to)
+    ]
+    return max((moment for moment in found if moment is not None), default=None)
+
+
+def add_change(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(policy_changes).values(values))
+
+
+def find_change(connection: Connection, seq: int) -> Row[Any] | None:
+    return connection.execute(select(policy_changes).where(policy_changes.c.seq == seq)).first()
+
+
+def note_reverted(connection: Connection, seq: int, by: int) -> None:
+    connection.execute(update(policy_changes).where(policy_changes.c.seq == seq).values(reverted_by=by))
+
+
+def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+    known = sorted(set(names))
+    for start in range(0, len(known), MANY):
+        yield known[start : start + MANY]

@@ -1,0 +1,66 @@
+"""Whether everything that a document names is there, or will be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from rbac_api.capabilities.policy.steps import People
+from rbac_api.decision.difference import Facts, Present
+from rbac_api.decision.document import Document, holder_of
+from rbac_api.errors import Fault
+
+
+def unknown_names(document: Document, present: Present, people: People, *, prune: bool) -> list[Fault]:
+    """One fault per name that is nobody's."""
+    roles = _known(document.roles, present.roles, prune and "roles" in document.said)
+    permissions = _known(document.permissions, present.permissions, prune and "permissions" in document.said)
+    return [
+        *_people_in_seeds(document),
+        *_roles(document, present, roles, permissions),
+        *_constraints(document, roles),
+        *_assignments(document, roles, people),
+    ]
+
+
+def _known(entries: Iterable[Facts], present: Mapping[str, Facts], pruned: bool) -> set[str]:
+    """What there will be: what is pruned is no longer."""
+    kept = {name for name, facts in present.items() if facts["system"] or not pruned}
+    return kept | {str(entry["name"]) for entry in entries}
+
+
+def _people_in_seeds(document: Document) -> Iterator[Fault]:
+    if "users" in document.said:
+        detail = "users is for seed files; accounts are made with POST /v1/users."
+        yield Fault("/users", "policy.users", detail)
+
+
+def _roles(document: Document, present: Present, roles: set[str], permissions: set[str]) -> Iterator[Fault]:
+    for number, entry in enumerate(document.roles):
+        for key, known in (("permissions", permissions), ("inherits", roles)):
+            for place, name in enumerate(entry.get(key, ())):
+                if name not in known:
+                    detail = f"role {entry['name']}: {key} {name} is unknown"
+                    yield Fault(f"/roles/{number}/{key}/{place}", "policy.name_unknown", detail)
+        built_in = present.roles.get(entry["name"], {}).get("system", False)
+        if entry.get("grants", "listed") != "listed" and not built_in:
+            detail = f"role {entry['name']}: only built-in roles have grants; list its permissions"
+            yield Fault(f"/roles/{number}/grants", "policy.entry_invalid", detail)
+
+
+def _constraints(document: Document, roles: set[str]) -> Iterator[Fault]:
+    for number, entry in enumerate(document.constraints):
+        for place, role in enumerate(entry["roles"]):
+            if role not in roles:
+                detail = f"constraint {entry['name']}: role {role} is unknown"
+                yield Fault(f"/constraints/{number}/roles/{place}", "policy.name_unknown", detail)
+
+
+def _assignments(document: Document, roles: set[str], people: People) -> Iterator[Fault]:
+    for number, entry in enumerate(document.assignments):
+        kind, name = holder_of(entry)
+        if entry["role"] not in roles:
+            detail = f"assignment of {entry[kind]}: role {entry['role']} is unknown"
+            yield Fault(f"/assignments/{number}/role", "policy.name_unknown", detail)
+        if (kind, name) not in people:
+            detail = f"assignment of {entry['role']}: {kind.replace('_', ' ')} {entry[kind]} is unknown"
+            yield Fault(f"/assignments/{number}/{kind}", "policy.name_unknown", detail)

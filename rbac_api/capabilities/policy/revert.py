@@ -1,0 +1,218 @@
+"""Undoing one policy that was applied: its steps inverted, in reverse order, through the same services and guards.
+
+First everything it had touched is compared with what it left: what somebody changed since is not overwritten, but named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from rbac_api import clock
+from rbac_api.capabilities.constraints.errors import ConstraintViolated
+from rbac_api.capabilities.constraints.service import check_deferred
+from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy.engine import (
+    Work,
+    begin,
+    bundled,
+    find_everything,
+    find_people,
+    target_of,
+    told,
+)
+from rbac_api.capabilities.policy.errors import (
+    PolicyChangeUnknown,
+    PolicyNotRevertible,
+    PolicyReverted,
+)
+from rbac_api.capabilities.policy.impact import find_impact
+from rbac_api.capabilities.policy.present import revision
+from rbac_api.capabilities.policy.steps import label, take
+from rbac_api.decision.difference import Facts, Present, Step, is_over
+from rbac_api.decision.document import holder_of, moment_of
+from rbac_api.errors import Conflict, Invalid, NotFound
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.errors import LastAdministrator
+
+_NAME = "name"
+
+
+def revert_policy(clearance: Clearance, seq: int) -> dict[str, Any]:
+    """Undo it, all of it or nothing; the answer is that of a plan.  404, 409 ``policy.reverted`` and ``policy.not_revertible``."""
+    row = queries.find_change(clearance.connection, seq)
+    if row is None:
+        raise PolicyChangeUnknown()
+    if row.reverted_by is not None:
+        raise PolicyReverted()
+    done = [Step(step["op"], step["facts"]) for step in json.loads(row.changes)]
+    present, at = find_everything(clearance)
+    changed = sorted(set(changes_since(done, present, at)))
+    if changed:
+        raise PolicyNotRevertible(changed=changed[:100])
+    steps = [back for step in reversed(done) for back in inverse(step, at)]
+    people = find_people(clearance, {holder_of(step.facts)[1] for step in steps if _is_assignment(step)})
+    work = begin(clearance, steps, people, at)
+    with bundled(clearance):
+        _take_back(clearance, work)
+        check_deferred(clearance)
+    found = find_impact(clearance.connection, (work.graph, clearance.changed_graph()), work.held, at)
+    answer = told(work, found)
+    by = clearance.record(
+        "policy.reverted", target_of(row.hash), before={"seq": seq}, after={"hash": work.hash}
+    )
+    queries.note_reverted(clearance.connection, seq, by)
+    return {**answer, "seq": by, "revision": revision(clearance.connection, clock.now())}
+
+
+def _take_back(clearance: Clearance, work: Work) -> None:
+    for step in work.steps:
+        try:
+            take(clearance, step, work.people)
+        except (ConstraintViolated, LastAdministrator):
+            raise
+        except (Conflict, NotFound, Invalid) as refusal:
+            raise PolicyNotRevertible(changed=[f"{label(step)}: {refusal.detail}"]) from refusal
+
+
+def inverse(step: Step, at: datetime) -> Iterator[Step]:
+    """What undoes a step; nothing for an assignment that would be over."""
+    thing, _, verb = step.op.partition(".")
+    if verb == "update":
+        yield from _restored(step, at)
+    elif step.op in _REMADE:
+        yield from _REMADE[step.op](step.facts)
+    elif not (thing == "assignment" and is_over(step.facts, at)):
+        yield Step(_OPPOSITE[step.op], step.facts)
+
+
+def _role_again(facts: Facts) -> Iterator[Step]:
+    yield Step("role.create", {key: value for key, value in facts.items() if key != "inherits"})
+    for junior in facts["inherits"]:
+        yield Step("inheritance.create", {"role": facts[_NAME], "inherits": junior})
+
+
+def _permission_again(facts: Facts) -> Iterator[Step]:
+    yield Step("permission.create", {key: facts[key] for key in (_NAME, "description")})
+    for role in facts["roles"]:
+        yield Step("permission.grant", {"role": role, "permission": facts[_NAME]})
+
+
+_REMADE: dict[str, Callable[[Facts], Iterator[Step]]] = {
+    "role.delete": _role_again,
+    "permission.delete": _permission_again,
+}
+_OPPOSITE = {
+    "permission.create": "permission.delete",
+    "role.create": "role.delete",
+    "permission.grant": "permission.withdraw",
+    "permission.withdraw": "permission.grant",
+    "inheritance.create": "inheritance.end",
+    "inheritance.end": "inheritance.create",
+    "constraint.create": "constraint.delete",
+    "constraint.delete": "constraint.create",
+    "assignment.create": "assignment.end",
+    "assignment.end": "assignment.create",
+}
+
+
+def _restored(step: Step, at: datetime) -> Iterator[Step]:
+    facts = step.facts
+    if step.op == "assignment.update" and is_over(facts["before"], at):
+        yield Step("assignment.end", {**facts, **facts["after"]})
+    else:
+        yield Step(step.op, {**facts, "before": facts["after"], "after": facts["before"]})
+
+
+def _is_assignment(step: Step) -> bool:
+    return step.op.startswith("assignment.")
+
+
+def changes_since(done: Iterable[Step], present: Present, at: datetime) -> Iterator[str]:
+    """What is no longer as these steps left it."""
+    left = _Left()
+    for step in done:
+        left.note(step)
+    for (kind, *key), value in left.values.items():
+        yield from _compared(kind, tuple(key), value, present, at)
+    yield from _beyond(left, present)
+
+
+class _Left:
+    """What the steps left behind: for each thing the last that was said of it; None for what is gone."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, ...], Any] = {}
+        self.roles: set[str] = set()  # created
+        self.permissions: set[str] = set()
+
+    def note(self, step: Step) -> None:
+        thing, _, verb = step.op.partition(".")
+        facts = step.facts
+        gone = verb in ("delete", "end", "withdraw")
+        if verb in ("grant", "withdraw"):
+            self.values["held", facts["role"], facts["permission"]] = not gone
+        elif thing == "inheritance":
+            self.values["inherited", facts["role"], facts["inherits"]] = not gone
+        elif thing == "assignment":
+            key = ("assignment", *holder_of(facts), facts["role"])
+            self.values[key] = None if gone else facts.get("after", facts)
+        else:
+            self.values[thing, facts[_NAME]] = None if gone else facts.get("after", facts)
+            self._note_made(step)
+
+    def _note_made(self, step: Step) -> None:
+        name = step.facts[_NAME]
+        if step.op == "role.create":
+            self.roles.add(name)
+            self.values |= {("held", name, permission): True for permission in step.facts["permissions"]}
+        elif step.op == "permission.create":
+            self.permissions.add(name)
+
+
+_COMPARED = ("description", "requires_mfa", "kind", "roles", "limit")
+_TERMS = ("reason", "expires_at", "mode", "max_duration", "starts_at")
+
+
+def _compared(kind: str, key: tuple[str, ...], left: Any, present: Present, at: datetime) -> Iterator[str]:
+    what = " ".join((kind, *key))
+    if kind in ("held", "inherited"):
+        role, other = key
+        edges = present.roles.get(role, {}).get("permissions" if kind == "held" else "inherits", ())
+        if (other in edges) != left:
+            yield f"role {role}: {other}"
+        return
+    tables: dict[str, Mapping[Any, Mapping[str, Any]]] = {
+        "permission": present.permissions, "role": present.roles, "constraint": present.constraints,
+        "assignment": present.assignments,
+    }  # fmt: skip
+    facts = tables[kind].get(key if kind == "assignment" else key[0])
+    if left is None or facts is None:
+        over = kind == "assignment" and left is not None and is_over(left, at)
+        if (left is None) != (facts is None) and not over:
+            yield what
+        return
+    for name in _TERMS if kind == "assignment" else _COMPARED:
+        if name in left and name in facts and _as_now(name, left[name], at) != facts[name]:
+            yield f"{what}: {name}"
+
+
+def _as_now(name: str, value: Any, at: datetime) -> Any:
+    """A beginning that has passed is none any more."""
+    starts = moment_of(value) if name == "starts_at" else None
+    return None if starts is not None and starts <= at else value
+
+
+def _beyond(left: _Left, present: Present) -> Iterator[str]:
+    """What was added since to something that is to go."""
+    for role in sorted(left.roles & present.roles.keys()):
+        for kind, key in (("held", "permissions"), ("inherited", "inherits")):
+            for name in present.roles[role][key]:
+                if not left.values.get((kind, role, name)):
+                    yield f"role {role}: {name}"
+    for role, facts in sorted(present.roles.items()):
+        for permission in sorted(left.permissions.intersection(facts["permissions"])):
+            if not left.values.get(("held", role, permission)):
+                yield f"role {role}: {permission}"

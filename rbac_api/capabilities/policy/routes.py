@@ -1,0 +1,148 @@
+"""Policies over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from flask.views import MethodView
+
+from rbac_api.capabilities.constraints.errors import (
+    ConstraintNameTaken,
+    ConstraintNotFound,
+    ConstraintViolated,
+)
+from rbac_api.capabilities.permissions.errors import PermissionBuiltIn, PermissionNotFound
+from rbac_api.capabilities.policy import service
+from rbac_api.capabilities.policy.errors import (
+    PolicyChangeUnknown,
+    PolicyNotRevertible,
+    PolicyReverted,
+)
+from rbac_api.capabilities.policy.schemas import (
+    EXAMPLE,
+    PolicyAppliedSchema,
+    PolicyDocumentSchema,
+    PolicyPlanSchema,
+    PolicyQuery,
+    PolicyRevertSchema,
+    PolicySchema,
+)
+from rbac_api.capabilities.roles.errors import RoleBuiltIn, RoleCycle, RoleInUse
+from rbac_api.decision.document import document_schema
+from rbac_api.errors import Invalid
+from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
+from rbac_api.guard.requires import public, requires
+from rbac_api.web.answers import json_answer
+from rbac_api.web.documents import YAML, DocumentBlueprint, document_answer, document_of
+from rbac_api.web.etags import required_tags, tagged
+
+blueprint = DocumentBlueprint("policy", __name__, tag="Policy", description="Policies as documents.")
+GUARDS = (
+    ConstraintViolated, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn, RoleCycle, RoleInUse, TargetStronger,
+)  # fmt: skip
+
+
+@blueprint.route("/v1/policy")
+class Policy(MethodView):
+    @requires("policy:read")
+    @blueprint.tagged
+    @blueprint.also_as(YAML, EXAMPLE)
+    @blueprint.response(200, PolicySchema)
+    @blueprint.operation("export_policy")
+    def get(self) -> Response:
+        """Read the whole policy
+
+        As one document, in JSON or, with `Accept: application/yaml`, in YAML: what your applications' permissions are, what roles hold and
+        inherit, the rules about roles, and who has which role on which terms. What is built in is left out, and nothing secret is ever in
+        it. The ETag is the revision; it goes into If-Match of applying.
+        """
+        document, revision = service.export_policy(current_clearance())
+        return document_answer(document, revision)
+
+
+@blueprint.route("/v1/policy/plan")
+class PolicyPlan(MethodView):
+    @requires("policy:read")
+    @blueprint.document(PolicyDocumentSchema, EXAMPLE, Invalid)
+    @blueprint.arguments(PolicyQuery, location="query")
+    @blueprint.response(200, PolicyPlanSchema)
+    @blueprint.operation("plan_policy")
+    def post(self, query: dict[str, Any]) -> Response:
+        """See what a policy would change
+
+        Nothing is changed. Tells what would be created, changed and removed, what that means for everybody who is there, which rules
+        would be broken, and which steps would be refused if you applied it. Empty if everything is as the document says.
+        """
+        document = service.read_policy(document_of(request))
+        return json_answer(service.plan_policy(current_clearance(), document, prune=query["prune"]))
+
+
+@blueprint.route("/v1/policy/apply")
+class PolicyApplication(MethodView):
+    @requires("policy:apply", recent=True)
+    @blueprint.tagged
+    @blueprint.conditional
+    @blueprint.document(PolicyDocumentSchema, EXAMPLE, Invalid)
+    @blueprint.arguments(PolicyQuery, location="query")
+    @blueprint.response(200, PolicyAppliedSchema)
+    @blueprint.operation("apply_policy", *GUARDS)
+    def post(self, query: dict[str, Any]) -> Response:
+        """Apply a policy
+
+        All of it or nothing, under every guard and rule that single changes are under; you need the permission for each. Needs the ETag
+        of `GET /v1/policy` in If-Match, so that you apply to what you have seen. Removes only with `prune=true`.
+        """
+        tags, document = required_tags(), service.read_policy(document_of(request))
+        clearance = current_clearance()
+        service.require_revision(clearance, tags)
+        done = service.apply_policy(clearance, document, prune=query["prune"])
+        answer = json_answer(done)
+        answer.set_etag(done["revision"])
+        return answer
+
+
+@blueprint.route("/v1/policy/revert")
+class PolicyReversion(MethodView):
+    @requires("policy:apply", recent=True)
+    @blueprint.arguments(PolicyRevertSchema)
+    @blueprint.response(200, PolicyAppliedSchema)
+    @blueprint.operation(
+        "revert_policy", PolicyChangeUnknown, PolicyReverted, PolicyNotRevertible, ConstraintNameTaken, ConstraintNotFound,
+        PermissionNotFound, RoleNotFound, *GUARDS,
+    )  # fmt: skip
+    def post(self, body: dict[str, Any]) -> Response:
+        """Undo a policy
+
+        Everything that applying it had changed is put back, all of it or nothing, under the same guards. Refused if any of it is no longer
+        as that policy left it.
+        """
+        return json_answer(service.revert_policy(current_clearance(), body["seq"]))
+
+
+@blueprint.route("/schemas/policy.json")
+class PolicyForm(MethodView):
+    @public
+    @blueprint.tagged
+    @blueprint.response(
+        200,
+        {
+            "type": "object",
+            "additionalProperties": True,
+            "example": {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"},
+        },
+        content_type="application/schema+json",
+        description="JSON Schema, draft 2020-12",
+    )
+    @blueprint.operation("get_policy_schema")
+    def get(self) -> Response:
+        """Read the form of policies
+
+        As JSON Schema, for editors and pipelines; seed files have the same form.
+        """
+        form = document_schema()
+        answer = json_answer(form)
+        answer.headers["Content-Type"] = "application/schema+json"
+        answer.headers["Cache-Control"] = "public, max-age=3600"
+        return tagged(answer, form, 1)

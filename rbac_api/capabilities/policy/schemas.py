@@ -1,0 +1,223 @@
+"""Shapes of policies and plans, as the OpenAPI document has them.  ``GET /schemas/policy.json`` says more of the document's form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from rbac_api.web.fields import ID, Body, Flag, Whole
+
+EXAMPLE = """\
+permissions:
+  - {name: "invoices:approve", description: Approve an invoice for payment.}
+roles:
+  - name: approver
+    description: Approves invoices.
+    permissions: ["invoices:approve"]
+    inherits: []
+constraints: []
+assignments: []
+"""
+_MOMENT: dict[str, Any] = {"format": "date-time", "example": "2030-06-30T22:00:00Z"}
+
+
+class PolicyPermissionSchema(Body):
+    """A permission in a policy."""
+
+    name = fields.String(required=True, metadata={"example": "invoices:approve"})
+    description = fields.String(required=True, metadata={"example": "Approve an invoice for payment."})
+
+
+class PolicyRoleSchema(Body):
+    """A role in a policy."""
+
+    name = fields.String(required=True, metadata={"example": "approver"})
+    description = fields.String(metadata={"example": "Approves invoices."})
+    grants = fields.String(
+        validate=validate.OneOf(("listed", "all", "reads")),
+        metadata={"description": "of built-in roles alone", "example": "listed"},
+    )
+    requires_mfa = fields.Boolean(
+        metadata={"description": "left out: it needs no second factor", "example": False}
+    )
+    permissions = fields.List(fields.String(), metadata={"example": ["invoices:approve"]})
+    inherits = fields.List(fields.String(), metadata={"example": []})
+
+
+class PolicyConstraintSchema(Body):
+    """A rule about roles in a policy."""
+
+    name = fields.String(required=True, metadata={"example": "pay-or-approve"})
+    kind = fields.String(
+        required=True,
+        validate=validate.OneOf(("static", "dynamic", "max-holders", "requires")),
+        metadata={"example": "static"},
+    )
+    roles = fields.List(fields.String(), required=True, metadata={"example": ["approver", "payer"]})
+    limit = fields.Integer(allow_none=True, metadata={"example": 2})
+
+
+class PolicyAssignmentSchema(Body):
+    """Who has a role, and on which terms.  Names a `user` or a `service_account`."""
+
+    user = fields.String(metadata={"description": "a username", "example": "dave"})
+    service_account = fields.String(
+        metadata={"description": "a service account's name", "example": "invoice-robot"}
+    )
+    role = fields.String(required=True, metadata={"example": "approver"})
+    reason = fields.String(metadata={"example": "Covers for Jonas"})
+    starts_at = fields.String(
+        allow_none=True, metadata={**_MOMENT, "description": "left out, or past: it has begun"}
+    )
+    expires_at = fields.String(allow_none=True, metadata={**_MOMENT, "description": "left out: never"})
+    mode = fields.String(validate=validate.OneOf(("active", "eligible")), metadata={"example": "active"})
+    max_duration = fields.Integer(
+        allow_none=True, metadata={"description": "with `mode: eligible` alone", "example": None}
+    )
+
+
+class PolicySchema(ma.Schema):
+    """Permissions, roles, rules about roles and assignments, sorted; without what is built in."""
+
+    permissions = fields.List(fields.Nested(PolicyPermissionSchema), required=True)
+    roles = fields.List(fields.Nested(PolicyRoleSchema), required=True)
+    constraints = fields.List(fields.Nested(PolicyConstraintSchema), required=True)
+    assignments = fields.List(fields.Nested(PolicyAssignmentSchema), required=True)
+
+
+class PolicyDocumentSchema(Body):
+    """A policy as it is sent; every section may be missing."""
+
+    permissions = fields.List(fields.Nested(PolicyPermissionSchema), metadata={"example": []})
+    roles = fields.List(fields.Nested(PolicyRoleSchema))
+    constraints = fields.List(fields.Nested(PolicyConstraintSchema), metadata={"example": []})
+    assignments = fields.List(fields.Nested(PolicyAssignmentSchema), metadata={"example": []})
+
+
+class PolicyQuery(Body):
+    """Whether what the document does not have goes."""
+
+    prune = Flag(
+        load_default=False,
+        metadata={
+            "description": "`true` removes what the document does not have, within the sections that it has; never what is built in"
+        },
+    )
+
+
+class PolicyRevertSchema(Body):
+    """Which policy to undo."""
+
+    seq = Whole(
+        required=True,
+        low=1,
+        high=2**63 - 1,
+        metadata={"description": "`seq` in the answer that applied it", "example": 42},
+    )
+
+
+class PolicyPartsSchema(ma.Schema):
+    """By kind; a changed one has `before` and `after`, a changed role also `granted` and `withdrawn`."""
+
+    permissions = fields.List(
+        fields.Dict(metadata={"example": {"name": "tea:brew", "description": "Brew tea."}}), required=True
+    )
+    roles = fields.List(
+        fields.Dict(
+            metadata={"example": {"name": "brewer", "description": "Brews.", "permissions": ["tea:brew"]}}
+        ),
+        required=True,
+    )
+    inheritance = fields.List(
+        fields.Dict(metadata={"example": {"role": "brewer", "inherits": "employee"}}), required=True
+    )
+    constraints = fields.List(
+        fields.Dict(
+            metadata={
+                "example": {"name": "apart", "kind": "static", "roles": ["brewer", "taster"], "limit": 2}
+            }
+        ),
+        required=True,
+    )
+    assignments = fields.List(
+        fields.Dict(metadata={"example": {"user": "dave", "role": "brewer", "mode": "active"}}), required=True
+    )
+
+
+class PolicyUserSchema(ma.Schema):
+    """A user or a service account."""
+
+    id = fields.String(required=True, metadata=ID)
+    username = fields.String(required=True, metadata={"example": "dave"})
+
+
+class PolicyEffectSchema(ma.Schema):
+    """Somebody, and what she gains or loses."""
+
+    user = fields.Nested(PolicyUserSchema, required=True)
+    permissions = fields.List(fields.String(), required=True, metadata={"example": ["invoices:approve"]})
+
+
+class PolicyViolationSchema(ma.Schema):
+    """Who would break which constraint."""
+
+    constraint = fields.String(required=True, metadata={"example": "pay-or-approve"})
+    user = fields.Nested(
+        PolicyUserSchema, required=True, allow_none=True, metadata={"description": "null: too many people"}
+    )
+    roles = fields.List(fields.String(), required=True, metadata={"example": ["approver", "payer"]})
+    since = fields.DateTime(data_key="from", required=True)
+    until = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
+
+
+class PolicyRefusalSchema(ma.Schema):
+    """A step that a guard refuses."""
+
+    step = fields.String(required=True, metadata={"example": "permission.grant approver payments:release"})
+    code = fields.String(required=True, metadata={"example": "escalation.denied"})
+    detail = fields.String(
+        required=True,
+        metadata={"example": "This hands out payments:release, which you do not hold."},
+    )
+    missing = fields.List(fields.String(), metadata={"example": ["payments:release"]})
+    required = fields.String(metadata={"example": "roles:update"})
+
+
+class PolicyPlanSchema(ma.Schema):
+    """What applying it would do."""
+
+    created = fields.Nested(PolicyPartsSchema, required=True)
+    changed = fields.Nested(PolicyPartsSchema, required=True)
+    removed = fields.Nested(PolicyPartsSchema, required=True)
+    gains = fields.List(
+        fields.Nested(PolicyEffectSchema), required=True, metadata={"description": "the first 10,000"}
+    )
+    losses = fields.List(
+        fields.Nested(PolicyEffectSchema), required=True, metadata={"description": "the first 10,000"}
+    )
+    violations = fields.List(fields.Nested(PolicyViolationSchema), required=True)
+    refusals = fields.List(fields.Nested(PolicyRefusalSchema), required=True)
+    sessions_stale = fields.Integer(
+        required=True,
+        metadata={"description": "active sessions whose tokens would be out of date", "example": 2},
+    )
+    summary = fields.String(required=True, metadata={"example": "3 to add, 1 to change, 0 to remove"})
+    hash = fields.String(
+        required=True,
+        metadata={"description": "SHA-256 of what is to be done and the revision", "example": "9f" * 32},
+    )
+
+
+class PolicyAppliedSchema(PolicyPlanSchema):
+    """What was done."""
+
+    seq = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "by which it can be undone; null: nothing was to do", "example": 42},
+    )
+    revision = fields.String(
+        required=True, metadata={"description": "the ETag of the policy now", "example": "42"}
+    )

@@ -1,0 +1,66 @@
+"""What a session is given: access tokens on the state of the moment, and the refresh token of its record.  Part of the service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.capabilities.keys.service import rotate_if_due
+from rbac_api.capabilities.sessions.service import Grip
+from rbac_api.database.types import new_id
+from rbac_api.decision.activation import carried_until, lasting
+from rbac_api.decision.evaluate import claimed_roles, effective_roles
+from rbac_api.guard import queries as standing
+from rbac_api.guard.bearer import Issue
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.passage import current_guard
+from rbac_api.guard.snapshot import OTP
+
+ENDLESS = datetime.max.replace(tzinfo=UTC)
+
+
+def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
+    """Sign an access token on the state of this transaction: roles are read anew each time, never widened by a request."""
+    # Read on this connection if at all: a second one might not be had, from a pool drained by those who wait for our lock.
+    clearance.snapshot.keyring.keys(connection)
+    rotate_if_due(connection, clearance)
+    now = clock.now()
+    subject = standing.get_subject(
+        connection, grip.user_id, now, second_factor=OTP in grip.amr, roles=grip.roles
+    )
+    graph, begun = clearance.snapshot.settled_graph(connection), now.replace(microsecond=0)
+    # Roles that end within this very second are left out: a token that carries them would be dead on arrival.
+    carrying = lasting(subject, begun + timedelta(seconds=1))
+    roles = claimed_roles(effective_roles(graph, carrying, now))
+    lifetime = timedelta(seconds=clearance.settings.access_token_seconds)
+    ends = min(
+        now + lifetime, grip.absolute_expires_at, carried_until(graph, carrying, now) or ENDLESS
+    )  # whoever verifies offline learns of an end by nothing else
+    issued, expires = int(begun.timestamp()), int(ends.timestamp())
+    issue = Issue(
+        grip.user_id, grip.session_id, new_id(), grip.client_id, issued, expires, int(grip.auth_time.timestamp()), grip.amr
+    )  # fmt: skip
+    version = standing.find_authorization_version(connection, grip.user_id)
+    return {
+        "access_token": current_guard().bearer.issue_access(issue, roles, version),
+        "token_type": "Bearer",
+        "expires_in": expires - issued,
+        "session_id": grip.session_id,
+        "password_change_required": subject.must_change_password,
+    }
+
+
+def issue_tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
+    """Both tokens of a session: the refresh token is the one that its record describes, however often it is asked for."""
+    issued, ends = int(grip.issued_at.timestamp()), int(grip.expires_at.timestamp())
+    refresh = Issue(
+        grip.user_id, grip.session_id, grip.jti, grip.client_id, issued, ends, int(grip.auth_time.timestamp())
+    )
+    return {
+        **issue_access(clearance, connection, grip),
+        "refresh_token": current_guard().bearer.issue_refresh(refresh, grip.generation),
+        "refresh_expires_in": max(0, ends - int(clock.now().timestamp())),
+    }

@@ -1,0 +1,130 @@
+"""A plan as text: one line per change, who gains and loses what, what is in the way, and a summary line.
+
++ green comes, ~ yellow changes, - red goes, ! red stands in the way.  No colours where nobody would see them, or NO_COLOR is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TextIO
+
+import click
+
+from rbac_api.cli.output import shown
+from rbac_api.environment import present_environment
+
+Paint = Callable[[str, str], str]
+_COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "red"}
+_PARTS = {"created": "+", "changed": "~", "removed": "-"}
+_NAMES = {
+    "permissions": "permission", "roles": "role", "inheritance": "inheritance", "constraints": "constraint",
+    "assignments": "assignment",
+}  # fmt: skip
+_TOLD = 20  # permissions of one person on one line
+
+
+def colours(stream: TextIO) -> Paint:
+    """How to paint a line by its sign: not at all unless somebody looks and has not asked for none (no-color.org)."""
+    if not stream.isatty() or present_environment().get("NO_COLOR"):
+        return lambda _sign, text: text
+    return lambda sign, text: click.style(text, fg=_COLOURS.get(sign), bold=True if sign == "!" else None)
+
+
+def is_empty(plan: Mapping[str, Any]) -> bool:
+    """Whether there is nothing to do."""
+    return not any(entries for part in _PARTS for entries in plan[part].values())
+
+
+def is_refused(plan: Mapping[str, Any]) -> bool:
+    """Whether applying it would be refused."""
+    return bool(plan["refusals"] or plan["violations"])
+
+
+def drift_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    """One line per difference and a summary; nothing but that line where there is none."""
+    if is_empty(plan):
+        yield "In sync."
+        return
+    yield from _changes(plan, paint)
+    yield f"Differs: {plan['summary']}."
+
+
+def plan_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    """Everything there is to know before one says yes."""
+    if is_empty(plan):
+        yield "Nothing to do: everything is as the file says."
+        return
+    yield from _changes(plan, paint)
+    yield from _effects(plan, paint)
+    yield from _obstacles(plan, paint)
+    yield ""
+    stale = plan["sessions_stale"]
+    if stale:
+        yield f"{stale} {'session has' if stale == 1 else 'sessions have'} a token that would be out of date."
+    yield f"Plan: {plan['summary']}."
+
+
+def _changes(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    for part, sign in _PARTS.items():
+        for section, entries in plan[part].items():
+            for entry in entries:
+                yield paint(sign, f"  {sign} {_NAMES[section]} {_sentence(section, entry)}")
+
+
+def _sentence(section: str, entry: Mapping[str, Any]) -> str:
+    if section == "inheritance":
+        return f"{entry['role']} inherits {entry['inherits']}"
+    if section == "assignments":
+        who = shown(entry.get("user") or f"service account {entry.get('service_account')}")
+        return f"{who} has {entry['role']}{_details(entry, ('user', 'service_account', 'role'))}"
+    return f"{entry['name']}{_details(entry, ('name',))}"
+
+
+def _details(entry: Mapping[str, Any], named: tuple[str, ...]) -> str:
+    """What else there is to say of it, in brackets."""
+    if "before" in entry:
+        told = [
+            f"{key}: {_value(entry['before'][key])} -> {_value(value)}"
+            for key, value in entry["after"].items()
+        ]
+        told += [f"+{name}" for name in entry.get("granted", ())]
+        told += [f"-{name}" for name in entry.get("withdrawn", ())]
+    else:
+        told = [
+            f"{key}: {_value(value)}"
+            for key, value in entry.items()
+            if key not in named and _said(key, value)
+        ]
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def _said(key: str, value: Any) -> bool:
+    """Whether it is worth telling: what is usual is not."""
+    return value not in (None, "", [], False) and (key, value) != ("mode", "active")
+
+
+def _value(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else shown(value)
+
+
+def _effects(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    if plan["gains"] or plan["losses"]:
+        yield ""
+        yield "Who may do more or less:"
+    for part, sign in (("gains", "+"), ("losses", "-")):
+        for effect in plan[part]:
+            names = effect["permissions"]
+            rest = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+            who = shown(effect["user"]["username"])
+            yield paint(sign, f"  {sign} {who}: {', '.join(names[:_TOLD])}{rest}")
+
+
+def _obstacles(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    if is_refused(plan):
+        yield ""
+        yield "It would be refused:"
+    for violation in plan["violations"]:
+        who = shown((violation["user"] or {}).get("username") or "too many people")
+        yield paint("!", f"  ! {violation['constraint']}: {who} would hold {', '.join(violation['roles'])}")
+    for refusal in plan["refusals"]:
+        yield paint("!", f"  ! {shown(refusal['step'])}: {shown(refusal['detail'])} ({refusal['code']})")

@@ -1,0 +1,171 @@
+"""``flask rbac policy export|plan|apply|drift``: the policy as a file, what it would change, and changing it.
+
+Exit codes: 0 in sync (or applied), 2 differs, 1 something went wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from flask.cli import with_appcontext
+
+from rbac_api.capabilities.policy.service import apply_policy, export_policy, plan_policy, read_file
+from rbac_api.cli.group import operating
+from rbac_api.cli.output import json_text, print_json
+from rbac_api.cli.plan_text import colours, drift_lines, is_empty, is_refused, plan_lines
+from rbac_api.decision.document import Document
+from rbac_api.web.yaml_bodies import yaml_text
+
+FILE = click.option(
+    "--file",
+    "-f",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A policy: YAML or JSON; - reads standard input.",
+)
+PRUNE = click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove what the file does not have, within the sections that it has; never what is built in.",
+)
+FORMS = ("text", "json", "yaml")
+FORM = click.option(
+    "--format", "form", type=click.Choice(FORMS), default="text", show_default=True, help="Of the plan."
+)
+DIFFERS = 2
+
+
+class SyncGroup(click.Group):
+    """Commands whose exit code 2 has a meaning, so that a wrong command line has to be 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as fault:
+            raise click.ClickException(f"{fault.format_message()} Try --help.") from fault
+
+
+@click.group("policy", cls=SyncGroup)
+def policy() -> None:
+    """Permissions, roles, rules and assignments as one file."""
+
+
+@policy.command("export")
+@click.option("--file", "-f", "path", type=click.Path(path_type=Path), help="Write to this file instead.")
+@click.option("--format", "form", type=click.Choice(("yaml", "json")), default="yaml", show_default=True)
+@with_appcontext
+def export(path: Path | None, form: str) -> None:
+    """Print everything as one document, sorted, without what is built in.  Nothing secret is in it."""
+    with operating() as clearance:
+        document, _ = export_policy(clearance)
+    if path is None:
+        _print_as(document, form)
+        return
+    text = yaml_text(document) if form == "yaml" else json_text(document) + "\n"
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as fault:
+        raise click.ClickException(f"{path} cannot be written: {fault.strerror}.") from fault
+
+
+@policy.command("plan")
+@FILE
+@PRUNE
+@FORM
+@click.pass_context
+@with_appcontext
+def plan(context: click.Context, path: Path, prune: bool, form: str) -> None:
+    """Show what applying the file would change, and change nothing.
+
+    Exit code 0 if nothing, 2 if something, 1 if it cannot be told.
+    """
+    found = _planned(_read(path), prune=prune)
+    _show(found, form)
+    context.exit(0 if is_empty(found) else DIFFERS)
+
+
+@policy.command("drift")
+@FILE
+@PRUNE
+@FORM
+@click.pass_context
+@with_appcontext
+def drift(context: click.Context, path: Path, prune: bool, form: str) -> None:
+    """Say tersely where the database is not as the file has it, for pipelines.
+
+    Exit code 0 in sync, 2 differs, 1 if it cannot be told.
+    """
+    found = _planned(_read(path), prune=prune)
+    if form == "text":
+        for line in drift_lines(found, colours(sys.stdout)):
+            click.echo(line, color=True)
+    else:
+        _print_as(found, form)
+    context.exit(0 if is_empty(found) else DIFFERS)
+
+
+@policy.command("apply")
+@FILE
+@PRUNE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@FORM
+@click.pass_context
+@with_appcontext
+def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str) -> None:
+    """Show what the file would change, ask, and change it: all of it or nothing.
+
+    Refused, with exit code 1, if any of it is, or if the policy has changed since the plan was shown.
+    """
+    document = _read(path)
+    found = _planned(document, prune=prune)
+    if form == "text" or is_refused(found):
+        _show(found, form)
+    if is_refused(found):
+        context.exit(1)
+    if is_empty(found):
+        if form != "text":
+            _print_as(found, form)
+        return
+    if not yes:
+        click.confirm("Apply this?", abort=True, err=form != "text")
+    with operating(writes=True) as clearance:
+        done = apply_policy(clearance, document, prune=prune)
+        if done["hash"] != found["hash"]:
+            raise click.ClickException(
+                "The policy has changed since this plan; nothing was applied. Plan again."
+            )
+    if form == "text":
+        click.echo(
+            f'Applied: {done["summary"]}.  To undo it: POST /v1/policy/revert {{"seq": {done["seq"]}}}'
+        )
+    else:
+        _print_as(done, form)
+
+
+def _read(path: Path) -> Document:
+    return read_file(Path("/dev/stdin") if str(path) == "-" else path)
+
+
+def _planned(document: Document, *, prune: bool) -> dict[str, Any]:
+    with operating(writes=True) as clearance:
+        return plan_policy(clearance, document, prune=prune)
+
+
+def _show(found: dict[str, Any], form: str) -> None:
+    if form != "text":
+        _print_as(found, form)
+        return
+    for line in plan_lines(found, colours(sys.stdout)):
+        click.echo(line, color=True)  # whether there are colours is decided already
+
+
+def _print_as(value: Any, form: str) -> None:
+    if form == "json":
+        print_json(value)
+    else:
+        click.echo(yaml_text(orjson.loads(json_text(value))), nl=False)

@@ -1,0 +1,152 @@
+"""Who breaks a constraint, and when: interval arithmetic over assignments.
+
+A constraint is about *authorized* roles (ANSI INCITS 359 section 6.3): assigned, or inherited through one that is; an assignment that is
+only eligible counts like any other.  Moments are compared as half-open stretches, so what ends when another begins does not meet it.
+
+    Jonas   approver  [Mon ........ Fri)
+            releaser        [Wed ............
+    a static constraint on both with the limit 2 is broken from Wednesday to Friday
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby, zip_longest
+
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Assignment, Constraint
+
+Period = tuple[datetime, datetime | None, str]  # from, until (None: open), and who or what is there
+Stretch = tuple[tuple[str, ...], datetime, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody with assignments: those that are not over, and may concern the constraint."""
+
+    id: str
+    name: str
+    assignments: tuple[Assignment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A stretch of time in which a constraint is broken: ``since <= moment < until``.
+
+    ``roles`` are those of its set that come together; of a ``requires`` the first and those that are missing; of ``max-holders`` the one
+    with too many holders, and then nobody in particular breaks it (``user_id`` None).
+    """
+
+    constraint: str
+    roles: tuple[str, ...]
+    since: datetime
+    until: datetime | None
+    user_id: str | None = None
+    username: str | None = None
+
+
+def violations(
+    graph: RoleGraph, constraint: Constraint, holders: Iterable[Holder], at: datetime
+) -> Iterator[Violation]:
+    """How these holders break the constraint, from ``at`` on; in their order.
+
+    ``max-holders`` looks at all of them together.  A ``dynamic`` one is kept at every decision by construction (``active_roles``), so
+    nobody ever breaks it.
+    """
+    if constraint.kind == "max-holders":
+        yield from _crowds(graph, constraint, holders, at)
+        return
+    breaks = {"static": _comes_together, "requires": _stands_alone}.get(constraint.kind)
+    for holder in holders if breaks else ():
+        periods = _periods(graph, constraint, holder, at)
+        for roles, since, until in _stretches(periods, breaks(constraint)):  # type: ignore[misc]
+            yield Violation(constraint.name, roles, since, until, holder.id, holder.name)
+
+
+def dynamic_conflicts(graph: RoleGraph, roles: Iterable[str]) -> tuple[Constraint, ...]:
+    """The dynamic constraints that keep these roles, with all they inherit, from being active together in one session."""
+    active = graph.closure_of(roles)
+    return tuple(constraint for constraint in graph.dynamic if constraint.reached_by(active))
+
+
+def touches(graph: RoleGraph, constraint: Constraint, roles: Iterable[str]) -> bool:
+    """Whether the constraint is about one of these roles, or about something they inherit."""
+    return not graph.closure_of(roles).isdisjoint(constraint.roles)
+
+
+def _crowds(
+    graph: RoleGraph, constraint: Constraint, holders: Iterable[Holder], at: datetime
+) -> Iterator[Violation]:
+    crowd: dict[str, list[Period]] = {role: [] for role in constraint.roles}
+    for holder in holders:
+        for since, until, role in _periods(graph, constraint, holder, at):
+            crowd[role].append((since, until, holder.id))
+    for role, periods in crowd.items():
+        for roles, since, until in _stretches(periods, _too_many(constraint, role)):
+            yield Violation(constraint.name, roles, since, until)
+
+
+def _periods(graph: RoleGraph, constraint: Constraint, holder: Holder, at: datetime) -> list[Period]:
+    """When the holder is authorized for which of the constraint's roles, from ``at`` on."""
+    found: list[Period] = []
+    for assignment in holder.assignments:
+        since, closure = max(assignment.starts, at), graph.closures.get(assignment.role, frozenset())
+        if assignment.ends is None or since < assignment.ends:
+            found += [(since, assignment.ends, role) for role in constraint.roles if role in closure]
+    return found
+
+
+Breaks = Callable[[Mapping[str, int]], tuple[str, ...]]
+
+
+def _comes_together(constraint: Constraint) -> Breaks:
+    """Of a static constraint: its roles that are there, if they are too many."""
+    return lambda there: (
+        tuple(role for role in constraint.roles if role in there)
+        if constraint.reached_by(frozenset(there))
+        else ()
+    )
+
+
+def _stands_alone(constraint: Constraint) -> Breaks:
+    """Of a requirement: the first role and those it lacks, if it is there without them."""
+    first, others = constraint.roles[:1], constraint.roles[1:]
+
+    def breaks(there: Mapping[str, int]) -> tuple[str, ...]:
+        lacking = tuple(role for role in others if role not in there)
+        return (*first, *lacking) if lacking and first[0] in there else ()
+
+    return breaks
+
+
+def _too_many(constraint: Constraint, role: str) -> Breaks:
+    """Of one role of a ``max-holders``: itself, if more are there than its limit."""
+    return lambda there: (role,) if constraint.limit is not None and len(there) > constraint.limit else ()
+
+
+def _stretches(periods: Iterable[Period], breaks: Breaks) -> Iterator[Stretch]:
+    """The stretches of time in which the same roles break it."""
+    judged = ((breaks(there), since, until) for since, until, there in _sweep(periods))
+    for roles, same in groupby(judged, key=lambda stretch: stretch[0]):
+        parts = list(same)
+        if roles:
+            yield roles, parts[0][1], parts[-1][2]
+
+
+def _sweep(periods: Iterable[Period]) -> Iterator[tuple[datetime, datetime | None, Mapping[str, int]]]:
+    """Time cut wherever somebody comes or goes, each piece with who is there then (how often); valid until the next piece is asked for."""
+    changes: dict[datetime, list[tuple[str, int]]] = {}
+    for since, until, who in periods:
+        changes.setdefault(since, []).append((who, 1))
+        if until is not None:
+            changes.setdefault(until, []).append((who, -1))
+    moments, there = sorted(changes), Counter[str]()
+    for moment, following in zip_longest(moments, moments[1:]):
+        for who, step in changes[moment]:
+            there[who] += step
+            if not there[who]:
+                del there[who]
+        yield moment, following, there

@@ -1,0 +1,282 @@
+"""What a document would change: the steps from what is to what it says, in an order in which they can be taken.
+
+An entry of a document is the whole statement of what it is about: what it leaves out has its default (no end, active, no second factor);
+only texts (description, reason) that are left out stay as they are.  What the document does not have stays, unless it is pruned, and then
+only within sections that it has.  What is built in is never removed, and people are nobody's to remove here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rbac_api.decision.document import Document, holder_of
+from rbac_api.decision.document_form import moment_of
+
+Facts = Mapping[str, Any]
+Held = tuple[str, str, str]  # ``user`` or ``service_account``, the holder's canonical name, the role
+TERMS = ("reason", "starts_at", "expires_at", "mode", "max_duration")
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What is, by name; moments are text, sets are sorted lists, and what is built in says ``system``."""
+
+    permissions: Mapping[str, Facts]
+    roles: Mapping[str, Facts]
+    constraints: Mapping[str, Facts]
+    assignments: Mapping[Held, Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change: an operation and what it needs to be done, shown and undone; JSON values throughout."""
+
+    op: str
+    facts: Facts
+
+
+def text_of(moment: datetime | None) -> str | None:
+    """A moment as documents have it: RFC 3339 in UTC, six digits."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def is_over(entry: Facts, at: datetime) -> bool:
+    """Whether an assignment in a document has ended already."""
+    ends = moment_of(entry.get("expires_at"))
+    return ends is not None and ends <= at
+
+
+def wanted_terms(entry: Facts, at: datetime) -> dict[str, Any]:
+    """The terms an assignment of a document asks for; a beginning in the past means that it has begun."""
+    starts = moment_of(entry.get("starts_at"))
+    terms = {
+        "starts_at": text_of(starts) if starts and starts > at else None,
+        "expires_at": text_of(moment_of(entry.get("expires_at"))),
+        "mode": entry.get("mode", "active"),
+        "max_duration": entry.get("max_duration"),
+    }
+    return terms | ({"reason": entry["reason"]} if "reason" in entry else {})
+
+
+def difference(document: Document, present: Present, at: datetime, *, prune: bool) -> list[Step]:
+    """The steps in their order: what stands in the way goes first, and nobody loses one thing before she has the other."""
+    pruned = document.said if prune else frozenset[str]()
+    old_rules, new_rules = _constraints(document, present, "constraints" in pruned)
+    given, ended = _assignments(document, present, at, "assignments" in pruned)
+    return [
+        *old_rules,
+        *_permissions(document, present),
+        *_roles(document, present, pruned),
+        *given,
+        *ended,
+        *(_gone_roles(document, present) if "roles" in pruned else ()),
+        *(_gone_permissions(document, present, pruned) if "permissions" in pruned else ()),
+        *new_rules,
+    ]
+
+
+def _permissions(document: Document, present: Present) -> Iterator[Step]:
+    for entry in _by_name(document.permissions):
+        name, wanted = entry["name"], entry["description"]
+        known = present.permissions.get(name)
+        if known is None:
+            yield Step("permission.create", {"name": name, "description": wanted})
+        elif known["description"] != wanted:
+            yield Step("permission.update", _changed({"name": name}, known, {"description": wanted}))
+
+
+def _roles(document: Document, present: Present, pruned: frozenset[str]) -> Iterator[Step]:
+    entries = _by_name(document.roles)
+    for entry in entries:
+        if entry["name"] not in present.roles:
+            yield Step("role.create", _new_role(entry))
+    for entry in entries:
+        known = present.roles.get(entry["name"])
+        if known is not None and (wanted := _role_values(entry, known)):
+            yield Step("role.update", _changed({"name": entry["name"]}, known, wanted))
+    yield from _edges(entries, present, "permissions", "permission", "roles" in pruned)
+    yield from _edges(entries, present, "inherits", "inheritance", "roles" in pruned)
+
+
+def _new_role(entry: Facts) -> dict[str, Any]:
+    return {
+        "name": entry["name"],
+        "description": entry.get("description", ""),
+        "requires_mfa": entry.get("requires_mfa", False),
+        "permissions": sorted(set(entry.get("permissions", ()))),
+    }
+
+
+def _role_values(entry: Facts, known: Facts) -> dict[str, Any]:
+    """What of a role itself changes; of a built-in one what is left out stays."""
+    wanted = {"description": entry.get("description", known["description"])}
+    if "requires_mfa" in entry or not known["system"]:
+        wanted["requires_mfa"] = entry.get("requires_mfa", False)
+    return {key: value for key, value in wanted.items() if known[key] != value}
+
+
+def _edges(entries: list[Facts], present: Present, key: str, thing: str, prunes: bool) -> Iterator[Step]:
+    """What roles hold or inherit: first what goes, then what comes."""
+    ending, beginning = (
+        ("permission.withdraw", "permission.grant")
+        if thing == "permission"
+        else ("inheritance.end", "inheritance.create")
+    )
+    other, added = "permission" if thing == "permission" else "inherits", []
+    for entry in entries:
+        known = present.roles.get(entry["name"])
+        if known is None and thing == "permission":
+            continue  # it is created with them
+        wanted, has = set(entry.get(key, ())), set(known[key] if known is not None else ())
+        if known is not None and known["system"] and not wanted:
+            continue
+        added += [Step(beginning, {"role": entry["name"], other: name}) for name in sorted(wanted - has)]
+        for name in sorted(has - wanted) if prunes else ():
+            yield Step(ending, {"role": entry["name"], other: name})
+    yield from added
+
+
+def _gone_roles(document: Document, present: Present) -> Iterator[Step]:
+    """Seniors first: a role that another inherits cannot go."""
+    listed = {entry["name"] for entry in document.roles}
+    gone = {name for name, known in present.roles.items() if name not in listed and not known["system"]}
+    while gone:
+        inherited = {junior for name in gone for junior in present.roles[name]["inherits"]}
+        free = sorted(gone - inherited) or sorted(
+            gone
+        )  # all of them: a circle, which the services then refuse
+        for name in free:
+            known = present.roles[name]
+            kept = ("description", "requires_mfa", "permissions", "inherits")
+            yield Step("role.delete", {"name": name, **{key: known[key] for key in kept}})
+        gone -= set(free)
+
+
+def _gone_permissions(document: Document, present: Present, pruned: frozenset[str]) -> Iterator[Step]:
+    listed = {entry["name"] for entry in document.permissions}
+    for name in sorted(present.permissions.keys() - listed):
+        known = present.permissions[name]
+        if not known["system"]:
+            holders = [
+                role
+                for role, facts in sorted(present.roles.items())
+                if name in facts["permissions"] and not facts["system"] and "roles" not in pruned
+            ]
+            yield Step(
+                "permission.delete", {"name": name, "description": known["description"], "roles": holders}
+            )
+
+
+def _constraints(document: Document, present: Present, prunes: bool) -> tuple[list[Step], list[Step]]:
+    """What goes and what comes; a changed one does both."""
+    wanted = {entry["name"]: rule_of(entry) for entry in _by_name(document.constraints)}
+    gone = [
+        name
+        for name, known in sorted(present.constraints.items())
+        if (name in wanted and not _same_rule(known, wanted[name])) or (prunes and name not in wanted)
+    ]
+    old = [Step("constraint.delete", {"name": name, **present.constraints[name]}) for name in gone]
+    new = [
+        Step("constraint.create", {"name": name, **rule})
+        for name, rule in wanted.items()
+        if name not in present.constraints or name in gone
+    ]
+    return old, new
+
+
+def rule_of(entry: Facts) -> dict[str, Any]:
+    """What a constraint says, but for its name."""
+    return {"kind": entry["kind"], "roles": list(entry["roles"]), "limit": entry.get("limit")}
+
+
+def _same_rule(one: Facts, other: Facts) -> bool:
+    """The order of roles means something only for ``requires``, and there only which is the first."""
+    first = one["kind"] == "requires"
+    return (
+        (one["kind"], one["limit"]) == (other["kind"], other["limit"])
+        and sorted(one["roles"]) == sorted(other["roles"])
+        and (not first or one["roles"][:1] == other["roles"][:1])
+    )
+
+
+def _assignments(
+    document: Document, present: Present, at: datetime, prunes: bool
+) -> tuple[list[Step], list[Step]]:
+    listed: set[Held] = set()
+    given: list[Step] = []
+    for entry in document.assignments:
+        if is_over(entry, at):
+            continue
+        kind, name = holder_of(entry)
+        listed.add((kind, name, entry["role"]))
+        known = present.assignments.get((kind, name, entry["role"]))
+        who = {kind: known[kind] if known is not None else entry[kind], "role": entry["role"]}
+        terms = wanted_terms(entry, at)
+        if known is None:
+            given.append(Step("assignment.create", {**who, "reason": None, **terms}))
+        elif any(known[key] != value for key, value in terms.items()):
+            given.append(Step("assignment.update", _changed(who, known, terms)))
+    ended = [
+        Step("assignment.end", dict(known))
+        for held, known in sorted(present.assignments.items())
+        if prunes and held not in listed
+    ]
+    return sorted(given, key=lambda step: (step.op, *holder_of(step.facts), step.facts["role"])), ended
+
+
+def _changed(name: Facts, known: Facts, wanted: Facts) -> dict[str, Any]:
+    differing = {key: value for key, value in wanted.items() if known[key] != value}
+    return {**name, "before": {key: known[key] for key in differing}, "after": differing}
+
+
+def _by_name(entries: Iterable[Facts]) -> list[Facts]:
+    return sorted(entries, key=lambda entry: str(entry["name"]))
+
+
+SECTIONS = ("permissions", "roles", "inheritance", "constraints", "assignments")
+
+
+def shown(steps: Iterable[Step]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The steps as a plan tells them: what is created, changed and removed, by kind; a role's permissions stand with the role."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {
+        part: {section: [] for section in SECTIONS} for part in ("created", "changed", "removed")
+    }
+    rules: dict[str, dict[str, Any]] = {}
+    roles: dict[str, dict[str, Any]] = {}
+    for step in steps:
+        thing, _, verb = step.op.partition(".")
+        facts = dict(step.facts)
+        if verb in ("grant", "withdraw") or step.op == "role.update":
+            _note_role(roles, verb, facts)
+        elif step.op == "constraint.delete":
+            rules[facts["name"]] = facts
+        elif step.op == "constraint.create" and facts["name"] in rules:
+            before = rules.pop(facts.pop("name"))
+            name = before.pop("name")
+            found["changed"]["constraints"].append({"name": name, "before": before, "after": facts})
+        else:
+            section = thing if thing == "inheritance" else f"{thing}s"
+            part = {"create": "created", "update": "changed"}.get(verb, "removed")
+            found[part][section].append(facts)
+    found["removed"]["constraints"] = list(rules.values())
+    found["changed"]["roles"] = [roles[name] for name in sorted(roles)]
+    return found
+
+
+def _note_role(roles: dict[str, dict[str, Any]], verb: str, facts: dict[str, Any]) -> None:
+    name = facts["name"] if verb == "update" else facts["role"]
+    empty: dict[str, Any] = {"name": name, "before": {}, "after": {}, "granted": [], "withdrawn": []}
+    entry = roles.setdefault(name, empty)
+    if verb == "update":
+        entry.update(before=facts["before"], after=facts["after"])
+    else:
+        entry["granted" if verb == "grant" else "withdrawn"].append(facts["permission"])
+
+
+def summary(parts: Mapping[str, Mapping[str, list[Any]]]) -> str:
+    """``3 to add, 1 to change, 0 to remove``."""
+    counts = [sum(map(len, parts[part].values())) for part in ("created", "changed", "removed")]
+    return "{} to add, {} to change, {} to remove".format(*counts)

@@ -1,0 +1,271 @@
+"""The form of a document's entries, said once: ``Member`` knows what is wrong with a value, and the same as JSON Schema.
+
+So the reader and the published schema cannot drift apart.  What concerns more than one entry (names that come twice, circles) and what a
+pattern cannot say (a username's characters, an end before its beginning) is the reader's alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from rbac_api.decision.model import ConstraintKind, Grants, Mode
+from rbac_api.decision.names import username_problem
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_PLAIN = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One key of an entry: what is wrong with its value (None: nothing), the same as JSON Schema, whether it may be missing."""
+
+    fault: Callable[[Any], str | None]
+    schema: Mapping[str, Any]
+    required: bool = False
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """The moment that a document names (RFC 3339 with an offset), in UTC; None for none."""
+    if text is None:
+        return None
+    return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).astimezone(UTC)
+
+
+def entry_faults(section: str, entry: Entry) -> Iterator[tuple[str, str]]:
+    """(key, words) for everything that is wrong with one entry."""
+    members, wrong = FORMS[section], False
+    for key, member in members.items():
+        if member.required and entry.get(key) in (None, ""):
+            wrong = True
+            yield key, f"{key} is missing"
+        elif key in entry and (words := member.fault(entry[key])):
+            wrong = True
+            yield key, f"{key}{'' if words.startswith(':') else ' '}{words}"
+    yield from ((str(key), f"{key} is unknown") for key in entry if key not in members)
+    if section == "assignments":
+        yield from _holder_faults(entry)
+    if not wrong:
+        yield from _TOGETHER.get(section, _nothing)(entry)
+
+
+def document_schema() -> dict[str, Any]:
+    """The format of documents as JSON Schema, draft 2020-12."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "/schemas/policy.json",
+        "title": "Policy document of rbac-api",
+        "description": "Permissions, roles, rules about roles and who has which role. Seed files, exports and plans share it;"
+        " every section may be missing. `users` is for seed files alone. A role's name must not come twice, roles must not inherit"
+        " themselves, and `expires_at` comes after `starts_at`.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {section: {"type": "array", "items": _entry_schema(section)} for section in FORMS},
+    }
+
+
+def _entry_schema(section: str) -> dict[str, Any]:
+    members = FORMS[section]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [key for key, member in members.items() if member.required],
+        "properties": {key: dict(member.schema) for key, member in members.items()},
+        **_CONDITIONS.get(section, {}),
+    }
+
+
+def _text(longest: int, *, required: bool = False, shortest: int = 0) -> Member:
+    schema = {"type": "string", "maxLength": longest, "pattern": _PLAIN}
+    schema |= {"minLength": shortest or 1} if required or shortest else {}
+    return Member(lambda value: _text_fault(value, longest), schema, required)
+
+
+def _text_fault(value: Any, longest: int) -> str | None:
+    if not isinstance(value, str):
+        return "must be text"
+    if _CONTROL.search(value):
+        return "has control characters"
+    return f"is longer than {longest} characters" if len(value) > longest else None
+
+
+def _slug(pattern: str, longest: int, words: str, *, required: bool = False) -> Member:
+    form = re.compile(pattern)
+
+    def fault(value: Any) -> str | None:
+        if isinstance(value, str) and form.fullmatch(value):
+            return _text_fault(value, longest)
+        return words if isinstance(value, str) else "must be text"
+
+    return Member(fault, {"type": "string", "pattern": f"^{pattern}$", "maxLength": longest}, required)
+
+
+def _names(item: Member) -> Member:
+    def fault(value: Any) -> str | None:
+        if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+            return "must be a list of names"
+        return next((f"has {name!r}, which {words}" for name in value if (words := item.fault(name))), None)
+
+    return Member(fault, {"type": "array", "items": dict(item.schema)})
+
+
+def _choice(*known: str, words: str, required: bool = False) -> Member:
+    return Member(lambda value: None if value in known else words, {"enum": list(known)}, required)
+
+
+def _number(low: int, high: int) -> Member:
+    def fault(value: Any) -> str | None:
+        right = value is None or (type(value) is int and low <= value <= high)
+        return None if right else f"must be a whole number from {low} to {high}"
+
+    return Member(fault, {"type": ["integer", "null"], "minimum": low, "maximum": high})
+
+
+def _moment_fault(value: Any) -> str | None:
+    words = "must be a moment as RFC 3339, for instance 2026-11-22T17:00:00Z"
+    if value is None:
+        return None
+    if not (isinstance(value, str) and _RFC3339.fullmatch(value)):
+        return words
+    try:
+        moment_of(value)
+    except (ValueError, OverflowError):
+        return words
+    return None
+
+
+def _username_fault(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be text"
+    problem = username_problem(value)
+    return f": {problem}" if problem else None
+
+
+_ROLE_WORDS = "must be a slug of lower-case letters, digits and hyphens"
+_ROLE_PATTERN = "[a-z][a-z0-9-]{1,62}"
+_PERMISSION_PATTERN = "[a-z][a-z0-9-]*:[a-z][a-z0-9-]*"
+_ROLE = _slug(_ROLE_PATTERN, 63, _ROLE_WORDS)
+_ROLE_NAME = _slug(_ROLE_PATTERN, 63, _ROLE_WORDS, required=True)
+_PERMISSION = _slug(_PERMISSION_PATTERN, 129, "must be resource:verb")
+_PERMISSION_NAME = _slug(_PERMISSION_PATTERN, 129, "must be resource:verb", required=True)
+_ROLES = _names(_ROLE)
+_MOMENT = Member(_moment_fault, {"type": ["string", "null"], "format": "date-time"})
+_KINDS: tuple[str, ...] = get_args(ConstraintKind)
+FORMS: dict[str, dict[str, Member]] = {
+    "permissions": {"name": _PERMISSION_NAME, "description": _text(1000, required=True)},
+    "roles": {
+        "name": _ROLE_NAME,
+        "description": _text(1000),
+        "grants": _choice(*get_args(Grants), words="must be all or reads"),
+        "requires_mfa": Member(
+            lambda value: None if isinstance(value, bool) else "must be true or false", {"type": "boolean"}
+        ),
+        "permissions": _names(_PERMISSION),
+        "inherits": _ROLES,
+    },
+    "constraints": {
+        "name": _ROLE_NAME,
+        "kind": _choice(*_KINDS, words=f"must be one of {', '.join(_KINDS)}", required=True),
+        "roles": Member(_ROLES.fault, {**_ROLES.schema, "minItems": 1, "uniqueItems": True}, required=True),
+        "limit": _number(1, 1_000_000_000),
+    },
+    "users": {
+        "username": Member(_username_fault, {"type": "string", "minLength": 1, "maxLength": 128}, required=True),
+        "display_name": _text(256),
+        "email": _text(320),
+    },
+    "assignments": {
+        "user": _text(128, shortest=1),
+        "service_account": _text(128, shortest=1),
+        "role": _text(63, required=True),
+        "reason": _text(1000),
+        "starts_at": _MOMENT,
+        "expires_at": _MOMENT,
+        "mode": _choice(*get_args(Mode), words="must be active or eligible"),
+        "max_duration": _number(60, 86_400),
+    },
+}  # fmt: skip
+
+
+def _nothing(_entry: Entry) -> Iterator[tuple[str, str]]:
+    yield from ()
+
+
+def _constraint_faults(entry: Entry) -> Iterator[tuple[str, str]]:
+    kind, roles, limit = entry["kind"], entry["roles"], entry.get("limit")
+    least = 1 if kind == "max-holders" else 2
+    if len(set(roles)) < len(roles):
+        yield "roles", "roles must be different from each other"
+    if len(roles) < least:
+        yield "roles", f"roles must be {least} or more"
+    if kind == "requires" and limit is not None:
+        yield "limit", "limit is not for constraints that require"
+    if kind == "max-holders" and limit is None:
+        yield "limit", "limit is missing"
+    if kind in ("static", "dynamic") and not (limit is not None and 2 <= limit <= len(roles)):
+        yield "limit", f"limit must be from 2 to {max(2, len(roles))}, the number of roles"
+
+
+def _holder_faults(entry: Entry) -> Iterator[tuple[str, str]]:
+    named = "service_account" if "service_account" in entry else "user"
+    if "service_account" in entry and "user" in entry:
+        yield named, "service_account and user are two holders; name one"
+    elif entry.get(named) in (None, ""):
+        yield named, f"{named} is missing"
+
+
+def _assignment_faults(entry: Entry) -> Iterator[tuple[str, str]]:
+    eligible = entry.get("mode") == "eligible"
+    if "service_account" in entry and eligible:
+        yield "mode", "mode must be active for a service account, which could not activate it"
+    if entry.get("max_duration") is not None and not eligible:
+        yield "max_duration", "max_duration is only for assignments with mode eligible"
+    starts, ends = moment_of(entry.get("starts_at")), moment_of(entry.get("expires_at"))
+    if starts and ends and ends <= starts:
+        yield "expires_at", "expires_at must come after starts_at"
+
+
+_TOGETHER: dict[str, Callable[[Entry], Iterator[tuple[str, str]]]] = {
+    "constraints": _constraint_faults,
+    "assignments": _assignment_faults,
+}
+_GIVEN = {"type": "integer"}
+
+
+def _if_kind(kinds: list[str], then: dict[str, Any]) -> dict[str, Any]:
+    return {"if": {"properties": {"kind": {"enum": kinds}}, "required": ["kind"]}, "then": then}
+
+
+_CONDITIONS: dict[str, dict[str, Any]] = {
+    "constraints": {
+        "allOf": [
+            _if_kind(
+                ["static", "dynamic"],
+                {
+                    "required": ["limit"],
+                    "properties": {"roles": {"minItems": 2}, "limit": {**_GIVEN, "minimum": 2}},
+                },
+            ),
+            _if_kind(["max-holders"], {"required": ["limit"], "properties": {"limit": _GIVEN}}),
+            _if_kind(["requires"], {"properties": {"roles": {"minItems": 2}, "limit": {"type": "null"}}}),
+        ]
+    },
+    "assignments": {
+        "oneOf": [{"required": ["user"]}, {"required": ["service_account"]}],
+        "allOf": [
+            {
+                "if": {"properties": {"max_duration": _GIVEN}, "required": ["max_duration"]},
+                "then": {"properties": {"mode": {"const": "eligible"}}, "required": ["mode"]},
+            },
+            {
+                "if": {"required": ["service_account"]},
+                "then": {"properties": {"mode": {"const": "active"}}},
+            },
+        ],
+    },
+}

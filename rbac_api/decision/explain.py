@@ -1,0 +1,173 @@
+"""Why: every way on which a permission comes to a subject, and if none does, what stands in the way.
+
+Built on what enforcement itself is built on (``active_roles`` and ``decide``), so an explanation cannot say something else than what
+happens.  The ways are those from an assignment over roles that inherit each other to a role that holds the permission directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from rbac_api.decision.evaluate import active_roles, decide
+from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
+from rbac_api.decision.model import Activation, Assignment, Reason, Subject
+
+MOST_PATHS = 100
+MOST_STEPS = 5_000  # of all paths together: what somebody can read, and an answer can carry
+MOST_TRIED = 50_000  # edges looked at; only roles that inherit themselves, written behind our back, need more
+MOST_REASONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way: the assignment, the roles from the assigned one to the one that holds the permission, each inheriting the next, and the
+    activation without which it would not count."""
+
+    assignment: Assignment
+    roles: tuple[str, ...]
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The decision, for a yes its ``paths``, for a no what stands in the way; ``truncated``: there are more."""
+
+    decision: bool
+    paths: tuple[Path, ...] = ()
+    because: tuple[Reason, ...] = ()
+    truncated: bool = False
+
+
+def explain(graph: RoleGraph, subject: Subject, permission: str, at: datetime) -> Explanation:
+    """Why the subject may, or may not, do what ``permission`` names at that moment; ``decide`` gives the same answer, always.
+
+    ``subject.assignments`` may hold those that are over: they are what ``expired`` is told of.
+    """
+    decision = decide(graph, subject, permission, at)
+    if not decision.allowed:
+        reasons = dict.fromkeys(_neutral(reason, permission) for reason in decision.reasons)
+        told = [reason for reason in reasons if reason.code != "nothing-grants"] or list(reasons)
+        return Explanation(False, (), tuple(told[:MOST_REASONS]), len(told) > MOST_REASONS)
+    paths, truncated = _bounded(_paths(graph.seen_with(subject.second_factor), subject, permission, at))
+    return Explanation(True, paths, (), truncated)
+
+
+def _neutral(reason: Reason, permission: str) -> Reason:
+    """As it is told to others, too."""
+    if reason.code == "nothing-grants":
+        return replace(reason, detail=f"no role that counts grants {permission}")
+    return reason
+
+
+def _bounded(found: Iterator[Path | None]) -> tuple[tuple[Path, ...], bool]:
+    """As many as one can read, each once; None among them says that the search was given up."""
+    kept: dict[Path, None] = {}
+    steps = 0
+    for path in found:
+        if path is None:
+            return tuple(kept), True
+        if path in kept:  # from another role of the session, on the same way
+            continue
+        if kept and (len(kept) == MOST_PATHS or steps + len(path.roles) > MOST_STEPS):
+            return tuple(kept), True
+        kept[path] = None
+        steps += len(path.roles)
+    return tuple(kept), False
+
+
+def _paths(graph: RoleGraph, subject: Subject, permission: str, at: datetime) -> Iterator[Path | None]:
+    holders = frozenset(_holders(graph, permission))
+    distance = _distances(graph, holders)
+    for role in sorted(active_roles(graph, subject, at).intersection(distance)):
+        for assignment, activation in _grounds(graph, subject, role, at):
+            head = _way_between(graph, assignment.role, role)[:-1]
+            for tail in _ways_down(graph, role, distance, holders):
+                yield Path(assignment, head + tail, activation) if tail else None
+
+
+def _grounds(
+    graph: RoleGraph, subject: Subject, role: str, at: datetime
+) -> Iterator[tuple[Assignment, Activation | None]]:
+    """On which assignments it rests that this role is active: those of the role itself, and where it was chosen or activated those of
+    roles that inherit it, too."""
+    chosen, activations = subject.roles.chosen, subject.roles.activations
+    activation = next((a for a in activations if a.role == role and a.in_force(at)), None)
+    counting = [assignment for assignment in subject.assignments if assignment.in_force(at)]
+    for assignment in sorted(counting, key=lambda a: (a.role, a.starts, a.mode)):
+        active = assignment.mode == "active"
+        if active and assignment.role == role and (chosen is None or role in chosen):
+            yield assignment, None
+        elif role in graph.closures.get(assignment.role, ()) and (
+            activation is not None or (active and role in (chosen or ()))
+        ):
+            yield assignment, activation
+
+
+def _holders(graph: RoleGraph, permission: str) -> Iterator[str]:
+    """The roles that hold the permission directly."""
+    for name, role in graph.roles.items():
+        if permission in direct_permissions(role, graph.permissions):
+            yield name
+
+
+def _distances(graph: RoleGraph, holders: frozenset[str]) -> Mapping[str, int]:
+    """How far each role that effectively holds the permission is from one that does so directly."""
+    seniors: dict[str, list[str]] = {}
+    for senior, juniors in graph.juniors.items():
+        for junior in juniors:
+            seniors.setdefault(junior, []).append(senior)
+    found = dict.fromkeys(holders, 0)
+    waiting = list(found)
+    for role in waiting:  # grows meanwhile
+        for senior in seniors.get(role, ()):
+            if senior not in found:
+                found[senior] = found[role] + 1
+                waiting.append(senior)
+    return found
+
+
+def _ways_down(
+    graph: RoleGraph, start: str, distance: Mapping[str, int], holders: frozenset[str]
+) -> Iterator[tuple[str, ...]]:
+    """Every way without repetition from a role to one that holds the permission directly; a shortest one first.  No recursion: chains may
+    be deep.  An empty one: given up."""
+    way, tried = [start], 0
+    if start in holders:
+        yield (start,)
+    below = [iter(_nearest_first(graph.juniors[start], distance))]
+    on_way = {start}
+    while below and tried < MOST_TRIED:
+        junior = next(below[-1], None)
+        tried += 1
+        if junior is None:
+            below.pop()
+            on_way.discard(way.pop())
+        elif junior not in on_way:
+            way.append(junior)
+            on_way.add(junior)
+            if junior in holders:
+                yield tuple(way)
+            below.append(iter(_nearest_first(graph.juniors[junior], distance)))
+    if below:
+        yield ()
+
+
+def _nearest_first(roles: Iterable[str], distance: Mapping[str, int]) -> list[str]:
+    return sorted((role for role in roles if role in distance), key=lambda role: (distance[role], role))
+
+
+def _way_between(graph: RoleGraph, senior: str, junior: str) -> tuple[str, ...]:
+    """A shortest way from a role to one that it inherits."""
+    came_from: dict[str, str] = {senior: senior}
+    waiting = [senior]
+    for role in waiting:
+        for below in sorted(graph.juniors.get(role, ())):
+            if below not in came_from:
+                came_from[below] = role
+                waiting.append(below)
+    way = [junior]
+    while way[-1] != senior:
+        way.append(came_from[way[-1]])
+    return tuple(reversed(way))

@@ -1,0 +1,65 @@
+"""What the guard reads of many people at once, in few statements however many they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, or_, select
+
+from rbac_api.database.tables import assignments, roles, users
+from rbac_api.decision.model import Assignment, Subject
+
+AT_ONCE = 5000  # SQLite takes 32,766 values in a statement, PostgreSQL 65,535
+
+
+def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str, str]:
+    """The ids of the people with these canonical names; unknown ones, and service accounts, are not in it."""
+    found: dict[str, str] = {}
+    for some in _portions(canonical_names):
+        named = select(users.c.username_canonical, users.c.id).where(
+            users.c.username_canonical.in_(some), users.c.kind == "person"
+        )
+        found.update((row.username_canonical, row.id) for row in connection.execute(named))
+    return found
+
+
+def list_subjects(
+    connection: Connection, user_ids: Sequence[str], at: datetime
+) -> list[tuple[Subject, str, str]]:
+    """As ``find_subject``, for several: each that exists, in no particular order; people with a second factor, programs have none."""
+    columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary)
+    found: list[tuple[Subject, str, str]] = []
+    for some in _portions(user_ids):
+        held = _assignments(connection, some, at)
+        for row in connection.execute(select(*columns).where(users.c.id.in_(some))):
+            given = tuple(held.get(row.id, ()))
+            person = row.kind == "person"
+            subject = Subject(row.id, row.status, given, row.password_temporary, second_factor=person)
+            found.append((subject, row.kind, row.username))
+    return found
+
+
+def _assignments(
+    connection: Connection, user_ids: Sequence[str], at: datetime
+) -> dict[str, list[Assignment]]:
+    """What counts now or later."""
+    columns = (
+        assignments.c.user_id,
+        roles.c.name,
+        assignments.c.valid_from,
+        assignments.c.valid_to,
+        assignments.c.mode,
+    )
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    theirs = (assignments.c.user_id.in_(user_ids), counts, roles.c.valid_to.is_(None))
+    found: dict[str, list[Assignment]] = {}
+    for row in connection.execute(select(*columns).select_from(joined).where(*theirs)):
+        found.setdefault(row.user_id, []).append(Assignment(row.name, row.valid_from, row.valid_to, row.mode))
+    return found
+
+
+def _portions(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), AT_ONCE):
+        yield values[start : start + AT_ONCE]

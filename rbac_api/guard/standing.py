@@ -1,0 +1,72 @@
+"""What the guard knows of a person and of a session at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rbac_api import clock
+from rbac_api.decision.evaluate import (
+    claimed_roles,
+    decide,
+    effective_permissions,
+    effective_roles,
+    next_change,
+)
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import EVERYTHING, Decision, SessionRoles, Subject
+
+Profile = tuple[bool, SessionRoles]
+"""What distinguishes sessions: one and the same person may hold more in one than in another."""
+WHOLE: Profile = (True, EVERYTHING)
+"""A new session with a second factor, in which every role counts that can."""
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody's standing: what she effectively is and may, right until ``until`` (a grant begins or ends) or the next change."""
+
+    subject: Subject
+    kind: str  # ``person`` or ``service``
+    username: str
+    roles: frozenset[str]
+    claimed: tuple[str, ...]  # those of the roles that a token of hers would name
+    permissions: frozenset[str]
+    until: datetime | None
+    graph: RoleGraph
+    decisions: dict[str | None, Decision] = field(default_factory=dict)
+
+    def may(self, permission: str | None) -> Decision:
+        """``decide``, remembered; the very same answer as long as this standing holds."""
+        decision = self.decisions.get(permission)
+        if decision is None:
+            decision = self.decisions[permission] = decide(self.graph, self.subject, permission, clock.now())
+        return decision
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStanding:
+    """Whose session it is, by which client, whether it was ended, when she proved who she is (seconds since 1970), and with what."""
+
+    user_id: str
+    client_id: str
+    ended: bool
+    auth_time: int
+    amr: tuple[str, ...]
+    second_factor: bool  # whether one of those is one
+    roles: SessionRoles = EVERYTHING
+
+
+def person_of(graph: RoleGraph, subject: Subject, kind: str, username: str, at: datetime) -> Person:
+    """A subject's standing at that moment."""
+    effective = effective_roles(graph, subject, at)
+    return Person(
+        subject,
+        kind,
+        username,
+        frozenset(role.role for role in effective),
+        claimed_roles(effective),
+        effective_permissions(graph, subject, at),
+        next_change(subject, at),
+        graph,
+    )

@@ -1,0 +1,91 @@
+"""Bodies that are documents: JSON or YAML, larger than others (``web.sizes``), read by the view itself since no schema of ours says all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import marshmallow as ma
+from flask import Request, Response, request
+
+from rbac_api.errors import ServiceError
+from rbac_api.web.answers import json_answer
+from rbac_api.web.arguments import strict_json, whole_body
+from rbac_api.web.blueprint import Blueprint, document_problems
+from rbac_api.web.problems import ProtocolError, TooLarge, Unreadable
+from rbac_api.web.yaml_bodies import strict_yaml, yaml_text
+
+F = TypeVar("F", bound=Callable[..., Any])
+JSON = "application/json"
+YAML = "application/yaml"  # RFC 9512
+_YAMLS = (YAML, "application/x-yaml", "text/yaml")
+
+
+class NotDocument(ProtocolError):
+    status = 415
+    code = "request.not_document"
+    title = "Neither JSON nor YAML"
+    default_detail = (
+        "Send the document as JSON (Content-Type: application/json) or as YAML (application/yaml)."
+    )
+
+
+class DocumentBlueprint(Blueprint):
+    """A blueprint whose operations may take a document."""
+
+    def __init__(self, name: str, import_name: str, **options: Any) -> None:
+        super().__init__(name, import_name, **options)
+        self._prepare_doc_cbks.append(_prepare_document_doc)
+
+    @staticmethod
+    def document(schema: type[ma.Schema], example: str, *problems: type[ServiceError]) -> Callable[[F], F]:
+        """Say that the body is one; ``document_of`` reads it.  ``problems``: what may be wrong with it besides."""
+
+        def decorate(view: F) -> F:
+            documented = document_problems(view, (Unreadable, TooLarge, NotDocument, *problems))
+            documented._apidoc["document"] = (schema, example)  # type: ignore[attr-defined]
+            return documented
+
+        return decorate
+
+
+def document_of(asked: Request) -> Any:
+    """The body as JSON or YAML says it.  400 for what is ambiguous or nested too deep, 413, 415."""
+    if asked.mimetype == JSON:
+        return strict_json(whole_body(asked))
+    if asked.mimetype in _YAMLS:
+        return strict_yaml(whole_body(asked))
+    raise NotDocument()
+
+
+def wants_yaml() -> bool:
+    """Whether this request's ``Accept`` prefers YAML; everybody else gets JSON."""
+    return request.accept_mimetypes.best_match([JSON, *_YAMLS], default=JSON) != JSON
+
+
+def document_answer(document: Any, tag: str) -> Response:
+    """The document in the form that is wanted, under a strong tag of its own in each form; 304 if the caller has it."""
+    yaml = wants_yaml()
+    tag = f"{tag}-yaml" if yaml else tag
+    if request.if_none_match.contains(tag):
+        answer = Response(status=304)
+    elif yaml:
+        answer = Response(yaml_text(document), content_type=f"{YAML}; charset=utf-8")
+    else:
+        answer = json_answer(document)
+    answer.set_etag(tag)
+    answer.vary.add("Accept")
+    return answer
+
+
+def _prepare_document_doc(doc: dict[str, Any], doc_info: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    if "document" in doc_info:
+        schema, example = doc_info["document"]
+        doc["requestBody"] = {
+            "required": True,
+            "content": {
+                JSON: {"schema": schema},
+                YAML: {"schema": {"type": "string"}, "example": example},
+            },
+        }
+    return doc

@@ -1,0 +1,29 @@
+"""``?at=``: a read as of a moment that is past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from rbac_api import clock
+from rbac_api.errors import Fault, Invalid
+from rbac_api.web.fields import Body, Moment
+
+AS_OF = {"description": "as of this moment, which is past; now, if you leave it out"}
+
+
+class AtQuery(Body):
+    """As of when."""
+
+    at = Moment(metadata=AS_OF)
+
+
+def past_moment(query: Mapping[str, Any], name: str = "at") -> datetime | None:
+    """The moment asked for; None for now.  422 ``at.future`` for one that has not come: what will be true then nobody knows."""
+    moment: datetime | None = query.get(name)
+    if moment is not None and moment > clock.now():
+        raise Invalid(
+            faults=(Fault(f"/{name}", "at.future", "Lies in the future: give a moment that is past."),)
+        )
+    return moment

@@ -1,0 +1,85 @@
+"""Somebody is read for an answer while what she may do changes: the next answer knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from rbac_api.guard import queries_people
+from rbac_api.guard.snapshot import Snapshot
+from rbac_api.guard.standing import WHOLE, Person
+from tests.builders import Caller, Stage
+from tests.capabilities.evaluation.asking import ONE, app_on, ask, question
+from tests.cast import ALICE, BOB
+
+ASKED = question("bob", "invoices:read")
+Change = Callable[[Stage, Caller], Any]
+CHANGES: dict[str, Change] = {
+    "his role is taken away": lambda stage, alice: alice.delete(f"/v1/users/{stage.user_id(BOB)}/roles/role-manager"),
+    "he is disabled": lambda stage, alice: alice.patch_now(f"/v1/users/{stage.user_id(BOB)}", {"status": "disabled"}),
+    "he is deleted": lambda stage, alice: alice.delete_now(f"/v1/users/{stage.user_id(BOB)}"),
+}  # fmt: skip
+
+
+def race(stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Change, *, noticed: bool) -> bool:
+    """Bob is read for an answer; before the reading ends, the change is made (and noticed).  What is answered afterwards."""
+    alice, app, read = stage.as_(ALICE), app_on(stage), queries_people.list_subjects
+    stage.guard.snapshot.forget()
+    todo = [change]
+
+    def slow(*arguments: Any) -> Any:
+        found = read(*arguments)
+        if todo:
+            assert todo.pop()(stage, alice).status_code < 300
+            if noticed:
+                stage.guard.snapshot.freshen()
+        return found
+
+    monkeypatch.setattr(queries_people, "list_subjects", slow)
+    ask(app, ONE, ASKED)
+    assert not todo
+    return bool(ask(app, ONE, ASKED)["decision"])
+
+
+@pytest.mark.parametrize("noticed", [True, False], ids=["noticed meanwhile", "noticed afterwards"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_was_read_before_a_change_is_not_answered_after_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Change, noticed: bool
+) -> None:
+    assert race(stage, monkeypatch, change, noticed=noticed) is False
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_memory_that_keeps_whatever_it_read_would_answer_so_for_ever(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Change
+) -> None:
+    """The vulnerable twin: what was read is kept without asking whether anything was forgotten meanwhile."""
+
+    def naive(self: Snapshot, people: Iterable[Person], before: int) -> None:
+        for person in people:
+            self._keep_person(person, WHOLE)
+
+    monkeypatch.setattr(Snapshot, "_keep_people", naive)
+
+    assert race(stage, monkeypatch, change, noticed=True) is True
+
+
+def test_a_name_that_was_read_before_everything_was_forgotten_is_not_remembered(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, read = stage.guard.snapshot, queries_people.find_ids
+
+    def slow(*arguments: Any) -> Any:
+        found = read(*arguments)
+        memory.forget()  # as after a backup was restored
+        return found
+
+    monkeypatch.setattr(queries_people, "find_ids", slow)
+
+    assert memory.ids_of(["bob", "nobody"]) == {"bob": stage.user_id(BOB)}
+    assert memory._ids == {}
+    monkeypatch.undo()
+    assert memory.ids_of(["bob", "nobody"]) == {"bob": stage.user_id(BOB)}
+    assert memory._ids == {"bob": stage.user_id(BOB)}

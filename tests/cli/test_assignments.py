@@ -1,0 +1,146 @@
+"""`flask rbac assignments import`: who has which role, from a spreadsheet; all rows or none, and every wrong one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rbac_api.capabilities.policy import imports
+from tests.builders import Stage
+from tests.capabilities.policy.stories import TEA, apply, everything
+from tests.cast import ALICE, BOB, DAVE
+from tests.cli.conftest import Shell
+
+GOOD = (
+    "\ufeffuser,role,reason,starts_at,expires_at,mode,max_duration\r\n"
+    'dave,auditor,"Covers, for now",,2040-01-01T00:00:00Z,,\r\n'
+    "DAVE,role-manager,,2039-01-01T00:00:00Z,,,\r\n"
+    "\r\n"
+    "carol,role-manager,,,,eligible,3600\r\n"
+    "bob,role-manager,,,,,\r\n"
+)
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "rows.csv"
+    path.write_bytes(text.encode())
+    return str(path)
+
+
+def test_every_row_is_given_with_an_event_each(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    before = len(stage.events())
+
+    found = shell.json("assignments", "import", written(tmp_path, GOOD))
+
+    assert found == {"created": 3, "changed": 0, "unchanged": 1, "dry_run": False}
+    assert [event["action"] for event in stage.events()[before:]] == ["assignment.created"] * 3
+    assert shell("audit", "verify").exit_code == 0
+    dave = stage.as_(ALICE).get(f"/v1/users/{stage.user_id(DAVE)}/roles").json
+    assert {entry["role"]: entry["expires_at"] for entry in dave["direct"]} == {
+        "auditor": "2040-01-01T00:00:00Z",
+        "role-manager": None,
+    }
+    assert [role["role"] for role in dave["effective"]] == ["auditor"]
+
+
+def test_importing_it_again_changes_nothing(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    shell("assignments", "import", path)
+    before = everything(stage)
+
+    assert "Imported: 0 given, 0 changed, 4 there already." in shell("assignments", "import", path).stdout
+    assert everything(stage) == before
+
+
+def test_a_dry_run_tells_and_leaves_nothing(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    before = everything(stage)
+
+    result = shell("assignments", "import", written(tmp_path, GOOD), "--dry-run")
+
+    assert result.stdout == "Would be imported: 3 given, 0 changed, 1 there already.\n"
+    assert everything(stage) == before
+
+
+def test_other_terms_are_changed(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    found = shell.json("assignments", "import", written(tmp_path, "user,role,reason\nbob,role-manager,New desk\n"))
+
+    assert found["changed"] == 1
+    roles = stage.as_(ALICE).get(f"/v1/users/{stage.user_id(BOB)}/roles").json
+    assert [entry["reason"] for entry in roles["direct"]] == ["New desk"]
+
+
+WRONG = (
+    "user,role,reason,starts_at,expires_at,mode,max_duration\n"
+    "dave,auditor,fine,,,,\n"
+    "eve,auditor,,,,,\n"
+    "dave,none,,,,,\n"
+    "dave,auditor,again,,,,\n"
+    "carol,admin,,,2001-01-01T00:00:00Z,,\n"
+    "carol,admin,,,tomorrow,,\n"
+    "carol,role-manager,,,,,3600\n"
+    ",admin,,,,,\n"
+    "carol,role-manager,,,,,,beyond\n"
+    "bob,role-manager,,2039-01-01T00:00:00Z,,,\n"
+)
+
+
+def test_every_wrong_row_is_named_and_none_is_imported(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    before = everything(stage)
+
+    words = shell.refusal("assignments", "import", written(tmp_path, WRONG))
+
+    assert everything(stage) == before
+    assert "9 rows are wrong; nothing was imported." in words
+    assert [number for number in range(1, 12) if f"  line {number}: " in words] == [3, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert "line 3: user eve is unknown" in words
+    assert "line 5: dave with auditor comes a second time" in words
+
+
+HEADERS = {
+    "user\ndave\n": "the column role is missing",
+    "": "the column user is missing",
+    "user,role,colour\n": "the column 'colour' is unknown",
+    "user,role,user\n": "a column comes twice",
+}
+
+
+@pytest.mark.parametrize("text", HEADERS)
+def test_a_header_that_is_none_is_refused(shell: Shell, tmp_path: Path, text: str) -> None:
+    assert HEADERS[text] in shell.refusal("assignments", "import", written(tmp_path, text))
+
+
+def test_a_file_that_cannot_be_read_says_so(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "latin.csv").write_bytes(b"user,role\n\xe6,admin\n")
+    broken = written(tmp_path, 'user,role\n"dave"x,admin\n')
+
+    for path in (str(tmp_path / "none.csv"), str(tmp_path / "latin.csv"), broken):
+        assert "cannot be read" in shell.refusal("assignments", "import", path)
+
+
+def test_rules_hold_over_the_whole_file(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    apply(stage.as_(ALICE), TEA)
+    before = everything(stage)
+
+    words = shell.refusal("assignments", "import", written(tmp_path, "user,role\ndave,role-manager\n"))
+
+    assert "dave would hold brewer, role-manager, which the constraint no-tea-for-managers forbids" in words
+    assert everything(stage) == before
+
+
+def test_it_goes_through_in_batches(
+    stage: Stage, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE", 2)
+    before = everything(stage, events=False)
+
+    assert shell.json("assignments", "import", written(tmp_path, GOOD), "--dry-run")["created"] == 3
+    last_wrong = GOOD + "eve,auditor,,,,,\r\n"
+    assert "1 row is wrong" in shell.refusal("assignments", "import", written(tmp_path, last_wrong))
+    assert everything(stage, events=False) == before
+
+
+def test_only_the_first_hundred_are_told(shell: Shell, tmp_path: Path) -> None:
+    rows = "".join(f"eve{number},auditor\n" for number in range(150))
+
+    assert "and 50 more" in shell.refusal("assignments", "import", written(tmp_path, f"user,role\n{rows}"))

@@ -1,0 +1,54 @@
+"""The tour of the role model, typed into a real shell against the real server with the example company in it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.console import Shell, play
+from tests.servers.service import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+ONE_TIME = "willow kettle harbour 17"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    return {"RBAC_DATA_DIR": str(tmp_path / "instance"), "RBAC_SEED_EXAMPLE": "on"}
+
+
+@pytest.fixture
+def service(tmp_path: Path, settings: dict[str, str]) -> Iterator[Service]:
+    """The product as ``make run`` starts it, with an empty data folder."""
+    started = Service(tmp_path, {"RBAC_ADMIN_PASSWORD": ONE_TIME, **settings})
+    started.start()
+    yield started
+    started.end()
+
+
+def test_everything_on_the_tour_is_true(service: Service, settings: dict[str, str], tmp_path: Path) -> None:
+    places = {
+        "http://127.0.0.1:8000": f"http://127.0.0.1:{service.port}",
+        "the one-time password": ONE_TIME,
+        ".venv/bin/flask": f"{sys.executable} -m flask",
+    }
+    environment = {**os.environ, **settings, "FLASK_APP": "app.py", "TMPDIR": str(tmp_path)}
+
+    assert not (wrong := play(ROOT / "docs" / "tour.md", Shell(ROOT, environment), places)), "\n\n".join(
+        wrong
+    )
+
+
+PROMISED = (
+    "policy plan", "/v1/policy/apply", "constraint.violated", "/v1/me/activations/", "/access?permission=", "?at=", "/v1/policy/revert",
+)  # fmt: skip
+
+
+def test_the_tour_leaves_nothing_out() -> None:
+    text = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
+
+    assert [shown for shown in PROMISED if shown not in text] == []
