@@ -38,10 +38,10 @@ from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Permission, Role, Subject
 
 # What a request may have to read, put together once: building a statement takes longer than SQLite takes to answer it.
-_ACCOUNT = select(
+_ACCOUNT: Select[Any] = select(
     users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary
 ).where(users.c.id == bindparam("user_id"))
-_ASSIGNMENTS = (
+_ASSIGNMENTS: Select[Any] = (
     select(roles.c.name, assignments.c.valid_from, assignments.c.valid_to)
     .select_from(assignments.join(roles, assignments.c.role_id == roles.c.id))
     .where(
@@ -50,7 +50,7 @@ _ASSIGNMENTS = (
         roles.c.valid_to.is_(None),
     )
 )
-_STANDING = select(
+_STANDING: Select[Any] = select(
     sessions.c.user_id, sessions.c.ended_at, sessions.c.client_id, sessions.c.created_at, sessions.c.amr
 ).where(sessions.c.id == bindparam("session_id"))
 
