@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
 from rbac_api import clock
 from rbac_api.database.engine import publish
 from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
-from rbac_api.trail.chain import GENESIS, canonical, event_hash
+from rbac_api.trail.chain import canonical, event_hash
 from rbac_api.trail.events import CATALOGUE
+from rbac_api.trail.feed import find_newest
 from rbac_api.trail.fields import SECRET_NAMES
 
 
@@ -53,6 +54,8 @@ class Target:
 SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
 
+_ADDITION = insert(trail_events)
+
 
 def record(
     connection: Connection,
@@ -75,7 +78,7 @@ def record(
         raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
     try:
         event = _linked(connection, _event(actor, action, target, outcome, reason, before, after))
-        connection.execute(insert(trail_events).values(event))
+        connection.execute(_ADDITION, event)
         if kind.touches:
             publish(connection, event["seq"])
     except DBAPIError as fault:
@@ -124,10 +127,7 @@ def _event(
 
 
 def _linked(connection: Connection, event: dict[str, Any]) -> dict[str, Any]:
-    last = connection.execute(
-        select(trail_events.c.seq, trail_events.c.hash).order_by(trail_events.c.seq.desc()).limit(1)
-    ).first()
-    event["seq"] = last.seq + 1 if last else 1
-    event["prev_hash"] = last.hash if last else GENESIS
+    last = find_newest(connection)
+    event["seq"], event["prev_hash"] = last.seq + 1, last.hash
     event["hash"] = event_hash(event)
     return event
