@@ -189,6 +189,7 @@ class Snapshot:
             self._graph = None
         elif touch.kind == "keys":
             self.keyring.forget()
+            self._sessions.clear()  # those of a withdrawn key have ended
         elif touch.kind == "denylist":
             self._denied = None
         elif touch.kind == "session":

@@ -2,7 +2,7 @@
 
 ``touches`` tells a worker what to forget when it meets the event in the trail's tail: the compiled ``roles`` and who has them, the
 ``grants`` alone (what roles hold and inherit, which leaves everybody the roles she has), one ``user`` (the target) with all her
-sessions, one ``session`` (the target), all ``sessions``, the signing ``keys``, the ``denylist``, or nothing.
+sessions, one ``session`` (the target), all ``sessions``, the signing ``keys`` (and all sessions), the ``denylist``, or nothing.
 An event that touches something is announced to all workers when it commits.
 """
 
@@ -56,7 +56,11 @@ CATALOGUE: dict[str, EventKind] = {
             "A new signing key took over; the one before verifies on until its tokens have expired.",
             "keys",
         ),
-        EventKind("key.withdrawn", "A signing key was withdrawn: all its tokens are dead.", "keys"),
+        EventKind(
+            "key.withdrawn",
+            "A signing key was withdrawn: all its tokens are dead, and the sessions that had no newer ones ended.",
+            "keys",
+        ),
         EventKind("password.changed", "A user changed her own password; her other sessions ended.", "user"),
         EventKind("password.reset", "Somebody reset a user's password; all her sessions ended.", "user"),
         EventKind(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from rbac_api.database.tables import trail_events
 from rbac_api.trail.chain import GENESIS
@@ -42,20 +43,32 @@ class Tail:
     complete: bool
 
 
+# Put together once: they are asked at every write, and building a statement takes longer than answering it.
+_FACTS = (trail_events.c.seq, trail_events.c.hash, trail_events.c.action, trail_events.c.target_id)
+_NEWEST: Select[Any] = select(*_FACTS[:2]).order_by(trail_events.c.seq.desc()).limit(1)
+_TAIL: Select[Any] = (
+    select(*_FACTS)
+    .where(trail_events.c.seq >= bindparam("since"))
+    .order_by(trail_events.c.seq)
+    .limit(LONGEST_TAIL + 2)
+)
+
+
 def read_tail(connection: Connection, since: Mark) -> Tail:
     """What happened after ``since``; before the first look nothing is remembered, so nothing need be read."""
-    columns = (trail_events.c.seq, trail_events.c.hash, trail_events.c.action, trail_events.c.target_id)
-    last = connection.execute(select(*columns[:2]).order_by(trail_events.c.seq.desc()).limit(1)).first()
-    newest = Mark(last.seq, last.hash) if last else Mark(0, GENESIS)
-    if since == START or newest.seq < since.seq or newest.seq - since.seq > LONGEST_TAIL:
-        return Tail(newest, (), complete=False)
-    found = select(*columns).where(trail_events.c.seq >= since.seq).order_by(trail_events.c.seq)
-    rows = connection.execute(found).all()
-    if since.seq and (not rows or Mark(rows[0].seq, rows[0].hash) != since):
-        return Tail(newest, (), complete=False)
+    rows = [] if since == START else connection.execute(_TAIL, {"since": since.seq}).all()
+    known = since.seq == 0 or (bool(rows) and Mark(rows[0].seq, rows[0].hash) == since)
     later = [row for row in rows if row.seq > since.seq]
+    if since == START or not known or len(later) > LONGEST_TAIL:
+        return Tail(find_newest(connection), (), complete=False)
     mark = Mark(later[-1].seq, later[-1].hash) if later else since
     return Tail(mark, tuple(_touches((row.action, row.target_id) for row in later)), complete=True)
+
+
+def find_newest(connection: Connection) -> Mark:
+    """Where the trail ends."""
+    last = connection.execute(_NEWEST).first()
+    return Mark(last.seq, last.hash) if last else Mark(0, GENESIS)
 
 
 def _touches(events: Iterator[tuple[str, str | None]]) -> Iterator[Touch]:

@@ -7,15 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
 from rbac_api import clock
 from rbac_api.database.engine import publish
 from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
-from rbac_api.trail.chain import GENESIS, canonical, event_hash
+from rbac_api.trail.chain import canonical, event_hash
 from rbac_api.trail.events import CATALOGUE
+from rbac_api.trail.feed import find_newest
 from rbac_api.trail.fields import SECRET_NAMES
 
 
@@ -56,6 +57,8 @@ _AT_ONCE = 1000
 SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
 
+_ADDITION = insert(trail_events)
+
 
 def record(
     connection: Connection,
@@ -78,7 +81,7 @@ def record(
         raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
     with _told_if_unwritten():
         event = _linked(connection, _event(actor, action, target, outcome, reason, before, after))
-        connection.execute(insert(trail_events).values(event))
+        connection.execute(_ADDITION, event)
         if kind.touches:
             publish(connection, event["seq"])
     return int(event["seq"])
@@ -88,7 +91,8 @@ def record_all(connection: Connection, actor: Actor, action: str, happened: Iter
     """Append many successful events of one kind, in their order, as ``record`` would one by one, but in few statements."""
     kind, rows = CATALOGUE[action], []
     with _told_if_unwritten():
-        seq, digest = _last(connection)
+        last = find_newest(connection)
+        seq, digest = last.seq, last.hash
         for target, reason, after in happened:
             if secrets := SECRET_NAMES.intersection(_names((after,))):
                 raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
@@ -98,7 +102,7 @@ def record_all(connection: Connection, actor: Actor, action: str, happened: Iter
             seq, digest = event["seq"], event["hash"]
             rows.append(event)
         for start in range(0, len(rows), _AT_ONCE):
-            connection.execute(insert(trail_events), rows[start : start + _AT_ONCE])
+            connection.execute(_ADDITION, rows[start : start + _AT_ONCE])
         if rows and kind.touches:
             publish(connection, seq)
 
@@ -153,16 +157,7 @@ def _event(
 
 
 def _linked(connection: Connection, event: dict[str, Any]) -> dict[str, Any]:
-    seq, digest = _last(connection)
-    event["seq"] = seq + 1
-    event["prev_hash"] = digest
+    last = find_newest(connection)
+    event["seq"], event["prev_hash"] = last.seq + 1, last.hash
     event["hash"] = event_hash(event)
     return event
-
-
-def _last(connection: Connection) -> tuple[int, str]:
-    """Number and hash of the newest event."""
-    last = connection.execute(
-        select(trail_events.c.seq, trail_events.c.hash).order_by(trail_events.c.seq.desc()).limit(1)
-    ).first()
-    return (last.seq, last.hash) if last else (0, GENESIS)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 from rbac_api import clock
 from rbac_api.capabilities.keys import queries
 from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
+from rbac_api.capabilities.sessions.service import Ending, close_sessions, signed_between
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.keyring import PURPOSE, SigningKey, generate_pem, key_from_pem, verifies_until
 from rbac_api.guard.revocations import revoke
@@ -83,7 +84,10 @@ def rotate_if_due(connection: Connection, clearance: Clearance) -> None:
 
 
 def withdraw_key(clearance: Clearance, kid: str) -> None:
-    """Let a key verify no more: all its tokens are dead at once.  404 unknown; 409 the one that signs; twice changes nothing."""
+    """Let a key verify no more: all its tokens are dead at once, and the sessions whose newest tokens they were have ended.
+
+    404 unknown; 409 the one that signs; twice changes nothing.
+    """
     _require_own(clearance)
     connection, settings = clearance.connection, clearance.settings
     row = queries.find_key(connection, kid)
@@ -93,7 +97,19 @@ def withdraw_key(clearance: Clearance, kid: str) -> None:
         raise KeyActive()
     if queries.withdraw_key(connection, kid, clock.now()):
         revoke(connection, settings, "kid", [kid], clock.now() + NOTICE)
-        clearance.record("key.withdrawn", _target(kid), before={"kid": kid, "algorithm": row.algorithm})
+        facts = {"kid": kid, "algorithm": row.algorithm}
+        ended = {"sessions_ended": len(_end_its_sessions(clearance, row))}
+        clearance.record("key.withdrawn", _target(kid), before=facts, after=ended)
+
+
+def _end_its_sessions(clearance: Clearance, row: Row[Any]) -> list[str]:
+    """End the sessions whose newest tokens this key signed.  Of an algorithm given up by configuration nobody noted when it signed last."""
+    if row.retired_at is None:
+        return []
+    theirs = signed_between(row.created_at, row.retired_at)
+    return close_sessions(
+        clearance.connection, clearance.settings, theirs, Ending(clearance.actor.id, "admin")
+    )
 
 
 def _require_own(clearance: Clearance) -> None:

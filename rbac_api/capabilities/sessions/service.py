@@ -192,6 +192,11 @@ def close_sessions(
     return ended
 
 
+def signed_between(begin: datetime, end: datetime) -> ColumnElement[bool]:
+    """The session's newest tokens were signed at one of these moments, both included."""
+    return sessions.c.last_seen_at.between(begin, end)
+
+
 def close_session(connection: Connection, settings: Settings, session_id: str, ending: Ending) -> bool:
     """End one session if it is active; whether it was."""
     return bool(close_sessions(connection, settings, sessions.c.id == session_id, ending))

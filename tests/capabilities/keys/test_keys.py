@@ -73,6 +73,22 @@ def test_a_withdrawn_keys_tokens_are_dead_at_once_on_every_worker(stage: Stage, 
     assert states(stage) == ["active", "withdrawn"]
 
 
+def test_sessions_that_had_no_newer_tokens_end_with_the_key(stage: Stage) -> None:
+    alice, dave = stage.as_(ALICE), stage.as_(DAVE)
+    old = kid_of(dave.tokens)
+    alice.post("/v1/keys/rotate")
+    alice.tokens, carol = refresh(stage, alice.tokens["refresh_token"]).json, stage.as_(CAROL)
+
+    alice.delete(f"/v1/keys/{old}")
+
+    ended = alice.get(f"/v1/sessions/{dave.tokens['session_id']}").json
+    told = (ended["state"], ended["end_reason"], ended["ended_by"])
+    assert told == ("ended", "admin", stage.user_id(ALICE))
+    listed = {item["id"] for item in carol.get("/v1/sessions").json["items"]}
+    assert listed == {alice.tokens["session_id"], carol.tokens["session_id"]}
+    assert stage.events("key.withdrawn")[0]["after"] == '{"sessions_ended":1}'
+
+
 def test_the_key_that_signs_is_not_withdrawn_and_an_unknown_one_is_not_found(stage: Stage) -> None:
     alice = stage.as_(ALICE)
     for kid, told in ((kid_of(alice.tokens), (409, "key.active")), ("unknown", (404, "key.not_found"))):
