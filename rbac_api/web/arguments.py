@@ -18,6 +18,7 @@ from rbac_api.web.problems import NotJson, TooLarge, Unreadable
 DEEPEST = 32
 _TOO_DEEP = f"The body is nested deeper than {DEEPEST} levels."
 _NO_OBJECT = "Invalid input type."  # marshmallow's words for a body that is no object
+_FRACTION = "Write the whole number without a fraction."
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # In JSON of UTF-8 those can only be written so; without any, thousands of texts need not be looked at one by one.
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -196,6 +197,7 @@ def _fault(message: str, pointer: str) -> Fault:
         "Unknown field.": ("field.unknown", "This field is not known here; remove it."),
         "Missing data for required field.": ("field.required", "This field is required."),
         _NO_OBJECT: ("field.invalid", "Send a JSON object."),
+        _FRACTION: ("field.fraction", _FRACTION),
     }
     code, detail = known.get(message, ("field.invalid", message))
     return Fault(pointer, code, detail)

@@ -85,7 +85,7 @@ def _prepare_document_doc(doc: dict[str, Any], doc_info: dict[str, Any], **_kwar
             "required": True,
             "content": {
                 JSON: {"schema": schema},
-                YAML: {"schema": {"type": "string"}, "example": example},
+                YAML: {"schema": schema, "example": example},
             },
         }
     return doc

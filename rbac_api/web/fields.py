@@ -131,6 +131,8 @@ class Count(fields.Integer):
 class Whole(fields.Integer):
     """A whole number within bounds in a JSON body: no text, no ``1.0``, no ``true``."""
 
+    default_error_messages = {"fraction": "Write the whole number without a fraction."}  # noqa: RUF012
+
     def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(low, high), **kwargs)
 
@@ -138,7 +140,7 @@ class Whole(fields.Integer):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> Any:
         if type(value) is not int:
-            raise self.make_error("invalid", input=value)
+            raise self.make_error("fraction" if isinstance(value, float) else "invalid", input=value)
         return value
 
 

@@ -63,7 +63,9 @@ def test_a_dry_run_tells_and_leaves_nothing(stage: Stage, shell: Shell, tmp_path
 
 
 def test_other_terms_are_changed(stage: Stage, shell: Shell, tmp_path: Path) -> None:
-    found = shell.json("assignments", "import", written(tmp_path, "user,role,reason\nbob,role-manager,New desk\n"))
+    found = shell.json(
+        "assignments", "import", written(tmp_path, "user,role,reason\nbob,role-manager,New desk\n")
+    )
 
     assert found["changed"] == 1
     roles = stage.as_(ALICE).get(f"/v1/users/{stage.user_id(BOB)}/roles").json
@@ -92,7 +94,17 @@ def test_every_wrong_row_is_named_and_none_is_imported(stage: Stage, shell: Shel
 
     assert everything(stage) == before
     assert "9 rows are wrong; nothing was imported." in words
-    assert [number for number in range(1, 12) if f"  line {number}: " in words] == [3, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert [number for number in range(1, 12) if f"  line {number}: " in words] == [
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+    ]
     assert "line 3: user eve is unknown" in words
     assert "line 5: dave with auditor comes a second time" in words
 

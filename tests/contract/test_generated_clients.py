@@ -22,8 +22,9 @@ MACHINES = [
     "service_account.created", "client_secret.created", "client.signed_in", "access.refused", "assignment.created", "key.rotated",
     "signin.succeeded", "key.withdrawn", "session.ended", "incident.opened", "signin.succeeded",
 ]  # fmt: skip
-CONFIG = (
-    "post_hooks: []\ncontent_type_overrides:\n  application/jose: text/plain\n"  # a type it does not know
+TYPES = {"application/jose": "text/plain", "application/yaml": "application/json"}  # those it does not know
+CONFIG = "post_hooks: []\ncontent_type_overrides:\n" + "".join(
+    f"  {ours}: {known}\n" for ours, known in TYPES.items()
 )
 STORY = [
     "permission.created", "role.created", "user.created", "password.set", "signin.succeeded", "access.refused",

@@ -49,6 +49,11 @@ def inherited(alice: Caller) -> Caller:
     return alice
 
 
+def delete_constraint(_stage: Stage, alice: Caller, _dave: str) -> Answer:
+    alice.post("/v1/constraints", json=with_rule(alice))
+    return alice.delete("/v1/constraints/rule")
+
+
 def revert_policy(_stage: Stage, alice: Caller, _dave: str) -> Answer:
     seq = apply(alice, {"permissions": [PERMISSION]}).json["seq"]
     return alice.post("/v1/policy/revert", json={"seq": seq})
@@ -140,7 +145,7 @@ DONE: dict[str, tuple[str, Act]] = {
     "create_permission": ("permission.created", lambda s, a, d: a.post("/v1/permissions", json=PERMISSION)),
     "delete_permission": ("permission.deleted", lambda s, a, d: a.delete("/v1/permissions/invoices:read")),
     "create_constraint": ("constraint.created", lambda s, a, d: a.post("/v1/constraints", json=with_rule(a))),
-    "delete_constraint": ("constraint.deleted", lambda s, a, d: (a.post("/v1/constraints", json=with_rule(a)), a.delete("/v1/constraints/rule"))[1]),
+    "delete_constraint": ("constraint.deleted", delete_constraint),
     "apply_policy": ("policy.applied", lambda s, a, d: apply(a, {"permissions": [PERMISSION]})),
     "revert_policy": ("policy.reverted", revert_policy),
     "assign_role": ("assignment.created", lambda s, a, d: a.put(f"/v1/users/{d}/roles/auditor", json={"reason": "audit week"})),

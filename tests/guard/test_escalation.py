@@ -56,7 +56,14 @@ def test_somebody_who_can_sign_in_remains_administrator_whatever_alice_tries(sta
         if left != ["alice"] or alice.get("/v1/me").status_code != 200:
             prepare(stage)
             alice = stage.as_(ALICE)
-    assert conflicts == {"delete_user", "update_user", "reset_password", "revoke_role", "assign_role", "apply_policy"}
+    assert conflicts == {
+        "delete_user",
+        "update_user",
+        "reset_password",
+        "revoke_role",
+        "assign_role",
+        "apply_policy",
+    }
 
 
 def test_bob_is_told_what_he_lacks(stage: Stage) -> None:

@@ -43,7 +43,9 @@ def names(stage: Stage) -> dict[str, str]:
 def send(stage: Stage, caller: Caller, operation: Operation, body: dict[str, Any]) -> Any:
     """To a target that exists, with the present ETag where one is asked for."""
     path = operation.at(names(stage))
-    headers = {"If-Match": caller.get(path.removesuffix("/apply")).headers["ETag"]} if operation.conditional else {}
+    headers = (
+        {"If-Match": caller.get(path.removesuffix("/apply")).headers["ETag"]} if operation.conditional else {}
+    )
     return caller.call(operation.method, path, json=body, headers=headers)
 
 

@@ -88,7 +88,8 @@ def get_constraint(clearance: Clearance, name: str) -> dict[str, Any]:
 def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
     """A new constraint, in force at once.  404 for an unknown role, 403 ``escalation.denied`` unless the caller holds whatever its roles
     effectively hold, 409 ``constraint.violated`` with the list if it is broken as things are."""
-    rule = Constraint(body["name"], body["kind"], tuple(body["roles"]), body.get("limit"))
+    limit = body.get("limit") if body["kind"] != "requires" else None  # there it would say nothing
+    rule = Constraint(body["name"], body["kind"], tuple(body["roles"]), limit)
     _require_sense(rule)
     ids = queries.list_role_ids(clearance.connection, rule.roles)
     if unknown := [role for role in rule.roles if role not in ids]:
@@ -215,9 +216,7 @@ def _require_sense(rule: Constraint) -> None:
 
 def _wrong_limit(rule: Constraint) -> str | None:
     if rule.kind == "requires":
-        return (
-            None if rule.limit is None else "Leave it out: the first role is held only with all the others."
-        )
+        return None
     if rule.limit is None:
         return f"A constraint of the kind {rule.kind} needs one."
     if rule.kind != "max-holders" and not 2 <= rule.limit <= max(len(rule.roles), 2):

@@ -24,6 +24,7 @@ from rbac_api.capabilities.policy.seeds import (
     reconcile_system,
 )
 from rbac_api.decision.document import Document, DocumentRefused, read_document
+from rbac_api.decision.document_form import TOGETHER
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.clearance import Clearance
 from rbac_api.web.problems import PreconditionFailed
@@ -56,6 +57,8 @@ def _code(words: str) -> str:
     """The code that any other body's fault of this kind has."""
     if words.endswith((" is unknown", ": unknown section")):
         return "field.unknown"
+    if TOGETHER.search(words):
+        return "field.together"
     return "field.required" if words.endswith(" is missing") else "field.invalid"
 
 

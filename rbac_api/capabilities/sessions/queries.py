@@ -130,6 +130,11 @@ def is_begun(after: datetime | None, before: datetime | None) -> list[ColumnElem
     return [*found, sessions.c.created_at < before] if before else found
 
 
+def is_signed(begin: datetime, end: datetime) -> ColumnElement[bool]:
+    """Its newest tokens were signed at one of these moments, both included."""
+    return sessions.c.last_seen_at.between(begin, end)
+
+
 def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
     """The session's user holds one of these roles, or made one active in it."""
     counts = and_(

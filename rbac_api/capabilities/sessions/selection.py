@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -32,3 +32,8 @@ def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnE
     if ip := filters.get("ip"):
         found.append(queries.is_from(ip))
     return found + queries.is_begun(filters.get("created_after"), filters.get("created_before"))
+
+
+def signed_between(begin: datetime, end: datetime) -> ColumnElement[bool]:
+    """Those whose newest tokens were signed at one of these moments, both included."""
+    return queries.is_signed(begin, end)

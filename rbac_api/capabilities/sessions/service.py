@@ -13,6 +13,7 @@ from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.selection import conditions
+from rbac_api.capabilities.sessions.selection import signed_between as signed_between  # noqa: PLC0414 -- for others
 from rbac_api.capabilities.sessions.shown import describe, describe_token
 from rbac_api.database.constraints import Clash
 from rbac_api.database.tables import sessions
@@ -190,11 +191,6 @@ def close_sessions(
     ended = queries.end_sessions(connection, condition, clock.now(), ending.by, ending.reason)
     revoke(connection, settings, "sid", ended)
     return ended
-
-
-def signed_between(begin: datetime, end: datetime) -> ColumnElement[bool]:
-    """The session's newest tokens were signed at one of these moments, both included."""
-    return sessions.c.last_seen_at.between(begin, end)
 
 
 def close_session(connection: Connection, settings: Settings, session_id: str, ending: Ending) -> bool:

@@ -75,10 +75,9 @@ SENSELESS: dict[str, tuple[dict[str, Any], str, str]] = {
     "more than there are": ({"kind": "dynamic", "roles": PAIR, "limit": 3}, "/limit", "limit.invalid"),
     "static without a limit": ({"kind": "static", "roles": PAIR}, "/limit", "limit.invalid"),
     "max-holders without one": ({"kind": "max-holders", "roles": PAIR, "limit": None}, "/limit", "limit.invalid"),
-    "requires with one": ({"kind": "requires", "roles": PAIR, "limit": 2}, "/limit", "limit.invalid"),
     "requires about one role": ({"kind": "requires", "roles": ["approver"]}, "/roles", "roles.too_few"),
     "a limit of nobody": ({"kind": "max-holders", "roles": PAIR, "limit": 0}, "/limit", "field.invalid"),
-    "half a limit": ({"kind": "static", "roles": PAIR, "limit": 2.0}, "/limit", "field.invalid"),
+    "half a limit": ({"kind": "static", "roles": PAIR, "limit": 2.0}, "/limit", "field.fraction"),
     "a role twice": ({"kind": "static", "roles": ["approver"] * 2, "limit": 2}, "/roles", "field.invalid"),
     "no role": ({"kind": "max-holders", "roles": [], "limit": 1}, "/roles", "field.invalid"),
     "a hundred and one": ({"kind": "static", "roles": [f"r{n}" for n in range(101)], "limit": 2}, "/roles", "field.invalid"),
@@ -96,6 +95,12 @@ def test_what_makes_no_sense_is_named(
     assert answer.status_code == 422, answer.json
     assert {(fault["pointer"], fault["code"]) for fault in answer.json["errors"]} == {(pointer, code)}
     assert alice.get(CONSTRAINTS).json["items"] == []
+
+
+def test_a_limit_says_nothing_of_a_role_that_requires_another(stage: Stage, alice: Caller) -> None:
+    made = constrain(alice, "requires", *PAIR, limit=2)
+
+    assert (made.status_code, made.json["limit"]) == (201, None)
 
 
 def test_unknown_roles_and_names_in_use_are_told_apart(stage: Stage, alice: Caller) -> None:
