@@ -67,8 +67,7 @@ def read_document(raw: Any) -> Document:
     faults = [_fault((section,), f"{section}: unknown section") for section in raw if section not in FORMS]
     sections: dict[str, tuple[Mapping[str, Any], ...]] = {}
     for section in FORMS:
-        entries = raw.get(section)
-        entries = [] if entries is None else entries
+        entries = raw.get(section, [])
         faults += _section_faults(section, entries)
         sections[section] = tuple(entries) if isinstance(entries, list) else ()
     if not faults:

@@ -13,7 +13,7 @@ from rbac_api.web.answers import json_answer
 from rbac_api.web.arguments import strict_json, whole_body
 from rbac_api.web.blueprint import Blueprint, document_problems
 from rbac_api.web.problems import ProtocolError, TooLarge, Unreadable
-from rbac_api.web.yaml_bodies import strict_yaml, yaml_text
+from rbac_api.web.yaml_bodies import parse_yaml, strict_yaml, yaml_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 JSON = "application/json"
@@ -85,7 +85,7 @@ def _prepare_document_doc(doc: dict[str, Any], doc_info: dict[str, Any], **_kwar
             "required": True,
             "content": {
                 JSON: {"schema": schema},
-                YAML: {"schema": schema, "example": example},
+                YAML: {"schema": schema, "example": parse_yaml(example)},
             },
         }
     return doc

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from rbac_api.decision.document_form import FORMS
+from rbac_api.decision.model import ConstraintKind, Grants, Mode
 from rbac_api.web.fields import ID, Body, Flag, Whole
 
 EXAMPLE = """\
@@ -23,58 +25,76 @@ assignments: []
 _MOMENT: dict[str, Any] = {"format": "date-time", "example": "2030-06-30T22:00:00Z"}
 
 
+def _said(section: str, key: str, example: Any, **more: Any) -> dict[str, Any]:
+    """What the document's own schema says of a member, for the OpenAPI document."""
+    schema = {
+        name: value
+        for name, value in FORMS[section][key].schema.items()
+        if name not in ("type", "items", "enum")
+    }
+    return {**schema, "example": example, **more}
+
+
+def _names(section: str, key: str, example: list[str], **options: Any) -> fields.List[str]:
+    name = {word: value for word, value in FORMS[section][key].schema["items"].items() if word != "type"}
+    return fields.List(fields.String(metadata=name), metadata=_said(section, key, example), **options)
+
+
 class PolicyPermissionSchema(Body):
     """A permission in a policy."""
 
-    name = fields.String(required=True, metadata={"example": "invoices:approve"})
-    description = fields.String(required=True, metadata={"example": "Approve an invoice for payment."})
+    name = fields.String(required=True, metadata=_said("permissions", "name", "invoices:approve"))
+    description = fields.String(
+        required=True, metadata=_said("permissions", "description", "Approve an invoice for payment.")
+    )
 
 
 class PolicyRoleSchema(Body):
     """A role in a policy."""
 
-    name = fields.String(required=True, metadata={"example": "approver"})
-    description = fields.String(metadata={"example": "Approves invoices."})
+    name = fields.String(required=True, metadata=_said("roles", "name", "approver"))
+    description = fields.String(metadata=_said("roles", "description", "Approves invoices."))
     grants = fields.String(
-        validate=validate.OneOf(("listed", "all", "reads")),
+        validate=validate.OneOf(get_args(Grants)),
         metadata={"description": "of built-in roles alone", "example": "listed"},
     )
     requires_mfa = fields.Boolean(
         metadata={"description": "left out: it needs no second factor", "example": False}
     )
-    permissions = fields.List(fields.String(), metadata={"example": ["invoices:approve"]})
-    inherits = fields.List(fields.String(), metadata={"example": []})
+    permissions = _names("roles", "permissions", ["invoices:approve"])
+    inherits = _names("roles", "inherits", [])
 
 
 class PolicyConstraintSchema(Body):
     """A rule about roles in a policy."""
 
-    name = fields.String(required=True, metadata={"example": "pay-or-approve"})
+    name = fields.String(required=True, metadata=_said("constraints", "name", "pay-or-approve"))
     kind = fields.String(
-        required=True,
-        validate=validate.OneOf(("static", "dynamic", "max-holders", "requires")),
-        metadata={"example": "static"},
+        required=True, validate=validate.OneOf(get_args(ConstraintKind)), metadata={"example": "static"}
     )
-    roles = fields.List(fields.String(), required=True, metadata={"example": ["approver", "payer"]})
-    limit = fields.Integer(allow_none=True, metadata={"example": 2})
+    roles = _names("constraints", "roles", ["approver", "payer"], required=True)
+    limit = fields.Integer(allow_none=True, metadata=_said("constraints", "limit", 2))
 
 
 class PolicyAssignmentSchema(Body):
     """Who has a role, and on which terms.  Names a `user` or a `service_account`."""
 
-    user = fields.String(metadata={"description": "a username", "example": "dave"})
+    user = fields.String(metadata=_said("assignments", "user", "dave", description="a username"))
     service_account = fields.String(
-        metadata={"description": "a service account's name", "example": "invoice-robot"}
+        metadata=_said(
+            "assignments", "service_account", "invoice-robot", description="a service account's name"
+        )
     )
-    role = fields.String(required=True, metadata={"example": "approver"})
-    reason = fields.String(metadata={"example": "Covers for Jonas"})
+    role = fields.String(required=True, metadata=_said("assignments", "role", "approver"))
+    reason = fields.String(metadata=_said("assignments", "reason", "Covers for Jonas"))
     starts_at = fields.String(
         allow_none=True, metadata={**_MOMENT, "description": "left out, or past: it has begun"}
     )
     expires_at = fields.String(allow_none=True, metadata={**_MOMENT, "description": "left out: never"})
-    mode = fields.String(validate=validate.OneOf(("active", "eligible")), metadata={"example": "active"})
+    mode = fields.String(validate=validate.OneOf(get_args(Mode)), metadata={"example": "active"})
     max_duration = fields.Integer(
-        allow_none=True, metadata={"description": "with `mode: eligible` alone", "example": None}
+        allow_none=True,
+        metadata=_said("assignments", "max_duration", None, description="with `mode: eligible` alone"),
     )
 
 
