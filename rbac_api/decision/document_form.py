@@ -21,7 +21,7 @@ _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|
 Entry = Mapping[str, Any]
 # Of what is wrong with several values at once, each of them being right: what a schema may be unable to say.
 TOGETHER = re.compile(
-    r"two holders|must come after|only for assignments with|different from each other|which could not activate|the number of roles"
+    r"name one$|must come after|only for assignments with|different from each other|which could not activate|the number of roles"
     r"|not for constraints that|comes \d+ times|inherit themselves|roles must be \d or more"
 )
 
@@ -220,6 +220,8 @@ def _holder_faults(entry: Entry) -> Iterator[tuple[str, str]]:
     named = "service_account" if "service_account" in entry else "user"
     if "service_account" in entry and "user" in entry:
         yield named, "service_account and user are two holders; name one"
+    elif named not in entry:
+        yield named, "user or service_account: name one"
     elif entry.get(named) in (None, ""):
         yield named, f"{named} is missing"
 

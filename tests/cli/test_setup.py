@@ -88,6 +88,16 @@ def test_a_document_is_added_once(stage: Stage, shell: Shell, seed_file: str) ->
     assert event["actor_type"] == "operator"
 
 
+def test_a_grant_that_is_over_is_left_out_and_said_so(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "old.yaml"
+    file.write_text(SMALL.replace("role: cashier}", 'role: cashier, expires_at: "2020-01-01T00:00:00Z"}'))
+
+    said = shell("seed", str(file))
+
+    assert "sam with cashier was over at 2020-01-01T00:00:00Z: left out" in said.stderr
+    assert [event["target_name"] for event in stage.events("assignment.created")].count("sam") == 0
+
+
 def test_a_document_with_faults_is_refused_whole(stage: Stage, shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(SMALL.replace("role: cashier}", "role: unheard-of}"))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from time_machine import Traveller
 
+from rbac_api import clock
 from rbac_api.capabilities.keys import queries
 from rbac_api.capabilities.keys.service import ensure_key
 from rbac_api.cli.prepare import operator_unit
@@ -87,6 +88,24 @@ def test_sessions_that_had_no_newer_tokens_end_with_the_key(stage: Stage) -> Non
     listed = {item["id"] for item in carol.get("/v1/sessions").json["items"]}
     assert listed == {alice.tokens["session_id"], carol.tokens["session_id"]}
     assert stage.events("key.withdrawn")[0]["after"] == '{"sessions_ended":1}'
+
+
+def test_of_an_algorithm_given_up_nobody_knows_which_sessions_it_signed_last(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    key = generate_pem("ES256")
+    made = key_from_pem(key, "ES256")
+    with operator_unit(stage.settings, stage.database) as clearance:
+        row = {
+            "kid": made.kid,
+            "algorithm": "ES256",
+            "public_jwk": "{}",
+            "private_sealed": "x",
+            "created_at": clock.now(),
+        }
+        queries.add_key(clearance.connection, row)
+
+    assert alice.delete(f"/v1/keys/{made.kid}").status_code == 204
+    assert alice.get("/v1/me").status_code == 200
 
 
 def test_the_key_that_signs_is_not_withdrawn_and_an_unknown_one_is_not_found(stage: Stage) -> None:
