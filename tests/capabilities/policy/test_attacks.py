@@ -191,6 +191,17 @@ WRONG: dict[str, tuple[Any, str]] = {
 }  # fmt: skip
 
 
+def test_an_assignment_names_one_holder_and_its_section_is_a_list(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    for entries, code in (
+        ([{"role": "auditor"}], "field.together"),
+        ([{"user": "dave", "service_account": "till", "role": "auditor"}], "field.together"),
+        (None, "field.invalid"),
+    ):
+        answer = alice.post("/v1/policy/plan?prune=true", json={"assignments": entries})
+        assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, code)
+
+
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_no_policy_is_refused_with_a_pointer(stage: Stage, wrong: str) -> None:
     document, pointer = WRONG[wrong]
