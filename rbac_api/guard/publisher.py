@@ -26,6 +26,7 @@ from redis.retry import Retry
 from sqlalchemy import Connection, Row
 
 from rbac_api import clock
+from rbac_api.database.batches import batched
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database
 from rbac_api.guard import queries
@@ -126,8 +127,8 @@ class Publisher:
             if newest.seq == after:
                 return
             rows = queries.list_live_revocations(connection, after, clock.now())
-        for begin in range(0, len(rows), BATCH):
-            _send(client, rows[begin : begin + BATCH])
+        for some in batched(rows, BATCH):
+            _send(client, some)
         client.set(MARK, cursor_of(newest))
 
     def _say(self, fault: Exception | None) -> None:

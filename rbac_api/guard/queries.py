@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
@@ -17,37 +18,25 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from rbac_api.database.batches import batched
+from rbac_api.database.periods import not_over
 from rbac_api.database.tables import (
     activations,
     assignments,
-    constraint_roles,
-    constraints,
     idempotency_keys,
-    permissions,
     revocations,
-    role_inheritance,
-    role_permissions,
     roles,
     sessions,
     signing_keys,
     users,
 )
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import (
-    EVERYTHING,
-    Activation,
-    Assignment,
-    Constraint,
-    Permission,
-    Role,
-    SessionRoles,
-    Subject,
-)
+from rbac_api.decision.model import EVERYTHING, Assignment, Role, SessionRoles, Subject
+from rbac_api.guard.queries_roles import compile_graph, list_columns, session_roles
 
 # What a request may have to read, put together once: building a statement takes longer than SQLite takes to answer it.
 _ACCOUNT: Select[Any] = select(
@@ -58,7 +47,7 @@ _ASSIGNMENTS: Select[Any] = (
     .select_from(assignments.join(roles, assignments.c.role_id == roles.c.id))
     .where(
         assignments.c.user_id == bindparam("user_id"),
-        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > bindparam("at")),
+        not_over(assignments, bindparam("at")),
         roles.c.valid_to.is_(None),
     )
 )
@@ -84,50 +73,15 @@ _ACTIVATIONS: Select[Any] = (
 
 
 def find_role_graph(connection: Connection) -> RoleGraph:
-    """All roles in force, compiled.  The tables are read one by one and joined here: no plan the database makes can be a bad one."""
-    catalogue = {
-        row.id: Permission(row.name, row.system)
-        for row in _in_force(connection, permissions, "id", "name", "system")
-    }
-    found = {row.id: row for row in _in_force(connection, roles, "id", "name", "grants", "requires_mfa")}
-    direct: dict[str, set[str]] = {}
-    for grant in _in_force(connection, role_permissions, "role_id", "permission_id"):
-        if grant.permission_id in catalogue:
-            direct.setdefault(grant.role_id, set()).add(catalogue[grant.permission_id].name)
-    edges = _in_force(connection, role_inheritance, "senior_id", "junior_id")
-    return RoleGraph.compile(
-        (
-            Role(role.name, frozenset(direct.get(role.id, ())), role.grants, role.requires_mfa)
-            for role in found.values()
-        ),
-        catalogue.values(),
-        (
-            (found[edge.senior_id].name, found[edge.junior_id].name)
-            for edge in edges
-            if edge.senior_id in found and edge.junior_id in found
-        ),
-        list_constraints(connection),
-    )
+    """All roles in force, compiled."""
+    rows = list_columns(connection, _open, roles, "id", "name", "grants", "requires_mfa")
+    found = {row.id: Role(row.name, grants=row.grants, requires_mfa=row.requires_mfa) for row in rows}
+    return compile_graph(connection, _open, found)
 
 
-def list_constraints(connection: Connection) -> list[Constraint]:
-    """All constraints in force; of each the roles that still exist, in its order."""
-    members: dict[str, list[str]] = {}
-    joined = constraint_roles.join(roles, constraint_roles.c.role_id == roles.c.id)
-    query = select(constraint_roles.c.constraint_id, roles.c.name).select_from(joined)
-    ordered = query.where(roles.c.valid_to.is_(None)).order_by(constraint_roles.c.position)
-    for row in connection.execute(ordered):
-        members.setdefault(row.constraint_id, []).append(row.name)
-    return [
-        Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
-        for row in _in_force(connection, constraints, "id", "name", "kind", "cardinality")
-    ]
-
-
-def _in_force(connection: Connection, table: Table, *columns: str) -> Sequence[Row[Any]]:
-    return connection.execute(
-        select(*(table.c[name] for name in columns)).where(table.c.valid_to.is_(None))
-    ).all()
+def _open(table: Table) -> ColumnElement[bool]:
+    """Nobody has ended it, and roles and what they hold end only so."""
+    return table.c.valid_to.is_(None)
 
 
 def find_subject(
@@ -169,8 +123,8 @@ def _subject(
 
 
 def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, frozenset[str]]:
-    """The roles that these users hold directly, now or later; who holds none is not in it.  A thousand users in one statement."""
-    counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    """The roles that these users hold directly, now or later; who holds none is not in it."""
+    counts = not_over(assignments, at)
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     held = (
         select(assignments.c.user_id, roles.c.name)
@@ -178,9 +132,8 @@ def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime)
         .where(counts, roles.c.valid_to.is_(None))
     )
     found: dict[str, set[str]] = {}
-    for start in range(0, len(user_ids), 1000):
-        some = assignments.c.user_id.in_(user_ids[start : start + 1000])
-        for row in connection.execute(held.where(some)):
+    for some in batched(user_ids):
+        for row in connection.execute(held.where(assignments.c.user_id.in_(some))):
             found.setdefault(row.user_id, set()).add(row.name)
     return {user_id: frozenset(names) for user_id, names in found.items()}
 
@@ -195,10 +148,7 @@ def find_session_roles(
 ) -> SessionRoles:
     """The roles that a session was begun with (its row says which), and what was activated in it and is not over."""
     rows = connection.execute(_ACTIVATIONS, {"session_id": session_id, "at": at}).all()
-    if active_roles is None and not rows:
-        return EVERYTHING
-    chosen = None if active_roles is None else frozenset(active_roles.split())
-    return SessionRoles(chosen, tuple(Activation(row.name, row.valid_from, row.valid_to) for row in rows))
+    return session_roles(active_roles, rows)
 
 
 def list_signing_keys(connection: Connection) -> list[Row[Any]]:
@@ -225,7 +175,7 @@ def list_administrators(connection: Connection, role_names: frozenset[str], at: 
     able = and_(
         users.c.status == "active", users.c.password_hash.is_not(None), assignments.c.mode == "active"
     )
-    counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    counts = not_over(assignments, at)
     columns = (roles.c.name, assignments.c.valid_from, assignments.c.valid_to)
     query = (
         select(*columns)

@@ -7,39 +7,20 @@ factor, an account's status) is read backwards: the present value, unless an eve
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
-from rbac_api.database.tables import (
-    activations,
-    assignments,
-    constraint_roles,
-    constraints,
-    permissions,
-    role_inheritance,
-    role_permissions,
-    roles,
-    trail_events,
-    users,
-)
+from rbac_api.database.batches import batched
+from rbac_api.database.periods import in_force
+from rbac_api.database.tables import activations, assignments, roles, trail_events, users
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import (
-    EVERYTHING,
-    Activation,
-    Assignment,
-    Constraint,
-    Permission,
-    Role,
-    SessionRoles,
-    Status,
-    Subject,
-)
+from rbac_api.decision.model import EVERYTHING, Assignment, Role, SessionRoles, Status, Subject
+from rbac_api.guard.queries_roles import compile_graph, session_roles
 
-AT_ONCE = 5000  # SQLite takes 32,766 values in a statement, PostgreSQL 65,535
 _STATUS_EVENTS = (
     "user.created", "user.disabled", "user.enabled", "user.deleted",
     "service_account.created", "service_account.disabled", "service_account.enabled", "service_account.deleted",
@@ -57,46 +38,16 @@ class Account:
     status: Status
 
 
-def in_force(table: Table, at: datetime) -> ColumnElement[bool]:
-    """The row counts at that moment."""
-    return and_(table.c.valid_from <= at, or_(table.c.valid_to.is_(None), table.c.valid_to > at))
-
-
-def portions(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Few enough for one statement each."""
-    for start in range(0, len(values), AT_ONCE):
-        yield values[start : start + AT_ONCE]
-
-
 # -- roles --------------------------------------------------------------------------------------------------------------------------
 
 
 def find_role_graph_at(connection: Connection, at: datetime) -> RoleGraph:
     """The roles as they were, compiled."""
-    catalogue = {
-        row.id: Permission(row.name, row.system)
-        for row in _columns(connection, permissions, at, "id", "name", "system")
+    found = {
+        role_id: Role(role["name"], grants=role["grants"], requires_mfa=role["requires_mfa"])
+        for role_id, role in _roles_at(connection, at).items()
     }
-    found = _roles_at(connection, at)
-    names = {role_id: role["name"] for role_id, role in found.items()}
-    direct: dict[str, set[str]] = {}
-    for grant in _columns(connection, role_permissions, at, "role_id", "permission_id"):
-        if grant.permission_id in catalogue:
-            direct.setdefault(grant.role_id, set()).add(catalogue[grant.permission_id].name)
-    edges = _columns(connection, role_inheritance, at, "senior_id", "junior_id")
-    return RoleGraph.compile(
-        (
-            Role(role["name"], frozenset(direct.get(role_id, ())), role["grants"], role["requires_mfa"])
-            for role_id, role in found.items()
-        ),
-        catalogue.values(),
-        (
-            (names[edge.senior_id], names[edge.junior_id])
-            for edge in edges
-            if edge.senior_id in names and edge.junior_id in names
-        ),
-        _constraints_at(connection, at, names),
-    )
+    return compile_graph(connection, lambda table: in_force(table, at), found)
 
 
 def find_role_at(connection: Connection, name: str, at: datetime) -> dict[str, Any] | None:
@@ -115,7 +66,7 @@ def list_role_ids_at(connection: Connection, names: Iterable[str], at: datetime)
     """The ids of the roles that had these names."""
     wanted = list(names)
     found: list[str] = []
-    for some in portions(wanted):
+    for some in batched(wanted):
         named = select(roles.c.id).where(roles.c.name.in_(some), in_force(roles, at))
         found += connection.execute(named).scalars()
     return found
@@ -142,22 +93,6 @@ def _roles_at(
     return found
 
 
-def _constraints_at(connection: Connection, at: datetime, names: dict[str, str]) -> list[Constraint]:
-    members: dict[str, list[str]] = {}
-    columns = (constraint_roles.c.constraint_id, constraint_roles.c.role_id)
-    for row in connection.execute(select(*columns).order_by(constraint_roles.c.position)):
-        if row.role_id in names:
-            members.setdefault(row.constraint_id, []).append(names[row.role_id])
-    return [
-        Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
-        for row in _columns(connection, constraints, at, "id", "name", "kind", "cardinality")
-    ]
-
-
-def _columns(connection: Connection, table: Table, at: datetime, *columns: str) -> Sequence[Row[Any]]:
-    return connection.execute(select(*(table.c[name] for name in columns)).where(in_force(table, at))).all()
-
-
 # -- accounts -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -170,7 +105,7 @@ def list_accounts_at(connection: Connection, user_ids: Sequence[str], at: dateti
     """The same for several, by id; those that did not exist are left out."""
     found: dict[str, Account] = {}
     columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.created_at)
-    for some in portions(user_ids):
+    for some in batched(user_ids):
         before = _statuses_before(connection, some, at)
         for row in connection.execute(select(*columns).where(users.c.id.in_(some), users.c.created_at <= at)):
             status = before.get(row.id, row.status)
@@ -239,7 +174,7 @@ def list_assignments_at(
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     known = select(*columns).select_from(joined).where(in_force(roles, at), was_assigned(at))
     found: dict[str, list[Assignment]] = {user_id: [] for user_id in user_ids}
-    for some in portions(user_ids):
+    for some in batched(user_ids):
         theirs = known.where(assignments.c.user_id.in_(some)).order_by(assignments.c.id)
         for row in connection.execute(theirs):
             held = Assignment(row.name, row.valid_from, row.valid_to, row.mode)
@@ -261,8 +196,5 @@ def find_session_roles_at(
     columns = (roles.c.name, activations.c.valid_from, activations.c.valid_to)
     joined = activations.join(roles, activations.c.role_id == roles.c.id)
     mine = (activations.c.session_id == session_id, in_force(activations, at), in_force(roles, at))
-    rows = connection.execute(select(*columns).select_from(joined).where(*mine)).all()
-    if chosen is None and not rows:
-        return EVERYTHING
-    begun = None if chosen is None else frozenset(chosen.split())
-    return SessionRoles(begun, tuple(Activation(row.name, row.valid_from, row.valid_to) for row in rows))
+    activated: Select[Any] = select(*columns).select_from(joined).where(*mine)
+    return session_roles(chosen, connection.execute(activated).all())

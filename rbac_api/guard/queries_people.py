@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 
+from rbac_api.database.batches import batched
+from rbac_api.database.periods import not_over
 from rbac_api.database.tables import assignments, roles, users
 from rbac_api.decision.model import Assignment, Subject
-
-AT_ONCE = 5000  # SQLite takes 32,766 values in a statement, PostgreSQL 65,535
 
 
 def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str, str]:
     """The ids of the people with these canonical names; unknown ones, and service accounts, are not in it."""
     found: dict[str, str] = {}
-    for some in _portions(canonical_names):
+    for some in batched(canonical_names):
         named = select(users.c.username_canonical, users.c.id).where(
             users.c.username_canonical.in_(some), users.c.kind == "person"
         )
@@ -30,7 +30,7 @@ def list_subjects(
     """As ``find_subject``, for several: each that exists, in no particular order; people with a second factor, programs have none."""
     columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary)
     found: list[tuple[Subject, str, str]] = []
-    for some in _portions(user_ids):
+    for some in batched(user_ids):
         held = _assignments(connection, some, at)
         for row in connection.execute(select(*columns).where(users.c.id.in_(some))):
             given = tuple(held.get(row.id, ()))
@@ -52,14 +52,9 @@ def _assignments(
         assignments.c.mode,
     )
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
-    counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    counts = not_over(assignments, at)
     theirs = (assignments.c.user_id.in_(user_ids), counts, roles.c.valid_to.is_(None))
     found: dict[str, list[Assignment]] = {}
     for row in connection.execute(select(*columns).select_from(joined).where(*theirs)):
         found.setdefault(row.user_id, []).append(Assignment(row.name, row.valid_from, row.valid_to, row.mode))
     return found
-
-
-def _portions(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), AT_ONCE):
-        yield values[start : start + AT_ONCE]

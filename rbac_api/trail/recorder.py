@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
 from rbac_api import clock
+from rbac_api.database.batches import batched
 from rbac_api.database.engine import publish
 from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
@@ -101,8 +102,8 @@ def record_all(connection: Connection, actor: Actor, action: str, happened: Iter
             event["hash"] = event_hash(event)
             seq, digest = event["seq"], event["hash"]
             rows.append(event)
-        for start in range(0, len(rows), _AT_ONCE):
-            connection.execute(_ADDITION, rows[start : start + _AT_ONCE])
+        for some in batched(rows, _AT_ONCE):
+            connection.execute(_ADDITION, some)
         if rows and kind.touches:
             publish(connection, seq)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
 
+from rbac_api.database.batches import batched
+from rbac_api.database.periods import in_force
 from rbac_api.database.tables import (
     assignments,
     decisions,
@@ -19,7 +21,7 @@ from rbac_api.database.tables import (
     trail_events,
     users,
 )
-from rbac_api.guard.queries_history import in_force, portions, was_assigned
+from rbac_api.guard.queries_history import was_assigned
 
 FEW = (
     5000  # so many assignments are sorted; where there are more, the names are walked through in their order
@@ -50,7 +52,7 @@ def list_edges(connection: Connection, names: Sequence[str], at: datetime) -> li
         senior.c.name.label("senior"), junior.c.name.label("junior"), edge.c.valid_from, edge.c.valid_to,
     )  # fmt: skip
     found: list[Row[Any]] = []
-    for some in portions(names):
+    for some in batched(names):
         ours = (senior.c.name.in_(some), in_force(edge, at))
         found += connection.execute(select(*columns).select_from(joined).where(*ours))
     return found
@@ -65,7 +67,7 @@ def list_grants(
     )
     columns = (roles.c.name.label("role"), role_permissions.c.valid_from, role_permissions.c.valid_to)
     found: list[Row[Any]] = []
-    for some in portions(names):
+    for some in batched(names):
         ours = (
             roles.c.name.in_(some), permissions.c.name == permission, in_force(permissions, at), in_force(role_permissions, at),
         )  # fmt: skip
@@ -76,7 +78,7 @@ def list_grants(
 def list_beginnings(connection: Connection, names: Sequence[str], at: datetime) -> dict[str, datetime]:
     """Since when each of these roles existed."""
     found: dict[str, datetime] = {}
-    for some in portions(names):
+    for some in batched(names):
         rows = connection.execute(
             select(roles.c.name, roles.c.valid_from).where(roles.c.name.in_(some), in_force(roles, at))
         )
@@ -93,7 +95,7 @@ def find_beginning(connection: Connection, permission: str, at: datetime) -> dat
 def list_creations(connection: Connection, names: Sequence[str], since: datetime) -> list[Row[Any]]:
     """The events since then by which these roles came to inherit something, or to hold it; oldest first."""
     found: list[Row[Any]] = []
-    for some in portions(names):
+    for some in batched(names):
         told = (
             trail_events.c.target_id.in_(some), trail_events.c.action.in_(_CREATIONS), trail_events.c.at >= since,
         )  # fmt: skip
@@ -166,7 +168,7 @@ def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding)
     wanted = frozenset(holding.role_ids)
     query: Select[Any] = select(*columns).select_from(joined)
     found: dict[str, list[Row[Any]]] = {user_id: [] for user_id in user_ids}
-    for some in portions(user_ids):
+    for some in batched(user_ids):
         theirs = (assignments.c.user_id.in_(some), in_force(assignments, holding.at))
         for row in connection.execute(query.where(*theirs)):
             if row.id in wanted and (row.mode == "active" or not holding.active):

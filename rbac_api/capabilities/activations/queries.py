@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
+from rbac_api.database.periods import ended, in_force
 from rbac_api.database.tables import activations, assignments, roles, sessions
 
 
@@ -19,13 +20,8 @@ def list_offers(connection: Connection, user_id: str, now: datetime) -> list[Row
     """The assignments in force at this moment, active and eligible ones, with the names of their roles."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     columns = (roles.c.name, assignments.c.mode, assignments.c.valid_to, assignments.c.max_duration)
-    in_force = (
-        assignments.c.user_id == user_id,
-        assignments.c.valid_from <= now,
-        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now),
-        roles.c.valid_to.is_(None),
-    )
-    query = select(*columns).select_from(joined).where(*in_force)
+    theirs = (assignments.c.user_id == user_id, in_force(assignments, now), roles.c.valid_to.is_(None))
+    query = select(*columns).select_from(joined).where(*theirs)
     return list(connection.execute(query.order_by(roles.c.name, assignments.c.id)))
 
 
@@ -56,7 +52,4 @@ def end_activations(connection: Connection, session_id: str, role_id: str, now: 
         activations.c.role_id == role_id,
         activations.c.valid_to > now,
     )
-    connection.execute(
-        update(activations).where(*still, activations.c.valid_from > now).values(valid_from=now)
-    )
-    connection.execute(update(activations).where(*still).values(valid_to=now))
+    connection.execute(update(activations).where(*still).values(ended(activations, now)))

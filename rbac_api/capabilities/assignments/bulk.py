@@ -5,7 +5,7 @@ Whoever calls knows that nobody has the role yet that she is to be given.  Nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from rbac_api.capabilities.assignments.own import require_lasting
 from rbac_api.capabilities.assignments.terms import Terms, require_activatable, told
 from rbac_api.capabilities.constraints.service import require_constraints
 from rbac_api.capabilities.users.service import note_authority_change
+from rbac_api.database.batches import batched
 from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError
 from rbac_api.guard.clearance import Clearance
@@ -50,7 +51,7 @@ def give_roles(clearance: Clearance, gifts: Sequence[Gift], progress: Progress =
     """Write those that may be given (``refused_gifts`` has found nothing), with an event each.  409 ``constraint.violated``."""
     now, ids = clock.now(), queries.find_role_ids(clearance.connection, {gift.role for gift in gifts})
     happened: list[Happening] = []
-    for some in _batches(gifts):
+    for some in batched(gifts, AT_ONCE):
         rows: list[dict[str, Any]] = []
         for gift in some:
             values = gift.terms.settled(None, now)
@@ -60,8 +61,7 @@ def give_roles(clearance: Clearance, gifts: Sequence[Gift], progress: Progress =
         queries.add_assignments(clearance.connection, rows)
         progress(len(some))
     holders = sorted({gift.holder.id or "" for gift in gifts})
-    for some_ids in _batches(holders):
-        note_authority_change(clearance, list(some_ids))
+    note_authority_change(clearance, holders)
     record_all(clearance.connection, clearance.actor, "assignment.created", happened)
     require_constraints(clearance, users=holders, roles=sorted(ids))
 
@@ -98,8 +98,3 @@ class _Guard:
         refused = self._known[what]
         if refused is not None:
             raise refused
-
-
-def _batches(sequence: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(sequence), AT_ONCE):
-        yield sequence[start : start + AT_ONCE]

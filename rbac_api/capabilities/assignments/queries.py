@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, update
 
+from rbac_api.database.periods import ended, in_force, not_over
 from rbac_api.database.tables import assignments, roles, users
-from rbac_api.guard.queries_history import in_force, was_assigned
+from rbac_api.guard.queries_history import was_assigned
 
 
 def find_role_id(connection: Connection, name: str) -> str | None:
@@ -27,7 +28,7 @@ def find_role_ids(connection: Connection, names: Iterable[str]) -> dict[str, str
 
 def find_assignment(connection: Connection, user_id: str, role_id: str, now: datetime) -> Row[Any] | None:
     """The one in force or still to come."""
-    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
+    still = not_over(assignments, now)
     return connection.execute(
         _described().where(assignments.c.user_id == user_id, assignments.c.role_id == role_id, still)
     ).first()
@@ -41,7 +42,7 @@ def get_assignment(connection: Connection, assignment_id: str) -> Row[Any]:
 
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Row[Any]]:
     """A user's as of that moment, in force or still to come; by role."""
-    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    still = not_over(assignments, at)
     theirs = (assignments.c.user_id == user_id, still, was_assigned(at), in_force(roles, at))
     return list(connection.execute(_described().where(*theirs).order_by(roles.c.name)))
 
@@ -60,21 +61,15 @@ def update_assignment(connection: Connection, assignment_id: str, values: dict[s
 
 
 def end_assignment(connection: Connection, assignment_id: str, now: datetime) -> None:
-    connection.execute(update(assignments).where(assignments.c.id == assignment_id).values(ended(now)))
-
-
-def ended(now: datetime) -> dict[str, Any]:
-    """The period of an assignment that ends now; of one that has not begun nothing is left."""
-    begun = case((assignments.c.valid_from > now, now), else_=assignments.c.valid_from)
-    return {"valid_from": begun, "valid_to": now}
+    connection.execute(
+        update(assignments).where(assignments.c.id == assignment_id).values(ended(assignments, now))
+    )
 
 
 def list_role_assignments(connection: Connection, role_id: str, now: datetime) -> list[Row[Any]]:
     """Everybody's assignments of one role."""
     joined = assignments.join(users, assignments.c.user_id == users.c.id)
-    still = and_(
-        assignments.c.role_id == role_id, or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
-    )
+    still = and_(assignments.c.role_id == role_id, not_over(assignments, now))
     columns = (assignments.c.id, assignments.c.user_id, users.c.username, users.c.kind)
     return list(
         connection.execute(select(*columns).select_from(joined).where(still).order_by(users.c.username))
@@ -83,8 +78,10 @@ def list_role_assignments(connection: Connection, role_id: str, now: datetime) -
 
 def end_all(connection: Connection, user_id: str, now: datetime) -> list[str]:
     """End everything somebody still holds; the names of the roles."""
-    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
-    ending = update(assignments).where(assignments.c.user_id == user_id, still).values(ended(now))
+    still = not_over(assignments, now)
+    ending = (
+        update(assignments).where(assignments.c.user_id == user_id, still).values(ended(assignments, now))
+    )
     role_ids = list(connection.execute(ending.returning(assignments.c.role_id)).scalars())
     return sorted(connection.execute(select(roles.c.name).where(roles.c.id.in_(role_ids))).scalars())
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row
 
 from rbac_api.capabilities.constraints import queries
+from rbac_api.database.batches import batched
 from rbac_api.decision.constraints import Holder, Violation, touches, violations
 from rbac_api.decision.evaluate import active_roles
 from rbac_api.decision.hierarchy import RoleGraph
@@ -19,7 +19,6 @@ from rbac_api.guard.queries import find_session_roles
 from rbac_api.guard.snapshot import OTP
 
 TOGETHER = 500  # people whose rows are read at a time
-T = TypeVar("T")
 Violations = Generator[Violation, None, None]  # to be closed, if not read to its end
 
 
@@ -83,7 +82,7 @@ class Judge:
     def overfull_sessions(self, rule: Constraint) -> Violations:
         """Sessions alive now with so many of a dynamic constraint's roles active; one for each person (INCITS 359, CreateDsdSet)."""
         drive = queries.holding(self._rarest(rule), self.at)
-        for people in _in_batches(queries.list_holders(self.connection, self.at, None, [drive])):
+        for people in batched(queries.list_holders(self.connection, self.at, None, [drive]), TOGETHER):
             live = queries.list_live_sessions(self.connection, [holder.id for holder in people], self.at)
             for holder in people:
                 active = (self._active(holder, row) for row in live.get(holder.id, ()))
@@ -96,7 +95,7 @@ class Judge:
         """What those rules say that are about each person by herself."""
         if not rules:
             return
-        for some in _in_batches(sorted(change.users or ())):
+        for some in batched(sorted(change.users or ()), TOGETHER):
             held = list(queries.list_holders(self.connection, self.at, None, [queries.these(some)]))
             for rule in rules:
                 yield from violations(self.graph, rule, held, self.at)
@@ -144,9 +143,3 @@ class Judge:
         needed = len(rule.roles) - (rule.limit or 0) + 1
         few = sorted(rule.roles, key=lambda role: size[role])[: max(needed, 0)]
         return sorted({one for role in few for one in leading[role]})
-
-
-def _in_batches(all_of_them: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(all_of_them)
-    while some := list(islice(rest, TOGETHER)):
-        yield some

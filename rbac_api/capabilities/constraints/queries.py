@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from rbac_api.capabilities.constraints.errors import ConstraintNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.periods import not_over
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
 from rbac_api.decision.constraints import Holder
 from rbac_api.decision.model import Assignment
@@ -120,7 +121,7 @@ def lacking(required: Iterable[Collection[str]], at: datetime) -> ColumnElement[
 def holding(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
     """Only people one of these roles is assigned to, now or later; another condition."""
     other = assignments.alias("other")
-    counts = or_(other.c.valid_to.is_(None), other.c.valid_to > at)
+    counts = not_over(other, at)
     return assignments.c.user_id.in_(select(other.c.user_id).where(_among(other.c.role_id, role_ids), counts))
 
 
@@ -179,7 +180,7 @@ def _assignments() -> Select[Any]:
 
 def _still(role_ids: Collection[str] | None, at: datetime) -> list[ColumnElement[bool]]:
     """Assignments of these roles that are not over."""
-    counts = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    counts = not_over(assignments, at)
     return [counts] if role_ids is None else [_among(assignments.c.role_id, role_ids), counts]
 
 

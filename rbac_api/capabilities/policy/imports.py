@@ -5,10 +5,9 @@ Rows go through in batches, so memory does not grow with the file but for one sm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from rbac_api import clock
@@ -19,6 +18,7 @@ from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.engine import bundled, find_people, undone
 from rbac_api.capabilities.policy.present import assignments_of
 from rbac_api.capabilities.policy.seeds import terms_of
+from rbac_api.database.batches import batched
 from rbac_api.decision.difference import is_over, wanted_terms
 from rbac_api.decision.document import holder_of
 from rbac_api.decision.document_form import entry_faults
@@ -78,7 +78,7 @@ def import_assignments(
     """All of them or nothing: ``ImportRefused`` names the wrong rows.  A dry run does it all and takes it back."""
     work = _Import(clearance)
     with undone(clearance) if dry_run else nullcontext(), bundled(clearance):
-        for some in _batches(rows):
+        for some in batched(rows, AT_ONCE):
             _import(work, some)
             progress(len(some))
         if not work.count:
@@ -157,9 +157,3 @@ def _change(work: _Import, line: int, gift: Gift) -> None:
 def _words(refusal: ServiceError) -> str:
     faults = refusal.faults if isinstance(refusal, Invalid) else ()
     return " ".join(fault.detail for fault in faults) or refusal.detail
-
-
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    rest = iter(rows)
-    while some := list(islice(rest, AT_ONCE)):
-        yield some

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
+from rbac_api.database.batches import batched
+from rbac_api.database.periods import in_force, not_over
 from rbac_api.database.tables import (
     assignments,
     permissions,
@@ -28,7 +30,6 @@ POLICY_EVENTS = tuple(
     )
 )
 """Whatever changes what ``GET /v1/policy`` answers."""
-MANY = 1000  # names in one statement
 
 
 def list_permissions(connection: Connection) -> list[Row[Any]]:
@@ -47,12 +48,12 @@ def list_assignments(connection: Connection, at: datetime) -> list[Row[Any]]:
 
 
 def list_assignments_of(connection: Connection, ids: Iterable[str], at: datetime) -> Iterator[Row[Any]]:
-    for some in _batches(ids):
+    for some in batched(ids):
         yield from connection.execute(_assignments(at).where(users.c.id.in_(some)))
 
 
 def _assignments(at: datetime) -> Select[Any]:
-    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at)
+    still = not_over(assignments, at)
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id).join(
         users, assignments.c.user_id == users.c.id
     )
@@ -70,27 +71,23 @@ def _assignments(at: datetime) -> Select[Any]:
 def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[Row[Any]]:
     """People and service accounts of these canonical names who were not deleted."""
     columns: list[Any] = [users.c.id, users.c.kind, users.c.username, users.c.username_canonical]
-    for some in _batches(names):
+    for some in batched(names):
         known = and_(users.c.username_canonical.in_(some), users.c.status != "deleted")
         yield from connection.execute(select(*columns).where(known))
 
 
 def list_people(connection: Connection, ids: Iterable[str]) -> Iterator[Row[Any]]:
     columns: list[Any] = [users.c.id, users.c.username, users.c.status]
-    for some in _batches(ids):
+    for some in batched(ids):
         yield from connection.execute(select(*columns).where(users.c.id.in_(some)))
 
 
 def list_holder_ids(connection: Connection, role_names: Iterable[str], at: datetime) -> set[str]:
     """Ids of those to whom one of these roles is assigned at this moment."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
-    counts = and_(
-        assignments.c.valid_from <= at,
-        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > at),
-        roles.c.valid_to.is_(None),
-    )
+    counts = and_(in_force(assignments, at), roles.c.valid_to.is_(None))
     found: set[str] = set()
-    for some in _batches(role_names):
+    for some in batched(role_names):
         query = select(assignments.c.user_id).select_from(joined).where(counts, roles.c.name.in_(some))
         found.update(connection.execute(query.distinct()).scalars())
     return found
@@ -104,7 +101,7 @@ def count_sessions(connection: Connection, user_ids: Iterable[str], now: datetim
     count = select(func.count()).select_from(sessions)
     return sum(
         connection.execute(count.where(active, sessions.c.user_id.in_(some))).scalar_one()
-        for some in _batches(user_ids)
+        for some in batched(user_ids)
     )
 
 
@@ -143,9 +140,3 @@ def find_change(connection: Connection, seq: int) -> Row[Any] | None:
 
 def note_reverted(connection: Connection, seq: int, by: int) -> None:
     connection.execute(update(policy_changes).where(policy_changes.c.seq == seq).values(reverted_by=by))
-
-
-def _batches(names: Iterable[str]) -> Iterator[list[str]]:
-    known = sorted(set(names))
-    for start in range(0, len(known), MANY):
-        yield known[start : start + MANY]

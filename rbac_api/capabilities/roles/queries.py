@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, insert
 
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.periods import not_over
 from rbac_api.database.tables import (
     assignments,
     role_inheritance,
@@ -111,7 +112,7 @@ def end_all_edges(connection: Connection, role_id: str, now: datetime) -> None:
 
 def list_holders(connection: Connection, role_ids: list[str], now: datetime) -> list[Row[Any]]:
     """Users to whom one of these roles is assigned, now or later."""
-    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
+    still = not_over(assignments, now)
     joined = assignments.join(users, assignments.c.user_id == users.c.id)
     query = select(users.c.id, users.c.username).distinct().select_from(joined)
     return list(

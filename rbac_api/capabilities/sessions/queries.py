@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
 
+from rbac_api.database.periods import in_force
 from rbac_api.database.tables import activations, assignments, refresh_tokens, roles, sessions, users
 
 _COLUMNS = (*sessions.c, users.c.username.label("username"))
@@ -137,11 +138,7 @@ def is_signed(begin: datetime, end: datetime) -> ColumnElement[bool]:
 
 def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
     """The session's user holds one of these roles, or made one active in it."""
-    counts = and_(
-        assignments.c.mode == "active",
-        assignments.c.valid_from <= now,
-        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now),
-    )
+    counts = and_(assignments.c.mode == "active", in_force(assignments, now))
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     mine = and_(
         assignments.c.user_id == sessions.c.user_id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None)

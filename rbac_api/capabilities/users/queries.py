@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
 
 from rbac_api.capabilities.users.errors import UsernameTaken
+from rbac_api.database.batches import batched
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.periods import ended, in_force, not_over
 from rbac_api.database.tables import assignments, password_setups, roles, users
 
 register_constraint("uq_users_username_canonical", UsernameTaken)
@@ -54,18 +56,18 @@ def raise_authorization_version(connection: Connection, user_ids: list[str], now
     }
     raising = update(users).values(raised).returning(users.c.id, users.c.authorization_version)
     found: dict[str, int] = {}
-    for start in range(0, len(user_ids), 1000):
-        rows = connection.execute(raising.where(users.c.id.in_(user_ids[start : start + 1000])))
+    for some in batched(user_ids):
+        rows = connection.execute(raising.where(users.c.id.in_(some)))
         found.update({row.id: row.authorization_version for row in rows})
     return found
 
 
 def end_user_assignments(connection: Connection, user_id: str, now: datetime) -> list[str]:
     """End everything a user still holds, and what has not begun yet; the names of the roles."""
-    still = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now)
-    begun = case((assignments.c.valid_from > now, now), else_=assignments.c.valid_from)
-    mine = update(assignments).where(assignments.c.user_id == user_id, still)
-    ending = mine.values(valid_from=begun, valid_to=now)
+    still = not_over(assignments, now)
+    ending = (
+        update(assignments).where(assignments.c.user_id == user_id, still).values(ended(assignments, now))
+    )
     role_ids = list(connection.execute(ending.returning(assignments.c.role_id)).scalars())
     return sorted(connection.execute(select(roles.c.name).where(roles.c.id.in_(role_ids))).scalars())
 
@@ -92,11 +94,7 @@ def named_like(prefix: str) -> ColumnElement[bool]:
 
 def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
     """The user holds one of these roles now; one that would have to be activated first is not held."""
-    counts = and_(
-        assignments.c.mode == "active",
-        assignments.c.valid_from <= now,
-        or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > now),
-    )
+    counts = and_(assignments.c.mode == "active", in_force(assignments, now))
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     mine = and_(assignments.c.user_id == users.c.id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None))
     return exists(select(1).select_from(joined).where(mine, counts))
