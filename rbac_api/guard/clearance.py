@@ -32,7 +32,7 @@ from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
 HELD = "held"  # a note of a unit of work: what its actor held when it began
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as ``Passage``
 class Clearance:
     """Who may do what, now.  Made by the guard alone (``requires`` for people, ``operator_clearance`` at a shell).
 

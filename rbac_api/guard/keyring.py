@@ -114,7 +114,7 @@ class Keyring:
         """
         if not isinstance(kid, str):
             return None
-        key = self.keys().get(kid)
+        key = (self._keys or self.keys()).get(kid)
         if key is None and not self.external and _THUMBPRINT.fullmatch(kid):
             key = self._look_again(kid)
         return key if key is not None and key.algorithm == algorithm and key.verifies else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, TypeVar
 
 from flask import Flask, Request, Response, current_app, g, request
@@ -90,7 +89,7 @@ class Guard:
             decision = self._judge(session, person, rule)
             if rule.checks_query and asked.environ.get("QUERY_STRING"):
                 refuse_unknown_query()
-            passage = Passage(actor, decision, token, session, rule, partial(view, *args, **kwargs))
+            passage = Passage(actor, decision, token, session, rule, lambda: view(*args, **kwargs))
             if rule.reads or asked.method in _READING:
                 answer = self._read(passage)
             elif rule.repeatable:

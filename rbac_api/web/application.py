@@ -1,33 +1,57 @@
-"""Flask, with the one step on every request's way made short that takes longer than the guard: binding the routes to the address."""
+"""Flask, with some steps on every request's way made short that are for nothing here: together they take longer than the guard."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Request
+from flask import Flask, Request, request_tearing_down
+from flask.typing import ResponseReturnValue
 from werkzeug.routing import MapAdapter
-from werkzeug.wsgi import get_host
 
-_PLAIN_HOST = re.compile(r"(?=.{1,63}\Z)[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*(?::[0-9]{1,5})?")
+_PLAIN_HOST = re.compile(
+    r"(?=.{1,63}\Z)[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+)
+_UNSAID = {"http": ":80", "https": ":443"}  # the ports that a scheme has anyway
 
 
 class Application(Flask):
-    """The same bindings as Flask's own, without its search for subdomains and other alphabets where there plainly are none."""
+    """Answers as Flask does: without its search for subdomains and other alphabets where there plainly are none, and for functions to
+    call before and after a request where none are registered."""
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """The routes, bound to the request; the host is validated as always."""
         if request is None or self.config["TRUSTED_HOSTS"] or not _is_plain(request.environ):
             return super().create_url_adapter(request)
         environ = request.environ
-        request.host = get_host(environ)
+        scheme: str = environ["wsgi.url_scheme"]
+        request.host = environ["HTTP_HOST"].removesuffix(_UNSAID[scheme])
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
         query = environ["QUERY_STRING"].encode("latin-1").decode(errors="replace")
-        called = environ["wsgi.url_scheme"], path, environ["REQUEST_METHOD"], query
+        called = scheme, path, environ["REQUEST_METHOD"], query
         return MapAdapter(self.url_map, request.host.lower(), "/", "", *called)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: the guard around every view calls it there and then, so none can be a coroutine."""
+        return func
+
+    def preprocess_request(self) -> ResponseReturnValue | None:
+        """What is registered to come before each request."""
+        if self.before_request_funcs or self.url_value_preprocessors:
+            return super().preprocess_request()
+        return None
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """What is registered to come after each request, and the signal that tells of its end."""
+        if self.teardown_request_funcs:
+            super().do_teardown_request(exc)
+        else:
+            request_tearing_down.send(self, _async_wrapper=self.ensure_sync, exc=exc)
 
 
 def _is_plain(environ: dict[str, Any]) -> bool:
     host = environ.get("HTTP_HOST", "")
     elsewhere = environ.get("SCRIPT_NAME") or "HTTP_UPGRADE" in environ
+    elsewhere = elsewhere or environ["wsgi.url_scheme"] not in _UNSAID
     return not elsewhere and "QUERY_STRING" in environ and _PLAIN_HOST.fullmatch(host) is not None

@@ -13,27 +13,28 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Generic, TypeVar
 
 from rbac_api import clock
 
 MOMENT = 0.01  # seconds
 PATIENCE = 0.1  # how long what is left may wait; rarely so long, since under load the next line comes sooner
 PIECE = 4096  # bytes that go whole into a pipe that several workers share (POSIX, PIPE_BUF)
+T = TypeVar("T")
 
 
-class Lines:
+class Lines(Generic[T]):
     """Lines for standard error, each rendered with its line feed when it is written, and shorter than ``PIECE``."""
 
-    def __init__(self, render: Callable[[dict[str, Any]], bytes]) -> None:
+    def __init__(self, render: Callable[[T], bytes]) -> None:
         self._render = render
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting: deque[T] = deque()
         self._writing = threading.Lock()
         self._next = 0.0
         self._left = threading.Event()
         self._keeper: threading.Thread | None = None
 
-    def put(self, line: dict[str, Any]) -> None:
+    def put(self, line: T) -> None:
         """Write the line, now or in a moment."""
         self._waiting.append(line)
         if clock.monotonic() >= self._next:

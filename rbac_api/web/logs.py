@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 import orjson
@@ -18,6 +19,8 @@ from rbac_api.web.request_id import REQUEST_ID, request_id
 
 LONGEST_PATH = 512  # so that a line is written in one piece, also to a pipe that several workers share (POSIX: 4096 bytes)
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+Answered = tuple[str, str, int, float, str | None, str, float]
+"""Method, path, status, seconds taken, address, request id, seconds since 1970."""
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("rbac_api")
 
 
@@ -53,18 +56,27 @@ class StandardError:
 
 def log_answer(request: Request, status: int, seconds: float) -> None:
     """The line of one request.  The same form as every other, written past structlog: its chain costs more than the guard."""
+    name = request.environ[REQUEST_ID]
+    _lines.put(
+        (request.method, request.path, status, seconds, request.remote_addr, name, clock.epoch_seconds())
+    )
+
+
+def _answered(answer: Answered) -> bytes:
+    """Made when it is written, with others: one by one, between two requests, it takes twice as long."""
+    method, path, status, seconds, ip, name, moment = answer
     line = {
-        "method": request.method[:32],
-        "path": request.path[:LONGEST_PATH],
+        "method": method[:32],
+        "path": path[:LONGEST_PATH],
         "status": status,
         "milliseconds": round(seconds * 1000, 2),
-        "ip": request.remote_addr,
+        "ip": ip,
         "event": "request.answered",
-        "request_id": request.environ[REQUEST_ID],
+        "request_id": name,
         "level": "info",
-        "timestamp": clock.now(),
+        "timestamp": datetime.fromtimestamp(moment, UTC),
     }
-    _lines.put(line)
+    return _plain(orjson.dumps(line, option=_LINE))
 
 
 def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -84,4 +96,4 @@ def _plain(line: bytes) -> bytes:
     return json.dumps(orjson.loads(line)).encode() + (b"\n" if line.endswith(b"\n") else b"")
 
 
-_lines = Lines(lambda line: _plain(orjson.dumps(line, option=_LINE)))
+_lines = Lines(_answered)

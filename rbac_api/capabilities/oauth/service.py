@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from rbac_api.capabilities.sessions.service import (
@@ -111,7 +110,7 @@ def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin)
     connection = clearance.connection  # not before: strangers do not get the write lock
     make_room(connection, clearance.settings, clearance.actor)
     grip = begin_client_session(connection, clearance.settings, client, origin)
-    actor = replace(clearance.actor, session_id=grip.session_id)
+    actor = clearance.actor._replace(session_id=grip.session_id)
     facts = {"client_id": client.id, "user_agent": origin.user_agent, "client_secret_id": client.secret_id}
     record(
         connection, actor, "client.signed_in", Target("session", grip.session_id, client.name), after=facts

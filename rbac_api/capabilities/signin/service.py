@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -175,7 +175,7 @@ def _begin(
     actor = _signing_in(clearance, account)
     sessions.make_room(connection, clearance.settings, actor)
     grip = sessions.begin_session(connection, clearance.settings, row.id, origin, proof)
-    actor = replace(actor, session_id=grip.session_id)
+    actor = actor._replace(session_id=grip.session_id)
     facts: dict[str, Any] = {
         "client_id": origin.client_id,
         "user_agent": origin.user_agent,
