@@ -42,6 +42,7 @@ from rbac_api.guard.queries_roles import compile_graph, list_columns, session_ro
 _ACCOUNT: Select[Any] = select(
     users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary
 ).where(users.c.id == bindparam("user_id"))
+_VERSION: Select[Any] = select(users.c.authorization_version).where(users.c.id == bindparam("user_id"))
 _ASSIGNMENTS: Select[Any] = (
     select(roles.c.name, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode)
     .select_from(assignments.join(roles, assignments.c.role_id == roles.c.id))
@@ -187,8 +188,7 @@ def list_administrators(connection: Connection, role_names: frozenset[str], at: 
 
 def find_authorization_version(connection: Connection, user_id: str) -> int:
     """``av``: how often what this user may do was changed."""
-    found = select(users.c.authorization_version).where(users.c.id == user_id)
-    return int(connection.execute(found).scalar_one())
+    return int(connection.execute(_VERSION, {"user_id": user_id}).scalar_one())
 
 
 def find_answer(connection: Connection, scope: str, key: str, now: datetime) -> Row[Any] | None:

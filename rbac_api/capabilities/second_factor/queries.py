@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, or_, select, update
 
 from rbac_api.database.tables import recovery_codes, totp_factors
 
+_FACTOR: Select[Any] = select(totp_factors).where(totp_factors.c.user_id == bindparam("user_id"))
+
 
 def find_factor(connection: Connection, user_id: str) -> Row[Any] | None:
-    return connection.execute(select(totp_factors).where(totp_factors.c.user_id == user_id)).first()
+    return connection.execute(_FACTOR, {"user_id": user_id}).first()
 
 
 def add_factor(connection: Connection, values: dict[str, Any]) -> None:

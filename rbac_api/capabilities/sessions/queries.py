@@ -6,37 +6,64 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from rbac_api.database.periods import in_force
 from rbac_api.database.tables import activations, assignments, refresh_tokens, roles, sessions, users
 
-_COLUMNS = (*sessions.c, users.c.username.label("username"))
+
+def is_active(now: Any) -> ColumnElement[bool]:
+    """The condition under which a session counts as active; ``now`` may be a bound parameter."""
+    return and_(
+        sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now, sessions.c.absolute_expires_at > now
+    )
 
 
-def _with_user() -> Select[Any]:
-    return select(*_COLUMNS).select_from(sessions.join(users, sessions.c.user_id == users.c.id))
+_JOINED = sessions.join(users, sessions.c.user_id == users.c.id)
+_WITH_USER: Select[Any] = select(*sessions.c, users.c.username.label("username")).select_from(_JOINED)
+# What every sign-in and refresh needs, put together once.
+_SESSION = _WITH_USER.where(sessions.c.id == bindparam("session_id"))
+_SURPLUS: Select[Any] = (
+    select(sessions.c.id)
+    .where(sessions.c.user_id == bindparam("user_id"), is_active(bindparam("now")))
+    .order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
+    .offset(bindparam("kept"))
+)
+_TOKEN: Select[Any] = select(refresh_tokens).where(refresh_tokens.c.jti == bindparam("presented"))
+_MOVED = update(sessions).where(
+    sessions.c.id == bindparam("session_id"), sessions.c.generation == bindparam("before"), is_active(bindparam("now"))
+)  # fmt: skip
+_SPENT = update(refresh_tokens).where(
+    refresh_tokens.c.jti == bindparam("presented"), refresh_tokens.c.spent_at.is_(None)
+)
+_NEW_SESSION, _NEW_TOKEN = insert(sessions), insert(refresh_tokens)
 
 
 def find_session(connection: Connection, session_id: str) -> Row[Any] | None:
-    return connection.execute(_with_user().where(sessions.c.id == session_id)).first()
+    return connection.execute(_SESSION, {"session_id": session_id}).first()
 
 
 def get_session(connection: Connection, session_id: str) -> Row[Any]:
     """One that exists."""
-    row: Row[Any] = connection.execute(_with_user().where(sessions.c.id == session_id)).one()
+    row: Row[Any] = connection.execute(_SESSION, {"session_id": session_id}).one()
     return row
 
 
 def add_session(connection: Connection, values: dict[str, Any]) -> None:
-    connection.execute(insert(sessions).values(values))
-
-
-def is_active(now: datetime) -> ColumnElement[bool]:
-    """The condition under which a session counts as active."""
-    return and_(
-        sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now, sessions.c.absolute_expires_at > now
-    )
+    connection.execute(_NEW_SESSION, values)
 
 
 def is_listed(since: datetime) -> ColumnElement[bool]:
@@ -58,13 +85,9 @@ def touch_session(
     connection: Connection, session_id: str, generation: int, now: datetime, idle_expires_at: datetime
 ) -> bool:
     """Move a live session to its next generation: the one conditional write that everything about rotation derives from."""
-    mine = (sessions.c.id == session_id, sessions.c.generation == generation, is_active(now))
-    moved = (
-        update(sessions)
-        .where(*mine)
-        .values(generation=generation + 1, last_seen_at=now, idle_expires_at=idle_expires_at)
-    )
-    return connection.execute(moved).rowcount == 1
+    mine = {"session_id": session_id, "before": generation, "now": now}
+    values = {"generation": generation + 1, "last_seen_at": now, "idle_expires_at": idle_expires_at}
+    return connection.execute(_MOVED, {**mine, **values}).rowcount == 1
 
 
 def set_amr(connection: Connection, session_id: str, amr: str) -> None:
@@ -79,28 +102,24 @@ def list_sessions(
     connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
 ) -> list[Row[Any]]:
     """Newest first."""
-    query = _with_user().where(*conditions).order_by(sessions.c.id.desc()).limit(limit)
+    query = _WITH_USER.where(*conditions).order_by(sessions.c.id.desc()).limit(limit)
     return list(connection.execute(query.where(sessions.c.id < after[0]) if after else query))
 
 
 def count_sessions(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    joined = sessions.join(users, sessions.c.user_id == users.c.id)
-    return connection.execute(select(func.count()).select_from(joined).where(*conditions)).scalar_one()
+    return connection.execute(select(func.count()).select_from(_JOINED).where(*conditions)).scalar_one()
 
 
 def count_by_user(connection: Connection, conditions: list[ColumnElement[bool]]) -> Sequence[Row[Any]]:
     """Of the sessions that fit: whose they are (id and name), and how many of each."""
-    joined = sessions.join(users, sessions.c.user_id == users.c.id)
     whose = (sessions.c.user_id, users.c.username)
-    counted = select(*whose, func.count().label("sessions")).select_from(joined).where(*conditions)
+    counted = select(*whose, func.count().label("sessions")).select_from(_JOINED).where(*conditions)
     return connection.execute(counted.group_by(*whose).order_by(users.c.username)).all()
 
 
 def list_surplus(connection: Connection, user_id: str, kept: int, now: datetime) -> list[str]:
     """A user's active sessions but the newest ``kept``."""
-    mine = select(sessions.c.id).where(sessions.c.user_id == user_id, is_active(now))
-    newest_first = mine.order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
-    return list(connection.execute(newest_first.offset(kept)).scalars())
+    return list(connection.execute(_SURPLUS, {"user_id": user_id, "kept": kept, "now": now}).scalars())
 
 
 def is_one_of(session_ids: list[str]) -> ColumnElement[bool]:
@@ -110,8 +129,7 @@ def is_one_of(session_ids: list[str]) -> ColumnElement[bool]:
 
 def is_among(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
     """The session fits these conditions, which may speak of its user."""
-    joined = sessions.join(users, sessions.c.user_id == users.c.id)
-    return sessions.c.id.in_(select(sessions.c.id).select_from(joined).where(*conditions))
+    return sessions.c.id.in_(select(sessions.c.id).select_from(_JOINED).where(*conditions))
 
 
 def is_of(name: str, user_id: str | None) -> ColumnElement[bool]:
@@ -154,17 +172,17 @@ def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]
 
 
 def add_refresh_token(connection: Connection, values: dict[str, Any]) -> None:
-    connection.execute(insert(refresh_tokens).values(values))
+    connection.execute(_NEW_TOKEN, values)
 
 
 def find_refresh_token(connection: Connection, jti: str) -> Row[Any] | None:
-    return connection.execute(select(refresh_tokens).where(refresh_tokens.c.jti == jti)).first()
+    return connection.execute(_TOKEN, {"presented": jti}).first()
 
 
 def spend_refresh_token(connection: Connection, jti: str, now: datetime, successor: str) -> bool:
     """Spend it if nobody did: a conditional update, so of many only one succeeds."""
-    spent = update(refresh_tokens).where(refresh_tokens.c.jti == jti, refresh_tokens.c.spent_at.is_(None))
-    return connection.execute(spent.values(spent_at=now, replaced_by=successor)).rowcount == 1
+    spent = {"presented": jti, "spent_at": now, "replaced_by": successor}
+    return connection.execute(_SPENT, spent).rowcount == 1
 
 
 def list_refresh_tokens(

@@ -5,20 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from rbac_api.database.tables import signin_attempts as attempts
 from rbac_api.database.tables import users
 
+# What every sign-in asks, put together once.
+_ACCOUNT: Select[Any] = select(users).where(
+    users.c.username_canonical == bindparam("name"), users.c.kind == "person"
+)
+_ATTEMPTS: Select[Any] = select(attempts).where(attempts.c.name_digest == bindparam("digest"))
+
 
 def find_account(connection: Connection, name: str) -> Row[Any] | None:
     """What is needed to judge a person's sign-in, by canonical name; a service account has no password and is nobody here."""
-    person = (users.c.username_canonical == name, users.c.kind == "person")
-    return connection.execute(select(users).where(*person)).first()
+    return connection.execute(_ACCOUNT, {"name": name}).first()
 
 
 def find_attempts(connection: Connection, digest: str) -> Row[Any] | None:
-    return connection.execute(select(attempts).where(attempts.c.name_digest == digest)).first()
+    return connection.execute(_ATTEMPTS, {"digest": digest}).first()
 
 
 def count_failure(connection: Connection, digest: str, now: datetime) -> int:

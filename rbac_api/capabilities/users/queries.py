@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.batches import batched
@@ -14,6 +26,10 @@ from rbac_api.database.periods import ended, in_force, not_over
 from rbac_api.database.tables import assignments, password_setups, roles, users
 
 register_constraint("uq_users_username_canonical", UsernameTaken)
+
+_SIGNED_IN = update(users).where(
+    users.c.id == bindparam("user_id"), users.c.password_hash == bindparam("old_hash"), users.c.status == "active"
+)  # fmt: skip
 
 
 def find_user(connection: Connection, user_id: str) -> Row[Any] | None:
@@ -43,8 +59,7 @@ def update_user(connection: Connection, user_id: str, version: int, values: dict
 
 def note_signin(connection: Connection, user_id: str, old_hash: str, values: dict[str, Any]) -> bool:
     """Change the row of somebody who signed in, if the password is still the one that was checked."""
-    mine = (users.c.id == user_id, users.c.password_hash == old_hash, users.c.status == "active")
-    return connection.execute(update(users).where(*mine).values(values)).rowcount == 1
+    return connection.execute(_SIGNED_IN, {"user_id": user_id, "old_hash": old_hash, **values}).rowcount == 1
 
 
 def raise_authorization_version(connection: Connection, user_ids: list[str], now: datetime) -> dict[str, int]:
