@@ -18,6 +18,8 @@ class UnitOfWork:
     A unit that never asks for a connection costs nothing, which is what keeps the guard's hot path free of I/O.
     """
 
+    __slots__ = ("_connection", "_way_in", "database", "notes", "on_open", "writes")
+
     def __init__(self, database: Database, *, writes: bool) -> None:
         self.database = database
         self.writes = writes

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Request, request_tearing_down
+from flask import Flask, Request, Response, request_tearing_down
+from flask.globals import request_ctx
+from flask.sessions import NullSession, SessionInterface
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import MapAdapter
 
@@ -16,9 +18,21 @@ _PLAIN_HOST = re.compile(
 _UNSAID = {"http": ":80", "https": ":443"}  # the ports that a scheme has anyway
 
 
+class NoSessions(SessionInterface):
+    """Flask would look for a session in the cookies of each request; here nobody has one, so nobody can be given one."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return _NO_SESSION
+
+
+_NO_SESSION = NullSession()
+
+
 class Application(Flask):
     """Answers as Flask does: without its search for subdomains and other alphabets where there plainly are none, and for functions to
     call before and after a request where none are registered."""
+
+    session_interface = NoSessions()
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """The routes, bound to the request; the host is validated as always."""
@@ -41,6 +55,12 @@ class Application(Flask):
         if self.before_request_funcs or self.url_value_preprocessors:
             return super().preprocess_request()
         return None
+
+    def process_response(self, response: Response) -> Response:
+        """What is registered to look at each answer; there is no session to save."""
+        if self.after_request_funcs or request_ctx._after_request_functions:
+            return super().process_response(response)
+        return response
 
     def do_teardown_request(self, exc: BaseException | None = None) -> None:
         """What is registered to come after each request, and the signal that tells of its end."""

@@ -7,7 +7,6 @@ from ipaddress import ip_address
 from typing import Any
 
 from flask import Flask, Request, Response
-from flask.sessions import NullSession, SessionInterface
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, IntegerConverter, Map
@@ -29,16 +28,6 @@ class OtherThan(Segment):
     def __init__(self, url_map: Map, *words: str) -> None:
         super().__init__(url_map)
         self.regex = rf"(?!(?:{'|'.join(map(re.escape, words))})\Z){Segment.regex}"
-
-
-class NoSessions(SessionInterface):
-    """Flask would look for a session in the cookies of each request; here nobody has one, so nobody can be given one."""
-
-    def open_session(self, app: Flask, request: Request) -> NullSession:
-        return _NO_SESSION
-
-
-_NO_SESSION = NullSession()
 
 
 class Digits(IntegerConverter):
@@ -85,7 +74,6 @@ def register_surface(app: Flask, settings: Settings) -> None:
     app.url_map.converters["default"] = Segment
     app.url_map.converters["int"] = Digits
     app.url_map.converters["other_than"] = OtherThan
-    app.session_interface = NoSessions()
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.request_class = SizedRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from flask import Flask, Request, request_tearing_down
+from flask import Flask, Request, after_this_request, request_tearing_down
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import create_environ
 
@@ -68,19 +68,37 @@ def test_what_is_registered_around_a_request_is_called_as_flask_calls_it() -> No
     heard = told(Application("ours", static_folder=None))
 
     assert heard == told(Flask("bare", static_folder=None))
-    assert heard == ["view", "ended", "values", "before", "view", "teardown", "ended"]
+    assert heard == [
+        "view",
+        "once",
+        "ended",
+        "values",
+        "before",
+        "view",
+        "once",
+        "after",
+        "teardown",
+        "ended",
+    ]
 
 
 def told(app: Flask) -> list[str]:
     """What is heard of two requests: one before anything was registered, one after."""
     heard: list[str] = []
-    app.add_url_rule("/", view_func=lambda: heard.append("view") or "")
+
+    def view() -> str:
+        heard.append("view")
+        after_this_request(lambda answer: heard.append("once") or answer)
+        return ""
+
+    app.add_url_rule("/", view_func=view)
     ended = partial(heard.append, "ended")
     with request_tearing_down.connected_to(lambda _app, **_facts: ended(), app):
         app.test_client().get("/")
         app._got_first_request = False  # or Flask takes no more registrations
         app.url_value_preprocessor(lambda _endpoint, _arguments: heard.append("values"))
         app.before_request(lambda: heard.append("before"))
+        app.after_request(lambda answer: heard.append("after") or answer)
         app.teardown_request(lambda _fault: heard.append("teardown"))
         app.test_client().get("/")
     return heard
