@@ -68,10 +68,9 @@ def strict_json(data: bytes) -> Any:
         )
     except (ValueError, RecursionError) as fault:
         raise Unreadable(internal=f"{type(fault).__name__}") from fault
+    _check_depth(value)
     if _ESCAPED.search(data):
-        check_depth_and_text(value)
-    else:
-        _check_depth(value)
+        _check_text(value)
     return value
 
 
@@ -152,21 +151,21 @@ def _check_depth(value: Any) -> None:
 
 def check_depth_and_text(value: Any) -> None:
     """400 for what is nested too deep, 422 for text that no database could hold."""
-    level, depth = [("", value)], 0
-    while level:
-        depth += 1
-        if depth > DEEPEST:
-            raise Unreadable(_TOO_DEEP)
-        below: list[tuple[str, Any]] = []
-        for pointer, item in level:
-            texts = [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []
-            if any(_UNSTORABLE.search(text) for text in texts):
-                raise Invalid(faults=(Fault(pointer, "field.characters", _UNSTORABLE_DETAIL),))
-            if isinstance(item, dict):
-                below += [(pointer + _step(key), inner) for key, inner in item.items()]
-            elif isinstance(item, list):
-                below += [(f"{pointer}/{index}", inner) for index, inner in enumerate(item)]
-        level = below
+    _check_depth(value)
+    _check_text(value)
+
+
+def _check_text(item: Any, pointer: str = "") -> None:
+    """Of something that is not nested too deep."""
+    texts = [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []
+    if any(_UNSTORABLE.search(text) for text in texts):
+        raise Invalid(faults=(Fault(pointer, "field.characters", _UNSTORABLE_DETAIL),))
+    if isinstance(item, dict):
+        for key, inner in item.items():
+            _check_text(inner, pointer + _step(key))
+    elif isinstance(item, list):
+        for index, inner in enumerate(item):
+            _check_text(inner, f"{pointer}/{index}")
 
 
 def _faults(messages: Any, pointer: str = "") -> Iterator[Fault]:

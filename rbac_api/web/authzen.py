@@ -17,7 +17,7 @@ from flask import Request, Response
 
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unavailable
 from rbac_api.web.arguments import strict_json, whole_body
-from rbac_api.web.blueprint import Blueprint, document_problems
+from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.problems import (
     ProtocolError,
     TooLarge,
@@ -59,16 +59,9 @@ class AuthzenBlueprint(Blueprint):
         super().__init__(name, import_name, **options)
         self._prepare_doc_cbks.append(_prepare_authzen_doc)
 
-    @staticmethod
-    def question(schema: type[ma.Schema]) -> Callable[[F], F]:
+    def question(self, schema: type[ma.Schema]) -> Callable[[F], F]:
         """Document a body; ``question_of`` reads it, since a schema would refuse what it does not know."""
-
-        def decorate(view: F) -> F:
-            documented = document_problems(view, FAULTS)
-            documented._apidoc["question"] = schema  # type: ignore[attr-defined]
-            return documented
-
-        return decorate
+        return self.body({JSON: {"schema": schema}}, FAULTS)
 
 
 def question_of(request: Request) -> dict[str, Any]:
@@ -110,9 +103,8 @@ def _prepare_authzen_doc(
     doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_kwargs: Any
 ) -> dict[str, Any]:
     """Say of each refusal what it really looks like here."""
-    if "question" not in doc_info:
+    if "body" not in doc_info:
         return doc
-    doc["requestBody"] = {"required": True, "content": {JSON: {"schema": doc_info["question"]}}}
     permission = doc_info["manual_doc"]["x-permission"]
     by_status: dict[int, list[type[ServiceError]]] = {}
     for problem in doc_info.get("problems", ()):

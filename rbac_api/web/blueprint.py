@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any, TypeVar
 
@@ -53,6 +53,17 @@ class Blueprint(flask_smorest.Blueprint):
             documented = document_problems(inner(view), found)
             documented._apidoc["paged"] = issubclass(schema, PageQuery)  # type: ignore[attr-defined]
             documented._apidoc["as_of"] = issubclass(schema, AtQuery)  # type: ignore[attr-defined]
+            return documented
+
+        return decorate
+
+    @staticmethod
+    def body(content: Mapping[str, Any], problems: Iterable[type[ServiceError]]) -> Callable[[F], F]:
+        """Document a required body that the view reads itself: ``content`` as OpenAPI has it, by media type; what can go wrong with it."""
+
+        def decorate(view: F) -> F:
+            documented = document_problems(view, problems)
+            documented._apidoc["body"] = content  # type: ignore[attr-defined]
             return documented
 
         return decorate
@@ -155,6 +166,8 @@ def _prepare_problem_doc(
         responses[status] = problem_response(spec, status, problems, permission)
     success: dict[str, Any] = next((answer for status, answer in responses.items() if int(status) < 300), {})
     headers, parameters = success.setdefault("headers", {}), doc.setdefault("parameters", [])
+    if "body" in doc_info:
+        doc["requestBody"] = {"required": True, "content": doc_info["body"]}
     if doc_info.get("tagged"):
         headers["ETag"] = TAG_UNLESS_PAST if doc_info.get("as_of") else "ETag"
         if method == "get":

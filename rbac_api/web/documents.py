@@ -11,7 +11,7 @@ from flask import Request, Response, request
 from rbac_api.errors import ServiceError
 from rbac_api.web.answers import json_answer
 from rbac_api.web.arguments import strict_json, whole_body
-from rbac_api.web.blueprint import Blueprint, document_problems
+from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.problems import ProtocolError, TooLarge, Unreadable
 from rbac_api.web.yaml_bodies import parse_yaml, strict_yaml, yaml_text
 
@@ -33,20 +33,12 @@ class NotDocument(ProtocolError):
 class DocumentBlueprint(Blueprint):
     """A blueprint whose operations may take a document."""
 
-    def __init__(self, name: str, import_name: str, **options: Any) -> None:
-        super().__init__(name, import_name, **options)
-        self._prepare_doc_cbks.append(_prepare_document_doc)
-
-    @staticmethod
-    def document(schema: type[ma.Schema], example: str, *problems: type[ServiceError]) -> Callable[[F], F]:
+    def document(
+        self, schema: type[ma.Schema], example: str, *problems: type[ServiceError]
+    ) -> Callable[[F], F]:
         """Say that the body is one; ``document_of`` reads it.  ``problems``: what may be wrong with it besides."""
-
-        def decorate(view: F) -> F:
-            documented = document_problems(view, (Unreadable, TooLarge, NotDocument, *problems))
-            documented._apidoc["document"] = (schema, example)  # type: ignore[attr-defined]
-            return documented
-
-        return decorate
+        content = {JSON: {"schema": schema}, YAML: {"schema": schema, "example": parse_yaml(example)}}
+        return self.body(content, (Unreadable, TooLarge, NotDocument, *problems))
 
 
 def document_of(asked: Request) -> Any:
@@ -76,16 +68,3 @@ def document_answer(document: Any, tag: str) -> Response:
     answer.set_etag(tag)
     answer.vary.add("Accept")
     return answer
-
-
-def _prepare_document_doc(doc: dict[str, Any], doc_info: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-    if "document" in doc_info:
-        schema, example = doc_info["document"]
-        doc["requestBody"] = {
-            "required": True,
-            "content": {
-                JSON: {"schema": schema},
-                YAML: {"schema": schema, "example": parse_yaml(example)},
-            },
-        }
-    return doc

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +22,12 @@ class AtQuery(Body):
 def past_moment(query: Mapping[str, Any], name: str = "at") -> datetime | None:
     """The moment asked for; None for now.  422 ``at.future`` for one that has not come: what will be true then nobody knows."""
     moment: datetime | None = query.get(name)
-    if moment is not None and moment > clock.now():
-        raise Invalid(
-            faults=(Fault(f"/{name}", "at.future", "Lies in the future: give a moment that is past."),)
-        )
+    if moment is not None and (faults := tuple(future(name, moment))):
+        raise Invalid(faults=faults)
     return moment
+
+
+def future(name: str, moment: datetime) -> Iterator[Fault]:
+    """The fault of an argument that names a moment which has not come."""
+    if moment > clock.now():
+        yield Fault(f"/{name}", "at.future", "Lies in the future: give a moment that is past.")

@@ -18,7 +18,7 @@ from flask import Request, Response
 
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unauthenticated, Unavailable
 from rbac_api.web.arguments import whole_body
-from rbac_api.web.blueprint import Blueprint, document_problems
+from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.problems import REALM, ProtocolError, TooLarge, answer_otherwise, status_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -145,16 +145,9 @@ class OAuthBlueprint(Blueprint):
         super().__init__(name, import_name, **options)
         self._prepare_doc_cbks.append(_prepare_oauth_doc)
 
-    @staticmethod
-    def form(schema: type[ma.Schema]) -> Callable[[F], F]:
+    def form(self, schema: type[ma.Schema]) -> Callable[[F], F]:
         """Document a form-encoded body; the guard reads it, since credentials may be in it."""
-
-        def decorate(view: F) -> F:
-            documented = document_problems(view, FAULTS)
-            documented._apidoc["form"] = schema  # type: ignore[attr-defined]
-            return documented
-
-        return decorate
+        return self.body({FORM: {"schema": schema}}, FAULTS)
 
 
 def form_of(request: Request) -> dict[str, str]:
@@ -222,9 +215,8 @@ def _prepare_oauth_doc(
     doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_kwargs: Any
 ) -> dict[str, Any]:
     """Say of each refusal what it really looks like here."""
-    if "form" not in doc_info:
+    if "body" not in doc_info:
         return doc
-    doc["requestBody"] = {"required": True, "content": {FORM: {"schema": doc_info["form"]}}}
     by_status: dict[int, list[type[ServiceError]]] = {}
     for problem in doc_info.get("problems", ()):
         by_status.setdefault(oauth_status(problem), []).append(problem)
