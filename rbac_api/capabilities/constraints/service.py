@@ -6,8 +6,8 @@ require_constraints(clearance, users=[her id], roles=["accountant"])     409 con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -34,7 +34,11 @@ from rbac_api.web.pagination import Page, PageRequest, cut
 
 SHOWN = 50  # violations in a problem document
 COUNTED = 10_000  # how far they are counted
-DOCUMENT, DEFERRED, NEW = "document", "constraints_deferred", "constraints_new"  # notes of a unit of work
+DEFERRING, DEFERRED, NEW = (
+    "constraints_deferring",
+    "constraints_deferred",
+    "constraints_new",
+)  # notes of a unit of work
 _SOME = frozenset({"some"})  # stands for people whose ids are noted elsewhere
 
 
@@ -51,17 +55,27 @@ def require_constraints(
     ``users``: ids of those whose assignments changed; or ``through``: the role whose juniors changed, which concerns whoever holds it.
     ``roles``: names of what they gained or lost by it (what those inherit counts along); none: everything they hold.
     ``losing``: nothing was gained, so that only a ``requires`` can break.
-    In a unit that applies a document (``work.notes["document"]``) this only notes what to look at; ``check_deferred`` then looks.
+    While constraints are deferred (``deferring``) this only notes what to look at; ``check_deferred`` then looks.
     """
     change = Change(None if users is None else frozenset(users), frozenset(roles), through, losing)
-    if clearance.work.notes.get(DOCUMENT):
+    if clearance.work.notes.get(DEFERRING):
         _defer(clearance, change)
     elif clearance.graph().constraints:
         _refuse(_judge(clearance).broken_by([change]))
 
 
+@contextmanager
+def deferring(clearance: Clearance) -> Iterator[None]:
+    """Many changes as one: constraints are looked at when ``check_deferred`` is called, after the last."""
+    clearance.work.notes[DEFERRING] = True
+    try:
+        yield
+    finally:
+        clearance.work.notes.pop(DEFERRING, None)
+
+
 def check_deferred(clearance: Clearance) -> None:
-    """Look at everything that was noted while a document was applied, as the rows are now: 409 as above."""
+    """Look at everything that was noted while constraints were deferred, as the rows are now: 409 as above."""
     noted: dict[Change, set[str]] = clearance.work.notes.pop(DEFERRED, {})
     new: list[str] = clearance.work.notes.pop(NEW, [])
     changes = [replace(change, users=change.users and frozenset(users)) for change, users in noted.items()]
@@ -104,7 +118,7 @@ def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str
     clearance.record("constraint.created", _target(rule.name), after=_facts(rule))
     if rule.kind == "dynamic":
         _refuse(before.overfull_sessions(rule))
-    elif clearance.work.notes.get(DOCUMENT):
+    elif clearance.work.notes.get(DEFERRING):
         clearance.work.notes.setdefault(NEW, []).append(rule.name)
     else:
         _refuse(_judge(clearance).breaking(rule))

@@ -12,13 +12,13 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import Gift, give_roles, refused_gifts
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
-from rbac_api.capabilities.constraints.service import check_deferred
+from rbac_api.capabilities.constraints.service import check_deferred, deferring
 from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy.holders import People, find_people, terms_of
 from rbac_api.capabilities.policy.impact import MOST_TOLD, Held, Impact, find_held, find_impact
 from rbac_api.capabilities.policy.present import find_present, revision
-from rbac_api.capabilities.policy.references import unknown_names
-from rbac_api.capabilities.policy.seeds import terms_of
-from rbac_api.capabilities.policy.steps import People, holder, label, require_permission, take
+from rbac_api.capabilities.policy.references import people_in_seeds, unknown_names
+from rbac_api.capabilities.policy.steps import holder, label, require_permission, take
 from rbac_api.decision.difference import Present, Step, difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
 from rbac_api.decision.hierarchy import RoleGraph
@@ -81,7 +81,7 @@ def prepare(clearance: Clearance, document: Document, *, prune: bool) -> Work:
         ids = [target.id for target in people.values() if target.id]
         rows = list(queries.list_assignments_of(connection, ids, at))
     present = find_present(connection, graph, at, rows)
-    if faults := unknown_names(document, present, people, prune=prune):
+    if faults := [*people_in_seeds(document), *unknown_names(document, present, people, prune=prune)]:
         raise Invalid(faults=tuple(faults[:MOST_FAULTS]))
     steps = difference(document, present, at, prune=prune)
     return begin(clearance, steps, people, at)
@@ -112,10 +112,7 @@ def take_all(clearance: Clearance, work: Work) -> None:
     for steps in _runs(work.steps):
         if steps[0].op == "assignment.create":
             require_permission(clearance, steps[0])
-            gifts = [_gift(step, work.people) for step in steps]
-            for refusal in refused_gifts(clearance, gifts).values():
-                raise refusal
-            give_roles(clearance, gifts)
+            give_roles(clearance, [_gift(step, work.people) for step in steps])
         else:
             take(clearance, steps[0], work.people)
 
@@ -124,11 +121,11 @@ def take_all(clearance: Clearance, work: Work) -> None:
 def bundled(clearance: Clearance) -> Iterator[None]:
     """Many changes as one: constraints are looked at once, after the last, and what the caller may hand out is what she held before."""
     notes = clearance.work.notes
-    notes["document"], notes[HELD] = "policy", clearance.held
+    notes[HELD] = clearance.held
     try:
-        yield
+        with deferring(clearance):
+            yield
     finally:
-        notes.pop("document", None)
         notes.pop(HELD, None)
 
 
@@ -231,15 +228,6 @@ def _runs(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
 
 def _gift(step: Step, people: People) -> Gift:
     return Gift(holder(step, people), step.facts["role"], terms_of(step.facts))
-
-
-def find_people(clearance: Clearance, names: set[str]) -> People:
-    """Accounts by kind and canonical name."""
-    found: dict[tuple[str, str], Target] = {}
-    for row in queries.list_accounts(clearance.connection, names):
-        kind = "service_account" if row.kind == "service" else "user"
-        found[kind, row.username_canonical] = Target(kind, row.id, row.username)
-    return found
 
 
 def told(work: Work, found: Impact) -> dict[str, Any]:

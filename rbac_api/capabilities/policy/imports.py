@@ -15,9 +15,9 @@ from rbac_api.capabilities.assignments.service import Gift, give_role, give_role
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.constraints.service import check_deferred
 from rbac_api.capabilities.policy import queries
-from rbac_api.capabilities.policy.engine import bundled, find_people, undone
+from rbac_api.capabilities.policy.engine import bundled, undone
+from rbac_api.capabilities.policy.holders import find_people, terms_of
 from rbac_api.capabilities.policy.present import assignments_of
-from rbac_api.capabilities.policy.seeds import terms_of
 from rbac_api.database.batches import batched
 from rbac_api.decision.difference import is_over, wanted_terms
 from rbac_api.decision.document import holder_of

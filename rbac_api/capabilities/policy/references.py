@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from rbac_api.capabilities.policy.steps import People
 from rbac_api.decision.difference import Facts, Present
 from rbac_api.decision.document import Document, holder_of
 from rbac_api.errors import Fault
+
+People = Collection[tuple[str, str]]  # accounts that there are, or will be: their kinds and canonical names
 
 
 def unknown_names(document: Document, present: Present, people: People, *, prune: bool) -> list[Fault]:
@@ -15,7 +16,6 @@ def unknown_names(document: Document, present: Present, people: People, *, prune
     roles = _known(document.roles, present.roles, prune and "roles" in document.said)
     permissions = _known(document.permissions, present.permissions, prune and "permissions" in document.said)
     return [
-        *_people_in_seeds(document),
         *_roles(document, present, roles, permissions),
         *_constraints(document, roles),
         *_assignments(document, roles, people),
@@ -28,7 +28,8 @@ def _known(entries: Iterable[Facts], present: Mapping[str, Facts], pruned: bool)
     return kept | {str(entry["name"]) for entry in entries}
 
 
-def _people_in_seeds(document: Document) -> Iterator[Fault]:
+def people_in_seeds(document: Document) -> Iterator[Fault]:
+    """A fault if the document says who there is, as only seeds do."""
     if "users" in document.said:
         detail = "users is for seed files; accounts are made with POST /v1/users."
         yield Fault("/users", "policy.users", detail)

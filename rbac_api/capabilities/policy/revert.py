@@ -19,7 +19,6 @@ from rbac_api.capabilities.policy.engine import (
     begin,
     bundled,
     find_everything,
-    find_people,
     target_of,
     told,
 )
@@ -28,6 +27,7 @@ from rbac_api.capabilities.policy.errors import (
     PolicyNotRevertible,
     PolicyReverted,
 )
+from rbac_api.capabilities.policy.holders import find_people
 from rbac_api.capabilities.policy.impact import find_impact
 from rbac_api.capabilities.policy.present import revision
 from rbac_api.capabilities.policy.steps import label, take

@@ -8,25 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.assignments.service import Terms, give_role
-from rbac_api.capabilities.constraints.service import check_deferred, create_constraint
+from rbac_api.capabilities.assignments.service import give_role
+from rbac_api.capabilities.constraints.service import check_deferred, create_constraint, deferring
 from rbac_api.capabilities.permissions.service import (
     create_permission,
     known_permissions,
     reconcile_permission,
 )
 from rbac_api.capabilities.policy import queries
-from rbac_api.capabilities.policy.present import assignments_of
+from rbac_api.capabilities.policy.holders import terms_of
+from rbac_api.capabilities.policy.present import assignments_of, find_present
+from rbac_api.capabilities.policy.references import unknown_names
 from rbac_api.capabilities.roles.service import (
     grant_permission,
     inherit_role,
-    known_roles,
     reconcile_role,
     seed_role,
 )
 from rbac_api.capabilities.users.service import NewUser, add_user, known_user
 from rbac_api.decision.difference import is_over, rule_of, wanted_terms
-from rbac_api.decision.document import Document, DocumentRefused, holder_of, moment_of, read_document
+from rbac_api.decision.document import Document, DocumentRefused, holder_of, read_document
 from rbac_api.guard.clearance import Clearance
 from rbac_api.trail.recorder import Target
 from rbac_api.web.yaml_bodies import YamlRefused, parse_yaml
@@ -88,8 +89,17 @@ def load_document(
     ``progress`` is called once per entry.  An assignment that is over already is left out, and a note says so.
     """
     _require_known(clearance, document)
-    clearance.work.notes["document"] = name  # constraints are looked at once, at the end
     loaded = Loaded()
+    with deferring(clearance):
+        _load(clearance, document, loaded, progress)
+        check_deferred(clearance)
+    if loaded.total:
+        counts = {kind: getattr(loaded, kind) for kind in COUNTED}
+        clearance.record("seed.loaded", Target("document", name, name), after=counts)
+    return loaded
+
+
+def _load(clearance: Clearance, document: Document, loaded: Loaded, progress: Progress) -> None:
     for entry in document.permissions:
         loaded.permissions += _add_permission(clearance, entry["name"], entry["description"])
         progress()
@@ -106,12 +116,6 @@ def load_document(
             create_constraint(clearance, {"name": entry["name"], **rule_of(entry)})
             loaded.constraints += 1
         progress()
-    check_deferred(clearance)
-    del clearance.work.notes["document"]
-    if loaded.total:
-        counts = {kind: getattr(loaded, kind) for kind in COUNTED}
-        clearance.record("seed.loaded", Target("document", name, name), after=counts)
-    return loaded
 
 
 def _add_permission(clearance: Clearance, name: str, description: str) -> bool:
@@ -186,50 +190,17 @@ def _add_assignments(
         progress()
 
 
-def terms_of(wanted: Mapping[str, Any]) -> Terms:
-    """The terms of a document as the service takes them."""
-    moments = {key: moment_of(wanted[key]) for key in ("starts_at", "expires_at") if key in wanted}
-    return Terms.read({**wanted, **moments})
-
-
 def _require_known(clearance: Clearance, document: Document) -> None:
     """Every name a document refers to is in it or in the database."""
-    present = known_roles(clearance)
-    roles = present | {entry["name"] for entry in document.roles}
-    permissions = known_permissions(clearance) | {entry["name"] for entry in document.permissions}
-    faults = [
-        f"role {entry['name']}: {kind} {name} is unknown"
-        for entry in document.roles
-        for kind, known in (("permissions", permissions), ("inherits", roles))
-        for name in entry.get(kind, [])
-        if name not in known
-    ]
-    faults += [
-        f"role {entry['name']}: only built-in roles have grants; list its permissions"
-        for entry in document.roles
-        if entry.get("grants", "listed") != "listed" and entry["name"] not in present
-    ]
-    faults += [
-        f"constraint {entry['name']}: role {role} is unknown"
-        for entry in document.constraints
-        for role in entry["roles"]
-        if role not in roles
-    ]
-    faults += _unknown_holders(clearance, document, roles)
-    if faults:
-        raise DocumentRefused(faults)
+    present = find_present(clearance.connection, clearance.graph(), clock.now(), ())
+    added = {holder_of({"user": entry["username"]}) for entry in document.users}
+    others = {holder_of(entry) for entry in document.assignments} - added
+    people = added | {holder for holder in others if _is_account(clearance, *holder)}
+    if faults := unknown_names(document, present, people, prune=False):
+        raise DocumentRefused([fault.detail for fault in faults])
 
 
-def _unknown_holders(clearance: Clearance, document: Document, roles: set[str]) -> list[str]:
-    faults, people = [], {holder_of({"user": entry["username"]}) for entry in document.users}
-    for entry in document.assignments:
-        kind, name = holder_of(entry)
-        if entry["role"] not in roles:
-            faults.append(f"assignment of {entry[kind]}: role {entry['role']} is unknown")
-        if (kind, name) in people:
-            continue
-        account = known_user(clearance, name)
-        if account is None or (account.kind == "service") != (kind == "service_account"):
-            words = kind.replace("_", " ")
-            faults.append(f"assignment of {entry['role']}: {words} {entry[kind]} is unknown")
-    return faults
+def _is_account(clearance: Clearance, kind: str, name: str) -> bool:
+    """Also one that was deleted: what it held is not given to anybody again, and that is no fault of the document."""
+    account = known_user(clearance, name)
+    return account is not None and (account.kind == "service") == (kind == "service_account")

@@ -5,7 +5,7 @@ Besides, whoever applies a document needs for each step the permission that the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from rbac_api.capabilities.assignments.service import give_role, take_role
@@ -15,7 +15,7 @@ from rbac_api.capabilities.permissions.service import (
     delete_permission,
     update_permission,
 )
-from rbac_api.capabilities.policy.seeds import terms_of
+from rbac_api.capabilities.policy.holders import People, terms_of
 from rbac_api.capabilities.roles.service import (
     create_role,
     delete_role,
@@ -33,7 +33,6 @@ from rbac_api.guard.errors import AccessDenied
 from rbac_api.trail.recorder import Target
 from rbac_api.web.etags import tag_of
 
-People = Mapping[tuple[str, str], Target]  # by kind and canonical name
 NEEDED = {
     "permission.create": "permissions:create",
     "permission.update": "permissions:create",

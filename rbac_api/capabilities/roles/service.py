@@ -198,11 +198,6 @@ def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
     require_constraints(clearance, through=senior, roles=[junior], losing=True)
 
 
-def known_roles(clearance: Clearance) -> set[str]:
-    """The names of all roles."""
-    return set(clearance.graph().roles)
-
-
 def seed_role(clearance: Clearance, name: str, description: str, *, requires_mfa: bool = False) -> bool:
     """A role from a document, still empty, unless there is one of that name; whether it was added."""
     if queries.find_role(clearance.connection, name):

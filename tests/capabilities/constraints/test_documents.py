@@ -35,8 +35,7 @@ def alice(stage: Stage) -> Caller:
 
 def apply(stage: Stage, *steps: Any) -> None:
     """These steps, each given the clearance, as a document would take them."""
-    with operator_unit(stage.settings, stage.database) as clearance:
-        clearance.work.notes[service.DOCUMENT] = True
+    with operator_unit(stage.settings, stage.database) as clearance, service.deferring(clearance):
         for step in steps:
             step(clearance)
         service.check_deferred(clearance)
