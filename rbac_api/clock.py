@@ -8,6 +8,9 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+ENDLESS = datetime.max.replace(tzinfo=UTC)
+"""Later than any moment: stands for no end where ends are compared."""
+
 
 def now() -> datetime:
     """The present moment, UTC, aware, to the microsecond."""

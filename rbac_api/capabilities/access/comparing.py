@@ -22,6 +22,7 @@ from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied, RoleNotFound
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.web.fields import UUID
+from rbac_api.web.moments import future
 
 EFFORT = (
     20_000  # moments times roles up to which every moment is looked at; beyond, the search goes by halves
@@ -57,11 +58,7 @@ def diff_access(clearance: Clearance, filters: Mapping[str, Any]) -> dict[str, A
 
 
 def _require_sense(filters: Mapping[str, Any], period: tuple[datetime, datetime]) -> None:
-    faults = [
-        Fault(f"/{name}", "at.future", "Lies in the future: give a moment that is past.")
-        for name, moment in (("from", period[0]), ("to", period[1]))
-        if moment > clock.now()
-    ]
+    faults = [*future("from", period[0]), *future("to", period[1])]
     if not faults and period[0] > period[1]:
         faults = [Fault("/to", "to.before_from", "Lies before 'from'.")]
     if ("user" in filters) == ("role" in filters):

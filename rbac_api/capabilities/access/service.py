@@ -22,6 +22,7 @@ from rbac_api.decision.evaluate import missing
 from rbac_api.decision.explain import Explanation, explain
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Subject
+from rbac_api.errors import NotFound
 from rbac_api.guard import queries_history as history
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
@@ -43,20 +44,14 @@ def get_user_access(
     clearance: Clearance, user_id: str, permission: str, at: datetime | None
 ) -> dict[str, Any]:
     """Whether a user may, and why: in a new session with a second factor, in which every role of hers counts.  404 for unknown ones."""
-    subject = history.find_holder_at(clearance.connection, user_id, "person", at or clock.now())
-    if subject is None:
-        raise UserNotFound()
-    return _access(clearance, subject, permission, at)
+    return _account_access(clearance, (user_id, "person"), permission, at, UserNotFound)
 
 
 def get_service_account_access(
     clearance: Clearance, account_id: str, permission: str, at: datetime | None
 ) -> dict[str, Any]:
     """The same for a service account, which has no second factor."""
-    subject = history.find_holder_at(clearance.connection, account_id, "service", at or clock.now())
-    if subject is None:
-        raise ServiceAccountNotFound()
-    return _access(clearance, subject, permission, at)
+    return _account_access(clearance, (account_id, "service"), permission, at, ServiceAccountNotFound)
 
 
 def get_my_access(clearance: Clearance, permission: str) -> dict[str, Any]:
@@ -107,6 +102,19 @@ def _explained(clearance: Clearance, row: Row[Any]) -> Explanation:
     if not found:
         return Explanation(False)
     return explain(history.find_role_graph_at(connection, row.at), found[0], row.permission, row.at)
+
+
+def _account_access(
+    clearance: Clearance,
+    account: tuple[str, str],
+    permission: str,
+    at: datetime | None,
+    absent: type[NotFound],
+) -> dict[str, Any]:
+    subject = history.find_holder_at(clearance.connection, *account, at or clock.now())
+    if subject is None:
+        raise absent()
+    return _access(clearance, subject, permission, at)
 
 
 def _access(clearance: Clearance, subject: Subject, permission: str, at: datetime | None) -> dict[str, Any]:

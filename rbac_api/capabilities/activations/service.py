@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -23,8 +23,6 @@ from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.queries import find_session_roles, get_subject
 from rbac_api.trail.recorder import Target
 from rbac_api.web.pagination import Page, PageRequest, cut
-
-ENDLESS = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def activate_role(clearance: Clearance, role: str, duration: int, reason: str) -
     person = {"id": scene.user.id, "username": scene.user.username}
     counting = scene.graph.seen_with(clearance.second_factor)
     require_compatible(counting, scene.active() | {role}, person)
-    allowed = max(o.valid_to or ENDLESS for o in offers if _longest(clearance, o) >= duration)
+    allowed = max(o.valid_to or clock.ENDLESS for o in offers if _longest(clearance, o) >= duration)
     until = min(scene.now + timedelta(seconds=duration), allowed, scene.session.absolute_expires_at)
     connection, role_id = clearance.connection, queries.get_role_id(clearance.connection, role)
     before = queries.list_activations(connection, scene.session.id, scene.now).get(role)
@@ -145,7 +143,7 @@ def _describe(
     clearance: Clearance, scene: Scene, role: str, active: frozenset[str], present: Row[Any] | None
 ) -> dict[str, Any]:
     offers = scene.offers[role]
-    ends = max(offer.valid_to or ENDLESS for offer in offers)
+    ends = max(offer.valid_to or clock.ENDLESS for offer in offers)
     counts = present if role in active else None
     return {
         "role": role,
@@ -154,5 +152,5 @@ def _describe(
         "until": counts.valid_to if counts else None,
         "reason": counts.reason if counts else None,
         "max_duration": max(_longest(clearance, offer) for offer in offers),
-        "expires_at": None if ends == ENDLESS else ends,
+        "expires_at": None if ends == clock.ENDLESS else ends,
     }

@@ -1,4 +1,4 @@
-"""Giving many roles at once, as one thing: the guards and events of ``give_role``, in a few statements for thousands.  Part of the service.
+"""Giving roles, one or thousands at once, as one thing and in a few statements.  Part of the service.
 
 Whoever calls knows that nobody has the role yet that she is to be given.  Nothing is written unless all of it may be.
 """
@@ -24,7 +24,6 @@ from rbac_api.guard.queries import list_roles_of
 from rbac_api.trail.recorder import Happening, Target, record_all
 
 AT_ONCE = 1000
-Progress = Callable[[int], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Gift:
 
 
 def refused_gifts(clearance: Clearance, gifts: Sequence[Gift]) -> dict[int, ServiceError]:
-    """Which of them may not be given, by their place in the list, and why; the order of the checks is that of ``give_role``."""
+    """Which of them may not be given, by their place in the list, and why."""
     guard, found = _Guard(clearance, gifts), {}
     for place, gift in enumerate(gifts):
         try:
@@ -47,8 +46,10 @@ def refused_gifts(clearance: Clearance, gifts: Sequence[Gift]) -> dict[int, Serv
     return found
 
 
-def give_roles(clearance: Clearance, gifts: Sequence[Gift], progress: Progress = lambda _steps: None) -> None:
-    """Write those that may be given (``refused_gifts`` has found nothing), with an event each.  409 ``constraint.violated``."""
+def give_roles(clearance: Clearance, gifts: Sequence[Gift]) -> None:
+    """Give them, with an event each; the first that may not be given is raised.  409 ``constraint.violated``."""
+    for refusal in refused_gifts(clearance, gifts).values():
+        raise refusal
     now, ids = clock.now(), queries.find_role_ids(clearance.connection, {gift.role for gift in gifts})
     happened: list[Happening] = []
     for some in batched(gifts, AT_ONCE):
@@ -59,7 +60,6 @@ def give_roles(clearance: Clearance, gifts: Sequence[Gift], progress: Progress =
             rows.append({"id": new_id(), **whose, "assigned_at": now, **values})
             happened.append((gift.holder, gift.terms.reason, {"role": gift.role, **told(values, now)}))
         queries.add_assignments(clearance.connection, rows)
-        progress(len(some))
     holders = sorted({gift.holder.id or "" for gift in gifts})
     note_authority_change(clearance, holders)
     record_all(clearance.connection, clearance.actor, "assignment.created", happened)

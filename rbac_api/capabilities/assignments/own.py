@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.assignments.terms import ENDLESS
 from rbac_api.decision.evaluate import ESCALATE, missing
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import EscalationDenied
@@ -21,9 +20,11 @@ def require_lasting(clearance: Clearance, holder: Target, role: str, values: Map
     she holds ``rbac:escalate``.  ``values``: the columns of the assignment as it shall be."""
     if holder.id != clearance.actor.id or ESCALATE in clearance.held:
         return
-    now, ends = clock.now(), values["valid_to"] or ENDLESS
+    now, ends = clock.now(), values["valid_to"] or clock.ENDLESS
     own = get_subject(clearance.connection, holder.id or "", now).assignments
-    lasting = (a.role for a in own if a.mode == "active" and a.in_force(now) and (a.ends or ENDLESS) >= ends)
+    lasting = (
+        a.role for a in own if a.mode == "active" and a.in_force(now) and (a.ends or clock.ENDLESS) >= ends
+    )
     graph = clearance.graph()
     lacking = missing(graph.held_by(lasting), graph.effective[role])
     if lacking:

@@ -34,12 +34,6 @@ def find_assignment(connection: Connection, user_id: str, role_id: str, now: dat
     ).first()
 
 
-def get_assignment(connection: Connection, assignment_id: str) -> Row[Any]:
-    """One that exists."""
-    row: Row[Any] = connection.execute(_described().where(assignments.c.id == assignment_id)).one()
-    return row
-
-
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Row[Any]]:
     """A user's as of that moment, in force or still to come; by role."""
     still = not_over(assignments, at)
@@ -47,12 +41,7 @@ def list_assignments(connection: Connection, user_id: str, at: datetime) -> list
     return list(connection.execute(_described().where(*theirs).order_by(roles.c.name)))
 
 
-def add_assignment(connection: Connection, values: dict[str, Any]) -> None:
-    connection.execute(insert(assignments).values(values))
-
-
 def add_assignments(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Many at once."""
     connection.execute(insert(assignments), rows)
 
 
@@ -74,16 +63,6 @@ def list_role_assignments(connection: Connection, role_id: str, now: datetime) -
     return list(
         connection.execute(select(*columns).select_from(joined).where(still).order_by(users.c.username))
     )
-
-
-def end_all(connection: Connection, user_id: str, now: datetime) -> list[str]:
-    """End everything somebody still holds; the names of the roles."""
-    still = not_over(assignments, now)
-    ending = (
-        update(assignments).where(assignments.c.user_id == user_id, still).values(ended(assignments, now))
-    )
-    role_ids = list(connection.execute(ending.returning(assignments.c.role_id)).scalars())
-    return sorted(connection.execute(select(roles.c.name).where(roles.c.id.in_(role_ids))).scalars())
 
 
 def _described() -> Any:

@@ -23,7 +23,6 @@ from rbac_api.capabilities.assignments.terms import (
     differences,
     is_within,
     require_activatable,
-    told,
 )
 from rbac_api.capabilities.constraints.service import require_constraints
 from rbac_api.capabilities.users.errors import UserNotFound
@@ -36,7 +35,7 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target
 
 __all__ = [
-    "ORDINARY", "Gift", "Terms", "assign_role", "describe", "end_held_roles", "end_role_assignments", "get_user_roles", "give_role",
+    "ORDINARY", "Gift", "Terms", "assign_role", "describe", "end_role_assignments", "get_user_roles", "give_role",
     "give_roles", "held_roles", "refused_gifts",
     "revoke_role", "take_role",
 ]  # fmt: skip
@@ -88,60 +87,49 @@ def give_role(
 
     404 ``role.not_found``, 403 ``escalation.denied`` and ``target.stronger``, 409 ``admin.last``, 422 for terms that cannot be.
     """
-    connection, now, holder_id = clearance.connection, clock.now(), holder.id or ""
-    role_id = _role_id(clearance, role)
-    present = queries.find_assignment(connection, holder_id, role_id, now)
+    connection, holder_id, role_id = clearance.connection, holder.id or "", _role_id(clearance, role)
+    present = queries.find_assignment(connection, holder_id, role_id, clock.now())
+    if present is None:
+        give_roles(clearance, [Gift(holder, role, terms)])
+    else:
+        _change_terms(clearance, present, holder, terms)
+    written: Any = queries.find_assignment(connection, holder_id, role_id, clock.now())
+    return describe(written), present is None
+
+
+def _change_terms(clearance: Clearance, present: Row[Any], holder: Target, terms: Terms) -> None:
+    """The one place where an assignment changes."""
+    now, role, longest = clock.now(), present.role, clearance.settings.activation_seconds
     values = terms.settled(present, now)
     require_activatable(holder, values)
-    before, after = differences(present, values) if present is not None else ({}, values)
-    longest = clearance.settings.activation_seconds
-    grows = present is None or not is_within(values, columns_of(present), longest)
+    before, after = differences(present, values)
+    grows = not is_within(values, columns_of(present), longest)
     if grows or not after:
         clearance.require_held(clearance.graph().effective[role])
     if grows:
         require_lasting(clearance, holder, role, values)
-    clearance.require_outranks_user(holder_id, holder.name or "")
-    if present is not None and not after:
-        return describe(present), False
-    written = _write(clearance, (holder_id, role_id), present, values, now)
-    if present is None:
-        facts = {"role": role, **told(values, now)}
-        clearance.record("assignment.created", holder, reason=terms.reason, after=facts)
-    else:
-        clearance.record(
-            "assignment.updated", holder, reason=terms.reason, before={"role": role, **before}, after={"role": role, **after}
-        )  # fmt: skip
-        if not is_within(
-            columns_of(present), values, longest
-        ):  # what only grows leaves nobody without an administrator
-            clearance.require_administrator_remains()
-    require_constraints(clearance, users=[holder_id], roles=[role])
-    return describe(queries.get_assignment(connection, written)), present is None
+    clearance.require_outranks_user(present.user_id, holder.name or "")
+    if not after:
+        return
+    _rewrite(clearance, present, values, now)
+    note_authority_change(clearance, [present.user_id])
+    clearance.record(
+        "assignment.updated", holder, reason=terms.reason, before={"role": role, **before}, after={"role": role, **after}
+    )  # fmt: skip
+    if not is_within(columns_of(present), values, longest):  # what only grows leaves an administrator
+        clearance.require_administrator_remains()
+    require_constraints(clearance, users=[present.user_id], roles=[role])
 
 
-def _write(
-    clearance: Clearance,
-    whose: tuple[str, str],
-    present: Row[Any] | None,
-    values: dict[str, Any],
-    now: datetime,
-) -> str:
-    """Write the row as it shall be; its id.  The one place where an assignment begins or changes."""
-    connection = clearance.connection
-    if present is not None and present.mode == values["mode"]:
-        written: str = present.id
-        queries.update_assignment(connection, written, values)
-    else:
-        if present is not None:  # what it was stays readable as of any moment before
-            queries.end_assignment(connection, present.id, now)
-            values = {**values, "valid_from": max(values["valid_from"], now)}
-        written, (holder_id, role_id) = new_id(), whose
-        row = {
-            "id": written, "user_id": holder_id, "role_id": role_id, "assigned_by": clearance.actor.id, "assigned_at": now, **values,
-        }  # fmt: skip
-        queries.add_assignment(connection, row)
-    note_authority_change(clearance, [whose[0]])
-    return written
+def _rewrite(clearance: Clearance, present: Row[Any], values: dict[str, Any], now: datetime) -> None:
+    """Write the row as it shall be; of another mode a new one, so that what it was stays readable as of any moment before."""
+    if present.mode == values["mode"]:
+        queries.update_assignment(clearance.connection, present.id, values)
+        return
+    queries.end_assignment(clearance.connection, present.id, now)
+    whose = {"user_id": present.user_id, "role_id": present.role_id, "assigned_by": clearance.actor.id}
+    begun = {"assigned_at": now, "valid_from": max(values["valid_from"], now)}
+    queries.add_assignments(clearance.connection, [{"id": new_id(), **whose, **values, **begun}])
 
 
 def revoke_role(clearance: Clearance, user_id: str, role: str) -> None:
@@ -162,11 +150,6 @@ def take_role(clearance: Clearance, holder: Target, role: str) -> None:
     note_authority_change(clearance, [holder_id])
     clearance.require_administrator_remains()
     require_constraints(clearance, users=[holder_id], roles=[role], losing=True)
-
-
-def end_held_roles(clearance: Clearance, holder_id: str) -> list[str]:
-    """End everything that a holder who is being deleted holds, without an event; the names of the roles."""
-    return queries.end_all(clearance.connection, holder_id, clock.now())
 
 
 def end_role_assignments(clearance: Clearance, role_id: str, role: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -16,7 +16,6 @@ from rbac_api.trail.recorder import Target
 
 SHORTEST, LONGEST = 60, 86400  # seconds, of ``max_duration``
 LATE = timedelta(seconds=60)  # how long ago a beginning may lie that means "now"
-ENDLESS = datetime.max.replace(tzinfo=UTC)
 COLUMNS = {
     "reason": "reason",
     "starts_at": "valid_from",
@@ -117,8 +116,8 @@ def differences(present: Row[Any], values: Mapping[str, Any]) -> tuple[dict[str,
 def is_within(inner: Mapping[str, Any], outer: Mapping[str, Any], longest: int) -> bool:
     """Whether an assignment on the inner terms would at no moment count for more than on the outer ones; ``longest`` is an activation's
     limit where none is set."""
-    if inner["valid_from"] < outer["valid_from"] or (inner["valid_to"] or ENDLESS) > (
-        outer["valid_to"] or ENDLESS
+    if inner["valid_from"] < outer["valid_from"] or (inner["valid_to"] or clock.ENDLESS) > (
+        outer["valid_to"] or clock.ENDLESS
     ):
         return False
     if outer["mode"] == "active":

@@ -12,7 +12,6 @@ from rbac_api import clock
 from rbac_api.capabilities.assignments.service import (
     ORDINARY,
     Terms,
-    end_held_roles,
     give_role,
     held_roles,
     take_role,
@@ -26,6 +25,7 @@ from rbac_api.capabilities.service_accounts.secrets import (
     withdraw_client_secret,
 )
 from rbac_api.capabilities.sessions.service import Ending, close_user_sessions
+from rbac_api.capabilities.users.service import end_user_assignments
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import canonical
@@ -112,7 +112,7 @@ def delete_service_account(clearance: Clearance, account_id: str, tags: frozense
         "name": account.username,
         "description": account.description,
         "status": account.status,
-        "roles": end_held_roles(clearance, account.id),
+        "roles": end_user_assignments(connection, account.id, now),
     }
     clearance.record(
         "service_account.deleted", named(account), before=before, after={"sessions_ended": len(ended)}

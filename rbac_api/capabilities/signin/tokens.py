@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,8 +18,6 @@ from rbac_api.guard.bearer import Issue
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.passage import current_guard
 from rbac_api.guard.snapshot import OTP
-
-ENDLESS = datetime.max.replace(tzinfo=UTC)
 
 
 def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
@@ -37,7 +35,7 @@ def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> di
     roles = claimed_roles(effective_roles(graph, carrying, now))
     lifetime = timedelta(seconds=clearance.settings.access_token_seconds)
     ends = min(
-        now + lifetime, grip.absolute_expires_at, carried_until(graph, carrying, now) or ENDLESS
+        now + lifetime, grip.absolute_expires_at, carried_until(graph, carrying, now) or clock.ENDLESS
     )  # whoever verifies offline learns of an end by nothing else
     issued, expires = int(begun.timestamp()), int(ends.timestamp())
     issue = Issue(

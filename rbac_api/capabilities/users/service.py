@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row
@@ -39,7 +40,7 @@ from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
     "NewUser", "add_user", "change_status", "create_user", "delete_user", "describe", "drop_second_factor",
-    "end_user_sessions", "find_person", "find_user", "get_user", "issue_setup", "known_user", "list_users",
+    "end_user_assignments", "end_user_sessions", "find_person", "find_user", "get_user", "issue_setup", "known_user", "list_users",
     "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
     "restore_access", "set_password", "spend_setup", "update_profile", "update_user",
 ]  # fmt: skip
@@ -181,7 +182,7 @@ def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> Non
     _write(clearance, user, gone)
     erase_credentials(clearance, user.id)
     ended = end_sessions(clearance, user.id, "user-deleted")
-    roles = queries.end_user_assignments(clearance.connection, user.id, now)
+    roles = end_user_assignments(clearance.connection, user.id, now)
     clearance.require_administrator_remains()
     before = {**tracked("users", user._asdict()), "roles": roles}
     clearance.record(
@@ -204,6 +205,11 @@ def end_user_sessions(clearance: Clearance, user_id: str) -> None:
             Target("user", user.id, user.username),
             after={"sessions": ended[:50], "count": len(ended)},
         )
+
+
+def end_user_assignments(connection: Connection, user_id: str, now: datetime) -> list[str]:
+    """End everything that somebody who is being deleted holds, without an event; the names of the roles."""
+    return queries.end_user_assignments(connection, user_id, now)
 
 
 def note_authority_change(clearance: Clearance, user_ids: list[str]) -> None:
