@@ -1,7 +1,7 @@
-"""Freezes what a revision makes of an empty database: run `python -m tests.migrations.freeze REVISION` once, when it is released.
+"""Freezes what a revision does: run `python -m tests.migrations.freeze REVISION` once, when it is released.
 
-The statements are written down as they were executed, one file per engine.  From then on every later release must be able to migrate a
-database made by them, and nobody can change the released revision without a test saying so.
+The statements are written down as they were executed after those of the revisions before it, one file per engine.  From then on every
+later release must be able to migrate a database made by them, and nobody can change the released revision without a test saying so.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ def changes_something(statement: str) -> bool:
 
 
 def frozen(engine: str, revision: str) -> list[str]:
-    """The statements as they were frozen."""
-    return (FROZEN / f"{revision}_{engine}.sql").read_text(encoding="utf-8").removesuffix(END).split(END)
+    """All statements up to this revision, as they were frozen."""
+    files = sorted(FROZEN.glob(f"*_{engine}.sql"))
+    texts = [file.read_text(encoding="utf-8") for file in files if file.name[:4] <= revision]
+    return [statement for text in texts for statement in text.removesuffix(END).split(END)]
 
 
 def main(revision: str) -> None:
@@ -56,8 +58,11 @@ def main(revision: str) -> None:
             ("sqlite", f"sqlite:///{tempfile.mkdtemp()}/x.db"),
             ("postgresql", server.create_database()),
         ):
-            text = END.join(statements(url, revision)) + END
-            (FROZEN / f"{revision}_{engine}.sql").write_text(text, encoding="utf-8")
+            made, file = statements(url, revision), FROZEN / f"{revision}_{engine}.sql"
+            file.unlink(missing_ok=True)
+            before = frozen(engine, revision)
+            assert made[: len(before)] == before, "an earlier revision is not what it was"
+            file.write_text(END.join(made[len(before) :]) + END, encoding="utf-8")
     finally:
         server.stop()
 
