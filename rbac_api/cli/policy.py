@@ -1,6 +1,6 @@
-"""``flask rbac policy export|plan|apply|drift``: the policy as a file, what it would change, and changing it.
+"""``flask rbac policy export|plan|apply|drift|revert``: the policy as a file, what it would change, changing it, and back.
 
-Exit codes: 0 in sync (or applied), 2 differs, 1 something went wrong.
+Exit codes: 0 in sync (or done), 2 differs, 1 something went wrong.
 """
 
 from __future__ import annotations
@@ -13,9 +13,17 @@ import click
 import orjson
 from flask.cli import with_appcontext
 
-from rbac_api.capabilities.policy.service import apply_policy, export_policy, plan_policy, read_file
+from rbac_api.capabilities.policy.errors import PolicyNotRevertible
+from rbac_api.capabilities.policy.service import (
+    apply_policy,
+    export_policy,
+    plan_policy,
+    plan_revert,
+    read_file,
+    revert_policy,
+)
 from rbac_api.cli.group import operating
-from rbac_api.cli.output import json_text, print_json
+from rbac_api.cli.output import json_text, print_json, shown
 from rbac_api.cli.plan_text import colours, drift_lines, is_empty, is_refused, plan_lines
 from rbac_api.decision.document import Document
 from rbac_api.web.yaml_bodies import yaml_text
@@ -28,6 +36,7 @@ FILE = click.option(
     required=True,
     help="A policy: YAML or JSON; - reads standard input.",
 )
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
 PRUNE = click.option(
     "--prune",
     is_flag=True,
@@ -112,7 +121,7 @@ def drift(context: click.Context, path: Path, prune: bool, form: str) -> None:
 @policy.command("apply")
 @FILE
 @PRUNE
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @FORM
 @click.pass_context
 @with_appcontext
@@ -140,9 +149,35 @@ def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str)
                 "The policy has changed since this plan; nothing was applied. Plan again."
             )
     if form == "text":
-        click.echo(
-            f'Applied: {done["summary"]}.  To undo it: POST /v1/policy/revert {{"seq": {done["seq"]}}}'
-        )
+        click.echo(f"Applied: {done['summary']}.  To undo it: flask rbac policy revert {done['seq']}")
+    else:
+        _print_as(done, form)
+
+
+@policy.command("revert")
+@click.argument("seq", type=click.IntRange(min=1))
+@YES
+@FORM
+@with_appcontext
+def revert(seq: int, yes: bool, form: str) -> None:
+    """Show what undoing the policy that was applied as SEQ would change, ask, and undo it: all of it or nothing.
+
+    Refused, with exit code 1, if somebody has changed since what it had changed.
+    """
+    try:
+        with operating(writes=True) as clearance:
+            found = plan_revert(clearance, seq)
+        if form == "text":
+            _show(found, form)
+        if not yes:
+            click.confirm("Undo this?", abort=True, err=form != "text")
+        with operating(writes=True) as clearance:
+            done = revert_policy(clearance, seq)
+    except PolicyNotRevertible as refusal:
+        changed = "".join(f"\n  {shown(each)}" for each in refusal.members["changed"])
+        raise click.ClickException(f"{refusal.detail}{changed}") from refusal
+    if form == "text":
+        click.echo(f"Undone: {done['summary']}.")
     else:
         _print_as(done, form)
 

@@ -94,6 +94,49 @@ def test_applying_asks_first(stage: Stage, shell: Shell, tea: str) -> None:
     assert shell("policy", "plan", "--file", tea).exit_code == 0
 
 
+def applied(stage: Stage) -> int:
+    seq: int = apply(stage.as_(ALICE), TEA).json["seq"]
+    return seq
+
+
+def test_undoing_shows_what_goes_and_asks_first(stage: Stage, shell: Shell) -> None:
+    before = export(stage.as_(ALICE))
+    seq = applied(stage)
+    there = everything(stage)
+
+    no = shell("policy", "revert", str(seq), typed="n\n")
+    assert (no.exit_code, everything(stage)) == (1, there)
+    assert "  - permission tea:brew" in no.stdout
+    assert "  - dave: invoices:read, tea:brew\n" in no.stdout
+
+    yes = shell("policy", "revert", str(seq), typed="y\n")
+
+    assert (yes.exit_code, "Undone: 0 to add, 0 to change, 7 to remove." in yes.stdout) == (0, True)
+    assert export(stage.as_(ALICE)) == before
+    assert "undone already" in shell.refusal("policy", "revert", str(seq), "--yes", code=1)
+
+
+def test_a_script_undoes_without_being_asked(stage: Stage, shell: Shell) -> None:
+    seq = applied(stage)
+
+    done = shell("policy", "revert", str(seq), "--yes", "--format", "json")
+
+    assert json.loads(done.stdout)["seq"] > seq
+
+
+def test_what_has_changed_since_is_named_and_not_overwritten(stage: Stage, shell: Shell) -> None:
+    seq = applied(stage)
+    assert stage.as_(ALICE).delete("/v1/constraints/no-tea-for-managers").status_code == 204
+    before = everything(stage)
+
+    told = shell.refusal("policy", "revert", str(seq), "--yes", code=1)
+
+    assert told.rstrip().endswith("\n  constraint no-tea-for-managers")
+    assert everything(stage) == before
+    assert shell.refusal("policy", "revert", "999999", "--yes", code=1)
+    assert shell.refusal("policy", "revert", "none", code=1)
+
+
 def test_a_script_applies_without_being_asked(shell: Shell, tea: str) -> None:
     done = shell("policy", "apply", "--file", tea, "--yes", "--format", "json")
     again = shell("policy", "apply", "--file", tea, "--yes", "--format", "json")

@@ -21,6 +21,7 @@ from rbac_api.capabilities.policy.engine import (
     find_everything,
     target_of,
     told,
+    undone,
 )
 from rbac_api.capabilities.policy.errors import (
     PolicyChangeUnknown,
@@ -65,6 +66,12 @@ def revert_policy(clearance: Clearance, seq: int) -> dict[str, Any]:
     )
     queries.note_reverted(clearance.connection, seq, by)
     return {**answer, "seq": by, "revision": revision(clearance.connection, clock.now())}
+
+
+def plan_revert(clearance: Clearance, seq: int) -> dict[str, Any]:
+    """What undoing it would change, found out by doing it; nothing of that stays."""
+    with undone(clearance):
+        return revert_policy(clearance, seq)
 
 
 def _take_back(clearance: Clearance, work: Work) -> None:

@@ -14,7 +14,7 @@ from rbac_api import clock
 from rbac_api.capabilities.policy import present
 from rbac_api.capabilities.policy.engine import MOST_FAULTS, apply_policy, find_everything, plan_policy
 from rbac_api.capabilities.policy.imports import Imported, ImportRefused, import_assignments
-from rbac_api.capabilities.policy.revert import revert_policy
+from rbac_api.capabilities.policy.revert import plan_revert, revert_policy
 from rbac_api.capabilities.policy.seeds import (
     EXAMPLE,
     SYSTEM,
@@ -31,7 +31,7 @@ from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
     "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "import_assignments", "load_document",
-    "plan_policy", "read_file", "read_policy", "reconcile_system", "require_revision", "revert_policy",
+    "plan_policy", "plan_revert", "read_file", "read_policy", "reconcile_system", "require_revision", "revert_policy",
 ]  # fmt: skip
 
 
