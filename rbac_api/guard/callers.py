@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import g, request
+from flask import request
 from sqlalchemy import Connection
 
 from rbac_api.database.constraints import DatabaseDown
@@ -19,7 +19,7 @@ from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, TooManyAttempts
 from rbac_api.guard.bearer import Token
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.clearance import CLEARANCE, Clearance
 from rbac_api.guard.clients import Client, presented_client
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
 from rbac_api.guard.passage import Guard, actor_of, again, current_guard
@@ -34,6 +34,7 @@ from rbac_api.web.oauth import FAULTS, ClientNotAllowed, InsufficientScope, Inva
 from rbac_api.web.request_id import request_id
 
 F = TypeVar("F", bound=Callable[..., Any])
+CALLER = "rbac.caller"  # in the environment of the request that is served
 CLIENT, BEARER, NOBODY = {"clientAuth": []}, {"bearerAuth": []}, {}  # type: ignore[var-annotated]
 _OUTAGES: tuple[type[ServiceError], ...] = (TooManyAttempts, DatabaseDown, TrailUnavailable, SealBroken)
 _BEARER: tuple[type[ServiceError], ...] = (TokenInvalid, TokenExpired, TokenRevoked, InsufficientScope)
@@ -80,7 +81,7 @@ def requires_caller(
 
 def current_caller() -> Caller:
     """The caller of the request being served; only inside a view under ``requires_caller``."""
-    caller: Caller = g.rbac_caller
+    caller: Caller = request.environ[CALLER]
     return caller
 
 
@@ -92,10 +93,10 @@ def _identify(guard: Guard, bearer: bool, anonymous: bool) -> Caller:
         client = guard.clients.authenticate(sent, stranger)
         actor = Actor("service", client.id, client.name, None, stranger.ip, stranger.request_id)
         return Caller(actor, form, client=client)
-    if request.environ.get("HTTP_AUTHORIZATION"):
+    if header := request.environ.get("HTTP_AUTHORIZATION"):
         if not bearer:
             raise InvalidClient()
-        token = guard.bearer.read(credentials(request), "access")
+        token = guard.bearer.read(credentials(header), "access")
         _, person = guard.alive(token, request)
         return Caller(actor_of(token, person, request), form, token=token)
     if not anonymous:
@@ -115,8 +116,8 @@ def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], Any]) ->
     def attempt() -> Any:
         with UnitOfWork(guard.database, writes=True) as work:
             work.on_open = lambda: _confirm(guard, caller, rule, work.connection)
-            g.rbac_caller = caller
-            g.rbac_clearance = Clearance(
+            request.environ[CALLER] = caller
+            request.environ[CLEARANCE] = Clearance(
                 caller.actor, permission, decision.reasons, work, guard.snapshot, guard.settings, session
             )
             return view()

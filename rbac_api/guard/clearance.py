@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import g
+from flask import request
 from sqlalchemy import Connection
 
 from rbac_api import clock
@@ -29,6 +29,7 @@ from rbac_api.settings import Settings
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
 
+CLEARANCE = "rbac.clearance"  # in the environment of the request that is served
 HELD = "held"  # a note of a unit of work: what its actor held when it began
 
 
@@ -185,7 +186,7 @@ def operator_clearance(
 
 def current_clearance() -> Clearance:
     """The clearance of the request being served; only inside a view under ``requires``."""
-    clearance: Clearance = g.rbac_clearance
+    clearance: Clearance = request.environ[CLEARANCE]
     return clearance
 
 

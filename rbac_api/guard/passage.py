@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, request
 from sqlalchemy import Connection
 
 from rbac_api import clock
@@ -18,7 +18,7 @@ from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
 from rbac_api.guard.alarms import Alarms, passes_elsewhere
 from rbac_api.guard.bearer import Bearer, Token
-from rbac_api.guard.clearance import Clearance, require_recent
+from rbac_api.guard.clearance import CLEARANCE, Clearance, require_recent
 from rbac_api.guard.clients import Clients
 from rbac_api.guard.errors import (
     TokenExpired,
@@ -91,7 +91,7 @@ class Guard:
                 refuse_unknown_query()
             passage = Passage(actor, decision, token, session, rule, lambda: view(*args, **kwargs))
             if rule.reads or asked.method in _READING:
-                answer = self._read(passage)
+                answer = self._read(passage, asked)
             elif rule.repeatable:
                 answer = self.repeats.once(asked, token.subject, lambda keep: self._run(passage, keep))
             else:
@@ -119,15 +119,15 @@ class Guard:
         with UnitOfWork(self.database, writes=request.method not in _READING) as work:
             if work.writes:
                 work.on_open = lambda: self.snapshot.catch_up(work.connection)
-            g.rbac_clearance = Clearance(
+            request.environ[CLEARANCE] = Clearance(
                 actor, None, (Reason("public", "anybody may"),), work, self.snapshot, self.settings
             )
             return view()
 
-    def _read(self, passage: Passage) -> Response:
+    def _read(self, passage: Passage, asked: Request) -> Response:
         """A view that changes nothing needs no lock, so nothing need be decided again, and nothing can clash."""
         with UnitOfWork(self.database, writes=False) as work:
-            g.rbac_clearance = self._clearance(passage, work)
+            asked.environ[CLEARANCE] = self._clearance(passage, work)
             return self._answer(passage.view())
 
     def _run(self, passage: Passage, keep: Keep | None = None) -> Response:
@@ -136,7 +136,7 @@ class Guard:
     def _attempt(self, passage: Passage, keep: Keep | None) -> Response:
         with UnitOfWork(self.database, writes=True) as work:
             work.on_open = lambda: self._confirm(work, passage)
-            g.rbac_clearance = self._clearance(passage, work)
+            request.environ[CLEARANCE] = self._clearance(passage, work)
             answer = self._answer(passage.view())
             if keep and work.opened:
                 keep(work.connection, answer)

@@ -28,17 +28,17 @@ COOKIES = {"access": "__Host-rbac-access", "refresh": "__Host-rbac-refresh"}
 
 def presented(request: Request, kind: str = "access") -> tuple[str, bool]:
     """The token (``access`` or ``refresh``) that a request presents, and whether a cookie brought it; ``TokenMissing`` if none does."""
-    if request.environ.get("HTTP_AUTHORIZATION"):
-        return credentials(request), False
+    header: str | None = request.environ.get("HTTP_AUTHORIZATION")
+    if header:
+        return credentials(header), False
     text = cookie(request, kind)
     if text is None:
         raise TokenMissing()
     return text, True
 
 
-def credentials(request: Request) -> str:
-    """The bearer token of the Authorization header.  Absent, or another scheme: missing.  Anything more than one token: invalid."""
-    header: str = request.environ.get("HTTP_AUTHORIZATION", "")
+def credentials(header: str) -> str:
+    """The bearer token of an Authorization header.  Another scheme: missing.  Anything more than one token: invalid."""
     scheme, _, rest = header.partition(" ")
     if scheme.lower() != "bearer":
         raise TokenInvalid() if "," in header else TokenMissing()

@@ -21,7 +21,7 @@ def name_request(environ: dict[str, Any]) -> str:
     offered: str | None = environ.get("HTTP_X_REQUEST_ID")
     if offered and _DECENT.fullmatch(offered):
         return offered
-    return f"{random.getrandbits(128):032x}"
+    return random.getrandbits(128).to_bytes(16, "big").hex()
 
 
 def echoed_name(environ: dict[str, Any]) -> str:
