@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row
@@ -15,9 +17,11 @@ from rbac_api.capabilities.access.comparing import diff_access
 from rbac_api.capabilities.access.errors import DecisionNotFound
 from rbac_api.capabilities.access.holders import list_permission_holders, list_role_members
 from rbac_api.capabilities.access.telling import tell
+from rbac_api.capabilities.constraints.service import unforbidden
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.decision.constraints import dynamic_conflicts
 from rbac_api.decision.evaluate import missing
 from rbac_api.decision.explain import Explanation, explain
 from rbac_api.decision.hierarchy import RoleGraph
@@ -139,18 +143,12 @@ def _nearest(clearance: Clearance, graph: RoleGraph, subject: Subject, permissio
     granting = [
         name
         for name, permissions in counting.effective.items()
-        if permission in permissions
-        and not missing(held, graph.effective[name])
-        and not _forbidden(graph, lasting | {name})
+        if permission in permissions and not missing(held, graph.effective[name])
     ]
-    return sorted(granting, key=lambda name: (len(graph.effective[name]), name))[:MOST_NEAREST]
-
-
-def _forbidden(graph: RoleGraph, roles: frozenset[str]) -> bool:
-    """Whether a constraint would keep these from being held, or from counting, together."""
-    closure = graph.closure_of(roles)
-    return any(
-        constraint.reached_by(closure)
-        for constraint in graph.constraints
-        if constraint.kind in ("static", "dynamic")
+    counted = (
+        name
+        for name in sorted(granting, key=lambda name: (len(graph.effective[name]), name))
+        if not dynamic_conflicts(graph, lasting | {name})
     )
+    with closing(unforbidden(clearance, subject, counted)) as fitting:
+        return list(islice(fitting, MOST_NEAREST))

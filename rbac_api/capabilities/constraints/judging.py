@@ -14,7 +14,7 @@ from rbac_api.database.batches import batched
 from rbac_api.decision.constraints import Holder, Violation, touches, violations
 from rbac_api.decision.evaluate import active_roles
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Constraint, Subject
+from rbac_api.decision.model import Assignment, Constraint, Subject
 from rbac_api.guard.queries import find_session_roles
 from rbac_api.guard.snapshot import OTP
 
@@ -79,6 +79,24 @@ class Judge:
             holders = queries.list_holders(self.connection, self.at, self._seniors(rule.roles), conditions)
             yield from violations(self.graph, rule, holders, self.at)
 
+    def would_break(self, holder: Holder, role: str) -> bool:
+        """Whether somebody would break a rule about the role if she were given it from now on, without an end."""
+        given = replace(holder, assignments=(*holder.assignments, Assignment(role, self.at)))
+        change, gained = Change(roles=frozenset({role})), self.graph.closure_of((role,))
+        return any(
+            self._is_full(rule, gained, holder)
+            if rule.kind == "max-holders"
+            else any(violations(self.graph, rule, [given], self.at))
+            for rule in self.graph.constraints
+            if change.concerns(self.graph, rule)
+        )
+
+    def _is_full(self, rule: Constraint, gained: frozenset[str], holder: Holder) -> bool:
+        """Whether one of these roles has no seat left for her."""
+        lasting = {a.role for a in holder.assignments if a.ends is None}
+        wanted = gained.intersection(rule.roles) - self.graph.closure_of(lasting)
+        return any(any(self._crowd(rule, role, besides=holder.id)) for role in wanted)
+
     def overfull_sessions(self, rule: Constraint) -> Violations:
         """Sessions alive now with so many of a dynamic constraint's roles active; one for each person (INCITS 359, CreateDsdSet)."""
         drive = queries.holding(self._rarest(rule), self.at)
@@ -102,16 +120,21 @@ class Judge:
         for rule in rules if change.users is None else ():
             yield from self.breaking(rule, change.through)
 
-    def _crowd(self, rule: Constraint, role: str) -> Iterator[Violation]:
-        """Whoever holds the role without an end is only counted: what comes and goes besides has the remaining seats."""
+    def _crowd(self, rule: Constraint, role: str, *, besides: str | None = None) -> Iterator[Violation]:
+        """Whoever holds the role without an end is only counted: what comes and goes besides has the remaining seats.
+
+        ``besides``: somebody who is thought to have it without an end, too.
+        """
         if rule.limit is None:
             return
         ids = self._seniors((role,))
-        seats = rule.limit - queries.count_permanent(self.connection, ids, self.at)
+        permanent = queries.count_permanent(self.connection, ids, self.at) + (besides is not None)
+        seats = rule.limit - permanent
         if seats < 0:
             yield Violation(rule.name, (role,), self.at, None)
             return
-        holders = queries.list_holders(self.connection, self.at, ids, queries.passing(ids, self.at))
+        passing = queries.list_holders(self.connection, self.at, ids, queries.passing(ids, self.at))
+        holders = (holder for holder in passing if holder.id != besides)
         yield from violations(self.graph, replace(rule, roles=(role,), limit=seats), holders, self.at)
 
     def _active(self, holder: Holder, session: Row[Any]) -> frozenset[str]:

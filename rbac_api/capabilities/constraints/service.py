@@ -6,7 +6,7 @@ require_constraints(clearance, users=[her id], roles=["accountant"])     409 con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -23,9 +23,9 @@ from rbac_api.capabilities.constraints.errors import (
 )
 from rbac_api.capabilities.constraints.judging import Change, Judge, Violations
 from rbac_api.database.types import new_id
-from rbac_api.decision.constraints import Violation, dynamic_conflicts
+from rbac_api.decision.constraints import Holder, Violation, dynamic_conflicts
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Constraint
+from rbac_api.decision.model import Constraint, Subject
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
@@ -176,6 +176,14 @@ def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str
         together = [tuple(role for role in rule.roles if role in active) for rule in conflicts]
         pairs = zip(conflicts, together, strict=True)
         _refuse(Violation(rule.name, names, now, None, *who) for rule, names in pairs)
+
+
+def unforbidden(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> Generator[str, None, None]:
+    """Those of the roles that the subject could be given now, without an end, without ``constraint.violated``."""
+    holder = Holder(subject.id, subject.id, subject.assignments)
+    with clearance.work.database.streaming() as connection:
+        judge = Judge(connection, clearance.graph(), clock.now())
+        yield from (role for role in roles if not judge.would_break(holder, role))
 
 
 def _judge(clearance: Clearance) -> Judge:

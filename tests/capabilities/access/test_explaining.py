@@ -11,6 +11,7 @@ import time_machine
 
 from rbac_api import clock
 from tests.builders import Caller, Stage
+from tests.capabilities.constraints.rules import constrain, give
 from tests.capabilities.oauth.robot import make_robot
 from tests.capabilities.second_factor.device import enrolled, strongly
 from tests.cast import ALICE, BOB, CAROL, DAVE
@@ -67,19 +68,43 @@ def test_nearest_is_empty_where_no_role_would_help_or_the_target_is_stronger(sta
     assert ([reason["code"] for reason in disabled["because"]], disabled["nearest"]) == (["disabled"], [])
 
 
-def test_nearest_names_no_role_that_a_constraint_forbids(stage: Stage) -> None:
+Given = tuple[Any, str, dict[str, Any]]
+FOR_A_TIME = {"expires_at": "2040-01-01T00:00:00Z"}
+ELIGIBLE = {"mode": "eligible"}
+RULES: dict[str, tuple[Any, list[Given], bool]] = {
+    "apart from what he has": (("static", "clerk", "payer", 2), [(DAVE, "payer", {})], True),
+    "apart from what he will have": (("static", "clerk", "payer", 2), [(DAVE, "payer", ELIGIBLE)], True),
+    "apart from what he has not": (("static", "clerk", "payer", 2), [], False),
+    "not to be active together": (("dynamic", "clerk", "payer", 2), [(DAVE, "payer", {})], True),
+    "only with what he has not": (("requires", "clerk", "payer", None), [], True),
+    "only with what he has": (("requires", "clerk", "payer", None), [(DAVE, "payer", {})], False),
+    "only with what he has for a time": (("requires", "clerk", "payer", None), [(DAVE, "payer", FOR_A_TIME)], True),
+    "full": (("max-holders", "clerk", "payer", 1), [(CAROL, "clerk", {})], True),
+    "full for a time": (("max-holders", "clerk", "payer", 1), [(CAROL, "clerk", FOR_A_TIME)], True),
+    "full with him": (("max-holders", "clerk", "payer", 1), [(DAVE, "clerk", ELIGIBLE)], False),
+    "full with him for a time": (("max-holders", "clerk", "payer", 1), [(DAVE, "clerk", {**ELIGIBLE, **FOR_A_TIME})], False),
+    "not full": (("max-holders", "clerk", "payer", 2), [(CAROL, "clerk", {})], False),
+    "about others": (("max-holders", "payer", "auditor", 1), [(CAROL, "clerk", {})], False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RULES)
+def test_nearest_names_no_role_that_a_constraint_forbids(stage: Stage, case: str) -> None:
+    (kind, first, second, limit), given, forbidden = RULES[case]
     alice = stage.as_(ALICE)
-    for name in ("clerk", "payer"):
-        alice.post(
-            "/v1/roles", json={"name": name, "permissions": ["invoices:read"] if name == "clerk" else []}
-        )
-    rule = {"name": "apart", "kind": "static", "roles": ["clerk", "payer"], "limit": 2}
-    assert alice.post("/v1/constraints", json=rule).status_code == 201
-    alice.put(f"{path_of(stage, DAVE)}/roles/payer")
+    for name, permissions in (("clerk", ["invoices:read"]), ("payer", [])):
+        alice.post("/v1/roles", json={"name": name, "permissions": permissions})
+    for person, role, terms in given:
+        assert give(alice, person, role, **terms).status_code == 201
+    assert constrain(alice, kind, first, second, limit=limit).status_code == 201
 
     nearest = alice.get(f"{path_of(stage, DAVE)}/access?{READ}").json["nearest"]
 
-    assert nearest == ["role-manager", "admin"]
+    assert nearest == ["role-manager", "admin"] if forbidden else ["clerk", "role-manager", "admin"]
+    if kind != "dynamic":  # what is told is what then happens
+        assert give(alice, DAVE, "clerk", mode="active", expires_at=None).status_code == (
+            409 if forbidden else 200 if (DAVE, "clerk") in [each[:2] for each in given] else 201
+        )
 
 
 GARBAGE = (
