@@ -40,9 +40,13 @@ from rbac_api.guard.queries_roles import compile_graph, list_columns, session_ro
 
 # What a request may have to read, put together once: building a statement takes longer than SQLite takes to answer it.
 _ACCOUNT: Select[Any] = select(
-    users.c.id, users.c.kind, users.c.username, users.c.status, users.c.password_temporary
+    users.c.id,
+    users.c.kind,
+    users.c.username,
+    users.c.status,
+    users.c.password_temporary,
+    users.c.authorization_version,
 ).where(users.c.id == bindparam("user_id"))
-_VERSION: Select[Any] = select(users.c.authorization_version).where(users.c.id == bindparam("user_id"))
 _ASSIGNMENTS: Select[Any] = (
     select(roles.c.name, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode)
     .select_from(assignments.join(roles, assignments.c.role_id == roles.c.id))
@@ -109,8 +113,15 @@ def get_subject(
     roles: SessionRoles = EVERYTHING,
 ) -> Subject:
     """The same, for somebody who is known to exist (a session or an account of hers was just read)."""
+    return get_versioned_subject(connection, user_id, at, second_factor=second_factor, roles=roles)[0]
+
+
+def get_versioned_subject(
+    connection: Connection, user_id: str, at: datetime, *, second_factor: bool, roles: SessionRoles
+) -> tuple[Subject, int]:
+    """The same with ``av``: how often what she may do was changed."""
     account = connection.execute(_ACCOUNT, {"user_id": user_id}).one()
-    return _subject(connection, account, at, (second_factor, roles))
+    return _subject(connection, account, at, (second_factor, roles)), account.authorization_version
 
 
 def _subject(
@@ -184,11 +195,6 @@ def list_administrators(connection: Connection, role_names: frozenset[str], at: 
         .where(able, counts, roles.c.name.in_(role_names), roles.c.valid_to.is_(None))
     )
     return [Assignment(row.name, row.valid_from, row.valid_to) for row in connection.execute(query)]
-
-
-def find_authorization_version(connection: Connection, user_id: str) -> int:
-    """``av``: how often what this user may do was changed."""
-    return int(connection.execute(_VERSION, {"user_id": user_id}).scalar_one())
 
 
 def find_answer(connection: Connection, scope: str, key: str, now: datetime) -> Row[Any] | None:

@@ -26,7 +26,6 @@ from rbac_api.web.metrics import SIGNINS
 
 LONGEST_DELAY = 60
 FORGET_FAILURES = timedelta(days=1)
-NOBODY = "00000000-0000-0000-0000-000000000000"  # looked up for somebody unknown, to take as long
 SECOND_FACTOR = (*PASSWORD, "otp")
 
 
@@ -65,7 +64,7 @@ def look_up(clearance: Clearance, username: str) -> Account:
     digest = name_digest(clearance.settings, name)
     with clearance.work.database.reading() as connection:
         row = queries.find_account(connection, name)
-        strong = second_factor.has_totp(connection, row.id if row is not None else NOBODY)
+        strong = row is not None and row.second_factor_since is not None
         return _with_count(connection, Account(row, digest, 0, False, strong))
 
 

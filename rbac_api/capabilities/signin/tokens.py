@@ -26,7 +26,7 @@ def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> di
     clearance.snapshot.keyring.keys(connection)
     rotate_if_due(connection, clearance)
     now = clock.now()
-    subject = standing.get_subject(
+    subject, version = standing.get_versioned_subject(
         connection, grip.user_id, now, second_factor=OTP in grip.amr, roles=grip.roles
     )
     graph, begun = clearance.snapshot.settled_graph(connection), now.replace(microsecond=0)
@@ -41,7 +41,6 @@ def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> di
     issue = Issue(
         grip.user_id, grip.session_id, new_id(), grip.client_id, issued, expires, int(grip.auth_time.timestamp()), grip.amr
     )  # fmt: skip
-    version = standing.find_authorization_version(connection, grip.user_id)
     return {
         "access_token": current_guard().bearer.issue_access(issue, roles, version),
         "token_type": "Bearer",
