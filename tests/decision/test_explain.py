@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +23,7 @@ from rbac_api.decision.model import (
     Subject,
 )
 
-PATIENCE = 2.0  # seconds, on a machine that does other things as well
+PATIENCE = 2.0  # seconds of this thread alone
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 NAMES = [f"r{number}" for number in range(6)]
@@ -148,7 +148,7 @@ CROWDS = {
 
 @pytest.mark.parametrize("graph", CROWDS.values(), ids=CROWDS)
 def test_more_ways_than_anybody_reads_are_cut_off_in_bounded_time(graph: RoleGraph) -> None:
-    began = perf_counter()
+    began = thread_time()
 
     told = asked(graph, Assignment("n0", NOW))
 
@@ -156,7 +156,7 @@ def test_more_ways_than_anybody_reads_are_cut_off_in_bounded_time(graph: RoleGra
     assert told.truncated
     assert 0 < len(told.paths) <= MOST_PATHS
     assert sum(len(path.roles) for path in told.paths[1:]) <= MOST_STEPS
-    assert perf_counter() - began < PATIENCE
+    assert thread_time() - began < PATIENCE
 
 
 def test_a_search_through_a_thicket_of_loops_is_given_up_with_at_least_one_way_found() -> None:

@@ -1,6 +1,6 @@
 """Roles compiled: who inherits what, loops included, deep and wide."""
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Permission, Role
 
-PATIENCE = 2.0  # seconds, on a machine that does other things as well
+PATIENCE = 2.0  # seconds of this thread alone
 NAMES = [f"r{number}" for number in range(7)]
 
 
@@ -101,9 +101,9 @@ SHAPES = {
 @pytest.mark.parametrize("edges", SHAPES.values(), ids=SHAPES)
 def test_deep_and_wide_roles_are_compiled_in_bounded_time(edges: list[tuple[str, str]]) -> None:
     names = sorted({name for edge in edges for name in edge})
-    began = perf_counter()
+    began = thread_time()
 
     graph = graph_of(edges, names)
 
-    assert perf_counter() - began < PATIENCE
+    assert thread_time() - began < PATIENCE
     assert graph.effective["n0"] >= {"n0:use"}
