@@ -21,10 +21,11 @@ _PATIENCE = 30.0
 
 @dataclass(slots=True)
 class Measured:
-    """What came back: a duration per answer, the statuses, and when the last answer in time came; seconds.
+    """What came back: a duration per answer, the statuses, and how many answers in how long a time; seconds.
 
     The rate counts only what was answered while requests were still being sent.  What is under way then is waited for, but where a few
-    slow requests wait in several workers' queues, the time would measure the longest queue.
+    slow requests wait in several workers' queues, the time would measure the longest queue.  Of slow ones as many are half done at the
+    end, so counting begins when as many are half done, too: once the load has settled.
     """
 
     latencies: list[float] = field(default_factory=list)
@@ -37,11 +38,11 @@ class Measured:
         """Answers per second."""
         return self.timely / self.span if self.span else 0.0
 
-    def note_time(self, now: float, began: float, ends: float) -> None:
-        """An answer came; does it count for the rate?  The first always does, so that a short run is not measured as none."""
-        if now <= ends or not self.timely:
+    def note_time(self, now: float, begins: float, ends: float) -> None:
+        """An answer came; does it count for the rate?  One always does, so that a short run is not measured as none."""
+        if begins <= now <= ends or (now > ends and not self.timely):
             self.timely += 1
-            self.span = now - began
+            self.span = max(now, ends) - begins
 
     def add(self, other: Measured) -> None:
         """Put another process's share to this one; they ran side by side."""
@@ -60,6 +61,17 @@ class Measured:
         """The latency that ``share`` of all answers kept under."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long each connection waits between an answer and its next request, and for how long all send before it counts; seconds."""
+
+    pause: float = 0.0
+    settling: float = 0.0
+
+
+STEADY = Pace()
 
 
 class Requests(Protocol):
@@ -109,23 +121,37 @@ def post(path: str, body: dict[str, Any]) -> bytes:
 
 
 def run(
-    port: int, connections: Sequence[Requests], seconds: float, *, processes: int = 2, pause: float = 0.0
+    port: int,
+    connections: Sequence[Requests],
+    seconds: float,
+    *,
+    processes: int = 2,
+    pace: Pace = STEADY,
 ) -> Measured:
-    """Let all connections send for so many seconds; with ``pause`` each waits that long between answer and next request."""
-    return begin(port, connections, seconds, processes=processes, pause=pause)()
+    """Let all connections send for so many seconds."""
+    return begin(port, connections, seconds, processes=processes, pace=pace)()
 
 
 def begin(
-    port: int, connections: Sequence[Requests], seconds: float, *, processes: int = 2, pause: float = 0.0
+    port: int,
+    connections: Sequence[Requests],
+    seconds: float,
+    *,
+    processes: int = 2,
+    pace: Pace = STEADY,
 ) -> Callable[[], Measured]:
     """The same, in the background: the function returned waits for the end."""
     shares = [connections[number::processes] for number in range(processes)]
-    running = [_start(_Client(port, share, seconds, pause)) for share in shares if share]
+    running = [_start(_Client(port, share, seconds, pace)) for share in shares if share]
 
     def finish() -> Measured:
         total = Measured()
         for pipe, process in running:
-            answer = pipe.recv() if pipe.poll(seconds + _PATIENCE) else RuntimeError("a client hangs")
+            answer = (
+                pipe.recv()
+                if pipe.poll(pace.settling + seconds + _PATIENCE)
+                else RuntimeError("a client hangs")
+            )
             process.join(timeout=5)
             if isinstance(answer, Exception):
                 process.kill()
@@ -168,7 +194,7 @@ class _Client:
     port: int
     connections: Sequence[Requests]
     seconds: float
-    pause: float
+    pace: Pace
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def run(self) -> Measured:
@@ -177,13 +203,13 @@ class _Client:
         idle = [self._connect(requests) for requests in self.connections]
         for line in idle:
             self.selector.register(line.socket, selectors.EVENT_READ, line)
-        began = time.perf_counter()
-        ends, under_way = began + self.seconds, 0
+        begins = time.perf_counter() + self.pace.settling
+        ends, under_way = begins + self.seconds, 0
         while under_way or time.perf_counter() < ends:
             under_way += self._send(idle, ends)
             for key, _events in self.selector.select(self._patience(idle, under_way)):
                 if self._receive(key.data, found):
-                    found.note_time(time.perf_counter(), began, ends)
+                    found.note_time(time.perf_counter(), begins, ends)
                     under_way -= 1
                     idle.append(key.data)
             if under_way and time.perf_counter() > ends + _PATIENCE:
@@ -231,7 +257,7 @@ class _Client:
         status = int(line.received[9:12])
         line.body = bytes(line.received[head + 4 :])
         line.received.clear()
-        line.due = now + self.pause
+        line.due = now + self.pace.pause
         found.latencies.append(now - line.sent)
         found.statuses[status] = found.statuses.get(status, 0) + 1
         return True

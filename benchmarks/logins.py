@@ -10,7 +10,7 @@ from typing import Any
 
 import bcrypt
 
-from benchmarks.load import Measured, Requests, Rotation, begin, get, post, run
+from benchmarks.load import Measured, Pace, Requests, Rotation, begin, get, post, run
 from benchmarks.processes import Running
 from benchmarks.server import ROUTE
 from benchmarks.stage import PASSWORD, SignedIn, Stage
@@ -29,9 +29,11 @@ def measure_logins(ours: Running, stage: Stage, rounds: int, seconds: float) -> 
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(stage.settings.password_cost))
     for _ in range(rounds):
         raw.append(_raw_rate(hashed, seconds))
-        calm.add(run(ours.port, _onlookers(stage.people), seconds / 2, processes=1, pause=PAUSE))
-        watching = begin(ours.port, _onlookers(stage.people), seconds, processes=1, pause=PAUSE)
-        measured = run(ours.port, _sign_ins(stage.people), seconds, processes=1)
+        calm.add(run(ours.port, _onlookers(stage.people), seconds / 2, processes=1, pace=Pace(PAUSE)))
+        watching = begin(ours.port, _onlookers(stage.people), seconds * 1.5, processes=1, pace=Pace(PAUSE))
+        measured = run(
+            ours.port, _sign_ins(stage.people), seconds, processes=1, pace=Pace(settling=seconds / 2)
+        )
         storm.add(watching())
         waits.add(measured)
         logins.append(measured.rate)
