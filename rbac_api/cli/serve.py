@@ -48,8 +48,10 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
     try:
         chosen = complete(settings or Settings.from_environment())
         database = Database(chosen)
-        done = prepare(chosen, database)
-        database.dispose()
+        try:
+            done = prepare(chosen, database)
+        finally:
+            database.dispose()
     except ServiceError as fault:
         sys.exit(
             "\n".join(
