@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rbac_api import clock
@@ -37,21 +38,35 @@ class Gift:
 
 def refused_gifts(clearance: Clearance, gifts: Sequence[Gift]) -> dict[int, ServiceError]:
     """Which of them may not be given, by their place in the list, and why."""
-    guard, found = _Guard(clearance, gifts), {}
-    for place, gift in enumerate(gifts):
-        try:
-            guard.require(gift)
-        except ServiceError as refusal:
-            found[place] = refusal
-    return found
+    return _Guard(clearance, gifts).refused(gifts)
 
 
-def give_roles(clearance: Clearance, gifts: Sequence[Gift]) -> None:
-    """Give them, with an event each; the first that may not be given is raised.  409 ``constraint.violated``."""
-    for refusal in refused_gifts(clearance, gifts).values():
-        raise refusal
-    now, ids = clock.now(), queries.find_role_ids(clearance.connection, {gift.role for gift in gifts})
+def give_roles(clearance: Clearance, gifts: Sequence[Gift]) -> list[str]:
+    """Give them, with an event each; the ids of the assignments.
+
+    The first that may not be given is raised; 409 ``constraint.violated``.
+    """
+    guard = _Guard(clearance, gifts)
+    for gift in gifts:
+        guard.require(gift)
+    return _write(clearance, gifts, guard.now)
+
+
+def give_permitted(clearance: Clearance, gifts: Sequence[Gift]) -> dict[int, ServiceError]:
+    """The same with those that may be given; which may not, as ``refused_gifts``."""
+    guard = _Guard(clearance, gifts)
+    refused = guard.refused(gifts)
+    permitted = [gift for place, gift in enumerate(gifts) if place not in refused]
+    if permitted:
+        _write(clearance, permitted, guard.now)
+    return refused
+
+
+def _write(clearance: Clearance, gifts: Sequence[Gift], now: datetime) -> list[str]:
+    """``now``: the moment at which their terms were looked at."""
+    ids = queries.find_role_ids(clearance.connection, {gift.role for gift in gifts})
     happened: list[Happening] = []
+    written: list[str] = []
     for some in batched(gifts, AT_ONCE):
         rows: list[dict[str, Any]] = []
         for gift in some:
@@ -60,27 +75,38 @@ def give_roles(clearance: Clearance, gifts: Sequence[Gift]) -> None:
             rows.append({"id": new_id(), **whose, "assigned_at": now, **values})
             happened.append((gift.holder, gift.terms.reason, {"role": gift.role, **told(values, now)}))
         queries.add_assignments(clearance.connection, rows)
+        written += [row["id"] for row in rows]
     holders = sorted({gift.holder.id or "" for gift in gifts})
     note_authority_change(clearance, holders)
     record_all(clearance.connection, clearance.actor, "assignment.created", happened)
     require_constraints(clearance, users=holders, roles=sorted(ids))
+    return written
 
 
 class _Guard:
     """What is asked of every gift, asked of the database once."""
 
     def __init__(self, clearance: Clearance, gifts: Sequence[Gift]) -> None:
-        self._clearance, self._now = clearance, clock.now()
+        self._clearance, self.now = clearance, clock.now()
         self._effective: Mapping[str, frozenset[str]] = clearance.graph().effective
         self._held = list_roles_of(
-            clearance.connection, sorted({gift.holder.id or "" for gift in gifts}), self._now
+            clearance.connection, sorted({gift.holder.id or "" for gift in gifts}), self.now
         )
         self._known: dict[Any, ServiceError | None] = {}
+
+    def refused(self, gifts: Sequence[Gift]) -> dict[int, ServiceError]:
+        found = {}
+        for place, gift in enumerate(gifts):
+            try:
+                self.require(gift)
+            except ServiceError as refusal:
+                found[place] = refusal
+        return found
 
     def require(self, gift: Gift) -> None:
         if gift.role not in self._effective:
             raise RoleNotFound()
-        values = gift.terms.settled(None, self._now)
+        values = gift.terms.settled(None, self.now)
         require_activatable(gift.holder, values)
         self._once(("role", gift.role), lambda: self._clearance.require_held(self._effective[gift.role]))
         require_lasting(self._clearance, gift.holder, gift.role, values)

@@ -34,6 +34,12 @@ def find_assignment(connection: Connection, user_id: str, role_id: str, now: dat
     ).first()
 
 
+def get_assignment(connection: Connection, assignment_id: str) -> Row[Any]:
+    """One that exists."""
+    row: Row[Any] = connection.execute(_described().where(assignments.c.id == assignment_id)).one()
+    return row
+
+
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Row[Any]]:
     """A user's as of that moment, in force or still to come; by role."""
     still = not_over(assignments, at)

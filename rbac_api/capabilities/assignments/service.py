@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments import queries
-from rbac_api.capabilities.assignments.bulk import Gift, give_roles, refused_gifts
+from rbac_api.capabilities.assignments.bulk import Gift, give_permitted, give_roles, refused_gifts
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.own import require_lasting
 from rbac_api.capabilities.assignments.terms import (
@@ -35,9 +35,8 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target
 
 __all__ = [
-    "ORDINARY", "Gift", "Terms", "assign_role", "describe", "end_role_assignments", "get_user_roles", "give_role",
-    "give_roles", "held_roles", "refused_gifts",
-    "revoke_role", "take_role",
+    "ORDINARY", "Gift", "Terms", "assign_role", "describe", "end_role_assignments", "get_user_roles", "give_permitted",
+    "give_role", "give_roles", "held_roles", "refused_gifts", "revoke_role", "take_role",
 ]  # fmt: skip
 ORDINARY = Terms()
 
@@ -90,15 +89,14 @@ def give_role(
     connection, holder_id, role_id = clearance.connection, holder.id or "", _role_id(clearance, role)
     present = queries.find_assignment(connection, holder_id, role_id, clock.now())
     if present is None:
-        give_roles(clearance, [Gift(holder, role, terms)])
+        (written,) = give_roles(clearance, [Gift(holder, role, terms)])
     else:
-        _change_terms(clearance, present, holder, terms)
-    written: Any = queries.find_assignment(connection, holder_id, role_id, clock.now())
-    return describe(written), present is None
+        written = _change_terms(clearance, present, holder, terms)
+    return describe(queries.get_assignment(connection, written)), present is None
 
 
-def _change_terms(clearance: Clearance, present: Row[Any], holder: Target, terms: Terms) -> None:
-    """The one place where an assignment changes."""
+def _change_terms(clearance: Clearance, present: Row[Any], holder: Target, terms: Terms) -> str:
+    """The one place where an assignment changes; the id under which it goes on."""
     now, role, longest = clock.now(), present.role, clearance.settings.activation_seconds
     values = terms.settled(present, now)
     require_activatable(holder, values)
@@ -110,8 +108,8 @@ def _change_terms(clearance: Clearance, present: Row[Any], holder: Target, terms
         require_lasting(clearance, holder, role, values)
     clearance.require_outranks_user(present.user_id, holder.name or "")
     if not after:
-        return
-    _rewrite(clearance, present, values, now)
+        return str(present.id)
+    written = _rewrite(clearance, present, values, now)
     note_authority_change(clearance, [present.user_id])
     clearance.record(
         "assignment.updated", holder, reason=terms.reason, before={"role": role, **before}, after={"role": role, **after}
@@ -119,17 +117,20 @@ def _change_terms(clearance: Clearance, present: Row[Any], holder: Target, terms
     if not is_within(columns_of(present), values, longest):  # what only grows leaves an administrator
         clearance.require_administrator_remains()
     require_constraints(clearance, users=[present.user_id], roles=[role])
+    return written
 
 
-def _rewrite(clearance: Clearance, present: Row[Any], values: dict[str, Any], now: datetime) -> None:
+def _rewrite(clearance: Clearance, present: Row[Any], values: dict[str, Any], now: datetime) -> str:
     """Write the row as it shall be; of another mode a new one, so that what it was stays readable as of any moment before."""
     if present.mode == values["mode"]:
         queries.update_assignment(clearance.connection, present.id, values)
-        return
+        return str(present.id)
+    written = new_id()
     queries.end_assignment(clearance.connection, present.id, now)
     whose = {"user_id": present.user_id, "role_id": present.role_id, "assigned_by": clearance.actor.id}
     begun = {"assigned_at": now, "valid_from": max(values["valid_from"], now)}
-    queries.add_assignments(clearance.connection, [{"id": new_id(), **whose, **values, **begun}])
+    queries.add_assignments(clearance.connection, [{"id": written, **whose, **values, **begun}])
+    return written
 
 
 def revoke_role(clearance: Clearance, user_id: str, role: str) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.assignments.service import Gift, give_roles, refused_gifts
+from rbac_api.capabilities.assignments.service import Gift, give_permitted, give_roles
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.constraints.service import check_deferred, deferring
 from rbac_api.capabilities.policy import queries
@@ -179,12 +179,9 @@ def _try_gifts(clearance: Clearance, work: Work, steps: Sequence[Step]) -> None:
         for step in steps:
             _note(work, step, refusal)
         return
-    refused = refused_gifts(clearance, [_gift(step, work.people) for step in steps])
+    refused = give_permitted(clearance, [_gift(step, work.people) for step in steps])
     for place, fault in refused.items():
         _note(work, steps[place], fault)
-    good = [_gift(step, work.people) for place, step in enumerate(steps) if place not in refused]
-    if good:
-        give_roles(clearance, good)
 
 
 def _note(work: Work, step: Step, refusal: ServiceError) -> None:

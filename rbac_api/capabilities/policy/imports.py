@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.assignments.service import Gift, give_role, give_roles, refused_gifts
+from rbac_api.capabilities.assignments.service import Gift, give_permitted, give_role, refused_gifts
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.constraints.service import check_deferred
 from rbac_api.capabilities.policy import queries
@@ -138,12 +138,11 @@ def _is_good(work: _Import, row: Row) -> bool:
 
 
 def _give(work: _Import, gifts: list[tuple[int, Gift]]) -> None:
-    refused = refused_gifts(work.clearance, [gift for _, gift in gifts])
+    give = refused_gifts if work.count else give_permitted  # once a row is wrong nothing will be imported
+    refused = give(work.clearance, [gift for _, gift in gifts])
     for place, refusal in refused.items():
         work.refuse(gifts[place][0], _words(refusal))
-    if not work.count and gifts:
-        give_roles(work.clearance, [gift for _, gift in gifts])
-        work.done.created += len(gifts)
+    work.done.created += len(gifts) - len(refused)
 
 
 def _change(work: _Import, line: int, gift: Gift) -> None:

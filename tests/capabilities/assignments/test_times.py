@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from time_machine import Traveller
 
+from rbac_api import clock
 from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.activations.scenes import activate, after, at, begin_with, give, make_role, take
 from tests.capabilities.signin.crowd import claims, together
@@ -40,6 +41,41 @@ def test_dave_reads_until_the_last_millisecond_and_not_at_the_end_at_either_node
         "effective": [],
         "permissions": [],
     }
+
+
+class HastyClock:
+    """Each look at the time finds it a tenth of a second later."""
+
+    def __init__(self) -> None:
+        self.moment = clock.now()
+
+    def now(self) -> datetime:
+        self.moment += timedelta(seconds=0.1)
+        return self.moment
+
+
+@pytest.mark.parametrize("mode", ["active", "eligible"])
+def test_what_is_over_before_the_answer_is_answered_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    alice, address = stage.as_(ALICE), f"/v1/users/{stage.user_id(DAVE)}/roles/auditor"
+    hasty = HastyClock()
+    monkeypatch.setattr(clock, "now", hasty.now)
+    found = set()
+
+    for looks in range(40):
+        for before in ("active", None):  # changed from this mode, or given anew
+            alice.delete(address)
+            if before:
+                assert alice.put(address, json={"mode": before}).status_code == 201
+            ends = clock.rfc3339(hasty.moment + timedelta(seconds=0.1 * looks + 0.05))
+            answer = alice.put(address, json={"mode": mode, "expires_at": ends})
+            assert answer.status_code in (200, 201, 422)
+            if answer.status_code != 422:
+                assert (answer.json["mode"], answer.json["expires_at"]) == (mode, ends)
+            found.add(answer.status_code)
+
+    assert found == {200, 201, 422}
 
 
 def test_dave_reads_from_the_first_millisecond_on_and_not_before_at_either_node(
