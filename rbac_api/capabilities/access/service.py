@@ -17,7 +17,7 @@ from rbac_api.capabilities.access.comparing import diff_access
 from rbac_api.capabilities.access.errors import DecisionNotFound
 from rbac_api.capabilities.access.holders import list_permission_holders, list_role_members
 from rbac_api.capabilities.access.telling import tell
-from rbac_api.capabilities.constraints.service import unforbidden
+from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.users.errors import UserNotFound
@@ -150,5 +150,5 @@ def _nearest(clearance: Clearance, graph: RoleGraph, subject: Subject, permissio
         for name in sorted(granting, key=lambda name: (len(graph.effective[name]), name))
         if not dynamic_conflicts(graph, lasting | {name})
     )
-    with closing(unforbidden(clearance, subject, counted)) as fitting:
+    with closing(assignable(clearance, subject, counted)) as fitting:
         return list(islice(fitting, MOST_NEAREST))

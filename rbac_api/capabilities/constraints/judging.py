@@ -92,10 +92,13 @@ class Judge:
         )
 
     def _is_full(self, rule: Constraint, gained: frozenset[str], holder: Holder) -> bool:
-        """Whether one of these roles has no seat left for her."""
-        lasting = {a.role for a in holder.assignments if a.ends is None}
-        wanted = gained.intersection(rule.roles) - self.graph.closure_of(lasting)
-        return any(any(self._crowd(rule, role, besides=holder.id)) for role in wanted)
+        """Whether one of these roles would have more holders than seats."""
+        lasting = (a.role for a in holder.assignments if a.starts <= self.at and a.ends is None)
+        seated = self.graph.closure_of(lasting)
+        return any(
+            any(self._crowd(rule, role, besides=None if role in seated else holder.id))
+            for role in gained.intersection(rule.roles)
+        )
 
     def overfull_sessions(self, rule: Constraint) -> Violations:
         """Sessions alive now with so many of a dynamic constraint's roles active; one for each person (INCITS 359, CreateDsdSet)."""

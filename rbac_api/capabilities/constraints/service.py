@@ -178,8 +178,8 @@ def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str
         _refuse(Violation(rule.name, names, now, None, *who) for rule, names in pairs)
 
 
-def unforbidden(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> Generator[str, None, None]:
-    """Those of the roles that the subject could be given now, without an end, without ``constraint.violated``."""
+def assignable(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> Generator[str, None, None]:
+    """Those of the roles that no constraint keeps from being given to the subject now, without an end."""
     holder = Holder(subject.id, subject.id, subject.assignments)
     with clearance.work.database.streaming() as connection:
         judge = Judge(connection, clearance.graph(), clock.now())
