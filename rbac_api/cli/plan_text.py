@@ -52,7 +52,7 @@ def drift_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
 def plan_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     """Everything there is to know before one says yes."""
     if is_empty(plan):
-        yield "Nothing to do: everything is as the file says."
+        yield "Nothing to do: everything is so already."
         return
     yield from _changes(plan, paint)
     yield from _effects(plan, paint)

@@ -31,7 +31,7 @@ class TrailUnavailable(Unavailable):
     )
 
 
-class Actor(NamedTuple):  # made for every request, and a frozen dataclass takes thrice as long
+class Actor(NamedTuple):  # made for every request, where a frozen dataclass takes much longer
     """Who did it and from where: a ``user`` or ``service`` account by id and name at the time, the ``operator`` at a shell, the
     ``system``, or ``anonymous``."""
 

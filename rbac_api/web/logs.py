@@ -63,7 +63,7 @@ def log_answer(request: Request, status: int, seconds: float) -> None:
 
 
 def _answered(answer: Answered) -> bytes:
-    """Made when it is written, with others: one by one, between two requests, it takes twice as long."""
+    """Made when it is written, many at a time under load: that is cheaper than one by one between two requests."""
     method, path, status, seconds, ip, name, moment = answer
     line = {
         "method": method[:32],
