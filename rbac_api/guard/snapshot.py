@@ -93,6 +93,7 @@ class Snapshot:
         roles: SessionRoles = EVERYTHING,
     ) -> Person | None:
         """A person's standing now, in a session with or without a second factor and with these roles; None if there is no such user."""
+        before = self._forgotten  # before looking: any change since must keep the result out of memory
         profile, known = (second_factor, roles), self._people.get(user_id)
         person = known.get(profile) if known is not None else None
         if (
@@ -101,9 +102,6 @@ class Snapshot:
             and (person.until is None or clock.now() < person.until)
         ):
             return person
-        before = (
-            self._forgotten
-        )  # before the roles, too: a change of either must keep the result out of memory
         graph = self.graph(connection)
         if person is not None:  # she has the roles she had; what they hold, or the time, is another
             return self._stood_anew(person, profile, graph, before)

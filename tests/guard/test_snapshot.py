@@ -126,6 +126,37 @@ def test_a_memory_that_keeps_whatever_it_read_would_believe_it_for_ever(
     assert race(stage, monkeypatch, query, change, applied=True) is True
 
 
+class Interrupted(dict[str, Any]):
+    """A memory in which, when somebody has been looked up and before more is done, something else happens, once."""
+
+    def __init__(self, known: dict[str, Any], happening: Callable[[], Any]) -> None:
+        super().__init__(known)
+        self._happenings = [happening]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        found = super().get(key, default)
+        if self._happenings:
+            self._happenings.pop()()
+        return found
+
+
+def test_whoever_was_looked_up_before_her_role_went_is_not_remembered_with_it_under_the_new_roles(
+    stage: Stage,
+) -> None:
+    alice, carol, memory = stage.as_(ALICE), stage.user_id(CAROL), stage.guard.snapshot
+    assert remembered(stage, CAROL, "audit:read")
+
+    def change() -> None:
+        assert alice.delete(f"/v1/users/{carol}/roles/auditor").status_code == 204
+        assert alice.put("/v1/roles/role-manager/permissions/payments:release").status_code == 201
+        memory.freshen()
+
+    memory._people = Interrupted(memory._people, change)
+    memory.person(carol)
+
+    assert remembered(stage, CAROL, "audit:read") is False
+
+
 def test_a_session_read_while_it_ends_is_not_remembered_as_alive(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
