@@ -53,13 +53,14 @@ class Feed:
         self._leeway = leeway
         self._following = threading.Lock()
         self._as_of = 0
+        self._told_at = float("-inf")  # when that was asked for, by a clock that nobody sets back
         self._anew_at = 0.0
         self.known = Known()
 
     @property
     def age(self) -> float:
-        """Seconds since the moment up to which nothing is missing."""
-        return clock.epoch_seconds() - self._as_of
+        """Seconds since the moment up to which nothing is missing, also if this machine's clock was set back since."""
+        return max(clock.epoch_seconds() - self._as_of, clock.monotonic() - self._told_at)
 
     def follow(self, enough: Callable[[], bool] = lambda: False) -> None:
         """Read what is new, to its end.  ``Unreachable`` or ``Unverifiable`` if that cannot be, and then nothing is taken for known.
@@ -71,14 +72,15 @@ class Feed:
                 return
             anew = clock.monotonic() >= self._anew_at
             known = Known() if anew else self.known
-            payload = self._answer(known.cursor)
+            asked, payload = clock.monotonic(), self._answer(known.cursor)
             known = _joined(known, payload)
             while payload["more"]:
-                payload = self._answer(known.cursor)
+                asked, payload = clock.monotonic(), self._answer(known.cursor)
                 known = _joined(known, payload)
             self._keys.withdraw(known.kids)
             self.known = known
-            self._as_of = max(self._as_of, payload["iat"])
+            if payload["iat"] > self._as_of:  # the same again, out of a cache, tells nothing newer
+                self._as_of, self._told_at = payload["iat"], asked
             self._anew_at = clock.monotonic() + ANEW_SECONDS if anew else self._anew_at
 
     def _answer(self, since: str | None) -> dict[str, Any]:

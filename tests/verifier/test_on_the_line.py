@@ -234,3 +234,15 @@ def test_clocks_that_differ_a_little_are_forgiven(field: Field) -> None:
     with time_machine.travel(clock.epoch_seconds() + 2, tick=True):
         assert code(field.verifier(), text) == "ok"
     assert unb64(text.split(".")[1])
+
+
+def test_a_clock_that_is_set_back_does_not_make_old_knowledge_young(field: Field) -> None:
+    now = clock.epoch_seconds()
+    with time_machine.travel(now - 300, tick=True):
+        text, _ = field.token(ALICE)
+    verifier = field.verifier(bound_seconds=1.0)
+    assert code(verifier, text) == "ok"
+
+    field.line.cut = True
+    with time_machine.travel(now - 120, tick=True):
+        assert becomes(verifier, text, "service.unavailable")
