@@ -246,3 +246,36 @@ def test_a_clock_that_is_set_back_does_not_make_old_knowledge_young(field: Field
     field.line.cut = True
     with time_machine.travel(now - 120, tick=True):
         assert becomes(verifier, text, "service.unavailable")
+
+
+class Revalidating:
+    """A cache (RFC 9111) that asks each time whether what it has is still good, and says the old again when told so."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._kept: dict[str, tuple[str, bytes]] = {}
+        self.saved = 0
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> list[bytes]:
+        told: dict[str, Any] = {}
+        key = environ["PATH_INFO"] + environ["QUERY_STRING"]
+        tag, body = self._kept.get(key, ("", b""))
+        asked = {**environ, "HTTP_IF_NONE_MATCH": tag} if tag else environ
+        fresh = b"".join(self._app(asked, lambda status, headers, *_: told.update(s=status, h=dict(headers))))
+        if told["s"].startswith("304"):
+            self.saved += 1
+        else:
+            tag, body = self._kept[key] = told["h"].get("ETag", ""), fresh
+        start("200 OK", [(name, value) for name, value in told["h"].items() if name != "Content-Length"])
+        return [body]
+
+
+def test_through_a_cache_that_is_told_that_nothing_is_new_it_goes_on_seeing(field: Field) -> None:
+    cache = field.line._app = Revalidating(field.line._app)
+    verifier, now = field.verifier(bound_seconds=15.0), clock.epoch_seconds()
+    text, _ = field.token(ALICE)
+    for later in (0, 10, 20):
+        with time_machine.travel(now + later, tick=True):
+            verifier._follow()
+            assert code(verifier, text) == "ok"
+    assert cache.saved

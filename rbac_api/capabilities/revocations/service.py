@@ -36,13 +36,17 @@ class Place:
 
 
 def find_place(clearance: Clearance, since: str | None) -> Place:
-    """Where an answer begins, and its tag, which tells whether anything is new.  Reads two rows and signs nothing."""
+    """Where an answer begins, and its tag, which tells whether anything is new.  Reads two rows and signs nothing.
+
+    The tag changes now and then by itself: a cache that is told 304 says the old answer again, whose ``iat`` must not grow too old.
+    """
     clearance.snapshot.freshen()
     connection, key = clearance.connection, clearance.snapshot.keyring.active()
     begin = _known(connection, since)
     seq, cursor = (begin.seq, cursor_of(begin)) if begin is not None else (0, BEGINNING)
     newest = queries.find_newest_revocation(connection)
-    facts = (since, seq, cursor_of(newest) if newest is not None else BEGINNING, key.kid)
+    period = int(clock.epoch_seconds()) // clearance.settings.revocation_seconds
+    facts = (since, seq, cursor_of(newest) if newest is not None else BEGINNING, key.kid, period)
     return Place(since, seq, cursor, key, hashlib.sha256(repr(facts).encode()).hexdigest()[:20])
 
 

@@ -77,7 +77,7 @@ def test_a_withdrawn_key_is_told(stage: Stage) -> None:
 
 
 def test_nothing_new_is_304_and_nothing_is_signed_for_it(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, frozen: Traveller
 ) -> None:
     deny(stage, "one")
     cursor = read(stage)["cursor"]
@@ -91,6 +91,18 @@ def test_nothing_new_is_304_and_nothing_is_signed_for_it(
         assert again.headers["ETag"] == answer.headers["ETag"]
         deny(stage, f"after {since}")
         assert ask(stage, since, If_None_Match=answer.headers["ETag"]).status_code == 200
+
+
+def test_when_its_bound_has_passed_an_answer_is_said_anew_since_its_iat_is_old(
+    stage: Stage, frozen: Traveller
+) -> None:
+    deny(stage, "one")
+    tag, before = ask(stage).headers["ETag"], read(stage)["iat"]
+
+    frozen.shift(stage.settings.revocation_seconds)
+
+    assert ask(stage, If_None_Match=tag).status_code == 200
+    assert read(stage)["iat"] == before + stage.settings.revocation_seconds
 
 
 @pytest.mark.parametrize(
