@@ -23,6 +23,9 @@ CSRF_HEADER = "X-CSRF-TOKEN"
 _NOSNIFF = ("X-Content-Type-Options", "nosniff")
 _STALE = ("Authz-Stale", "true")
 _LOGGED = ("debug", "info")
+# What a method is counted as that no route knows: a stranger can invent them without end, and each would be kept for ever.
+_OTHER = "other"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 Headers = list[tuple[str, str]]
 
 
@@ -66,8 +69,9 @@ class Envelope:
 
     def _note(self, environ: dict[str, Any], status: int, seconds: float) -> None:
         request: Request = environ["werkzeug.request"]
-        rule = request.url_rule
-        self._tally.note((request.method, rule.rule if rule else "-", status), seconds)
+        rule, method = request.url_rule, request.method
+        counted = method if rule or method in _METHODS else _OTHER
+        self._tally.note((counted, rule.rule if rule else "-", status), seconds)
         if self._logs:
             log_answer(request, status, seconds)
 

@@ -62,6 +62,20 @@ def test_every_answer_is_counted_by_route_and_status_and_no_id_becomes_a_label(s
     assert after[refused] - before.get(refused, 0) == 1
 
 
+def test_methods_that_a_stranger_invents_are_counted_as_one(stage: Stage) -> None:
+    client = stage.app.test_client()
+    before = figures(client.get("/metrics").text)
+
+    for method in ("BREW", "WHEN", "PROPFIND"):
+        for path in ("/healthz", "/no/such/place"):
+            client.open(path, method=method)
+
+    after = figures(client.get("/metrics").text)
+    told = [("-", 405, "other"), ("-", 404, "other")]
+    assert [answered(after, *what) - answered(before, *what) for what in told] == [3, 3]
+    assert not {"BREW", "WHEN", "PROPFIND"} & {value for _, labels in after for _, value in labels}
+
+
 def everybody_hands_in() -> None:
     """The times have no labels and are one process's, and every application of this one (each engine's stage is one) hands in its
     last ones within a second: so let all of them do it now."""
