@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -36,7 +37,7 @@ def upgrade(database: Database, revision: str = HEAD) -> tuple[str | None, str |
     with _alone(database) as connection:
         before = present_revision(connection)
         connection.rollback()
-        if before is not None and before not in _known_revisions():
+        if before is not None and before not in _revisions(MIGRATIONS)[1]:
             raise SchemaRefused(_NEWER.format(before))
         command.upgrade(_config(connection), revision)
         connection.commit()
@@ -74,12 +75,12 @@ def schema_problem(database: Database) -> str | None:
     """What is wrong between the schema and the code, with the remedy; None if nothing is."""
     with database.reading() as connection:
         present = present_revision(connection)
-    head = ScriptDirectory.from_config(_config(None)).get_current_head()
+    head, known = _revisions(MIGRATIONS)
     if present == head:
         return None
     if present is None:
         return "the database is empty: run `flask rbac init`"
-    if present not in _known_revisions():
+    if present not in known:
         return _NEWER.format(present)
     return f"the database is at revision {present}, the code needs {head}: run `flask rbac init`"
 
@@ -89,12 +90,14 @@ def present_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _known_revisions() -> set[str]:
-    script = ScriptDirectory.from_config(_config(None))
-    return {revision.revision for revision in script.walk_revisions()}
+@cache  # reading them takes longer than all else that readiness looks at, and anybody may ask for that
+def _revisions(place: Path) -> tuple[str | None, frozenset[str]]:
+    """The newest revision in a folder of migrations, and all of them."""
+    script = ScriptDirectory(str(place))
+    return script.get_current_head(), frozenset(found.revision for found in script.walk_revisions())
 
 
-def _config(connection: Connection | None) -> Config:
+def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rbac_api.database import migrate
 from rbac_api.factory import close_app, create_app
 from tests.builders import Stage, raise_curtain, settings_for
 from tests.trail.breakage import renamed
@@ -30,6 +31,15 @@ def test_a_service_on_its_feet_is_healthy_and_ready(stage: Stage) -> None:
         "signing key": (True, "EdDSA"),
         "role_cycle": (True, "none"),
     }
+
+
+def test_whoever_asks_again_and_again_has_no_migration_read_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks(stage)
+    monkeypatch.setattr(migrate, "ScriptDirectory", None)  # whoever reads them finds nothing to do so with
+
+    assert checks(stage)["schema"] == (True, "is the code's")
 
 
 def test_without_its_tables_it_is_healthy_but_not_ready(stage: Stage) -> None:
