@@ -105,6 +105,7 @@ def publish(connection: Connection, seq: int) -> None:
         connection.execute(text("SELECT pg_notify('rbac_trail', :seq)"), {"seq": str(seq)})
 
 
+# ``hide_parameters`` in both: whatever fails unforeseen goes into the log whole, and hashes and sealed keys are not for it.
 def _sqlite_engine(settings: Settings) -> Engine:
     engine = create_engine(
         settings.url,
@@ -112,6 +113,7 @@ def _sqlite_engine(settings: Settings) -> Engine:
         pool_size=settings.threads + 4,
         max_overflow=settings.signin_queue,
         pool_timeout=settings.database_timeout,
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "do_connect")
@@ -206,6 +208,7 @@ def _postgresql_engine(settings: Settings) -> Engine:
         max_overflow=8,
         pool_timeout=settings.database_timeout,
         pool_pre_ping=True,
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "handle_error")

@@ -20,7 +20,7 @@ from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database, impatience
 from rbac_api.database.migrate import upgrade
-from rbac_api.database.tables import assignments, roles, signin_attempts, users
+from rbac_api.database.tables import assignments, roles, signin_attempts, signing_keys, users
 from rbac_api.database.types import new_id
 from rbac_api.settings import complete
 from tests.builders import Stage, settings_for
@@ -47,6 +47,25 @@ def test_every_pooled_connection_is_durable_and_holds_references(tmp_path: Path)
             found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in PRAGMAS}
             assert found == PRAGMAS
     database.dispose()
+
+
+def test_what_was_to_be_stored_is_not_in_the_words_of_a_failure_which_go_into_the_log(
+    database: Database,
+) -> None:
+    key = {
+        "kid": "one",
+        "algorithm": "EdDSA",
+        "public_jwk": "{}",
+        "private_sealed": "tulip",
+        "created_at": NOW,
+    }
+
+    with pytest.raises(IntegrityError) as failed, database.writing() as connection:
+        for _ in range(2):
+            connection.execute(insert(signing_keys), key)
+
+    assert "signing_keys" in str(failed.value)
+    assert "tulip" not in str(failed.value)
 
 
 def test_migrating_leaves_the_pragmas_as_they_were(tmp_path: Path) -> None:
