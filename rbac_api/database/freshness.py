@@ -13,7 +13,8 @@ Who is to be waited for stands in the table ``followers``: a follower enters its
 good order.  It acknowledges through its connection's ``application_name``, which every role may see in ``pg_stat_activity``, so an
 acknowledgement writes nothing.  A connection that is gone has lost its place there, but its worker may still hold a lease (it was cut
 off, or has not looked yet); so a writer waits a lease's length from the moment it misses one, and then strikes it off the table.  A
-worker whose lease has run out cannot tell whether it is fresh, so it reads the database on each request until it can.
+worker whose lease has run out cannot tell whether it is fresh, so it reads the database on each request until it can.  One that does
+not stand in the table any more, since a backup was restored or it was struck off by mistake, enters itself anew.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ _ACKNOWLEDGED = text(
     "SELECT f.name, a.application_name FROM followers f LEFT JOIN pg_stat_activity a"
     " ON a.datname = current_database() AND a.application_name LIKE :prefix || f.name || ':%'"
 )
+
+_BEAT = "SELECT coalesce(max(seq), 0), EXISTS (SELECT FROM followers WHERE name = %s) FROM trail_events"
 
 
 class Gate(Protocol):
@@ -230,8 +233,10 @@ class PostgresGate:
         connection.execute("LISTEN rbac_trail")
         while not self._stopping.is_set():
             began = clock.monotonic()
-            row = connection.execute("SELECT coalesce(max(seq), 0) FROM trail_events").fetchone()
-            self._acknowledge(connection, name, row[0] if row else 0)
+            [(newest, entered)] = connection.execute(_BEAT, (name,)).fetchall()
+            if not entered:
+                return  # nobody would wait for us
+            self._acknowledge(connection, name, newest)
             self._lease_until = began + LEASE_SECONDS
             while (left := began + HEARTBEAT_SECONDS - clock.monotonic()) > 0:
                 # a list, since the generator holds the connection's lock, and acknowledging needs it

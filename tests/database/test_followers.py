@@ -130,6 +130,21 @@ def test_dave_is_out_at_a_worker_that_was_cut_off_as_soon_as_alice_has_her_answe
     assert visit(dave, distant) == 403
 
 
+def test_a_worker_that_somebody_took_out_of_the_register_enters_anew_and_is_waited_for(
+    troupe: Stage, distant: Stage, wire: Wire, short_lease: float
+) -> None:
+    alice, dave, path = let_dave_in(troupe, distant)
+    troupe.execute("DELETE FROM followers")  # as restoring a backup of another time does
+    time.sleep(short_lease)
+    until(distant, dave, 200)
+
+    wire.freeze()
+    assert alice.delete(path).status_code == 204
+    threading.Timer(0.1, wire.thaw).start()
+
+    assert visit(dave, distant) == 403
+
+
 def test_without_a_register_of_followers_dave_would_stay_in(
     troupe: Stage, distant: Stage, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
