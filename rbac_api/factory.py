@@ -30,7 +30,7 @@ from rbac_api.database.migrate import schema_problem
 from rbac_api.guard.passage import Guard
 from rbac_api.guard.requires import unguarded_views
 from rbac_api.sealing import derived_key
-from rbac_api.settings import Settings, SettingsRefused, complete
+from rbac_api.settings import Settings, SettingsRefused, checked
 from rbac_api.trail.fields import unclassified
 from rbac_api.web.api import Api
 from rbac_api.web.application import Application
@@ -70,9 +70,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Without ``settings`` they are read from the environment.  Raises ``SettingsRefused`` with every fault: in the settings, in the
     classification of columns, in the database's schema (unless the ``flask`` command runs, which may be about to mend that).
     """
-    settings = complete(settings or Settings.from_environment())
-    if faults := settings.faults():
-        raise SettingsRefused(faults)
+    settings = checked(settings or Settings.from_environment())
     configure_logs(settings.log_level)
     app = Application("rbac_api", static_folder=None)
     app.config["RBAC_CURSOR_KEY"] = derived_key(settings.secret_key, "cursor")

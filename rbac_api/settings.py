@@ -21,6 +21,9 @@ ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
 MINIMUM_SECRET_BYTES = 32
 LOWEST_COST, HIGHEST_COST = 10, 16
 CHEAPEST = 4  # what bcrypt itself allows; programs that give their own ``Settings``, such as tests, may go down to it
+_EMPTY = (
+    "RBAC_DATA_DIR cannot be used: its secret_key is empty; put back the one that the database was made with"
+)
 _COST_FAULT = f"RBAC_PASSWORD_COST must be from {LOWEST_COST} to {HIGHEST_COST}"
 
 
@@ -279,7 +282,18 @@ def complete(settings: Settings) -> Settings:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not place.exists():
             write_secret(place)
-        return replace(settings, secret_key=place.read_text(encoding="ascii").strip())
+        found = place.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as fault:
         reason = getattr(fault, "strerror", None) or "secret_key is not plain text"
         raise SettingsRefused([f"RBAC_DATA_DIR cannot be used: {reason}"]) from fault
+    if not found:
+        raise SettingsRefused([_EMPTY])
+    return replace(settings, secret_key=found)
+
+
+def checked(settings: Settings) -> Settings:
+    """The same, complete and fit to be served; ``SettingsRefused`` with every fault otherwise, before anything is made with them."""
+    settings = complete(settings)
+    if faults := settings.faults():
+        raise SettingsRefused(faults)
+    return settings

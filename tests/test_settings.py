@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from rbac_api import protect
 from rbac_api.capabilities.users.service import no_users
 from rbac_api.cli.prepare import operator_unit, prepare
+from rbac_api.cli.serve import serve
 from rbac_api.database.engine import Database
 from rbac_api.factory import create_app
 from rbac_api.settings import ALGORITHMS, Settings, SettingsRefused, complete
@@ -160,8 +163,14 @@ def test_the_server_does_not_start_with_bad_settings_and_says_why(tmp_path: Path
 def test_an_application_is_not_made_of_bad_settings_however_they_came(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
+    settings = settings_for(f"sqlite:///{tmp_path}/own.db", **changes)
     with pytest.raises(SettingsRefused):
-        create_app(settings_for(f"sqlite:///{tmp_path}/own.db", **changes))
+        create_app(settings)
+    with pytest.raises(SettingsRefused):
+        protect(Flask("theirs"), settings)
+    with pytest.raises(SystemExit, match="does not start"):
+        serve(create_app, settings)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_any_setting_there_is_the_embedded_default() -> None:
@@ -297,6 +306,13 @@ def test_a_made_secret_is_checked_like_any_other(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsRefused, match="example"):
         create_app(Settings(data_dir=str(tmp_path)))
+
+
+def test_a_secret_that_was_lost_is_not_taken_for_none(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").write_text("\n")
+
+    with pytest.raises(SettingsRefused, match="its secret_key is empty"):
+        complete(Settings(data_dir=str(tmp_path)))
 
 
 @pytest.mark.parametrize("obstacle", ["a file in the way", "bytes in the secret", "a folder in its place"])

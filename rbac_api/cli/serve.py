@@ -16,7 +16,7 @@ from rbac_api.cli.prepare import Prepared, prepare
 from rbac_api.cli.worker import Worker
 from rbac_api.database.engine import Database
 from rbac_api.errors import ServiceError
-from rbac_api.settings import Settings, complete
+from rbac_api.settings import Settings, checked
 
 MakeApp = Callable[[Settings], Any]
 
@@ -46,7 +46,7 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
     ``make_app`` is called in each worker, after the fork, so that no connection or thread is shared between processes.
     """
     try:
-        chosen = complete(settings or Settings.from_environment())
+        chosen = checked(settings or Settings.from_environment())
         database = Database(chosen)
         try:
             done = prepare(chosen, database)

@@ -36,7 +36,7 @@ from rbac_api.guard.errors import (
 from rbac_api.guard.passage import Guard, current_guard
 from rbac_api.guard.rules import Rule
 from rbac_api.sealing import SealBroken
-from rbac_api.settings import Settings, complete
+from rbac_api.settings import Settings, checked
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.arguments import refuse_unknown_query
 from rbac_api.web.blueprint import document_access, documents, refuses_query
@@ -97,9 +97,10 @@ def public(view: F) -> F:
 def protect(app: Flask, settings: Settings) -> Guard:
     """Make the decorators work in an application of your own, on the database this service uses.
 
-    Nothing else of ours is registered: no route, only the answer to a refusal.
+    Nothing else of ours is registered: no route, only the answer to a refusal.  ``SettingsRefused`` for settings that this service
+    would refuse.
     """
-    settings = complete(settings)
+    settings = checked(settings)
     app.register_error_handler(ServiceError, problem_answer)
     return Guard(app, settings, Database(settings))
 
