@@ -17,7 +17,6 @@ from rbac_api.decision.document_form import moment_of
 
 Facts = Mapping[str, Any]
 Held = tuple[str, str, str]  # ``user`` or ``service_account``, the holder's canonical name, the role
-TERMS = ("reason", "starts_at", "expires_at", "mode", "max_duration")
 
 
 @dataclass(frozen=True, slots=True)

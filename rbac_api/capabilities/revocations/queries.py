@@ -9,14 +9,6 @@ from sqlalchemy import Connection, Row, select
 from rbac_api.database.tables import revocations
 
 
-def find_revocation(connection: Connection, seq: int) -> Row[Any] | None:
-    return connection.execute(select(revocations).where(revocations.c.seq == seq)).first()
-
-
-def find_newest_revocation(connection: Connection) -> Row[Any] | None:
-    return connection.execute(select(revocations).order_by(revocations.c.seq.desc()).limit(1)).first()
-
-
 def list_revocations(connection: Connection, after: int, limit: int) -> list[Row[Any]]:
     """In the order of commits."""
     found = select(revocations).where(revocations.c.seq > after).order_by(revocations.c.seq).limit(limit)

@@ -12,6 +12,7 @@ from rbac_api import clock
 from rbac_api.capabilities.revocations import queries
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.keyring import SigningKey, sign
+from rbac_api.guard.queries import find_newest_revocation, find_revocation
 from rbac_api.guard.revocations import BEGINNING, cursor_of, seq_of
 
 MOST = 5000  # entries in one answer; what is left comes with the next
@@ -44,7 +45,7 @@ def find_place(clearance: Clearance, since: str | None) -> Place:
     connection, key = clearance.connection, clearance.snapshot.keyring.active()
     begin = _known(connection, since)
     seq, cursor = (begin.seq, cursor_of(begin)) if begin is not None else (0, BEGINNING)
-    newest = queries.find_newest_revocation(connection)
+    newest = find_newest_revocation(connection)
     period = int(clock.epoch_seconds()) // clearance.settings.revocation_seconds
     facts = (since, seq, cursor_of(newest) if newest is not None else BEGINNING, key.kid, period)
     return Place(since, seq, cursor, key, hashlib.sha256(repr(facts).encode()).hexdigest()[:20])
@@ -80,5 +81,5 @@ def _put(payload: dict[str, Any], row: Row[Any]) -> None:
 
 def _known(connection: Connection, since: str | None) -> Row[Any] | None:
     """The row a cursor stands at; None if it went long ago, has moved on, or was another database's."""
-    row = queries.find_revocation(connection, seq_of(since)) if since else None
+    row = find_revocation(connection, seq_of(since)) if since else None
     return row if row is not None and cursor_of(row) == since else None
