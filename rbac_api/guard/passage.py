@@ -167,6 +167,15 @@ class Guard:
             self.cross_site.require_token(asked, self.bearer.read(text, "refresh").session_id)
         return text, by_cookie
 
+    def session_left(self, asked: Request) -> str | None:
+        """The ``jti`` of the refresh token that the browser of somebody who signs in still has: that session is left.  Rubbish counts
+        as none, since a leftover cookie spoils nothing, and beside a header no cookie is looked at."""
+        with suppress(TokenMissing, TokenInvalid, TokenExpired):
+            if not asked.environ.get("HTTP_AUTHORIZATION"):
+                self.snapshot.freshen()  # the keys, before one is looked up
+                return self.bearer.read(cookie(asked, "refresh") or "", "refresh").jti
+        return None
+
     def _presented(self, asked: Request) -> tuple[Token, bool]:
         try:
             return self.bearer.presented(asked)

@@ -74,15 +74,18 @@ class Login(MethodView):
 
         Begins a session and gives a short-lived access token and a refresh token. Every failure has the same answer, whatever the cause;
         `mfa.required` comes only after the right password. For a page in a browser `mode=cookie` puts the tokens into cookies that no
-        script can read, and the answer has a `csrf_token` instead, to send as `X-CSRF-TOKEN` with everything that writes.
+        script can read, and the answer has a `csrf_token` instead, to send as `X-CSRF-TOKEN` with everything that writes;
+        a session whose cookies the browser had before ends.
         With `roles` the session has those roles only; others can be made active later.
         """
         count_attempt()
         origin = _origin(body.get("client_id", FIRST_PARTY))
         chosen = frozenset(body["roles"]) if "roles" in body else None
-        asked = service.Asked(body["username"], body["password"], body.get("otp"), chosen)
+        as_cookies = query["mode"] == "cookie"
+        leaves = current_guard().session_left(request) if as_cookies else None
+        asked = service.Asked(body["username"], body["password"], body.get("otp"), chosen, leaves)
         tokens = service.login(current_clearance(), asked, origin)
-        return _answer(tokens, as_cookies=query["mode"] == "cookie")
+        return _answer(tokens, as_cookies=as_cookies)
 
 
 @blueprint.route("/refresh")

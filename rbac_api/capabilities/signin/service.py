@@ -52,12 +52,16 @@ class _AccountChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody sends to sign in; ``roles``: those to begin with, None for all."""
+    """What somebody sends to sign in; ``roles``: those to begin with, None for all.
+
+    ``leaves``: the ``jti`` of the refresh token of the session that this one takes the place of in a browser.
+    """
 
     username: str
     password: str = field(repr=False)
     otp: str | None = field(default=None, repr=False)
     roles: frozenset[str] | None = None
+    leaves: str | None = None
 
 
 def login(clearance: Clearance, asked: Asked, origin: Origin) -> dict[str, Any]:
@@ -91,6 +95,7 @@ def _enter(
                 if account.row is None or not note_signin(connection, account.row, password_hash):
                     raise _AccountChanged()
                 _require_startable(clearance, connection, account, Proof(proved, asked.roles))
+                _leave(clearance, connection, _signing_in(clearance, account), asked.leaves)
                 return _begin(clearance, connection, account, origin, Proof(proved, asked.roles))
     except ServiceError as refusal:
         current_guard().record_refusal(_signing_in(clearance, account), Rule(), refusal)
@@ -111,6 +116,19 @@ def _require_startable(clearance: Clearance, connection: Connection, account: Ac
         raise RolesNotAuthorized(roles=list(lacking))
     person = {"id": row.id, "username": row.username}
     require_compatible(graph.seen_with(strong), proof.chosen, person)
+
+
+def _leave(clearance: Clearance, connection: Connection, actor: Actor, jti: str | None) -> None:
+    """End the session whose cookies the new ones replace: nobody could sign out of it any more (ASVS 7.2.4)."""
+    found = sessions.find_refresh(connection, jti) if jti else None
+    if found is None:
+        return
+    session, ending = found[1], Ending(actor.id, "logout")
+    if sessions.close_session(connection, clearance.settings, session.id, ending):
+        whose = {"id": session.user_id, "username": session.username}
+        facts = {"user": whose, "end_reason": ending.reason}
+        target = Target("session", session.id, session.username)
+        record(connection, actor, "session.ended", target, reason=ending.reason, after=facts)
 
 
 def _signing_in(clearance: Clearance, account: Account) -> Actor:

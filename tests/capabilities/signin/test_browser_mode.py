@@ -151,7 +151,7 @@ def test_signing_in_always_begins_a_session_of_its_own(stage: Stage) -> None:
 
     assert tab.session_id != eves.session_id
     assert not set(tab.jar.values()) & set(planted.values())
-    assert eves.get("/v1/me").json["username"] == "dave"
+    assert codes(eves.get("/v1/me")) == {(401, "token.revoked")}  # hers was left, as by signing out
     assert tab.get("/v1/me").json["username"] == "bob"
 
 
