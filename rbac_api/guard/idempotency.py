@@ -106,6 +106,11 @@ class Repeats:
         queries.add_answer(connection, row)
 
 
+def forget_answers(connection: Connection, caller_id: str, location: str) -> None:
+    """Repeat no more what a caller was told when she made this resource: it shows a secret that must not, or need not, be seen again."""
+    queries.clear_answers(connection, caller_id, location)
+
+
 def _repeatable(request: Request, scope: str) -> Repeatable | None:
     sent = request.headers.get(HEADER) if request.method == "POST" else None
     if sent is None:

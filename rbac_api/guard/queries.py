@@ -208,6 +208,11 @@ def add_answer(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(idempotency_keys).values(values))
 
 
+def clear_answers(connection: Connection, scope: str, location: str) -> None:
+    table = idempotency_keys
+    connection.execute(delete(table).where(table.c.scope == scope, table.c.location == location))
+
+
 def clear_old_answers(connection: Connection, now: datetime) -> None:
     connection.execute(delete(idempotency_keys).where(idempotency_keys.c.expires_at <= now))
 

@@ -95,7 +95,7 @@ class MyTotp(MethodView):
         Gives a secret for an authenticator app, shown this once. It counts only when `POST /v1/me/totp/confirm` has proved, within ten
         minutes, that the app has it.
         """
-        return created_answer(service.enrol_totp(current_clearance()), "/v1/me/totp")
+        return created_answer(service.enrol_totp(current_clearance()), second_factor.LOCATION)
 
     @requires(recent=True)
     @blueprint.response(204)

@@ -17,11 +17,13 @@ from rbac_api.capabilities.second_factor.errors import (
     TotpNotFound,
 )
 from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.idempotency import forget_answers
 from rbac_api.sealing import seal, unseal
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target
 
 PURPOSE = "totp"
+LOCATION = "/v1/me/totp"
 PENDING = timedelta(minutes=10)  # a secret that somebody left on a screen must not be confirmed tomorrow
 
 
@@ -30,7 +32,7 @@ def enrol_totp(clearance: Clearance) -> dict[str, Any]:
     user_id, connection = clearance.actor.id or "", clearance.connection
     if has_totp(connection, user_id):
         raise TotpActive()
-    queries.end_factor(connection, user_id)  # one that was begun before
+    erase_totp(connection, user_id)  # one that was begun before
     key = codes.new_key()
     sealed = seal(clearance.settings.secret_key, PURPOSE, key)
     queries.add_factor(connection, {"user_id": user_id, "secret_sealed": sealed, "created_at": clock.now()})
@@ -53,6 +55,7 @@ def confirm_totp(clearance: Clearance, code: str) -> list[str]:
         raise TotpCodeWrong()
     if not queries.confirm_factor(connection, factor, step, now):
         raise TotpActive()  # on PostgreSQL without our write lock somebody could have been quicker
+    forget_answers(connection, user_id, LOCATION)  # from now on the secret is worth having
     made = codes.new_recovery_codes()
     hashes = [codes.recovery_hash(clearance.settings.secret_key, user_id, one) for one in made]
     queries.add_recovery_codes(connection, user_id, hashes, now)
@@ -71,13 +74,14 @@ def remove_totp(clearance: Clearance, user_id: str) -> bool:
     counted = factor.confirmed_at is not None
     if counted and user_id == clearance.actor.id and not clearance.second_factor:
         raise SecondFactorNeeded()
-    queries.end_factor(clearance.connection, user_id)
+    erase_totp(clearance.connection, user_id)
     return counted
 
 
 def erase_totp(connection: Connection, user_id: str) -> None:
-    """Leave nothing of a factor behind."""
+    """Leave nothing of a factor behind, nor of the answer that showed its secret to be given again for an ``Idempotency-Key``."""
     queries.end_factor(connection, user_id)
+    forget_answers(connection, user_id, LOCATION)
 
 
 def has_totp(connection: Connection, user_id: str) -> bool:

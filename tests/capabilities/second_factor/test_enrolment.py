@@ -40,6 +40,30 @@ def test_a_secret_that_was_never_confirmed_asks_nothing_of_anybody(stage: Stage)
     assert dave.get("/v1/me").json["second_factor"] is False
 
 
+def test_a_repeated_request_shows_the_secret_again_only_while_it_waits_to_be_confirmed(
+    stage: Stage, frozen: Traveller
+) -> None:
+    dave, key = stage.as_(DAVE), {"Idempotency-Key": "k-1"}
+    first, again = (dave.post("/v1/me/totp", headers=key).json for _ in range(2))
+    assert first == again
+
+    dave.post("/v1/me/totp/confirm", json={"code": Device(first["secret"]).code()})
+    late = dave.post("/v1/me/totp", headers=key)
+
+    assert (late.status_code, late.json["code"]) == (409, "totp.active")
+
+
+def test_a_repeated_request_never_shows_a_secret_that_is_not_the_present_one(stage: Stage) -> None:
+    dave, key = stage.as_(DAVE), {"Idempotency-Key": "k-1"}
+    first = dave.post("/v1/me/totp", headers=key).json
+    replaced = dave.post("/v1/me/totp").json
+    anew = dave.post("/v1/me/totp", headers=key).json
+    dave.delete("/v1/me/totp")
+    removed = dave.post("/v1/me/totp", headers=key).json
+
+    assert len({answer["secret"] for answer in (first, replaced, anew, removed)}) == 4
+
+
 def test_dave_confirms_and_is_asked_from_then_on(stage: Stage, frozen: Traveller) -> None:
     dave = stage.as_(DAVE)
     device = enrolled(dave)
