@@ -36,7 +36,7 @@ from rbac_api.guard.snapshot import Snapshot
 from rbac_api.guard.standing import Person, SessionStanding
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor
-from rbac_api.web.arguments import refuse_unknown_query
+from rbac_api.web.arguments import refuse_unknown_body, refuse_unknown_query
 from rbac_api.web.envelope import CSRF, STALE
 from rbac_api.web.metrics import REFUSALS
 from rbac_api.web.request_id import REQUEST_ID, request_id
@@ -87,8 +87,7 @@ class Guard:
             if by_cookie:
                 self._admit_cookie(asked, token)
             decision = self._judge(session, person, rule)
-            if rule.checks_query and asked.environ.get("QUERY_STRING"):
-                refuse_unknown_query()
+            _refuse_unknown(rule, asked)
             passage = Passage(actor, decision, token, session, rule, lambda: view(*args, **kwargs))
             if rule.reads or asked.method in _READING:
                 answer = self._read(passage, asked)
@@ -259,6 +258,14 @@ class Passage:
     session: SessionStanding
     rule: Rule
     view: Callable[[], Any]
+
+
+def _refuse_unknown(rule: Rule, asked: Request) -> None:
+    """What an operation of ours would not look at is refused: whoever sends it believes that it counts."""
+    if rule.checks_query and asked.environ.get("QUERY_STRING"):
+        refuse_unknown_query()
+    if rule.checks_body:
+        refuse_unknown_body()
 
 
 def current_guard() -> Guard:

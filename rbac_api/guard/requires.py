@@ -39,7 +39,7 @@ from rbac_api.sealing import SealBroken
 from rbac_api.settings import Settings, checked
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.arguments import refuse_unknown_query
-from rbac_api.web.blueprint import document_access, documents, refuses_query
+from rbac_api.web.blueprint import document_access, documents, refuses_body, refuses_query
 from rbac_api.web.problems import problem_answer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -120,7 +120,10 @@ def unguarded_views(app: Flask) -> list[str]:
 def _guarded(rule: Rule) -> Callable[[F], F]:
     def decorate(view: F) -> F:
         complete_rule = replace(
-            rule, checks_query=refuses_query(view), repeatable=documents(view, IdempotencyRunning)
+            rule,
+            checks_query=refuses_query(view),
+            checks_body=view.__name__ in _WRITING and refuses_body(view),
+            repeatable=documents(view, IdempotencyRunning),
         )
 
         @wraps(view)

@@ -20,6 +20,7 @@ class Rule:
     recent: bool = False  # asks for a recent sign-in
     temporary_password: bool = False  # answers also to somebody who must change her password first
     checks_query: bool = False
+    checks_body: bool = False
     repeatable: bool = False  # honours ``Idempotency-Key``
     reads: bool = False  # changes nothing, whatever its method
 

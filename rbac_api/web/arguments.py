@@ -111,6 +111,22 @@ def refuse_unknown_query() -> None:
             raise Invalid(faults=faults)
 
 
+def refuse_unknown_body() -> None:
+    """For operations that take no body: any field is unknown, and anything but an object too.  ``{}`` says as much as nothing."""
+    body = whole_body(flask.request)
+    try:
+        value = strict_json(body) if body else {}
+    except (Unreadable, Invalid):
+        value = None
+    if value == {}:
+        return
+    faults = [
+        Fault(_step(name), "field.unknown", "This operation knows no such field.")
+        for name in (sorted(value) if isinstance(value, dict) else ())
+    ]
+    raise Invalid(faults=tuple(faults) or (Fault("", "field.unknown", "This operation takes no body."),))
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -206,6 +222,7 @@ __all__ = [
     "StrictParser",
     "check_depth_and_text",
     "refuse_repeated_query",
+    "refuse_unknown_body",
     "refuse_unknown_query",
     "strict_json",
     "whole_body",

@@ -145,11 +145,21 @@ def document_access(
 
 def refuses_query(view: Any) -> bool:
     """Whether the view is an operation of ours without query arguments; somebody else's view may read what it likes."""
-    documented = getattr(view, "_apidoc", {})
-    if "operationId" not in documented.get("manual_doc", {}):
-        return False
-    parameters = documented.get("arguments", {}).get("parameters", [])
-    return not any(parameter["in"] == "query" for parameter in parameters)
+    return _is_ours(view) and not _reads(view, "query")
+
+
+def refuses_body(view: Any) -> bool:
+    """Whether the view is an operation of ours without a body."""
+    return _is_ours(view) and "body" not in view._apidoc and not _reads(view, "json")
+
+
+def _is_ours(view: Any) -> bool:
+    return "operationId" in getattr(view, "_apidoc", {}).get("manual_doc", {})
+
+
+def _reads(view: Any, location: str) -> bool:
+    parameters = view._apidoc.get("arguments", {}).get("parameters", [])
+    return any(parameter["in"] == location for parameter in parameters)
 
 
 def documents(view: Any, problem: type[ServiceError]) -> bool:

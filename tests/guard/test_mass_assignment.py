@@ -86,3 +86,46 @@ def test_a_field_given_twice_is_refused(stage: Stage) -> None:
         headers = {"If-Match": '"any"', "Content-Type": "application/json"}
         answer = alice.call(operation.method, path, data=body, headers=headers)
         assert (answer.status_code, answer.json["code"]) == (400, "request.unreadable"), operation.id
+
+
+def without_bodies(stage: Stage) -> list[Operation]:
+    """Those that write and take none."""
+    found = operations(stage.app)
+    return [
+        operation for operation in found if operation.writes and not operation.described.get("requestBody")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        (b'{"reason": "Lost", "algorithm": "HS256"}', ["/algorithm", "/reason"]),
+        (b"[]", [""]),
+        (b"null", [""]),
+        (b"reason=Lost", [""]),
+        (b'{"a": "\\ud800"}', [""]),
+    ],
+)
+def test_an_operation_without_a_body_does_not_overlook_one(
+    stage: Stage, body: bytes, pointers: list[str]
+) -> None:
+    alice, targets = stage.as_(ALICE), names(stage)
+    before = rows(stage)
+    ids = {"session_id": stage.user_id(DAVE), "kid": "k", "secret_id": stage.user_id(DAVE)}
+    found = without_bodies(stage)
+
+    for operation in found:
+        path = operation.at({**dict.fromkeys(operation.parameters, "users:read"), **targets, **ids})
+        answer = alice.call(operation.method, path, data=body, content_type="application/json")
+        assert (answer.status_code, answer.json["code"]) == (422, "request.invalid"), operation.id
+        faults = [(fault["pointer"], fault["code"]) for fault in answer.json["errors"]]
+        assert faults == [(pointer, "field.unknown") for pointer in pointers], operation.id
+    assert rows(stage) == before
+    assert len(found) > 20
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b" { } "])
+def test_an_empty_body_says_as_much_as_none(stage: Stage, body: bytes) -> None:
+    answer = stage.as_(ALICE).post("/v1/auth/logout", data=body, content_type="application/json")
+
+    assert answer.status_code == 204
