@@ -101,7 +101,7 @@ class Email(Text):
 
 
 class Flag(fields.Boolean):
-    """``true`` or ``false``, nothing else that looks like it."""
+    """``true`` or ``false``, nothing else that looks like it; for query arguments."""
 
     truthy = {"true", True}  # noqa: RUF012
     falsy = {"false", False}  # noqa: RUF012
@@ -111,6 +111,17 @@ class Flag(fields.Boolean):
     ) -> Any:
         if value is True or value is False or value in ("true", "false"):
             return value in (True, "true")
+        raise self.make_error("invalid", input=value)
+
+
+class Switch(fields.Boolean):
+    """``true`` or ``false`` in a JSON body: no text, no ``1``."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        if value is True or value is False:
+            return value
         raise self.make_error("invalid", input=value)
 
 

@@ -76,6 +76,22 @@ def test_no_text_field_takes_anything_but_text(stage: Stage, value: Any) -> None
     assert rows(stage) == before
 
 
+@pytest.mark.parametrize("value", ["true", "false", "yes", "", 0, 1, {}, []])
+def test_no_field_that_is_true_or_false_takes_anything_else(stage: Stage, value: Any) -> None:
+    alice, _ = stage.as_(ALICE), names(stage)
+    before, asked = rows(stage), 0
+
+    for operation in with_bodies(stage):
+        for field, described in operation.body["properties"].items():
+            if described.get("type") == "boolean":
+                answer = send(stage, alice, operation, {**operation.example(), field: value})
+                asked += 1
+                assert answer.status_code == 422, (operation.id, field)
+                assert f"/{field}" in [fault["pointer"] for fault in answer.json["errors"]]
+    assert asked >= 3
+    assert rows(stage) == before
+
+
 def test_a_field_given_twice_is_refused(stage: Stage) -> None:
     alice = stage.as_(ALICE)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, RoleName, Text, Total
+from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, RoleName, Switch, Text, Total
 
 _REQUIRES_MFA = {
     "description": "`true`: counts, with all it inherits, only in sessions with a second factor",
@@ -62,7 +62,7 @@ class RoleCreateSchema(Body):
 
     name = RoleName(required=True, metadata={"example": "invoice-clerk"})
     description = Text(longest=1000, pattern=TEXT, metadata={"example": "Reads invoices."})
-    requires_mfa = Flag(metadata=_REQUIRES_MFA)
+    requires_mfa = Switch(metadata=_REQUIRES_MFA)
     permissions = fields.List(
         PermissionName(), validate=validate.Length(max=500), metadata={"example": ["invoices:read"]}
     )
@@ -76,7 +76,7 @@ class RolePatchSchema(Body):
         pattern=TEXT,
         metadata={"example": "Reads invoices of her own department."},
     )
-    requires_mfa = Flag(metadata=_REQUIRES_MFA)
+    requires_mfa = Switch(metadata=_REQUIRES_MFA)
 
 
 class RoleDeleteQuery(Body):

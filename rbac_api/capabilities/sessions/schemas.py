@@ -11,11 +11,11 @@ from rbac_api.web.fields import (
     ID,
     TEXT,
     Body,
-    Flag,
     Moment,
     NextCursor,
     PageQuery,
     RoleName,
+    Switch,
     Text,
     Total,
     Whole,
@@ -214,7 +214,7 @@ class SessionsRevocationSchema(Body):
         pattern=TEXT,
         metadata={"description": "for the trail; required unless `dry_run`", "example": "Laptop stolen"},
     )
-    dry_run = Flag(
+    dry_run = Switch(
         load_default=False,
         metadata={"description": "`true` only counts and checks, and ends nothing", "example": False},
     )
