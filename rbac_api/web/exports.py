@@ -28,11 +28,12 @@ Shown = Mapping[str, Any]
 
 
 def flattened(shown: Shown) -> Shown:
-    """What JSON shows, as cells: ``{"user": {"id": …}}`` becomes ``user_id``."""
+    """What JSON shows, as cells: ``{"user": {"id": …}}`` becomes ``user_id``, and a list stays one of JSON: ``[]`` is not nothing."""
     cells: dict[str, Any] = {}
     for name, value in shown.items():
         inner = value.items() if isinstance(value, Mapping) else ()
-        cells.update({f"{name}_{key}": cell for key, cell in inner} if inner else {name: value})
+        cell = orjson.dumps(value).decode() if isinstance(value, list) else value
+        cells.update({f"{name}_{key}": within for key, within in inner} if inner else {name: cell})
     return cells
 
 

@@ -52,6 +52,16 @@ def busy(stage: Stage) -> tuple[Caller, str]:
     return stage.as_(CAROL), dave.tokens["session_id"]
 
 
+def test_a_list_in_a_cell_is_one_of_json(stage: Stage) -> None:
+    limited = {"username": DAVE.username, "password": PASSWORD, "roles": []}
+    stage.caller().post("/v1/auth/login", json=limited)
+    stage.as_(DAVE)
+
+    rows = cells(taken(stage.as_(CAROL), "/v1/sessions?user=dave", "csv").text)
+
+    assert [(row["amr"], row["roles"]) for row in rows] == [('["pwd"]', ""), ('["pwd"]', "[]")]
+
+
 @pytest.mark.parametrize("path", LISTS)
 def test_a_list_reads_the_same_in_every_form(stage: Stage, path: str) -> None:
     carol, session_id = busy(stage)
@@ -71,7 +81,7 @@ def test_a_list_reads_the_same_in_every_form(stage: Stage, path: str) -> None:
             )
         assert row.keys() == flat.keys()
         assert all(
-            row[name] == ("" if value is None else str(value))
+            row[name] == ("" if value is None else value if isinstance(value, str) else json.dumps(value))
             for name, value in flat.items()
             if "at" not in name
         )
