@@ -21,7 +21,7 @@ from rbac_api.capabilities.permissions.schemas import (
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import REPEATABLE, TargetStronger
 from rbac_api.guard.requires import requires
-from rbac_api.web.answers import created_answer, empty_answer
+from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.pagination import page_answer, page_request
@@ -58,11 +58,21 @@ class Permissions(MethodView):
         For your own applications, as `resource:verb`. The role admin holds it at once; put it into other roles as needed.
         """
         permission = service.create_permission(current_clearance(), body["name"], body["description"])
-        return created_answer(permission, "/v1/permissions")
+        return created_answer(permission, f"/v1/permissions/{permission['name']}")
 
 
 @blueprint.route("/<permission>")
 class Permission(MethodView):
+    @requires("permissions:read")
+    @blueprint.response(200, PermissionSchema)
+    @blueprint.operation("get_permission", PermissionNotFound)
+    def get(self, permission: str) -> Response:
+        """Read one permission
+
+        What it lets its holder do, and whether it is one of this service's own.
+        """
+        return json_answer(service.get_permission(current_clearance(), permission))
+
     @requires("permissions:delete")
     @blueprint.response(204)
     @blueprint.operation("delete_permission", PermissionNotFound, PermissionBuiltIn, TargetStronger)

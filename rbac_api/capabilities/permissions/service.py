@@ -27,6 +27,11 @@ def list_permissions(clearance: Clearance, page: PageRequest) -> Page:
     return Page([describe(row) for row in found.items], found.next_key, found.total)
 
 
+def get_permission(clearance: Clearance, name: str) -> dict[str, Any]:
+    """One permission by its name."""
+    return describe(find_permission(clearance.connection, name))
+
+
 def create_permission(
     clearance: Clearance, name: str, description: str, *, system: bool = False
 ) -> dict[str, Any]:

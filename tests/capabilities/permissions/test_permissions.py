@@ -30,7 +30,7 @@ def test_bob_registers_a_permission_that_he_then_does_not_hold(stage: Stage) -> 
     created = bob.post("/v1/permissions", json=REPORTS)
 
     assert created.status_code == 201
-    assert created.headers["Location"] == "/v1/permissions"
+    assert created.headers["Location"] == "/v1/permissions/reports:read"
     assert {name: created.json[name] for name in REPORTS} == REPORTS
     assert created.json["system"] is False
     assert "reports:read" not in bob.get("/v1/me").json["permissions"]
@@ -41,6 +41,21 @@ def test_bob_registers_a_permission_that_he_then_does_not_hold(stage: Stage) -> 
         "reports:read",
         REPORTS,
     )
+
+
+def test_carol_finds_a_permission_where_the_answer_to_its_creation_said(stage: Stage) -> None:
+    created = stage.as_(BOB).post("/v1/permissions", json=REPORTS)
+
+    found = stage.as_(CAROL).get(created.headers["Location"])
+
+    assert (found.status_code, found.json) == (200, created.json)
+
+
+@pytest.mark.parametrize("name", ["no:thing", "Reports:READ", "reports"])
+def test_a_permission_that_is_not_there_is_not_found(stage: Stage, name: str) -> None:
+    answer = stage.as_(CAROL).get(f"/v1/permissions/{name}")
+
+    assert (answer.status_code, answer.json["code"]) == (404, "permission.not_found")
 
 
 @pytest.mark.parametrize("taken", ["invoices:read", "users:read"])
