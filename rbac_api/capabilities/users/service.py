@@ -60,6 +60,9 @@ class NewUser:
 def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """A new user and the row's version.  Without a password the answer holds a setup token, shown this once."""
     username, password = body["username"], body.get("password")
+    spaced = username != username.strip()
+    if spaced and known_user(clearance, username):  # whose it is says more than how it is written
+        raise UsernameTaken()
     require_good_name(username)
     hashed = None
     if password is not None:

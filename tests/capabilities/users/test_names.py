@@ -88,6 +88,13 @@ def test_any_spelling_signs_dave_in_or_nobody(stage: Stage, spelling: str) -> No
         assert stranger.get("/v1/me").json["id"] == stage.user_id(DAVE)
 
 
+@pytest.mark.parametrize("spelling", [" dave", "Dave  ", "\u3000ｄａｖｅ", " DAVE\u00a0"])
+def test_spaces_around_daves_name_do_not_make_it_anybody_elses(stage: Stage, spelling: str) -> None:
+    answer = stage.as_(ALICE).post("/v1/users", json={"username": spelling})
+
+    assert (answer.status_code, answer.json["code"]) == (409, "user.username_taken")
+
+
 @settings(max_examples=1000, deadline=None)
 @given(st.text(max_size=40))
 def test_the_canonical_form_of_a_canonical_form_is_itself(name: str) -> None:
