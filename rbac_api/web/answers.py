@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from flask import Response
+from flask import Response, request
 
 
 def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -25,3 +25,12 @@ def empty_answer() -> Response:
     answer = Response(status=204)
     del answer.headers["Content-Type"]
     return answer
+
+
+def preferred(*media: str) -> str:
+    """Which of these types ``Accept`` prefers (RFC 9110 section 12.5.1); the first, if it wants none of them.
+
+    It may name our charset as well: every text of ours is UTF-8.
+    """
+    offers = [offer for each in media for offer in (each, f"{each}; charset=utf-8")]
+    return request.accept_mimetypes.best_match(offers, default=media[0]).partition(";")[0]

@@ -9,7 +9,7 @@ import marshmallow as ma
 from flask import Request, Response, request
 
 from rbac_api.errors import ServiceError
-from rbac_api.web.answers import json_answer
+from rbac_api.web.answers import json_answer, preferred
 from rbac_api.web.arguments import strict_json, whole_body
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.problems import ProtocolError, TooLarge, Unreadable
@@ -52,7 +52,7 @@ def document_of(asked: Request) -> Any:
 
 def wants_yaml() -> bool:
     """Whether this request's ``Accept`` prefers YAML; everybody else gets JSON."""
-    return request.accept_mimetypes.best_match([JSON, *_YAMLS], default=JSON) != JSON
+    return preferred(JSON, *_YAMLS) != JSON
 
 
 def document_answer(document: Any, tag: str) -> Response:

@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 import orjson
-from flask import Response, request
+from flask import Response
 
 from rbac_api import clock
+from rbac_api.web.answers import preferred
 
 Form = Literal["csv", "ndjson"]
 MEDIA: dict[str, Form] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
@@ -53,7 +54,7 @@ class Sheet:
 
 def wanted_form() -> Form | None:
     """What this request's ``Accept`` prefers; None for pages of JSON, which everybody else gets."""
-    return MEDIA.get(request.accept_mimetypes.best_match([_JSON, *MEDIA], default=_JSON))
+    return MEDIA.get(preferred(_JSON, *MEDIA))
 
 
 def stream(sheet: Sheet, form: Form, batch: Callable[[Any], Sequence[Any]]) -> Iterator[bytes]:

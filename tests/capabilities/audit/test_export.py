@@ -129,7 +129,23 @@ def test_an_export_that_carol_breaks_off_leaves_nothing_behind(stage: Stage) -> 
 
 
 @pytest.mark.parametrize(
-    "accept", ["*/*", "", "text/html", "image/png, */*;q=0.1", "application/json, text/csv;q=0.9"]
+    ("accept", "form"),
+    [
+        ("text/csv; charset=utf-8", "csv"),
+        ("text/csv;charset=UTF-8, application/json;q=0.9", "csv"),
+        ('application/x-ndjson; charset="utf-8"', "ndjson"),
+    ],
 )
+def test_carol_may_name_the_charset_she_gets_anyway(stage: Stage, accept: str, form: str) -> None:
+    assert stage.as_(CAROL).get("/v1/audit/events", headers={"Accept": accept}).mimetype == MEDIA[form]
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "*/*", "", "text/html", "image/png, */*;q=0.1", "application/json, text/csv;q=0.9",
+        "application/json; charset=utf-8, text/csv;q=0.9", "text/csv; charset=latin-1",
+    ],
+)  # fmt: skip
 def test_pages_of_json_are_what_everybody_else_gets(stage: Stage, accept: str) -> None:
     assert stage.as_(CAROL).get("/v1/audit/events", headers={"Accept": accept}).mimetype == "application/json"
