@@ -91,9 +91,9 @@ def refuse_repeated_query(req: flask.Request) -> None:
         if len(values) > 1
     ]
     faults += [
-        Fault("/query", "field.characters", _UNSTORABLE_DETAIL)
+        Fault("" if _unstorable(name) else _step(name), "field.characters", _UNSTORABLE_DETAIL)
         for name, value in req.args.items(multi=True)
-        if _UNSTORABLE.search(name + value) or "\ufffd" in name + value
+        if _unstorable(name + value)
     ]
     if faults:
         raise Invalid(faults=tuple(faults))
@@ -125,6 +125,10 @@ def refuse_unknown_body() -> None:
         for name in (sorted(value) if isinstance(value, dict) else ())
     ]
     raise Invalid(faults=tuple(faults) or (Fault("", "field.unknown", "This operation takes no body."),))
+
+
+def _unstorable(text: str) -> bool:
+    return bool(_UNSTORABLE.search(text)) or "\ufffd" in text
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

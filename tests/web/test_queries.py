@@ -72,6 +72,17 @@ def test_a_repeated_argument_is_named(stage: Stage) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("query", "pointer"), [("q=%00", "/q"), ("q=a&status=%EF%BF%BD", "/status"), ("q%00=1", "")]
+)
+def test_an_argument_with_text_that_no_database_holds_is_named_if_it_can_be(
+    stage: Stage, query: str, pointer: str
+) -> None:
+    errors = stage.as_(ALICE).get(f"/v1/users?{query}").json["errors"]
+
+    assert [(fault["pointer"], fault["code"]) for fault in errors] == [(pointer, "field.characters")]
+
+
 def loaded(field: ma.fields.Field[Any], value: Any) -> Any:
     schema = ma.Schema.from_dict({"value": field})()
     return schema.load({"value": value})["value"]
