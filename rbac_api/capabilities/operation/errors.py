@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from rbac_api.errors import NotFound
+from typing import Any
+
+from rbac_api.errors import NotFound, Unavailable
+
+
+class NotReady(Unavailable):
+    code = "service.not_ready"
+    title = "Not ready"
+    default_detail = "Something that is needed to serve is not as it should be; 'checks' says what."
+    example = {  # noqa: RUF012
+        "ready": False,
+        "checks": [{"name": "database", "ok": False, "detail": "The database cannot answer right now."}],
+    }
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        super().__init__()
+        self.members = found
 
 
 class ProblemUnknown(NotFound):

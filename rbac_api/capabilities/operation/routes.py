@@ -6,7 +6,7 @@ from flask import Response, current_app
 from flask.views import MethodView
 
 from rbac_api.capabilities.operation import service
-from rbac_api.capabilities.operation.errors import ProblemUnknown
+from rbac_api.capabilities.operation.errors import NotReady, ProblemUnknown
 from rbac_api.capabilities.operation.schemas import (
     HealthSchema,
     JwkSetSchema,
@@ -42,15 +42,17 @@ class Health(MethodView):
 class Readiness(MethodView):
     @public
     @blueprint.response(200, ReadinessSchema)
-    @blueprint.alt_response(503, schema=ReadinessSchema, description="Not ready; the checks say why")
-    @blueprint.operation("get_readiness")
+    @blueprint.operation("get_readiness", NotReady)
     def get(self) -> Response:
         """Can it serve
 
-        503 when the database does not answer, the schema is not the code's, no key signs, or roles inherit each other; the body says which.
+        503 when the database does not answer, the schema is not the code's, no key signs, or roles inherit each other; its
+        `checks` say which.
         """
         found = service.readiness(current_guard())
-        return json_answer(found, 200 if found["ready"] else 503)
+        if not found["ready"]:
+            raise NotReady(found)
+        return json_answer(found)
 
 
 @blueprint.route("/metrics")

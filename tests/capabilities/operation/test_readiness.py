@@ -51,6 +51,16 @@ def test_without_its_tables_it_is_healthy_but_not_ready(stage: Stage) -> None:
     assert checks(stage)["schema"][0]
 
 
+def test_what_is_not_ready_says_so_as_every_refusal_does(stage: Stage) -> None:
+    with renamed(stage, "alembic_version"):
+        answer = stage.caller().get("/readyz")
+
+    assert (answer.mimetype, answer.headers["Retry-After"]) == ("application/problem+json", "1")
+    assert (answer.json["code"], answer.json["status"]) == ("service.not_ready", 503)
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+    assert answer.json["ready"] is False
+
+
 def test_a_schema_of_another_release_is_named(stage: Stage) -> None:
     [(revision,)] = stage.query("SELECT version_num FROM alembic_version")
     stage.execute("UPDATE alembic_version SET version_num = '9999'")
