@@ -6,8 +6,9 @@ permission ``decide`` says whether she has it, so that the list and the explanat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -25,6 +26,7 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.web.pagination import Page, PageRequest
 
 PORTION, PORTIONS = 500, 20  # accounts looked at per statement, and statements per page
+COUNTED = 2_000  # accounts that are looked at for a total; of more, those with an assignment are counted
 Item = dict[str, Any]
 Judge = Callable[[Sequence[Row[Any]]], Sequence[Item | None]]
 
@@ -43,7 +45,7 @@ def list_role_members(
         held, accounts = _read(connection, holding, rows)
         return [_shown(row, accounts[row.id].status, held[row.id], frozenset({role})) for row in rows]
 
-    return _page(connection, holding, page, judge)
+    return _page(connection, holding, page, judge, sure=True)
 
 
 def list_permission_holders(
@@ -71,7 +73,12 @@ def list_permission_holders(
             for row in rows
         ]
 
-    return _page(connection, holding, page, judge)
+    return _page(connection, holding, page, judge, sure=at is None and (eligible or not _selective(graph)))
+
+
+def _selective(graph: RoleGraph) -> bool:
+    """Whether there may be somebody to whom a role is assigned that does not count in a new session of hers."""
+    return bool(graph.dynamic) or any(role.requires_mfa for role in graph.roles.values())
 
 
 def _subject(row: Row[Any], given: tuple[Any, ...]) -> Subject:
@@ -105,20 +112,40 @@ def _shown(row: Row[Any], status: str, held: Sequence[Row[Any]], wanted: frozens
     }
 
 
-def _page(connection: Connection, holding: Holding, page: PageRequest, judge: Judge) -> Page:
-    """As many as asked for; where very many have to be passed over, as many as were found, and the next page goes on from there."""
-    after: str | None = page.after[0] if page.after else None
+def _page(connection: Connection, holding: Holding, page: PageRequest, judge: Judge, *, sure: bool) -> Page:
+    """As many as asked for; where very many have to be passed over, as many as were found, and the next page goes on from there.
+
+    ``sure``: nobody is passed over.
+    """
+    start: str | None = page.after[0] if page.after else None
     found: list[tuple[str, Item]] = []
-    size = page.limit + 1
-    for _ in range(PORTIONS):
+    last: str | None = None
+    for portion, reached in islice(_portions(connection, holding, judge, start, page.limit + 1), PORTIONS):
+        found += portion
+        last = reached if len(found) <= page.limit else found[page.limit - 1][0]
+        if len(found) > page.limit:
+            break
+    total = _count(connection, holding, judge, sure) if page.count else None
+    return Page([item for _, item in found[: page.limit]], None if last is None else (last,), total)
+
+
+def _count(connection: Connection, holding: Holding, judge: Judge, sure: bool) -> int:
+    """Exactly; in a crowd also those who would be passed over, since nobody waits for a million to be looked at."""
+    number = queries.count_holders(connection, holding)
+    if sure or number > COUNTED:
+        return number
+    return sum(len(portion) for portion, _ in _portions(connection, holding, judge, None, PORTION))
+
+
+def _portions(
+    connection: Connection, holding: Holding, judge: Judge, after: str | None, size: int
+) -> Iterator[tuple[list[tuple[str, Item]], str | None]]:
+    """Of so many accounts at a time those that hold, by name, and the name to go on from; None after the last."""
+    while True:
         rows = queries.list_holders(connection, holding, after, size)
         judged = zip(rows, judge(rows), strict=True)
-        found += [(row.username_canonical, item) for row, item in judged if item is not None]
         after = rows[-1].username_canonical if len(rows) == size else None
-        if after is None or len(found) > page.limit:
-            break
+        yield [(row.username_canonical, item) for row, item in judged if item is not None], after
+        if after is None:
+            return
         size = PORTION
-    if len(found) > page.limit:
-        after = found[page.limit - 1][0]
-    total = queries.count_holders(connection, holding) if page.count else None
-    return Page([item for _, item in found[: page.limit]], None if after is None else (after,), total)

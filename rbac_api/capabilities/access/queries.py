@@ -150,7 +150,7 @@ def count_holders(connection: Connection, holding: Holding) -> int:
 
 def _held_by(connection: Connection, holding: Holding) -> ColumnElement[bool]:
     few = select(assignments.c.user_id).where(holding.condition()).limit(FEW + 1)
-    if len(connection.execute(few).all()) <= FEW:
+    if connection.execute(select(func.count()).select_from(few.subquery())).scalar_one() <= FEW:
         return users.c.id.in_(few)  # its limit keeps SQLite from turning it into the search below
     return exists(select(1).where(assignments.c.user_id == users.c.id, holding.condition()))
 

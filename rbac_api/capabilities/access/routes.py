@@ -143,9 +143,9 @@ class PermissionHolders(MethodView):
         """List who has a permission
 
         Users and service accounts by name: exactly those of whom `GET /v1/users/{user_id}/access` says yes. With `eligible=true` also
-        those who would first have to activate a role, with `at` as it was at that moment. A page may hold less than `limit` where many
-        had to be passed over; `next` tells whether there are more. `total` counts also those whose roles exclude each other, and as of
-        a moment those whose accounts were disabled.
+        those who would first have to activate a role, with `at` as it was at that moment. Where more than 10,000 to whom a role is
+        assigned have to be passed over, since their roles exclude each other or their accounts were disabled then, a page may hold less
+        than `limit`; `next` tells whether there are more. Of more than 2,000 accounts, `total` counts them, too.
         """
         moment, page = past_moment(query), page_request(query)
         found = service.list_permission_holders(

@@ -145,13 +145,29 @@ def test_pages_stay_whole_while_people_come_and_go(stage: Stage) -> None:
         assert alice.get(f"{other}&cursor={first.json['next']}").status_code == 422
 
 
-def test_holders_are_counted_among_the_enabled(stage: Stage) -> None:
-    alice = stage.as_(ALICE)
+def test_the_total_counts_exactly_those_whom_the_pages_list(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = chief_over_clerk(stage)
+    for person in (BOB, CAROL, DAVE):
+        give(stage, person, "clerk")
+    rule = {"name": "apart", "kind": "dynamic", "roles": ["clerk", "role-manager"], "limit": 2}
+    assert alice.post("/v1/constraints", json=rule).status_code == 201  # Bob has both: neither counts
+    monkeypatch.setattr(holders, "PORTION", 3)
 
-    assert alice.get(f"{HOLDERS}?count=true").json["total"] == 2
-    assert (
-        alice.get(f"{HOLDERS}?count=true&at={clock.rfc3339(clock.now())}").json["total"] == 3
-    )  # Mallory, too
+    for path in (HOLDERS, f"{HOLDERS}?at={clock.rfc3339(clock.now())}"):  # Mallory is disabled
+        sign = "&" if "?" in path else "?"
+        answer = alice.get(f"{path}{sign}count=true")
+        assert (names(answer), answer.json["total"]) == (["alice", "carol", "dave"], 3), path
+    assert alice.get(f"{HOLDERS}?count=true&eligible=true").json["total"] == 4
+
+
+def test_of_a_crowd_those_assigned_are_counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mallory, too, who is disabled."""
+    alice = chief_over_clerk(stage)
+    monkeypatch.setattr(holders, "COUNTED", 2)
+
+    assert alice.get(f"{HOLDERS}?count=true&at={clock.rfc3339(clock.now())}").json["total"] == 3
 
 
 def populate(stage: Stage, count: int, role: str) -> None:
