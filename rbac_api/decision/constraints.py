@@ -46,6 +46,7 @@ class Violation:
     until: datetime | None
     user_id: str | None = None
     username: str | None = None
+    alone: bool = False  # the first of the roles stands without the others
 
 
 def violations(
@@ -60,10 +61,11 @@ def violations(
         yield from _crowds(graph, constraint, holders, at)
         return
     breaks = {"static": _comes_together, "requires": _stands_alone}.get(constraint.kind)
+    alone = breaks is _stands_alone
     for holder in holders if breaks else ():
         periods = _periods(graph, constraint, holder, at)
         for roles, since, until in _stretches(periods, breaks(constraint)):  # type: ignore[misc]
-            yield Violation(constraint.name, roles, since, until, holder.id, holder.name)
+            yield Violation(constraint.name, roles, since, until, holder.id, holder.name, alone)
 
 
 def dynamic_conflicts(graph: RoleGraph, roles: Iterable[str]) -> tuple[Constraint, ...]:

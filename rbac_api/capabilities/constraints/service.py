@@ -285,5 +285,6 @@ def _place(violation: Violation) -> tuple[str, str]:
 
 
 def _sentence(violation: Violation) -> str:
-    who, roles = violation.username or "More people than allowed", ", ".join(violation.roles)
+    who, (first, *others) = violation.username or "More people than allowed", violation.roles
+    roles = f"{first} without {', '.join(others)}" if violation.alone else ", ".join(violation.roles)
     return f"{who} would hold {roles}, which the constraint {violation.constraint} forbids; 'violations' lists everybody."

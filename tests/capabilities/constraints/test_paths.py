@@ -141,6 +141,16 @@ def test_who_requires_another_role_needs_it_for_all_the_time(stage: Stage, alice
     assert take(alice, DAVE, "third").status_code == 204
 
 
+def test_a_refusal_says_which_required_role_is_missing(stage: Stage, alice: Caller) -> None:
+    assert constrain(alice, "requires", "approver", "third", "chief").status_code == 201
+    assert give(alice, DAVE, "chief").status_code == 201
+
+    answer = give(alice, DAVE, "approver")
+
+    assert refused(answer) == [("dave", ["approver", "third"])]
+    assert answer.json["detail"].startswith("dave would hold approver without third, which the constraint")
+
+
 def test_what_was_required_by_inheritance_is_not_taken_away(stage: Stage, alice: Caller) -> None:
     inherit(alice, "chief", "third")
     inherit(alice, "boss", "chief")
