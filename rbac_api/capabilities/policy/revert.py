@@ -92,7 +92,7 @@ def inverse(step: Step, at: datetime) -> Iterator[Step]:
     elif step.op in _REMADE:
         yield from _REMADE[step.op](step.facts)
     elif not (thing == "assignment" and is_over(step.facts, at)):
-        yield Step(_OPPOSITE[step.op], step.facts)
+        yield Step(_OPPOSITE[step.op], _by_now(step.facts, at))
 
 
 def _role_again(facts: Facts) -> Iterator[Step]:
@@ -130,7 +130,7 @@ def _restored(step: Step, at: datetime) -> Iterator[Step]:
     if step.op == "assignment.update" and is_over(facts["before"], at):
         yield Step("assignment.end", {**facts, **facts["after"]})
     else:
-        yield Step(step.op, {**facts, "before": facts["after"], "after": facts["before"]})
+        yield Step(step.op, {**facts, "before": facts["after"], "after": _by_now(facts["before"], at)})
 
 
 def _is_assignment(step: Step) -> bool:
@@ -210,6 +210,11 @@ def _as_now(name: str, value: Any, at: datetime) -> Any:
     """A beginning that has passed is none any more."""
     starts = moment_of(value) if name == "starts_at" else None
     return None if starts is not None and starts <= at else value
+
+
+def _by_now(facts: Facts, at: datetime) -> Facts:
+    """The same for all that is said of a thing: an assignment that would have begun meanwhile begins with coming back."""
+    return {name: _as_now(name, value, at) for name, value in facts.items()}
 
 
 def _beyond(left: _Left, present: Present) -> Iterator[str]:

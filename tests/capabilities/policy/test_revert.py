@@ -161,6 +161,24 @@ def test_what_would_be_over_by_now_does_not_come_back(stage: Stage) -> None:
         assert alice.get(f"/v1/users/{dave}/roles").json["direct"] == []
 
 
+@pytest.mark.parametrize("since", ["pruned", "put off"])
+def test_what_would_have_begun_by_now_comes_back_as_begun(stage: Stage, since: str) -> None:
+    alice, dave = stage.as_(ALICE), stage.user_id(DAVE)
+    first = export(alice)["assignments"]
+    planned = {"user": "dave", "role": "auditor", "starts_at": "2040-01-01T00:00:00Z"}
+    assert apply(alice, {"assignments": [planned]}).status_code == 200
+    later = [*first, {**planned, "starts_at": "2041-01-01T00:00:00Z"}]
+    seq = apply(alice, {"assignments": first if since == "pruned" else later}, prune=True).json["seq"]
+
+    with time_machine.travel("2040-01-02T00:00:00Z", tick=True):
+        alice = stage.as_(ALICE)
+        undone = revert(alice, seq)
+
+        assert undone.status_code == 200, undone.json
+        (held,) = alice.get(f"/v1/users/{dave}/roles").json["direct"]
+        assert held["starts_at"].startswith("2040-01-02T00:00:")
+
+
 def test_what_ran_out_by_itself_was_changed_by_nobody(stage: Stage) -> None:
     alice = stage.as_(ALICE)
     held = {"user": "dave", "role": "auditor", "expires_at": "2040-01-01T00:00:00Z"}
