@@ -114,7 +114,7 @@ def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[Doc
 def _identity(section: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     if section == "assignments":
         kind, holder = holder_of(entry)
-        return (holder if kind == "user" else f"service account {holder}", str(entry.get("role")))
+        return (f"{kind.replace('_', ' ')} {holder}", str(entry.get("role")))
     if section == "users":
         return (canonical(str(entry.get("username"))),)
     return (str(entry.get("name")),)

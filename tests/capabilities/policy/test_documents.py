@@ -91,7 +91,7 @@ FORMS: dict[str, tuple[Any, str]] = {
     ),
     "an assignment twice": (
         {"assignments": [{"user": "x", "role": "y", "reason": "a"}, {"user": "x", "role": "y"}]},
-        "assignments: x with y comes 2 times",
+        "assignments: user x with y comes 2 times",
     ),
     "a circle": (
         {"roles": [{"name": "aa", "inherits": ["bb"]}, {"name": "bb", "inherits": ["aa"]}]},

@@ -159,6 +159,16 @@ def test_a_service_account_is_in_it_too(stage: Stage) -> None:
     assert wrong.json["errors"][0]["pointer"] == "/assignments/0/user"
 
 
+def test_a_person_called_as_a_service_account_is_described_is_somebody_else(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    robot = alice.post("/v1/service-accounts", json={"name": "deploy"}).json["id"]
+    person = alice.post("/v1/users", json={"username": "service account deploy"}).json["id"]
+    alice.put(f"/v1/service-accounts/{robot}/roles/auditor")
+    alice.put(f"/v1/users/{person}/roles/auditor")
+
+    assert plan(alice, export(alice))["summary"] == "0 to add, 0 to change, 0 to remove"
+
+
 def test_an_assignment_that_is_over_is_not_in_a_document(stage: Stage) -> None:
     alice = stage.as_(ALICE)
     over = {"user": "carol", "role": "auditor", "expires_at": "2001-01-01T00:00:00Z"}
