@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 
 from rbac_api.database.batches import batched
 from rbac_api.database.periods import in_force
+from rbac_api.database.searching import one_of
 from rbac_api.database.tables import (
     assignments,
     decisions,
@@ -23,9 +24,6 @@ from rbac_api.database.tables import (
 )
 from rbac_api.guard.queries_history import was_assigned
 
-FEW = (
-    5000  # so many assignments are sorted; where there are more, the names are walked through in their order
-)
 _CREATIONS = ("inheritance.created", "permission.granted", "role.created")
 MOST_EVENTS = 10_000
 
@@ -149,10 +147,9 @@ def count_holders(connection: Connection, holding: Holding) -> int:
 
 
 def _held_by(connection: Connection, holding: Holding) -> ColumnElement[bool]:
-    few = select(assignments.c.user_id).where(holding.condition()).limit(FEW + 1)
-    if connection.execute(select(func.count()).select_from(few.subquery())).scalar_one() <= FEW:
-        return users.c.id.in_(few)  # its limit keeps SQLite from turning it into the search below
-    return exists(select(1).where(assignments.c.user_id == users.c.id, holding.condition()))
+    given = holding.condition()
+    mine = exists(select(1).where(assignments.c.user_id == users.c.id, given))
+    return one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
 
 
 def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding) -> dict[str, list[Row[Any]]]:

@@ -8,13 +8,11 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Row,
     Select,
     and_,
-    bindparam,
     exists,
     func,
     insert,
@@ -28,13 +26,13 @@ from sqlalchemy import (
 from rbac_api.capabilities.constraints.errors import ConstraintNameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.periods import not_over
+from rbac_api.database.searching import among
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
 from rbac_api.decision.constraints import Holder
 from rbac_api.decision.model import Assignment
 
 register_constraint("uq_constraints_name_open", ConstraintNameTaken)
 
-FEW = 200  # parameters of one statement
 _STREAMED = {"stream_results": True, "max_row_buffer": 500}  # a million holders are never in memory at once
 
 
@@ -82,7 +80,7 @@ def end_constraint(connection: Connection, constraint_id: str, now: datetime) ->
 
 def list_role_ids(connection: Connection, names: Collection[str]) -> dict[str, str]:
     """Ids by name, of those that exist."""
-    query = select(roles.c.name, roles.c.id).where(_among(roles.c.name, names), roles.c.valid_to.is_(None))
+    query = select(roles.c.name, roles.c.id).where(among(roles.c.name, names), roles.c.valid_to.is_(None))
     return {row.name: row.id for row in connection.execute(query)}
 
 
@@ -91,7 +89,7 @@ def count_assignments(connection: Connection, role_ids: Collection[str]) -> dict
     query = select(assignments.c.role_id, func.count().label("number")).group_by(assignments.c.role_id)
     return {
         row.role_id: row.number
-        for row in connection.execute(query.where(_among(assignments.c.role_id, role_ids)))
+        for row in connection.execute(query.where(among(assignments.c.role_id, role_ids)))
     }
 
 
@@ -101,7 +99,7 @@ def count_permanent(connection: Connection, role_ids: Collection[str], at: datet
     different = (
         table.user_id.distinct() if len(role_ids) > 1 else table.id
     )  # of one role nobody has two without an end
-    query = select(func.count(different)).where(_among(table.role_id, role_ids))
+    query = select(func.count(different)).where(among(table.role_id, role_ids))
     return connection.execute(query.where(table.valid_from <= at, table.valid_to.is_(None))).scalar_one()
 
 
@@ -122,7 +120,7 @@ def holding(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
     """Only people one of these roles is assigned to, now or later; another condition."""
     other = assignments.alias("other")
     counts = not_over(other, at)
-    return assignments.c.user_id.in_(select(other.c.user_id).where(_among(other.c.role_id, role_ids), counts))
+    return assignments.c.user_id.in_(select(other.c.user_id).where(among(other.c.role_id, role_ids), counts))
 
 
 def these(user_ids: Collection[str]) -> ColumnElement[bool]:
@@ -181,20 +179,11 @@ def _assignments() -> Select[Any]:
 def _still(role_ids: Collection[str] | None, at: datetime) -> list[ColumnElement[bool]]:
     """Assignments of these roles that are not over."""
     counts = not_over(assignments, at)
-    return [counts] if role_ids is None else [_among(assignments.c.role_id, role_ids), counts]
+    return [counts] if role_ids is None else [among(assignments.c.role_id, role_ids), counts]
 
 
 def _permanent(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
     other = assignments.alias("permanent")
-    endless = (_among(other.c.role_id, role_ids), other.c.valid_from <= at, other.c.valid_to.is_(None))
+    endless = (among(other.c.role_id, role_ids), other.c.valid_from <= at, other.c.valid_to.is_(None))
     mine = other.c.user_id == assignments.c.user_id
     return exists(select(other.c.id).where(mine, *endless).correlate(assignments))
-
-
-def _among(column: Column[Any], values: Collection[str]) -> ColumnElement[bool]:
-    """Any of these ids or names.  A role may have ten thousand seniors: so many go into the text of the statement, escaped, as the driver
-    takes half a second to number as many parameters."""
-    several = bindparam(
-        None, sorted(values), column.type, unique=True, expanding=True, literal_execute=len(values) > FEW
-    )
-    return column.in_(several)

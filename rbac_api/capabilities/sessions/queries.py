@@ -18,17 +18,24 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    union_all,
     update,
 )
 
-from rbac_api.database.periods import in_force
-from rbac_api.database.tables import activations, assignments, refresh_tokens, roles, sessions, users
+from rbac_api.database.searching import among, holding, list_open_roles, one_of
+from rbac_api.database.tables import activations, assignments, refresh_tokens, sessions, users
 
 
 def is_active(now: Any) -> ColumnElement[bool]:
-    """The condition under which a session counts as active; ``now`` may be a bound parameter."""
+    """The condition under which a session counts as active; ``now`` may be a bound parameter.
+
+    It asks for the reason of an end, which is there if and only if the moment is: that one has an index, by which SQLite would collect and
+    sort whatever was never ended, where the newest fifty are asked for.
+    """
     return and_(
-        sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now, sessions.c.absolute_expires_at > now
+        sessions.c.end_reason.is_(None),
+        sessions.c.idle_expires_at > now,
+        sessions.c.absolute_expires_at > now,
     )
 
 
@@ -154,21 +161,22 @@ def is_signed(begin: datetime, end: datetime) -> ColumnElement[bool]:
     return sessions.c.last_seen_at.between(begin, end)
 
 
-def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
-    """The session's user holds one of these roles, or made one active in it."""
-    counts = and_(assignments.c.mode == "active", in_force(assignments, now))
-    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
-    mine = and_(
-        assignments.c.user_id == sessions.c.user_id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None)
+def holds_role(
+    connection: Connection, role_names: frozenset[str], now: datetime, listed: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """The session's user holds one of these roles, or made one active in it; ``listed``: which sessions are asked for at all."""
+    role_ids = list_open_roles(connection, role_names)
+    given = holding(role_ids, now)
+    theirs = one_of(
+        connection,
+        sessions.c.user_id,
+        select(assignments.c.user_id).where(given),
+        exists(select(1).where(assignments.c.user_id == sessions.c.user_id, given)),
     )
-    activated = activations.join(roles, activations.c.role_id == roles.c.id)
-    here = and_(
-        activations.c.session_id == sessions.c.id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None)
-    )
-    return or_(
-        exists(select(1).select_from(joined).where(mine, counts)),
-        exists(select(1).select_from(activated).where(here, activations.c.valid_to > now)),
-    )
+    activated = (among(activations.c.role_id, role_ids), activations.c.valid_to > now)
+    here = select(activations.c.session_id).where(*activated)
+    found = union_all(select(sessions.c.id).where(theirs, listed), here)
+    return one_of(connection, sessions.c.id, found, or_(theirs, sessions.c.id.in_(here)))
 
 
 def add_refresh_token(connection: Connection, values: dict[str, Any]) -> None:

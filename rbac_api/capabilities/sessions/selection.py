@@ -28,7 +28,7 @@ def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnE
     if user := filters.get("user"):
         found.append(queries.is_of(canonical(user), user.lower() if _ID.fullmatch(user) else None))
     if role := filters.get("role"):
-        found.append(queries.holds_role(clearance.graph().seniors(role), now))
+        found.append(queries.holds_role(clearance.connection, clearance.graph().seniors(role), now, found[0]))
     if ip := filters.get("ip"):
         found.append(queries.is_from(ip))
     return found + queries.is_begun(filters.get("created_after"), filters.get("created_before"))

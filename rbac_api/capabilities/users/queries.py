@@ -9,20 +9,21 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    and_,
     bindparam,
     exists,
     func,
     insert,
     or_,
     select,
+    union_all,
     update,
 )
 
 from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.batches import batched
 from rbac_api.database.constraints import register_constraint
-from rbac_api.database.periods import ended, in_force, not_over
+from rbac_api.database.periods import ended, not_over
+from rbac_api.database.searching import begins_with, holding, list_open_roles, one_of
 from rbac_api.database.tables import assignments, password_setups, roles, users
 
 register_constraint("uq_users_username_canonical", UsernameTaken)
@@ -99,20 +100,27 @@ def count_users(connection: Connection, conditions: list[ColumnElement[bool]]) -
     return connection.execute(select(func.count()).select_from(users).where(*conditions)).scalar_one()
 
 
-def named_like(prefix: str) -> ColumnElement[bool]:
-    """Username or e-mail address begins with this; wildcards are ordinary characters."""
-    return or_(
-        users.c.username_canonical.startswith(prefix, autoescape=True),
-        users.c.email_canonical.startswith(prefix, autoescape=True),
-    )
+def named_like(connection: Connection, prefix: str) -> ColumnElement[bool]:
+    """Username or e-mail address begins with this."""
+    either = [
+        begins_with(connection, column, prefix)
+        for column in (users.c.username_canonical, users.c.email_canonical)
+    ]
+    found = union_all(*(select(users.c.id).where(begins) for begins in either))
+    return one_of(connection, users.c.id, found, or_(*either))
 
 
-def holds_role(role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
+def joined_after(connection: Connection, moment: datetime) -> ColumnElement[bool]:
+    """The account was made later than this."""
+    later = users.c.created_at > moment
+    return one_of(connection, users.c.id, select(users.c.id).where(later), later)
+
+
+def holds_role(connection: Connection, role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
     """The user holds one of these roles now; one that would have to be activated first is not held."""
-    counts = and_(assignments.c.mode == "active", in_force(assignments, now))
-    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
-    mine = and_(assignments.c.user_id == users.c.id, roles.c.name.in_(role_names), roles.c.valid_to.is_(None))
-    return exists(select(1).select_from(joined).where(mine, counts))
+    given = holding(list_open_roles(connection, role_names), now)
+    mine = exists(select(1).where(assignments.c.user_id == users.c.id, given))
+    return one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
 
 
 def add_password_setup(connection: Connection, values: dict[str, Any]) -> None:

@@ -263,14 +263,14 @@ def _write(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None
 
 
 def _conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    status = filters.get("status")
+    status, connection = filters.get("status"), clearance.connection
     found = [users.c.kind == "person", users.c.status == status if status else users.c.status != "deleted"]
     if prefix := filters.get("q"):
-        found.append(queries.named_like(canonical(prefix)))
+        found.append(queries.named_like(connection, canonical(prefix)))
     if role := filters.get("role"):
-        found.append(queries.holds_role(clearance.graph().seniors(role), clock.now()))
+        found.append(queries.holds_role(connection, clearance.graph().seniors(role), clock.now()))
     if after := filters.get("created_after"):
-        found.append(users.c.created_at > after)
+        found.append(queries.joined_after(connection, after))
     return found
 
 

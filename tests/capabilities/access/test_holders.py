@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 
 from rbac_api import clock
 from rbac_api.capabilities.access import holders, queries
+from rbac_api.database import searching
 from rbac_api.database.tables import assignments, roles, users
 from rbac_api.database.types import new_id
 from tests.builders import Caller, Stage
@@ -196,7 +197,7 @@ def populate(stage: Stage, count: int, role: str) -> None:
 
 def test_a_page_out_of_a_crowd_costs_a_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """So it would at a million: an index is walked in order, until there are enough; and a few are found without walking."""
-    monkeypatch.setattr(queries, "FEW", 1000)
+    monkeypatch.setattr(searching, "FEW", 1000)
     alice = chief_over_clerk(stage)
     populate(stage, MANY, "clerk")
     give(stage, DAVE, "chief")
