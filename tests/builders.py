@@ -29,9 +29,10 @@ _HASHES: dict[str, str] = {}
 
 
 def settings_for(url: str, **changes: Any) -> Settings:
-    """Settings for a test: the cheapest hash, a generous limit per address."""
+    """Settings for a test: the cheapest hash, a generous limit per address, patience with a database on a busy machine."""
     given: dict[str, Any] = {
         "database_url": url,
+        "database_timeout": 30,
         "secret_key": SECRET,
         "password_cost": 4,
         "signin_limit": "100000 per minute",

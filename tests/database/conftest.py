@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from rbac_api import requires
+from rbac_api import clock, requires
 from rbac_api.database import freshness
 from tests.builders import Stage, another_node
 from tests.database.wire import Wire
+from tests.patience import Leaping
 
 
 @contextmanager
@@ -43,6 +44,30 @@ def short_lease(monkeypatch: pytest.MonkeyPatch) -> float:
     monkeypatch.setattr(freshness, "LEASE_SECONDS", 1.0)
     monkeypatch.setattr(freshness, "HEARTBEAT_SECONDS", 0.2)
     return 1.0
+
+
+BURIAL = """DELETE FROM followers f WHERE NOT EXISTS
+    (SELECT 1 FROM pg_stat_activity a WHERE a.application_name LIKE 'rbac-follower:' || f.name || ':%%')"""
+
+
+@pytest.fixture
+def long_lease(troupe: Stage, monkeypatch: pytest.MonkeyPatch) -> float:
+    """Leases so long that nothing on a busy machine takes as long, with the same heartbeat: for a clock that leaps.
+
+    So nobody may be waited for who died in a test before.
+    """
+    troupe.execute(BURIAL)
+    monkeypatch.setattr(freshness, "LEASE_SECONDS", 60.0)
+    monkeypatch.setattr(freshness, "HEARTBEAT_SECONDS", 0.2)
+    return 60.0
+
+
+@pytest.fixture
+def leaping(monkeypatch: pytest.MonkeyPatch) -> Leaping:
+    """The service's monotonic clock, which leaps when the test says so."""
+    found = Leaping()
+    monkeypatch.setattr(clock, "monotonic", found)
+    return found
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from rbac_api.database.turns import Queue
+from tests.patience import PATIENCE
 
 
 def in_line(queue: Queue, names: str, enter: Callable[[str], None]) -> list[threading.Thread]:
@@ -23,7 +24,7 @@ def test_whoever_came_first_is_served_first() -> None:
     queue, served = Queue(2), []
 
     def enter(name: str) -> None:
-        assert queue.acquire(timeout=5)
+        assert queue.acquire(timeout=PATIENCE)
         served.append(name)
         queue.release()
 

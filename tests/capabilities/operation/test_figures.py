@@ -150,7 +150,7 @@ def test_two_first_answers_at_once_begin_one_thread_that_folds(kind: type[Reques
     tally = kind()
 
     threads = begun_by_two(
-        lambda: tally.note(("GET", "/two", 200), 0.001), at=tally._folding, inside=tally._begin
+        lambda: tally.note(("GET", "/two", 200), 0.001), at=tally._folding, within=tally._begin
     )
 
     assert [thread.name for thread in threads] == ["rbac-tally"] * begun

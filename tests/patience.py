@@ -1,0 +1,71 @@
+"""Waiting and measuring on a machine that does other things as well.
+
+What comes at all comes before ``PATIENCE`` is at an end, however busy the machine; so only what never comes costs it.  Whether the service
+waits as long as it should is told by a clock that leaps (``Leaping``), or by the quickest of several attempts (``quickest``): whatever else
+the machine does delays now one and now another of them, a fault delays them all.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from types import CodeType, FunctionType
+from typing import Any
+
+PATIENCE = 60.0  # seconds
+ATTEMPTS = 5
+
+
+def eventually(happened: Callable[[], Any], pause: float = 0.01) -> bool:
+    """Whether it happened before patience was at an end."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+    return True
+
+
+def quickest(work: Callable[[], object], bound: float) -> float:
+    """The seconds that it took at best; tried again only if that is not within the bound."""
+    best = float("inf")
+    for _ in range(ATTEMPTS):
+        began = time.monotonic()
+        work()
+        best = min(best, time.monotonic() - began)
+        if best < bound:
+            break
+    return best
+
+
+class Leaping:
+    """Stands in for ``clock.monotonic``: runs as it does, and leaps ahead when told to.  Knows how often each thread has asked."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+        self._asked: Counter[int] = Counter()
+
+    def __call__(self) -> float:
+        self._asked[threading.get_ident()] += 1
+        return time.monotonic() + self._ahead
+
+    def leap(self, seconds: float) -> None:
+        self._ahead += seconds
+
+    def asked(self, thread: threading.Thread) -> int:
+        return self._asked[thread.ident or 0]
+
+
+def inside(thread: threading.Thread, method: FunctionType) -> bool:
+    """Whether the thread is in that function just now, or in something that it called."""
+    return method.__code__ in _places(thread)
+
+
+def _places(thread: threading.Thread) -> Iterable[CodeType]:
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        yield frame.f_code
+        frame = frame.f_back
