@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import Any
 
 PATIENCE = 60.0  # seconds
@@ -59,7 +59,7 @@ class Leaping:
         return self._asked[thread.ident or 0]
 
 
-def inside(thread: threading.Thread, method: FunctionType) -> bool:
+def inside(thread: threading.Thread, method: Any) -> bool:
     """Whether the thread is in that function just now, or in something that it called."""
     return method.__code__ in _places(thread)
 

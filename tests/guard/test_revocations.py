@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import event
 
 from rbac_api import clock
 from rbac_api.guard import queries
@@ -234,10 +235,11 @@ def test_what_a_transaction_denied_goes_with_it(stage: Stage) -> None:
 
 
 def test_ten_thousand_sessions_are_denied_in_a_moment(stage: Stage) -> None:
-    began = clock.monotonic()
+    asked: list[Any] = []
     with stage.database.writing() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2]))
         revoke(connection, stage.settings, "sid", [f"session-{number}" for number in range(10_000)])
-    assert clock.monotonic() - began < 5
+    assert len(asked) < 100, "many in a statement, and not a statement for each"
     assert stage.query("SELECT count(*), max(seq) FROM revocations") == [(10_000, 10_000)]
 
 

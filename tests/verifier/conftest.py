@@ -14,7 +14,7 @@ from rbac_api.verifier import Verifier
 from tests.builders import Caller, Stage
 
 Change = Callable[[str, bytes], bytes]
-POLL = 0.1
+POLL, BOUND = 0.1, 60.0
 
 
 class Silent(WSGIRequestHandler):
@@ -62,7 +62,7 @@ class Field:
         self._made = ExitStack()
 
     def verifier(self, **options: Any) -> Verifier:
-        given = {"service": self.address, "poll_seconds": POLL, "bound_seconds": 5.0, **options}
+        given = {"service": self.address, "poll_seconds": POLL, "bound_seconds": BOUND, **options}
         made = Verifier(self.stage.settings.issuer_url, self.stage.settings.audience, **given)
         self._made.callback(made.close)
         return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from rbac_api import clock
 from rbac_api.capabilities.roles import queries as role_queries
 from rbac_api.capabilities.users import queries as user_queries
 from rbac_api.database.tables import roles, users
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, DAVE
 from tests.conftest import Stages
+from tests.patience import eventually
 
 Change = Callable[[Caller, str], object]
 BY_HAND = {
@@ -145,14 +144,12 @@ def waits(stage: Stage) -> bool:
 def change_overtaken(stage: Stage, kind: str) -> Any:
     """Alice's answer to a change that somebody who asks no service overtook: he wrote, she waited for him, he committed."""
     alice, path = stage.as_(ALICE), place(stage, kind)
-    headers, deadline = {"If-Match": alice.get(path).headers["ETag"]}, clock.monotonic() + 4
+    headers = {"If-Match": alice.get(path).headers["ETag"]}
     with ThreadPoolExecutor(1) as threads:
         with stage.database.engine.connect() as by_hand, by_hand.execution_options(writer=True).begin():
             by_hand.exec_driver_sql(BY_HAND[kind])
             answer = threads.submit(alice.patch, path, json=body(kind), headers=headers)
-            while not waits(stage):
-                assert clock.monotonic() < deadline
-                time.sleep(0.005)
+            assert eventually(lambda: waits(stage), 0.005)
         return answer.result()
 
 

@@ -3,11 +3,11 @@
 import io
 import sys
 import threading
-import time
 
 import pytest
 
 from rbac_api.web.lines import PIECE, Lines
+from tests.patience import eventually
 
 
 class Pipe(io.BytesIO):
@@ -47,9 +47,7 @@ def test_lines_that_come_together_are_all_written_in_order_and_whole(monkeypatch
 
     for number in range(100):
         lines.put({"n": number})
-    deadline = time.monotonic() + 5
-    while sum(map(len, pipe.pieces)) < 100 * 301 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    assert eventually(lambda: sum(map(len, pipe.pieces)) >= 100 * 301)
 
     assert [int(line) for line in b"".join(pipe.pieces).splitlines()] == list(range(100))
     assert all(piece.endswith(b"\n") and len(piece) <= PIECE for piece in pipe.pieces)
@@ -62,10 +60,9 @@ def test_a_second_crowd_is_looked_after_by_the_same_thread(monkeypatch: pytest.M
     for crowd in (1, 2):
         for number in range(100):
             lines.put({"n": number})
-        deadline = time.monotonic() + 5
-        while lines._left.is_set() or b"".join(pipe.pieces).count(b"\n") < 100 * crowd:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        assert eventually(
+            lambda crowd=crowd: not lines._left.is_set() and b"".join(pipe.pieces).count(b"\n") >= 100 * crowd
+        )
 
     assert [int(line) for line in b"".join(pipe.pieces).splitlines()] == [*range(100)] * 2
     assert [thread.name for thread in threading.enumerate() if thread not in before] == ["rbac-log"]

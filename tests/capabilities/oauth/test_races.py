@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,8 +16,7 @@ from rbac_api.web.metrics import CLIENTS
 from tests.builders import Stage
 from tests.capabilities.oauth.robot import Robot, ask_token, error, make_robot
 from tests.cast import ALICE
-
-PATIENCE = 10.0
+from tests.patience import eventually
 
 
 def withdraw(connection: Connection, robot: Robot) -> None:
@@ -43,10 +41,8 @@ def meanwhile(stage: Stage, robot: Robot, change: Any, ask: Any = ask_token) -> 
     before = CLIENTS.labels("succeeded")._value.get()
     with ThreadPoolExecutor(1) as pool:
         with stage.database.writing() as connection:
-            waiting, deadline = pool.submit(ask, stage, robot), time.monotonic() + PATIENCE
-            while CLIENTS.labels("succeeded")._value.get() == before:
-                assert time.monotonic() < deadline
-                time.sleep(0.005)
+            waiting = pool.submit(ask, stage, robot)
+            assert eventually(lambda: CLIENTS.labels("succeeded")._value.get() > before, 0.005)
             change(connection, robot)
         return waiting.result()
 
