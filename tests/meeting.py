@@ -8,7 +8,24 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
-from tests.patience import eventually, inside
+from tests.patience import PATIENCE, eventually, inside
+
+
+def met(count: int) -> Callable[[], object]:
+    """A place that nobody leaves before so many have come."""
+    return threading.Barrier(count, timeout=PATIENCE).wait
+
+
+def all_before_any(work: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """The same work, which so many have done before any of them goes on."""
+    meet = met(count)
+
+    def meeting(*given: Any, **named: Any) -> Any:
+        found = work(*given, **named)
+        meet()
+        return found
+
+    return meeting
 
 
 def begun_by_two(call: Callable[[], object], *, at: threading.Lock, within: Any) -> list[threading.Thread]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from werkzeug.test import TestResponse
 
 from tests.builders import Stage
+from tests.patience import PATIENCE
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ def together(count: int, work: Callable[[int], T]) -> list[T]:
     ready = threading.Barrier(count)
 
     def begin(number: int) -> T:
-        ready.wait(timeout=30)
+        ready.wait(PATIENCE)
         return work(number)
 
     with ThreadPoolExecutor(count) as crowd:

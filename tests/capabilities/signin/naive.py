@@ -7,6 +7,7 @@ It reads, decides, and then writes without a condition (CVE-2026-1035), and it p
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import insert, update
@@ -23,8 +24,10 @@ from rbac_api.guard.errors import TokenRevoked
 from rbac_api.guard.passage import current_guard
 
 
-def naive_refresh(clearance: Clearance, text: str, _origin: Origin) -> dict[str, Any]:
-    """Stands in for ``signin.service.refresh``."""
+def naive_refresh(
+    clearance: Clearance, text: str, _origin: Origin, meanwhile: Callable[[], object]
+) -> dict[str, Any]:
+    """Stands in for ``signin.service.refresh``; something happens between reading and writing."""
     token = current_guard().bearer.read(text, "refresh")
     with clearance.work.database.reading() as connection:
         found = sessions.find_refresh(connection, token.jti)
@@ -34,6 +37,7 @@ def naive_refresh(clearance: Clearance, text: str, _origin: Origin) -> dict[str,
         raise TokenRevoked()
     if spent.spent_at is not None:
         raise TokenReused()
+    meanwhile()
     grip = Grip(
         session.id, session.user_id, session.client_id, new_id(), random.getrandbits(30), clock.now(), spent.expires_at,
         session.created_at, session.absolute_expires_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import answers_to, refresh
 from tests.capabilities.signin.naive import naive_refresh
 from tests.cast import ALICE, DAVE, NEW_PASSWORD, PASSWORD
+from tests.patience import PATIENCE
 
-ROUNDS, TWIN_ROUNDS = 6, 30
+ROUNDS = 6
 Tokens = dict[str, Any]
 
 
@@ -91,6 +93,18 @@ def test_nothing_lives_on_when_dave_refreshes_while_he(
 def test_a_naive_rotation_revives_the_session_so_the_test_above_would_notice(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signin, "refresh", naive_refresh)
+    read, ended = threading.Event(), threading.Event()
 
-    assert any(survivors([stage], signs_out) for _ in range(TWIN_ROUNDS))
+    def meanwhile() -> None:
+        read.set()
+        assert ended.wait(PATIENCE)
+
+    def signs_out_in_between(stage: Stage, dave: Caller) -> TestResponse:
+        assert read.wait(PATIENCE)
+        answer = signs_out(stage, dave)
+        ended.set()
+        return answer
+
+    monkeypatch.setattr(signin, "refresh", partial(naive_refresh, meanwhile=meanwhile))
+
+    assert survivors([stage], signs_out_in_between)
