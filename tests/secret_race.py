@@ -58,7 +58,7 @@ def race(folder: Path, rounds: int, way: Callable[[Path, Meet], str]) -> list[in
     ]
     for runner in runners:
         runner.start()
-    found = [answers.get(timeout=60) for _ in range(PROCESSES * rounds)]
+    found = [answers.get(timeout=120) for _ in range(PROCESSES * rounds)]
     for runner in runners:
         runner.join()
     return [len({secret for number, secret in found if number == turn}) for turn in range(rounds)]
@@ -66,7 +66,7 @@ def race(folder: Path, rounds: int, way: Callable[[Path, Meet], str]) -> list[in
 
 def _run(folder: Path, rounds: int, way: Callable[[Path, Meet], str], barrier: Any, answers: Any) -> None:
     for number in range(rounds):
-        answers.put((number, way(folder / str(number), lambda: barrier.wait(60))))
+        answers.put((number, way(folder / str(number), lambda: barrier.wait(120))))
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ def test_a_look_before_the_lock_would_let_both_succeed(
 
     def work(number: int) -> int:
         [(seen.newest,)] = stage.query(newest)
-        ready.wait(timeout=30)
+        ready.wait(timeout=60)
         return int(calls[number].send().status_code)
 
     monkeypatch.setattr(service, "_refuse", naive)

@@ -107,7 +107,7 @@ def ask(server: Service, route: Route, *lines: bytes) -> Heard:
     if method != b"GET":
         own.append(b"Content-Length: 0")
     head = b"\r\n".join([method + b" " + path + b" HTTP/1.1", *own, *lines, b"Connection: close", b"", b""])
-    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as line:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line:
         line.sendall(head)
         heard = b"".join(iter(lambda: line.recv(65536), b""))
     return understood(heard)

@@ -22,7 +22,7 @@ CHROMIUM_ARGUMENTS: Final = (
     "--disable-sync",
     "--no-first-run",
 )
-PATIENCE: Final = 10_000  # ms
+PATIENCE: Final = 60_000  # ms
 OWN_PATHS: Final = ("/docs", "/openapi.json")
 COLLECT_POLICY_VIOLATIONS: Final = """
     window.cspViolations = [];

@@ -77,7 +77,7 @@ def flask_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[s
         environment = {**kept, "RBAC_DATA_DIR": str(tmp_path / "data"), **variables}
         command = [sys.executable, "-m", "flask", *words]
         return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
 
     return run

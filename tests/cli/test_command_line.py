@@ -71,7 +71,7 @@ def test_progress_is_drawn_on_a_terminal_and_stays_out_of_the_output(
     command = [sys.executable, "-m", "flask", "rbac", "audit", "export", "-o", str(tmp_path / "trail")]
     environment = {**os.environ, "RBAC_DATA_DIR": str(folder)}
     run = subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=60, check=True
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=300, check=True
     )
     os.close(theirs)
     drawn = os.read(ours, 10_000).decode()

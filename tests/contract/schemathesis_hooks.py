@@ -70,7 +70,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     sent = case.headers
     if "If-Match" in sent:  # the present ETag
         address = f"{case.operation.base_url.rstrip('/')}{case.formatted_path}"
-        read = requests.get(address, headers={"Authorization": sent.get("Authorization", "")}, timeout=20)
+        read = requests.get(address, headers={"Authorization": sent.get("Authorization", "")}, timeout=60)
         sent["If-Match"] = read.headers.get("ETag", sent["If-Match"])
     if "Idempotency-Key" in sent:  # a new one
         sent["Idempotency-Key"] = case.id

@@ -16,7 +16,7 @@ from tests.conftest import ENGINES, Stages
 from tests.servers.running import ADMIN, ROOT, running_service
 
 HERE = Path(__file__).parent
-PATIENCE = 300  # seconds; a run takes less than one minute on two idle cores
+PATIENCE = 900  # seconds; a run takes less than one minute on two idle cores
 
 # The fuzzer learns Alice's name from the answers and guesses passwords for it; a locked Alice would end the run.
 PATIENT = {

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.database.engine import Database
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 Thing = tuple[str, ...]  # what kind of thing, and which
 STATES = {
     "user": "SELECT username, status FROM users",

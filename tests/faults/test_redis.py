@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from statistics import median
 from typing import Any
 
 import pytest
@@ -13,10 +15,13 @@ import redis
 from tests.faults.calls import Line, call, doors
 from tests.faults.conftest import StartNode
 from tests.faults.minting import Mint, Pass
+from tests.patience import eventually
 from tests.servers.valkey import ValkeyServer, start_valkey
 
-PROMPT = 1.0
-RESTORED = 10.0
+PROMPT, LATE = (
+    1.0,
+    5.0,
+)  # seconds: half of the answers, and the last of them, on a machine that does other things as well
 FIXER = "fixer"
 Store = ValkeyServer
 
@@ -80,25 +85,32 @@ FAULTS: dict[str, tuple[Callable[[Store], None], Callable[[Store], None]]] = {
 }
 
 
-def prompt(line: Line, method: str, path: str, token: str) -> int:
-    """The status of an answer, which came in time."""
-    began = time.monotonic()
-    status = call(line, method, path, token).status
-    assert time.monotonic() - began < PROMPT
-    return status
+class Watch:
+    """How long answers take.  The machine delays one or the other; a store that is waited for delays each, or one for very long."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, list[float]] = defaultdict(list)
+
+    def status(self, line: Line, method: str, path: str, token: str) -> int:
+        """The status of an answer."""
+        began = time.monotonic()
+        status = call(line, method, path, token).status
+        self._taken[method].append(time.monotonic() - began)
+        return status
+
+    def late(self) -> dict[str, list[float]]:
+        """What was answered too late."""
+        return {
+            method: taken
+            for method, taken in self._taken.items()
+            if median(taken) > PROMPT or max(taken) > LATE
+        }
 
 
 def published(store: Store, victims: list[Pass]) -> bool:
     with client(store) as line, suppress(redis.RedisError):
         return all(line.get(f"rbac:revoked:{victim.session_id}") == b"sid" for victim in victims)
     return False
-
-
-def soon(happened: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + RESTORED
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return happened()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -112,29 +124,31 @@ def test_what_is_revoked_stays_so_and_nobody_waits_when_the_store_is(
     mint.close()
     with ExitStack() as stack:
         lines = [stack.enter_context(closing(line)) for (line,) in doors(node, 1)]
-        assert revoke_all(lines, admin, victims[:2]) == set()
-        assert soon(lambda: published(store, victims[:2]))
+        watch = Watch()
+        assert revoke_all(watch, lines, admin, victims[:2]) == set()
+        assert eventually(lambda: published(store, victims[:2]), 0.05)
 
         break_(store)
-        assert revoke_all(lines, admin, victims[2:]) == set()
+        assert revoke_all(watch, lines, admin, victims[2:]) == set()
         time.sleep(1.5)  # so that every worker has looked
-        accepted = {prompt(line, "GET", "/v1/me", victim.access) for line in lines for victim in victims}
+        accepted = {watch.status(line, "GET", "/v1/me", one.access) for line in lines for one in victims}
         assert accepted == {401}
 
         mend(store)
-        assert soon(lambda: published(store, victims))
-        assert {prompt(line, "GET", "/v1/me", victim.access) for line in lines for victim in victims} == {401}
+        assert eventually(lambda: published(store, victims), 0.05)
+        accepted = {watch.status(line, "GET", "/v1/me", one.access) for line in lines for one in victims}
+        assert (accepted, watch.late()) == ({401}, {})
 
 
-def revoke_all(lines: list[Line], admin: Pass, victims: list[Pass]) -> set[str]:
+def revoke_all(watch: Watch, lines: list[Line], admin: Pass, victims: list[Pass]) -> set[str]:
     """Revoke each through one worker and call through all; whatever was not as it should be."""
     wrong = set()
     for number, victim in enumerate(victims):
         here = lines[number % len(lines)]
-        if prompt(here, "DELETE", f"/v1/sessions/{victim.session_id}", admin.access) != 204:
+        if watch.status(here, "DELETE", f"/v1/sessions/{victim.session_id}", admin.access) != 204:
             wrong.add("not revoked")
-        if {prompt(line, "GET", "/v1/me", victim.access) for line in lines} != {401}:
+        if {watch.status(line, "GET", "/v1/me", victim.access) for line in lines} != {401}:
             wrong.add("accepted")
-        if {prompt(line, "GET", "/v1/me", admin.access) for line in lines} != {200}:
+        if {watch.status(line, "GET", "/v1/me", admin.access) for line in lines} != {200}:
             wrong.add("the administrator refused")
     return wrong

@@ -29,7 +29,7 @@ def believe_the_first_look() -> None:
         if clearance.work.writes:
             return True
         found = look(clearance)
-        all_have_looked.wait(timeout=60)
+        all_have_looked.wait(timeout=120)
         return found
 
     preparing.no_users = naive  # type: ignore[attr-defined]

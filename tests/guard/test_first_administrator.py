@@ -19,7 +19,7 @@ def rush(url: str, manner: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr

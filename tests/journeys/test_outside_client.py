@@ -45,7 +45,7 @@ def metadata(service: Service, monkeypatch: pytest.MonkeyPatch) -> dict[str, str
     """What the service says of itself, held against RFC 8414 by the library."""
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")  # plain HTTP on the machine itself
     assert is_secure_transport(f"http://127.0.0.1:{service.port}")
-    told: dict[str, str] = requests.get(f"http://127.0.0.1:{service.port}{WELL_KNOWN}", timeout=10).json()
+    told: dict[str, str] = requests.get(f"http://127.0.0.1:{service.port}{WELL_KNOWN}", timeout=60).json()
     assert told["issuer"] == f"http://127.0.0.1:{service.port}"
     known = AuthorizationServerMetadata(told)
     for claim in known.REGISTRY_KEYS:
@@ -64,7 +64,7 @@ class People:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         tokens = getattr(self, "tokens", None)
         headers = {"Authorization": f"Bearer {tokens['access_token']}"} if tokens else {}
-        answer = requests.request(method, self.issuer + path, json=body, headers=headers, timeout=10)
+        answer = requests.request(method, self.issuer + path, json=body, headers=headers, timeout=60)
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
 
@@ -88,13 +88,13 @@ def test_a_robot_takes_uses_asks_about_and_revokes_its_token(metadata: dict[str,
 
     token = session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")
     assert (token["token_type"], token["expires_in"]) == ("Bearer", 900)
-    assert session.get(f"{metadata['issuer']}/v1/users", timeout=10).status_code == 200
+    assert session.get(f"{metadata['issuer']}/v1/users", timeout=60).status_code == 200
     told = active(session, metadata, token["access_token"])
     assert (told["active"], told["username"]) == (True, "outside-robot")
 
     answer = session.revoke_token(metadata["revocation_endpoint"], token=token["access_token"])
     assert answer.status_code == 200
-    refused = session.get(f"{metadata['issuer']}/v1/users", timeout=10)
+    refused = session.get(f"{metadata['issuer']}/v1/users", timeout=60)
     assert refused.json()["code"] == "token.revoked"
     assert active(session, metadata, token["access_token"]) == {"active": False}
 
@@ -107,12 +107,12 @@ def test_an_app_refreshes_and_revokes_what_a_person_signed_in_for(metadata: dict
     first = admin.tokens["refresh_token"]
     renewed = app.refresh_token(metadata["token_endpoint"], refresh_token=first)
     assert renewed["refresh_token"] != first
-    assert app.get(f"{metadata['issuer']}/v1/me", timeout=10).json()["username"] == "admin"
+    assert app.get(f"{metadata['issuer']}/v1/me", timeout=60).json()["username"] == "admin"
     assert active(asker, metadata, renewed["refresh_token"])["type"] == "refresh"
 
     form = {"token": renewed["refresh_token"], "token_type_hint": "refresh_token"}
     assert app.revoke_token(metadata["revocation_endpoint"], **form).status_code == 200
-    assert app.get(f"{metadata['issuer']}/v1/me", timeout=10).status_code == 401
+    assert app.get(f"{metadata['issuer']}/v1/me", timeout=60).status_code == 401
     assert active(asker, metadata, renewed["access_token"]) == {"active": False}
     with pytest.raises(OAuthError, match="invalid_grant"):
         app.refresh_token(metadata["token_endpoint"], refresh_token=renewed["refresh_token"])

@@ -71,7 +71,7 @@ def test_a_node_killed_while_it_migrates_leaves_the_work_to_the_next(
 ) -> None:
     fresh = Database(settings_for(stages.empty_database(engine, f"fresh {point}")))
     made = POINTS[point](len(statements(fresh.engine.url.render_as_string(False), HEAD)))
-    done = subprocess.run([sys.executable, "-c", KILLED, empty_url, str(made)], check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", KILLED, empty_url, str(made)], check=False, timeout=300)
     assert done.returncode == 9
 
     with database.reading() as connection:
@@ -92,7 +92,7 @@ def test_four_nodes_that_start_at_once_make_one_database(database: Database, emp
     for node in nodes:
         node.stdin.write("go\n")
         node.stdin.flush()
-    said = [node.communicate(timeout=60) for node in nodes]
+    said = [node.communicate(timeout=300) for node in nodes]
 
     assert [node.returncode for node in nodes] == [0, 0, 0, 0], said
     assert sorted(out for out, _ in said) == ["found\n", "found\n", "found\n", "made\n"]

@@ -90,7 +90,7 @@ class PostgresServer:
 
     def _launch(self, folder: Path) -> None:
         self._process = Supervised(Order(self._command, str(folder), signal.SIGINT, lesser_identity()))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self._answers():
             if not self._process.alive or time.monotonic() > deadline:
                 raise ServerMissing(f"PostgreSQL did not come up:\n{self._process.log()}")

@@ -74,7 +74,7 @@ class Service:
                 raise ServiceDown(self.output())
             time.sleep(0.01)
 
-    def connect(self, timeout: float = 15) -> http.client.HTTPConnection:
+    def connect(self, timeout: float = PATIENCE) -> http.client.HTTPConnection:
         """A connection that stays open from request to request."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 

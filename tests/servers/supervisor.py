@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-PATIENCE = 5.0  # seconds a server gets for each politer way of ending it
+PATIENCE = 20.0  # seconds a server gets for each politer way of ending it
 
 
 @dataclass(frozen=True)

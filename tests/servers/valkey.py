@@ -57,7 +57,7 @@ class ValkeyServer:
 
     def _launch(self, folder: Path) -> None:
         self._process = Supervised(Order(self._command, str(folder)))
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not self._answers():
             if not self._process.alive or time.monotonic() > deadline:
                 raise ServerMissing(f"Valkey did not come up:\n{self._process.log()}")

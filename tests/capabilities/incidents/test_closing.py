@@ -132,7 +132,7 @@ def test_who_looks_before_the_lock_closes_it_twice(stage: Stage, monkeypatch: py
             row = service.queries.find_incident(connection, incident_id)
         if row is None or row.closed_at is not None:
             raise service.IncidentClosed
-        ready.wait(timeout=30)
+        ready.wait(timeout=60)
         values = {"closed_at": service.clock.now(), "close_reason": reason}
         clearance.connection.execute(update(incidents).where(incidents.c.id == incident_id).values(values))
         clearance.record("incident.closed", Target("incident", incident_id), reason=reason)

@@ -142,7 +142,7 @@ def test_who_looks_before_the_lock_lets_them_slip_past(
         proved = prove(clearance, *args)
         with clearance.work.database.reading() as connection:
             seen.surplus = look(connection, user_id, 2, sessions.clock.now())
-        ready.wait(timeout=30)
+        ready.wait(timeout=60)
         return proved
 
     monkeypatch.setattr(signin, "_prove", proving)
