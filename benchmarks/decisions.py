@@ -165,8 +165,8 @@ def _cedar(given: Company, policies: str) -> Ask:
     return ask
 
 
-GUARD = "ours, as the guard asks"
-PURE = "ours, nothing remembered"  # like the others, so it is what they are measured by
+GUARD = "ours, with cache"
+PURE = "ours, without cache"  # like the others, so it is what they are measured by
 ENGINES: dict[str, Callable[[Company], Ask]] = {
     GUARD: ours_in_the_guard,
     PURE: ours_unremembered,

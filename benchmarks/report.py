@@ -32,12 +32,12 @@ _LOGINS = {
     "storm_p99_ms": "protected p99 ms, storm",
 }
 _DECISIONS = {
-    "decider": "who decides",
+    "decider": "engine",
     "roles": "roles",
     "load_ms": "load ms",
     "p50_us": "p50 us",
     "p99_us": "p99 us",
-    "times_ours": "times ours, nothing remembered",
+    "times_ours": "times ours without cache",
     "growth": "times its own at the fewest roles",
 }
 

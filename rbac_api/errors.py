@@ -71,15 +71,15 @@ class NotFound(ServiceError):
 
     code = "resource.not_found"
     title = "Not found"
-    default_detail = "There is nothing here. Check the address and the id."
+    default_detail = "Nothing was found at this address. Check the path and the id."
 
 
 class Conflict(ServiceError):
     """The request is fine, the state it meets is not."""
 
     code = "state.conflict"
-    title = "The present state refuses this"
-    default_detail = "The present state refuses this change."
+    title = "Conflict with the current state"
+    default_detail = "The current state does not allow this change."
 
 
 class Invalid(ServiceError):
@@ -87,7 +87,7 @@ class Invalid(ServiceError):
 
     code = "request.invalid"
     title = "The request has invalid fields"
-    default_detail = "Some fields are not valid; 'errors' names each one."
+    default_detail = "One or more fields are not valid; 'errors' lists each one."
     example = {"errors": [{"pointer": "/limit", "code": "field.invalid", "detail": "Not a valid integer."}]}  # noqa: RUF012
 
     def __init__(
@@ -102,7 +102,7 @@ class TooManyAttempts(ServiceError):
 
     code = "rate.exceeded"
     title = "Too many attempts"
-    default_detail = "Too many attempts. Wait for the time in Retry-After, then try again."
+    default_detail = "Too many attempts. Try again after the number of seconds in Retry-After."
     example = {"violated-policies": ["signin"]}  # noqa: RUF012
 
     def __init__(
@@ -117,9 +117,7 @@ class Unavailable(ServiceError):
 
     code = "service.unavailable"
     title = "Temporarily unavailable"
-    default_detail = (
-        "The service cannot answer right now and has changed nothing. Try again after Retry-After."
-    )
+    default_detail = "The service cannot answer right now; nothing was changed. Try again after the number of seconds in Retry-After."
 
     def __init__(
         self, detail: str | None = None, *, retry_after: int = 1, internal: str | None = None

@@ -43,8 +43,6 @@ from rbac_api.web.surface import register_surface
 
 BLUEPRINTS = (
     signin,
-    oauth,
-    evaluation,
     me,
     activations,
     users,
@@ -54,10 +52,12 @@ BLUEPRINTS = (
     constraints,
     access,
     policy,
-    service_accounts,
     sessions,
     incidents,
     audit,
+    service_accounts,
+    oauth,
+    evaluation,
     keys,
     operation,
     revocations,

@@ -20,7 +20,10 @@ class SealBroken(Unavailable):
     """Something sealed cannot be opened: it was altered, or the instance secret is another one."""
 
     code = "seal.broken"
-    default_detail = "The instance secret does not fit what was stored with it. Restore the RBAC_SECRET_KEY this database was used with."
+    default_detail = (
+        "The instance secret (RBAC_SECRET_KEY, or secret_key in the data folder) is not the one this"
+        " database was created with. Restore the original."
+    )
 
 
 def derived_key(secret: str, purpose: str) -> bytes:

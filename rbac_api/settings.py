@@ -64,51 +64,53 @@ class Settings:
 
     # fmt: off
     host: str = setting("HOST", "address that `make run` and `python app.py` listen on", "127.0.0.1")
-    port: int = setting("PORT", "port that they listen on", 8000, bounds=(0, 65535))
+    port: int = setting("PORT", "port to listen on; 0 picks a free one", 8000, bounds=(0, 65535))
     workers: int = setting("RBAC_WORKERS", "server processes; 0 chooses 1 on SQLite, one per core otherwise", 0, bounds=(0, 256))
     threads: int = setting("RBAC_THREADS", "threads in each process for ordinary requests", 8, bounds=(1, 256))
     signin_queue: int = setting(
-        "RBAC_SIGNIN_QUEUE", "sign-ins per process that may wait for the password hasher; more get 503 at once", 32, bounds=(1, 1024))
+        "RBAC_SIGNIN_QUEUE", "sign-ins per process that may wait for the password hasher; further ones get 503 at once",
+        32, bounds=(1, 1024))
     hashers: int = setting(
-        "RBAC_HASHERS", "password hashes at a time per process; 0 divides the cores among the workers, two at least", 0, bounds=(0, 256))
+        "RBAC_HASHERS", "concurrent password hashes per process; 0 divides the cores among the workers, at least two", 0, bounds=(0, 256))
     data_dir: str = setting("RBAC_DATA_DIR", "folder for generated secrets and the embedded database", "instance")
     database_url: str = secret("RBAC_DATABASE_URL", "`postgresql://…` for more than one node", shown="`sqlite:///<data dir>/rbac.db`")
     database_timeout: int = setting(
         "RBAC_DATABASE_TIMEOUT_SECONDS", "how long a request waits for the database or its write lock before 503", 5, bounds=(1, 60))
-    redis_url: str = secret("RBAC_REDIS_URL", "shared counters for rate limits; the published denylist", shown="none")
+    redis_url: str = secret("RBAC_REDIS_URL", "`redis://…`: shared counters for rate limits, published denylist", shown="none")
     secret_key: str = secret(
         "RBAC_SECRET_KEY", "instance secret (peppers, key encryption, cursors, HS256); at least 32 bytes",
         shown="generated in the embedded default, else required")
     issuer: str = setting("RBAC_ISSUER", "`iss` of every token", "", shown="`http://127.0.0.1:<port>`")
     audience: str = setting("RBAC_AUDIENCE", "`aud` of access tokens", "rbac-api")
     signing_algorithm: str = setting("RBAC_SIGNING_ALGORITHM", "`EdDSA`, `ES256`, `RS256` or `HS256`", "EdDSA")
-    signing_key: str = secret("RBAC_SIGNING_KEY", "private signing key as PEM, instead of a generated one kept in SQL", shown="none")
+    signing_key: str = secret(
+        "RBAC_SIGNING_KEY", "private signing key as PEM, instead of a generated one stored in the database", shown="none")
     access_token_seconds: int = setting("RBAC_ACCESS_TOKEN_SECONDS", "lifetime of an access token", 900)
     refresh_token_seconds: int = setting(
-        "RBAC_REFRESH_TOKEN_SECONDS", "lifetime of a refresh token: how long a session may be idle", 3600)
+        "RBAC_REFRESH_TOKEN_SECONDS", "lifetime of a refresh token, and so the idle timeout of a session", 3600)
     session_seconds: int = setting(
         "RBAC_SESSION_SECONDS", "absolute lifetime of a session, never extended by refreshing", 43200, bounds=(1, 365 * 86400))
     refresh_leeway_seconds: int = setting(
-        "RBAC_REFRESH_LEEWAY_SECONDS", "how long a spent refresh token still yields its own successor", 10, bounds=(0, 60))
+        "RBAC_REFRESH_LEEWAY_SECONDS", "how long a retry with a spent refresh token gets the same successor", 10, bounds=(0, 60))
     clock_leeway_seconds: int = setting(
-        "RBAC_CLOCK_LEEWAY_SECONDS", "difference between two nodes' clocks that is forgiven", 5, bounds=(0, 60))
+        "RBAC_CLOCK_LEEWAY_SECONDS", "allowed difference between the clocks of two nodes", 5, bounds=(0, 60))
     max_sessions: int = setting(
-        "RBAC_MAX_SESSIONS", "active sessions per user or service account; beginning one more ends the oldest", 100, bounds=(1, 10_000))
+        "RBAC_MAX_SESSIONS", "active sessions per user or service account; starting one more ends the oldest", 100, bounds=(1, 10_000))
     recent_signin_seconds: int = setting(
-        "RBAC_RECENT_SIGNIN_SECONDS", "how recent a sign-in sensitive writes ask for (RFC 9470)", 3600, bounds=(1, 86400))
+        "RBAC_RECENT_SIGNIN_SECONDS", "maximum age of the sign-in for sensitive writes (RFC 9470)", 3600, bounds=(1, 86400))
     activation_seconds: int = setting(
-        "RBAC_ACTIVATION_SECONDS", "how long an eligible role may be active at a time, unless its assignment says otherwise", 28800,
+        "RBAC_ACTIVATION_SECONDS", "maximum duration of a role activation, unless the assignment sets its own", 28800,
         bounds=(60, 86400))
     key_rotation: int = setting(
-        "RBAC_KEY_ROTATION", "seconds after which a new signing key takes over by itself; 0 leaves it to you", 0,
+        "RBAC_KEY_ROTATION", "seconds after which the signing key is rotated automatically; 0 turns this off", 0,
         bounds=(0, 10 * 365 * 86400))
     revocation_seconds: int = setting(
-        "RBAC_REVOCATION_SECONDS", "how long the revocation feed may be cached; part of verifiers' delay", 5, bounds=(1, 300))
+        "RBAC_REVOCATION_SECONDS", "how long the revocation feed may be cached; adds to the delay of verifiers", 5, bounds=(1, 300))
     client_secret_seconds: int = setting(
-        "RBAC_CLIENT_SECRET_SECONDS", "lifetime of a service account's secret, unless a shorter one is asked for", 365 * 86400,
+        "RBAC_CLIENT_SECRET_SECONDS", "lifetime of a client secret, unless a shorter one is requested", 365 * 86400,
         bounds=(60, 10 * 365 * 86400))
     token_limit: str = setting(
-        "RBAC_TOKEN_LIMIT", "refreshes, token, revocation and introspection requests per address, in Flask-Limiter's notation",
+        "RBAC_TOKEN_LIMIT", "refresh, token, revocation and introspection requests per address, in Flask-Limiter's notation",
         "6000 per minute")
     password_cost: int = setting("RBAC_PASSWORD_COST", "bcrypt cost, 10 to 16", 12)
     password_setup_seconds: int = setting(
@@ -117,19 +119,20 @@ class Settings:
     signin_free_failures: int = setting(
         "RBAC_SIGNIN_FREE_FAILURES", "failed sign-ins per account before the growing delay begins", 5, bounds=(1, 100))
     signin_lock_failures: int = setting(  # at most what NIST SP 800-63B-4 section 3.2.2 allows
-        "RBAC_SIGNIN_LOCK_FAILURES", "failed sign-ins per account that lock it for a time", 10, bounds=(1, 100))
-    signin_lock_seconds: int = setting("RBAC_SIGNIN_LOCK_SECONDS", "how long such a lock lasts", 900, bounds=(1, 86400))
+        "RBAC_SIGNIN_LOCK_FAILURES", "failed sign-ins after which an account is locked temporarily", 10, bounds=(1, 100))
+    signin_lock_seconds: int = setting("RBAC_SIGNIN_LOCK_SECONDS", "how long the lock lasts", 900, bounds=(1, 86400))
     retention_days: int = setting("RBAC_RETENTION_DAYS", "days for which ended sessions stay listed", 90, bounds=(1, 3650))
-    admin_username: str = setting("RBAC_ADMIN_USERNAME", "first administrator, used only on an empty database", "admin")
+    admin_username: str = setting("RBAC_ADMIN_USERNAME", "name of the first administrator; used only on an empty database", "admin")
     admin_password: str = secret(
-        "RBAC_ADMIN_PASSWORD", "the first administrator's password; final when given", shown="generated and shown once")
+        "RBAC_ADMIN_PASSWORD", "password of the first administrator; if set, it need not be changed at first sign-in",
+        shown="generated and shown once")
     seed_example: bool = setting("RBAC_SEED_EXAMPLE", "load the example company into an empty database", True, shown="on")
-    proxy_hops: int = setting("RBAC_PROXY_HOPS", "trusted proxies in front; 0 ignores X-Forwarded-*", 0, bounds=(0, 10))
+    proxy_hops: int = setting("RBAC_PROXY_HOPS", "number of trusted proxies in front; 0 ignores X-Forwarded-*", 0, bounds=(0, 10))
     cors_origins: tuple[str, ...] = setting("RBAC_CORS_ORIGINS", "allowed browser origins, separated by commas", (), shown="none")
     docs: bool = setting("RBAC_DOCS", "serve Swagger UI at /docs", True, shown="on")
     log_level: str = setting("RBAC_LOG_LEVEL", "`debug`, `info`, `warning` or `error`; `info` logs each request", "info")
     command_line: bool = setting(
-        "FLASK_RUN_FROM_CLI", "set by the `flask` command itself; the schema is then checked by each command", False, shown="off")
+        "FLASK_RUN_FROM_CLI", "set by the `flask` command itself; do not set it", False, shown="off")
     # fmt: on
 
     @classmethod

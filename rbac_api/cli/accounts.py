@@ -39,7 +39,7 @@ RECOVERED = Terms(
 @json_option
 @with_appcontext
 def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
-    """Make a new administrator called USERNAME.
+    """Create an administrator called USERNAME.
 
     The password is asked for (--ask-password) or taken from RBAC_ADMIN_PASSWORD or RBAC_ADMIN_PASSWORD_FILE, and is then final; otherwise
     a one-time password is generated and shown once.
@@ -60,14 +60,14 @@ def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
 
 @click.command("recover-admin")
 @click.argument("username")
-@click.option("--setup-token", is_flag=True, help="Give out a single-use setup token instead of a password.")
+@click.option("--setup-token", is_flag=True, help="Issue a single-use setup token instead of a password.")
 @json_option
 @with_appcontext
 def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
-    """Make USERNAME an administrator who can sign in, whatever happened to her.
+    """Make USERNAME an administrator who can sign in.
 
-    Enables her if she is disabled, gives her the role admin, lifts a lock after failed sign-ins, removes her second factor, ends her
-    sessions, and shows once a one-time password (or a setup token, if somebody else can sign in as administrator meanwhile).
+    Enables the account, assigns the role admin, lifts a lock after failed sign-ins, removes the second factor, ends all sessions, and
+    shows a one-time password (with --setup-token, which needs another administrator who can sign in, a setup token).
     """
     password = secrets.token_urlsafe(18)
     hashed = None if setup_token else hasher().hash(password)
@@ -103,7 +103,7 @@ def _report(answer: dict[str, Any], *, as_json: bool, given: bool = False) -> No
     click.echo(f"Administrator: {answer['username']}" + (", with the password you gave." if given else ""))
     if answer.get("one_time_password"):
         click.echo(f"One-time password: {answer['one_time_password']}")
-        click.echo("It is shown this once; signing in with it leads to choosing another.")
+        click.echo("It is shown only once; after signing in, it must be changed.")
     if "setup_token" in answer:
         click.echo(f"Setup token: {answer['setup_token']}")
-        click.echo("It is shown this once; spend it with POST /v1/auth/password-setup.")
+        click.echo("It is shown only once; use it with POST /v1/auth/password-setup.")

@@ -21,7 +21,7 @@ REQUIRED = ("user", "role")
 
 @click.group("assignments")
 def assignments() -> None:
-    """Who has which role."""
+    """Import role assignments."""
 
 
 @assignments.command("import")
@@ -30,7 +30,7 @@ def assignments() -> None:
 @json_option
 @with_appcontext
 def import_(file: Path, dry_run: bool, as_json: bool) -> None:
-    """Give the roles that FILE lists, all of them or none.
+    """Assign the roles listed in FILE: all or none.
 
     FILE is CSV in UTF-8 with the columns user and role, and any of reason, starts_at, expires_at, mode and max_duration. Every row that is
     wrong is named by its line.
@@ -46,7 +46,7 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(done), "dry_run": dry_run})
         return
-    told = f"{done.created} given, {done.changed} changed, {done.unchanged} there already"
+    told = f"{done.created} assigned, {done.changed} changed, {done.unchanged} unchanged"
     click.echo(f"Would be imported: {told}." if dry_run else f"Imported: {told}.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rbac_api.cli import accounts, assignments, doctor, people, policy, setup, trail
 from rbac_api.cli.group import OperatorGroup
 
-rbac = OperatorGroup("rbac", help="Run, look into and repair this service.")
+rbac = OperatorGroup("rbac", help="Set up, inspect and repair this service.")
 
 for command in (
     setup.init,

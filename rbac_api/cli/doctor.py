@@ -40,7 +40,9 @@ def _findings() -> Iterator[Finding]:
         settings, database = parts()
     except SettingsRefused as refusal:
         for fault in refusal.faults:
-            yield Finding("settings", False, fault, "Mend this setting (docs/settings.md names them all).")
+            yield Finding(
+                "settings", False, fault, "Correct this setting (docs/settings.md lists all settings)."
+            )
         return
     yield Finding("settings", True, _summary(settings))
     with operator_unit(settings, database, writes=False) as clearance:

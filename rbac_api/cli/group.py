@@ -30,7 +30,7 @@ class OperatorGroup(AppGroup):
             raise click.ClickException(explained(fault)) from fault
         except DBAPIError as fault:
             raise click.ClickException(
-                f"The database reports: {_one_line(fault.orig)}. `flask rbac doctor` looks at everything."
+                f"The database reports: {_one_line(fault.orig)}. Run `flask rbac doctor` to check everything."
             ) from fault
 
 
@@ -63,7 +63,7 @@ def explained(fault: ServiceError) -> str:
     if isinstance(fault, DatabaseDown):
         return (
             f"The database does not answer; nothing was changed. It says: {_one_line(fault.internal)}."
-            " Check RBAC_DATABASE_URL and that the server runs; `flask rbac doctor` looks at everything."
+            " Check RBAC_DATABASE_URL and that the server runs; Run `flask rbac doctor` to check everything."
         )
     return fault.detail
 

@@ -29,7 +29,7 @@ _SESSION_COLUMNS = (
 
 @click.group("users")
 def users() -> None:
-    """The people who have, or had, an account."""
+    """List and disable users."""
 
 
 @users.command("list")
@@ -50,7 +50,7 @@ def list_users_(status: str | None, role: str | None, as_json: bool) -> None:
 @json_option
 @with_appcontext
 def disable_user(username: str, as_json: bool) -> None:
-    """Disable USERNAME and end all her sessions at once.
+    """Disable USERNAME and end all sessions of the user.
 
     Refused for the last administrator who can sign in.
     """
@@ -58,13 +58,13 @@ def disable_user(username: str, as_json: bool) -> None:
         user = find_person(clearance, username)
         changed = change_status(clearance, user.id, "disabled")
     answer = {"id": user.id, "username": user.username, "status": "disabled", "changed": changed}
-    outcome = "is disabled now; her sessions have ended." if changed else "was disabled already."
+    outcome = "is now disabled; all sessions of the user have ended." if changed else "was already disabled."
     _report(answer, f"{user.username} {outcome}", as_json=as_json)
 
 
 @click.group("sessions")
 def sessions() -> None:
-    """Who is, or was, signed in."""
+    """List and revoke sessions."""
 
 
 @sessions.command("list")
@@ -95,7 +95,7 @@ def revoke_session(session_id: UUID, as_json: bool) -> None:
             "There is no session with this id. See `flask rbac sessions list`."
         ) from fault
     changed = session["state"] == "active"
-    outcome = "has ended." if changed else "had ended already."
+    outcome = "has ended." if changed else "had already ended."
     answer = {"id": session["id"], "username": session["user"]["username"], "changed": changed}
     _report(answer, f"The session of {answer['username']} {outcome}", as_json=as_json)
 

@@ -52,7 +52,7 @@ def drift_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
 def plan_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     """Everything there is to know before one says yes."""
     if is_empty(plan):
-        yield "Nothing to do: everything is so already."
+        yield "Nothing to do: the policy is already in place."
         return
     yield from _changes(plan, paint)
     yield from _effects(plan, paint)
@@ -60,7 +60,7 @@ def plan_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     yield ""
     stale = plan["sessions_stale"]
     if stale:
-        yield f"{stale} {'session has' if stale == 1 else 'sessions have'} a token that would be out of date."
+        yield f"{stale} {'session has' if stale == 1 else 'sessions have'} a token that would carry outdated roles."
     yield f"Plan: {plan['summary']}."
 
 
@@ -110,7 +110,7 @@ def _value(value: Any) -> str:
 def _effects(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     if plan["gains"] or plan["losses"]:
         yield ""
-        yield "Who may do more or less:"
+        yield "Gained (+) and lost (-) permissions:"
     for part, sign in (("gains", "+"), ("losses", "-")):
         for effect in plan[part]:
             names = effect["permissions"]
@@ -122,7 +122,7 @@ def _effects(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
 def _obstacles(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     if is_refused(plan):
         yield ""
-        yield "It would be refused:"
+        yield "Applying would be refused:"
     for violation in plan["violations"]:
         who = shown((violation["user"] or {}).get("username") or "too many people")
         yield paint("!", f"  ! {violation['constraint']}: {who} would hold {', '.join(violation['roles'])}")

@@ -40,7 +40,7 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 PRUNE = click.option(
     "--prune",
     is_flag=True,
-    help="Remove what the file does not have, within the sections that it has; never what is built in.",
+    help="Remove what the file does not list, within the sections it contains; never built-in entries.",
 )
 FORMS = ("text", "json", "yaml")
 FORM = click.option(
@@ -61,7 +61,7 @@ class SyncGroup(click.Group):
 
 @click.group("policy", cls=SyncGroup)
 def policy() -> None:
-    """Permissions, roles, rules and assignments as one file."""
+    """Permissions, roles, constraints and assignments as one file."""
 
 
 @policy.command("export")
@@ -69,7 +69,7 @@ def policy() -> None:
 @click.option("--format", "form", type=click.Choice(("yaml", "json")), default="yaml", show_default=True)
 @with_appcontext
 def export(path: Path | None, form: str) -> None:
-    """Print everything as one document, sorted, without what is built in.  Nothing secret is in it."""
+    """Print the policy as one sorted document, without built-in entries and secrets."""
     with operating() as clearance:
         document, _ = export_policy(clearance)
     if path is None:
@@ -105,7 +105,7 @@ def plan(context: click.Context, path: Path, prune: bool, form: str) -> None:
 @click.pass_context
 @with_appcontext
 def drift(context: click.Context, path: Path, prune: bool, form: str) -> None:
-    """Say tersely where the database is not as the file has it, for pipelines.
+    """Show where the database differs from the file, for pipelines.
 
     Exit code 0 in sync, 2 differs, 1 if it cannot be told.
     """
@@ -126,7 +126,7 @@ def drift(context: click.Context, path: Path, prune: bool, form: str) -> None:
 @click.pass_context
 @with_appcontext
 def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str) -> None:
-    """Show what the file would change, ask, and change it: all of it or nothing.
+    """Show the plan, ask for confirmation, and apply it: all or nothing.
 
     Refused, with exit code 1, if any of it is, or if the policy has changed since the plan was shown.
     """
@@ -141,7 +141,7 @@ def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str)
             _print_as(found, form)
         return
     if not yes:
-        click.confirm("Apply this?", abort=True, err=form != "text")
+        click.confirm("Apply this plan?", abort=True, err=form != "text")
     with operating(writes=True) as clearance:
         done = apply_policy(clearance, document, prune=prune)
         if done["hash"] != found["hash"]:
@@ -160,7 +160,7 @@ def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str)
 @FORM
 @with_appcontext
 def revert(seq: int, yes: bool, form: str) -> None:
-    """Show what undoing the policy that was applied as SEQ would change, ask, and undo it: all of it or nothing.
+    """Show what reverting the policy applied as SEQ would change, ask, and revert it: all or nothing.
 
     Refused, with exit code 1, if somebody has changed since what it had changed.
     """
@@ -170,14 +170,14 @@ def revert(seq: int, yes: bool, form: str) -> None:
         if form == "text":
             _show(found, form)
         if not yes:
-            click.confirm("Undo this?", abort=True, err=form != "text")
+            click.confirm("Revert?", abort=True, err=form != "text")
         with operating(writes=True) as clearance:
             done = revert_policy(clearance, seq)
     except PolicyNotRevertible as refusal:
         changed = "".join(f"\n  {shown(each)}" for each in refusal.members["changed"])
         raise click.ClickException(f"{refusal.detail}{changed}") from refusal
     if form == "text":
-        click.echo(f"Undone: {done['summary']}.")
+        click.echo(f"Reverted: {done['summary']}.")
     else:
         _print_as(done, form)
 

@@ -59,9 +59,9 @@ def prepare(settings: Settings, database: Database) -> Prepared:
     with operator_unit(settings, database, system=True) as clearance:
         changed = reconcile_system(clearance, read_file(SYSTEM))
         if changed:
-            done.lines.append(f"Built-in permissions and roles: {changed} put in place.")
+            done.lines.append(f"Built-in permissions and roles: {changed} created or updated.")
         if ensure_key(clearance):
-            done.lines.append(f"Signing key: made a new one for {settings.signing_algorithm}.")
+            done.lines.append(f"Signing key: created, {settings.signing_algorithm}.")
     _prepare_people(settings, database, done)
     return done
 

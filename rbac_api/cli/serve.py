@@ -108,7 +108,7 @@ def _welcome(settings: Settings, done: Prepared) -> None:
             "",
             f"Administrator: {done.username}",
             f"One-time password: {done.password}",
-            "It is shown this once; you will be asked to choose your own.",
+            "It is shown only once; after signing in, you must change it.",
             "",
         ]
     elif done.username:

@@ -24,9 +24,9 @@ _KEY_COLUMNS = ("kid", "algorithm", "state", "kept_in", "created_at", "verifies_
 @json_option
 @with_appcontext
 def init(as_json: bool) -> None:
-    """Migrate, put the built-in roles in place, make a key and the first administrator.
+    """Migrate the schema; create built-in roles, signing key and first administrator.
 
-    Safe to repeat, and for several nodes to do at once.
+    Safe to repeat, and to run on several nodes at once.
     """
     done = prepare(*parts())
     if as_json:
@@ -43,9 +43,9 @@ def init(as_json: bool) -> None:
 @json_option
 @with_appcontext
 def seed(file: Path, as_json: bool) -> None:
-    """Add what FILE (YAML or JSON) has and the database has not.
+    """Load FILE (YAML or JSON): add what is not in the database yet.
 
-    Permissions, roles, constraints, people and assignments; nothing is changed or removed, and it is all or nothing.
+    Permissions, roles, constraints, users and assignments. Changes and removes nothing existing; all or nothing.
     """
     document = read_file(file)
     with operating(writes=True) as clearance, progress(_entries(document), "Loading") as step:
@@ -62,14 +62,14 @@ def seed(file: Path, as_json: bool) -> None:
 
 @click.group("keys")
 def keys() -> None:
-    """The keys that sign and verify tokens."""
+    """List, rotate and withdraw signing keys."""
 
 
 @keys.command("list")
 @json_option
 @with_appcontext
 def list_(as_json: bool) -> None:
-    """Every key: which one signs, which verify and until when; never a private part."""
+    """List keys: which one signs, which ones verify and until when."""
     with operating() as clearance:
         print_items(list_keys(clearance), _KEY_COLUMNS, as_json=as_json)
 
@@ -77,17 +77,17 @@ def list_(as_json: bool) -> None:
 @keys.command("rotate")
 @with_appcontext
 def rotate() -> None:
-    """Let a new key sign; the one before verifies until its last token has expired."""
+    """Create a new signing key; the previous one verifies until its last token expires."""
     with operating(writes=True) as clearance:
         kid = rotate_keys(clearance)
-    click.echo(f"Signs now: {kid}")
+    click.echo(f"Active signing key: {kid}")
 
 
 @keys.command("withdraw", context_settings={"ignore_unknown_options": True})  # a name may begin with a hyphen
 @click.argument("kid")
 @with_appcontext
 def withdraw(kid: str) -> None:
-    """Let KID verify no more: every token it signed is dead at once."""
+    """Withdraw KID: every token it signed is refused at once."""
     with operating(writes=True) as clearance:
         withdraw_key(clearance, kid)
     click.echo(f"Withdrawn: {kid}")
@@ -97,7 +97,7 @@ def withdraw(kid: str) -> None:
 @click.option("--write", is_flag=True, help="Write it to openapi/openapi.json instead.")
 @with_appcontext
 def openapi(write: bool) -> None:
-    """Print the OpenAPI document, as GET /openapi.json answers it, with a newline at the end."""
+    """Print the OpenAPI document, as served at /openapi.json."""
     parts()
     text = current_app.extensions["rbac-openapi"].text() + b"\n"
     if write:
@@ -114,7 +114,7 @@ def _entries(document: Document) -> int:
 
 def _sentence(loaded: Loaded) -> str:
     if not loaded.total:
-        return "Nothing to add: everything in the file is there already."
+        return "Nothing to add: everything in the file already exists."
     return (
         f"Added {loaded.permissions} permissions, {loaded.roles} roles, {loaded.constraints} constraints, {loaded.users} people"
         f" and {loaded.assignments} assignments."

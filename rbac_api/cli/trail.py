@@ -45,21 +45,21 @@ class MomentType(click.ParamType[datetime]):
             moment = datetime.fromisoformat(str(value))
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no moment; write 2026-11-22 or 2026-11-22T17:34:00Z", param, ctx)
+            self.fail(f"{value!r} is not a time; write 2026-11-22 or 2026-11-22T17:34:00Z", param, ctx)
 
 
 @click.group("audit")
 def audit() -> None:
-    """The trail: what happened, in order, chained."""
+    """Verify and export the audit trail."""
 
 
 @audit.command("verify")
-@click.option("--expect", type=Noted(), multiple=True, help="An event noted down outside; may be repeated.")
+@click.option("--expect", type=Noted(), multiple=True, help="An event noted earlier; may be repeated.")
 @json_option
 @click.pass_context
 @with_appcontext
 def verify(context: click.Context, expect: tuple[tuple[int, str], ...], as_json: bool) -> None:
-    """Walk the whole chain and name the first broken row.
+    """Verify the hash chain and report the first broken event.
 
     Exit code 0 if it is intact, 1 if not.  A chain whose tail was cut off is intact as far as it goes: to notice that, note the printed
     SEQ:HASH down somewhere else, and give it with --expect next time.
@@ -85,7 +85,7 @@ def verify(context: click.Context, expect: tuple[tuple[int, str], ...], as_json:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file (mode 0600).")
 @with_appcontext
 def export(form: Form, output: Path | None, **filters: Any) -> None:
-    """Stream the trail, oldest first, as CSV or NDJSON.  Exporting is recorded."""
+    """Export the trail, oldest first, as CSV or NDJSON. The export itself is recorded."""
     wanted = {name: value for name, value in filters.items() if value is not None}
     with operating() as clearance:
         stream = export_events(clearance, wanted, form)
@@ -131,14 +131,16 @@ def _sentences(verdict: Verdict, compared: bool) -> str:
     if verdict.problem:
         return f"BROKEN at event {verdict.broken_seq}: {verdict.problem}.\nLast good event: {last}"
     lines = [
-        f"Intact: {verdict.checked} events, each fits its hash and follows the one before.",
+        f"Intact: {verdict.checked} events, each with a valid hash and linked to the previous one.",
         f"Last event: {last}",
     ]
     if compared:
-        lines.append("Every event you noted is there, unchanged.")
+        lines.append("Every event given with --expect is present and unchanged.")
     else:
-        lines.append("Events cut off the end leave no gap.  To find that, note the last event down elsewhere")
-        lines.append(f"and later run: flask rbac audit verify --expect {last}")
+        lines.append(
+            "Truncation at the end cannot be detected from the chain alone. Store the last event elsewhere"
+        )
+        lines.append(f"and check it later: flask rbac audit verify --expect {last}")
     return "\n".join(lines)
 
 

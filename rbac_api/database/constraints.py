@@ -29,9 +29,7 @@ class DatabaseDown(Unavailable):
     """The database does not answer, refuses to write, or kept us waiting too long."""
 
     code = "database.unavailable"
-    default_detail = (
-        "The database cannot answer right now; nothing was changed. Try again after the time in Retry-After."
-    )
+    default_detail = "The database cannot answer right now; nothing was changed. Try again after the number of seconds in Retry-After."
 
 
 class Clash(DatabaseDown):

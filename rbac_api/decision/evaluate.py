@@ -28,7 +28,7 @@ LONGEST_CLAIM = (
 
 @dataclass(frozen=True, slots=True)
 class EffectiveRole:
-    """A role somebody effectively has, and the assigned roles it comes through; ``via`` holds the role itself if assigned directly."""
+    """A role somebody effectively has, and the assigned roles it comes from; ``via`` holds the role itself if assigned directly."""
 
     role: str
     via: tuple[str, ...]
@@ -140,7 +140,7 @@ def _refusals(graph: RoleGraph, subject: Subject, permission: str, at: datetime)
     for assignment in subject.assignments:
         if permission in graph.effective.get(assignment.role, ()):
             yield _why_not(graph, subject, assignment, permission, at)
-    yield Reason("nothing-grants", f"no role that you hold grants {permission}")
+    yield Reason("nothing-grants", f"none of your roles grants {permission}")
 
 
 def _why_not(
@@ -149,22 +149,24 @@ def _why_not(
     """Why an assignment of a role that holds the permission does not grant it."""
     role = assignment.role
     if assignment.starts > at:
-        return Reason("not-started", f"{role} does not count yet")
+        return Reason("not-started", f"the assignment of {role} has not started yet")
     if not assignment.in_force(at):
-        return Reason("expired", f"{role} counts no more")
+        return Reason("expired", f"the assignment of {role} has expired")
     counting = graph.seen_with(subject.second_factor)
     if permission not in counting.effective.get(role, ()):
         return needs_second_factor(role)
     if assignment.mode == "eligible":
-        return Reason("not-active", f"{role} counts only once it is activated in this session")
+        return Reason("not-active", f"{role} must first be activated in this session")
     if subject.roles.chosen is not None:
-        return Reason("not-active", f"{role} is not among the roles that this session was begun with")
-    return Reason("not-active", f"{role} does not go together with other roles held: activate it alone")
+        return Reason("not-active", f"{role} is not one of the roles this session was started with")
+    return Reason(
+        "not-active", f"{role} is kept inactive by a dynamic constraint: activate it in this session"
+    )
 
 
 def needs_second_factor(role: str) -> Reason:
     """Why a role that somebody has does not count in this session."""
-    return Reason("mfa", f"{role} counts only after signing in with a second factor")
+    return Reason("mfa", f"{role} is effective only after signing in with a second factor")
 
 
 def missing(held: frozenset[str], handed_out: Iterable[str]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def explain(graph: RoleGraph, subject: Subject, permission: str, at: datetime) -
 def _neutral(reason: Reason, permission: str) -> Reason:
     """As it is told to others, too."""
     if reason.code == "nothing-grants":
-        return replace(reason, detail=f"no role that counts grants {permission}")
+        return replace(reason, detail=f"no effective role grants {permission}")
     return reason
 
 

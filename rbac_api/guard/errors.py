@@ -16,7 +16,7 @@ class TokenInvalid(Unauthenticated):
 
     code = "token.invalid"
     title = "The token is not valid"
-    default_detail = "This token is not valid here. Sign in again with POST /v1/auth/login."
+    default_detail = "This token is not valid for this operation. Sign in again with POST /v1/auth/login."
     challenge = "invalid_token"
 
 
@@ -24,7 +24,7 @@ class TokenExpired(Unauthenticated):
     code = "token.expired"
     title = "The token has expired"
     default_detail = (
-        "This token has expired. Refresh it with POST /v1/auth/refresh, or sign in again if that is refused."
+        "The token has expired. Refresh it with POST /v1/auth/refresh; if that fails, sign in again."
     )
     challenge = "invalid_token"
 
@@ -41,7 +41,10 @@ class SigninTooOld(Unauthenticated):
 
     code = "signin.too_old"
     title = "A more recent sign-in is needed"
-    default_detail = "Your sign-in is too long ago for this. Sign in again with POST /v1/auth/login and repeat; refreshing does not help."
+    default_detail = (
+        "This operation requires a more recent sign-in. Sign in again with POST /v1/auth/login and repeat"
+        " the request; refreshing the token does not help."
+    )
     challenge = "insufficient_user_authentication"
     example = {"max_age": 3600}  # noqa: RUF012
 
@@ -51,28 +54,31 @@ class CsrfFailed(Forbidden):
 
     code = "csrf.failed"
     title = "The X-CSRF-TOKEN header is missing or wrong"
-    default_detail = "This request was signed in by a cookie, so it needs the X-CSRF-TOKEN that signing in gave; GET /v1/me gives it again."
+    default_detail = (
+        "A request authenticated by cookie must send the CSRF token of its session in X-CSRF-TOKEN. Signing"
+        " in returns it, and so does the X-CSRF-TOKEN header of GET /v1/me."
+    )
 
 
 class AccessDenied(Forbidden):
     code = "access.denied"
     title = "Permission missing"
-    default_detail = "You need the permission roles:create: no role that you hold grants roles:create."
+    default_detail = "You need the permission roles:create: none of your roles grants roles:create."
     example = {"required": "roles:create"}  # noqa: RUF012
 
 
 class PasswordChangeRequired(Forbidden):
     code = "password.change_required"
-    title = "Choose a password of your own first"
-    default_detail = "Your password was chosen by somebody else. Change it with POST /v1/me/password; until then nothing else answers."
+    title = "Change your temporary password first"
+    default_detail = "You signed in with a temporary password. Change it with POST /v1/me/password; until then other requests are refused."
 
 
 class EscalationDenied(Forbidden):
     """Nobody can grant what they do not hold; ``missing`` lists the permissions."""
 
     code = "escalation.denied"
-    title = "You cannot hand out what you do not hold"
-    default_detail = "This change hands out permissions that you do not hold; 'missing' lists them. Ask somebody who holds them."
+    title = "You cannot grant permissions that you do not hold"
+    default_detail = "This change would grant permissions that you do not hold; 'missing' lists them. Ask somebody who holds them."
     example = {"missing": ["payments:release"]}  # noqa: RUF012
 
 
@@ -80,8 +86,8 @@ class TargetStronger(Forbidden):
     """Acting upon somebody, or a role, that holds more than the caller does."""
 
     code = "target.stronger"
-    title = "The target holds permissions that you do not"
-    default_detail = "You may act only on users and roles whose permissions you hold yourself; 'missing' lists those you lack."
+    title = "The target holds permissions that you do not hold"
+    default_detail = "You may change only users and roles whose permissions you hold yourself; 'missing' lists those you lack."
     example = {"missing": ["payments:release"]}  # noqa: RUF012
 
 
@@ -89,10 +95,8 @@ class LastAdministrator(Conflict):
     """At every moment at least one enabled user who can sign in holds ``admin``."""
 
     code = "admin.last"
-    title = "Somebody must remain an administrator"
-    default_detail = (
-        "After this change nobody who can sign in would hold the role admin. Give it to somebody else first."
-    )
+    title = "The last administrator must remain"
+    default_detail = "After this change, nobody who can sign in would hold the role admin. Assign it to somebody else first."
     recorded = True
 
 
@@ -100,13 +104,13 @@ class IdempotencyMismatch(Invalid):
     code = "idempotency.mismatch"
     title = "The Idempotency-Key was used for another request"
     default_detail = (
-        "This Idempotency-Key belongs to a request with another body. Use a new key for a new request."
+        "This Idempotency-Key was already used with a different body. Use a new key for a new request."
     )
 
 
 class IdempotencyKeyInvalid(Invalid):
     code = "idempotency.invalid"
-    title = "The Idempotency-Key is not usable"
+    title = "The Idempotency-Key is not valid"
     default_detail = "An Idempotency-Key is 1 to 255 visible ASCII characters, without quotes inside."
 
 
@@ -125,4 +129,4 @@ REPEATABLE: tuple[type[ServiceError], ...] = (IdempotencyKeyInvalid, Idempotency
 class RoleNotFound(NotFound):
     code = "role.not_found"
     title = "No such role"
-    default_detail = "There is no role of this name. List them with GET /v1/roles."
+    default_detail = "There is no role with this name. List them with GET /v1/roles."

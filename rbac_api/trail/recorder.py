@@ -26,9 +26,7 @@ class TrailUnavailable(Unavailable):
 
     code = "audit.unavailable"
     title = "The audit trail cannot be written"
-    default_detail = (
-        "The audit trail cannot be written, so nothing was changed. Try again after the time in Retry-After."
-    )
+    default_detail = "The audit trail cannot be written, so nothing was changed. Try again after the number of seconds in Retry-After."
 
 
 class Actor(NamedTuple):  # made for every request, where a frozen dataclass takes much longer

@@ -40,15 +40,13 @@ def invalid() -> Refused:
 
 def expired() -> Refused:
     """It was good."""
-    detail = "This token has expired. Refresh it where it came from."
+    detail = "The token has expired. Refresh it with the service that issued it."
     return Refused(401, "token.expired", "The token has expired", detail, "invalid_token")
 
 
 def revoked() -> Refused:
     """It would be good still, had nothing been taken back."""
-    detail = (
-        "This token was revoked, or says what is no longer so. Refresh it; if that is refused, sign in again."
-    )
+    detail = "The token was revoked, or its roles are out of date. Refresh it; if that fails, sign in again."
     return Refused(401, "token.revoked", "The token was revoked", detail, "invalid_token")
 
 
@@ -61,7 +59,7 @@ def lacking(role: str) -> Refused:
 
 def blind() -> Refused:
     """Whether the token is good cannot be told now."""
-    detail = "Whether this token is still good cannot be told at the moment. Try again after the time in Retry-After."
+    detail = "Whether this token was revoked cannot be checked right now. Try again after the number of seconds in Retry-After."
     return Refused(503, "service.unavailable", "Temporarily unavailable", detail)
 
 

@@ -16,29 +16,38 @@ from rbac_api.web.fields import Moment
 
 VERSION = "0.1.0"
 _DESCRIPTION = """\
-Users, roles, permissions and sessions, kept in SQL, with roles embedded as claims in signed tokens.
+Users, roles, permissions and sessions in SQL, with roles embedded as claims in signed tokens.
 
 **Sign in** with the form above or by executing `POST /v1/auth/login`; the page then sends your access token with every request and
 refreshes it when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403 names
-the permission that was missing.
+the missing permission.
 """
 _TAGS = (
     ("Sign-in", "For client apps: get tokens, refresh them, sign out."),
-    ("OAuth", "For programs: tokens by client credentials, refreshing, revocation, introspection."),
-    ("Decisions", "For client apps: may somebody do something? OpenID AuthZEN Authorization API 1.0."),
-    ("My account", "For everybody: who am I, my password, my sessions, the roles of this session."),
-    ("Users", "For admins: people and their accounts."),
-    ("Roles and permissions", "For admins: what there is to hold."),
-    ("Assignments", "For admins: who holds which role, from when until when, at once or to activate."),
-    ("Constraints", "For admins and auditors: rules about which roles come together, and who breaks one."),
-    ("Access", "For admins and auditors: who may do what, why or why not, and since when."),
-    ("Policy", "For admins: all of that as one document, planned, applied and undone."),
-    ("Service accounts", "For admins: programs that sign in, their secrets and their roles."),
-    ("Sessions", "For admins and auditors: who is signed in, from where, and how it ended."),
-    ("Incidents", "For admins and auditors: what somebody should look at, with both parties side by side."),
-    ("Audit trail", "For auditors: who did what, when, to whom."),
-    ("Keys", "For operators: which keys sign and verify tokens, and how another takes over."),
-    ("Operation", "For operators and verifiers: health, metrics, public keys."),
+    ("My account", "For everybody: my profile, password, second factor, sessions and active roles."),
+    ("Users", "For admins: user accounts, password resets, a user's sessions."),
+    (
+        "Roles and permissions",
+        "For admins: roles, what they permit and inherit, and the permissions themselves.",
+    ),
+    ("Assignments", "For admins: which user holds which role, and when."),
+    (
+        "Constraints",
+        "For admins and auditors: separation of duty and other rules on roles, and who violates them.",
+    ),
+    ("Access", "For admins and auditors: who may do what, why or why not, now and in the past."),
+    (
+        "Policy",
+        "For admins: permissions, roles, constraints and assignments as one document: plan, apply, revert.",
+    ),
+    ("Sessions", "For admins and auditors: who is or was signed in, and from where; revoke sessions."),
+    ("Incidents", "For admins and auditors: signs of stolen tokens and guessed passwords."),
+    ("Audit trail", "For auditors: who did what, when and to whom; CSV and NDJSON export."),
+    ("Service accounts", "For admins: accounts for programs, their secrets and roles."),
+    ("OAuth", "For programs: client credentials, refresh, revocation, introspection."),
+    ("Decisions", "For client apps: access decisions, OpenID AuthZEN Authorization API 1.0."),
+    ("Keys", "For operators: the keys that sign and verify tokens; rotate and withdraw them."),
+    ("Operation", "For operators and verifiers: health, metrics, public keys, revocation feed."),
 )
 
 
@@ -70,23 +79,21 @@ class ProblemSchema(ma.Schema):
     status = ma.fields.Integer(required=True, metadata={"example": 403})
     detail = ma.fields.String(required=True, metadata={"example": "You need the permission roles:create."})
     code = ma.fields.String(
-        required=True, metadata={"description": "stable; for programs", "example": "access.denied"}
+        required=True, metadata={"description": "stable, machine-readable code", "example": "access.denied"}
     )
     request_id = ma.fields.String(required=True, metadata={"example": "5f0c2a4e9b1d4c7f8a3e6d2b1c0f9e8d"})
     decision_id = ma.fields.String(
         metadata={
-            "description": "of every 403: `GET /v1/decisions/{id}` explains it",
+            "description": "in every 403; `GET /v1/decisions/{id}` explains it",
             "example": DECISION_ID,
         }
     )
-    required = ma.fields.String(
-        metadata={"description": "the permission that was missing", "example": "roles:create"}
-    )
+    required = ma.fields.String(metadata={"description": "the missing permission", "example": "roles:create"})
     max_age = ma.fields.Integer(
-        metadata={"description": "seconds that a sign-in may be old for this (RFC 9470)", "example": 3600}
+        metadata={"description": "maximum age of the sign-in in seconds (RFC 9470)", "example": 3600}
     )
     missing = ma.fields.List(
-        ma.fields.String(), metadata={"description": "permissions you would hand out but do not hold"}
+        ma.fields.String(), metadata={"description": "permissions that the change needs and you do not hold"}
     )
     errors = ma.fields.List(
         ma.fields.Nested(ProblemFaultSchema), metadata={"description": "one per invalid field"}
@@ -96,9 +103,7 @@ class ProblemSchema(ma.Schema):
         data_key="violated-policies",
         metadata={"description": "which limits of `RateLimit-Policy` were exceeded", "example": ["signin"]},
     )
-    count = ma.fields.Integer(
-        metadata={"description": "how many sessions really fit the filter", "example": 3}
-    )
+    count = ma.fields.Integer(metadata={"description": "how many sessions match the filter", "example": 3})
 
 
 class DocumentationGuard(apispec.BasePlugin):

@@ -104,7 +104,7 @@ def refuse_unknown_query() -> None:
     if flask.request.query_string:
         refuse_repeated_query(flask.request)
         faults = tuple(
-            Fault(_step(name), "field.unknown", "This operation knows no such argument.")
+            Fault(_step(name), "field.unknown", "This operation has no such argument.")
             for name in sorted(flask.request.args)
         )
         if faults:

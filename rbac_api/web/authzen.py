@@ -38,14 +38,14 @@ class AuthzenError(ProtocolError):
 
 class InvalidQuestion(AuthzenError):
     code = "authzen.invalid_request"
-    title = "The question is not well-formed"
-    default_detail = "Ask with a subject (type, id), an action (name) and a resource (type, id), each an object and its members text."
+    title = "The evaluation request is malformed"
+    default_detail = "Send a subject (type, id), an action (name) and a resource (type, id), each an object with string members."
 
 
 class NotDeclaredJson(AuthzenError):
     code = "authzen.not_json"
     title = "Not declared as JSON"
-    default_detail = "Send the question as JSON, with Content-Type: application/json."
+    default_detail = "Send the request as JSON, with Content-Type: application/json."
 
 
 FAULTS: tuple[type[ServiceError], ...] = (InvalidQuestion, NotDeclaredJson, Unreadable, Invalid, TooLarge)

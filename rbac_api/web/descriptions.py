@@ -5,6 +5,7 @@ No path parameter has an ``example``: Swagger UI would fill it in, and a hasty *
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from apispec import APISpec
@@ -14,7 +15,7 @@ from rbac_api.web.fields import PERMISSION, ROLE
 from rbac_api.web.problems import MEDIA_TYPE, problem_type
 
 _PHRASES = {
-    400: "Unreadable", 401: "Not signed in", 403: "Not allowed", 404: "Not found", 409: "The present state refuses", 412: "Stale ETag",
+    400: "Unreadable", 401: "Not signed in", 403: "Not allowed", 404: "Not found", 409: "Conflict", 412: "Stale ETag",
     413: "Too large", 415: "Not JSON", 422: "Invalid", 428: "If-Match required", 429: "Too many attempts", 503: "Unavailable",
 }  # fmt: skip
 _ROLE = {"type": "string", "pattern": ROLE, "minLength": 2, "maxLength": 63}
@@ -24,26 +25,26 @@ _CODE = {"type": "string", "pattern": r"^[a-z_]+\.[a-z_]+$", "maxLength": 64}
 _PATH: dict[str, tuple[str, dict[str, Any]]] = {
     "role": ("the role's name, such as `accountant`", _ROLE),
     "junior": ("the name of the role to inherit, such as `employee`", _ROLE),
-    "constraint": ("the constraint's name, such as `pay-or-approve`", _ROLE),
+    "constraint": ("the constraint's name, such as `prepare-or-release`", _ROLE),
     "permission": ("the permission's name, such as `invoices:approve`", _PERMISSION),
-    "user_id": ("the user's `id`, as `GET /v1/users` lists it", {}),
-    "session_id": ("the session's `id`, as the lists of sessions have it", {}),
+    "user_id": ("the user's `id`, from `GET /v1/users`", {}),
+    "session_id": ("the session's `id`, from `GET /v1/sessions` or `GET /v1/me/sessions`", {}),
     "account_id": ("the service account's `id`, which is also its `client_id`", {}),
-    "secret_id": ("the secret's `id`, as reading the service account shows it", {}),
-    "incident_id": ("the incident's `id`, as `GET /v1/incidents` lists it", {}),
+    "secret_id": ("the secret's `id`, from `GET /v1/service-accounts/{account_id}`", {}),
+    "incident_id": ("the incident's `id`, from `GET /v1/incidents`", {}),
     "decision_id": ("the `decision_id` of a 403", {}),
     "seq": ("the event's number in the trail", {}),
-    "kid": ("the key's `kid`, as `GET /v1/keys` lists it", {"type": "string", "maxLength": 64}),
+    "kid": ("the key's `kid`, from `GET /v1/keys`", {"type": "string", "maxLength": 64}),
     "code": ("the `code` of a problem, such as `access.denied`", _CODE),
 }
 _REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-Match": (
-        "the `ETag` that reading it gave, quotes included; 428 without it, 412 if it has changed since",
+        "the `ETag` from reading the resource, including the quotes; 428 if absent, 412 if it has changed since",
         {"pattern": r'^"[!#-~]+"(, *"[!#-~]+")*$'},
     ),
-    "If-None-Match": ("an `ETag` you have already; 304 if it is still the present one", {}),
+    "If-None-Match": ("an `ETag` you already have; 304 if it is still current", {}),
     "Idempotency-Key": (
-        "a name of your choice for this request: repeating it with the same body gives the first answer again",
+        "a key of your choice for this request: repeating it with the same body returns the first answer again",
         {"pattern": '^("[!#-~]{1,255}"|[!#-~]{1,255})$'},
     ),
 }
@@ -53,19 +54,19 @@ _ANSWER_HEADERS: dict[str, tuple[str, bool, dict[str, Any]]] = {
     "Link": ('address of the next page, `rel="next"`, if there is one', False, {"type": "string"}),
     "WWW-Authenticate": ("the Bearer challenge (RFC 6750)", True, {"type": "string", "pattern": "^Bearer "}),
     "RateLimit": (
-        "what is left to this address (structured field): requests `r`, for the next `t` seconds",
+        "remaining quota of this address (structured field): `r` requests for the next `t` seconds",
         False,
         {"type": "string", "example": '"signin";r=29;t=60'},
     ),
     "RateLimit-Policy": (
-        "how often one address may ask (structured field): `q` requests in `w` seconds",
+        "limit per address (structured field): `q` requests in `w` seconds",
         False,
         {"type": "string", "example": '"signin";q=30;w=60'},
     ),
     "Retry-After": ("seconds to wait before trying again", True, {"type": "integer", "minimum": 1}),
 }
 TAG_UNLESS_PAST = {
-    "description": "strong tag of the present state, for `If-Match` and `If-None-Match`; not with `at`",
+    "description": "strong tag of the current state, for `If-Match` and `If-None-Match`; not with `at`",
     "required": False,
     "schema": {"type": "string"},
 }
@@ -77,26 +78,27 @@ SECURITY_SCHEMES = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "an access token (RFC 9068)",
+        "description": "an access token (RFC 9068); the form at the top of this page fills it in",
     },
     "cookieAuth": {
         "type": "apiKey",
         "in": "cookie",
         "name": "__Host-rbac-access",
-        "description": "for pages in a browser: set by `POST /v1/auth/login?mode=cookie`, not looked at beside an Authorization header",
+        "description": "for pages in a browser: set by `POST /v1/auth/login?mode=cookie`; ignored when an Authorization header is sent",
     },
     "clientAuth": {
         "type": "http",
         "scheme": "basic",
-        "description": "a service account's `client_id` and one of its secrets (RFC 6749 section 2.3.1); the form fields `client_id` and"
-        " `client_secret` do as well, but not both ways at once",
+        "description"
+        "": "a service account's `client_id` and one of its secrets (RFC 6749 section 2.3.1); alternatively the form fields `client_id`"
+        " and `client_secret`, but not both",
     },
     "csrfToken": {
         "type": "apiKey",
         "in": "header",
         "name": "X-CSRF-TOKEN",
-        "description": "what whoever writes by cookie sends as well: `csrf_token` of the sign-in; the answer to any GET by cookie has it"
-        " in the header of the same name",
+        "description": "required with cookies for every write: the `csrf_token` that signing in returned; the answer to any GET with"
+        " cookies repeats it in this header",
     },
 }
 
@@ -108,7 +110,7 @@ def ways_in(method: str) -> list[dict[str, list[str]]]:
 
 
 def path_parameters(rule: str) -> list[dict[str, Any]]:
-    """The documented parameters of a rule; what the converter says of the schema is merged in by flask-smorest."""
+    """The documented parameters of a rule, in its order; what the converter says of the schema is merged in by flask-smorest."""
     return [
         {
             "name": name,
@@ -117,8 +119,8 @@ def path_parameters(rule: str) -> list[dict[str, Any]]:
             "description": text,
             **({"schema": schema} if schema else {}),
         }
-        for name, (text, schema) in _PATH.items()
-        if f"<{name}>" in rule or f":{name}>" in rule
+        for name in re.findall(r"<(?:[^<>]+:)?(\w+)>", rule)
+        for text, schema in [_PATH[name]]
     ]
 
 
@@ -149,10 +151,10 @@ def problem_response(
 def who_may(operation: dict[str, Any]) -> str:
     """A sentence for the end of an operation's description."""
     if permission := operation["x-permission"]:
-        return f"Needs the permission `{permission}`."
+        return f"Requires the permission `{permission}`."
     if {} in operation["security"]:
-        return "Needs credentials only where the request is a client's own; those that are sent must be good."
-    return "For anybody who is signed in." if operation["security"] else "For anybody, signed in or not."
+        return "Credentials are required only for a client's own requests; invalid ones are always refused."
+    return "For any signed-in user." if operation["security"] else "No sign-in required."
 
 
 def _example(spec: APISpec, problem: type[ServiceError], status: int, permission: str | None) -> Any:

@@ -26,7 +26,7 @@ class Matches(validate.Regexp):
 
     def __call__(self, value: str) -> str:  # type: ignore[override]
         if not re.fullmatch(str(self.regex.pattern), value):
-            raise ma.ValidationError(self.error or "Does not have the required form.")
+            raise ma.ValidationError(self.error or "Does not match the required format.")
         return value
 
 
@@ -186,7 +186,7 @@ class Total(fields.Integer):
     """How many rows there are on all pages."""
 
     def __init__(self) -> None:
-        super().__init__(metadata={"description": "with `count=true`: all matching rows", "example": 186})
+        super().__init__(metadata={"description": "with `count=true`: all matching items", "example": 186})
 
 
 class Body(ma.Schema):
@@ -204,9 +204,11 @@ class PageQuery(Body):
     """The paging arguments that every list takes."""
 
     limit = Count(
-        low=1, high=200, load_default=50, metadata={"description": "rows on a page, 1 to 200", "example": 50}
+        low=1, high=200, load_default=50, metadata={"description": "items per page, 1 to 200", "example": 50}
     )
-    cursor = Text(longest=2000, metadata={"description": "`next` of the page before; with the same filters"})
+    cursor = Text(
+        longest=2000, metadata={"description": "`next` of the previous page, with the same filters"}
+    )
     count = Flag(
-        load_default=False, metadata={"description": "`true` adds `total`, the number of all matching rows"}
+        load_default=False, metadata={"description": "`true` adds `total`, the number of all matching items"}
     )

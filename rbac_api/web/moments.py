@@ -10,7 +10,7 @@ from rbac_api import clock
 from rbac_api.errors import Fault, Invalid
 from rbac_api.web.fields import Body, Moment
 
-AS_OF = {"description": "as of this moment, which is past; now, if you leave it out"}
+AS_OF = {"description": "as of this past time; default: now"}
 
 
 class AtQuery(Body):
@@ -30,4 +30,4 @@ def past_moment(query: Mapping[str, Any], name: str = "at") -> datetime | None:
 def future(name: str, moment: datetime) -> Iterator[Fault]:
     """The fault of an argument that names a moment which has not come."""
     if moment > clock.now():
-        yield Fault(f"/{name}", "at.future", "Lies in the future: give a moment that is past.")
+        yield Fault(f"/{name}", "at.future", "Must be in the past.")

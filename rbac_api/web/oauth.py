@@ -59,33 +59,31 @@ class InvalidClient(OAuthError):
 
     status = 401
     code = "oauth.invalid_client"
-    title = "The client is not known"
-    default_detail = (
-        "Client id and secret do not fit, or none were sent. Send them by HTTP Basic or as form fields."
-    )
+    title = "Client authentication failed"
+    default_detail = "The client credentials are wrong or missing. Send them by HTTP Basic or as form fields."
     error = "invalid_client"
     challenges = (BASIC,)
 
 
 class InvalidGrant(OAuthError):
     code = "oauth.invalid_grant"
-    title = "The refresh token is not good"
+    title = "The refresh token is not valid"
     default_detail = "This refresh token is invalid, expired, spent or revoked, or was issued to another client. Sign in again."
     error = "invalid_grant"
 
 
 class InvalidScope(OAuthError):
     code = "oauth.invalid_scope"
-    title = "There are no scopes here"
-    default_detail = "What a token may do follows from roles alone. Leave the parameter scope out."
+    title = "Scopes are not supported"
+    default_detail = "What a token permits depends only on roles. Omit the parameter scope."
     error = "invalid_scope"
 
 
 class UnsupportedGrantType(OAuthError):
     code = "oauth.unsupported_grant_type"
-    title = "The grant type is not offered"
+    title = "The grant type is not supported"
     default_detail = (
-        "Offered are refresh_token and client_credentials. People sign in with POST /v1/auth/login."
+        "Supported are refresh_token and client_credentials. People sign in with POST /v1/auth/login."
     )
     error = "unsupported_grant_type"
 
@@ -104,7 +102,7 @@ class ClientNotAllowed(OAuthError):
 
     status = 401
     code = "oauth.client_not_allowed"
-    title = "The client is not allowed to ask"
+    title = "The client may not introspect tokens"
     default_detail = "This service account needs the permission tokens:introspect."
     error = "unauthorized_client"
     challenges = (BASIC,)
@@ -115,10 +113,8 @@ class InsufficientScope(OAuthError):
 
     status = 401
     code = "oauth.insufficient_scope"
-    title = "The token is not good enough"
-    default_detail = (
-        "You need the permission tokens:introspect: no role that you hold grants tokens:introspect."
-    )
+    title = "Permission missing"
+    default_detail = "You need the permission tokens:introspect: none of your roles grants tokens:introspect."
     error = "insufficient_scope"
     challenges = (f'{BEARER}, error="insufficient_scope"',)
 

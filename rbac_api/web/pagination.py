@@ -86,7 +86,9 @@ def _opened(cursor: str) -> tuple[Any, ...]:
         values = _serializer().loads(cursor)
     except BadData:
         fault = Fault(
-            "/cursor", "cursor.invalid", "Use the cursor exactly as 'next' gave it, with the same filters."
+            "/cursor",
+            "cursor.invalid",
+            "Send the cursor exactly as 'next' returned it, with the same filters.",
         )
         raise Invalid(faults=(fault,)) from None
     return tuple(datetime.fromisoformat(value["t"]) if isinstance(value, dict) else value for value in values)

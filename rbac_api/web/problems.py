@@ -35,28 +35,26 @@ class ProtocolError(ServiceError):
 class Unreadable(ProtocolError):
     code = "request.unreadable"
     title = "The request cannot be read"
-    default_detail = "The body is not valid JSON in UTF-8. Send one JSON value without duplicate keys."
+    default_detail = "The body is not valid JSON in UTF-8. Send a single JSON value without duplicate keys."
 
 
 class Malformed(ProtocolError):
     code = "request.malformed"
     title = "Not valid HTTP"
-    default_detail = (
-        "The request breaks the rules of HTTP/1.1, so the connection is closed. Use another client."
-    )
+    default_detail = "The request is not valid HTTP/1.1, so the connection is closed. Check the client."
 
 
 class HostInvalid(ProtocolError):
     code = "request.host_invalid"
-    title = "No such host"
-    default_detail = "The Host header is not the name of a host. Ask for this service by its name or address."
+    title = "Invalid Host header"
+    default_detail = "The Host header is not a valid host name. Use the name or address of this service."
 
 
 class MethodNotAllowed(ProtocolError):
     status = 405
     code = "request.method_not_allowed"
     title = "Method not allowed"
-    default_detail = "This address does not know that method; the Allow header lists those it knows."
+    default_detail = "This path does not support that method; the Allow header lists the methods it supports."
 
 
 class PreconditionFailed(ProtocolError):
@@ -64,7 +62,7 @@ class PreconditionFailed(ProtocolError):
     code = "etag.stale"
     title = "Changed since you read it"
     default_detail = (
-        "Somebody changed this since you read it. Read it again and send the new ETag in If-Match."
+        "The resource has changed since you read it. Read it again and send the new ETag in If-Match."
     )
 
 
@@ -72,14 +70,14 @@ class TooLarge(ProtocolError):
     status = 413
     code = "request.too_large"
     title = "Body too large"
-    default_detail = "The body is larger than 64 KiB, or than what this address takes. Send a smaller one."
+    default_detail = "The body exceeds the limit of this operation, 64 KiB unless documented otherwise. Send a smaller one."
 
 
 class UriTooLong(ProtocolError):
     status = 414
     code = "request.uri_too_long"
-    title = "Address too long"
-    default_detail = "The address is too long. Shorten the query."
+    title = "URL too long"
+    default_detail = "The URL is too long. Shorten the query."
 
 
 class NotJson(ProtocolError):
@@ -93,7 +91,9 @@ class PreconditionRequired(ProtocolError):
     status = 428
     code = "etag.required"
     title = "If-Match required"
-    default_detail = "Read the resource first and send its ETag in If-Match, so that nobody's change is overwritten unseen."
+    default_detail = (
+        "Read the resource first and send its ETag in If-Match, so that no other change is overwritten."
+    )
 
 
 class HeadersTooLarge(ProtocolError):
@@ -101,7 +101,7 @@ class HeadersTooLarge(ProtocolError):
     code = "request.headers_too_large"
     title = "Headers too large"
     default_detail = (
-        "The headers are larger than 32 KiB, or one of them than 16 KiB. Send fewer or shorter ones."
+        "The headers exceed 32 KiB in total or 16 KiB for one header. Send fewer or shorter ones."
     )
 
 
@@ -109,7 +109,7 @@ class Unexpected(ProtocolError):
     status = 500
     code = "service.failed"
     title = "Unexpected failure"
-    default_detail = "Something failed that should not have. Nothing was changed. Report the request_id to whoever runs this service."
+    default_detail = "An unexpected error occurred. Nothing was changed. Report the request_id to the operator of this service."
 
 
 STATUS: dict[type[ServiceError], int] = {

@@ -63,7 +63,7 @@ def test_a_weak_password_is_refused_with_the_rule(bare: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("ALICE", "is or was somebody's"), ("operator-made", "is or was"), (" x", "space")],
+    [("ALICE", "is or was in use"), ("operator-made", "is or was"), (" x", "space")],
 )
 def test_a_name_that_cannot_be_given_is_refused(stage: Stage, shell: Shell, name: str, said: str) -> None:
     before = len(stage.events())

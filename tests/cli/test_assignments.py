@@ -49,7 +49,7 @@ def test_importing_it_again_changes_nothing(stage: Stage, shell: Shell, tmp_path
     shell("assignments", "import", path)
     before = everything(stage)
 
-    assert "Imported: 0 given, 0 changed, 4 there already." in shell("assignments", "import", path).stdout
+    assert "Imported: 0 assigned, 0 changed, 4 unchanged." in shell("assignments", "import", path).stdout
     assert everything(stage) == before
 
 
@@ -58,7 +58,7 @@ def test_a_dry_run_tells_and_leaves_nothing(stage: Stage, shell: Shell, tmp_path
 
     result = shell("assignments", "import", written(tmp_path, GOOD), "--dry-run")
 
-    assert result.stdout == "Would be imported: 3 given, 0 changed, 1 there already.\n"
+    assert result.stdout == "Would be imported: 3 assigned, 0 changed, 1 unchanged.\n"
     assert everything(stage) == before
 
 

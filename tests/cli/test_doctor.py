@@ -98,7 +98,7 @@ def test_a_row_that_cannot_be_read_is_a_fault_and_no_traceback(stages: Stages) -
 
 def test_another_instance_secret_is_found(stage: Stage, shell_with: MakeShell) -> None:
     shell = shell_with(replace(stage.settings, secret_key=SECRET[::-1]))
-    assert "instance secret does not fit" in faults(shell)["signing key"]["detail"]
+    assert "is not the one this database was created with" in faults(shell)["signing key"]["detail"]
 
 
 def test_roles_that_inherit_each_other_are_named(stage: Stage, shell: Shell) -> None:

@@ -35,7 +35,7 @@ def test_a_list_goes_on_beyond_the_largest_page(shell: Shell, tmp_path: Path) ->
 
 def test_disabling_ends_sessions_at_once_and_is_recorded(stage: Stage, shell: Shell) -> None:
     bob = stage.as_(BOB)
-    assert "is disabled now" in shell("users", "disable", "BOB").stdout
+    assert "is now disabled" in shell("users", "disable", "BOB").stdout
     assert bob.get("/v1/me").status_code == 401
     event = stage.events("user.disabled")[-1]
     assert (event["actor_type"], event["target_name"]) == ("operator", "bob")
@@ -73,7 +73,7 @@ def test_a_revoked_session_is_over_on_the_next_request(stage: Stage, shell: Shel
     assert bob.get("/v1/me").json["code"] == "token.revoked"
     assert stage.events("session.ended")[-1]["actor_type"] == "operator"
     assert shell.json("sessions", "revoke", session)["changed"] is False
-    assert "had ended already" in shell("sessions", "revoke", session).stdout
+    assert "had already ended" in shell("sessions", "revoke", session).stdout
 
 
 def test_a_session_that_never_was_is_not_revoked(shell: Shell) -> None:

@@ -58,7 +58,7 @@ def test_a_plan_has_a_line_per_change_and_one_for_all(stage: Stage, shell: Shell
         "  + constraint no-tea-for-managers (kind: static; roles: brewer, role-manager; limit: 2)\n"
         "  + assignment carol has brewer (mode: eligible; max_duration: 3600)\n"
         "  + assignment dave has head-brewer (reason: Founder; expires_at: 2040-01-01T00:00:00.000000Z)\n"
-        "\nWho may do more or less:\n"
+        "\nGained (+) and lost (-) permissions:\n"
         "  + alice: tea:brew\n"
         "  + dave: invoices:read, tea:brew\n"
         "\nPlan: 7 to add, 0 to change, 0 to remove.\n"
@@ -111,9 +111,9 @@ def test_undoing_shows_what_goes_and_asks_first(stage: Stage, shell: Shell) -> N
 
     yes = shell("policy", "revert", str(seq), typed="y\n")
 
-    assert (yes.exit_code, "Undone: 0 to add, 0 to change, 7 to remove." in yes.stdout) == (0, True)
+    assert (yes.exit_code, "Reverted: 0 to add, 0 to change, 7 to remove." in yes.stdout) == (0, True)
     assert export(stage.as_(ALICE)) == before
-    assert "undone already" in shell.refusal("policy", "revert", str(seq), "--yes", code=1)
+    assert "already reverted" in shell.refusal("policy", "revert", str(seq), "--yes", code=1)
 
 
 def test_a_script_undoes_without_being_asked(stage: Stage, shell: Shell) -> None:

@@ -117,18 +117,18 @@ def test_keys_are_listed_without_their_private_part(shell: Shell) -> None:
 
 def test_the_operator_rotates_and_withdraws(stage: Stage, shell: Shell) -> None:
     (old,) = shell.json("keys", "list")
-    assert "signs now" in shell.refusal("keys", "withdraw", old["kid"])
+    assert "signs new tokens" in shell.refusal("keys", "withdraw", old["kid"])
 
-    assert shell("keys", "rotate").stdout.startswith("Signs now: ")
+    assert shell("keys", "rotate").stdout.startswith("Active signing key: ")
     assert shell("keys", "withdraw", old["kid"]).stdout == f"Withdrawn: {old['kid']}\n"
 
     assert [key["state"] for key in shell.json("keys", "list")] == ["active", "withdrawn"]
     assert [event["actor_type"] for event in stage.events("key.withdrawn")] == ["operator"]
-    assert "no key of this name" in shell.refusal("keys", "withdraw", "unknown")
+    assert "no key with this kid" in shell.refusal("keys", "withdraw", "unknown")
 
 
 def test_a_key_whose_name_begins_with_a_hyphen_can_be_withdrawn(shell: Shell) -> None:
-    assert "no key of this name" in shell.refusal(
+    assert "no key with this kid" in shell.refusal(
         "keys", "withdraw", "-TDp_xG29nPW34zwLKSVwluBclAbEARmblnpXZ9RT6A"
     )
 

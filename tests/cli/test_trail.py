@@ -45,7 +45,7 @@ def test_what_was_noted_outside_is_found_again(stage: Stage, shell: Shell) -> No
     stage.as_(BOB)
     said = shell("audit", "verify", "--expect", f"{end['seq']}:{end['hash']}")
     assert said.exit_code == 0
-    assert "Every event you noted is there" in said.stdout
+    assert "Every event given with --expect is present" in said.stdout
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_file_with_the_trail_is_its_owners_alone(stage: Stage, shell: Shell, t
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--after", "yesterday"), 2, "is no moment"),
+        (("--after", "yesterday"), 2, "is not a time"),
         (("--action", "role.vanished"), 2, "role.vanished"),
         (("-o", "/dev/null/x"), 1, "cannot be written"),
     ],

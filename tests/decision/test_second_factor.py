@@ -54,7 +54,7 @@ def test_the_refusal_says_that_only_the_second_factor_is_missing() -> None:
     decision = decide(GRAPH, dana("vault", second_factor=False), "gold:move", MONDAY)
 
     assert [reason.code for reason in decision.reasons] == ["mfa", "nothing-grants"]
-    assert decision.reasons[0].detail == "vault counts only after signing in with a second factor"
+    assert decision.reasons[0].detail == "vault is effective only after signing in with a second factor"
 
 
 def test_a_strict_role_of_tomorrow_is_refused_for_being_tomorrows() -> None:

@@ -99,7 +99,7 @@ def test_a_role_that_requires_a_second_factor_is_held_with_one_alone(
 
     refused = ask(theirs, dave, "DELETE", "/invoices/1")
 
-    assert "accountant counts only after signing in with a second factor" in refused.json["detail"]
+    assert "accountant is effective only after signing in with a second factor" in refused.json["detail"]
     strong = strongly(stage, DAVE, device.code(1))
     assert ask(theirs, strong, "DELETE", "/invoices/1").json == {"shredded": 1}
 

@@ -10,6 +10,4 @@ class DecisionNotFound(NotFound):
 
     code = "decision.not_found"
     title = "No such decision"
-    default_detail = (
-        "There is no decision with this id that you may read. It is the decision_id of a 403 of your own."
-    )
+    default_detail = "There is no decision with this id that you may read. Use the decision_id of one of your own 403 responses."

@@ -45,9 +45,9 @@ class UserAccess(MethodView):
     def get(self, query: dict[str, Any], user_id: Any) -> Response:
         """May a user do something, and why
 
-        Every way on which the permission comes to her, each step with who made it so, when, why, and until when; if she may not, what
-        stands in the way, and the smallest roles that would grant it and that you may assign. Judged as in a new session with a second
-        factor, in which every role counts that can. With `at` as it was at that moment.
+        Every path that grants the permission, each step with who made it, when, why, and until when. If denied: what prevents it,
+        and the smallest roles that would grant it and that you may assign. Evaluated as in a new session with a second factor and
+        every role that can be active in it. With `at`, as of that time.
         """
         moment = past_moment(query)
         return json_answer(
@@ -64,7 +64,7 @@ class ServiceAccountAccess(MethodView):
     def get(self, query: dict[str, Any], account_id: Any) -> Response:
         """May a service account do something, and why
 
-        As for users. A service account has no second factor, so roles that require one do not count.
+        As for users. A service account has no second factor, so roles that require one are not effective.
         """
         moment, clearance = past_moment(query), current_clearance()
         return json_answer(
@@ -81,7 +81,7 @@ class MyAccess(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """May I do something, and why
 
-        In this session as it is: with the roles that are active in it, and the second factor if it was begun with one.
+        In this session: with its active roles, and the second factor if it was started with one.
         """
         return json_answer(service.get_my_access(current_clearance(), query["permission"]))
 
@@ -93,10 +93,10 @@ class AccessDiff(MethodView):
     @blueprint.response(200, DiffSchema)
     @blueprint.operation("diff_access", AccessDenied, UserNotFound, RoleNotFound)
     def get(self, query: dict[str, Any]) -> Response:
-        """Compare what somebody may with what she could
+        """Compare access at two points in time
 
-        The permissions that a `user` (needs `users:read`) or a `role` (needs `roles:read`) gained and lost between two moments, each
-        with the event that brought it about.
+        The permissions that a `user` (needs `users:read`) or a `role` (needs `roles:read`) gained and lost between two points in
+        time, each with the event that caused it.
         """
         return json_answer(service.diff_access(current_clearance(), query))
 
@@ -107,9 +107,9 @@ class Decision(MethodView):
     @blueprint.response(200, DecisionSchema)
     @blueprint.operation("get_decision", DecisionNotFound)
     def get(self, decision_id: Any) -> Response:
-        """Why was this refused
+        """Explain a refusal
 
-        Explains a 403 by its `decision_id`, with everything as it was at that moment: your own, or with `audit:read` anybody's.
+        Explains a 403 by its `decision_id`, with the state as it was then: your own, or with `audit:read` anybody's.
         """
         return json_answer(service.get_decision(current_clearance(), str(decision_id)))
 
@@ -121,10 +121,10 @@ class RoleMembers(MethodView):
     @blueprint.response(200, HolderListSchema)
     @blueprint.operation("list_role_members", RoleNotFound)
     def get(self, query: dict[str, Any], role: str) -> Response:
-        """List who has a role
+        """List members of a role
 
-        Users and service accounts by name, whatever the status of their accounts: those to whom it is assigned, with `effective=true`
-        also those who have it because a role of theirs inherits it. With `at` as it was at that moment.
+        Users and service accounts by name, whatever their account status: those to whom the role is assigned and, with
+        `effective=true`, those who inherit it. With `at`, as of that time.
         """
         moment, page = past_moment(query), page_request(query)
         found = service.list_role_members(
@@ -140,12 +140,12 @@ class PermissionHolders(MethodView):
     @blueprint.response(200, HolderListSchema)
     @blueprint.operation("list_permission_holders", PermissionNotFound)
     def get(self, query: dict[str, Any], permission: str) -> Response:
-        """List who has a permission
+        """List holders of a permission
 
-        Users and service accounts by name: exactly those of whom `GET /v1/users/{user_id}/access` says yes. With `eligible=true` also
-        those who would first have to activate a role, with `at` as it was at that moment. Where more than 10,000 to whom a role is
-        assigned have to be passed over, since their roles exclude each other or their accounts were disabled then, a page may hold less
-        than `limit`; `next` tells whether there are more. Of more than 2,000 accounts, `total` counts them, too.
+        Users and service accounts by name: exactly those whom `GET /v1/users/{user_id}/access` allows. With `eligible=true` also
+        those who would first have to activate a role; with `at`, as of that time. Where more than 10,000 accounts with an assigned
+        role have to be passed over, because their roles exclude each other or they were disabled then, a page may hold fewer than
+        `limit` entries although more follow; go by `next`. `total` is exact up to 2,000 accounts; beyond that it counts them too.
         """
         moment, page = past_moment(query), page_request(query)
         found = service.list_permission_holders(

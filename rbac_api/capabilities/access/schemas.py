@@ -20,7 +20,7 @@ from rbac_api.web.fields import (
 from rbac_api.web.moments import AS_OF, AtQuery
 
 KINDS = ("assignment", "inherits", "permission")
-_MODE = {"description": "`eligible` counts only where it is activated", "example": "active"}
+_MODE = {"description": "`eligible`: effective only where activated", "example": "active"}
 
 
 class AccessUserSchema(ma.Schema):
@@ -41,14 +41,14 @@ class StepSchema(ma.Schema):
     junior = fields.String(metadata={"description": "the role that it inherits", "example": "employee"})
     permission = fields.String(metadata={"description": "what it holds", "example": "invoices:read"})
     mode = fields.String(validate=validate.OneOf(("active", "eligible")), metadata=_MODE)
-    starts_at = fields.DateTime(metadata={"description": "from when the assignment counts"})
+    starts_at = fields.DateTime(metadata={"description": "when the assignment starts"})
     who = fields.Nested(
         AccessUserSchema,
         required=True,
         allow_none=True,
-        metadata={"description": "who made it so; empty for the system and the command line"},
+        metadata={"description": "who made it; null for the system and the command line"},
     )
-    when = fields.DateTime(required=True, metadata={"description": "since when it is so"})
+    when = fields.DateTime(required=True, metadata={"description": "when it was made"})
     why = fields.String(required=True, allow_none=True, metadata={"example": "Covers for Jonas until May"})
     until = fields.DateTime(
         required=True, allow_none=True, metadata={"description": "when it ends, if that is known"}
@@ -61,12 +61,12 @@ class ReasonSchema(ma.Schema):
     code = fields.String(
         required=True,
         metadata={
-            "description": "`nothing-grants`, `expired`, `not-started`, `not-active`, `disabled` or `mfa`; of another refusal its"
-            " `code`",
+            "description": "`nothing-grants`, `expired`, `not-started`, `not-active`, `disabled` or `mfa`; for other refusals"
+            " their problem code",
             "example": "expired",
         },
     )
-    detail = fields.String(required=True, metadata={"example": "accountant counts no more"})
+    detail = fields.String(required=True, metadata={"example": "the assignment of accountant has expired"})
 
 
 class AccessSchema(ma.Schema):
@@ -77,24 +77,25 @@ class AccessSchema(ma.Schema):
         fields.List(fields.Nested(StepSchema)),
         required=True,
         metadata={
-            "description": "every way: an assignment, roles that inherit each other, the role that holds the permission"
+            "description": "every path: an assignment, inheritance from role to role, and the role that holds the permission"
         },
     )
     because = fields.List(
         fields.Nested(ReasonSchema),
         required=True,
-        metadata={"description": "of a no: what stands in the way"},
+        metadata={"description": "if denied: what prevents it"},
     )
     nearest = fields.List(
         fields.String(),
         required=True,
         metadata={
-            "description": "of a no: the smallest roles that would grant it and that you may assign, five at most",
+            "description": "if denied: the smallest roles that would grant it and that you may assign, at most five",
             "example": [],
         },
     )
     truncated = fields.Boolean(
-        required=True, metadata={"description": "whether there are more ways than are told", "example": False}
+        required=True,
+        metadata={"description": "whether there are more paths or reasons than listed", "example": False},
     )
 
 
@@ -102,7 +103,9 @@ class DecisionSchema(AccessSchema):
     """A refusal, explained as of its moment."""
 
     id = fields.String(required=True, metadata=ID)
-    seq = fields.Integer(required=True, metadata={"description": "of its event in the trail", "example": 186})
+    seq = fields.Integer(
+        required=True, metadata={"description": "number of its event in the audit trail", "example": 186}
+    )
     at = fields.DateTime(required=True)
     user = fields.Nested(
         AccessUserSchema, required=True, allow_none=True, metadata={"description": "who was refused"}
@@ -113,10 +116,12 @@ class DecisionSchema(AccessSchema):
     permission = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "that was asked for", "example": "roles:create"},
+        metadata={"description": "the permission that was required", "example": "roles:create"},
     )
     role = fields.String(
-        required=True, allow_none=True, metadata={"description": "that was asked for", "example": None}
+        required=True,
+        allow_none=True,
+        metadata={"description": "the permission that was required", "example": None},
     )
     code = fields.String(required=True, metadata={"example": "access.denied"})
     detail = fields.String(required=True, metadata={"example": "You need the permission roles:create."})
@@ -137,14 +142,14 @@ class HolderSchema(ma.Schema):
     direct = fields.Boolean(
         required=True,
         metadata={
-            "description": "whether the role itself, or one that holds the permission itself, is assigned",
+            "description": "true if assigned directly, false if inherited",
             "example": False,
         },
     )
     via = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "the assigned roles it comes through", "example": ["chief-accountant"]},
+        metadata={"description": "the assigned roles it comes from", "example": ["chief-accountant"]},
     )
     mode = fields.String(required=True, validate=validate.OneOf(("active", "eligible")), metadata=_MODE)
     expires_at = fields.DateTime(
@@ -167,7 +172,7 @@ class ChangedPermissionSchema(ma.Schema):
     seq = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "the event in the trail; empty where only time passed", "example": 186},
+        metadata={"description": "the trail event that caused it; null if only time passed", "example": 186},
     )
 
 
@@ -193,9 +198,7 @@ class MembersQuery(PageQuery):
 
     effective = Flag(
         load_default=False,
-        metadata={
-            "description": "`true` adds those who have the role by inheritance: everybody authorized for it"
-        },
+        metadata={"description": "`true` adds those who inherit the role"},
     )
     at = Moment(metadata=AS_OF)
 
@@ -213,7 +216,7 @@ class HoldersQuery(PageQuery):
 class DiffQuery(Body):
     """Of whom, from when to when."""
 
-    from_ = Moment(required=True, data_key="from", metadata={"description": "the earlier moment"})
-    to = Moment(metadata={"description": "the later one; now, if you leave it out"})
+    from_ = Moment(required=True, data_key="from", metadata={"description": "the earlier time"})
+    to = Moment(metadata={"description": "the later time; default: now"})
     user = Text(longest=128, shortest=1, metadata={"description": "a user's or service account's id or name"})
-    role = RoleName(metadata={"description": "or a role"})
+    role = RoleName(metadata={"description": "a role's name, instead of a user"})

@@ -9,13 +9,14 @@ class ActivationNotEligible(Forbidden):
     """Also for a role that does not exist."""
 
     code = "activation.not_eligible"
-    title = "You cannot make this role active"
+    title = "You cannot activate this role"
     default_detail = (
-        "No assignment of yours lets you make this role active at this moment. See GET /v1/me/activations."
+        "None of your current assignments lets you activate this role. GET /v1/me/activations lists the"
+        " roles you can activate."
     )
 
 
 class ActivationNotFound(NotFound):
     code = "activation.not_found"
     title = "The role is not active in this session"
-    default_detail = "This role is not active in this session. See GET /v1/me/activations."
+    default_detail = "This role is not active in this session. GET /v1/me/activations shows which roles are."

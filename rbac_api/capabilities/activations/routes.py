@@ -35,9 +35,9 @@ class Activations(MethodView):
     @blueprint.response(200, ActivationListSchema)
     @blueprint.operation("list_activations", UserNotFound)
     def get(self, query: dict[str, Any]) -> Response:
-        """List the roles I can make active
+        """List the roles I can activate
 
-        Every role that an assignment of yours lets you have at this moment, inherited ones too, and whether it is active in this session.
+        Every role that your current assignments allow, including inherited ones, and whether it is active in this session.
         """
         return page_answer(service.list_activations(current_clearance(), page_request(query)))
 
@@ -50,10 +50,10 @@ class Activation(MethodView):
     @blueprint.response(201, ActivationSchema)
     @blueprint.operation("activate_role", UserNotFound, ActivationNotEligible, ConstraintViolated)
     def put(self, body: dict[str, Any], role: str) -> Response:
-        """Make a role active in this session
+        """Activate a role in this session
 
-        In force on the next request of this session and of no other, for `duration` seconds: not longer than the assignment that allows
-        it, nor than the session. 201 if it was not made active before; 200 if it was, which from now on lasts as long as you say.
+        Takes effect on the next request of this session only, for `duration` seconds but no longer than the assignment or the
+        session. 201 if the role was not activated before; 200 if it was, with the new duration.
         """
         activation, new = service.activate_role(current_clearance(), role, body["duration"], body["reason"])
         return json_answer(activation, 201 if new else 200)
@@ -64,8 +64,8 @@ class Activation(MethodView):
     def delete(self, role: str) -> Response:
         """Drop a role from this session
 
-        From the next request on. A role that is active without having been made so is dropped as well: the session goes on with the
-        others alone, and you can make it active again.
+        Takes effect on the next request. A role that is active without having been activated can be dropped as well: the session
+        then continues with the other roles, and you can activate the dropped one again.
         """
         service.drop_role(current_clearance(), role)
         return empty_answer()

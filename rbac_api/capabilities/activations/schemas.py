@@ -17,28 +17,28 @@ class ActivationSchema(ma.Schema):
     mode = fields.String(
         required=True,
         validate=validate.OneOf(("active", "eligible")),
-        metadata={"description": "`eligible`: counts only while it is activated", "example": "eligible"},
+        metadata={"description": "`eligible`: effective only while activated", "example": "eligible"},
     )
     active = fields.Boolean(
-        required=True, metadata={"description": "in this session, at this moment", "example": True}
+        required=True, metadata={"description": "in this session, right now", "example": True}
     )
     until = fields.DateTime(
         required=True,
         allow_none=True,
-        metadata={"description": "of one made active: when that ends", "example": None},
+        metadata={"description": "when the activation ends", "example": None},
     )
     reason = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "of one made active", "example": "Month-end payments"},
+        metadata={"description": "the reason given when it was activated", "example": "Month-end payments"},
     )
     max_duration = fields.Integer(
-        required=True, metadata={"description": "seconds, at most, in one go", "example": 28800}
+        required=True, metadata={"description": "maximum seconds per activation", "example": 28800}
     )
     expires_at = fields.DateTime(
         required=True,
         allow_none=True,
-        metadata={"description": "when you can no more make it active", "example": None},
+        metadata={"description": "when the assignment ends", "example": None},
     )
 
 

@@ -32,10 +32,10 @@ class UserRoles(MethodView):
     @blueprint.response(200, UserRolesSchema)
     @blueprint.operation("get_user_roles", UserNotFound)
     def get(self, query: dict[str, Any], user_id: Any) -> Response:
-        """Read what a user holds
+        """Read a user's roles
 
-        The roles assigned directly, also those that begin later or are eligible, and those effectively held at this moment with the
-        assigned roles they come through, and the permissions that this adds up to. With `at` as it was at that moment.
+        Direct assignments, including those that start later or are eligible; the current effective roles with the assignments they
+        come from; and the resulting permissions. With `at`, as they were at that time.
         """
         return json_answer(service.get_user_roles(current_clearance(), str(user_id), past_moment(query)))
 
@@ -56,11 +56,11 @@ class UserRole(MethodView):
         ConstraintViolated,
     )
     def put(self, body: dict[str, Any], user_id: Any, role: str) -> Response:
-        """Give a user a role
+        """Assign a role to a user
 
-        You must hold every permission that the role effectively holds. In force on the user's next request, or from `starts_at` on,
-        until `expires_at`, to the millisecond; with `mode: eligible` only in sessions in which she activates it. 201 if it is new; 200
-        if she had it, on the terms that the body changes: what it leaves out stays, null takes an end or a reason away.
+        You must hold every effective permission of the role. Takes effect on the user's next request, or at `starts_at`, until
+        `expires_at`; with `mode: eligible` only in sessions in which the user activates it. 201 if it is new; 200 if the user
+        already had the role: fields that you send are changed, fields that you omit stay, null clears a reason or an end.
         """
         assignment, new = service.assign_role(current_clearance(), str(user_id), role, Terms.read(body))
         return json_answer(assignment, 201 if new else 200)
@@ -77,9 +77,9 @@ class UserRole(MethodView):
         ConstraintViolated,
     )
     def delete(self, user_id: Any, role: str) -> Response:
-        """Take a role away from a user
+        """Revoke a role from a user
 
-        In force on her next request, whatever her token still says.
+        Takes effect on the user's next request, whatever the token says.
         """
         service.revoke_role(current_clearance(), str(user_id), role)
         return empty_answer()

@@ -25,7 +25,7 @@ class AssignmentSchema(ma.Schema):
     mode = fields.String(
         required=True,
         validate=validate.OneOf(MODES),
-        metadata={"description": "`eligible` grants nothing until it is activated", "example": "active"},
+        metadata={"description": "`eligible` grants nothing until activated", "example": "active"},
     )
     reason = fields.String(required=True, allow_none=True, metadata={"example": "Covers for Jonas until May"})
     starts_at = fields.DateTime(required=True)
@@ -33,14 +33,17 @@ class AssignmentSchema(ma.Schema):
     max_duration = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "seconds of an activation; empty: as configured", "example": None},
+        metadata={
+            "description": "maximum seconds per activation; null: the configured default",
+            "example": None,
+        },
     )
     assigned_at = fields.DateTime(required=True)
     assigned_by = fields.Nested(
         GiverSchema,
         required=True,
         allow_none=True,
-        metadata={"description": "empty for the system and the command line"},
+        metadata={"description": "null for the system and the command line"},
     )
 
 
@@ -51,7 +54,7 @@ class EffectiveRoleSchema(ma.Schema):
     via = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "the assigned roles it comes through", "example": ["accountant"]},
+        metadata={"description": "the assigned roles it comes from", "example": ["accountant"]},
     )
 
 
@@ -63,7 +66,10 @@ class UserRolesSchema(ma.Schema):
     permissions = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "what that adds up to", "example": ["expenses:submit", "invoices:read"]},
+        metadata={
+            "description": "the effective permissions",
+            "example": ["expenses:submit", "invoices:read"],
+        },
     )
 
 
@@ -73,17 +79,15 @@ class AssignSchema(OptionalBody):
     reason = Text(
         longest=1000, pattern=TEXT, allow_none=True, metadata={"example": "Covers for Jonas until May"}
     )
-    starts_at = Moment(
-        allow_none=True, metadata={"description": "now, unless you say otherwise", "example": None}
-    )
+    starts_at = Moment(allow_none=True, metadata={"description": "defaults to now", "example": None})
     expires_at = Moment(
         allow_none=True,
-        metadata={"description": "the first moment at which it counts no more", "example": None},
+        metadata={"description": "when it ends; null for no end", "example": None},
     )
     mode = fields.String(
         validate=validate.OneOf(MODES),
         metadata={
-            "description": "`eligible` grants nothing until it is activated: `PUT /v1/me/activations/{role}`",
+            "description": "`eligible` grants nothing until activated with `PUT /v1/me/activations/{role}`",
             "example": "active",
         },
     )
@@ -92,7 +96,7 @@ class AssignSchema(OptionalBody):
         high=LONGEST,
         allow_none=True,
         metadata={
-            "description": "with `eligible`: seconds for which it may be active at a time",
+            "description": "with `eligible`: maximum seconds per activation",
             "example": None,
         },
     )

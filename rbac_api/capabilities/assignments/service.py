@@ -42,7 +42,7 @@ ORDINARY = Terms()
 
 
 def get_user_roles(clearance: Clearance, user_id: str, at: datetime | None = None) -> dict[str, Any]:
-    """What a user holds, or held: assigned directly, effectively with the assigned roles it comes through, and what that adds up to."""
+    """What a user holds, or held: assigned directly, effectively with the assigned roles it comes from, and the effective permissions."""
     found = held_roles(clearance, user_id, "person", at)
     if found is None:
         raise UserNotFound()

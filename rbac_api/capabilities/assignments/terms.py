@@ -63,17 +63,17 @@ class Terms:
         if ends is None:
             return
         if ends <= now:
-            yield Fault("/expires_at", "expires_at.past", "Lies in the past: nothing would be given.")
+            yield Fault("/expires_at", "expires_at.past", "Must be in the future.")
         elif ends <= values["valid_from"]:
             pointer = "/starts_at" if self.expires_at is None else "/expires_at"
-            yield Fault(pointer, "expires_at.before_start", "It would end before it begins.")
+            yield Fault(pointer, "expires_at.before_start", "Must be after starts_at.")
 
     def _lengths(self, values: dict[str, Any]) -> Iterator[Fault]:
         if values["mode"] == "eligible":
             if not SHORTEST <= (values["max_duration"] or SHORTEST) <= LONGEST:
                 yield Fault("/max_duration", "field.invalid", f"Must be from {SHORTEST} to {LONGEST}.")
         elif self.max_duration is not None:
-            detail = "Only what is eligible is activated for a time: send mode eligible with it."
+            detail = "Only valid together with mode eligible."
             yield Fault("/max_duration", "max_duration.not_eligible", detail)
         else:
             values["max_duration"] = None
@@ -94,11 +94,11 @@ def _begun(values: dict[str, Any], present: Row[Any] | None, now: datetime) -> I
     starts, began = values["valid_from"] or now, present.valid_from if present is not None else None
     if starts != began:
         if starts < now - LATE:
-            yield Fault("/starts_at", "starts_at.past", "Lies in the past: leave it out to begin now.")
+            yield Fault("/starts_at", "starts_at.past", "Must not be in the past; omit it to start now.")
         starts = max(starts, now)
         if began is not None and began <= now:
             if starts > now:
-                detail = "It has begun already. Take the role away and give it again from then on."
+                detail = "The assignment has already started. Revoke it and assign the role again."
                 yield Fault("/starts_at", "starts_at.begun", detail)
             starts = began
     values["valid_from"] = starts

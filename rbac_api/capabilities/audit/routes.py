@@ -33,8 +33,8 @@ class AuditEvents(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """Read the audit trail
 
-        Newest first, as pages of JSON. With `Accept: text/csv` or `application/x-ndjson` all matching events are streamed,
-        oldest first, and the paging arguments do not apply. Reading the trail is recorded in it.
+        Newest first, as pages of JSON. With `Accept: text/csv` or `application/x-ndjson` all matching events are streamed, oldest
+        first, without paging. Reading the trail is itself recorded in it.
         """
         page = page_request(query)
         if form := wanted_form():
@@ -50,6 +50,6 @@ class AuditEvent(MethodView):
     def get(self, seq: int) -> Response:
         """Read one event
 
-        With the values before and after, and the hashes that chain it to the event before.
+        With the values before and after the change, and the hashes that chain it to the previous event.
         """
         return json_answer(service.get_event(current_clearance(), seq))

@@ -21,7 +21,7 @@ class ActorSchema(ma.Schema):
     )
     id = fields.String(required=True, allow_none=True, metadata={"example": ID["example"]})
     name = fields.String(
-        required=True, allow_none=True, metadata={"description": "as it was then", "example": "admin"}
+        required=True, allow_none=True, metadata={"description": "name at the time", "example": "admin"}
     )
 
 
@@ -33,7 +33,7 @@ class TargetSchema(ma.Schema):
     name = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "as it was then", "example": "ingrid.solberg"},
+        metadata={"description": "name at the time", "example": "ingrid.solberg"},
     )
 
 
@@ -51,13 +51,13 @@ class AuditEventSchema(ma.Schema):
     before = fields.Dict(
         required=True,
         allow_none=True,
-        metadata={"description": "values as they were, never a secret", "example": None},
+        metadata={"description": "values before the change, without secrets", "example": None},
     )
     after = fields.Dict(
         required=True,
         allow_none=True,
         metadata={
-            "description": "values as they are then, never a secret",
+            "description": "values after the change, without secrets",
             "example": {"role": "accountant"},
         },
     )
@@ -82,9 +82,10 @@ class AuditQuery(PageQuery):
 
     actor = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
     action = fields.String(
-        validate=validate.OneOf(sorted(CATALOGUE)), metadata={"description": "what happened"}
+        validate=validate.OneOf(sorted(CATALOGUE)),
+        metadata={"description": "the action, such as `role.created`"},
     )
     target = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
-    outcome = fields.String(validate=validate.OneOf(OUTCOMES), metadata={"description": "how it ended"})
-    after = Moment(metadata={"description": "events later than this moment"})
-    before = Moment(metadata={"description": "events earlier than this moment"})
+    outcome = fields.String(validate=validate.OneOf(OUTCOMES), metadata={"description": "the outcome"})
+    after = Moment(metadata={"description": "events after this time"})
+    before = Moment(metadata={"description": "events before this time"})

@@ -9,17 +9,19 @@ class ConstraintViolated(Conflict):
     """``constraint`` names the first one; ``violations`` lists who would break which, at most 50 of ``count``."""
 
     code = "constraint.violated"
-    title = "A constraint on roles forbids this"
-    default_detail = "After this change somebody would hold roles that a constraint keeps apart; 'violations' lists who and which."
+    title = "A constraint forbids this combination of roles"
+    default_detail = (
+        "After this change, somebody would violate a constraint; 'violations' lists who and which roles."
+    )
     recorded = True
     example = {  # noqa: RUF012
-        "constraint": "pay-or-approve",
+        "constraint": "buy-or-pay",
         "count": 1,
         "violations": [
             {
-                "constraint": "pay-or-approve",
+                "constraint": "buy-or-pay",
                 "user": {"id": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57", "username": "jonas"},
-                "roles": ["invoice-approver", "payment-releaser"],
+                "roles": ["buyer", "treasurer"],
                 "from": "2026-11-23T08:00:00.000Z",
                 "until": None,
             }
@@ -29,11 +31,11 @@ class ConstraintViolated(Conflict):
 
 class ConstraintNameTaken(Conflict):
     code = "constraint.name_taken"
-    title = "The constraint exists already"
-    default_detail = "There is a constraint of this name already."
+    title = "The constraint already exists"
+    default_detail = "A constraint with this name already exists. Choose another name."
 
 
 class ConstraintNotFound(NotFound):
     code = "constraint.not_found"
     title = "No such constraint"
-    default_detail = "There is no constraint of this name. List them with GET /v1/constraints."
+    default_detail = "There is no constraint with this name. List them with GET /v1/constraints."

@@ -45,7 +45,7 @@ class Constraints(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List constraints
 
-        By name, each with the roles it is about.
+        Ordered by name, each with its roles.
         """
         return page_answer(service.list_constraints(current_clearance(), page_request(query)))
 
@@ -63,8 +63,8 @@ class Constraints(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Create a constraint
 
-        In force at once, for everybody: from then on every change that would break it answers 409. One that somebody breaks already is not
-        created; the answer lists who. You must hold every permission that its roles effectively hold.
+        Takes effect at once: every change that would violate it is refused with 409. It is not created if somebody already violates
+        it; the answer lists who. You must hold every effective permission of its roles.
         """
         found = service.create_constraint(current_clearance(), body)
         return created_answer(found, f"/v1/constraints/{found['name']}")
@@ -78,7 +78,7 @@ class Constraint(MethodView):
     def get(self, constraint: str) -> Response:
         """Read one constraint
 
-        Its kind, its roles in their order, and its limit.
+        Its kind, its roles in order, and its limit.
         """
         return json_answer(service.get_constraint(current_clearance(), constraint))
 
@@ -88,7 +88,7 @@ class Constraint(MethodView):
     def delete(self, constraint: str) -> Response:
         """Delete a constraint
 
-        What it kept apart may come together at once; so you must hold every permission that its roles effectively hold.
+        The roles that it kept apart can then be combined, so you must hold every effective permission of its roles.
         """
         service.delete_constraint(current_clearance(), constraint)
         return empty_answer()
@@ -101,10 +101,10 @@ class Violations(MethodView):
     @blueprint.response(200, ViolationListSchema)
     @blueprint.operation("list_violations", ConstraintNotFound)
     def get(self, query: dict[str, Any], constraint: str) -> Response:
-        """List who breaks a constraint
+        """List who violates a constraint
 
-        From now on, in times to come as well. No change through this service can break one, so anything listed here was written straight
-        into the database.
+        Now and in the future. No change through this service can violate a constraint, so anything listed here was written directly
+        to the database.
         """
         page = page_request(query)
         return page_answer(service.list_violations(current_clearance(), constraint, page))

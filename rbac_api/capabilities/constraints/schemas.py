@@ -11,16 +11,16 @@ from rbac_api.web.fields import ID, Body, NextCursor, RoleName, Total, Whole
 
 KINDS = ("static", "dynamic", "max-holders", "requires")
 MOST_ROLES, HIGHEST = 100, 1_000_000
-_NAME = {"example": "pay-or-approve"}
+_NAME = {"example": "buy-or-pay"}
 _KIND = {
-    "description": "`static`: nobody holds `limit` or more of the roles; `dynamic`: nobody has so many active in one session;"
+    "description": "`static`: nobody holds `limit` or more of the roles; `dynamic`: nobody has that many active in one session;"
     " `max-holders`: each of the roles has at most `limit` holders at any moment; `requires`: the first role is held only together with all"
     " the others",
     "example": "static",
 }
 _ROLES = {
-    "description": "names; inherited roles count as held. Of `requires` the order matters",
-    "example": ["invoice-approver", "payment-releaser"],
+    "description": "role names; inherited roles count. For `requires` the order matters",
+    "example": ["buyer", "treasurer"],
 }
 _LIMIT = {
     "description": "`static`, `dynamic`: from 2 up to the number of roles; `max-holders`: 1 or more; `requires`: none",
@@ -84,23 +84,26 @@ class ViolationSchema(ma.Schema):
         BreakerSchema,
         required=True,
         allow_none=True,
-        metadata={"description": "empty where too many people hold a role: then nobody in particular"},
+        metadata={"description": "null for `max-holders`, which concerns nobody in particular"},
     )
     roles = fields.List(
         fields.String(),
         required=True,
         metadata={
-            "description": "those held together; of `requires` the first and those that are missing",
-            "example": ["invoice-approver", "payment-releaser"],
+            "description": "the roles held together; for `requires` the first role and the missing ones",
+            "example": ["buyer", "treasurer"],
         },
     )
     since = fields.DateTime(
         required=True,
         data_key="from",
-        metadata={"description": "this moment, if it began earlier", "example": "2026-11-23T08:00:00Z"},
+        metadata={
+            "description": "when the violation starts; now if it started earlier",
+            "example": "2026-11-23T08:00:00Z",
+        },
     )
     until = fields.DateTime(
-        required=True, allow_none=True, metadata={"description": "empty: without an end", "example": None}
+        required=True, allow_none=True, metadata={"description": "null for no end", "example": None}
     )
 
 

@@ -11,7 +11,7 @@ _URL = {"format": "uri"}
 _SUBJECT = {"type": "user", "id": "ingrid.solberg"}
 _ACTION = {"name": "approve"}
 _RESOURCE = {"type": "invoices", "id": "2026-1187"}
-_DEFAULT = "for every evaluation that has none of its own; without evaluations, that of the question"
+_DEFAULT = "default for every evaluation without its own; without `evaluations`, part of the single question"
 
 
 class _Open(ma.Schema):
@@ -22,7 +22,7 @@ class _Open(ma.Schema):
 
 
 def _properties() -> fields.Dict:
-    return fields.Dict(metadata={"description": "taken note of by no rule here", "example": {}})
+    return fields.Dict(metadata={"description": "accepted and ignored", "example": {}})
 
 
 class SubjectSchema(_Open):
@@ -33,7 +33,7 @@ class SubjectSchema(_Open):
     )
     id = fields.String(
         required=True,
-        metadata={"description": "its id; a user's username will do, too", "example": "ingrid.solberg"},
+        metadata={"description": "its id; for a user also the username", "example": "ingrid.solberg"},
     )
     properties = _properties()
 
@@ -55,7 +55,10 @@ class ResourceSchema(_Open):
     )
     id = fields.String(
         required=True,
-        metadata={"description": "which one; roles here hold for all alike", "example": "2026-1187"},
+        metadata={
+            "description": "the resource; not evaluated, permissions apply to all resources of a type",
+            "example": "2026-1187",
+        },
     )
     properties = _properties()
 
@@ -66,7 +69,7 @@ class AccessEvaluationSchema(_Open):
     subject = fields.Nested(SubjectSchema, required=True, metadata={"example": _SUBJECT})
     action = fields.Nested(ActionSchema, required=True, metadata={"example": _ACTION})
     resource = fields.Nested(ResourceSchema, required=True, metadata={"example": _RESOURCE})
-    context = fields.Dict(metadata={"description": "taken note of by no rule here", "example": {}})
+    context = fields.Dict(metadata={"description": "accepted and ignored", "example": {}})
 
 
 class EvaluationOptionsSchema(_Open):
@@ -76,7 +79,7 @@ class EvaluationOptionsSchema(_Open):
         load_default="execute_all",
         validate=validate.OneOf(SEMANTICS),
         metadata={
-            "description": "all of them, or up to the first that is denied or permitted",
+            "description": "evaluate all, or stop at the first that is denied or permitted",
             "example": "execute_all",
         },
     )
@@ -94,10 +97,10 @@ class AccessEvaluationsSchema(_Open):
         EvaluationOptionsSchema, metadata={"example": {"evaluations_semantic": "execute_all"}}
     )
     evaluations = fields.List(
-        fields.Raw(metadata={"description": "what is no question, is told so in its own answer"}),
+        fields.Raw(metadata={"description": "a malformed question gets an error in its own answer"}),
         validate=validate.Length(max=MOST),
         metadata={
-            "description": "the questions; without any, the body itself is the question",
+            "description": "the questions; without any, the body is a single question",
             "example": [{"action": {"name": "read"}}, {"action": {"name": "approve"}}],
         },
     )
@@ -131,7 +134,7 @@ class AccessDecisionSchema(ma.Schema):
     """An answer, AuthZEN section 6.2."""
 
     decision = fields.Boolean(required=True, metadata={"example": False})
-    context = fields.Nested(DecisionContextSchema, metadata={"description": "with a no"})
+    context = fields.Nested(DecisionContextSchema, metadata={"description": "why it was denied"})
 
 
 class AccessDecisionsSchema(ma.Schema):

@@ -13,5 +13,5 @@ class IncidentNotFound(NotFound):
 
 class IncidentClosed(Conflict):
     code = "incident.closed"
-    title = "The incident is closed already"
-    default_detail = "Somebody has closed this incident already, and what was said of it then stays."
+    title = "The incident is already closed"
+    default_detail = "This incident was already closed; its closing note cannot be changed."

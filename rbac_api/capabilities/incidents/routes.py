@@ -41,9 +41,8 @@ class Incidents(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List incidents
 
-        Open ones unless `state` says otherwise, newest first: spent refresh tokens that came back, tokens still used after their end,
-        accounts that were locked. With `Accept: text/csv` or `application/x-ndjson` all matching ones are streamed, and the paging
-        arguments do not apply.
+        Open ones unless `state` says otherwise, newest first: reused refresh tokens, revoked tokens still in use, locked accounts.
+        With `Accept: text/csv` or `application/x-ndjson` all matching incidents are streamed, without paging.
         """
         page = page_request(query)
         if form := wanted_form():
@@ -59,7 +58,7 @@ class Incident(MethodView):
     def get(self, incident_id: Any) -> Response:
         """Read one incident
 
-        Both parties side by side: who was there first, and who came then; from which address, with what, when.
+        Both parties side by side, the first one and the later one: address, user agent and times of each.
         """
         return json_answer(service.get_incident(current_clearance(), str(incident_id)))
 
@@ -73,6 +72,6 @@ class IncidentClosing(MethodView):
     def post(self, body: dict[str, Any], incident_id: Any) -> Response:
         """Close an incident
 
-        Says that somebody has looked at it, and what was found out. If the same happens again, another incident is opened.
+        Records that somebody investigated it, and the result. If it happens again, a new incident is opened.
         """
         return json_answer(service.close_incident(current_clearance(), str(incident_id), body["reason"]))

@@ -28,26 +28,26 @@ class IncidentSchema(ma.Schema):
         required=True,
         validate=validate.OneOf(TYPES),
         metadata={
-            "description": "a spent refresh token came back; a token of an ended session, or one that claims a lost role, was still"
-            " used; an account was locked",
+            "description": "`refresh-reuse`: a spent refresh token was used again; `stale-use`: a token was used after its session ended or"
+            " its roles were revoked; `lockout`: an account was locked",
             "example": "refresh-reuse",
         },
     )
     state = fields.String(required=True, validate=validate.OneOf(STATES), metadata={"example": "open"})
     user = fields.Nested(UserReferenceSchema, required=True)
     session_id = fields.String(
-        required=True, allow_none=True, metadata={**ID, "description": "none for an account that was locked"}
+        required=True, allow_none=True, metadata={**ID, "description": "null for `lockout`"}
     )
     opened_at = fields.DateTime(required=True)
     occurrences = fields.Integer(
         required=True,
-        metadata={"description": "how often it was seen; may lag behind by a minute", "example": 1},
+        metadata={"description": "how often it was seen; may lag by a minute", "example": 1},
     )
     rightful = fields.Nested(
-        PartySchema, required=True, metadata={"description": "who was there first: presumably the user"}
+        PartySchema, required=True, metadata={"description": "the first party, presumably the user"}
     )
     other = fields.Nested(
-        PartySchema, required=True, metadata={"description": "who came then, the first time"}
+        PartySchema, required=True, metadata={"description": "the later party, when first seen"}
     )
     closed_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
     closed_by = fields.String(
@@ -69,11 +69,11 @@ class IncidentListSchema(ma.Schema):
 class IncidentQuery(PageQuery):
     """Which incidents."""
 
-    type = fields.String(validate=validate.OneOf(TYPES), metadata={"description": "of this type alone"})
+    type = fields.String(validate=validate.OneOf(TYPES), metadata={"description": "only this type"})
     state = fields.String(
         load_default="open",
         validate=validate.OneOf(STATES),
-        metadata={"description": "open ones unless you say otherwise"},
+        metadata={"description": "default: open"},
     )
 
 

@@ -8,15 +8,15 @@ from rbac_api.errors import Conflict, NotFound
 class KeyNotFound(NotFound):
     code = "key.not_found"
     title = "No such key"
-    default_detail = "There is no key of this name. List them with GET /v1/keys."
+    default_detail = "There is no key with this kid. List them with GET /v1/keys."
 
 
 class KeyActive(Conflict):
     """Withdrawing it would leave nothing to sign with."""
 
     code = "key.active"
-    title = "The key signs"
-    default_detail = "This key signs now. Let another take over with POST /v1/keys/rotate, then withdraw it."
+    title = "The key is the active signing key"
+    default_detail = "This key signs new tokens. Rotate first with POST /v1/keys/rotate, then withdraw it."
 
 
 class KeyExternal(Conflict):
@@ -24,4 +24,4 @@ class KeyExternal(Conflict):
 
     code = "key.external"
     title = "The key comes from the settings"
-    default_detail = "The signing key comes from RBAC_SIGNING_KEY, or with HS256 from RBAC_SECRET_KEY, and only there can it be replaced."
+    default_detail = "The signing key is configured with RBAC_SIGNING_KEY (or RBAC_SECRET_KEY for HS256). Replace it there and restart."

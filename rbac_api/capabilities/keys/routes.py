@@ -30,8 +30,8 @@ class Keys(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List signing keys
 
-        Newest first: which one signs, which only verify and until when, which were withdrawn. Never a part of a key; the public parts are
-        at `/.well-known/jwks.json`.
+        Newest first: which one signs, which ones only verify and until when, and which were withdrawn. Never any key material;
+        public keys are at `/.well-known/jwks.json`.
         """
         return page_answer(service.list_key_page(current_clearance(), page_request(query)))
 
@@ -42,9 +42,9 @@ class KeyRotation(MethodView):
     @blueprint.response(201, KeySchema)
     @blueprint.operation("rotate_keys", KeyExternal, *REPEATABLE)
     def post(self) -> Response:
-        """Let a new key take over
+        """Rotate the signing key
 
-        It signs from now on. The one before signs no more and verifies until its last token has expired, so nobody is signed out.
+        A new key signs from now on. The previous key keeps verifying until its last token has expired, so nobody is signed out.
         """
         key = service.get_key(current_clearance(), service.rotate_keys(current_clearance()))
         return created_answer(key, f"/v1/keys/{key['kid']}")
@@ -58,7 +58,7 @@ class Key(MethodView):
     def get(self, kid: str) -> Response:
         """Read one key
 
-        Whether it signs, verifies, or was withdrawn, and when that was.
+        Whether it signs, verifies or was withdrawn, and when.
         """
         return json_answer(service.get_key(current_clearance(), kid))
 
@@ -68,9 +68,8 @@ class Key(MethodView):
     def delete(self, kid: str) -> Response:
         """Withdraw a key
 
-        For a key that somebody else may have: every token it signed, access and refresh alike, is refused from the next request on, so
-        whoever was signed in with one signs in again. The key that signs is withdrawn only after a rotation. Withdrawing twice changes
-        nothing.
+        For a compromised key: every access and refresh token that it signed is refused from the next request on, and their users
+        must sign in again. The active key must be rotated first. Withdrawing a withdrawn key changes nothing.
         """
         service.withdraw_key(current_clearance(), kid)
         return empty_answer()

@@ -33,7 +33,7 @@ class KeySchema(ma.Schema):
     verifies_until = fields.DateTime(
         required=True,
         allow_none=True,
-        metadata={"description": "when its last token has expired; null while it signs", "example": None},
+        metadata={"description": "when its last token expires; null while it signs", "example": None},
     )
 
 

@@ -9,5 +9,5 @@ class CurrentPasswordWrong(Forbidden):
     """Known by her token, but the proof asked for in addition does not fit."""
 
     code = "password.wrong"
-    title = "The current password does not fit"
-    default_detail = "The current password does not fit. Nothing was changed."
+    title = "The current password is wrong"
+    default_detail = "The current password is wrong. Nothing was changed."

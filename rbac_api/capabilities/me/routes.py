@@ -49,7 +49,7 @@ class Me(MethodView):
     def get(self) -> Response:
         """Who am I
 
-        Your account, your effective roles and permissions at this moment, and this session.
+        Your account, your current effective roles and permissions, and this session.
         """
         return json_answer(service.get_me(current_clearance()))
 
@@ -60,8 +60,8 @@ class Me(MethodView):
     def patch(self, body: dict[str, Any]) -> Response:
         """Change my profile
 
-        Only what you send changes; another e-mail address needs a recent sign-in. Everything else about your account is for those who
-        manage users.
+        Only the fields you send change. A new e-mail address requires a recent sign-in. Everything else about your account is
+        managed by administrators.
         """
         return json_answer(service.update_me(current_clearance(), body))
 
@@ -77,7 +77,7 @@ class MyPassword(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Change my password
 
-        Needs the present one. Every other session of yours ends; this one goes on.
+        Requires the current password. Your other sessions end; this one continues.
         """
         count_attempt()
         service.change_my_password(current_clearance(), body["current_password"], body["new_password"])
@@ -90,10 +90,10 @@ class MyTotp(MethodView):
     @blueprint.response(201, TotpEnrolmentSchema)
     @blueprint.operation("enrol_totp", TotpActive, UserNotFound, Invalid, *REPEATABLE)
     def post(self) -> Response:
-        """Begin to set up a second factor
+        """Set up a second factor
 
-        Gives a secret for an authenticator app, shown this once. It counts only when `POST /v1/me/totp/confirm` has proved, within ten
-        minutes, that the app has it.
+        Returns a secret for an authenticator app; it is shown only once. The factor is active once `POST /v1/me/totp/confirm` has
+        proved, within ten minutes, that the app has the secret.
         """
         return created_answer(service.enrol_totp(current_clearance()), second_factor.LOCATION)
 
@@ -103,7 +103,8 @@ class MyTotp(MethodView):
     def delete(self) -> Response:
         """Remove my second factor
 
-        Needs a session that was begun with it. Every other session of yours ends; this one goes on without a second factor.
+        Requires a session that was started with the second factor. Your other sessions end; this one continues without a second
+        factor.
         """
         service.remove_totp(current_clearance())
         return empty_answer()
@@ -120,8 +121,8 @@ class MyTotpConfirmation(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Confirm my second factor
 
-        From now on signing in asks for `otp`. Gives ten recovery codes for the day the device is lost, shown this once. Sessions that
-        have begun stay sessions without a second factor: sign in anew to have one with it.
+        From now on, signing in requires `otp`. Returns ten recovery codes for a lost device; they are shown only once. Existing
+        sessions remain without a second factor: sign in again to get one with it.
         """
         count_attempt()
         codes = second_factor.confirm_totp(current_clearance(), body["code"])
@@ -150,7 +151,7 @@ class MySession(MethodView):
     def delete(self, session_id: Any) -> Response:
         """End one of my sessions
 
-        Signs you out there, from the next request on. Ending an ended session changes nothing.
+        Its tokens are refused from the next request on. Ending an ended session changes nothing.
         """
         sessions.end_own_session(current_clearance(), str(session_id))
         return empty_answer()

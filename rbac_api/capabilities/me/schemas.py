@@ -15,7 +15,7 @@ class MeSchema(UserSchema):
     roles = fields.List(fields.String(), required=True, metadata={"example": ["admin"]})
     permissions = fields.List(fields.String(), required=True, metadata={"example": ["users:read"]})
     second_factor = fields.Boolean(
-        required=True, metadata={"description": "whether signing in asks for one", "example": True}
+        required=True, metadata={"description": "whether signing in requires one", "example": True}
     )
     session = fields.Nested(SessionSchema, required=True)
 
@@ -28,7 +28,7 @@ class MePatchSchema(Body):
 
 
 class PasswordChangeSchema(Body):
-    """The present password as proof, and the new one."""
+    """The current password as proof, and the new one."""
 
-    current_password = Verbatim(required=True, longest=1024, metadata={"example": "your present password"})
+    current_password = Verbatim(required=True, longest=1024, metadata={"example": "your current password"})
     new_password = NewPassword(required=True)

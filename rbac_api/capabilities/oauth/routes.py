@@ -43,9 +43,9 @@ class Tokens(MethodView):
     def post(self) -> Response:
         """Get an access token
 
-        A service account gets one for its credentials (`client_credentials`), and asks again when it expires. An app exchanges a refresh
-        token for new ones (`refresh_token`) exactly as `POST /v1/auth/refresh` does. There are no scopes: what a token may do follows from
-        roles alone.
+        A service account gets an access token for its credentials (`client_credentials`) and requests a new one when it expires. An
+        app exchanges a refresh token for new tokens (`refresh_token`), exactly as with `POST /v1/auth/refresh`. There are no
+        scopes: what a token permits depends only on roles.
         """
         caller = current_caller()
         origin = Origin(request.remote_addr, user_agent(request), caller.client.id if caller.client else "")
@@ -56,13 +56,13 @@ class Tokens(MethodView):
 class Revocation(MethodView):
     @requires_caller(anonymous=True)
     @blueprint.form(RevocationRequestSchema)
-    @blueprint.response(200, description="It is good no more, or never was")
+    @blueprint.response(200, description="The token is invalid now, or never was valid")
     @blueprint.operation("revoke_token", NotYours)
     def post(self) -> Response:
         """Revoke a token
 
-        RFC 7009. An access token is refused from the next request on; a refresh token takes its whole session with it. For the token's own
-        user, its client (one without a secret says its `client_id`), and whoever may revoke sessions.
+        RFC 7009. A revoked access token is refused from the next request on; revoking a refresh token ends its session. Allowed for
+        the token's own user, its client (one without a secret sends its `client_id`), and callers with `sessions:revoke`.
         """
         service.revoke_token(current_clearance(), current_caller())
         answer = Response(status=200, headers=UNCACHED)
@@ -77,9 +77,9 @@ class Introspection(MethodView):
     @blueprint.response(200, IntrospectionSchema)
     @blueprint.operation("introspect_token")
     def post(self) -> Response:
-        """Ask about a token
+        """Introspect a token
 
-        RFC 7662. Whether it is good at this moment, here and now rather than when it was signed, and if so whose it is and what it says.
+        RFC 7662. Whether the token is valid right now and, if so, whose it is and what it contains.
         """
         found = service.introspect_token(current_clearance(), current_caller())
         return json_answer(found, headers=UNCACHED)
@@ -93,7 +93,7 @@ class ServerMetadata(MethodView):
     def get(self) -> Response:
         """Read the server's metadata
 
-        RFC 8414: where the OAuth endpoints are, and what they offer. Addresses begin with the configured issuer.
+        RFC 8414: where the OAuth endpoints are and what they support. Addresses start with the configured issuer.
         """
         headers = {"Cache-Control": "public, max-age=300"}
         return json_answer(service.describe_server(current_guard().settings), headers=headers)

@@ -21,7 +21,7 @@ _URL = {"format": "uri"}
 class _ClientSchema(ma.Schema):
     client_id = fields.String(
         metadata={
-            "description": "of the client, if it is not in the Authorization header",
+            "description": "the client's id, unless it is in the Authorization header",
             "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57",
         }
     )
@@ -35,7 +35,7 @@ class TokenRequestSchema(_ClientSchema):
         required=True, validate=validate.OneOf(GRANTS), metadata={"example": "client_credentials"}
     )
     refresh_token = fields.String(
-        metadata={"description": "for the grant of that name", "example": "<refresh token>"}
+        metadata={"description": "for the grant type refresh_token", "example": "<refresh token>"}
     )
 
 
@@ -50,7 +50,7 @@ class OAuthTokensSchema(ma.Schema):
     )
     expires_in = fields.Integer(required=True, metadata={"description": "seconds", "example": 900})
     refresh_token = fields.String(
-        metadata={"description": "only when a refresh token was exchanged", "example": "<refresh token>"}
+        metadata={"description": "only for the grant type refresh_token", "example": "<refresh token>"}
     )
 
 
@@ -74,7 +74,7 @@ class IntrospectionSchema(ma.Schema):
     active = fields.Boolean(required=True, metadata={"example": True})
     type = fields.String(
         validate=validate.OneOf(("access", "refresh")),
-        metadata={"description": "a refresh token is good for refreshing alone", "example": "access"},
+        metadata={"description": "`access` or `refresh`", "example": "access"},
     )
     token_type = fields.String(metadata={"description": "of access tokens", "example": "Bearer"})
     iss = fields.String(metadata={"example": "https://rbac.example.com"})
@@ -91,7 +91,10 @@ class IntrospectionSchema(ma.Schema):
     amr = fields.List(fields.String(), metadata={"example": ["pwd", "otp"]})
     roles = fields.List(
         fields.String(),
-        metadata={"description": "those of this moment, whatever the token says", "example": ["accountant"]},
+        metadata={
+            "description": "current effective roles, whatever the token says",
+            "example": ["accountant"],
+        },
     )
 
 
@@ -111,7 +114,7 @@ class ServerMetadataSchema(ma.Schema):
     jwks_uri = fields.String(
         metadata={
             **_URL,
-            "description": "left out where a shared secret signs",
+            "description": "absent with HS256",
             "example": "https://rbac.example.com/.well-known/jwks.json",
         }
     )

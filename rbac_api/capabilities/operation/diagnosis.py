@@ -44,7 +44,7 @@ def diagnose(clearance: Clearance) -> Iterator[Finding]:
             "schema", False, problem, "Run `flask rbac init`, or the release that fits the database."
         )
         return
-    yield Finding("schema", True, "is the code's")
+    yield Finding("schema", True, "up to date")
     for name, look in _CHECKS.items():
         yield _looked(name, look, clearance)
 
@@ -53,7 +53,7 @@ def _looked(name: str, look: Callable[[Clearance], Finding], clearance: Clearanc
     try:
         return look(clearance)
     except ServiceError as fault:
-        return Finding(name, False, fault.detail, "Do what it says, then ask again.")
+        return Finding(name, False, fault.detail, "Follow the message, then run doctor again.")
     except ValueError as fault:
         return Finding(name, False, f"a row cannot be read: {fault}", "Run `flask rbac audit verify`.")
 
@@ -70,14 +70,14 @@ def _private_files(settings: Settings) -> Iterator[Finding]:
             detail = f"{path} can be used by others on this machine (mode {path.stat().st_mode & 0o777:o})"
             yield Finding("data folder", False, detail, f"Run: chmod {mode} {path}")
     if places and not any(path.stat().st_mode & OTHERS for path, _ in places):
-        yield Finding("data folder", True, f"{places[0][0].absolute()} is its owner's alone")
+        yield Finding("data folder", True, f"{places[0][0].absolute()} is accessible only to its owner")
 
 
 def _trail(clearance: Clearance) -> Finding:
     missing = queries.missing_trail_triggers(clearance.connection)
     if not missing:
-        return Finding("trail", True, "can only grow: its triggers are in place")
-    detail = f"can be changed: {', '.join(missing)} missing or switched off"
+        return Finding("trail", True, "append-only: its triggers are in place")
+    detail = f"not append-only: {', '.join(missing)} missing or disabled"
     remedy = (
         "Run `flask rbac audit verify --expect SEQ:HASH` with an event noted earlier, find out who removed the trigger,"
         " and put it back (migrations/versions/0001_first_schema.py has its text)."
@@ -91,7 +91,7 @@ def _clock(clearance: Clearance) -> Finding:
     newest = queries.newest_event_time(clearance.connection)
     if theirs and not before - allowed <= theirs <= after + allowed:
         detail = (
-            f"differs from the database's by {_seconds(theirs, after)} s; {allowed.seconds} s are forgiven"
+            f"differs from the database's by {_seconds(theirs, after)} s; {allowed.seconds} s are allowed"
         )
         return Finding(
             "clock", False, detail, "Synchronise both machines' clocks (chrony, systemd-timesyncd)."
@@ -111,7 +111,7 @@ def _keys(clearance: Clearance) -> Finding:
 def _cycles(clearance: Clearance) -> Finding:
     found = clearance.changed_graph().cycles
     if not found:
-        return Finding("roles", True, "none inherits itself")
+        return Finding("roles", True, "no inheritance cycle")
     named = "; ".join(", ".join(cycle) for cycle in found)
     remedy = "Somebody wrote to the database directly: end one of the inheritances of each group."
     return Finding("roles", False, f"these inherit each other: {named}", remedy)
@@ -120,12 +120,12 @@ def _cycles(clearance: Clearance) -> Finding:
 def _constraints(clearance: Clearance) -> Finding:
     broken = violated_constraints(clearance)
     if not broken:
-        return Finding("constraints", True, "nobody breaks one")
+        return Finding("constraints", True, "no violations")
     remedy = (
         "Somebody wrote to the database directly: GET /v1/constraints/{name}/violations lists who; take a role away from each,"
         " or delete the constraint."
     )
-    return Finding("constraints", False, f"somebody breaks {', '.join(broken)}", remedy)
+    return Finding("constraints", False, f"violated: {', '.join(broken)}", remedy)
 
 
 def _administrator(clearance: Clearance) -> Finding:

@@ -25,5 +25,5 @@ class ProblemUnknown(NotFound):
     code = "problem.not_found"
     title = "No such problem code"
     default_detail = (
-        "This service has no problem of this code. The OpenAPI document lists those of each operation."
+        "This service has no problem with this code. /openapi.json lists the codes of each operation."
     )

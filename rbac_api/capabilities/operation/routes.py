@@ -31,9 +31,9 @@ class Health(MethodView):
     @blueprint.response(200, HealthSchema)
     @blueprint.operation("get_health")
     def get(self) -> Response:
-        """Is the process up
+        """Liveness
 
-        Asks nothing else; whether it can serve is said by `GET /readyz`.
+        Whether the process is up. Whether it can serve requests is answered by `GET /readyz`.
         """
         return json_answer({"status": "ok", "version": VERSION})
 
@@ -44,10 +44,10 @@ class Readiness(MethodView):
     @blueprint.response(200, ReadinessSchema)
     @blueprint.operation("get_readiness", NotReady)
     def get(self) -> Response:
-        """Can it serve
+        """Readiness
 
-        503 when the database does not answer, the schema is not the code's, no key signs, or roles inherit each other; its
-        `checks` say which.
+        503 when the database does not answer, its schema is not the one this release needs, there is no signing key, or roles
+        inherit each other in a cycle; `checks` says which.
         """
         found = service.readiness(current_guard())
         if not found["ready"]:
@@ -66,9 +66,9 @@ class Metrics(MethodView):
     )
     @blueprint.operation("get_metrics")
     def get(self) -> Response:
-        """Read the figures
+        """Metrics
 
-        For Prometheus; right across several worker processes.
+        For Prometheus; aggregated across worker processes.
         """
         text, media_type = service.metrics(current_app.extensions["rbac-tally"])
         return Response(text, content_type=media_type)
@@ -83,7 +83,7 @@ class Keys(MethodView):
     def get(self) -> Response:
         """Read the public keys
 
-        For services that verify access tokens themselves (RFC 7517). Empty when a shared secret signs.
+        For services that verify access tokens themselves (RFC 7517). Empty with HS256, which has no public key.
         """
         found = {"keys": service.public_keys(current_guard())}
         answer = tagged(json_answer(found), found, 1)
@@ -97,9 +97,9 @@ class Problem(MethodView):
     @blueprint.response(200, ProblemKindSchema)
     @blueprint.operation("get_problem", ProblemUnknown)
     def get(self, code: str) -> Response:
-        """Read what a problem code means
+        """Explain a problem code
 
-        The `type` of every problem document leads here.
+        The `type` of every problem document points here.
         """
         found = service.find_problem(code)
         if found is None:

@@ -68,6 +68,6 @@ class ProblemKindSchema(ma.Schema):
         required=True,
         metadata={
             "description": "the usual explanation",
-            "example": "You need the permission roles:create: no role that you hold grants roles:create.",
+            "example": "You need the permission roles:create: none of your roles grants roles:create.",
         },
     )

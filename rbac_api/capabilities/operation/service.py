@@ -63,7 +63,7 @@ def _checks(guard: Guard) -> Iterator[dict[str, Any]]:
         problem = schema_problem(guard.database)
         replaced = guard.database.replaced()
         yield {"name": "database", "ok": not replaced, "detail": _REPLACED if replaced else "answers"}
-        yield {"name": "schema", "ok": problem is None, "detail": problem or "is the code's"}
+        yield {"name": "schema", "ok": problem is None, "detail": problem or "up to date"}
         if problem is None:
             yield from _state_checks(guard)
     except ServiceError as fault:

@@ -8,9 +8,7 @@ from rbac_api.errors import Invalid, Unavailable
 class PasswordRefused(Invalid):
     code = "password.refused"
     title = "This password cannot be used"
-    default_detail = (
-        "Choose another password: 15 to 256 characters, not a common one and not made of the user's name."
-    )
+    default_detail = "Choose another password: 15 to 256 characters, not a commonly used one, and not derived from the username."
     example = {  # noqa: RUF012
         "errors": [
             {
@@ -26,5 +24,7 @@ class HasherBusy(Unavailable):
     """More sign-ins wait than the queue holds."""
 
     code = "signin.busy"
-    title = "Too many sign-ins at this moment"
-    default_detail = "Too many people are signing in at this moment. Try again after the time in Retry-After."
+    title = "Too many sign-ins right now"
+    default_detail = (
+        "Too many sign-ins are in progress. Try again after the number of seconds in Retry-After."
+    )

@@ -42,7 +42,7 @@ def require_good_password(password: str, username: str, *, pointer: str = "/new_
 def require_changed_password(password: str, present: str) -> None:
     """422 if the new password is the present one: what somebody else chose would then pass for the user's own."""
     if unicodedata.normalize("NFC", password) == unicodedata.normalize("NFC", present):
-        detail = "This is the present password. Choose another."
+        detail = "This is the current password. Choose another."
         raise PasswordRefused(faults=(Fault("/new_password", "password.unchanged", detail),))
 
 
@@ -52,17 +52,17 @@ def password_problem(password: str, username: str) -> tuple[str, str] | None:
     if length < SHORTEST:
         return (
             "password.too_short",
-            f"Use at least {SHORTEST} characters; {length} were given. A few unrelated words do well.",
+            f"Use at least {SHORTEST} characters; {length} were given. A few unrelated words work well.",
         )
     if length > LONGEST:
         return "password.too_long", f"Use at most {LONGEST} characters; {length} were given."
     folded = _folded(password)
     if folded in common_passwords():
-        return "password.common", "This password is in a list that attackers try first. Choose another."
+        return "password.common", "This password is on the list of commonly used passwords. Choose another."
     if _repeats(folded):
         return "password.repeats", "This password only repeats a short piece. Choose another."
     if _made_of(folded, _folded(username)):
-        return "password.own_name", "This password is made of the user's own name. Choose another."
+        return "password.own_name", "This password is derived from the username. Choose another."
     return None
 
 

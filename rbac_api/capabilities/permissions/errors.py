@@ -8,16 +8,16 @@ from rbac_api.errors import Conflict, NotFound
 class PermissionNotFound(NotFound):
     code = "permission.not_found"
     title = "No such permission"
-    default_detail = "There is no permission of this name. List them with GET /v1/permissions."
+    default_detail = "There is no permission with this name. List them with GET /v1/permissions."
 
 
 class PermissionNameTaken(Conflict):
     code = "permission.name_taken"
-    title = "The permission exists already"
-    default_detail = "There is a permission of this name already."
+    title = "The permission already exists"
+    default_detail = "A permission with this name already exists. Choose another name."
 
 
 class PermissionBuiltIn(Conflict):
     code = "permission.system"
     title = "The permission is built in"
-    default_detail = "This permission is one of this service's own and can be neither deleted nor changed."
+    default_detail = "This permission belongs to this service and cannot be changed or deleted."

@@ -44,7 +44,7 @@ class Permissions(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List permissions
 
-        This service's own (`system`) and those of your applications, in order of name.
+        This service's own (`system`) and those of your applications, ordered by name.
         """
         return page_answer(service.list_permissions(current_clearance(), page_request(query)))
 
@@ -55,7 +55,7 @@ class Permissions(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Create a permission
 
-        For your own applications, as `resource:verb`. The role admin holds it at once; put it into other roles as needed.
+        For your own applications, as `resource:verb`. The role admin holds it at once; add it to other roles as needed.
         """
         permission = service.create_permission(current_clearance(), body["name"], body["description"])
         return created_answer(permission, f"/v1/permissions/{permission['name']}")
@@ -79,7 +79,7 @@ class Permission(MethodView):
     def delete(self, permission: str) -> Response:
         """Delete a permission
 
-        Every role that held it loses it on the next request. This service's own permissions cannot be deleted.
+        Every role that holds it loses it on the next request. This service's own permissions cannot be deleted.
         """
         service.delete_permission(current_clearance(), permission)
         return empty_answer()

@@ -14,7 +14,7 @@ class PermissionSchema(ma.Schema):
     name = fields.String(required=True, metadata={"example": "invoices:approve"})
     description = fields.String(required=True, metadata={"example": "Approve an invoice for payment."})
     system = fields.Boolean(
-        required=True, metadata={"description": "one of this service's own", "example": False}
+        required=True, metadata={"description": "true for this service's own permissions", "example": False}
     )
     created_at = fields.DateTime(required=True)
 

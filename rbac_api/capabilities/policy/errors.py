@@ -9,20 +9,20 @@ class PolicyChangeUnknown(NotFound):
     code = "policy.not_found"
     title = "No such change"
     default_detail = (
-        "No policy was applied under this number; it is `seq` in the answer to POST /v1/policy/apply."
+        "No policy was applied with this number. Use the `seq` that POST /v1/policy/apply returned."
     )
 
 
 class PolicyReverted(Conflict):
     code = "policy.reverted"
-    title = "Undone already"
-    default_detail = "What this policy had changed was undone already."
+    title = "The policy was already reverted"
+    default_detail = "The changes of this policy were already reverted."
 
 
 class PolicyNotRevertible(Conflict):
     """``changed`` names what is no longer as that policy left it."""
 
     code = "policy.not_revertible"
-    title = "Something has changed since"
-    default_detail = "What this policy had changed is no longer as it left it, so it cannot be undone as a whole; 'changed' says what."
+    title = "Changed since the policy was applied"
+    default_detail = "Later changes affect what this policy changed, so it cannot be reverted as a whole; 'changed' lists them."
     example = {"changed": ["role accountant: description"]}  # noqa: RUF012

@@ -52,11 +52,11 @@ class Policy(MethodView):
     @blueprint.response(200, PolicySchema)
     @blueprint.operation("export_policy")
     def get(self) -> Response:
-        """Read the whole policy
+        """Export the policy
 
-        As one document, in JSON or, with `Accept: application/yaml`, in YAML: what your applications' permissions are, what roles hold and
-        inherit, the rules about roles, and who has which role on which terms. What is built in is left out, and nothing secret is ever in
-        it. The ETag is the revision; it goes into If-Match of applying.
+        As one document, in JSON or, with `Accept: application/yaml`, in YAML: the permissions of your applications, roles with
+        their permissions and inheritance, constraints, and assignments. Built-in entries are left out, and it contains no secrets.
+        The ETag is the revision; send it in If-Match when you apply.
         """
         document, revision = service.export_policy(current_clearance())
         return document_answer(document, revision)
@@ -70,10 +70,10 @@ class PolicyPlan(MethodView):
     @blueprint.response(200, PolicyPlanSchema)
     @blueprint.operation("plan_policy")
     def post(self, query: dict[str, Any]) -> Response:
-        """See what a policy would change
+        """Plan a policy
 
-        Nothing is changed. Tells what would be created, changed and removed, what that means for everybody who is there, which rules
-        would be broken, and which steps would be refused if you applied it. Empty if everything is as the document says.
+        Changes nothing. Shows what would be created, changed and removed, who would gain or lose which permissions, which
+        constraints would be violated, and which steps would be refused. Empty if the document matches the current state.
         """
         document = service.read_policy(document_of(request))
         return json_answer(service.plan_policy(current_clearance(), document, prune=query["prune"]))
@@ -91,8 +91,8 @@ class PolicyApplication(MethodView):
     def post(self, query: dict[str, Any]) -> Response:
         """Apply a policy
 
-        All of it or nothing, under every guard and rule that single changes are under; you need the permission for each. Needs the ETag
-        of `GET /v1/policy` in If-Match, so that you apply to what you have seen. Removes only with `prune=true`.
+        All or nothing, with the same guards and constraints as single changes; you need the permission for each. Requires the ETag
+        of `GET /v1/policy` in If-Match, so that you apply to the state you have seen. Removes entries only with `prune=true`.
         """
         tags, document = required_tags(), service.read_policy(document_of(request))
         clearance = current_clearance()
@@ -113,10 +113,9 @@ class PolicyReversion(MethodView):
         PermissionNotFound, RoleNotFound, *GUARDS,
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Response:
-        """Undo a policy
+        """Revert a policy
 
-        Everything that applying it had changed is put back, all of it or nothing, under the same guards. Refused if any of it is no longer
-        as that policy left it.
+        Restores everything that applying it changed, all or nothing, with the same guards. Refused if any of it was changed since.
         """
         return json_answer(service.revert_policy(current_clearance(), body["seq"]))
 
@@ -137,9 +136,9 @@ class PolicyForm(MethodView):
     )
     @blueprint.operation("get_policy_schema")
     def get(self) -> Response:
-        """Read the form of policies
+        """Read the policy schema
 
-        As JSON Schema, for editors and pipelines; seed files have the same form.
+        As JSON Schema, for editors and pipelines. Seed files have the same format.
         """
         form = document_schema()
         answer = json_answer(form)

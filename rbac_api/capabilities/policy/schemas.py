@@ -56,11 +56,9 @@ class PolicyRoleSchema(Body):
     description = fields.String(metadata=_said("roles", "description", "Approves invoices."))
     grants = fields.String(
         validate=validate.OneOf(get_args(Grants)),
-        metadata={"description": "of built-in roles alone", "example": "listed"},
+        metadata={"description": "only for built-in roles", "example": "listed"},
     )
-    requires_mfa = fields.Boolean(
-        metadata={"description": "left out: it needs no second factor", "example": False}
-    )
+    requires_mfa = fields.Boolean(metadata={"description": "default: false", "example": False})
     permissions = _names("roles", "permissions", ["invoices:approve"])
     inherits = _names("roles", "inherits", [])
 
@@ -88,13 +86,13 @@ class PolicyAssignmentSchema(Body):
     role = fields.String(required=True, metadata=_said("assignments", "role", "approver"))
     reason = fields.String(metadata=_said("assignments", "reason", "Covers for Jonas"))
     starts_at = fields.String(
-        allow_none=True, metadata={**_MOMENT, "description": "left out, or past: it has begun"}
+        allow_none=True, metadata={**_MOMENT, "description": "omitted or in the past: already started"}
     )
-    expires_at = fields.String(allow_none=True, metadata={**_MOMENT, "description": "left out: never"})
+    expires_at = fields.String(allow_none=True, metadata={**_MOMENT, "description": "omitted: never"})
     mode = fields.String(validate=validate.OneOf(get_args(Mode)), metadata={"example": "active"})
     max_duration = fields.Integer(
         allow_none=True,
-        metadata=_said("assignments", "max_duration", None, description="with `mode: eligible` alone"),
+        metadata=_said("assignments", "max_duration", None, description="only with `mode: eligible`"),
     )
 
 
@@ -122,7 +120,7 @@ class PolicyQuery(Body):
     prune = Flag(
         load_default=False,
         metadata={
-            "description": "`true` removes what the document does not have, within the sections that it has; never what is built in"
+            "description": "`true` removes what the document does not list, within the sections it contains; never built-in entries"
         },
     )
 
@@ -134,7 +132,7 @@ class PolicyRevertSchema(Body):
         required=True,
         low=1,
         high=2**63 - 1,
-        metadata={"description": "`seq` in the answer that applied it", "example": 42},
+        metadata={"description": "the `seq` that POST /v1/policy/apply returned", "example": 42},
     )
 
 
@@ -151,7 +149,7 @@ class PolicyPartsSchema(ma.Schema):
         required=True,
     )
     inheritance = fields.List(
-        fields.Dict(metadata={"example": {"role": "brewer", "inherits": "employee"}}), required=True
+        fields.Dict(metadata={"example": {"role": "buyer", "inherits": "employee"}}), required=True
     )
     constraints = fields.List(
         fields.Dict(
@@ -162,7 +160,7 @@ class PolicyPartsSchema(ma.Schema):
         required=True,
     )
     assignments = fields.List(
-        fields.Dict(metadata={"example": {"user": "dave", "role": "brewer", "mode": "active"}}), required=True
+        fields.Dict(metadata={"example": {"user": "dave", "role": "buyer", "mode": "active"}}), required=True
     )
 
 
@@ -185,7 +183,7 @@ class PolicyViolationSchema(ma.Schema):
 
     constraint = fields.String(required=True, metadata={"example": "pay-or-approve"})
     user = fields.Nested(
-        PolicyUserSchema, required=True, allow_none=True, metadata={"description": "null: too many people"}
+        PolicyUserSchema, required=True, allow_none=True, metadata={"description": "null for `max-holders`"}
     )
     roles = fields.List(fields.String(), required=True, metadata={"example": ["approver", "payer"]})
     since = fields.DateTime(data_key="from", required=True)
@@ -221,12 +219,12 @@ class PolicyPlanSchema(ma.Schema):
     refusals = fields.List(fields.Nested(PolicyRefusalSchema), required=True)
     sessions_stale = fields.Integer(
         required=True,
-        metadata={"description": "active sessions whose tokens would be out of date", "example": 2},
+        metadata={"description": "active sessions whose tokens would carry outdated roles", "example": 2},
     )
     summary = fields.String(required=True, metadata={"example": "3 to add, 1 to change, 0 to remove"})
     hash = fields.String(
         required=True,
-        metadata={"description": "SHA-256 of what is to be done and the revision", "example": "9f" * 32},
+        metadata={"description": "SHA-256 of the planned changes and the revision", "example": "9f" * 32},
     )
 
 
@@ -236,7 +234,10 @@ class PolicyAppliedSchema(PolicyPlanSchema):
     seq = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "by which it can be undone; null: nothing was to do", "example": 42},
+        metadata={
+            "description": "send this to POST /v1/policy/revert; null if nothing changed",
+            "example": 42,
+        },
     )
     revision = fields.String(
         required=True, metadata={"description": "the ETag of the policy now", "example": "42"}

@@ -32,13 +32,13 @@ class Revocations(MethodView):
     )
     @blueprint.operation("get_revocations", DatabaseDown, *KEY_PROBLEMS)
     def get(self, query: dict[str, Any]) -> Response:
-        """Follow what is revoked
+        """Follow revocations
 
         For services that verify access tokens themselves. A JWS signed with a key of `/.well-known/jwks.json`, header `typ`
-        `revocations+jwt`, whose payload is `{iss, iat, cursor, since, complete, more, sids, jtis, kids, users}`: sessions that ended,
-        tokens and keys that were revoked, and for each user the least `av` a token of hers must have. It holds what came after `since`;
-        with `complete` it replaces everything known before, since the cursor was too old or of another database; with `more` ask again at
-        once from `cursor` on. `iat` is the moment up to which nothing is missing.
+        `revocations+jwt`, with the payload `{iss, iat, cursor, since, complete, more, sids, jtis, kids, users}`: ended sessions,
+        revoked tokens and keys, and the lowest valid `av` per user. It contains what happened after `since`. With `complete` it
+        replaces everything known before (the cursor was too old or from another database); with `more`, ask again at once from
+        `cursor`. Nothing up to `iat` is missing.
         """
         place = service.find_place(current_clearance(), query.get("since"))
         if request.if_none_match.contains_weak(place.tag):

@@ -14,6 +14,6 @@ class FeedQuery(Body):
         pattern=CURSOR,
         error="Use the cursor exactly as an earlier answer gave it.",
         metadata={
-            "description": "`cursor` of an earlier answer: only what came after it; without it, everything"
+            "description": "`cursor` of an earlier answer, to get only what came after it; omit to get everything"
         },
     )

@@ -7,36 +7,36 @@ from rbac_api.errors import Conflict, NotFound
 
 class RoleNameTaken(Conflict):
     code = "role.name_taken"
-    title = "The role exists already"
-    default_detail = "There is a role of this name already."
+    title = "The role already exists"
+    default_detail = "A role with this name already exists. Choose another name."
 
 
 class RoleBuiltIn(Conflict):
     code = "role.system"
     title = "The role is built in"
-    default_detail = (
-        "This role is built in and can be neither deleted nor changed. Create a role of your own."
-    )
+    default_detail = "This role is built in and cannot be changed or deleted. Create a role of your own."
 
 
 class RoleInUse(Conflict):
     code = "role.in_use"
-    title = "The role is held"
+    title = "The role is in use"
     default_detail = (
-        "Somebody holds this role or another role inherits it. Take it away first, or repeat with force=true."
+        "Somebody holds this role, or another role inherits it. Revoke it first, or repeat with ?force=true."
     )
 
 
 class RoleCycle(Conflict):
     code = "role.cycle"
     title = "A role would inherit itself"
-    default_detail = "With this edge a role would inherit itself. Remove the edge that leads back first."
+    default_detail = (
+        "With this inheritance, a role would inherit itself. Remove the inheritance that leads back first."
+    )
 
 
 class GrantNotFound(NotFound):
     code = "role.permission_not_held"
     title = "The role does not hold this permission"
-    default_detail = "The role does not hold this permission directly."
+    default_detail = "The role does not hold this permission directly. An inherited permission must be removed from the role it comes from."
 
 
 class InheritanceNotFound(NotFound):

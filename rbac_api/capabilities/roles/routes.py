@@ -56,7 +56,7 @@ class Roles(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List roles
 
-        With what each holds directly, what it inherits, and what that adds up to.
+        With direct permissions, inherited roles and the resulting effective permissions.
         """
         return page_answer(service.list_roles(current_clearance(), page_request(query)))
 
@@ -74,7 +74,7 @@ class Roles(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Create a role
 
-        You can put into it only permissions that you hold yourself.
+        You can add only permissions that you hold yourself.
         """
         role, version = service.create_role(current_clearance(), body)
         return created_answer(role, f"/v1/roles/{role['name']}", {"ETag": f'"{tag_of(role, version)}"'})
@@ -90,8 +90,8 @@ class Role(MethodView):
     def get(self, query: dict[str, Any], role: str) -> Response:
         """Read one role
 
-        The ETag of the answer goes into If-Match of a later change. With `at` the role as it was at that moment, which has no ETag: it
-        cannot be changed any more.
+        Use the ETag of the answer in If-Match to change or delete the role. With `at`, the role as it was at that time, without an
+        ETag.
         """
         moment = past_moment(query)
         if moment is not None:
@@ -106,10 +106,10 @@ class Role(MethodView):
     @blueprint.response(200, RoleSchema)
     @blueprint.operation("update_role", RoleNotFound, RoleBuiltIn, TargetStronger)
     def patch(self, body: dict[str, Any], role: str) -> Response:
-        """Change a role itself
+        """Change a role
 
-        Its description, and whether it counts only in sessions with a second factor (`requires_mfa`, the one thing that may change of a
-        built-in role). Needs the ETag in If-Match. A role's name never changes.
+        Changes the description, and whether the role is effective only in sessions with a second factor (`requires_mfa`, the only
+        thing that can change on a built-in role). Requires the ETag in If-Match. A role's name never changes.
         """
         found, version = service.update_role(current_clearance(), role, required_tags(), body)
         return tagged(json_answer(found), found, version)
@@ -130,8 +130,8 @@ class Role(MethodView):
     def delete(self, query: dict[str, Any], role: str) -> Response:
         """Delete a role
 
-        Needs the ETag in If-Match. Refused while somebody holds it, unless `force=true`, which takes it from everybody at once, and
-        while it is part of a constraint. A later role of the same name is another role, which nobody holds.
+        Requires the ETag in If-Match. Refused while somebody holds the role, unless `force=true`, which revokes it from everybody;
+        always refused while a constraint names it. A later role with the same name is a new role that nobody holds.
         """
         service.delete_role(current_clearance(), role, required_tags(), force=query["force"])
         return empty_answer()
@@ -146,9 +146,10 @@ class RolePermission(MethodView):
         "grant_permission", RoleNotFound, PermissionNotFound, RoleBuiltIn, EscalationDenied, TargetStronger
     )
     def put(self, role: str, permission: str) -> Response:
-        """Put a permission into a role
+        """Add a permission to a role
 
-        You must hold it yourself. Everybody who holds the role may use it from the next request on. 201 if it is new, 200 if it was there.
+        You must hold the permission yourself. Holders of the role have it from the next request on. 201 if it is new, 200 if the
+        role already had it.
         """
         new = service.grant_permission(current_clearance(), role, permission)
         return json_answer(service.get_role(current_clearance(), role)[0], 201 if new else 200)
@@ -159,9 +160,9 @@ class RolePermission(MethodView):
         "withdraw_permission", RoleNotFound, PermissionNotFound, GrantNotFound, RoleBuiltIn, TargetStronger
     )
     def delete(self, role: str, permission: str) -> Response:
-        """Take a permission out of a role
+        """Remove a permission from a role
 
-        Nobody has it through this role any more, from the next request on. What the role inherits stays.
+        Takes effect on the next request. Permissions that the role inherits stay.
         """
         service.withdraw_permission(current_clearance(), role, permission)
         return empty_answer()
@@ -184,7 +185,8 @@ class RoleInheritance(MethodView):
     def put(self, role: str, junior: str) -> Response:
         """Let a role inherit another
 
-        The role then holds everything the other effectively holds; you must hold all of it yourself. 201 if it is new, 200 if it was so.
+        The role then holds every effective permission of the other role; you must hold all of them yourself. 201 if it is new, 200
+        if it already inherited the role.
         """
         new = service.inherit_role(current_clearance(), role, junior)
         return json_answer(service.get_role(current_clearance(), role)[0], 201 if new else 200)
@@ -203,7 +205,7 @@ class RoleInheritance(MethodView):
     def delete(self, role: str, junior: str) -> Response:
         """End an inheritance
 
-        The role no longer holds what the other does, unless it does so on another way.
+        The role loses what the other role holds, unless it also holds it in another way.
         """
         service.disinherit_role(current_clearance(), role, junior)
         return empty_answer()

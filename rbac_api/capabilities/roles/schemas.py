@@ -8,27 +8,27 @@ from marshmallow import fields, validate
 from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, RoleName, Switch, Text, Total
 
 _REQUIRES_MFA = {
-    "description": "`true`: counts, with all it inherits, only in sessions with a second factor",
+    "description": "`true`: the role and all it inherits are effective only in sessions with a second factor",
     "example": False,
 }
 
 
 class RoleSchema(ma.Schema):
-    """A role: what it holds directly, what it inherits, and what that adds up to."""
+    """A role: what it holds directly, what it inherits, and the effective permissions."""
 
     name = fields.String(required=True, metadata={"example": "accountant"})
     description = fields.String(required=True, metadata={"example": "Keeps the books."})
     system = fields.Boolean(
         required=True,
         metadata={
-            "description": "built in: cannot be deleted, nor changed but for `requires_mfa`",
+            "description": "built in: cannot be deleted, and only `requires_mfa` can be changed",
             "example": False,
         },
     )
     requires_mfa = fields.Boolean(
         required=True,
         metadata={
-            "description": "counts, with all it inherits, only in sessions with a second factor",
+            "description": "if true, the role and all it inherits are effective only in sessions with a second factor",
             "example": False,
         },
     )
@@ -83,5 +83,5 @@ class RoleDeleteQuery(Body):
     """How to delete."""
 
     force = Flag(
-        load_default=False, metadata={"description": "`true` takes the role from everybody who holds it"}
+        load_default=False, metadata={"description": "`true` revokes the role from everybody who holds it"}
     )

@@ -14,16 +14,18 @@ class ServiceAccountNotFound(NotFound):
 class ServiceAccountNameTaken(Conflict):
     code = "service_account.name_taken"
     title = "The name is taken"
-    default_detail = "This name is or was a service account's or a user's. Choose another."
+    default_detail = "This name is, or was, used by a user or service account. Choose another."
 
 
 class ClientSecretNotFound(NotFound):
     code = "client_secret.not_found"
     title = "No such secret"
-    default_detail = "This service account has no secret with this id, or it was withdrawn already."
+    default_detail = "This service account has no secret with this id, or it was already withdrawn."
 
 
 class TooManySecrets(Conflict):
     code = "client_secret.too_many"
-    title = "The service account has secrets enough"
-    default_detail = "This service account has five secrets that work. Withdraw one that is no longer used."
+    title = "The service account has too many secrets"
+    default_detail = (
+        "This service account already has five active secrets. Withdraw one that is no longer used."
+    )

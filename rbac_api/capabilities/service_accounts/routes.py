@@ -62,7 +62,7 @@ class ServiceAccounts(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List service accounts
 
-        In order of name. `q` matches the beginning of a name.
+        Ordered by name. `q` matches the beginning of a name.
         """
         page = page_request(query)
         return page_answer(service.list_service_accounts(current_clearance(), query, page))
@@ -75,7 +75,7 @@ class ServiceAccounts(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Create a service account
 
-        It begins without any role or secret, so it can neither sign in nor do anything yet. Its `client_id` is its `id`.
+        A new account has no role and no secret, so it cannot sign in yet. Its `client_id` is its `id`.
         """
         account, version = service.create_service_account(
             current_clearance(), body["name"], body.get("description")
@@ -92,7 +92,8 @@ class ServiceAccount(MethodView):
     def get(self, account_id: Any) -> Response:
         """Read one service account
 
-        With what is known of its secrets: since when, until when, and when each was last used. The ETag goes into If-Match of a change.
+        With the metadata of its secrets: when each was created, expires and was last used. Use the ETag of the answer in If-Match
+        to change or delete the account.
         """
         account, version = service.get_service_account(current_clearance(), str(account_id))
         return tagged(json_answer(account), account, version)
@@ -104,9 +105,9 @@ class ServiceAccount(MethodView):
     @blueprint.response(200, ServiceAccountDetailSchema)
     @blueprint.operation("update_service_account", ServiceAccountNotFound, TargetStronger)
     def patch(self, body: dict[str, Any], account_id: Any) -> Response:
-        """Change a service account, or disable it
+        """Change, disable or enable a service account
 
-        Needs the ETag in If-Match. Disabling ends every session at once, and no secret opens anything until it is enabled again.
+        Requires the ETag in If-Match. Disabling ends every session at once, and no secret works until the account is enabled again.
         """
         account, version = service.update_service_account(
             current_clearance(), str(account_id), required_tags(), body
@@ -120,7 +121,8 @@ class ServiceAccount(MethodView):
     def delete(self, account_id: Any) -> Response:
         """Delete a service account
 
-        Sessions, secrets and assignments end. Neither the id nor the name is ever given out again; the audit trail keeps its rows.
+        Requires the ETag in If-Match. Ends its sessions, secrets and assignments. Neither the id nor the name can be used again;
+        the audit trail keeps its entries.
         """
         service.delete_service_account(current_clearance(), str(account_id), required_tags())
         return empty_answer()
@@ -135,9 +137,9 @@ class ClientSecrets(MethodView):
         "create_client_secret", ServiceAccountNotFound, TooManySecrets, TargetStronger, *REPEATABLE
     )
     def post(self, body: dict[str, Any], account_id: Any) -> Response:
-        """Give a service account a secret
+        """Create a client secret
 
-        Shown this once. Several may work side by side, five at most, so that one can be replaced without a pause.
+        The secret is shown only once. An account can have up to five at a time, so that one can be replaced without downtime.
         """
         made = service.create_client_secret(current_clearance(), str(account_id), body.get("expires_at"))
         return created_answer(made, f"{ROOT}/{account_id}/secrets/{made['id']}")
@@ -151,9 +153,9 @@ class ClientSecret(MethodView):
         "withdraw_client_secret", ServiceAccountNotFound, ClientSecretNotFound, TargetStronger
     )
     def delete(self, account_id: Any, secret_id: Any) -> Response:
-        """Withdraw a secret
+        """Withdraw a client secret
 
-        It opens nothing more, and every session that began with it ends: tokens taken with it are refused from the next request on.
+        The secret stops working, and every session started with it ends: its tokens are refused from the next request on.
         """
         service.withdraw_client_secret(current_clearance(), str(account_id), str(secret_id))
         return empty_answer()
@@ -166,9 +168,9 @@ class ServiceAccountRoles(MethodView):
     @blueprint.response(200, UserRolesSchema)
     @blueprint.operation("get_service_account_roles", ServiceAccountNotFound)
     def get(self, query: dict[str, Any], account_id: Any) -> Response:
-        """Read what a service account holds
+        """Read a service account's roles
 
-        The roles assigned directly, and those effectively held with the assigned roles they come through.
+        Direct assignments, and the effective roles with the assignments they come from.
         """
         moment, clearance = past_moment(query), current_clearance()
         return json_answer(service.get_service_account_roles(clearance, str(account_id), moment))
@@ -190,10 +192,10 @@ class ServiceAccountRole(MethodView):
         ConstraintViolated,
     )
     def put(self, body: dict[str, Any], account_id: Any, role: str) -> Response:
-        """Give a service account a role
+        """Assign a role to a service account
 
-        You must hold every permission that the role effectively holds. In force on its next request, or from `starts_at` on, until
-        `expires_at`. 201 if it is new; 200 if it had it, on the terms that the body changes.
+        You must hold every effective permission of the role. Takes effect on the account's next request, or at `starts_at`, until
+        `expires_at`. 201 if it is new; 200 if the account already had it: fields that you send are changed.
         """
         assignment, new = service.assign_service_account_role(
             current_clearance(), str(account_id), role, Terms.read(body)
@@ -212,9 +214,9 @@ class ServiceAccountRole(MethodView):
         ConstraintViolated,
     )
     def delete(self, account_id: Any, role: str) -> Response:
-        """Take a role away from a service account
+        """Revoke a role from a service account
 
-        In force on its next request, whatever its token still says.
+        Takes effect on the account's next request, whatever its token says.
         """
         service.revoke_service_account_role(current_clearance(), str(account_id), role)
         return empty_answer()

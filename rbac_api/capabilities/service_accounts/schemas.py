@@ -18,7 +18,7 @@ class ClientSecretSchema(ma.Schema):
     created_at = fields.DateTime(required=True)
     expires_at = fields.DateTime(required=True)
     last_used_at = fields.DateTime(
-        required=True, allow_none=True, metadata={"description": "to the minute; empty if it never was"}
+        required=True, allow_none=True, metadata={"description": "to the minute; null if never used"}
     )
 
 
@@ -52,7 +52,9 @@ class ServiceAccountDetailSchema(ServiceAccountSchema):
     secrets = fields.List(
         fields.Nested(ClientSecretSchema),
         required=True,
-        metadata={"description": "oldest first; withdrawn ones are gone, expired ones stay until withdrawn"},
+        metadata={
+            "description": "oldest first; expired ones are listed until withdrawn, withdrawn ones are not"
+        },
     )
 
 
@@ -74,7 +76,7 @@ class ServiceAccountCreateSchema(Body):
         pattern=ROLE,
         error="Lower-case letters, digits and hyphens, a letter first, 2 to 63 characters.",
         metadata={
-            "description": "unique among users too, and never given out again",
+            "description": "unique among users as well, and never reused",
             "example": "invoice-robot",
         },
     )
@@ -97,7 +99,7 @@ class ClientSecretCreateSchema(OptionalBody):
     expires_at = Moment(
         allow_none=True,
         metadata={
-            "description": "empty: as long as the service allows, a year unless configured otherwise",
+            "description": "null for the configured maximum, by default a year",
             "example": None,
         },
     )
@@ -107,4 +109,6 @@ class ServiceAccountQuery(PageQuery):
     """Which service accounts."""
 
     q = Text(longest=63, shortest=1, metadata={"description": "beginning of the name"})
-    status = fields.String(validate=validate.OneOf(STATUSES), metadata={"description": "of the account"})
+    status = fields.String(
+        validate=validate.OneOf(STATUSES), metadata={"description": "status of the account"}
+    )

@@ -122,7 +122,7 @@ def delete_service_account(clearance: Clearance, account_id: str, tags: frozense
 def get_service_account_roles(
     clearance: Clearance, account_id: str, at: datetime | None = None
 ) -> dict[str, Any]:
-    """What a service account holds, or held: assigned directly, effectively with the assigned roles it comes through, and in all."""
+    """What a service account holds, or held: assigned directly, effectively with the assigned roles it comes from, and in all."""
     found = held_roles(clearance, account_id, "service", at)
     if found is None:
         raise ServiceAccountNotFound()

@@ -15,8 +15,11 @@ class TokenReused(Unauthenticated):
     """A spent refresh token came back outside the leeway: somebody else may hold a copy (RFC 9700 section 4.14.2)."""
 
     code = "token.reused"
-    title = "The refresh token was used before"
-    default_detail = "This refresh token was used before, so its session was ended for safety. Sign in again with POST /v1/auth/login."
+    title = "The refresh token was already used"
+    default_detail = (
+        "This refresh token was already used, so its session was ended as a precaution. Sign in again with"
+        " POST /v1/auth/login."
+    )
     challenge = "invalid_token"
 
 
@@ -24,6 +27,9 @@ class SessionsCountDiffers(Conflict):
     """What was looked at is no longer what is there."""
 
     code = "sessions.count_differs"
-    title = "Not as many sessions as expected"
-    default_detail = "Another number of active sessions fits the filter; 'count' says how many. Nothing was ended: look again."
+    title = "The number of sessions differs from expected_count"
+    default_detail = (
+        "A different number of active sessions matches the filter; 'count' says how many. No session was"
+        " ended. Check the filter and repeat with the new count."
+    )
     example = {"count": 3}  # noqa: RUF012

@@ -46,9 +46,8 @@ class Sessions(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List sessions of all users
 
-        Active ones unless `state` says otherwise, newest first. Ended ones stay listed for the retention time, with the reason and who
-        ended them. With `Accept: text/csv` or `application/x-ndjson` all matching ones are streamed, and the paging arguments do not
-        apply.
+        Active ones unless `state` says otherwise, newest first. Ended sessions stay listed for the retention time, with the reason
+        and who ended them. With `Accept: text/csv` or `application/x-ndjson` all matching sessions are streamed, without paging.
         """
         page = page_request(query)
         if form := wanted_form():
@@ -65,9 +64,9 @@ class SessionRevocations(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Revoke many sessions at once
 
-        Ends every active session that fits the filter, your own among them if it fits: all, or none if there are not as many as you
-        expect or one is of somebody who holds more than you. Their tokens are refused from the next request on, everywhere. Look first
-        with `GET /v1/sessions` or with `dry_run`, and repeat the count you saw.
+        Ends every active session that matches the filter, including your own. All or none: nothing ends if the number differs from
+        `expected_count`, or if a session belongs to somebody with more permissions than you. Tokens are refused from the next
+        request on, everywhere. First get the count from `GET /v1/sessions` or with `dry_run`, then send it as `expected_count`.
         """
         return json_answer(fleet.revoke_sessions(current_clearance(), body))
 
@@ -80,8 +79,7 @@ class Session(MethodView):
     def get(self, session_id: Any) -> Response:
         """Read one session
 
-        Active or ended: since when, from where, with which app, and how it ended; and which roles and permissions count in it at this
-        moment.
+        Active or ended: start, address, app, how it ended, and the roles and permissions that are currently effective in it.
         """
         return json_answer(get_session_inside(current_clearance(), str(session_id)))
 
@@ -106,10 +104,10 @@ class RefreshTokens(MethodView):
     @blueprint.also_as("application/x-ndjson", '{"generation": 1, "ip": "203.0.113.7"}\n')
     @blueprint.operation("list_refresh_tokens", SessionNotFound)
     def get(self, query: dict[str, Any], session_id: Any) -> Response:
-        """List a session's refresh-token records
+        """List a session's refresh tokens
 
-        Every rotation: which record replaced which, when it was issued and spent, and from which address. Never a token. With
-        `Accept: text/csv` or `application/x-ndjson` all of them are streamed.
+        One record per rotation: its `jti`, when it was issued and used, what replaced it, and the client address; never the token
+        itself. With `Accept: text/csv` or `application/x-ndjson` all of them are streamed.
         """
         page, known = page_request(query), str(session_id)
         if form := wanted_form():

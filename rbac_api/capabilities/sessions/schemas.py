@@ -52,9 +52,7 @@ class SessionSchema(ma.Schema):
     last_seen_at = fields.DateTime(required=True, metadata={"description": "sign-in or latest refresh"})
     expires_at = fields.DateTime(
         required=True,
-        metadata={
-            "description": "ends then, unless refreshed before; never later than the session's absolute end"
-        },
+        metadata={"description": "ends then unless refreshed before; never later than the absolute end"},
     )
     ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
     user_agent = fields.String(required=True, allow_none=True, metadata={"example": "Mozilla/5.0"})
@@ -62,14 +60,14 @@ class SessionSchema(ma.Schema):
     amr = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "how she proved who she is (RFC 8176)", "example": ["pwd", "otp"]},
+        metadata={"description": "authentication methods (RFC 8176)", "example": ["pwd", "otp"]},
     )
     roles = fields.List(
         fields.String(),
         required=True,
         allow_none=True,
         metadata={
-            "description": "the roles it was begun with, or has left, if not all; besides them only what is activated counts in it",
+            "description": "the roles it was restricted to, if any; besides them, only activated roles are effective",
             "example": None,
         },
     )
@@ -78,7 +76,7 @@ class SessionSchema(ma.Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "id of the user who ended it; empty for deadlines and detections",
+            "description": "id of the user who ended it; null if it expired or was ended by the service",
             "example": None,
         },
     )
@@ -96,12 +94,15 @@ class SessionInsideSchema(SessionSchema):
     active_roles = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "those that count in it, inherited ones too", "example": ["accountant"]},
+        metadata={
+            "description": "currently effective in it, including inherited roles",
+            "example": ["accountant"],
+        },
     )
     permissions = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "what they add up to", "example": ["invoices:read"]},
+        metadata={"description": "what these roles permit", "example": ["invoices:read"]},
     )
 
 
@@ -158,13 +159,13 @@ class SessionFilter(Body):
 
     state = fields.String(
         validate=validate.OneOf((*STATES, "all")),
-        metadata={"description": "active ones unless you say otherwise"},
+        metadata={"description": "default: active"},
     )
     user = Text(longest=128, shortest=1, metadata={"description": "a user's id or username"})
-    role = RoleName(metadata={"description": "effectively held by the user"})
-    ip = Text(longest=64, shortest=1, metadata={"description": "address signed in from"})
-    created_after = Moment(metadata={"description": "begun later than this moment"})
-    created_before = Moment(metadata={"description": "begun earlier than this moment"})
+    role = RoleName(metadata={"description": "only sessions of users who effectively hold this role"})
+    ip = Text(longest=64, shortest=1, metadata={"description": "client address at sign-in"})
+    created_after = Moment(metadata={"description": "started after this time"})
+    created_before = Moment(metadata={"description": "started before this time"})
 
 
 _SHOWN = {
@@ -195,7 +196,7 @@ class SessionsRevocationSchema(Body):
         SessionFilterSchema,
         required=True,
         metadata={
-            "description": 'as in `GET /v1/sessions`, with at least one member; `{"state": "active"}` is everybody, said openly',
+            "description": 'as in `GET /v1/sessions`, with at least one member; `{"state": "active"}` matches everybody',
             "minProperties": 1,
             "example": {"ip": "203.0.113.7"},
         },
@@ -204,7 +205,7 @@ class SessionsRevocationSchema(Body):
         low=0,
         high=1 << 31,
         metadata={
-            "description": "how many active sessions fit, as you have seen; required unless `dry_run`",
+            "description": "the number of active sessions that match; required unless `dry_run`",
             "example": 3,
         },
     )

@@ -9,17 +9,17 @@ class MfaRequired(Unauthenticated):
     """The password is right; the account has a second factor and none was sent."""
 
     code = "mfa.required"
-    title = "A second factor is needed"
-    default_detail = "Send the six digits that your device shows, or a recovery code, as 'otp' together with username and password."
+    title = "A second factor is required"
+    default_detail = "Send the six-digit code from your authenticator, or a recovery code, as 'otp' together with username and password."
 
 
 class RolesNotAuthorized(Forbidden):
     """Said only to somebody who has proved who she is; ``roles`` lists them."""
 
     code = "roles.not_authorized"
-    title = "You do not have these roles"
+    title = "You do not hold these roles"
     default_detail = (
-        "You cannot begin a session with roles that you do not have at this moment; 'roles' lists them."
+        "You cannot start a session with roles that you do not currently hold; 'roles' lists them."
     )
     example = {"roles": ["accountant"]}  # noqa: RUF012
 
@@ -29,4 +29,4 @@ class LoginFailed(Unauthenticated):
 
     code = "login.failed"
     title = "Sign-in failed"
-    default_detail = "Username and password do not fit, or the account cannot sign in at this moment. Check both, or ask an administrator."
+    default_detail = "The username or password is wrong, or the account cannot sign in right now. Check both, or ask an administrator."

@@ -72,11 +72,10 @@ class Login(MethodView):
     def post(self, query: dict[str, Any], body: dict[str, Any]) -> Response:
         """Sign in
 
-        Begins a session and gives a short-lived access token and a refresh token. Every failure has the same answer, whatever the cause;
-        `mfa.required` comes only after the right password. For a page in a browser `mode=cookie` puts the tokens into cookies that no
-        script can read, and the answer has a `csrf_token` instead, to send as `X-CSRF-TOKEN` with everything that writes;
-        a session whose cookies the browser had before ends.
-        With `roles` the session has those roles only; others can be made active later.
+        Starts a session and returns a short-lived access token and a refresh token. Every failure has the same answer, whatever the
+        cause; `mfa.required` is returned only after the right password. For pages in a browser, `mode=cookie` puts the tokens into
+        cookies that no script can read, returns a `csrf_token` to send as `X-CSRF-TOKEN` with every write, and ends the session whose
+        cookies the browser had before. With `roles` the session starts with only those roles; others can be activated later.
         """
         count_attempt()
         origin = _origin(body.get("client_id", FIRST_PARTY))
@@ -109,9 +108,9 @@ class Refresh(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Exchange a refresh token for new tokens
 
-        Send it in the body or as Bearer. Each refresh token works once and has one successor; repeating the exchange within ten seconds,
-        while the successor is unused, gives the same successor again. Anything later is taken for theft and ends the session. A page in
-        a browser sends neither but its cookies and `X-CSRF-TOKEN`, and gets new cookies.
+        Send the refresh token in the body or as Bearer. Each refresh token works once and has one successor; a retry within ten
+        seconds, while the successor is unused, gets the same successor. Any later use is treated as theft and ends the session. In
+        browser mode, send only the cookies and `X-CSRF-TOKEN`; the answer sets new cookies.
         """
         count_attempt("token")
         sent = body.get("refresh_token")
@@ -127,7 +126,8 @@ class Logout(MethodView):
     def post(self) -> Response:
         """Sign out
 
-        Ends the whole session: its access and refresh tokens are refused from the next request on, everywhere. A browser's cookies go.
+        Ends the session: its access and refresh tokens are refused from the next request on, everywhere. In browser mode the
+        cookies are removed.
         """
         service.logout(current_clearance())
         by_header = "Authorization" in request.headers
@@ -145,7 +145,7 @@ class PasswordSetup(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Choose a password with a setup token
 
-        Spends the single-use token that an administrator handed out, and ends every session of that user.
+        Uses up the single-use token that an administrator issued, and ends every session of that user.
         """
         count_attempt()
         users.spend_setup(current_clearance(), body["token"], body["new_password"])

@@ -18,7 +18,7 @@ class LoginSchema(Body):
     otp = Verbatim(
         longest=64,
         metadata={
-            "description": "where a second factor is set up: the six digits, or a recovery code; spaces and dashes do not matter",
+            "description": "required if a second factor is set up: the six-digit code or a recovery code; spaces and dashes are ignored",
             "example": "492 039",
         },
     )
@@ -26,7 +26,7 @@ class LoginSchema(Body):
         RoleName(),
         validate=validate.Length(max=200),
         metadata={
-            "description": "begin with these of your roles only, and what they inherit; an empty list: with none. All, if left out",
+            "description": "start the session with only these roles and what they inherit; `[]` for none; omit for all",
             "example": ["accountant"],
         },
     )
@@ -36,7 +36,7 @@ class LoginSchema(Body):
         pattern=r"^[!-~]+$",
         error="Visible ASCII characters only.",
         metadata={
-            "description": "which app signs in; kept with the session and in the tokens",
+            "description": "the app that signs in; recorded in the session and the tokens",
             "example": "first-party",
         },
     )
@@ -51,7 +51,7 @@ class TokensSchema(ma.Schema):
     )
     refresh_token = fields.String(
         required=True,
-        metadata={"description": "JWT for POST /v1/auth/refresh, and for nothing else", "example": _SHOWN},
+        metadata={"description": "JWT, only for POST /v1/auth/refresh", "example": _SHOWN},
     )
     token_type = fields.String(
         required=True, validate=validate.Equal("Bearer"), metadata={"example": "Bearer"}
@@ -60,7 +60,8 @@ class TokensSchema(ma.Schema):
     refresh_expires_in = fields.Integer(required=True, metadata={"description": "seconds", "example": 3600})
     session_id = fields.String(required=True, metadata=ID)
     password_change_required = fields.Boolean(
-        required=True, metadata={"description": "change it with POST /v1/me/password first", "example": False}
+        required=True,
+        metadata={"description": "if true, change it with POST /v1/me/password first", "example": False},
     )
 
 
@@ -72,12 +73,13 @@ class BrowserSessionSchema(ma.Schema):
     csrf_token = fields.String(
         required=True,
         metadata={
-            "description": "to send as `X-CSRF-TOKEN` with everything but GET; the same as long as the session lives",
+            "description": "send as `X-CSRF-TOKEN` with every write; stays the same for the whole session",
             "example": _SHOWN,
         },
     )
     password_change_required = fields.Boolean(
-        required=True, metadata={"description": "change it with POST /v1/me/password first", "example": False}
+        required=True,
+        metadata={"description": "if true, change it with POST /v1/me/password first", "example": False},
     )
 
 
@@ -88,7 +90,7 @@ class LoginQuery(Body):
         load_default="header",
         validate=validate.OneOf(("header", "cookie")),
         metadata={
-            "description": "`header`: tokens in the answer, for the Authorization header; `cookie`: in cookies, for a page in a browser"
+            "description": "`header`: return tokens for the Authorization header; `cookie`: set them as cookies, for pages in a browser"
         },
     )
 

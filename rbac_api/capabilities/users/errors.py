@@ -15,7 +15,7 @@ class UsernameTaken(Conflict):
     code = "user.username_taken"
     title = "The username is taken"
     default_detail = (
-        "This username, or one that differs only in case or form, is or was somebody's. Choose another."
+        "This username, or one that differs only in case or Unicode form, is or was in use. Choose another."
     )
 
 
@@ -24,5 +24,7 @@ class SetupTokenInvalid(Unauthenticated):
 
     code = "setup_token.invalid"
     title = "The setup token is not valid"
-    default_detail = "This setup token is unknown, used or expired. Ask an administrator for a new one."
+    default_detail = (
+        "This setup token is unknown, expired or already used. Ask an administrator for a new one."
+    )
     challenge = "invalid_token"

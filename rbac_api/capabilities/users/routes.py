@@ -35,7 +35,7 @@ from rbac_api.web.pagination import page_answer, page_request
 blueprint = Blueprint(
     "users", __name__, url_prefix="/v1/users", tag="Users", description="People and their accounts."
 )
-_NEW = {"username": "ingrid.solberg", "email": "ingrid.solberg@example.com", "display_name": "Ingrid Solberg"}
+_NEW = {"username": "nora.lindqvist", "email": "nora.lindqvist@example.com", "display_name": "Nora Lindqvist"}
 
 
 @blueprint.route("")
@@ -47,7 +47,8 @@ class Users(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List users
 
-        In order of username. `q` matches the beginning of a username or e-mail address, `role` whoever effectively holds that role.
+        Ordered by username. `q` matches the beginning of a username or e-mail address, `role` everybody who effectively holds that
+        role.
         """
         page = page_request(query)
         return page_answer(service.list_users(current_clearance(), query, page))
@@ -60,8 +61,8 @@ class Users(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Create a user
 
-        Without a `password` the answer carries a single-use setup token, shown this once: hand it to the person. With one, the password
-        is temporary and must be changed after the first sign-in.
+        Without a `password` the answer contains a single-use setup token, shown only once: pass it on to the user. With a
+        `password`, that password is temporary and must be changed after the first sign-in.
         """
         user, version = service.create_user(current_clearance(), body)
         shown = {name: value for name, value in user.items() if name != "password_setup"}
@@ -77,7 +78,7 @@ class User(MethodView):
     def get(self, user_id: Any) -> Response:
         """Read one user
 
-        The ETag of the answer goes into If-Match of a later change.
+        Use the ETag of the answer in If-Match to change or delete the user.
         """
         user, version = service.get_user(current_clearance(), str(user_id))
         return tagged(json_answer(user), user, version)
@@ -89,9 +90,9 @@ class User(MethodView):
     @blueprint.response(200, UserSchema)
     @blueprint.operation("update_user", UserNotFound, TargetStronger, LastAdministrator)
     def patch(self, body: dict[str, Any], user_id: Any) -> Response:
-        """Change a user, or disable her
+        """Change, disable or enable a user
 
-        Needs the ETag in If-Match. Disabling ends every session at once; enabling again does not bring them back.
+        Requires the ETag in If-Match. Disabling ends every session at once; enabling does not bring them back.
         """
         user, version = service.update_user(current_clearance(), str(user_id), required_tags(), body)
         return tagged(json_answer(user), user, version)
@@ -103,7 +104,8 @@ class User(MethodView):
     def delete(self, user_id: Any) -> Response:
         """Delete a user
 
-        Sessions and assignments end. Neither the id nor the username is ever given out again, and the audit trail keeps its rows.
+        Requires the ETag in If-Match. Ends all sessions and assignments. Neither the id nor the username can be used again; the
+        audit trail keeps its entries.
         """
         service.delete_user(current_clearance(), str(user_id), required_tags())
         return empty_answer()
@@ -119,8 +121,8 @@ class PasswordReset(MethodView):
     def post(self, user_id: Any) -> Response:
         """Reset a user's password
 
-        The old password stops working, every session ends, and a single-use setup token is shown this once: hand it to the person, who
-        chooses a new password with `POST /v1/auth/password-setup`.
+        The old password stops working, every session ends, and a single-use setup token is returned once: pass it on to the user,
+        who chooses a new password with `POST /v1/auth/password-setup`.
         """
         return created_answer(
             service.reset_password(current_clearance(), str(user_id)), f"/v1/users/{user_id}"
@@ -135,8 +137,8 @@ class UserTotp(MethodView):
     def delete(self, user_id: Any) -> Response:
         """Remove a user's second factor
 
-        For somebody who has lost both the device and the recovery codes. Every session of hers ends; she signs in with her password and
-        may set up another. Your own you remove as `DELETE /v1/me/totp` does: in a session begun with it.
+        For users who lost both their device and their recovery codes. Ends all their sessions; they sign in with the password and
+        can set up a new factor. To remove your own, you need a session started with it, as for `DELETE /v1/me/totp`.
         """
         service.remove_user_totp(current_clearance(), str(user_id))
         return empty_answer()
@@ -151,7 +153,7 @@ class UserSessions(MethodView):
     def get(self, query: dict[str, Any], user_id: Any) -> Response:
         """List a user's active sessions
 
-        Newest first. Ended ones are found by `GET /v1/sessions` with `user` and `state=ended`.
+        Newest first. For ended sessions use `GET /v1/sessions` with `user` and `state=ended`.
         """
         page = page_request(query)
         service.get_user(current_clearance(), str(user_id))
@@ -163,7 +165,7 @@ class UserSessions(MethodView):
     def delete(self, user_id: Any) -> Response:
         """Revoke all of a user's sessions
 
-        She is signed out everywhere, from the next request on; she may sign in again.
+        The user is signed out everywhere from the next request on, and may sign in again.
         """
         service.end_user_sessions(current_clearance(), str(user_id))
         return empty_answer()

@@ -30,7 +30,11 @@ class UserSchema(ma.Schema):
     display_name = fields.String(required=True, allow_none=True, metadata={"example": "Ingrid Solberg"})
     status = fields.String(required=True, validate=validate.OneOf(STATUSES), metadata={"example": "active"})
     password_change_required = fields.Boolean(
-        required=True, metadata={"description": "her password was chosen by somebody else", "example": False}
+        required=True,
+        metadata={
+            "description": "true for a temporary password that must be changed first",
+            "example": False,
+        },
     )
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
@@ -65,10 +69,10 @@ class UserCreateSchema(Body):
         required=True,
         shortest=1,
         longest=128,
-        metadata={"example": "ingrid.solberg", "description": "unique, whatever the case or Unicode form"},
+        metadata={"example": "nora.lindqvist", "description": "unique, whatever the case or Unicode form"},
     )
-    email = Email(allow_none=True, metadata={"example": "ingrid.solberg@example.com"})
-    display_name = Text(longest=256, allow_none=True, metadata={"example": "Ingrid Solberg"})
+    email = Email(allow_none=True, metadata={"example": "nora.lindqvist@example.com"})
+    display_name = Text(longest=256, allow_none=True, metadata={"example": "Nora Lindqvist"})
     password = NewPassword(
         shortest=0,
         description="15 to 256 characters, temporary; without it the answer holds a setup token",
@@ -89,7 +93,9 @@ class UserPatchSchema(Body):
 class UserQuery(PageQuery):
     """Which users."""
 
-    q = Text(longest=128, shortest=1, metadata={"description": "beginning of username or e-mail address"})
-    status = fields.String(validate=validate.OneOf(STATUSES), metadata={"description": "of the account"})
-    role = RoleName(metadata={"description": "effectively held"})
-    created_after = Moment(metadata={"description": "created later than this moment"})
+    q = Text(longest=128, shortest=1, metadata={"description": "username or e-mail address starts with this"})
+    status = fields.String(
+        validate=validate.OneOf(STATUSES), metadata={"description": "status of the account"}
+    )
+    role = RoleName(metadata={"description": "only users who effectively hold this role"})
+    created_after = Moment(metadata={"description": "created after this time"})

@@ -383,7 +383,7 @@ def test_a_role_that_asks_for_a_second_factor_is_made_active_only_with_one(
     refused = activate(weak, "auditor")
 
     assert (refused.json["code"], listed(weak)) == ("activation.not_eligible", {})
-    assert "auditor counts only after signing in with a second factor" in refused.json["detail"]
+    assert "auditor is effective only after signing in with a second factor" in refused.json["detail"]
     assert activate(strong, "auditor").status_code == 201
     assert strong.get("/v1/users").status_code == 200
 

@@ -85,7 +85,7 @@ def test_dave_reads_from_the_first_millisecond_on_and_not_before_at_either_node(
     give(alice, DAVE, "auditor", starts_at=after(300))
     frozen.shift(timedelta(seconds=300) - A_MOMENT)
     statuses = [caller.get("/v1/users").status_code for caller in (dave, there)]
-    assert "auditor does not count yet" in dave.get("/v1/users").json["detail"]
+    assert "the assignment of auditor has not started yet" in dave.get("/v1/users").json["detail"]
 
     frozen.shift(A_MOMENT)
 
@@ -152,7 +152,7 @@ def test_what_is_eligible_grants_nothing_and_is_shown_as_such(stage: Stage, alic
     assert (dave.get("/v1/me").json["roles"], dave.get("/v1/me").json["permissions"]) == ([], [])
     assert claims(dave.tokens["access_token"])["roles"] == []
     refused = dave.get("/v1/users")
-    assert "auditor counts only once it is activated" in refused.json["detail"]
+    assert "auditor must first be activated" in refused.json["detail"]
 
 
 def test_no_token_outlives_a_role_that_it_carries(stage: Stage, alice: Caller, frozen: Traveller) -> None:

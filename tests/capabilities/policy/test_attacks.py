@@ -275,7 +275,7 @@ def test_terms_that_cannot_be_are_refused_in_words(stage: Stage) -> None:
     (refusal,) = plan(alice, document)["refusals"]
 
     assert (refusal["step"], refusal["code"]) == ("assignment.update bob role-manager", "request.invalid")
-    assert "has begun already" in refusal["detail"]
+    assert "has already started" in refusal["detail"]
     assert apply(alice, document).status_code == 422
 
 

@@ -31,7 +31,7 @@ def test_one_session_of_alices_may_what_the_other_may_not(stage: Stage, alice: C
     refused = weak.get("/v1/users")
 
     assert (refused.status_code, refused.json["code"]) == (403, "access.denied")
-    assert "role-manager counts only after signing in with a second factor" in refused.json["detail"]
+    assert "role-manager is effective only after signing in with a second factor" in refused.json["detail"]
     assert alice.get("/v1/users").status_code == 200
 
 
