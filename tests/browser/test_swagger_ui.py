@@ -21,7 +21,8 @@ HOSTILE = "<img src=/docs/nothing onerror=\"document.title='owned'\"><script>doc
 @pytest.fixture(scope="module")
 def hasty_service(stages: Stages) -> Iterator[str]:
     """A service whose access tokens live for five seconds: long enough for a slow machine to use one."""
-    with running_service(stages.empty_database("sqlite", "hasty"), RBAC_ACCESS_TOKEN_SECONDS="5") as found:
+    hasty = {"RBAC_ACCESS_TOKEN_SECONDS": "5", "RBAC_RECENT_SIGNIN_SECONDS": "1"}
+    with running_service(stages.empty_database("sqlite", "hasty"), **hasty) as found:
         yield found
 
 
@@ -59,7 +60,7 @@ def test_somebody_with_a_second_factor_is_asked_for_its_code(open_page: OpenPage
     expect(code).to_be_hidden()
 
     page.sign_in_by_bar("careful", f"{OWN}, mine")
-    assert "One thing more" in page.toast_text()
+    assert "Enter your second factor" in page.toast_text()
     code.fill(device.code(1))
     page.tab.get_by_role("button", name="Sign in", exact=True).click()
 
@@ -91,6 +92,38 @@ def test_an_expired_token_is_refreshed_once_and_silently(open_page: OpenPage, ha
     assert page.requests.count(("POST", "/v1/auth/refresh")) == 1
     assert page.toast_text() == ""
     assert page.bar_text() == f"Signed in as {ADMIN} admin"
+
+
+def test_a_sign_in_that_is_too_old_is_explained_and_leads_to_the_form(
+    open_page: OpenPage, hasty_service: str
+) -> None:
+    page = open_page(hasty_service)
+    page.sign_in_by_bar(ADMIN, PASSWORD)
+    page.tab.wait_for_timeout(1_500)
+
+    page.done(401, "enrol_totp")
+    assert "A more recent sign-in is needed" in page.toast_text()
+    page.tab.get_by_role("button", name="Sign out to sign in again").click()
+
+    expect(page.tab.get_by_role("textbox", name="Username")).to_be_focused()
+    assert page.bar_text() == "Not signed in"
+
+
+def test_what_is_refused_as_invalid_or_conflicting_is_told_without_scrolling(alices: DocsPage) -> None:
+    alices.done(422, "create_role", {"name": "Not a slug"})
+    assert "/name: " in alices.toast_text()
+    alices.done(409, "create_role", {"name": "admin"})
+    assert "The role already exists" in alices.toast_text()
+    assert "/name: " not in alices.toast_text()
+
+    alices.done(404, "get_role", role="nowhere")
+
+    assert "There is no role with this name." in alices.toast_text()
+
+
+def test_what_the_page_fills_in_for_a_new_user_and_a_new_role_works(alices: DocsPage) -> None:
+    assert alices.done(201, "create_user")["username"] == "nora.lindqvist"
+    assert alices.done(201, "create_permission")["name"] == "invoices:approve"
 
 
 def test_a_description_with_markup_stays_text(alices: DocsPage) -> None:
@@ -145,7 +178,7 @@ def test_a_temporary_password_has_to_be_changed_first(
     page = open_page(service)
 
     page.sign_in_by_bar("newcomer", "chosen by somebody else")
-    assert "Somebody else chose this password" in page.bar_text()
+    assert "temporary password" in page.bar_text()
     page.done(403, "list_my_sessions")
     page.done(204, "change_my_password", {"current_password": "chosen by somebody else", "new_password": OWN})
 

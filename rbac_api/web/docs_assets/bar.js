@@ -43,6 +43,12 @@ export class Bar {
     if (hadFocus) at("username").focus();
   }
 
+  // As if somebody had pressed the button.
+  leave() {
+    at("sign-out").focus();
+    at("sign-out").click();
+  }
+
   signedIn(me) {
     const hadFocus = at("sign-in").contains(document.activeElement);
     this.#show("in", me ? "Signed in as " : "Signed in", me?.roles ?? []);

@@ -2,7 +2,7 @@
 // refreshed once without a word, refusals are explained. `SwaggerUIBundle` comes from its own script.
 
 import { Bar } from "./bar.js";
-import { detail, header, precondition, refusal, tooMany } from "./plain_words.js";
+import { detail, header, precondition, problem, refusal, tooMany } from "./plain_words.js";
 import { authorizeDialog, deepLinks, maskedCurl } from "./plugins.js";
 import { Session } from "./session.js";
 
@@ -17,6 +17,7 @@ const OPERATIONS = {
   changePassword: ["change_my_password", "post", "/v1/me/password"],
 };
 const DOCUMENT = new URL("../../openapi.json", import.meta.url);
+const SECOND_FACTOR = "Enter the code from your authenticator app, or a recovery code, in the form at the top; in a login request send it as otp.";
 const LOOKS_LIKE_A_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 const etags = new Map(); // path of a resource -> the last ETag seen for it
@@ -131,8 +132,10 @@ function explain(request, name, answer, about) {
   const { code, request_id: id } = answer.body ?? {};
   const facts = [about, answer.status, code, id && `request ${id}`];
   const message = { key: about, about: facts.filter(Boolean).join(" · ") };
-  if (answer.status === 401) {
-    if (!session.signedIn || name === "login") bar.say({ ...message, ...unauthenticated(name, answer) });
+  if (answer.status === 401 && (!session.signedIn || name === "login")) {
+    bar.say({ ...message, ...unauthenticated(name, answer) });
+  } else if (code === "signin.too_old") {
+    bar.say({ ...message, ...problem(answer), action: { text: "Sign out to sign in again", press: () => bar.leave() } });
   } else if (answer.status === 403) {
     const action = code === "password.change_required" ? showOperation("changePassword") : null;
     bar.say({ ...message, ...refusal(answer), action });
@@ -141,16 +144,20 @@ function explain(request, name, answer, about) {
     bar.say({ ...message, ...precondition(answer, seen, request.headers["If-Match"]) });
   } else if (answer.status === 429) {
     bar.say({ ...message, ...tooMany(answer) });
+  } else if (answer.status >= 400) {
+    bar.say({ ...message, ...problem(answer) });
   } else {
     bar.hush(about);
   }
 }
 
 function unauthenticated(name, answer) {
-  if (answer.body?.code === "mfa.required") return { title: "One thing more", text: detail(answer, "") };
+  const code = answer.body?.code;
+  if (code === "mfa.required") return { title: "Enter your second factor", text: SECOND_FACTOR };
   if (name === "login") return { title: "Sign-in refused", text: detail(answer, "The service gave no reason.") };
-  const text = `${detail(answer, "")} Use the form at the top of this page.`.trim();
-  return { title: "You are not signed in", text };
+  if (code && !/^token\./.test(code)) return problem(answer);
+  const why = code === "token.missing" ? "This operation requires a sign-in." : detail(answer, "");
+  return { title: "You are not signed in", text: `${why} Use the form at the top of this page.`.trim() };
 }
 
 // ---- the session
@@ -190,7 +197,7 @@ async function loadMe() {
 
 function showMe(me) {
   bar.signedIn(me);
-  const must = "Somebody else chose this password. Until you change it, almost every other call is refused.";
+  const must = "You signed in with a temporary password. Until you change it, most other requests are refused.";
   if (me.password_change_required) bar.notice(must, showOperation("changePassword"));
   else bar.notice("");
 }
@@ -212,7 +219,7 @@ function pasted(token) {
 }
 
 function forgotten() {
-  const reason = "This page has forgotten its token. The session goes on until it expires or is revoked.";
+  const reason = "This page has discarded its token. The session continues until it expires or is revoked.";
   if (session.signedIn) ended(reason);
 }
 

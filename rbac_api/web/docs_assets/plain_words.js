@@ -1,6 +1,7 @@
 // Pure: an answer in, words for a person out; and a request in, the same without its secrets out.
 
 const SECRET = "password|current_password|new_password|token|access_token|refresh_token|client_secret|otp|secret";
+const KEPT_FAULTS = 5;
 const IN_JSON = new RegExp(`("(?:${SECRET})"\\s*:\\s*)"(?:\\\\.|[^"\\\\])*"?`, "g");
 const IN_FORM = new RegExp(`((?:^|&)(?:${SECRET})=)[^&]*`, "g");
 
@@ -23,6 +24,15 @@ export function refusal(answer) {
     return { title: "Change your password first", text: detail(answer, "") };
   }
   return { title: "You are not allowed to do this", text: detail(answer, "") };
+}
+
+// Any other refusal, in the form that the operation uses: a problem document, OAuth's error, or AuthZEN's sentence.
+export function problem(answer) {
+  const body = answer.body ?? {};
+  const title = body.title ?? body.error ?? `The service answered ${answer.status}`;
+  const said = typeof body === "string" ? body : detail(answer, body.error_description ?? "");
+  const faults = (body.errors ?? []).slice(0, KEPT_FAULTS).map(({ pointer, detail: text }) => `${pointer}: ${text}`);
+  return { title, text: [said, ...faults].filter(Boolean).join("\n") };
 }
 
 export function tooMany(answer) {
