@@ -21,9 +21,7 @@ ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
 MINIMUM_SECRET_BYTES = 32
 LOWEST_COST, HIGHEST_COST = 10, 16
 CHEAPEST = 4  # what bcrypt itself allows; programs that give their own ``Settings``, such as tests, may go down to it
-_EMPTY = (
-    "RBAC_DATA_DIR cannot be used: its secret_key is empty; put back the one that the database was made with"
-)
+_EMPTY = "its secret_key is empty; put back the one that the database was made with"
 _COST_FAULT = f"RBAC_PASSWORD_COST must be from {LOWEST_COST} to {HIGHEST_COST}"
 
 
@@ -285,12 +283,11 @@ def complete(settings: Settings) -> Settings:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not place.exists():
             write_secret(place)
-        found = place.read_text(encoding="ascii").strip()
+        found, reason = place.read_text(encoding="ascii").strip(), _EMPTY
     except (OSError, UnicodeDecodeError) as fault:
-        reason = getattr(fault, "strerror", None) or "secret_key is not plain text"
-        raise SettingsRefused([f"RBAC_DATA_DIR cannot be used: {reason}"]) from fault
+        found, reason = "", getattr(fault, "strerror", None) or "its secret_key is not plain text"
     if not found:
-        raise SettingsRefused([_EMPTY])
+        raise SettingsRefused([f"RBAC_DATA_DIR cannot be used: {reason}"])
     return replace(settings, secret_key=found)
 
 
