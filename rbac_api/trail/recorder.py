@@ -50,7 +50,9 @@ class Target:
     name: str | None = None
 
 
-Happening = tuple[Target, str | None, Mapping[str, Any]]  # to what, why, and what is so afterwards
+Happening = tuple[
+    Target, str | None, Mapping[str, Any]
+]  # to what, why, and what is so afterwards, or was so before
 _AT_ONCE = 1000
 SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
@@ -85,16 +87,24 @@ def record(
     return int(event["seq"])
 
 
-def record_all(connection: Connection, actor: Actor, action: str, happened: Iterable[Happening]) -> None:
+def record_all(
+    connection: Connection,
+    actor: Actor,
+    action: str,
+    happened: Iterable[Happening],
+    *,
+    facts_are: Literal["before", "after"] = "after",
+) -> None:
     """Append many successful events of one kind, in their order, as ``record`` would one by one, but in few statements."""
     kind, rows = CATALOGUE[action], []
     with _told_if_unwritten():
         last = find_newest(connection)
         seq, digest = last.seq, last.hash
-        for target, reason, after in happened:
-            if secrets := SECRET_NAMES.intersection(_names((after,))):
+        for target, reason, facts in happened:
+            if secrets := SECRET_NAMES.intersection(_names((facts,))):
                 raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
-            event = _event(actor, action, target, "success", reason, None, after)
+            before, after = (facts, None) if facts_are == "before" else (None, facts)
+            event = _event(actor, action, target, "success", reason, before, after)
             event |= {"seq": seq + 1, "prev_hash": digest}
             event["hash"] = event_hash(event)
             seq, digest = event["seq"], event["hash"]

@@ -65,10 +65,16 @@ def list_role_assignments(connection: Connection, role_id: str, now: datetime) -
     """Everybody's assignments of one role."""
     joined = assignments.join(users, assignments.c.user_id == users.c.id)
     still = and_(assignments.c.role_id == role_id, not_over(assignments, now))
-    columns = (assignments.c.id, assignments.c.user_id, users.c.username, users.c.kind)
+    columns = (assignments.c.user_id, users.c.username, users.c.kind)
     return list(
         connection.execute(select(*columns).select_from(joined).where(still).order_by(users.c.username))
     )
+
+
+def end_role_assignments(connection: Connection, role_id: str, now: datetime) -> None:
+    """End them all."""
+    still = and_(assignments.c.role_id == role_id, not_over(assignments, now))
+    connection.execute(update(assignments).where(still).values(ended(assignments, now)))
 
 
 def _described() -> Any:

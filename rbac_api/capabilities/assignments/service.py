@@ -32,7 +32,7 @@ from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.guard import queries_history as history
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
-from rbac_api.trail.recorder import Target
+from rbac_api.trail.recorder import Target, record_all
 
 __all__ = [
     "ORDINARY", "Gift", "Terms", "assign_role", "describe", "end_role_assignments", "get_user_roles", "give_permitted",
@@ -155,16 +155,16 @@ def take_role(clearance: Clearance, holder: Target, role: str) -> None:
 
 def end_role_assignments(clearance: Clearance, role_id: str, role: str) -> list[str]:
     """Take a role from everybody, with an event for each; their ids."""
-    found = queries.list_role_assignments(clearance.connection, role_id, clock.now())
-    for row in found:
-        queries.end_assignment(clearance.connection, row.id, clock.now())
-        clearance.record(
-            "assignment.ended",
-            Target("service_account" if row.kind == "service" else "user", row.user_id, row.username),
-            reason="role deleted",
-            before={"role": role},
-        )
+    connection, now = clearance.connection, clock.now()
+    found = queries.list_role_assignments(connection, role_id, now)
+    queries.end_role_assignments(connection, role_id, now)
+    ended = [(_holder(row), "role deleted", {"role": role}) for row in found]
+    record_all(connection, clearance.actor, "assignment.ended", ended, facts_are="before")
     return [row.user_id for row in found]
+
+
+def _holder(row: Row[Any]) -> Target:
+    return Target("service_account" if row.kind == "service" else "user", row.user_id, row.username)
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:

@@ -274,8 +274,8 @@ def _require_outranks_losers(clearance: Clearance, role: Row[Any], seniors: list
     """Deleting a role takes it from its holders and from the roles that inherit it: from nobody who holds more than the caller."""
     for senior in seniors:
         clearance.require_outranks(clearance.graph().effective[senior], f"The role {senior}")
-    for holder in queries.list_holders(clearance.connection, [role.id], clock.now()):
-        clearance.require_outranks_user(holder.id, holder.username)
+    holders = queries.list_holders(clearance.connection, [role.id], clock.now())
+    clearance.require_outranks_users({holder.id: holder.username for holder in holders})
 
 
 def _write(clearance: Clearance, role: Row[Any], values: dict[str, Any]) -> None:

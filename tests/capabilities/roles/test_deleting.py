@@ -1,8 +1,10 @@
 """Deleting roles (A9): grants do not survive, and a later role of the same name is another one."""
 
 import json
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, CAROL, DAVE, MALLORY
@@ -109,6 +111,31 @@ def test_bob_cannot_by_force_take_a_role_out_of_a_stronger_one(stage: Stage) -> 
     assert (answer.status_code, answer.json["code"]) == (403, "target.stronger")
     assert answer.json["missing"] == ["payments:release"]
     assert alice.get("/v1/roles/chief").json["inherits"] == ["clerk"]
+
+
+def test_a_role_that_many_hold_goes_in_as_few_statements_as_one_that_few_hold(
+    stage: Stage, alice: Caller
+) -> None:
+    alice.post("/v1/roles", json={"name": "lonely"})
+    alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/lonely")
+
+    assert statements_of_deleting(stage, alice, "clerk") == statements_of_deleting(stage, alice, "lonely")
+
+
+def statements_of_deleting(stage: Stage, caller: Caller, role: str) -> int:
+    """How often assignments were asked for or changed, and how often the trail was written to."""
+    asked: list[str] = []
+
+    def note(*happened: Any) -> None:
+        if "assignments" in happened[2] or "INSERT INTO trail_events" in happened[2]:
+            asked.append(happened[2])
+
+    stage.guard.snapshot.forget()  # what it remembers from before would spare it statements
+    event.listen(stage.database.engine, "before_cursor_execute", note)
+    answer = caller.delete_now(f"/v1/roles/{role}?force=true")
+    event.remove(stage.database.engine, "before_cursor_execute", note)
+    assert answer.status_code == 204
+    return len(asked)
 
 
 def test_force_is_true_or_false_and_nothing_else(stage: Stage) -> None:
