@@ -26,6 +26,7 @@ from rbac_api.trail.feed import START, Tail, Touch, read_tail
 
 LARGEST = 50_000
 MOST_PROFILES = 100  # of one person
+LOOKS = 3  # at somebody, while what is looked at goes on changing
 OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
 T = TypeVar("T")
 
@@ -92,25 +93,37 @@ class Snapshot:
         second_factor: bool = False,
         roles: SessionRoles = EVERYTHING,
     ) -> Person | None:
-        """A person's standing now, in a session with or without a second factor and with these roles; None if there is no such user."""
-        before = self._forgotten  # before looking: any change since must keep the result out of memory
-        profile, known = (second_factor, roles), self._people.get(user_id)
-        person = known.get(profile) if known is not None else None
-        if (
-            person is not None
-            and person.graph is self._graph
-            and (person.until is None or clock.now() < person.until)
-        ):
+        """A person's standing now, in a session with or without a second factor and with these roles; None if there is no such user.
+
+        If anything changed between reading who she is and what roles hold, the two may allow what never was allowed: then look again.
+        """
+        person: Person | None = None
+        for _ in range(LOOKS):
+            before = self._forgotten  # before looking: any change since must keep the result out of memory
+            person = self._looked_up(user_id, (second_factor, roles), connection, before)
+            if connection is not None or self._forgotten == before:
+                break
+        return person
+
+    def _looked_up(
+        self, user_id: str, profile: Profile, connection: Connection | None, before: int
+    ) -> Person | None:
+        person = self._people.get(user_id, {}).get(profile)
+        if person is not None and person.stands(self._graph):
             return person
         graph = self.graph(connection)
         if person is not None:  # she has the roles she had; what they hold, or the time, is another
-            return self._stood_anew(person, profile, graph, before)
-        return self._kept(
-            connection,
-            lambda c: _find_person(c, graph, user_id, profile),
-            lambda p: self._keep_person(p, profile),
-            before,
-        )
+            person = self._stood_anew(person, profile, graph, before)
+        else:
+            person = self._kept(
+                connection,
+                lambda c: _find_person(c, graph, user_id, profile),
+                lambda p: self._keep_person(p, profile),
+                before,
+            )
+        if connection is None:
+            self.freshen()
+        return person
 
     def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
         """Several persons' standing, each in a new session of her own with every role, and with a second factor unless it is a program's;
@@ -123,7 +136,7 @@ class Snapshot:
         unread = []
         for user_id in dict.fromkeys(user_ids):
             person = self._people.get(user_id, {}).get(WHOLE)
-            if person and person.graph is graph and (person.until is None or now < person.until):
+            if person and person.stands(graph):
                 found[user_id] = person
             else:
                 unread.append(user_id)

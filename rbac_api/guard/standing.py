@@ -36,6 +36,10 @@ class Person:
     graph: RoleGraph
     decisions: dict[str | None, Decision] = field(default_factory=dict)
 
+    def stands(self, graph: RoleGraph | None) -> bool:
+        """Whether it is right still: the roles are those it was made with, and no grant has begun or ended since."""
+        return self.graph is graph and (self.until is None or clock.now() < self.until)
+
     def may(self, permission: str | None) -> Decision:
         """``decide``, remembered; the very same answer as long as this standing holds."""
         decision = self.decisions.get(permission)

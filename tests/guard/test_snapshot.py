@@ -126,6 +126,46 @@ def test_a_memory_that_keeps_whatever_it_read_would_believe_it_for_ever(
     assert race(stage, monkeypatch, query, change, applied=True) is True
 
 
+def test_old_roles_and_a_new_assignment_do_not_add_up_to_what_was_never_allowed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, dave, read = stage.as_(ALICE), stage.as_(DAVE), queries.find_subject
+    alice.post("/v1/roles", json={"name": "clerk", "permissions": ["users:read"]})
+    alice.patch_now(f"/v1/users/{stage.user_id(DAVE)}", {"display_name": "D."})
+    stage.guard.snapshot.freshen()
+    stage.guard.snapshot.graph()
+    todo = [stage.user_id(DAVE)]
+
+    def slow(connection: Any, user_id: str, *arguments: Any, **more: Any) -> Any:
+        if todo == [user_id]:
+            todo.clear()
+            assert alice.delete("/v1/roles/clerk/permissions/users:read").status_code == 204
+            assert alice.put(f"/v1/users/{user_id}/roles/clerk").status_code == 201
+        return read(connection, user_id, *arguments, **more)
+
+    monkeypatch.setattr(queries, "find_subject", slow)
+
+    assert dave.get("/v1/users").status_code == 403
+    assert not todo
+
+
+def test_she_is_answered_although_something_changes_at_every_look(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, carol, read = stage.guard.snapshot, stage.user_id(CAROL), queries.find_subject
+    looks: list[None] = []
+    monkeypatch.setattr(
+        queries, "find_subject", lambda *a, **k: (looks.append(memory.forget()), read(*a, **k))[1]
+    )  # type: ignore[func-returns-value]
+    memory.forget()
+
+    found = memory.person(carol)
+
+    assert found is not None
+    assert found.may("audit:read").allowed
+    assert len(looks) == module.LOOKS
+
+
 class Interrupted(dict[str, Any]):
     """A memory in which, when somebody has been looked up and before more is done, something else happens, once."""
 
