@@ -119,12 +119,12 @@ def test_what_is_refused_as_invalid_or_conflicting_is_told_without_scrolling(ali
 
     alices.done(404, "get_role", role="nowhere")
 
-    assert "There is no role with this name." in alices.toast_text()
+    assert "role.not_found" in alices.toast_text()
 
 
-def test_what_the_page_fills_in_for_a_new_user_and_a_new_role_works(alices: DocsPage) -> None:
+def test_what_the_page_fills_in_for_a_new_user_and_a_new_permission_works(alices: DocsPage) -> None:
     assert alices.done(201, "create_user")["username"] == "nora.lindqvist"
-    assert alices.done(201, "create_permission")["name"] == "invoices:approve"
+    assert alices.done(201, "create_permission")["name"] == "reports:publish"
 
 
 def test_a_description_with_markup_stays_text(alices: DocsPage) -> None:

@@ -30,11 +30,11 @@ class PermissionListSchema(ma.Schema):
 class PermissionCreateSchema(Body):
     """A new permission."""
 
-    name = PermissionName(required=True, metadata={"example": "invoices:approve"})
+    name = PermissionName(required=True, metadata={"example": "reports:publish"})
     description = Text(
         required=True,
         shortest=1,
         longest=1000,
         pattern=TEXT,
-        metadata={"example": "Approve an invoice for payment."},
+        metadata={"example": "Publish the monthly report."},
     )
