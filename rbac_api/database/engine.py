@@ -43,6 +43,13 @@ class Database:
             yield connection if self.on_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
+    def one_moment(self) -> Iterator[Connection]:
+        """The same, where all statements have to see the rows of one moment."""
+        options = {} if self.on_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with translated(), self.engine.connect() as connection:
+            yield connection.execution_options(**options)
+
+    @contextmanager
     def streaming(self) -> Iterator[Connection]:
         """A reading transaction that may hold a server-side cursor: for answers too long for memory."""
         with translated(), self.engine.connect() as connection:

@@ -9,7 +9,7 @@ otherwise a slow reader could put back what a change had just removed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -21,13 +21,21 @@ from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, SessionRoles
 from rbac_api.guard import queries, queries_people
 from rbac_api.guard.keyring import Keyring
-from rbac_api.guard.standing import WHOLE, Person, Profile, SessionStanding, person_of
+from rbac_api.guard.standing import (
+    WHOLE,
+    Person,
+    Profile,
+    SessionStanding,
+    find_people,
+    find_person,
+    find_session,
+    person_of,
+)
 from rbac_api.trail.feed import START, Tail, Touch, read_tail
 
 LARGEST = 50_000
 MOST_PROFILES = 100  # of one person
-LOOKS = 3  # at somebody, while what is looked at goes on changing
-OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
+LOOKS = 2  # before what is read is read of one moment
 T = TypeVar("T")
 
 
@@ -73,7 +81,7 @@ class Snapshot:
     def session(self, session_id: str, connection: Connection | None = None) -> SessionStanding | None:
         """A session's standing; None if there is no such session."""
         return self._sessions.get(session_id) or self._kept(
-            connection, lambda c: _find_session(c, session_id), lambda s: self._keep_session(session_id, s)
+            connection, lambda c: find_session(c, session_id), lambda s: self._keep_session(session_id, s)
         )
 
     def denied(self, connection: Connection | None = None) -> frozenset[str]:
@@ -93,37 +101,17 @@ class Snapshot:
         second_factor: bool = False,
         roles: SessionRoles = EVERYTHING,
     ) -> Person | None:
-        """A person's standing now, in a session with or without a second factor and with these roles; None if there is no such user.
-
-        If anything changed between reading who she is and what roles hold, the two may allow what never was allowed: then look again.
-        """
-        person: Person | None = None
-        for _ in range(LOOKS):
-            before = self._forgotten  # before looking: any change since must keep the result out of memory
-            person = self._looked_up(user_id, (second_factor, roles), connection, before)
-            if connection is not None or self._forgotten == before:
-                break
-        return person
-
-    def _looked_up(
-        self, user_id: str, profile: Profile, connection: Connection | None, before: int
-    ) -> Person | None:
-        person = self._people.get(user_id, {}).get(profile)
+        """A person's standing now, in a session with or without a second factor and with these roles; None if there is no such user."""
+        profile, known = (second_factor, roles), self._people.get(user_id)
+        person = known.get(profile) if known is not None else None
         if person is not None and person.stands(self._graph):
             return person
-        graph = self.graph(connection)
-        if person is not None:  # she has the roles she had; what they hold, or the time, is another
-            person = self._stood_anew(person, profile, graph, before)
-        else:
-            person = self._kept(
-                connection,
-                lambda c: _find_person(c, graph, user_id, profile),
-                lambda p: self._keep_person(p, profile),
-                before,
-            )
-        if connection is None:
-            self.freshen()
-        return person
+        if connection is not None:
+            return self._looked_up(user_id, profile, connection)
+        return self._settled(
+            lambda: self._looked_up(user_id, profile),
+            lambda c: find_person(c, queries.find_role_graph(c), user_id, profile),
+        )
 
     def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
         """Several persons' standing, each in a new session of her own with every role, and with a second factor unless it is a program's;
@@ -131,21 +119,50 @@ class Snapshot:
 
         Whoever is not remembered is read together with the others, in two statements for thousands.
         """
-        before, graph, now = self._forgotten, self.graph(), clock.now()
-        found: dict[str, Person] = {}
-        unread = []
-        for user_id in dict.fromkeys(user_ids):
-            person = self._people.get(user_id, {}).get(WHOLE)
-            if person and person.stands(graph):
-                found[user_id] = person
-            else:
-                unread.append(user_id)
+        wanted = tuple(dict.fromkeys(user_ids))
+        return self._settled(
+            lambda: self._all_looked_up(wanted),
+            lambda c: find_people(c, queries.find_role_graph(c), wanted),
+        )
+
+    def _settled(self, read: Callable[[], T], read_at_once: Callable[[Connection], T]) -> T:
+        """What was read in several steps, if nothing changed meanwhile; else what is read of one moment.
+
+        Old roles and a new assignment, read one after the other, may allow what never was allowed.
+        """
+        for _ in range(LOOKS):
+            before = self._forgotten
+            found = read()
+            self.freshen()
+            if self._forgotten == before:
+                return found
+        with self.database.one_moment() as connection:
+            return read_at_once(connection)
+
+    def _looked_up(
+        self, user_id: str, profile: Profile, connection: Connection | None = None
+    ) -> Person | None:
+        before = self._forgotten  # before looking: any change since must keep the result out of memory
+        person, graph = self._people.get(user_id, {}).get(profile), self.graph(connection)
+        if person is not None:  # she has the roles she had; what they hold, or the time, is another
+            return self._stood_anew(person, profile, graph, before)
+        return self._kept(
+            connection,
+            lambda c: find_person(c, graph, user_id, profile),
+            lambda p: self._keep_person(p, profile),
+            before,
+        )
+
+    def _all_looked_up(self, user_ids: Sequence[str]) -> dict[str, Person]:
+        before, graph = self._forgotten, self.graph()
+        remembered = {user_id: self._people.get(user_id, {}).get(WHOLE) for user_id in user_ids}
+        found = {user_id: person for user_id, person in remembered.items() if person and person.stands(graph)}
+        unread = [user_id for user_id in user_ids if user_id not in found]
         if unread:
             with self.database.reading() as reader:
-                read = queries_people.list_subjects(reader, unread, now)
-            people = [person_of(graph, *one, now) for one in read]
-            self._keep_people(people, before)
-            found.update((person.subject.id, person) for person in people)
+                read = find_people(reader, graph, unread)
+            self._keep_people(read.values(), before)
+            found.update(read)
         return found
 
     def ids_of(self, canonical_names: Iterable[str]) -> dict[str, str]:
@@ -279,22 +296,3 @@ def _bounded(memory: dict[str, T]) -> dict[str, T]:
     if len(memory) >= LARGEST:
         memory.pop(next(iter(memory)), None)
     return memory
-
-
-def _find_session(connection: Connection, session_id: str) -> SessionStanding | None:
-    row = queries.find_session_standing(connection, session_id)
-    if row is None:
-        return None
-    auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
-    roles = queries.find_session_roles(connection, session_id, row.active_roles, clock.now())
-    return SessionStanding(
-        row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr, roles
-    )
-
-
-def _find_person(connection: Connection, graph: RoleGraph, user_id: str, profile: Profile) -> Person | None:
-    at, (second_factor, roles) = clock.now(), profile
-    found = queries.find_subject(connection, user_id, at, second_factor=second_factor, roles=roles)
-    if found is None:
-        return None
-    return person_of(graph, *found, at)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.decision.evaluate import (
@@ -15,7 +18,9 @@ from rbac_api.decision.evaluate import (
 )
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, Decision, SessionRoles, Subject
+from rbac_api.guard import queries, queries_people
 
+OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
 Profile = tuple[bool, SessionRoles]
 """What distinguishes sessions: one and the same person may hold more in one than in another."""
 WHOLE: Profile = (True, EVERYTHING)
@@ -73,4 +78,30 @@ def person_of(graph: RoleGraph, subject: Subject, kind: str, username: str, at: 
         effective_permissions(graph, subject, at),
         next_change(subject, at),
         graph,
+    )
+
+
+def find_person(connection: Connection, graph: RoleGraph, user_id: str, profile: Profile) -> Person | None:
+    """Somebody's standing now in such a session; None if there is no such user."""
+    at, (second_factor, roles) = clock.now(), profile
+    found = queries.find_subject(connection, user_id, at, second_factor=second_factor, roles=roles)
+    return None if found is None else person_of(graph, *found, at)
+
+
+def find_people(connection: Connection, graph: RoleGraph, user_ids: Sequence[str]) -> dict[str, Person]:
+    """Several persons' standing by id, each in a new session of her own; unknown ids are left out."""
+    now = clock.now()
+    people = (person_of(graph, *one, now) for one in queries_people.list_subjects(connection, user_ids, now))
+    return {person.subject.id: person for person in people}
+
+
+def find_session(connection: Connection, session_id: str) -> SessionStanding | None:
+    """A session's standing; None if there is no such session."""
+    row = queries.find_session_standing(connection, session_id)
+    if row is None:
+        return None
+    auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
+    roles = queries.find_session_roles(connection, session_id, row.active_roles, clock.now())
+    return SessionStanding(
+        row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr, roles
     )

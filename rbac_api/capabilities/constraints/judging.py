@@ -16,7 +16,7 @@ from rbac_api.decision.evaluate import active_roles
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Constraint, Subject
 from rbac_api.guard.queries import find_session_roles
-from rbac_api.guard.snapshot import OTP
+from rbac_api.guard.standing import OTP
 
 TOGETHER = 500  # people whose rows are read at a time
 Violations = Generator[Violation, None, None]  # to be closed, if not read to its end

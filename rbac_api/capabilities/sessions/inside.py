@@ -9,7 +9,7 @@ from rbac_api.capabilities.sessions import queries, service
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.queries import find_session_roles, get_subject
-from rbac_api.guard.snapshot import OTP
+from rbac_api.guard.standing import OTP
 
 
 def get_session_inside(clearance: Clearance, session_id: str) -> dict[str, Any]:

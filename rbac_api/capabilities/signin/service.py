@@ -37,7 +37,7 @@ from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import TokenInvalid, TokenRevoked
 from rbac_api.guard.passage import current_guard
 from rbac_api.guard.rules import Rule
-from rbac_api.guard.snapshot import OTP
+from rbac_api.guard.standing import OTP
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.metrics import REFRESHES, SIGNINS
 

@@ -17,7 +17,7 @@ from rbac_api.guard import queries as standing
 from rbac_api.guard.bearer import Issue
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.passage import current_guard
-from rbac_api.guard.snapshot import OTP
+from rbac_api.guard.standing import OTP
 
 
 def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from rbac_api.guard import queries_people
-from rbac_api.guard.snapshot import Snapshot
+from rbac_api.guard.snapshot import LOOKS, Snapshot
 from rbac_api.guard.standing import WHOLE, Person
 from tests.builders import Caller, Stage
 from tests.capabilities.evaluation.asking import ONE, app_on, ask, question
-from tests.cast import ALICE, BOB
+from tests.cast import ALICE, BOB, DAVE
 
 ASKED = question("bob", "invoices:read")
 Change = Callable[[Stage, Caller], Any]
@@ -64,6 +64,46 @@ def test_a_memory_that_keeps_whatever_it_read_would_answer_so_for_ever(
     monkeypatch.setattr(Snapshot, "_keep_people", naive)
 
     assert race(stage, monkeypatch, change, noticed=True) is True
+
+
+def test_old_roles_and_a_new_assignment_do_not_add_up_to_what_was_never_allowed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, app, read = stage.as_(ALICE), app_on(stage), queries_people.list_subjects
+    alice.post("/v1/roles", json={"name": "clerk", "permissions": ["invoices:read"]})
+    stage.guard.snapshot.freshen()
+    stage.guard.snapshot.graph()
+    todo = [f"/v1/users/{stage.user_id(DAVE)}/roles/clerk"]
+
+    def slow(*arguments: Any) -> Any:
+        if todo:
+            assert alice.delete("/v1/roles/clerk/permissions/invoices:read").status_code == 204
+            assert alice.put(todo.pop()).status_code == 201
+        return read(*arguments)
+
+    monkeypatch.setattr(queries_people, "list_subjects", slow)
+
+    assert ask(app, ONE, question("dave", "invoices:read"))["decision"] is False
+    assert not todo
+
+
+def test_bob_is_answered_although_something_changes_at_every_look(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, read = stage.guard.snapshot, queries_people.list_subjects
+    bob, looks = stage.user_id(BOB), 0
+
+    def slow(*arguments: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        memory.forget()
+        return read(*arguments)
+
+    monkeypatch.setattr(queries_people, "list_subjects", slow)
+    memory.forget()
+
+    assert memory.people([bob, bob])[bob].may("invoices:read").allowed
+    assert looks == LOOKS + 1  # the last in one moment
 
 
 def test_a_name_that_was_read_before_everything_was_forgotten_is_not_remembered(
