@@ -101,6 +101,13 @@ class Clearance:
         graph: RoleGraph = notes["graph"]
         return graph
 
+    def latest_graph(self) -> RoleGraph:
+        """The roles in force, no older than any row that this unit has read; from memory, unless the unit writes."""
+        if self.work.writes:
+            return self.changed_graph()
+        self.snapshot.freshen()
+        return self.snapshot.graph()
+
     def changed_graph(self) -> RoleGraph:
         """The roles as the rows have them at this moment of the unit."""
         return queries.find_role_graph(self.connection)

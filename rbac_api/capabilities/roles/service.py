@@ -37,17 +37,16 @@ def list_roles(clearance: Clearance, page: PageRequest) -> Page:
     """All roles, by name, with what they hold directly and effectively."""
     rows = queries.list_roles(clearance.connection, page.after, page.limit + 1)
     total = queries.count_roles(clearance.connection) if page.count else None
-    found, graph = cut(rows, page, lambda row: (row.name,), total), clearance.changed_graph()
+    found, graph = cut(rows, page, lambda row: (row.name,), total), clearance.latest_graph()
     items = [describe(row, graph) for row in found.items if row.name in graph.roles]  # not deleted meanwhile
     return Page(items, found.next_key, found.total)
 
 
 def get_role(clearance: Clearance, name: str) -> tuple[dict[str, Any], int]:
     """One role and the row's version."""
-    graph = clearance.changed_graph()
-    role = find_role(clearance.connection, name)
+    role, graph = find_role(clearance.connection, name), clearance.latest_graph()
     if name not in graph.roles:
-        raise _unknown(name)  # created at this very moment
+        raise _unknown(name)  # deleted at this very moment
     return describe(role, graph), role.version
 
 

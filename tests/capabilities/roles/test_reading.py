@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rbac_api.capabilities.roles import queries
+from rbac_api.guard import queries as guard_queries
 from tests.builders import Stage
 from tests.cast import ALICE, BOB, BOBS_PERMISSIONS, CAROL, PERMISSIONS
 
@@ -81,10 +82,27 @@ def test_an_address_with_nul_in_it_is_unknown_whoever_asks(stage: Stage) -> None
             assert alice.client.open(path, method=method, headers=alice.headers).status_code in (404, 405)
 
 
+@pytest.mark.parametrize("path", ["/v1/roles", "/v1/roles/admin"])
+def test_reading_roles_puts_nothing_together_that_is_in_memory(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    compiled: list[Any] = []
+    carol, compile_anew = stage.as_(CAROL), guard_queries.find_role_graph
+    first = carol.get(path).json
+    monkeypatch.setattr(guard_queries, "find_role_graph", lambda c: (compiled.append(c), compile_anew(c))[1])
+
+    assert carol.get(path).json == first
+    assert not compiled
+    stage.guard.snapshot.forget()
+    assert carol.get(path).json == first
+    assert len(compiled) == 1
+
+
 MOMENTS = {
     "just before the list is read": ("/v1/roles", "list_roles", False),
     "just after the list was read": ("/v1/roles", "list_roles", True),
     "just before the role is read": ("/v1/roles/clerk", "find_role", False),
+    "just after the role was read": ("/v1/roles/clerk", "find_role", True),
 }
 
 
