@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +16,14 @@ from tests.servers.postgres import PostgresServer, start_postgres
 from tests.servers.valkey import ValkeyServer, start_valkey
 
 ENGINES = ("sqlite", "postgresql")
+MEMORY, ENOUGH = Path("/dev/shm"), 2 * 1024**3
+
+
+def pytest_configure() -> None:
+    """Put the tests' files into memory where there is a folder for that: SQLite is as durable as in service, and a disk would be waited
+    for at every commit."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(scope="session")

@@ -148,8 +148,8 @@ class Clearance:
             self.require_outranks(reaches[held], usernames[user_id])
 
     def require_administrator_remains(self) -> None:
-        """After this unit's changes somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""
-        able = queries.list_administrators(self.connection, self.changed_graph().seniors(ADMIN), clock.now())
+        """After what this unit wrote and recorded somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""
+        able = queries.list_administrators(self.connection, self.graph().seniors(ADMIN), clock.now())
         if not always_covered(able, clock.now()):
             raise LastAdministrator()
 

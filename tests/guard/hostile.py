@@ -69,9 +69,12 @@ class Scene:
     roles: Mapping[str, tuple[frozenset[str], frozenset[str], bool]]
 
     def gained(self, later: Scene) -> frozenset[str]:
-        """What anybody at all may later and might not before."""
-        gains = (held - self.people.get(name, frozenset()) for name, held in later.people.items())
-        return frozenset().union(*gains)
+        """What anybody may later and might not before; whoever had every permission has new ones too, and gains nothing by that."""
+        everything = frozenset[str]().union(*self.people.values())
+        before = {name: self.people.get(name, frozenset()) for name in later.people}
+        return frozenset[str]().union(
+            *(held - before[name] for name, held in later.people.items() if before[name] != everything)
+        )
 
 
 def scene(stage: Stage) -> Scene:

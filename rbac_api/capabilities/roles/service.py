@@ -135,10 +135,10 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
     queries.end_all_edges(clearance.connection, role.id, clock.now())
     _write(clearance, role, {"valid_to": clock.now()})
     note_authority_change(clearance, affected)
-    clearance.require_administrator_remains()
     clearance.record(
         "role.deleted", Target("role", name, name), before=before, after={"holders": len(holders)}
     )
+    clearance.require_administrator_remains()
     require_constraints(clearance, users=affected, roles=graph.closures[name], losing=True)
 
 
@@ -192,8 +192,8 @@ def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
         raise InheritanceNotFound()
     _write(clearance, above, {})
     note_authority_change(clearance, affected)
-    clearance.require_administrator_remains()
     clearance.record("inheritance.ended", Target("role", senior, senior), before={"inherits": junior})
+    clearance.require_administrator_remains()
     require_constraints(clearance, through=senior, roles=[junior], losing=True)
 
 
