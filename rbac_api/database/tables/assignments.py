@@ -10,7 +10,7 @@ assignments = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("user_id", ID, ForeignKey("users.id"), nullable=False, index=True),
-    Column("role_id", ID, ForeignKey("roles.id"), nullable=False, index=True),
+    Column("role_id", ID, ForeignKey("roles.id"), nullable=False),
     Column("valid_from", UtcDateTime, nullable=False, index=True),
     Column("valid_to", UtcDateTime, index=True),  # both: when did time alone change something last?
     Column("reason", Text),
@@ -23,6 +23,8 @@ assignments = Table(
     CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="period"),
 )
 
+# Both columns: an index of roles alone finds everybody who holds one, also where one person is asked for.
+Index("ix_assignments_role_id_user_id", assignments.c.role_id, assignments.c.user_id)
 Index(
     "uq_assignments_open",
     assignments.c.user_id,
