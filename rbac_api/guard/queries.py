@@ -209,8 +209,8 @@ def add_answer(connection: Connection, values: dict[str, Any]) -> None:
 
 
 def clear_answers(connection: Connection, scope: str, location: str) -> None:
-    table = idempotency_keys
-    connection.execute(delete(table).where(table.c.scope == scope, table.c.location == location))
+    columns = idempotency_keys.c
+    connection.execute(delete(idempotency_keys).where(columns.scope == scope, columns.location == location))
 
 
 def clear_old_answers(connection: Connection, now: datetime) -> None:

@@ -168,7 +168,7 @@ def test_200_000_random_decisions_agree() -> None:
 
 
 def test_the_worlds_are_of_every_kind() -> None:
-    worlds = [world(Random(number)) for number in range(300)]
+    worlds = [world(Random(number)) for number in range(600)]
     seen = [(drawn, at, standard(drawn, at)) for drawn in worlds for at in MOMENTS]
     wanted = [(model, *wishes(drawn, model, at)) for drawn, at, model in seen if model.users]
     permitted = sum(len(answers(drawn, at)) for drawn, at, _ in seen)

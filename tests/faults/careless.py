@@ -14,6 +14,7 @@ from rbac_api.database import freshness
 from rbac_api.database.freshness import PostgresGate, SqliteGate
 
 NEWS_SECONDS, LEASE_SECONDS = 1.0, 60.0  # so that no lease runs out before the news, however busy the machine
+NOTHING_YET = -1
 _version, _acknowledge = SqliteGate._version, PostgresGate._acknowledge
 _asked, _seen = count(), [0]
 
@@ -25,7 +26,7 @@ def _seldom(gate: SqliteGate) -> int:
 
 
 def _late(gate: PostgresGate, *given: Any) -> None:
-    if given[-1] != gate._newest:
+    if gate._newest not in (given[-1], NOTHING_YET):  # until it has acknowledged once, a worker has no lease
         time.sleep(NEWS_SECONDS)
     _acknowledge(gate, *given)
 

@@ -73,7 +73,7 @@ def test_a_requirement_and_a_crowd_are_found_too(stage: Stage, alice: Caller) ->
     }
     (crowd,) = alice.get(f"{CONSTRAINTS}/seat/violations?count=true&limit=1").json["items"]
     assert (crowd["user"], crowd["roles"], crowd["until"]) == (None, ["approver"], None)
-    assert doctor(stage)["detail"] == "somebody breaks needs, seat"
+    assert doctor(stage)["detail"] == "violated: needs, seat"
 
 
 def test_who_breaks_one_already_can_still_be_helped(stage: Stage, alice: Caller) -> None:

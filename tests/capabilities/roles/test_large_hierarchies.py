@@ -87,7 +87,9 @@ def test_ten_thousand_roles_over_one_count_its_holders(stage: Stage, alice: Call
 def test_a_role_of_very_many_people_comes_to_inherit_another(stage: Stage, alice: Caller) -> None:
     make_roles(alice, "approver", "releaser", "third")
     keep_apart(alice, "approver", "releaser")
-    stage.execute("ANALYZE users", "ANALYZE assignments")  # the planner's figures are from before the crowd came
+    stage.execute(
+        "ANALYZE users", "ANALYZE assignments"
+    )  # the planner's figures are from before the crowd came
     write_people(stage, CROWD)
     write_assignments(stage, "approver")
     began = perf_counter()
