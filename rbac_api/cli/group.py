@@ -63,7 +63,7 @@ def explained(fault: ServiceError) -> str:
     if isinstance(fault, DatabaseDown):
         return (
             f"The database does not answer; nothing was changed. It says: {_one_line(fault.internal)}."
-            " Check RBAC_DATABASE_URL and that the server runs; Run `flask rbac doctor` to check everything."
+            " Check RBAC_DATABASE_URL and that the server runs, then run `flask rbac doctor` to check everything."
         )
     return fault.detail
 

@@ -17,7 +17,7 @@ from rbac_api.decision.names import username_problem
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
-_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 Entry = Mapping[str, Any]
 # Of what is wrong with several values at once, each of them being right: what a schema may be unable to say.
 TOGETHER = re.compile(

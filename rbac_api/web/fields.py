@@ -18,7 +18,7 @@ TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
 EMAIL = r"^[^@\s\u0000-\u001f\u007f]{1,64}@[^@\s\u0000-\u001f\u007f]{1,255}$"
 ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}
 STORABLE = r"^[^\u0000]*$"
-_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 class Matches(validate.Regexp):
@@ -156,7 +156,7 @@ class Whole(fields.Integer):
 
 
 class Moment(fields.Field[datetime]):
-    """An RFC 3339 date-time with an offset."""
+    """An RFC 3339 date-time with an offset; of nanoseconds, which some clients send, the microseconds count."""
 
     default_error_messages = {"invalid": "Give a moment as RFC 3339, for instance 2026-11-22T17:00:00Z."}  # noqa: RUF012
 
