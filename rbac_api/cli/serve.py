@@ -85,9 +85,11 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 def _worker_exit(_server: Any, worker: Any) -> None:
     """In a worker that stops in good order: let go of the database, so that nobody waits for it to follow the trail any more, and hand
-    in the last figures."""
-    worker.wsgi.extensions["rbac-api"].close()
-    worker.wsgi.extensions["rbac-tally"].close()
+    in the last figures.  One that could not make its application has neither."""
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        app.extensions["rbac-api"].close()
+        app.extensions["rbac-tally"].close()
 
 
 def _child_exit(_server: Any, worker: Any) -> None:

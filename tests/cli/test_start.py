@@ -3,7 +3,11 @@ machine's other work too."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from rbac_api.factory import close_app, create_app
 from rbac_api.settings import Settings
 from tests.builders import settings_for
 from tests.capabilities.passwords.spy import Spy
+from tests.servers.places import free_port
 
 STATEMENTS = (
     130  # about a hundred are needed; with one per person of the example company it would be hundreds
@@ -78,3 +83,28 @@ def test_a_second_start_migrates_nothing_hashes_nothing_and_writes_nothing(
 
     assert (work.schema, work.rows) == (0, 0)
     assert 0 < work.statements < STATEMENTS
+
+
+ROOT = Path(__file__).parents[2]
+LUCKLESS = """
+from rbac_api.cli.serve import serve
+
+def make_app(settings):
+    raise RuntimeError("no such luck")
+
+serve(make_app)
+"""
+
+
+def test_a_worker_that_cannot_make_its_application_says_why_and_nothing_else_goes_wrong(
+    tmp_path: Path,
+) -> None:
+    settings = {"RBAC_DATA_DIR": str(tmp_path), "RBAC_SEED_EXAMPLE": "off", "PORT": str(free_port())}
+    ended = subprocess.run(
+        [sys.executable, "-c", LUCKLESS],
+        env={**os.environ, **settings}, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode != 0
+    assert "no such luck" in ended.stderr
+    assert "AttributeError" not in ended.stderr
