@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,10 @@ from rbac_api.cli.prepare import Prepared, prepare
 from rbac_api.cli.worker import Worker
 from rbac_api.database.engine import Database
 from rbac_api.errors import ServiceError
-from rbac_api.settings import Settings, checked
+from rbac_api.settings import Settings, SettingsRefused, checked
 
 MakeApp = Callable[[Settings], Any]
+TRIES, PAUSE = 10, 0.5  # in seconds
 
 
 class Server(BaseApplication):
@@ -47,6 +50,7 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
     """
     try:
         chosen = checked(settings or Settings.from_environment())
+        require_free_address(chosen)
         database = Database(chosen)
         try:
             done = prepare(chosen, database)
@@ -60,6 +64,21 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
         )
     _welcome(chosen, done)
     Server(chosen, make_app).run()
+
+
+def require_free_address(settings: Settings) -> None:
+    """``SettingsRefused`` if the address cannot be listened at, before anything is made and a password is shown only once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    for left in reversed(range(TRIES)):
+        try:
+            socket.create_server((settings.host, settings.port), family=family).close()
+        except OSError as fault:
+            if not left:
+                fault_text = f"cannot listen at {settings.host}:{settings.port}: {fault.strerror}"
+                raise SettingsRefused([f"HOST, PORT: {fault_text}. Example: make run PORT=8001"]) from fault
+            time.sleep(PAUSE)  # one that was told to stop may be about to
+        else:
+            return
 
 
 def _options(settings: Settings) -> dict[str, Any]:

@@ -4,8 +4,10 @@ machine's other work too."""
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from rbac_api.capabilities.passwords import hashing
+from rbac_api.cli import serve
 from rbac_api.cli.prepare import prepare
 from rbac_api.database.engine import Database
 from rbac_api.factory import close_app, create_app
@@ -83,6 +86,31 @@ def test_a_second_start_migrates_nothing_hashes_nothing_and_writes_nothing(
 
     assert (work.schema, work.rows) == (0, 0)
     assert 0 < work.statements < STATEMENTS
+
+
+def test_where_somebody_listens_already_nothing_is_made_and_no_password_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serve, "PAUSE", 0.001)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port, folder = taken.getsockname()[1], tmp_path / "instance"
+        with pytest.raises(
+            SystemExit, match=rf"cannot listen at 127\.0\.0\.1:{port}: Address already in use"
+        ):
+            serve.serve(create_app, Settings(port=port, data_dir=str(folder)))
+
+    assert [file.name for file in folder.iterdir()] == ["secret_key"]
+    assert capsys.readouterr().out == ""
+
+
+def test_one_that_is_about_to_stop_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    monkeypatch.setattr(time, "sleep", lambda _: taken.close())
+
+    serve.require_free_address(Settings(port=port))
+
+    assert taken.fileno() == -1
 
 
 ROOT = Path(__file__).parents[2]
