@@ -87,7 +87,8 @@ class Guard:
             if by_cookie:
                 self._admit_cookie(asked, token)
             decision = self._judge(session, person, rule)
-            _refuse_unknown(rule, asked)
+            if rule.checks_body or asked.environ.get("QUERY_STRING"):
+                _refuse_unknown(rule, asked)
             passage = Passage(actor, decision, token, session, rule, lambda: view(*args, **kwargs))
             if rule.reads or asked.method in _READING:
                 answer = self._read(passage, asked)
