@@ -69,16 +69,16 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
 def require_free_address(settings: Settings) -> None:
     """``SettingsRefused`` if the address cannot be listened at, before anything is made and a password is shown only once."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    for left in reversed(range(TRIES)):
+    fault_text = ""
+    for _ in range(TRIES):
         try:
             socket.create_server((settings.host, settings.port), family=family).close()
         except OSError as fault:
-            if not left:
-                fault_text = f"cannot listen at {settings.host}:{settings.port}: {fault.strerror}"
-                raise SettingsRefused([f"HOST, PORT: {fault_text}. Example: make run PORT=8001"]) from fault
+            fault_text = f"cannot listen at {settings.host}:{settings.port}: {fault.strerror}"
             time.sleep(PAUSE)  # one that was told to stop may be about to
         else:
             return
+    raise SettingsRefused([f"HOST, PORT: {fault_text}. Example: make run PORT=8001"])
 
 
 def _options(settings: Settings) -> dict[str, Any]:
