@@ -100,9 +100,7 @@ class Guard:
             claimed = passes_elsewhere(refusal, person, token.roles)
             self.record_refusal(actor, rule, refusal, session, claimed=claimed)
             raise
-        if all(name.lower() != "cache-control" for name, _ in answer.headers):
-            answer.headers.add("Cache-Control", "no-store")
-        return answer
+        return _kept_by_nobody(answer)
 
     def enter_public(self, view: Callable[[], Any]) -> Any:
         """Run a public view in a unit of work of its own, cleared for nobody in particular."""
@@ -267,6 +265,14 @@ def _refuse_unknown(rule: Rule, asked: Request) -> None:
         refuse_unknown_query()
     if rule.checks_body:
         refuse_unknown_body()
+
+
+def _kept_by_nobody(answer: Response) -> Response:
+    for name, _ in answer.headers:
+        if name.lower() == "cache-control":
+            return answer  # it says for itself how long
+    answer.headers.add("Cache-Control", "no-store")
+    return answer
 
 
 def current_guard() -> Guard:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from http.client import OK
 from typing import Any
 
 from flask import Flask, Request, Response, request_tearing_down
@@ -28,14 +29,36 @@ class NoSessions(SessionInterface):
 _NO_SESSION = NullSession()
 
 
+class Answer(Response):
+    """A response; one that is complete as it stands is sent as it stands, without a copy of its headers and a wrapper around its body."""
+
+    def get_wsgi_response(
+        self, environ: dict[str, Any]
+    ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        """Body, status line and headers."""
+        if self._is_complete(environ):
+            return self.response, self.status, self.headers.to_wsgi_list()  # type: ignore[return-value]
+        return super().get_wsgi_response(environ)
+
+    def _is_complete(self, environ: dict[str, Any]) -> bool:
+        whole = type(self.response) is list and len(self.response) == 1 and type(self.response[0]) is bytes
+        if not whole or self.status_code != OK or self._on_close or environ["REQUEST_METHOD"] == "HEAD":
+            return False
+        names = [name.lower() for name, _ in self.headers]
+        return "content-length" in names and "location" not in names and "content-location" not in names
+
+
 class Application(Flask):
     """Answers as Flask does: without its search for subdomains and other alphabets where there plainly are none, and for functions to
     call before and after a request where none are registered."""
 
     session_interface = NoSessions()
+    response_class = Answer
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """The routes, bound to the request; the host is validated as always."""
+        if request is None and self.config["SERVER_NAME"] is None:
+            return None
         if request is None or self.config["TRUSTED_HOSTS"] or not _is_plain(request.environ):
             return super().create_url_adapter(request)
         environ = request.environ

@@ -1,13 +1,14 @@
 """The short way to bind the routes must end where Flask's own does, and be taken only where it does."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-from flask import Flask, Request, after_this_request, request_tearing_down
+from flask import Flask, Request, Response, after_this_request, request_tearing_down
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import create_environ
 
-from rbac_api.web.application import Application
+from rbac_api.web.application import Answer, Application
 
 HOSTS = (
     "127.0.0.1:8000",
@@ -102,3 +103,72 @@ def told(app: Flask) -> list[str]:
         app.teardown_request(lambda _fault: heard.append("teardown"))
         app.test_client().get("/")
     return heard
+
+
+BODY = b'{"ok":true}'
+
+
+def streamed() -> Iterator[bytes]:
+    yield BODY
+
+
+ANSWERS: dict[str, Callable[[type[Response]], Response]] = {
+    "whole": lambda kind: kind(BODY, headers={"X-Own": "1"}),
+    "text": lambda kind: kind("caf\u00e9"),
+    "empty": lambda kind: kind(),
+    "created": lambda kind: kind(BODY, 201, {"Location": "/v1/r\u00f4les"}),
+    "moved": lambda kind: kind(BODY, 302, {"Location": "/elsewhere"}),
+    "located": lambda kind: kind(BODY, 200, {"Location": "/r\u00f4les"}),
+    "content located": lambda kind: kind(BODY, 200, {"content-location": "/r\u00f4les"}),
+    "nothing": lambda kind: kind(BODY, 204),
+    "unchanged": lambda kind: kind(BODY, 304, {"ETag": '"a"'}),
+    "refused": lambda kind: kind(BODY, 403),
+    "several pieces": lambda kind: kind([b"a", b"b"]),
+    "one piece without a length": lambda kind: kind([b"a"]),
+    "a piece of text": lambda kind: kind(["a"], headers={"Content-Length": "1"}),
+    "streamed": lambda kind: kind(streamed()),
+    "passed through": lambda kind: kind([BODY], direct_passthrough=True),
+    "own length": lambda kind: kind([BODY], headers={"Content-Length": "11"}),
+    "two cookies": lambda kind: with_cookies(kind(BODY)),
+}
+
+
+def with_cookies(answer: Response) -> Response:
+    answer.set_cookie("a", "1")
+    answer.set_cookie("b", "2", httponly=True)
+    return answer
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_is_sent_as_the_framework_would_send_it(name: str, method: str) -> None:
+    environ = create_environ("/v1/roles", method=method)
+
+    sent = [ANSWERS[name](kind).get_wsgi_response(dict(environ)) for kind in (Answer, Response)]
+
+    ours, theirs = ((b"".join(body), status, headers) for body, status, headers in sent)
+    assert ours == theirs
+
+
+def test_a_whole_answer_is_sent_without_a_copy_of_its_body() -> None:
+    answer = Answer(BODY)
+
+    assert answer.get_wsgi_response(create_environ("/"))[0] is answer.response
+
+
+def test_what_is_to_happen_at_the_end_of_an_answer_happens() -> None:
+    ended: list[str] = []
+    answer = Answer(BODY)
+    answer.call_on_close(lambda: ended.append("closed"))
+
+    body = answer.get_wsgi_response(create_environ("/"))[0]
+    assert (b"".join(body), ended) == (BODY, [])
+    body.close()  # type: ignore[attr-defined]  # as a server does, PEP 3333
+
+    assert ended == ["closed"]
+
+
+def test_every_answer_of_the_application_is_one_of_those() -> None:
+    app = Application("ours", static_folder=None)
+    with app.test_request_context():
+        assert type(app.make_response((BODY, 200))) is Answer
