@@ -38,7 +38,7 @@ def main() -> None:
         print(json.dumps(results, indent=2))
     else:
         print(
-            f"{platform.python_implementation()} {platform.python_version()}, {options.rounds} alternations\n"
+            f"{platform.python_implementation()} {platform.python_version()}, {options.rounds} rounds of {options.seconds} s\n"
         )
         print("\n".join(markdown(found) for found in results))
 
@@ -49,7 +49,12 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--engine", action="append", choices=ENGINES, help="measure this one only")
     parser.add_argument("--part", action="append", choices=PARTS, help="measure this part only")
-    parser.add_argument("--rounds", type=int, default=7, help="alternations (default 7)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=7,
+        help="alternations (default 7); protected requests take turns of half a second, as many as fit",
+    )
     parser.add_argument(
         "--seconds",
         type=float,

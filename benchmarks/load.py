@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 _FORK = multiprocessing.get_context("fork")
 _PATIENCE = 30.0
+_TRIES = 1000
 
 
 @dataclass(slots=True)
@@ -64,11 +65,22 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How many workers there are, and a request whose answer is that of one worker alone: every worker gets as many connections as the
+    others.  By chance one may get nearly all of them, and the rate of a turn may be half that of the next."""
+
+    workers: int
+    probe: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Pace:
-    """How long each connection waits between an answer and its next request, and for how long all send before it counts; seconds."""
+    """How long each connection waits between an answer and its next request, and for how long all send before it counts; seconds.  And
+    how the connections are spread over the workers, if not by chance."""
 
     pause: float = 0.0
     settling: float = 0.0
+    spread: Spread | None = None
 
 
 STEADY = Pace()
@@ -200,7 +212,7 @@ class _Client:
     def run(self) -> Measured:
         """Send until the time is over, then wait for what is under way."""
         found = Measured()
-        idle = [self._connect(requests) for requests in self.connections]
+        idle = self._connect_all()
         for line in idle:
             self.selector.register(line.socket, selectors.EVENT_READ, line)
         begins = time.perf_counter() + self.pace.settling
@@ -216,6 +228,30 @@ class _Client:
                 raise RuntimeError("no answer")
         self._hang_up(idle)
         return found
+
+    def _connect_all(self) -> list[_Line]:
+        if self.pace.spread is None:
+            return [self._connect(requests) for requests in self.connections]
+        shares: dict[bytes, list[_Line]] = {}
+        share = -(-len(self.connections) // self.pace.spread.workers)
+        for _ in range(_TRIES):
+            line = self._connect(self.connections[sum(map(len, shares.values()))])
+            lines = shares.setdefault(self._worker(line), [])
+            if len(lines) == share:
+                line.socket.close()
+                continue
+            lines.append(line)
+            if sum(map(len, shares.values())) == len(self.connections):
+                return [line for lines in shares.values() for line in lines]
+        raise RuntimeError("some workers take no connection")
+
+    def _worker(self, line: _Line) -> bytes:
+        line.socket.sendall(self.pace.spread.probe if self.pace.spread else b"")
+        answer = Measured()
+        while not self._receive(line, answer):
+            pass
+        answer.require_only(200)
+        return line.body
 
     def _connect(self, requests: Requests) -> _Line:
         connection = socket.create_connection(("127.0.0.1", self.port))

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 
-from benchmarks.load import Measured, Rotation, get, run
+from benchmarks.load import Measured, Pace, Rotation, Spread, get, run
 from benchmarks.processes import Running
 from benchmarks.server import ROUTE
 from benchmarks.stage import ROLE, SignedIn, Stage
 
 CONNECTIONS = 8
 WRITE_EVERY = 1.0
+TURN = 0.5  # seconds
 BARE, PROTECTED, CHANGING = (
     "bare Flask route",
     "protected route",
     "protected route, one role changed per second",
 )
+PATHS = {
+    PROTECTED: ROUTE,
+    "GET /v1/me (reads SQL)": "/v1/me",
+    "GET /healthz (public)": "/healthz",
+    CHANGING: ROUTE,
+}
 
 
 @dataclass(slots=True)
 class Target:
-    """One kind of request, and what each alternation found; CPU in seconds per answer."""
+    """One kind of request, and what each turn found; CPU in seconds per answer."""
 
     name: str
     rates: list[float] = field(default_factory=list)
@@ -34,7 +42,7 @@ class Target:
     p99: list[float] = field(default_factory=list)
 
     def note(self, measured: Measured, cpu: float) -> None:
-        """Keep one alternation."""
+        """Keep one turn."""
         measured.require_only(200)
         self.rates.append(measured.rate)
         self.cpu.append(cpu / len(measured.latencies))
@@ -45,26 +53,43 @@ class Target:
 def measure_protected(
     bare: Running, ours: Running, stage: Stage, rounds: int, seconds: float
 ) -> list[dict[str, float | str]]:
-    """A row per target: medians, and medians of each alternation's own share of the bare route."""
-    paths = {
-        BARE: ROUTE,
-        PROTECTED: ROUTE,
-        "GET /v1/me (reads SQL)": "/v1/me",
-        "GET /healthz (public)": "/healthz",
-        CHANGING: ROUTE,
-    }
-    targets = [Target(name) for name in paths]
-    for _ in range(rounds + 1):  # the first warms up and is dropped
-        for target in targets:
-            server = bare if target.name == BARE else ours
-            with _changing(ours, stage.people[0], on=target.name == CHANGING):
-                before = server.cpu_seconds()
-                measured = run(server.port, _load(paths[target.name], stage.people), seconds)
-                target.note(measured, server.cpu_seconds() - before)
-        run(
-            ours.port, _load(ROUTE, stage.people), seconds
-        )  # what the changes made it forget is no matter of the next
-    return [_row(target, targets[0]) for target in targets]
+    """A row per target: medians over its turns, and medians of each turn's share of the bare route's turn right beside it.
+
+    A turn is half a second and every second pair turned round: the machine's speed drifts within seconds.
+    """
+    length = min(TURN, seconds)
+    pace = Pace(spread=Spread(stage.settings.worker_count, get(ROUTE, stage.people[0].access)))
+    turns = range(round(rounds * seconds / length) + 1)  # the first warms up and is dropped
+    rows: list[dict[str, float | str]] = []
+    for name, path in PATHS.items():
+        beside, target = Target(BARE), Target(name)
+        load = _load(path, stage.people)
+        take_ours = partial(_take, ours, target, load, pace)
+        takes: list[Callable[[], None]] = [
+            partial(_take, bare, beside, _load(ROUTE, stage.people), pace, length),
+            partial(_take_changing, take_ours, ours, stage.people[0], max(length, WRITE_EVERY))
+            if name == CHANGING
+            else partial(take_ours, length),
+        ]
+        for _ in turns:
+            for take in takes:
+                take()
+            takes.reverse()
+        rows += [_row(target, beside)] if rows else [_row(beside, beside), _row(target, beside)]
+    return rows
+
+
+def _take(server: Running, target: Target, load: list[Rotation], pace: Pace, length: float) -> None:
+    before = server.cpu_seconds()
+    measured = run(server.port, load, length, pace=pace)
+    target.note(measured, server.cpu_seconds() - before)
+
+
+def _take_changing(
+    take: Callable[[float], None], server: Running, administrator: SignedIn, length: float
+) -> None:
+    with _changing(server, administrator):
+        take(length)
 
 
 def _load(path: str, people: list[SignedIn]) -> list[Rotation]:
@@ -87,18 +112,16 @@ def _row(target: Target, bare: Target) -> dict[str, float | str]:
 
 
 @contextmanager
-def _changing(server: Running, administrator: SignedIn, *, on: bool) -> Iterator[None]:
+def _changing(server: Running, administrator: SignedIn) -> Iterator[None]:
     """While the block runs, grant a role a permission and withdraw it, in turns: the change that makes workers forget the most."""
     stop = threading.Event()
     writer = threading.Thread(target=_write, args=(server, administrator, stop))
-    if on:
-        writer.start()
+    writer.start()
     try:
         yield
     finally:
         stop.set()
-        if on:
-            writer.join()
+        writer.join()
 
 
 def _write(server: Running, administrator: SignedIn, stop: threading.Event) -> None:
