@@ -216,6 +216,6 @@ def _add_shapes(success: dict[str, Any], doc_info: dict[str, Any]) -> None:
 
 def _by_status(problems: Iterable[type[ServiceError]]) -> dict[int, list[type[ServiceError]]]:
     found: dict[int, list[type[ServiceError]]] = {}
-    for problem in sorted(problems, key=lambda p: p.code):
+    for problem in sorted(set(problems), key=lambda p: p.code):
         found.setdefault(status_of(problem), []).append(problem)
     return found

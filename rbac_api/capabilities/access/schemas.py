@@ -121,7 +121,7 @@ class DecisionSchema(AccessSchema):
     role = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "the permission that was required", "example": None},
+        metadata={"description": "the role that was required", "example": None},
     )
     code = fields.String(required=True, metadata={"example": "access.denied"})
     detail = fields.String(required=True, metadata={"example": "You need the permission roles:create."})
