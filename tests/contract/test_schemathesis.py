@@ -38,7 +38,7 @@ class Campaign:
             *("--report", "json", "--report-json-path", str(self._report)),
         ]
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
             "PYTHONPATH": str(ROOT),
             "SCHEMATHESIS_HOOKS": "tests.contract.schemathesis_hooks",
             "FUZZ_USERNAME": ADMIN,

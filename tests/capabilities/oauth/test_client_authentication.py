@@ -173,6 +173,9 @@ def test_an_expired_secret_opens_nothing(stage: Stage, frozen: Traveller) -> Non
     assert stage.events("client.failed")[-1]["reason"] == "expired secret"
 
 
+LOOK = "FROM trail_events"  # was anything committed? Who asks for that depends on nobody's credentials
+
+
 def test_every_failure_takes_the_same_way_through_the_database(stage: Stage) -> None:
     robot, other = make_robot(stage), make_robot(stage, name="other-robot")
     stage.as_(ALICE).patch_now(other.path, {"status": "disabled"})
@@ -189,10 +192,11 @@ def test_every_failure_takes_the_same_way_through_the_database(stage: Stage) -> 
     for headers in attempts:
         seen.clear()
         assert post(stage, headers).status_code == 401
-        ways.append(tuple(seen))
+        ways.append(tuple(one for one in seen if LOOK not in one))
     event.remove(stage.database.engine, "before_cursor_execute", record)
 
     assert len(set(ways)) == 1
+    assert ways[0]
 
 
 def test_a_flood_of_failures_leaves_one_event_a_minute_that_counts_the_others(stage: Stage) -> None:
