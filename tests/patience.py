@@ -17,6 +17,7 @@ from typing import Any
 
 PATIENCE = 60.0  # seconds
 ATTEMPTS = 5
+_LOOK = "SELECT trail_events.seq, trail_events.hash, trail_events.action, trail_events.target_id"
 
 
 def eventually(happened: Callable[[], Any], pause: float = 0.01) -> bool:
@@ -27,6 +28,12 @@ def eventually(happened: Callable[[], Any], pause: float = 0.01) -> bool:
             return False
         time.sleep(pause)
     return True
+
+
+def without_looks(engine: str, statements: Iterable[str]) -> list[str]:
+    """The statements but for the gate's: on PostgreSQL a worker whose lease a busy machine let run out looks at each request whether
+    anything was committed, whoever asks.  On SQLite it does so only after a commit."""
+    return [one for one in statements if engine == "sqlite" or not one.startswith(_LOOK)]
 
 
 def seconds(work: Callable[[], object]) -> float:
