@@ -230,13 +230,14 @@ class _Client:
         return found
 
     def _connect_all(self) -> list[_Line]:
-        if self.pace.spread is None:
+        spread = self.pace.spread
+        if spread is None:
             return [self._connect(requests) for requests in self.connections]
         shares: dict[bytes, list[_Line]] = {}
-        share = -(-len(self.connections) // self.pace.spread.workers)
+        share = -(-len(self.connections) // spread.workers)
         for _ in range(_TRIES):
             line = self._connect(self.connections[sum(map(len, shares.values()))])
-            lines = shares.setdefault(self._worker(line), [])
+            lines = shares.setdefault(self._answer(line, spread.probe), [])
             if len(lines) == share:
                 line.socket.close()
                 continue
@@ -245,8 +246,8 @@ class _Client:
                 return [line for lines in shares.values() for line in lines]
         raise RuntimeError("some workers take no connection")
 
-    def _worker(self, line: _Line) -> bytes:
-        line.socket.sendall(self.pace.spread.probe if self.pace.spread else b"")
+    def _answer(self, line: _Line, request: bytes) -> bytes:
+        line.socket.sendall(request)
         answer = Measured()
         while not self._receive(line, answer):
             pass

@@ -38,6 +38,7 @@ class Campaign:
             *("--report", "json", "--report-json-path", str(self._report)),
         ]
         environment = {
+            # the service is measured, not its client: tracing that takes time and covers nothing
             **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
             "PYTHONPATH": str(ROOT),
             "SCHEMATHESIS_HOOKS": "tests.contract.schemathesis_hooks",
