@@ -25,9 +25,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import psycopg
 from sqlalchemy import delete, text
 
 from rbac_api import clock
@@ -36,6 +35,9 @@ from rbac_api.database.engine import Database, impatience
 from rbac_api.database.tables import followers
 from rbac_api.database.types import new_id
 from rbac_api.database.wal_index import HEADER, shared_index
+
+if TYPE_CHECKING:
+    import psycopg  # loaded where it is used: with SQLite a start need not wait for it
 
 LEASE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 0.5
@@ -210,6 +212,8 @@ class PostgresGate:
                 self._follower.start()
 
     def _follow(self) -> None:
+        import psycopg
+
         while not self._stopping.is_set():
             try:
                 self._connections += 1
@@ -225,6 +229,8 @@ class PostgresGate:
                 self._stopping.wait(HEARTBEAT_SECONDS)
 
     def _connect(self, name: str) -> psycopg.Connection[Any]:
+        import psycopg
+
         arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)
         own = {"application_name": f"{_FOLLOWER}{name}:0", "connect_timeout": 2, **impatience(LEASE_SECONDS)}
         return psycopg.connect(*arguments, **{**options, **own}, autocommit=True)

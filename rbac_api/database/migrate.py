@@ -1,21 +1,24 @@
-"""Bringing a database's schema to the code's, and saying whether it is."""
+"""Bringing a database's schema to the code's, and saying whether it is.
+
+Alembic is loaded only to migrate.  That there is nothing to do is what nearly every start finds, and it can be told from the names of
+the files in ``migrations/versions``, which begin with their revisions.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from rbac_api.database.constraints import translated
 from rbac_api.database.engine import WRITE_LOCK, Database
 from rbac_api.errors import ServiceError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 HEAD = "head"
@@ -35,10 +38,14 @@ def upgrade(database: Database, revision: str = HEAD) -> tuple[str | None, str |
     Raises ``SchemaRefused`` for a database of a newer release.
     """
     with _alone(database) as connection:
-        before = present_revision(connection)
+        before, (head, known) = present_revision(connection), _revisions(MIGRATIONS)
         connection.rollback()
-        if before is not None and before not in _revisions(MIGRATIONS)[1]:
+        if before == head and revision == HEAD:
+            return before, before
+        if before is not None and before not in known:
             raise SchemaRefused(_NEWER.format(before))
+        from alembic import command
+
         command.upgrade(_config(connection), revision)
         connection.commit()
         return before, present_revision(connection)
@@ -46,6 +53,8 @@ def upgrade(database: Database, revision: str = HEAD) -> tuple[str | None, str |
 
 def downgrade(database: Database, revision: str) -> None:
     """Migrate back; a revision that would lose data refuses and says which."""
+    from alembic import command
+
     with _alone(database) as connection:
         command.downgrade(_config(connection), revision)
         connection.commit()
@@ -87,17 +96,21 @@ def schema_problem(database: Database) -> str | None:
 
 def present_revision(connection: Connection) -> str | None:
     """The revision the database says it is at."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
-@cache  # reading them takes longer than all else that readiness looks at, and anybody may ask for that
-def _revisions(place: Path) -> tuple[str | None, frozenset[str]]:
-    """The newest revision in a folder of migrations, and all of them."""
-    script = ScriptDirectory(str(place))
-    return script.get_current_head(), frozenset(found.revision for found in script.walk_revisions())
+def _revisions(place: Path) -> tuple[str, frozenset[str]]:
+    """The newest revision in a folder of migrations, and all of them; they are numbered, and one follows the other."""
+    known = frozenset(file.stem.partition("_")[0] for file in (place / "versions").glob("*.py"))
+    return max(known), known
 
 
 def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

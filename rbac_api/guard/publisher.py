@@ -20,9 +20,6 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from redis import Redis, RedisError, ResponseError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy import Connection, Row
 
 from rbac_api import clock
@@ -34,17 +31,13 @@ from rbac_api.guard.revocations import CURSOR, cursor_of, seq_of
 from rbac_api.settings import Settings
 from rbac_api.web.logs import log
 from rbac_api.web.metrics import DENYLIST_DEGRADED
+from rbac_api.web.shared_store import impatient, store_faults
 
 PREFIX, MARK = "rbac:", "rbac:revocations"
 PATIENCE = 0.25  # seconds for which a request waits
 LOOK_SECONDS = 1.0
 AGAIN = 60  # looks
 BATCH = 1000
-_IMPATIENT: dict[str, Any] = {
-    "socket_timeout": 0.2,
-    "socket_connect_timeout": 0.2,
-    "retry": Retry(NoBackoff(), 0),
-}
 
 
 class Publisher:
@@ -93,7 +86,9 @@ class Publisher:
                 self._changed.wait_for(lambda: self._done >= mine or self._degraded, timeout=PATIENCE)
 
     def _follow(self) -> None:
-        client = Redis.from_url(self._url, decode_responses=False, **_IMPATIENT)
+        from redis import Redis  # not above: see ``shared_store``
+
+        client = Redis.from_url(self._url, decode_responses=False, **impatient())
         with client:
             while not self._stopping:
                 asked = self._asked
@@ -109,10 +104,11 @@ class Publisher:
         return self._stopping or (self._asked > self._done and not self._degraded)
 
     def _look(self, client: Any) -> Exception | None:
+        faults: tuple[type[Exception], ...] = (*store_faults(), DatabaseDown)
         try:
             self._publish(client)
-        except (RedisError, OSError, DatabaseDown) as fault:
-            with suppress(RedisError, OSError):
+        except faults as fault:
+            with suppress(*faults):
                 client.connection_pool.disconnect()
             return fault
         return None
@@ -145,6 +141,8 @@ class Publisher:
 
 def _reached(client: Any, connection: Connection) -> int:
     """The number up to which everything is there; 0 if that cannot be told."""
+    from redis import ResponseError
+
     try:
         mark = bytes(client.get(MARK) or b"").decode("ascii", "replace")
     except ResponseError:

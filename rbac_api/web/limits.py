@@ -22,24 +22,17 @@ from flask_limiter import Limiter
 from flask_limiter.errors import RateLimitExceeded
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse_many
-from redis import RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from rbac_api import clock
 from rbac_api.errors import TooManyAttempts
 from rbac_api.settings import Settings
 from rbac_api.web.logs import log
 from rbac_api.web.metrics import LIMITER_DEGRADED
+from rbac_api.web.shared_store import impatient, store_faults
 
 Group = Literal["signin", "token"]
 _EXTENSION = "rbac-limits"
 TRIES = 3  # of several threads that meet the store's death at once, the library turns to memory in one and lets the others fail
-_IMPATIENT = {
-    "socket_timeout": 0.2,
-    "socket_connect_timeout": 0.2,
-    "retry": Retry(NoBackoff(), 0),
-}  # the client retries for seconds by default
 
 
 class AddressLimit:
@@ -47,6 +40,7 @@ class AddressLimit:
 
     def __init__(self, group: Group, notation: str, redis_url: str) -> None:
         self._group = group
+        self._faults = store_faults() if redis_url else ()
         self._notation = notation
         self._names = _policy_names(group, notation)
         self._policy = ", ".join(
@@ -59,7 +53,7 @@ class AddressLimit:
                 "limits"
             ),  # its hooks run before and after every request of the application given here; we count few operations
             storage_uri=redis_url or "memory://",
-            storage_options=_IMPATIENT if redis_url else {},  # type: ignore[arg-type]
+            storage_options=impatient() if redis_url else {},
             strategy="sliding-window-counter",
             in_memory_fallback_enabled=bool(redis_url),
             key_prefix="rbac",
@@ -73,12 +67,12 @@ class AddressLimit:
     def count(self) -> None:
         """Count one request of this address and say so in its answer; ``TooManyAttempts`` over the limit."""
         for _ in range(TRIES):
-            with suppress(RedisError):
+            with suppress(*self._faults):
                 exceeded = self._exceeded()
                 break
         else:
             return  # a store that fails whenever it is asked keeps nobody out
-        with suppress(RedisError):
+        with suppress(*self._faults):
             _announce(self._policy, self._present())
         if exceeded:
             raise self._refusal()
@@ -100,7 +94,7 @@ class AddressLimit:
 
     def _refusal(self) -> TooManyAttempts:
         present, wait = self._limiter.current_limits, 1
-        with suppress(RedisError):
+        with suppress(*self._faults):
             wait = max(_seconds_until(limit.reset_at) for limit in present)  # never before any ``t``
         violated = [self._names[limit.limit] for limit in present if limit.breached]
         members: dict[str, Any] = {"violated-policies": violated}

@@ -28,6 +28,7 @@ from tests.servers.places import free_port
 STATEMENTS = (
     130  # about a hundred are needed; with one per person of the example company it would be hundreds
 )
+ROOT = Path(__file__).parents[2]
 _SCHEMA, _ROWS = ("CREATE", "ALTER", "DROP"), ("INSERT", "UPDATE", "DELETE")
 
 
@@ -88,6 +89,32 @@ def test_a_second_start_migrates_nothing_hashes_nothing_and_writes_nothing(
     assert 0 < work.statements < STATEMENTS
 
 
+ONCE_MORE = """
+import sys
+from rbac_api.cli.prepare import prepare
+from rbac_api.database.engine import Database
+from rbac_api.factory import create_app
+from rbac_api.settings import Settings, checked
+
+settings = checked(Settings.from_environment())
+prepare(settings, Database(settings))
+print(create_app(settings).test_client().get("/readyz").status_code, *sorted(sys.modules.keys() & {"alembic", "psycopg", "redis"}))
+"""
+
+
+def test_a_second_start_on_sqlite_loads_no_library_that_it_has_no_use_for(tmp_path: Path) -> None:
+    settings = {"RBAC_DATA_DIR": str(tmp_path), "RBAC_SEED_EXAMPLE": "off"}
+
+    def start_in_a_process() -> list[str]:
+        return subprocess.run(
+            [sys.executable, "-c", ONCE_MORE],
+            env={**os.environ, **settings}, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True,
+        ).stdout.split()  # fmt: skip
+
+    assert start_in_a_process() == ["200", "alembic"], "the first one migrates"
+    assert start_in_a_process() == ["200"]
+
+
 def test_where_somebody_listens_already_nothing_is_made_and_no_password_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,7 +140,6 @@ def test_one_that_is_about_to_stop_is_waited_for(monkeypatch: pytest.MonkeyPatch
     assert taken.fileno() == -1
 
 
-ROOT = Path(__file__).parents[2]
 LUCKLESS = """
 from rbac_api.cli.serve import serve
 

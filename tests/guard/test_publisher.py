@@ -18,6 +18,7 @@ from rbac_api.guard.publisher import MARK, Publisher
 from rbac_api.guard.revocations import outdate, revoke
 from rbac_api.trail.recorder import SYSTEM, Target, record
 from rbac_api.web.metrics import DENYLIST_DEGRADED
+from rbac_api.web.shared_store import impatient
 from tests.builders import OpenNode, Stage
 from tests.cast import ALICE, DAVE
 from tests.patience import PATIENCE
@@ -38,12 +39,17 @@ def store(valkey: ValkeyServer) -> Iterator[Any]:
         yield client
 
 
+def give_up_after(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the publisher, and nobody else, wait for the store for so long."""
+    waiting = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+    monkeypatch.setattr(publisher, "impatient", lambda: {**impatient(), **waiting})
+
+
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever revoked something waits for the publisher, and the publisher for the store, on the slowest machine."""
     monkeypatch.setattr(publisher, "PATIENCE", PATIENCE)
-    monkeypatch.setitem(publisher._IMPATIENT, "socket_timeout", PATIENCE)
-    monkeypatch.setitem(publisher._IMPATIENT, "socket_connect_timeout", PATIENCE)
+    give_up_after(PATIENCE, monkeypatch)
 
 
 @pytest.fixture
@@ -177,7 +183,7 @@ def test_more_than_goes_into_one_round_trip(own: Stage, store: Any, monkeypatch:
 def test_a_store_that_hangs_keeps_nobody_waiting_until_it_is_given_up(
     node: OpenNode, store: Any, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(publisher._IMPATIENT, "socket_timeout", LONG)
+    give_up_after(LONG, monkeypatch)
     own = node(redis_url=valkey.url)
     assert deny(own, "before") < SHORT
     valkey.freeze()
@@ -197,7 +203,7 @@ def test_a_store_that_is_known_to_hang_costs_nothing_and_is_told_of_once(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(publisher._IMPATIENT, "socket_timeout", 0.2)
+    give_up_after(0.2, monkeypatch)
     monkeypatch.setattr(publisher, "LOOK_SECONDS", 0.05)
     dave, mine, said = own.as_(DAVE), own.guard.publisher, []
 
