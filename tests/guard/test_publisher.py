@@ -229,10 +229,14 @@ def test_a_store_that_is_known_to_hang_costs_nothing_and_is_told_of_once(
 
 
 def test_a_publisher_whose_thread_died_gets_another(own: Stage, store: Any) -> None:
+    mine = own.guard.publisher
     deny(own, "one")
-    own.guard.publisher._thread = threading.Thread()
+    first, mine._thread = mine._thread, threading.Thread()
     deny(own, "two")
     assert store.get("rbac:revoked:two") == b"jti"
+
+    mine.close()
+    first.join()  # it did not die, and would still hold a connection when the pool is gone
 
 
 def test_a_publisher_without_a_store_has_nothing_to_do(stage: Stage) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from alembic import script
 
-from rbac_api.database import migrate
 from rbac_api.factory import close_app, create_app
 from tests.builders import Stage, raise_curtain, settings_for
 from tests.trail.breakage import renamed
@@ -33,11 +33,8 @@ def test_a_service_on_its_feet_is_healthy_and_ready(stage: Stage) -> None:
     }
 
 
-def test_whoever_asks_again_and_again_has_no_migration_read_again(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checks(stage)
-    monkeypatch.setattr(migrate, "ScriptDirectory", None)  # whoever reads them finds nothing to do so with
+def test_whoever_asks_has_no_migration_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "ScriptDirectory", None)  # whoever reads them finds nothing to do so with
 
     assert checks(stage)["schema"] == (True, "up to date")
 
