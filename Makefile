@@ -84,12 +84,13 @@ $(VENV): requirements/tools.lock
 	@touch $@
 
 # `sync` also removes what a lock no longer names. The dev lock contains the run lock, version for version.
-# Compiled now (two seconds, once), or every start pays for it where bytecode may not be written later.
+# Compiled now, our own code too (a few seconds, once), or every start pays for it where bytecode may not be written later.
 SYNC := $(UV) pip sync --quiet --require-hashes --no-build --compile-bytecode --python $(BIN)
 
 $(RUN): requirements/run.lock $(VENV)
 	@echo "Installing what the service needs ..."
 	@$(SYNC) requirements/run.lock
+	@$(BIN) -m compileall -q app.py migrations rbac_api
 	@rm -f $(DEV)
 	@touch $@
 
