@@ -1,0 +1,33 @@
+"""The index of design decisions names every decision once, in order, with its title and its status."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "decisions"
+
+
+def found() -> list[tuple[str, str, str, str]]:
+    """Number, file, title and status of each decision, as its own file says."""
+    rows = []
+    for path in sorted(FOLDER.glob("[0-9]*.md")):
+        text = path.read_text(encoding="utf-8")
+        title = re.match(r"# (\d+) · (.+)\n\nStatus: (.+)\n", text)
+        assert title, f"{path.name} does not begin with a numbered title and a status"
+        rows.append((title[1], path.name, title[2], title[3]))
+    return rows
+
+
+def test_the_index_names_every_decision() -> None:
+    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"^\| \[(\d+)\]\(([^)]+)\) \| (.+) \| (.+) \|$", index, re.MULTILINE) == found()
+
+
+def test_the_numbers_have_no_gap() -> None:
+    assert [int(number) for number, *_ in found()] == list(range(1, len(found()) + 1))
+
+
+def test_a_file_carries_the_number_of_its_title() -> None:
+    assert [file[:4] for _, file, *_ in found()] == [number.zfill(4) for number, *_ in found()]
