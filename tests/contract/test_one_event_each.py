@@ -143,7 +143,7 @@ DONE: dict[str, tuple[str, Act]] = {
     "inherit_role": ("inheritance.created", lambda s, a, d: with_role(with_role(a), "chief").put("/v1/roles/chief/inherits/clerk")),
     "disinherit_role": ("inheritance.ended", lambda s, a, d: inherited(a).delete("/v1/roles/chief/inherits/clerk")),
     "create_permission": ("permission.created", lambda s, a, d: a.post("/v1/permissions", json=PERMISSION)),
-    "delete_permission": ("permission.deleted", lambda s, a, d: a.delete("/v1/permissions/invoices:read")),
+    "delete_permission": ("permission.deleted", lambda s, a, d: a.delete("/v1/permissions/invoices:read?force=true")),
     "create_constraint": ("constraint.created", lambda s, a, d: a.post("/v1/constraints", json=with_rule(a))),
     "delete_constraint": ("constraint.deleted", delete_constraint),
     "apply_policy": ("policy.applied", lambda s, a, d: apply(a, {"permissions": [PERMISSION]})),

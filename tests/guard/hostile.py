@@ -26,7 +26,11 @@ from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD, Characte
 from tests.contract.operations import Operation, operations
 
 WEAK, STRONG = "invoice-clerk", "treasurer"  # a role of what Bob holds, and one of what he does not
-MORE = {"delete_role": "force=true", "apply_policy": "prune=true"}  # arguments that make it do more
+MORE = {
+    "delete_role": "force=true",
+    "delete_permission": "force=true",
+    "apply_policy": "prune=true",
+}  # arguments that make it do more
 FAR_AWAY = "2099-01-01T00:00:00Z"
 # Who is not attacked this way, because it is no way to attack: what a person does to her own account with her own password.
 OWN_AFFAIRS = {"logout", "change_my_password", "update_me", "end_my_session", "drop_role"}

@@ -17,6 +17,14 @@ class PermissionNameTaken(Conflict):
     default_detail = "A permission with this name already exists. Choose another name."
 
 
+class PermissionInUse(Conflict):
+    code = "permission.in_use"
+    title = "The permission is in use"
+    default_detail = (
+        "A role holds this permission. Remove it from the role first, or repeat with ?force=true."
+    )
+
+
 class PermissionBuiltIn(Conflict):
     code = "permission.system"
     title = "The permission is built in"

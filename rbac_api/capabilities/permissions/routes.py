@@ -10,11 +10,13 @@ from flask.views import MethodView
 from rbac_api.capabilities.permissions import service
 from rbac_api.capabilities.permissions.errors import (
     PermissionBuiltIn,
+    PermissionInUse,
     PermissionNameTaken,
     PermissionNotFound,
 )
 from rbac_api.capabilities.permissions.schemas import (
     PermissionCreateSchema,
+    PermissionDeleteQuery,
     PermissionListSchema,
     PermissionSchema,
 )
@@ -74,12 +76,16 @@ class Permission(MethodView):
         return json_answer(service.get_permission(current_clearance(), permission))
 
     @requires("permissions:delete")
+    @blueprint.arguments(PermissionDeleteQuery, location="query")
     @blueprint.response(204)
-    @blueprint.operation("delete_permission", PermissionNotFound, PermissionBuiltIn, TargetStronger)
-    def delete(self, permission: str) -> Response:
+    @blueprint.operation(
+        "delete_permission", PermissionNotFound, PermissionBuiltIn, PermissionInUse, TargetStronger
+    )
+    def delete(self, query: dict[str, Any], permission: str) -> Response:
         """Delete a permission
 
-        Every role that holds it loses it on the next request. This service's own permissions cannot be deleted.
+        Refused while a role holds it directly, unless `force=true`: then every role loses it on the next request. This service's own
+        permissions cannot be deleted.
         """
-        service.delete_permission(current_clearance(), permission)
+        service.delete_permission(current_clearance(), permission, force=query["force"])
         return empty_answer()

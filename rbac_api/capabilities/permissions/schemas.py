@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields
 
-from rbac_api.web.fields import TEXT, Body, NextCursor, PermissionName, Text, Total
+from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, Text, Total
 
 
 class PermissionSchema(ma.Schema):
@@ -37,4 +37,12 @@ class PermissionCreateSchema(Body):
         longest=1000,
         pattern=TEXT,
         metadata={"example": "Publish the monthly report."},
+    )
+
+
+class PermissionDeleteQuery(Body):
+    """How to delete."""
+
+    force = Flag(
+        load_default=False, metadata={"description": "`true` removes it from every role that holds it"}
     )

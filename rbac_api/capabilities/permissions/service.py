@@ -10,6 +10,7 @@ from rbac_api import clock
 from rbac_api.capabilities.permissions import queries
 from rbac_api.capabilities.permissions.errors import (
     PermissionBuiltIn,
+    PermissionInUse,
     PermissionNameTaken,
     PermissionNotFound,
 )
@@ -67,16 +68,24 @@ def update_permission(clearance: Clearance, name: str, description: str) -> None
     clearance.record("permission.updated", Target("permission", name, name), before=before, after=after)
 
 
-def delete_permission(clearance: Clearance, name: str) -> None:
-    """End a permission; every role that held it loses it on the next request.  409 for this service's own."""
+def delete_permission(clearance: Clearance, name: str, *, force: bool) -> None:
+    """End a permission.  409 for this service's own, and ``permission.in_use`` while a role holds it directly, unless forced: then every
+    role loses it on the next request."""
     permission = find_permission(clearance.connection, name)
     if permission.system:
         raise PermissionBuiltIn()
     clearance.require_outranks(frozenset({name}), name)
     holders = sorted(role.name for role in clearance.graph().roles.values() if name in role.permissions)
+    if holders and not force:
+        raise PermissionInUse(_in_use(name, holders))
     queries.end_permission(clearance.connection, permission.id, clock.now())
     before = {"name": name, "description": permission.description, "roles": holders}
     clearance.record("permission.deleted", Target("permission", name, name), before=before)
+
+
+def _in_use(name: str, holders: list[str]) -> str:
+    held = f"{holders[0]} and {len(holders) - 1} more hold" if len(holders) > 1 else f"{holders[0]} holds"
+    return f"{held} {name}. Remove it from the roles first, or repeat with ?force=true."
 
 
 def find_permission(connection: Connection, name: str) -> Row[Any]:

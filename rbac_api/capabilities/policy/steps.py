@@ -119,7 +119,11 @@ def _tags(clearance: Clearance, name: str) -> frozenset[str]:
 _DO: dict[str, Callable[[Clearance, Facts], Any]] = {
     "permission.create": _create_permission,
     "permission.update": _update_permission,
-    "permission.delete": lambda clearance, facts: delete_permission(clearance, facts["name"]),
+    "permission.delete": lambda clearance, facts: delete_permission(
+        clearance,
+        facts["name"],
+        force=True,  # the plan names the roles that lose it
+    ),
     "role.create": create_role,
     "role.update": _update_role,
     "role.delete": _delete_role,

@@ -101,7 +101,7 @@ class Chance:
 
     def permission(self) -> Any:
         if self.random.random() < 0.5:
-            return self.alice.delete("/v1/permissions/extra:use")
+            return self.alice.delete("/v1/permissions/extra:use?force=true")
         return self.alice.post("/v1/permissions", json={"name": "extra:use", "description": "Use."})
 
 

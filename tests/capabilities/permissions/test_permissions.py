@@ -78,7 +78,7 @@ def test_a_permission_deleted_is_lost_by_every_role_on_the_next_request(stage: S
     alice, bob = stage.as_(ALICE), stage.as_(BOB)
     assert "invoices:read" in bob.get("/v1/me").json["permissions"]
 
-    assert alice.delete("/v1/permissions/invoices:read").status_code == 204
+    assert alice.delete("/v1/permissions/invoices:read?force=true").status_code == 204
 
     assert "invoices:read" not in bob.get("/v1/me").json["permissions"]
     assert "invoices:read" not in alice.get("/v1/roles/role-manager").json["permissions"]
@@ -89,9 +89,46 @@ def test_a_permission_deleted_is_lost_by_every_role_on_the_next_request(stage: S
     assert (again.status_code, again.json["code"]) == (404, "permission.not_found")
 
 
+def test_a_permission_that_a_role_holds_is_not_deleted_unless_forced(stage: Stage) -> None:
+    alice, path = stage.as_(ALICE), "/v1/permissions/invoices:read"
+    alice.post("/v1/roles", json={"name": "clerk", "permissions": ["invoices:read"]})
+
+    for how in ("", "?force=false"):
+        refused = alice.delete(path + how)
+        assert (refused.status_code, refused.json["code"]) == (409, "permission.in_use")
+        assert refused.json["detail"].startswith("clerk and 1 more hold invoices:read.")
+    assert alice.delete(f"{path}?force=yes").status_code == 422
+    assert stage.events("permission.deleted") == []
+
+    for role in ("clerk", "role-manager"):
+        assert alice.delete(f"/v1/roles/{role}/permissions/invoices:read").status_code == 204
+    assert alice.delete(path).status_code == 204
+
+
+def test_a_permission_that_only_ended_or_built_in_roles_hold_is_deleted_without_force(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    alice.post("/v1/permissions", json=REPORTS)
+    alice.post("/v1/roles", json={"name": "reader", "permissions": ["reports:read"]})
+    assert "reports:read" in alice.get("/v1/roles/admin").json["effective_permissions"]
+    assert alice.delete("/v1/permissions/reports:read").json["code"] == "permission.in_use"
+
+    alice.delete_now("/v1/roles/reader")
+
+    assert alice.delete("/v1/permissions/reports:read").status_code == 204
+
+
+def test_whether_a_permission_is_held_is_told_only_to_a_caller_who_could_delete_it(stage: Stage) -> None:
+    stage.as_(ALICE).post("/v1/roles", json={"name": "payer", "permissions": ["payments:release"]})
+
+    for how in ("", "?force=true"):
+        assert (
+            stage.as_(BOB).delete(f"/v1/permissions/payments:release{how}").json["code"] == "target.stronger"
+        )
+
+
 def test_a_permission_registered_anew_is_held_by_no_role_that_held_the_old_one(stage: Stage) -> None:
     alice = stage.as_(ALICE)
-    alice.delete("/v1/permissions/invoices:read")
+    alice.delete("/v1/permissions/invoices:read?force=true")
 
     alice.post("/v1/permissions", json={**REPORTS, "name": "invoices:read"})
 
