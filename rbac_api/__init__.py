@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rbac_api.factory import create_app
     from rbac_api.guard.clearance import Clearance, current_clearance
-    from rbac_api.guard.requires import admin_required, protect, public, requires, requires_role
+    from rbac_api.guard.host import protect
+    from rbac_api.guard.requires import admin_required, public, requires, requires_role
     from rbac_api.settings import Settings
 
 __all__ = [
@@ -42,6 +43,7 @@ _HOMES = {
     "Settings": "settings",
     "Clearance": "guard.clearance",
     "current_clearance": "guard.clearance",
+    "protect": "guard.host",
 }
 
 

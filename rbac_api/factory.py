@@ -79,6 +79,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_problems(app)
     register_limits(app, settings)
     guard = Guard(app, settings, Database(settings))
+    guard.bearer.register(app)
     app.extensions["rbac-hasher"] = Hasher(settings)
     _register_routes(app, settings)
     app.cli.add_command(rbac)

@@ -1,8 +1,11 @@
 """Tokens: issued through Flask-JWT-Extended, read strictly, verified once, judged every time.
 
 The one importer of ``flask_jwt_extended``.  The library accepts more than we do (tokens without ``exp``, ``jti`` or ``type``, any
-``typ``, a signature with ``=`` appended), so every token is first taken apart strictly (``unpack``) and only then handed to it.  Its
-loaders are set too, so that ``@jwt_required`` on somebody else's route in the same application gives the same answers.
+``typ``, a signature with ``=`` appended), so every token is first taken apart strictly (``unpack``) and only then handed to it.
+
+The library keeps its configuration and its manager in the application that is current.  A host (``protect``) may use the library for
+tokens of its own, so ours lives in a small application that is current only while a token is made or read.  An application of ours
+has it too (``register``), so that ``@jwt_required`` on a route added there gives the same answers.
 
 A verified token is remembered by the SHA-256 of its text: that saves the signature check, never the decision.  Expiry is compared on
 every use; revocation goes by ``sid`` on the snapshot, so another spelling of a token gains nothing.
@@ -10,10 +13,7 @@ every use; revocation goes by ``sid`` on the snapshot, so another spelling of a 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,27 +30,11 @@ from rbac_api.errors import ServiceError
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.keyring import Keyring
 from rbac_api.guard.presented import presented
+from rbac_api.guard.token_form import KINDS, TYP, amr_fits, unpack
 from rbac_api.settings import Settings
-from rbac_api.web.arguments import strict_json
-from rbac_api.web.fields import UUID
 from rbac_api.web.problems import problem_answer
 
-LONGEST = 8192  # what servers and proxies take for a header; ``decision.evaluate.LONGEST_CLAIM`` keeps tokens below it
 REMEMBERED = 20_000
-_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_TYP = {"access": "at+jwt", "refresh": "rt+jwt"}
-_ID = re.compile(UUID)
-_IDS = ("sub", "jti", "sid")
-_TEXTS = ("iss", "aud", "client_id", "type")
-_NUMBERS = ("iat", "nbf", "exp", "auth_time")
-_KINDS: dict[str, frozenset[str]] = {
-    "access": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "roles", "av")),
-    "refresh": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "gen")),
-}
-_SECOND_FACTOR = [
-    "pwd",
-    "otp",
-]  # ``amr`` (RFC 8176), an access token's claim where a second factor was proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +80,8 @@ class TokenManager(JWTManager):
         named = {"sub": self._user_identity_callback(identity), "type": token_type}
         merged = {**self._user_claims_callback(identity), **(claims or {}), **named}
         optional = {"amr"} if "amr" in merged else set()
-        payload = {name: value for name, value in merged.items() if name in _KINDS[token_type] | optional}
-        if len(payload) != len(_KINDS[token_type] | optional) or not _amr_fits(payload):
+        payload = {name: value for name, value in merged.items() if name in KINDS[token_type] | optional}
+        if len(payload) != len(KINDS[token_type] | optional) or not amr_fits(payload):
             raise ValueError("the claims of a token are fixed: only Bearer issues one")
         key: Any = self._encode_key_callback(identity)
         header = {**dict(self._jwt_additional_header_callback(identity)), **(headers or {}), "kid": key.kid}
@@ -113,29 +97,38 @@ class TokenManager(JWTManager):
 class Bearer:
     """Issues tokens and reads those presented."""
 
-    def __init__(
-        self, app: Flask, settings: Settings, keyring: Keyring, is_revoked: Callable[[str, str], bool]
-    ) -> None:
+    def __init__(self, settings: Settings, keyring: Keyring, is_revoked: Callable[[str, str], bool]) -> None:
         self._settings = settings
         self._keyring = keyring
+        self._is_revoked = is_revoked
         self._remembered: dict[bytes, Token] = {}
         self._remembering = threading.Lock()
-        _configure(app, settings)
-        self._manager = TokenManager(app)
-        _set_loaders(self._manager, keyring, is_revoked)
+        self._app = Flask(__name__, static_folder=None)
+        self.register(self._app)
+
+    def register(self, app: Flask) -> None:
+        """Make the library's own decorators on routes of an application of ours give our answers; a host's stay the host's."""
+        _configure(app, self._settings)
+        _set_loaders(TokenManager(app), self._keyring, self._is_revoked)
 
     def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str:
         """An access token: header ``at+jwt``, role *names* and the authorization version, nothing personal."""
         claims = {**self._claims(issue, self._settings.audience), "roles": list(roles), "av": version}
         claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
-        headers = {"typ": _TYP["access"]}
-        return str(create_access_token(issue.subject, additional_claims=claims, additional_headers=headers))
+        headers = {"typ": TYP["access"]}
+        with self._app.app_context():
+            return str(
+                create_access_token(issue.subject, additional_claims=claims, additional_headers=headers)
+            )
 
     def issue_refresh(self, issue: Issue, generation: int) -> str:
         """A refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The same ``issue`` gives the same claims."""
         claims = {**self._claims(issue, self._settings.issuer_url), "gen": generation}
-        headers = {"typ": _TYP["refresh"]}
-        return str(create_refresh_token(issue.subject, additional_claims=claims, additional_headers=headers))
+        headers = {"typ": TYP["refresh"]}
+        with self._app.app_context():
+            return str(
+                create_refresh_token(issue.subject, additional_claims=claims, additional_headers=headers)
+            )
 
     def presented(self, request: Request) -> tuple[Token, bool]:
         """The access token that a request presents, verified and not expired, and whether a cookie brought it."""
@@ -158,7 +151,8 @@ class Bearer:
         if (payload["type"], payload["aud"]) != (kind, audience):
             raise TokenInvalid()
         try:
-            claims = decode_token(text)
+            with self._app.app_context():
+                claims = decode_token(text)
         except jwt.ExpiredSignatureError as fault:
             raise TokenExpired() from fault
         except (jwt.PyJWTError, JWTExtendedException) as fault:
@@ -194,63 +188,6 @@ class Bearer:
             "sid": issue.session_id,
             "auth_time": issue.auth_time,
         }
-
-
-def unpack(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and payload of a compact JWS (RFC 7515 section 7.1), strictly: shape, base64url, JSON, members and their types.
-
-    Verifies nothing; ``TokenInvalid`` for whatever is not written exactly as a token of ours.
-    """
-    if len(text) > LONGEST or not _SHAPE.fullmatch(text):
-        raise TokenInvalid()
-    head, body, signature = text.split(".")
-    _part(signature)
-    try:
-        header, payload = strict_json(_part(head)), strict_json(_part(body))
-    except ServiceError as fault:
-        raise TokenInvalid() from fault
-    objects = isinstance(header, dict) and isinstance(payload, dict)
-    if not (objects and _payload_fits(payload) and _header_fits(header, payload["type"])):
-        raise TokenInvalid()
-    return header, payload
-
-
-def _part(text: str) -> bytes:
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError) as fault:
-        raise TokenInvalid() from fault
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
-        raise TokenInvalid()  # a second spelling of the same bytes
-    return raw
-
-
-def _header_fits(header: dict[str, Any], kind: str) -> bool:
-    typ = header.get("typ")
-    spelled = isinstance(typ, str) and typ.lower().removeprefix("application/") == _TYP[kind]
-    return spelled and header.keys() == {"alg", "kid", "typ"}
-
-
-def _amr_fits(payload: dict[str, Any]) -> bool:
-    """An access token may say that a second factor was proved; nothing else is said of how somebody signed in."""
-    return "amr" not in payload or (payload["type"], payload["amr"]) == ("access", _SECOND_FACTOR)
-
-
-def _payload_fits(payload: dict[str, Any]) -> bool:
-    kind = payload.get("type")
-    if not isinstance(kind, str) or frozenset(payload) - {"amr"} != _KINDS.get(kind):
-        return False
-    texts = all(isinstance(payload[name], str) and payload[name] for name in (*_IDS, *_TEXTS))
-    roles = payload.get("roles", [])
-    counts = [payload[name] for name in (*_NUMBERS, "av", "gen") if name in payload]
-    return (
-        texts
-        and _amr_fits(payload)
-        and all(_ID.fullmatch(payload[name]) for name in _IDS)
-        and all(type(count) is int and 0 <= count < 1 << 40 for count in counts)
-        and isinstance(roles, list)
-        and all(isinstance(role, str) for role in roles)
-    )
 
 
 def _configure(app: Flask, settings: Settings) -> None:

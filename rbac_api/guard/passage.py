@@ -56,7 +56,7 @@ class Guard:
         self.database = database
         self.keyring = Keyring(settings, database)
         self.snapshot = Snapshot(database, self.keyring)
-        self.bearer = Bearer(app, settings, self.keyring, self._is_revoked)
+        self.bearer = Bearer(settings, self.keyring, self._is_revoked)
         self.cross_site = CrossSite(settings.secret_key)
         self.clients = Clients(settings, database)
         self.repeats = Repeats(database, settings.secret_key)
@@ -277,7 +277,9 @@ def _kept_by_nobody(answer: Response) -> Response:
 
 def current_guard() -> Guard:
     """This application's guard."""
-    guard: Guard = current_app.extensions[EXTENSION]
+    guard: Guard | None = current_app.extensions.get(EXTENSION)
+    if guard is None:
+        raise RuntimeError("a decorator of rbac_api guards this route: call protect(app, settings) first")
     return guard
 
 

@@ -16,10 +16,9 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Flask, Response
+from flask import Flask, Response, current_app
 
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.database.engine import Database
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.errors import Invalid, ServiceError
 from rbac_api.guard.errors import (
@@ -33,14 +32,12 @@ from rbac_api.guard.errors import (
     TokenMissing,
     TokenRevoked,
 )
-from rbac_api.guard.passage import Guard, current_guard
+from rbac_api.guard.passage import current_guard
 from rbac_api.guard.rules import Rule
 from rbac_api.sealing import SealBroken
-from rbac_api.settings import Settings, checked
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.arguments import refuse_unknown_query
 from rbac_api.web.blueprint import document_access, documents, refuses_body, refuses_query
-from rbac_api.web.problems import problem_answer
 
 F = TypeVar("F", bound=Callable[..., Any])
 _WRITING = frozenset({"post", "put", "patch", "delete"})  # the methods of a flask view class
@@ -87,22 +84,12 @@ def public(view: F) -> F:
     def opened(*args: Any, **kwargs: Any) -> Any:
         if checks_query:
             refuse_unknown_query()
-        return current_guard().enter_public(lambda: view(*args, **kwargs))
+        ready = current_app.ensure_sync(view)  # a host's may be a coroutine
+        return current_guard().enter_public(lambda: ready(*args, **kwargs))
 
     opened.access = "public"  # type: ignore[attr-defined]
     problems = (Invalid,) if checks_query else ()
     return document_access(opened, permission=None, public=True, problems=problems)  # type: ignore[return-value]
-
-
-def protect(app: Flask, settings: Settings) -> Guard:
-    """Make the decorators work in an application of your own, on the database this service uses.
-
-    Nothing else of ours is registered: no route, only the answer to a refusal.  ``SettingsRefused`` for settings that this service
-    would refuse.
-    """
-    settings = checked(settings)
-    app.register_error_handler(ServiceError, problem_answer)
-    return Guard(app, settings, Database(settings))
 
 
 def unguarded_views(app: Flask) -> list[str]:

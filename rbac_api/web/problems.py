@@ -165,7 +165,11 @@ def problem_answer(error: ServiceError) -> Response:
     for prefix, answer_of in _OTHERWISE.items():
         if request.path.startswith(prefix):
             return answer_of(error)
-    body = problem_body(error, request_id())
+    return problem_document(error, problem_body(error, request_id()))
+
+
+def problem_document(error: ServiceError, body: dict[str, Any]) -> Response:
+    """These members as an answer, with the headers that belong to the error."""
     dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     answer = Response(dumped, status=body["status"], content_type=MEDIA_TYPE)
     if body["status"] in (401, 403):

@@ -34,5 +34,11 @@ def echoed_name(environ: dict[str, Any]) -> str:
 
 
 def request_id() -> str:
-    """The present request's name; empty outside a request, and in applications that give none."""
-    return request.environ.get(REQUEST_ID, "") if has_request_context() else ""
+    """The present request's name, given now where the application around it gives none; empty outside a request."""
+    if not has_request_context():
+        return ""
+    environ = request.environ
+    if REQUEST_ID not in environ:
+        environ[REQUEST_ID] = name_request(environ)
+    name: str = environ[REQUEST_ID]
+    return name

@@ -1,4 +1,4 @@
-"""The library's own decorator on somebody else's route, in the same application, gives our answers and is as strict as we are."""
+"""The library's own decorator on a route added to an application of ours gives our answers and is as strict as we are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from flask_jwt_extended import JWTManager, get_jwt_identity, jwt_required
 from werkzeug.test import TestResponse
 
-from rbac_api import protect
+from rbac_api.factory import close_app, create_app
 from tests.builders import Stage
 from tests.cast import BOB, DAVE
 from tests.guard.forgery import Model, forgeries
@@ -26,12 +26,11 @@ def add_routes(app: Flask) -> None:
 
 @pytest.fixture
 def theirs(stage: Stage) -> Iterator[FlaskClient]:
-    """An application of somebody else's on the stage's database."""
-    app = Flask("theirs")
-    guard = protect(app, stage.settings)
+    """An application of ours on the stage's database, with routes added."""
+    app = create_app(stage.settings)
     add_routes(app)
     yield app.test_client()
-    guard.close()
+    close_app(app)
 
 
 def ask(client: FlaskClient, token: str | None, path: str = "/theirs") -> TestResponse:

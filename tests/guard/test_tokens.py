@@ -15,7 +15,7 @@ from flask_jwt_extended import JWTManager, create_access_token
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.roles.service import seed_role
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.guard import bearer as bearer_module
+from rbac_api.guard import bearer, token_form
 from rbac_api.guard.errors import TokenExpired, TokenInvalid
 from tests.builders import Stage
 from tests.cast import ALICE, BOB, DAVE
@@ -145,7 +145,7 @@ def test_somebody_with_a_hundred_and_fifty_long_role_names_can_still_call(stage:
     me = dave.get("/v1/me")
 
     assert (me.status_code, me.json["roles"]) == (200, names)
-    assert len(dave.tokens["access_token"]) < bearer_module.LONGEST
+    assert len(dave.tokens["access_token"]) < token_form.LONGEST
 
 
 def test_an_expired_token_says_to_refresh_and_never_comes_back(stage: Stage) -> None:
@@ -198,7 +198,7 @@ def test_an_expired_forgery_is_invalid_and_not_merely_late(stage: Stage) -> None
 
 
 def test_what_is_remembered_of_tokens_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bearer_module, "REMEMBERED", 2)
+    monkeypatch.setattr(bearer, "REMEMBERED", 2)
     callers = [stage.as_(person) for person in (ALICE, BOB, DAVE)]
 
     statuses = [caller.get("/v1/me").status_code for caller in callers * 2]

@@ -15,12 +15,13 @@ from rbac_api.capabilities.sessions.service import (
 )
 from rbac_api.capabilities.signin.service import issue_access, refresh
 from rbac_api.errors import Forbidden, Unauthenticated
-from rbac_api.guard.bearer import Token, unpack
+from rbac_api.guard.bearer import Token
 from rbac_api.guard.callers import Caller
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.passage import current_guard
 from rbac_api.guard.revocations import revoke
 from rbac_api.guard.standing import Person
+from rbac_api.guard.token_form import unpack
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target, record
 from rbac_api.web.oauth import (

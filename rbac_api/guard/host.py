@@ -1,0 +1,62 @@
+"""The guard in an application of somebody else (the host), which stays as it is: see ``protect``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, current_app
+
+from rbac_api.database.engine import Database
+from rbac_api.errors import ServiceError
+from rbac_api.guard.passage import EXTENSION, Guard
+from rbac_api.guard.rules import Rule
+from rbac_api.settings import Settings, checked
+from rbac_api.web.logs import log
+from rbac_api.web.problems import problem_body, problem_document
+from rbac_api.web.request_id import request_id
+
+
+def protect(app: Flask, settings: Settings) -> Guard:
+    """Make the decorators work in an application of your own, on the database this service uses.
+
+    Adds one entry to ``app.extensions`` and changes nothing else: no route, hook, error handler or configuration value.
+    ``SettingsRefused`` for settings that this service would refuse.
+    """
+    if EXTENSION in app.extensions:
+        raise RuntimeError(
+            "this application has a guard already: call protect() once, and not on an application of create_app()"
+        )
+    settings = checked(settings)
+    return HostGuard(app, settings, Database(settings))
+
+
+class HostGuard(Guard):
+    """Answers its own refusals: raised, they would meet the host's error handlers, of which a blueprint's comes first."""
+
+    def enter(
+        self, view: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Response:
+        """As in this service; a view that is a coroutine runs as the host runs its others."""
+        ready = current_app.ensure_sync(view)
+        request_id()  # the trail is to know the request by the name that the answer has
+        try:
+            return super().enter(ready, rule, args, kwargs)
+        except ServiceError as refusal:
+            return self._refused(refusal)
+
+    def enter_public(self, view: Callable[[], Any]) -> Any:
+        """As in this service."""
+        try:
+            return super().enter_public(view)
+        except ServiceError as refusal:
+            return self._refused(refusal)
+
+    def _refused(self, refusal: ServiceError) -> Response:
+        if refusal.internal:
+            log.warning("request.refused", code=refusal.code, internal=refusal.internal)
+        body = problem_body(refusal, request_id())
+        body["type"] = (
+            f"{self.settings.issuer_url}{body['type']}"  # the host has no page about it, the service has
+        )
+        return problem_document(refusal, body)
