@@ -16,6 +16,7 @@ turns a kind into an HTTP status stands once, in ``web/problems.py``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -82,8 +83,17 @@ class Conflict(ServiceError):
     default_detail = "The current state does not allow this change."
 
 
+MOST_FAULTS = 100  # that one refusal names
+
+
+def listed(faults: Sequence[str], total: int | None = None) -> list[str]:
+    """The first faults, a line each, and how many more there are."""
+    lines, total = list(faults[:MOST_FAULTS]), len(faults) if total is None else total
+    return [*lines, f"and {total - len(lines)} more"] if total > len(lines) else lines
+
+
 class Invalid(ServiceError):
-    """Readable but wrong; ``faults`` names each field."""
+    """Readable but wrong; ``faults`` names the first ``MOST_FAULTS`` wrong fields, and ``total`` says how many there are."""
 
     code = "request.invalid"
     title = "The request has invalid fields"
@@ -93,8 +103,15 @@ class Invalid(ServiceError):
     def __init__(
         self, detail: str | None = None, *, faults: tuple[Fault, ...] = (), internal: str | None = None
     ) -> None:
+        self.faults, self.total = faults[:MOST_FAULTS], len(faults)
+        if detail is None and self.more:
+            detail = f"{self.total} fields are not valid; 'errors' lists the first {MOST_FAULTS}, and {self.more} more are not listed."
         super().__init__(detail, internal=internal)
-        self.faults = faults
+
+    @property
+    def more(self) -> int:
+        """How many faults ``faults`` does not name."""
+        return self.total - len(self.faults)
 
 
 class TooManyAttempts(ServiceError):

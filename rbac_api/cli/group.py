@@ -15,7 +15,7 @@ from rbac_api.cli.prepare import application_parts, operator_unit
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import schema_problem
-from rbac_api.errors import Invalid, ServiceError
+from rbac_api.errors import Invalid, ServiceError, listed
 from rbac_api.guard.clearance import Clearance
 from rbac_api.settings import Settings
 
@@ -59,7 +59,7 @@ def operating(*, writes: bool = False) -> Iterator[Clearance]:
 def explained(fault: ServiceError) -> str:
     """A refusal in words for whoever owns the machine: to her the database's own words may be told."""
     if isinstance(fault, Invalid) and fault.faults:
-        return " ".join(each.detail for each in fault.faults)
+        return "\n".join(listed([each.detail for each in fault.faults], fault.total))
     if isinstance(fault, DatabaseDown):
         return (
             f"The database does not answer; nothing was changed. It says: {_one_line(fault.internal)}."

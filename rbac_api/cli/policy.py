@@ -17,6 +17,7 @@ from rbac_api.capabilities.policy.errors import PolicyNotRevertible
 from rbac_api.capabilities.policy.service import (
     apply_policy,
     export_policy,
+    find_drift,
     plan_policy,
     plan_revert,
     read_file,
@@ -26,6 +27,7 @@ from rbac_api.cli.group import operating
 from rbac_api.cli.output import json_text, print_json, shown
 from rbac_api.cli.plan_text import colours, drift_lines, is_empty, is_refused, plan_lines
 from rbac_api.decision.document import Document
+from rbac_api.errors import listed
 from rbac_api.web.yaml_bodies import yaml_text
 
 FILE = click.option(
@@ -100,16 +102,20 @@ def plan(context: click.Context, path: Path, prune: bool, form: str) -> None:
 
 @policy.command("drift")
 @FILE
-@PRUNE
+@click.option(
+    "--prune", is_flag=True, hidden=True, expose_value=False
+)  # for a plan's command line: drift always looks both ways
 @FORM
 @click.pass_context
 @with_appcontext
-def drift(context: click.Context, path: Path, prune: bool, form: str) -> None:
+def drift(context: click.Context, path: Path, form: str) -> None:
     """Show where the database differs from the file, for pipelines.
 
+    + is only in the file, - only in the database, ~ differs. Sections that the file does not contain are not compared.
     Exit code 0 in sync, 2 differs, 1 if it cannot be told.
     """
-    found = _planned(_read(path), prune=prune)
+    with operating() as clearance:
+        found = find_drift(clearance, _read(path))
     if form == "text":
         for line in drift_lines(found, colours(sys.stdout)):
             click.echo(line, color=True)
@@ -174,7 +180,8 @@ def revert(seq: int, yes: bool, form: str) -> None:
         with operating(writes=True) as clearance:
             done = revert_policy(clearance, seq)
     except PolicyNotRevertible as refusal:
-        changed = "".join(f"\n  {shown(each)}" for each in refusal.members["changed"])
+        lines = listed([shown(each) for each in refusal.members["changed"]], refusal.members["total"])
+        changed = "".join(f"\n  {line}" for line in lines)
         raise click.ClickException(f"{refusal.detail}{changed}") from refusal
     if form == "text":
         click.echo(f"Reverted: {done['summary']}.")

@@ -1,8 +1,9 @@
 """What a document would change: the steps from what is to what it says, in an order in which they can be taken.
 
-An entry of a document is the whole statement of what it is about: what it leaves out has its default (no end, active, no second factor);
-only texts (description, reason) that are left out stay as they are.  What the document does not have stays, unless it is pruned, and then
-only within sections that it has.  What is built in is never removed, and people are nobody's to remove here.
+An entry of a document is the whole statement of what it is about: what it leaves out has its default (no end, active, no second factor,
+a role's ``permissions`` and ``inherits`` empty); only texts (description, reason) that are left out stay as they are.  An entry that the
+document does not have stays, unless it is pruned, and then only within sections that it has.  What is built in is never removed, and
+people are nobody's to remove here.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def difference(document: Document, present: Present, at: datetime, *, prune: boo
     return [
         *old_rules,
         *_permissions(document, present),
-        *_roles(document, present, pruned),
+        *_roles(document, present),
         *given,
         *ended,
         *(_gone_roles(document, present) if "roles" in pruned else ()),
@@ -87,7 +88,7 @@ def _permissions(document: Document, present: Present) -> Iterator[Step]:
             yield Step("permission.update", _changed({"name": name}, known, {"description": wanted}))
 
 
-def _roles(document: Document, present: Present, pruned: frozenset[str]) -> Iterator[Step]:
+def _roles(document: Document, present: Present) -> Iterator[Step]:
     entries = _by_name(document.roles)
     for entry in entries:
         if entry["name"] not in present.roles:
@@ -96,8 +97,8 @@ def _roles(document: Document, present: Present, pruned: frozenset[str]) -> Iter
         known = present.roles.get(entry["name"])
         if known is not None and (wanted := _role_values(entry, known)):
             yield Step("role.update", _changed({"name": entry["name"]}, known, wanted))
-    yield from _edges(entries, present, "permissions", "permission", "roles" in pruned)
-    yield from _edges(entries, present, "inherits", "inheritance", "roles" in pruned)
+    yield from _edges(entries, present, "permissions", "permission")
+    yield from _edges(entries, present, "inherits", "inheritance")
 
 
 def _new_role(entry: Facts) -> dict[str, Any]:
@@ -117,8 +118,8 @@ def _role_values(entry: Facts, known: Facts) -> dict[str, Any]:
     return {key: value for key, value in wanted.items() if known[key] != value}
 
 
-def _edges(entries: list[Facts], present: Present, key: str, thing: str, prunes: bool) -> Iterator[Step]:
-    """What roles hold or inherit: first what goes, then what comes."""
+def _edges(entries: list[Facts], present: Present, key: str, thing: str) -> Iterator[Step]:
+    """What roles hold or inherit, exactly as their entries say: first what goes, then what comes."""
     ending, beginning = (
         ("permission.withdraw", "permission.grant")
         if thing == "permission"
@@ -133,7 +134,7 @@ def _edges(entries: list[Facts], present: Present, key: str, thing: str, prunes:
         if known is not None and known["system"] and not wanted:
             continue
         added += [Step(beginning, {"role": entry["name"], other: name}) for name in sorted(wanted - has)]
-        for name in sorted(has - wanted) if prunes else ():
+        for name in sorted(has - wanted):
             yield Step(ending, {"role": entry["name"], other: name})
     yield from added
 

@@ -21,7 +21,7 @@ from rbac_api.decision.document_form import FORMS, document_schema, entry_faults
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Role
 from rbac_api.decision.names import canonical
-from rbac_api.errors import ServiceError
+from rbac_api.errors import ServiceError, listed
 
 __all__ = ["Document", "DocumentRefused", "document_schema", "holder_of", "moment_of", "read_document"]
 
@@ -43,9 +43,8 @@ class DocumentRefused(ServiceError):
     def __init__(self, faults: Iterable[DocumentFault | str]) -> None:
         self.places = [DocumentFault("", fault) if isinstance(fault, str) else fault for fault in faults]
         self.faults = [fault.words for fault in self.places]
-        super().__init__(
-            "The document cannot be loaded:\n" + "\n".join(f"  - {fault}" for fault in self.faults[:50])
-        )
+        lines = [f"  - {line}" for line in listed(self.faults)]
+        super().__init__("\n".join(["The document cannot be loaded:", *lines]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,8 @@ def _section_faults(section: str, entries: Any) -> Iterator[DocumentFault]:
         if not isinstance(entry, dict):
             yield _fault((section, number), f"{where}: must be a mapping")
             continue
-        for key, words in entry_faults(section, entry):
-            yield _fault((section, number, key), f"{where}: {words}")
+        for place, words in entry_faults(section, entry):
+            yield _fault((section, number, *place), f"{where}: {words}")
     yield from _repetitions(section, [entry for entry in entries if isinstance(entry, dict)])
 
 

@@ -19,6 +19,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 Entry = Mapping[str, Any]
+Place = tuple[str | int, ...]
 # Of what is wrong with several values at once, each of them being right: what a schema may be unable to say.
 TOGETHER = re.compile(
     r"name one$|must come after|only for assignments with|different from each other|which could not activate|the number of roles"
@@ -28,11 +29,22 @@ TOGETHER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One key of an entry: what is wrong with its value (None: nothing), the same as JSON Schema, whether it may be missing."""
+    """One key of an entry: what is wrong with its value (None: nothing), the same as JSON Schema, whether it may be missing; of a list
+    also what is wrong with each of its items."""
 
     fault: Callable[[Any], str | None]
     schema: Mapping[str, Any]
     required: bool = False
+    item: Member | None = None
+
+    def faults(self, key: str, value: Any) -> Iterator[tuple[Place, str]]:
+        """(path, words) for everything that is wrong with the value of this key."""
+        if words := self.fault(value):
+            yield (key,), _after(key, words)
+        elif self.item is not None:
+            for place, each in enumerate(value):
+                if words := self.item.fault(each):
+                    yield (key, place), _after(f"{key}[{place + 1}]", words)
 
 
 def moment_of(text: str | None) -> datetime | None:
@@ -42,21 +54,29 @@ def moment_of(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).astimezone(UTC)
 
 
-def entry_faults(section: str, entry: Entry) -> Iterator[tuple[str, str]]:
-    """(key, words) for everything that is wrong with one entry."""
+def entry_faults(section: str, entry: Entry) -> Iterator[tuple[Place, str]]:
+    """(path, words) for everything that is wrong with one entry."""
     members, wrong = FORMS[section], False
     for key, member in members.items():
-        if member.required and entry.get(key) in (None, ""):
+        for place, words in _member_faults(key, member, entry):
             wrong = True
-            yield key, f"{key} is missing"
-        elif key in entry and (words := member.fault(entry[key])):
-            wrong = True
-            yield key, f"{key}{'' if words.startswith(':') else ' '}{words}"
-    yield from ((str(key), f"{key} is unknown") for key in entry if key not in members)
+            yield place, words
+    yield from (((str(key),), f"{key} is unknown") for key in entry if key not in members)
     if section == "assignments":
-        yield from _holder_faults(entry)
+        yield from (((key,), words) for key, words in _holder_faults(entry))
     if not wrong:
-        yield from _TOGETHER.get(section, _nothing)(entry)
+        yield from (((key,), words) for key, words in _TOGETHER.get(section, _nothing)(entry))
+
+
+def _member_faults(key: str, member: Member, entry: Entry) -> Iterator[tuple[Place, str]]:
+    if member.required and entry.get(key) in (None, ""):
+        yield (key,), f"{key} is missing"
+    elif key in entry:
+        yield from member.faults(key, entry[key])
+
+
+def _after(name: str, words: str) -> str:
+    return f"{name}{'' if words.startswith(':') else ' '}{words}"
 
 
 def document_schema() -> dict[str, Any]:
@@ -110,13 +130,12 @@ def _slug(pattern: str, longest: int, words: str, *, required: bool = False) -> 
     return Member(fault, {"type": "string", "pattern": f"^{pattern}$", "maxLength": longest}, required)
 
 
-def _names(item: Member) -> Member:
+def _names(item: Member, *, required: bool = False, **rules: Any) -> Member:
     def fault(value: Any) -> str | None:
-        if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
-            return "must be a list of names"
-        return next((f"has {name!r}, which {words}" for name in value if (words := item.fault(name))), None)
+        right = isinstance(value, list) and all(isinstance(name, str) for name in value)
+        return None if right else "must be a list of names"
 
-    return Member(fault, {"type": "array", "items": dict(item.schema)})
+    return Member(fault, {"type": "array", "items": dict(item.schema), **rules}, required, item)
 
 
 def _choice(*known: str, words: str, required: bool = False) -> Member:
@@ -158,7 +177,6 @@ _ROLE = _slug(_ROLE_PATTERN, 63, _ROLE_WORDS)
 _ROLE_NAME = _slug(_ROLE_PATTERN, 63, _ROLE_WORDS, required=True)
 _PERMISSION = _slug(_PERMISSION_PATTERN, 129, "must be resource:verb")
 _PERMISSION_NAME = _slug(_PERMISSION_PATTERN, 129, "must be resource:verb", required=True)
-_ROLES = _names(_ROLE)
 _MOMENT = Member(_moment_fault, {"type": ["string", "null"], "format": "date-time"})
 _KINDS: tuple[str, ...] = get_args(ConstraintKind)
 FORMS: dict[str, dict[str, Member]] = {
@@ -171,12 +189,12 @@ FORMS: dict[str, dict[str, Member]] = {
             lambda value: None if isinstance(value, bool) else "must be true or false", {"type": "boolean"}
         ),
         "permissions": _names(_PERMISSION),
-        "inherits": _ROLES,
+        "inherits": _names(_ROLE),
     },
     "constraints": {
         "name": _ROLE_NAME,
         "kind": _choice(*_KINDS, words=f"must be one of {', '.join(_KINDS)}", required=True),
-        "roles": Member(_ROLES.fault, {**_ROLES.schema, "minItems": 1, "uniqueItems": True}, required=True),
+        "roles": _names(_ROLE, required=True, minItems=1, uniqueItems=True),
         "limit": _number(1, 1_000_000_000),
     },
     "users": {

@@ -96,7 +96,13 @@ class ProblemSchema(ma.Schema):
         ma.fields.String(), metadata={"description": "permissions that the change needs and you do not hold"}
     )
     errors = ma.fields.List(
-        ma.fields.Nested(ProblemFaultSchema), metadata={"description": "one per invalid field"}
+        ma.fields.Nested(ProblemFaultSchema), metadata={"description": "one per invalid field, the first 100"}
+    )
+    total = ma.fields.Integer(
+        metadata={
+            "description": "how many fields are invalid, if `errors` does not list all of them",
+            "example": 263,
+        }
     )
     violated_policies = ma.fields.List(
         ma.fields.String(),

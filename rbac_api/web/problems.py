@@ -155,6 +155,7 @@ def problem_body(error: ServiceError, request_id: str) -> dict[str, Any]:
         body["errors"] = [
             {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail} for fault in error.faults
         ]
+        body |= {"total": error.total} if error.more else {}
     return body
 
 

@@ -12,7 +12,7 @@ from rbac_api.cli import plan_text
 from rbac_api.web.yaml_bodies import parse_yaml, yaml_text
 from tests.builders import Stage
 from tests.capabilities.policy.stories import TEA, apply, everything, export
-from tests.cast import ALICE
+from tests.cast import ALICE, DAVE
 from tests.cli.conftest import Shell
 
 
@@ -70,8 +70,75 @@ def test_drift_is_terse(shell: Shell, tea: str) -> None:
     result = shell("policy", "drift", "--file", tea)
 
     assert result.exit_code == 2
-    assert result.stdout.splitlines()[-1] == "Differs: 7 to add, 0 to change, 0 to remove."
-    assert len(result.stdout.splitlines()) == 8
+    lines = result.stdout.splitlines()
+    assert lines[-1] == "Differs: 7 to add, 0 to change, 8 to remove."
+    assert [line[:4] for line in lines[:-1]] == ["  + "] * 7 + ["  - "] * 8
+
+
+BY_HAND: dict[str, tuple[str, str, Any, str]] = {
+    "a permission": (
+        "POST", "/v1/permissions", {"name": "tea:pour", "description": "Pour."}, "  - permission tea:pour"),
+    "a role": ("POST", "/v1/roles", {"name": "taster"}, "  - role taster"),
+    "a grant": ("PUT", "/v1/roles/brewer/permissions/payments:release", None, "-payments:release"),
+    "a grant to a role without a list": (
+        "PUT", "/v1/roles/head-brewer/permissions/payments:release", None, "-payments:release"),
+    "a withdrawal": ("DELETE", "/v1/roles/brewer/permissions/tea:brew", None, "+tea:brew"),
+    "an inheritance": (
+        "PUT", "/v1/roles/brewer/inherits/auditor", None, "  - inheritance brewer inherits auditor"),
+    "an assignment": ("PUT", "/v1/users/{dave}/roles/brewer", None, "  - assignment dave has brewer"),
+    "an assignment of what is built in": (
+        "PUT", "/v1/users/{dave}/roles/auditor", None, "  - assignment dave has auditor"),
+    "other terms": (
+        "PUT", "/v1/users/{dave}/roles/head-brewer", {"reason": "Other"}, "  ~ assignment dave has head-brewer"),
+    "a constraint": (
+        "POST", "/v1/constraints", {"name": "two", "kind": "max-holders", "roles": ["brewer"], "limit": 2},
+        "  - constraint two"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("by_hand", BY_HAND)
+def test_whatever_was_changed_by_hand_is_named_without_flags_and_nothing_is_written(
+    stage: Stage, shell: Shell, tmp_path: Path, by_hand: str
+) -> None:
+    method, path, body, words = BY_HAND[by_hand]
+    alice, file = stage.as_(ALICE), tmp_path / "policy.yaml"
+    apply(alice, TEA)
+    shell("policy", "export", "--file", str(file))
+    assert shell("policy", "drift", "-f", str(file)).exit_code == 0
+    done = alice.call(method, path.format(dave=stage.user_id(DAVE)), **({"json": body} if body else {}))
+    assert done.status_code < 300, done.json
+    before = everything(stage)
+
+    found = shell("policy", "drift", "-f", str(file))
+
+    assert (found.exit_code, len(found.stdout.splitlines())) == (2, 2), found.stdout
+    assert words in found.stdout
+    assert everything(stage) == before
+    apply(alice, parse_yaml(file.read_text(encoding="utf-8")), prune=True)
+    assert shell("policy", "drift", "-f", str(file)).stdout == "In sync.\n"
+
+
+def test_sections_that_are_not_in_the_file_are_not_compared(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("constraints: []", encoding="utf-8")
+
+    assert shell("policy", "drift", "-f", str(file)).stdout == "In sync.\n"
+
+
+def test_263_faults_are_a_line_each_up_to_a_hundred_and_the_number_of_the_rest(
+    shell: Shell, tmp_path: Path
+) -> None:
+    names = [f"no:such-{number}" for number in range(263)]
+    for name, role in {
+        "form": [{"name": "brewer", "permissions": [f"{name} " for name in names]}],
+        "names": [{"name": "brewer", "permissions": names}],
+    }.items():
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml_text({"roles": role}), encoding="utf-8")
+        for command in ("plan", "drift", "apply"):
+            lines = shell.refusal("policy", command, "-f", str(file)).splitlines()
+            assert len([line for line in lines if "permissions" in line]) == 100
+            assert lines[-1].endswith("and 163 more")
 
 
 def test_programs_get_json_or_yaml(shell: Shell, tea: str) -> None:

@@ -17,7 +17,7 @@ from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.holders import People, find_people, terms_of
 from rbac_api.capabilities.policy.impact import MOST_TOLD, Held, Impact, find_held, find_impact
 from rbac_api.capabilities.policy.present import find_present, revision
-from rbac_api.capabilities.policy.references import people_in_seeds, unknown_names
+from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.steps import holder, label, require_permission, take
 from rbac_api.decision.difference import Present, Step, difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
@@ -27,7 +27,6 @@ from rbac_api.guard.clearance import HELD, Clearance
 from rbac_api.trail.chain import canonical
 from rbac_api.trail.recorder import Target
 
-MOST_FAULTS = 100  # in a problem document
 _REFERENCES = ("name", "role", "inherits", "permission")
 
 
@@ -81,8 +80,7 @@ def prepare(clearance: Clearance, document: Document, *, prune: bool) -> Work:
         ids = [target.id for target in people.values() if target.id]
         rows = list(queries.list_assignments_of(connection, ids, at))
     present = find_present(connection, graph, at, rows)
-    if faults := [*people_in_seeds(document), *unknown_names(document, present, people, prune=prune)]:
-        raise Invalid(faults=tuple(faults[:MOST_FAULTS]))
+    require_known(document, present, people, prune=prune)
     steps = difference(document, present, at, prune=prune)
     return begin(clearance, steps, people, at)
 

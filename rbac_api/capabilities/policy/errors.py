@@ -20,9 +20,9 @@ class PolicyReverted(Conflict):
 
 
 class PolicyNotRevertible(Conflict):
-    """``changed`` names what is no longer as that policy left it."""
+    """``changed`` names the first hundred of what is no longer as that policy left it, of ``total``."""
 
     code = "policy.not_revertible"
     title = "Changed since the policy was applied"
     default_detail = "Later changes affect what this policy changed, so it cannot be reverted as a whole; 'changed' lists them."
-    example = {"changed": ["role accountant: description"]}  # noqa: RUF012
+    example = {"changed": ["role accountant: description"], "total": 1}  # noqa: RUF012

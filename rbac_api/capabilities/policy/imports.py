@@ -22,11 +22,10 @@ from rbac_api.database.batches import batched
 from rbac_api.decision.difference import is_over, wanted_terms
 from rbac_api.decision.document import holder_of
 from rbac_api.decision.document_form import entry_faults
-from rbac_api.errors import Invalid, ServiceError
+from rbac_api.errors import MOST_FAULTS, Invalid, ServiceError, listed
 from rbac_api.guard.clearance import Clearance
 
 AT_ONCE = 1000
-MOST_TOLD = 100
 Row = tuple[int, Mapping[str, Any]]  # its line, and its cells by the names of a document's keys
 Place = tuple[str, str, str]
 
@@ -39,14 +38,9 @@ class ImportRefused(ServiceError):
 
     def __init__(self, errors: list[tuple[int, str]], count: int) -> None:
         self.errors, self.count = errors, count
-        lines = [f"  line {line}: {words}" if line else f"  {words}" for line, words in errors]
-        rest = [f"  and {count - len(errors)} more"] if count > len(errors) else []
-        told = [
-            f"{count} {'row is' if count == 1 else 'rows are'} wrong; nothing was imported.",
-            *lines,
-            *rest,
-        ]
-        super().__init__("\n".join(told))
+        lines = [f"line {line}: {words}" if line else words for line, words in errors]
+        told = f"{count} {'row is' if count == 1 else 'rows are'} wrong; nothing was imported."
+        super().__init__("\n".join([told, *(f"  {line}" for line in listed(lines, count))]))
 
 
 @dataclass(slots=True)
@@ -68,7 +62,7 @@ class _Import:
 
     def refuse(self, line: int, words: str) -> None:
         self.count += 1
-        if len(self.errors) < MOST_TOLD:
+        if len(self.errors) < MOST_FAULTS:
             self.errors.append((line, words))
 
 

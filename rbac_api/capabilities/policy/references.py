@@ -6,9 +6,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from rbac_api.decision.difference import Facts, Present
 from rbac_api.decision.document import Document, holder_of
-from rbac_api.errors import Fault
+from rbac_api.errors import Fault, Invalid
 
 People = Collection[tuple[str, str]]  # accounts that there are, or will be: their kinds and canonical names
+
+
+def require_known(document: Document, present: Present, people: People, *, prune: bool) -> None:
+    """422 for every name that is nobody's, and for a document that says who there is."""
+    if faults := [*_people_in_seeds(document), *unknown_names(document, present, people, prune=prune)]:
+        raise Invalid(faults=tuple(faults))
 
 
 def unknown_names(document: Document, present: Present, people: People, *, prune: bool) -> list[Fault]:
@@ -28,7 +34,7 @@ def _known(entries: Iterable[Facts], present: Mapping[str, Facts], pruned: bool)
     return kept | {str(entry["name"]) for entry in entries}
 
 
-def people_in_seeds(document: Document) -> Iterator[Fault]:
+def _people_in_seeds(document: Document) -> Iterator[Fault]:
     """A fault if the document says who there is, as only seeds do."""
     if "users" in document.said:
         detail = "users is for seed files; accounts are made with POST /v1/users."

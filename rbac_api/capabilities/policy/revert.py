@@ -34,7 +34,7 @@ from rbac_api.capabilities.policy.present import revision
 from rbac_api.capabilities.policy.steps import label, take
 from rbac_api.decision.difference import Facts, Present, Step, is_over
 from rbac_api.decision.document import holder_of, moment_of
-from rbac_api.errors import Conflict, Invalid, NotFound
+from rbac_api.errors import MOST_FAULTS, Conflict, Invalid, NotFound
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import LastAdministrator
 
@@ -52,7 +52,7 @@ def revert_policy(clearance: Clearance, seq: int) -> dict[str, Any]:
     present, at = find_everything(clearance)
     changed = sorted(set(changes_since(done, present, at)))
     if changed:
-        raise PolicyNotRevertible(changed=changed[:100])
+        raise PolicyNotRevertible(changed=changed[:MOST_FAULTS], total=len(changed))
     steps = [back for step in reversed(done) for back in inverse(step, at)]
     people = find_people(clearance, {holder_of(step.facts)[1] for step in steps if _is_assignment(step)})
     work = begin(clearance, steps, people, at)
@@ -81,7 +81,7 @@ def _take_back(clearance: Clearance, work: Work) -> None:
         except (ConstraintViolated, LastAdministrator):
             raise
         except (Conflict, NotFound, Invalid) as refusal:
-            raise PolicyNotRevertible(changed=[f"{label(step)}: {refusal.detail}"]) from refusal
+            raise PolicyNotRevertible(changed=[f"{label(step)}: {refusal.detail}"], total=1) from refusal
 
 
 def inverse(step: Step, at: datetime) -> Iterator[Step]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from rbac_api import clock
 from rbac_api.capabilities.policy import present
-from rbac_api.capabilities.policy.engine import MOST_FAULTS, apply_policy, find_everything, plan_policy
+from rbac_api.capabilities.policy.drift import find_drift
+from rbac_api.capabilities.policy.engine import apply_policy, find_everything, plan_policy
 from rbac_api.capabilities.policy.imports import Imported, ImportRefused, import_assignments
 from rbac_api.capabilities.policy.revert import plan_revert, revert_policy
 from rbac_api.capabilities.policy.seeds import (
@@ -30,8 +31,8 @@ from rbac_api.guard.clearance import Clearance
 from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
-    "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "import_assignments", "load_document",
-    "plan_policy", "plan_revert", "read_file", "read_policy", "reconcile_system", "require_revision", "revert_policy",
+    "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "find_drift", "import_assignments",
+    "load_document", "plan_policy", "plan_revert", "read_file", "read_policy", "reconcile_system", "require_revision", "revert_policy",
 ]  # fmt: skip
 
 
@@ -46,10 +47,7 @@ def read_policy(raw: Any) -> Document:
     try:
         return read_document(raw)
     except DocumentRefused as refusal:
-        faults = [
-            Fault(fault.pointer, _code(fault.words), fault.words[:500])
-            for fault in refusal.places[:MOST_FAULTS]
-        ]
+        faults = [Fault(fault.pointer, _code(fault.words), fault.words[:500]) for fault in refusal.places]
         raise Invalid(faults=tuple(faults)) from refusal
 
 

@@ -192,6 +192,16 @@ def test_somebody_who_was_deleted_is_not_brought_back(stage: Stage) -> None:
         assert load(stage, read_document(document)).total == 0
 
 
+def test_of_263_faults_a_hundred_have_a_line_and_the_rest_a_number() -> None:
+    entries = [{"name": f"role {number}"} for number in range(263)]
+
+    with pytest.raises(DocumentRefused) as refusal:
+        read_document({"roles": entries})
+
+    lines = refusal.value.detail.splitlines()
+    assert (len(lines), lines[-1], len(refusal.value.places)) == (102, "  - and 163 more", 263)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_fault_in_its_form_is_named(form: str) -> None:
     raw, words = FORMS[form]

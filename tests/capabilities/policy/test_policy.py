@@ -118,12 +118,53 @@ def test_a_changed_entry_is_shown_as_it_was_and_will_be(stage: Stage) -> None:
     assert (role["before"], role["granted"], role["withdrawn"]) == (
         {"description": "Brews."},
         ["payments:release"],
-        [],
+        ["invoices:read", "tea:brew"],
     )
     (rule,) = done["changed"]["constraints"]
     assert (rule["before"]["kind"], rule["after"]["limit"]) == ("static", 9)
     assert export(alice)["assignments"][4]["expires_at"] == "2041-01-01T00:00:00.000000Z"
     assert plan(alice, changed)["summary"] == "0 to add, 0 to change, 0 to remove"
+
+
+def test_what_a_listed_role_holds_and_inherits_is_exact_also_without_pruning(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    apply(alice, TEA)
+    for added in (
+        "brewer/permissions/payments:release",
+        "head-brewer/permissions/tea:brew",
+        "brewer/inherits/auditor",
+    ):
+        assert alice.put(f"/v1/roles/{added}").status_code == 201
+
+    found = plan(alice, TEA)
+
+    assert {role["name"]: (role["granted"], role["withdrawn"]) for role in found["changed"]["roles"]} == {
+        "brewer": ([], ["payments:release"]), "head-brewer": ([], ["tea:brew"]),
+    }  # fmt: skip
+    assert found["removed"]["inheritance"] == [{"role": "brewer", "inherits": "auditor"}]
+    assert apply(alice, TEA).json["summary"] == "0 to add, 2 to change, 1 to remove"
+    assert alice.get("/v1/roles/brewer").json["effective_permissions"] == ["invoices:read", "tea:brew"]
+    assert plan(alice, {"roles": [{"name": "auditor"}]})["summary"] == "0 to add, 0 to change, 0 to remove"
+
+
+def test_of_263_faults_a_hundred_are_listed_and_all_are_counted(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    names = [f"no:such-{number}" for number in range(263)]
+
+    for role in (
+        {"name": "brewer", "permissions": names},
+        {"name": "brewer", "permissions": [f"{n} " for n in names]},
+    ):
+        for call in (lambda body: alice.post("/v1/policy/plan", json=body), lambda body: apply(alice, body)):
+            refused = call({"roles": [role]})
+            assert (refused.status_code, len(refused.json["errors"]), refused.json["total"]) == (
+                422,
+                100,
+                263,
+            )
+            assert "and 163 more" in refused.json["detail"]
+    one = alice.post("/v1/policy/plan", json={"roles": [{"name": "brewer", "permissions": names[:100]}]})
+    assert (len(one.json["errors"]), "total" in one.json) == (100, False)
 
 
 def test_only_pruning_removes_and_only_in_sections_that_are_there(stage: Stage) -> None:

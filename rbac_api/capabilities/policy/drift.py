@@ -1,0 +1,24 @@
+"""Drift: where the database differs from a document, in both directions.  Part of the service; it only reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rbac_api.capabilities.policy.engine import find_everything
+from rbac_api.capabilities.policy.holders import find_people
+from rbac_api.capabilities.policy.references import require_known
+from rbac_api.decision.difference import difference, shown, summary
+from rbac_api.decision.document import Document, holder_of
+from rbac_api.guard.clearance import Clearance
+
+
+def find_drift(clearance: Clearance, document: Document) -> dict[str, Any]:
+    """What a plan with ``prune`` would show: ``created`` is only in the document, ``removed`` only in the database.
+
+    Sections that the document does not have are not compared.  422 for whatever names what is not there.
+    """
+    present, at = find_everything(clearance)
+    listed = {holder_of(entry)[1] for entry in document.assignments}
+    require_known(document, present, find_people(clearance, listed), prune=False)
+    parts = shown(difference(document, present, at, prune=True))
+    return {**parts, "summary": summary(parts)}
