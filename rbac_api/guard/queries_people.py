@@ -1,7 +1,8 @@
-"""What the guard reads of many people at once, in few statements however many they are."""
+"""Finding accounts by what a caller wrote, and reading many of them in few statements."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -11,6 +12,27 @@ from rbac_api.database.batches import batched
 from rbac_api.database.periods import not_over
 from rbac_api.database.tables import assignments, roles, users
 from rbac_api.decision.model import Assignment, Subject
+from rbac_api.decision.names import canonical
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def find_account_id(connection: Connection, reference: str, kind: str) -> str | None:
+    """Return the id of the account that a path or an argument names, by id or by name in any case and Unicode form.
+
+    What has the form of an id is one: it is returned without a look at the database, so that a name can never
+    stand in for the id of another account.  ``kind`` is ``person`` or ``service``; None for an unknown name.
+    """
+    if _ID.fullmatch(reference):
+        return reference.lower()
+    if "\0" in reference:
+        return None  # no database holds it, and PostgreSQL refuses to be asked
+    named = (
+        users.c.username_canonical == canonical(reference),
+        users.c.kind == kind,
+        users.c.status != "deleted",
+    )
+    return connection.execute(select(users.c.id).where(*named)).scalar()
 
 
 def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str, str]:

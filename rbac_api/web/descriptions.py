@@ -22,14 +22,15 @@ _ROLE = {"type": "string", "pattern": ROLE, "minLength": 2, "maxLength": 63}
 _PERMISSION = {"type": "string", "pattern": PERMISSION, "minLength": 3, "maxLength": 129}
 DECISION_ID = "0198c0df-02b4-7a1e-8d53-9f6c5b4a3e21"
 _CODE = {"type": "string", "pattern": r"^[a-z_]+\.[a-z_]+$", "maxLength": 64}
+_ACCOUNT = {"type": "string", "minLength": 1, "maxLength": 128}
 _PATH: dict[str, tuple[str, dict[str, Any]]] = {
     "role": ("the role's name, such as `accountant`", _ROLE),
     "junior": ("the name of the role to inherit, such as `employee`", _ROLE),
     "constraint": ("the constraint's name, such as `prepare-or-release`", _ROLE),
     "permission": ("the permission's name, such as `invoices:approve`", _PERMISSION),
-    "user_id": ("the user's `id`, from `GET /v1/users`", {}),
+    "user_id": ("the user's `id` or username; what has the form of an id is read as one", _ACCOUNT),
     "session_id": ("the session's `id`, from `GET /v1/sessions` or `GET /v1/me/sessions`", {}),
-    "account_id": ("the service account's `id`, which is also its `client_id`", {}),
+    "account_id": ("the service account's `id`, which is also its `client_id`, or its name", _ACCOUNT),
     "secret_id": ("the secret's `id`, from `GET /v1/service-accounts/{account_id}`", {}),
     "incident_id": ("the incident's `id`, from `GET /v1/incidents`", {}),
     "decision_id": ("the `decision_id` of a 403", {}),

@@ -21,8 +21,10 @@ from rbac_api.capabilities.access.schemas import (
     MyAccessQuery,
 )
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
+from rbac_api.capabilities.service_accounts.accounts import find_account_id
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.capabilities.users.lookup import find_user_id
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import AccessDenied, RoleNotFound
 from rbac_api.guard.requires import requires
@@ -36,39 +38,42 @@ blueprint = Blueprint(
 )
 
 
-@blueprint.route("/users/<uuid:user_id>/access")
+@blueprint.route("/users/<user_id>/access")
 class UserAccess(MethodView):
     @requires("users:read")
     @blueprint.arguments(AccessQuery, location="query")
     @blueprint.response(200, AccessSchema)
     @blueprint.operation("get_user_access", UserNotFound, PermissionNotFound)
-    def get(self, query: dict[str, Any], user_id: Any) -> Response:
+    def get(self, query: dict[str, Any], user_id: str) -> Response:
         """May a user do something, and why
 
         Every path that grants the permission, each step with who made it, when, why, and until when. If denied: what prevents it,
         and the smallest roles that would grant it and that you may assign. Evaluated as in a new session with a second factor and
         every role that can be active in it. With `at`, as of that time.
         """
+        clearance = current_clearance()
         moment = past_moment(query)
         return json_answer(
-            service.get_user_access(current_clearance(), str(user_id), query["permission"], moment)
+            service.get_user_access(clearance, find_user_id(clearance, user_id), query["permission"], moment)
         )
 
 
-@blueprint.route("/service-accounts/<uuid:account_id>/access")
+@blueprint.route("/service-accounts/<account_id>/access")
 class ServiceAccountAccess(MethodView):
     @requires("service-accounts:read")
     @blueprint.arguments(AccessQuery, location="query")
     @blueprint.response(200, AccessSchema)
     @blueprint.operation("get_service_account_access", ServiceAccountNotFound, PermissionNotFound)
-    def get(self, query: dict[str, Any], account_id: Any) -> Response:
+    def get(self, query: dict[str, Any], account_id: str) -> Response:
         """May a service account do something, and why
 
         As for users. A service account has no second factor, so roles that require one are not effective.
         """
         moment, clearance = past_moment(query), current_clearance()
         return json_answer(
-            service.get_service_account_access(clearance, str(account_id), query["permission"], moment)
+            service.get_service_account_access(
+                clearance, find_account_id(clearance, account_id), query["permission"], moment
+            )
         )
 
 

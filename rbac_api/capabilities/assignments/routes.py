@@ -13,6 +13,7 @@ from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSc
 from rbac_api.capabilities.assignments.service import Terms
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.capabilities.users.lookup import find_user_id
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
 from rbac_api.guard.requires import requires
@@ -25,22 +26,25 @@ blueprint = Blueprint(
 )
 
 
-@blueprint.route("/<uuid:user_id>/roles")
+@blueprint.route("/<user_id>/roles")
 class UserRoles(MethodView):
     @requires("users:read")
     @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, UserRolesSchema)
     @blueprint.operation("get_user_roles", UserNotFound)
-    def get(self, query: dict[str, Any], user_id: Any) -> Response:
+    def get(self, query: dict[str, Any], user_id: str) -> Response:
         """Read a user's roles
 
         Direct assignments, including those that start later or are eligible; the current effective roles with the assignments they
         come from; and the resulting permissions. With `at`, as they were at that time.
         """
-        return json_answer(service.get_user_roles(current_clearance(), str(user_id), past_moment(query)))
+        clearance = current_clearance()
+        return json_answer(
+            service.get_user_roles(clearance, find_user_id(clearance, user_id), past_moment(query))
+        )
 
 
-@blueprint.route("/<uuid:user_id>/roles/<role>")
+@blueprint.route("/<user_id>/roles/<role>")
 class UserRole(MethodView):
     @requires("assignments:create", recent=True)
     @blueprint.arguments(AssignSchema, required=False)
@@ -55,14 +59,17 @@ class UserRole(MethodView):
         LastAdministrator,
         ConstraintViolated,
     )
-    def put(self, body: dict[str, Any], user_id: Any, role: str) -> Response:
+    def put(self, body: dict[str, Any], user_id: str, role: str) -> Response:
         """Assign a role to a user
 
         You must hold every effective permission of the role. Takes effect on the user's next request, or at `starts_at`, until
         `expires_at`; with `mode: eligible` only in sessions in which the user activates it. 201 if it is new; 200 if the user
         already had the role: fields that you send are changed, fields that you omit stay, null clears a reason or an end.
         """
-        assignment, new = service.assign_role(current_clearance(), str(user_id), role, Terms.read(body))
+        clearance = current_clearance()
+        assignment, new = service.assign_role(
+            clearance, find_user_id(clearance, user_id), role, Terms.read(body)
+        )
         return json_answer(assignment, 201 if new else 200)
 
     @requires("assignments:revoke")
@@ -76,10 +83,11 @@ class UserRole(MethodView):
         LastAdministrator,
         ConstraintViolated,
     )
-    def delete(self, user_id: Any, role: str) -> Response:
+    def delete(self, user_id: str, role: str) -> Response:
         """Revoke a role from a user
 
         Takes effect on the user's next request, whatever the token says.
         """
-        service.revoke_role(current_clearance(), str(user_id), role)
+        clearance = current_clearance()
+        service.revoke_role(clearance, find_user_id(clearance, user_id), role)
         return empty_answer()

@@ -12,6 +12,7 @@ from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSc
 from rbac_api.capabilities.assignments.service import Terms
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.service_accounts import service
+from rbac_api.capabilities.service_accounts.accounts import find_account_id
 from rbac_api.capabilities.service_accounts.errors import (
     ClientSecretNotFound,
     ServiceAccountNameTaken,
@@ -83,19 +84,20 @@ class ServiceAccounts(MethodView):
         return created_answer(account, f"{ROOT}/{account['id']}", {"ETag": f'"{tag_of(account, version)}"'})
 
 
-@blueprint.route("/<uuid:account_id>")
+@blueprint.route("/<account_id>")
 class ServiceAccount(MethodView):
     @requires("service-accounts:read")
     @blueprint.tagged
     @blueprint.response(200, ServiceAccountDetailSchema)
     @blueprint.operation("get_service_account", ServiceAccountNotFound)
-    def get(self, account_id: Any) -> Response:
+    def get(self, account_id: str) -> Response:
         """Read one service account
 
         With the metadata of its secrets: when each was created, expires and was last used. Use the ETag of the answer in If-Match
         to change or delete the account.
         """
-        account, version = service.get_service_account(current_clearance(), str(account_id))
+        clearance = current_clearance()
+        account, version = service.get_service_account(clearance, find_account_id(clearance, account_id))
         return tagged(json_answer(account), account, version)
 
     @requires("service-accounts:update")
@@ -104,13 +106,14 @@ class ServiceAccount(MethodView):
     @blueprint.arguments(ServiceAccountPatchSchema, example={"description": "Sends invoices and reminders"})
     @blueprint.response(200, ServiceAccountDetailSchema)
     @blueprint.operation("update_service_account", ServiceAccountNotFound, TargetStronger)
-    def patch(self, body: dict[str, Any], account_id: Any) -> Response:
+    def patch(self, body: dict[str, Any], account_id: str) -> Response:
         """Change, disable or enable a service account
 
         Requires the ETag in If-Match. Disabling ends every session at once, and no secret works until the account is enabled again.
         """
+        clearance = current_clearance()
         account, version = service.update_service_account(
-            current_clearance(), str(account_id), required_tags(), body
+            clearance, find_account_id(clearance, account_id), required_tags(), body
         )
         return tagged(json_answer(account), account, version)
 
@@ -118,17 +121,18 @@ class ServiceAccount(MethodView):
     @blueprint.conditional
     @blueprint.response(204)
     @blueprint.operation("delete_service_account", ServiceAccountNotFound, TargetStronger)
-    def delete(self, account_id: Any) -> Response:
+    def delete(self, account_id: str) -> Response:
         """Delete a service account
 
         Requires the ETag in If-Match. Ends its sessions, secrets and assignments. Neither the id nor the name can be used again;
         the audit trail keeps its entries.
         """
-        service.delete_service_account(current_clearance(), str(account_id), required_tags())
+        clearance = current_clearance()
+        service.delete_service_account(clearance, find_account_id(clearance, account_id), required_tags())
         return empty_answer()
 
 
-@blueprint.route("/<uuid:account_id>/secrets")
+@blueprint.route("/<account_id>/secrets")
 class ClientSecrets(MethodView):
     @requires("service-accounts:update", recent=True)
     @blueprint.arguments(ClientSecretCreateSchema, required=False)
@@ -136,47 +140,52 @@ class ClientSecrets(MethodView):
     @blueprint.operation(
         "create_client_secret", ServiceAccountNotFound, TooManySecrets, TargetStronger, *REPEATABLE
     )
-    def post(self, body: dict[str, Any], account_id: Any) -> Response:
+    def post(self, body: dict[str, Any], account_id: str) -> Response:
         """Create a client secret
 
         The secret is shown only once. An account can have up to five at a time, so that one can be replaced without downtime.
         """
-        made = service.create_client_secret(current_clearance(), str(account_id), body.get("expires_at"))
-        return created_answer(made, f"{ROOT}/{account_id}/secrets/{made['id']}")
+        clearance = current_clearance()
+        found = find_account_id(clearance, account_id)
+        made = service.create_client_secret(clearance, found, body.get("expires_at"))
+        return created_answer(made, f"{ROOT}/{found}/secrets/{made['id']}")
 
 
-@blueprint.route("/<uuid:account_id>/secrets/<uuid:secret_id>")
+@blueprint.route("/<account_id>/secrets/<uuid:secret_id>")
 class ClientSecret(MethodView):
     @requires("service-accounts:update")
     @blueprint.response(204)
     @blueprint.operation(
         "withdraw_client_secret", ServiceAccountNotFound, ClientSecretNotFound, TargetStronger
     )
-    def delete(self, account_id: Any, secret_id: Any) -> Response:
+    def delete(self, account_id: str, secret_id: Any) -> Response:
         """Withdraw a client secret
 
         The secret stops working, and every session started with it ends: its tokens are refused from the next request on.
         """
-        service.withdraw_client_secret(current_clearance(), str(account_id), str(secret_id))
+        clearance = current_clearance()
+        service.withdraw_client_secret(clearance, find_account_id(clearance, account_id), str(secret_id))
         return empty_answer()
 
 
-@blueprint.route("/<uuid:account_id>/roles")
+@blueprint.route("/<account_id>/roles")
 class ServiceAccountRoles(MethodView):
     @requires("service-accounts:read")
     @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, UserRolesSchema)
     @blueprint.operation("get_service_account_roles", ServiceAccountNotFound)
-    def get(self, query: dict[str, Any], account_id: Any) -> Response:
+    def get(self, query: dict[str, Any], account_id: str) -> Response:
         """Read a service account's roles
 
         Direct assignments, and the effective roles with the assignments they come from.
         """
         moment, clearance = past_moment(query), current_clearance()
-        return json_answer(service.get_service_account_roles(clearance, str(account_id), moment))
+        return json_answer(
+            service.get_service_account_roles(clearance, find_account_id(clearance, account_id), moment)
+        )
 
 
-@blueprint.route("/<uuid:account_id>/roles/<role>")
+@blueprint.route("/<account_id>/roles/<role>")
 class ServiceAccountRole(MethodView):
     @requires("assignments:create", recent=True)
     @blueprint.arguments(AssignSchema, required=False)
@@ -191,14 +200,15 @@ class ServiceAccountRole(MethodView):
         LastAdministrator,
         ConstraintViolated,
     )
-    def put(self, body: dict[str, Any], account_id: Any, role: str) -> Response:
+    def put(self, body: dict[str, Any], account_id: str, role: str) -> Response:
         """Assign a role to a service account
 
         You must hold every effective permission of the role. Takes effect on the account's next request, or at `starts_at`, until
         `expires_at`. 201 if it is new; 200 if the account already had it: fields that you send are changed.
         """
+        clearance = current_clearance()
         assignment, new = service.assign_service_account_role(
-            current_clearance(), str(account_id), role, Terms.read(body)
+            clearance, find_account_id(clearance, account_id), role, Terms.read(body)
         )
         return json_answer(assignment, 201 if new else 200)
 
@@ -213,10 +223,11 @@ class ServiceAccountRole(MethodView):
         LastAdministrator,
         ConstraintViolated,
     )
-    def delete(self, account_id: Any, role: str) -> Response:
+    def delete(self, account_id: str, role: str) -> Response:
         """Revoke a role from a service account
 
         Takes effect on the account's next request, whatever its token says.
         """
-        service.revoke_service_account_role(current_clearance(), str(account_id), role)
+        clearance = current_clearance()
+        service.revoke_service_account_role(clearance, find_account_id(clearance, account_id), role)
         return empty_answer()

@@ -13,6 +13,7 @@ from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.schemas import SessionListSchema
 from rbac_api.capabilities.users import service
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
+from rbac_api.capabilities.users.lookup import find_user_id
 from rbac_api.capabilities.users.schemas import (
     CreatedUserSchema,
     PasswordSetupSchema,
@@ -69,18 +70,19 @@ class Users(MethodView):
         return created_answer(user, f"/v1/users/{user['id']}", {"ETag": f'"{tag_of(shown, version)}"'})
 
 
-@blueprint.route("/<uuid:user_id>")
+@blueprint.route("/<user_id>")
 class User(MethodView):
     @requires("users:read")
     @blueprint.tagged
     @blueprint.response(200, UserSchema)
     @blueprint.operation("get_user", UserNotFound)
-    def get(self, user_id: Any) -> Response:
+    def get(self, user_id: str) -> Response:
         """Read one user
 
         Use the ETag of the answer in If-Match to change or delete the user.
         """
-        user, version = service.get_user(current_clearance(), str(user_id))
+        clearance = current_clearance()
+        user, version = service.get_user(clearance, find_user_id(clearance, user_id))
         return tagged(json_answer(user), user, version)
 
     @requires("users:update")
@@ -89,83 +91,90 @@ class User(MethodView):
     @blueprint.arguments(UserPatchSchema, example={"display_name": "Ingrid Solberg Nilsen"})
     @blueprint.response(200, UserSchema)
     @blueprint.operation("update_user", UserNotFound, TargetStronger, LastAdministrator)
-    def patch(self, body: dict[str, Any], user_id: Any) -> Response:
+    def patch(self, body: dict[str, Any], user_id: str) -> Response:
         """Change, disable or enable a user
 
         Requires the ETag in If-Match. Disabling ends every session at once; enabling does not bring them back.
         """
-        user, version = service.update_user(current_clearance(), str(user_id), required_tags(), body)
+        clearance = current_clearance()
+        user, version = service.update_user(
+            clearance, find_user_id(clearance, user_id), required_tags(), body
+        )
         return tagged(json_answer(user), user, version)
 
     @requires("users:delete")
     @blueprint.conditional
     @blueprint.response(204)
     @blueprint.operation("delete_user", UserNotFound, TargetStronger, LastAdministrator)
-    def delete(self, user_id: Any) -> Response:
+    def delete(self, user_id: str) -> Response:
         """Delete a user
 
         Requires the ETag in If-Match. Ends all sessions and assignments. Neither the id nor the username can be used again; the
         audit trail keeps its entries.
         """
-        service.delete_user(current_clearance(), str(user_id), required_tags())
+        clearance = current_clearance()
+        service.delete_user(clearance, find_user_id(clearance, user_id), required_tags())
         return empty_answer()
 
 
-@blueprint.route("/<uuid:user_id>/password-reset")
+@blueprint.route("/<user_id>/password-reset")
 class PasswordReset(MethodView):
     @requires("users:reset-password", recent=True)
     @blueprint.response(201, PasswordSetupSchema)
     @blueprint.operation(
         "reset_password", UserNotFound, TargetStronger, LastAdministrator, Invalid, *REPEATABLE
     )
-    def post(self, user_id: Any) -> Response:
+    def post(self, user_id: str) -> Response:
         """Reset a user's password
 
         The old password stops working, every session ends, and a single-use setup token is returned once: pass it on to the user,
         who chooses a new password with `POST /v1/auth/password-setup`.
         """
-        return created_answer(
-            service.reset_password(current_clearance(), str(user_id)), f"/v1/users/{user_id}"
-        )
+        clearance = current_clearance()
+        found = find_user_id(clearance, user_id)
+        return created_answer(service.reset_password(clearance, found), f"/v1/users/{found}")
 
 
-@blueprint.route("/<uuid:user_id>/totp")
+@blueprint.route("/<user_id>/totp")
 class UserTotp(MethodView):
     @requires("users:reset-password", recent=True)
     @blueprint.response(204)
     @blueprint.operation("remove_user_totp", UserNotFound, TotpNotFound, SecondFactorNeeded, TargetStronger)
-    def delete(self, user_id: Any) -> Response:
+    def delete(self, user_id: str) -> Response:
         """Remove a user's second factor
 
         For users who lost both their device and their recovery codes. Ends all their sessions; they sign in with the password and
         can set up a new factor. To remove your own, you need a session started with it, as for `DELETE /v1/me/totp`.
         """
-        service.remove_user_totp(current_clearance(), str(user_id))
+        clearance = current_clearance()
+        service.remove_user_totp(clearance, find_user_id(clearance, user_id))
         return empty_answer()
 
 
-@blueprint.route("/<uuid:user_id>/sessions")
+@blueprint.route("/<user_id>/sessions")
 class UserSessions(MethodView):
     @requires("sessions:read")
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, SessionListSchema)
     @blueprint.operation("list_user_sessions", UserNotFound)
-    def get(self, query: dict[str, Any], user_id: Any) -> Response:
+    def get(self, query: dict[str, Any], user_id: str) -> Response:
         """List a user's active sessions
 
         Newest first. For ended sessions use `GET /v1/sessions` with `user` and `state=ended`.
         """
+        clearance = current_clearance()
         page = page_request(query)
-        service.get_user(current_clearance(), str(user_id))
-        return page_answer(sessions.list_sessions(current_clearance(), {"user": str(user_id)}, page))
+        user, _ = service.get_user(clearance, find_user_id(clearance, user_id))
+        return page_answer(sessions.list_sessions(clearance, {"user": user["id"]}, page))
 
     @requires("sessions:revoke")
     @blueprint.response(204)
     @blueprint.operation("end_user_sessions", UserNotFound, TargetStronger)
-    def delete(self, user_id: Any) -> Response:
+    def delete(self, user_id: str) -> Response:
         """Revoke all of a user's sessions
 
         The user is signed out everywhere from the next request on, and may sign in again.
         """
-        service.end_user_sessions(current_clearance(), str(user_id))
+        clearance = current_clearance()
+        service.end_user_sessions(clearance, find_user_id(clearance, user_id))
         return empty_answer()
