@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from rbac_api.database.batches import batched
 from rbac_api.database.periods import not_over
+from rbac_api.database.session import UnitOfWork
 from rbac_api.database.tables import assignments, roles, users
 from rbac_api.decision.model import Assignment, Subject
 from rbac_api.decision.names import canonical
@@ -17,11 +18,11 @@ from rbac_api.decision.names import canonical
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def find_account_id(connection: Connection, reference: str, kind: str) -> str | None:
-    """Return the id of the account that a path or an argument names, by id or by name in any case and Unicode form.
+def find_account_id(work: UnitOfWork, reference: str, kind: str) -> str | None:
+    """Return the id of the account that a path names, by id or by name in any case and Unicode form.
 
-    What has the form of an id is one: it is returned without a look at the database, so that a name can never
-    stand in for the id of another account.  ``kind`` is ``person`` or ``service``; None for an unknown name.
+    What has the form of an id is one, and is returned without a look at the database: a name can never stand in
+    for the id of another account.  ``kind`` is ``person`` or ``service``; None for an unknown name.
     """
     if _ID.fullmatch(reference):
         return reference.lower()
@@ -32,7 +33,7 @@ def find_account_id(connection: Connection, reference: str, kind: str) -> str | 
         users.c.kind == kind,
         users.c.status != "deleted",
     )
-    return connection.execute(select(users.c.id).where(*named)).scalar()
+    return work.connection.execute(select(users.c.id).where(*named)).scalar()
 
 
 def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str, str]:

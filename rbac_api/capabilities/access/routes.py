@@ -21,10 +21,10 @@ from rbac_api.capabilities.access.schemas import (
     MyAccessQuery,
 )
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
-from rbac_api.capabilities.service_accounts.accounts import find_account_id
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
+from rbac_api.capabilities.service_accounts.service import find_account_id
 from rbac_api.capabilities.users.errors import UserNotFound
-from rbac_api.capabilities.users.lookup import find_user_id
+from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import AccessDenied, RoleNotFound
 from rbac_api.guard.requires import requires

@@ -13,7 +13,7 @@ from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSc
 from rbac_api.capabilities.assignments.service import Terms
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
-from rbac_api.capabilities.users.lookup import find_user_id
+from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
 from rbac_api.guard.requires import requires

@@ -15,7 +15,7 @@ from rbac_api.trail.recorder import Target
 
 def find_account_id(clearance: Clearance, reference: str) -> str:
     """Return the id of the service account named by id or name; 404 for an unknown name."""
-    account_id = people.find_account_id(clearance.connection, reference, "service")
+    account_id = people.find_account_id(clearance.work, reference, "service")
     if account_id is None:
         raise ServiceAccountNotFound()
     return account_id

@@ -12,7 +12,6 @@ from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSc
 from rbac_api.capabilities.assignments.service import Terms
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.service_accounts import service
-from rbac_api.capabilities.service_accounts.accounts import find_account_id
 from rbac_api.capabilities.service_accounts.errors import (
     ClientSecretNotFound,
     ServiceAccountNameTaken,
@@ -28,6 +27,7 @@ from rbac_api.capabilities.service_accounts.schemas import (
     ServiceAccountPatchSchema,
     ServiceAccountQuery,
 )
+from rbac_api.capabilities.service_accounts.service import find_account_id
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import (
     REPEATABLE,

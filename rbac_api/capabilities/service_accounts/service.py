@@ -17,7 +17,12 @@ from rbac_api.capabilities.assignments.service import (
     take_role,
 )
 from rbac_api.capabilities.service_accounts import queries
-from rbac_api.capabilities.service_accounts.accounts import known_account, named, weaker_account
+from rbac_api.capabilities.service_accounts.accounts import (
+    find_account_id,
+    known_account,
+    named,
+    weaker_account,
+)
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNameTaken, ServiceAccountNotFound
 from rbac_api.capabilities.service_accounts.secrets import (
     create_client_secret,
@@ -42,6 +47,7 @@ __all__ = [
     "create_client_secret",
     "create_service_account",
     "delete_service_account",
+    "find_account_id",
     "get_service_account",
     "get_service_account_roles",
     "list_service_accounts",

@@ -9,7 +9,7 @@ from rbac_api.guard.queries_people import find_account_id
 
 def find_user_id(clearance: Clearance, reference: str) -> str:
     """Return the id of the user named by id or username; 404 for an unknown username."""
-    user_id = find_account_id(clearance.connection, reference, "person")
+    user_id = find_account_id(clearance.work, reference, "person")
     if user_id is None:
         raise UserNotFound()
     return user_id

@@ -13,7 +13,6 @@ from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.schemas import SessionListSchema
 from rbac_api.capabilities.users import service
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
-from rbac_api.capabilities.users.lookup import find_user_id
 from rbac_api.capabilities.users.schemas import (
     CreatedUserSchema,
     PasswordSetupSchema,
@@ -23,6 +22,7 @@ from rbac_api.capabilities.users.schemas import (
     UserQuery,
     UserSchema,
 )
+from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.errors import Invalid
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import REPEATABLE, LastAdministrator, TargetStronger

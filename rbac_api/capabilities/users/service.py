@@ -26,6 +26,7 @@ from rbac_api.capabilities.users.credentials import (
     write_user,
 )
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
+from rbac_api.capabilities.users.lookup import find_user_id
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import canonical, username_problem
@@ -40,8 +41,8 @@ from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
     "NewUser", "add_user", "change_status", "create_user", "delete_user", "describe", "drop_second_factor",
-    "end_user_assignments", "end_user_sessions", "find_person", "find_user", "get_user", "issue_setup", "known_user", "list_users",
-    "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
+    "end_user_assignments", "end_user_sessions", "find_person", "find_user", "find_user_id", "get_user", "issue_setup",
+    "known_user", "list_users", "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
     "restore_access", "set_password", "spend_setup", "update_profile", "update_user",
 ]  # fmt: skip
 
