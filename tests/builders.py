@@ -118,8 +118,7 @@ class Stage:
             self._reset_postgresql()
         self.guard.snapshot.forget()
         self.guard.bearer._remembered.clear()
-        self.guard.alarms.forget()
-        self.guard.clients.forget()
+        self.guard.refusals.forget()
 
     def caller(self) -> Caller:
         """Somebody without credentials."""

@@ -5,13 +5,12 @@ session has ended, or claims a role that its owner has lost (``stale-use``: else
 been let in), and an account was locked (``lockout``).  Of each type there is one open incident about a session or an account: its
 first occurrence is an event in the trail, every further one only counts.
 
-Whoever repeats must not make us write: what was noticed is remembered in this process, and its repetitions are written at most once
-in ``QUIET_SECONDS``, as one number.  The figures in ``/metrics`` count each of them at once.
+A caller who repeats must not make the service write: repetitions are counted, and written as one number (``repeated``).  The figures in
+``/metrics`` count each of them at once.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -25,6 +24,7 @@ from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError, Unavailable
 from rbac_api.guard import queries_incidents as queries
 from rbac_api.guard.errors import AccessDenied
+from rbac_api.guard.repeated import Key, Repeated
 from rbac_api.guard.standing import Person
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.logs import log
@@ -33,8 +33,6 @@ from rbac_api.web.request_id import REQUEST_ID
 from rbac_api.web.visitor import user_agent
 
 Kind = Literal["refresh-reuse", "stale-use", "lockout"]
-QUIET_SECONDS = 60.0
-REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,48 +60,46 @@ class Alarm:
 
 
 class Alarms:
-    """What this process has noticed of late.  Bounded; the oldest is forgotten first, which costs one write when it comes again."""
+    """What this process has noticed of late."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, repeated: Repeated) -> None:
         self._database = database
-        self._noticing = threading.Lock()
-        self._noticed: dict[tuple[Kind, str], tuple[float, int]] = {}  # quiet until, and how often since
+        self._repeated = repeated
 
     def notice(self, kind: Kind, subject: str) -> int:
         """Count an occurrence; how many are to be written now: none as long as it is quiet."""
         ALARMS.labels(kind).inc()
-        now, key = clock.monotonic(), (kind, subject)
-        with self._noticing:
-            until, kept = self._noticed.pop(key, (now, 0))
-            quiet = now < until
-            if len(self._noticed) >= REMEMBERED:
-                self._noticed.pop(next(iter(self._noticed)))
-            self._noticed[key] = (until, kept + 1) if quiet else (now + QUIET_SECONDS, 0)
-        return 0 if quiet else kept + 1
+        return self._repeated.count(
+            ("alarm", kind, subject), lambda times: self._raise(kind, subject, times)
+        )[0]
 
     def dead_token(self, session_id: str, asked: Request) -> None:
-        """A token that verifies was presented after its session had ended.  Reads and writes at most once in ``QUIET_SECONDS``, and
-        never changes the answer: without a database there is no incident, and the token is refused all the same."""
-        times = self.notice("stale-use", session_id)
-        if times:
-            actor = Actor("anonymous", ip=asked.remote_addr, request_id=asked.environ.get(REQUEST_ID))
-            try:
-                with self._database.writing() as connection:
-                    sound_stale_use(connection, actor, session_id, times)
-            except Unavailable as fault:
-                log.warning("alarms.unwritten", session_id=session_id, internal=fault.internal)
+        """A token that verifies was presented after its session had ended.  Never changes the answer: without a database there is no
+        incident yet, and the token is refused all the same."""
+        actor = Actor("anonymous", ip=asked.remote_addr, request_id=asked.environ.get(REQUEST_ID))
+        try:
+            self._stale_use(actor, session_id)
+        except Unavailable as fault:
+            log.warning("alarms.unwritten", session_id=session_id, internal=fault.internal)
 
-    def stale_claim(self, connection: Connection, actor: Actor) -> None:
-        """Somebody was refused what her token still claims.  In the transaction that records the refusal."""
-        session_id = actor.session_id or ""
-        times = self.notice("stale-use", session_id)
-        if times:
-            sound_stale_use(connection, actor, session_id, times)
+    def stale_claim(self, actor: Actor) -> None:
+        """The caller was refused what the token still claims."""
+        self._stale_use(actor, actor.session_id or "")
 
-    def forget(self) -> None:
-        """Forget what was noticed."""
-        with self._noticing:
-            self._noticed.clear()
+    def _stale_use(self, actor: Actor, session_id: str) -> None:
+        ALARMS.labels("stale-use").inc()
+
+        def now(times: int) -> bool:
+            with self._database.writing() as connection:
+                sound_stale_use(connection, actor, session_id, times)
+            return True
+
+        key: Key = ("alarm", "stale-use", session_id)
+        self._repeated.once(key, now, lambda times: self._raise("stale-use", session_id, times))
+
+    def _raise(self, kind: Kind, subject: str, times: int) -> bool:
+        with self._database.writing() as connection:
+            return queries.raise_newest(connection, kind, subject, times)
 
 
 def passes_elsewhere(refusal: ServiceError, person: Person, claimed: tuple[str, ...]) -> bool:

@@ -12,7 +12,6 @@ import binascii
 import hashlib
 import hmac
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from sqlalchemy import Connection, Row
 from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.guard import queries_clients as queries
+from rbac_api.guard.repeated import Repeated
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
@@ -33,7 +33,7 @@ from rbac_api.web.metrics import CLIENTS
 from rbac_api.web.oauth import InvalidClient, InvalidRequest
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
-QUIET = 60.0  # seconds between two records of the same failing, and of the same secret's use
+QUIET = 60.0  # seconds between two records of the same secret's use
 _ID = re.compile(UUID)
 
 
@@ -80,10 +80,10 @@ def presented_client(request: Request, form: Mapping[str, str]) -> Credentials |
 class Clients:
     """Tells who presents credentials."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, repeated: Repeated) -> None:
         self._settings = settings
         self._database = database
-        self._failures = Failures()
+        self._repeated = repeated
 
     def authenticate(self, credentials: Credentials, actor: Actor) -> Client:
         """The service account whose credentials these are; ``InvalidClient``, recorded as of ``actor``, otherwise."""
@@ -106,10 +106,6 @@ class Clients:
         if _fault(account, queries.find_secret(connection, client.digest), client.id):
             raise InvalidClient()
 
-    def forget(self) -> None:
-        """Forget which failures were recorded already."""
-        self._failures = Failures()
-
     def _note_use(self, secret: Row[Any]) -> None:
         now = clock.now()
         since = now - timedelta(seconds=QUIET)
@@ -118,32 +114,17 @@ class Clients:
                 queries.note_use(connection, secret.id, now, since)
 
     def _record(self, account: Row[Any] | None, fault: str | None, actor: Actor) -> None:
-        unrecorded = self._failures.due(account.id if account else NOBODY)
-        if unrecorded is None:
-            return
         target = Target("service_account", *((account.id, account.username) if account else ()))
-        facts = {"unrecorded": unrecorded} if unrecorded else None
-        with self._database.writing() as connection:
-            record(connection, actor, "client.failed", target, outcome="failure", reason=fault, after=facts)
 
+        def write(times: int) -> bool:
+            with self._database.writing() as connection:
+                facts = {"times": times}
+                record(
+                    connection, actor, "client.failed", target, outcome="failure", reason=fault, after=facts
+                )
+            return True
 
-class Failures:
-    """Which failures to record: of each account one a minute, with how many were passed over since the one before."""
-
-    def __init__(self) -> None:
-        self._counting = threading.Lock()
-        self._latest: dict[str, tuple[float, int]] = {}
-
-    def due(self, key: str) -> int | None:
-        """How many were passed over, if this one is to be recorded; None if it is passed over itself."""
-        now = clock.monotonic()
-        with self._counting:
-            recorded, passed_over = self._latest.get(key, (-QUIET, 0))
-            if now - recorded < QUIET:
-                self._latest[key] = (recorded, passed_over + 1)
-                return None
-            self._latest[key] = (now, 0)
-            return passed_over
+        self._repeated.once(("client", target.id or NOBODY), write, write)
 
 
 def _fault(account: Row[Any] | None, secret: Row[Any] | None, client_id: str) -> str | None:

@@ -30,7 +30,8 @@ from rbac_api.guard.idempotency import Keep, Repeats
 from rbac_api.guard.keyring import Keyring
 from rbac_api.guard.presented import CrossSite, cookie, presented
 from rbac_api.guard.publisher import Publisher
-from rbac_api.guard.refusals import add_refusal
+from rbac_api.guard.refusals import Refusals, Refused
+from rbac_api.guard.repeated import Repeated
 from rbac_api.guard.rules import Rule, judge
 from rbac_api.guard.snapshot import Snapshot
 from rbac_api.guard.standing import Person, SessionStanding
@@ -58,15 +59,18 @@ class Guard:
         self.snapshot = Snapshot(database, self.keyring)
         self.bearer = Bearer(settings, self.keyring, self._is_revoked)
         self.cross_site = CrossSite(settings.secret_key)
-        self.clients = Clients(settings, database)
+        self.repeated = Repeated()
+        self.clients = Clients(settings, database, self.repeated)
         self.repeats = Repeats(database, settings.secret_key)
-        self.alarms = Alarms(database)
+        self.alarms = Alarms(database, self.repeated)
+        self.refusals = Refusals(database, self.repeated)
         self.publisher = Publisher(settings, database)
         self._answer = app.make_response
         app.extensions[EXTENSION] = self
 
     def close(self) -> None:
         """Let go of threads and connections."""
+        self.repeated.close()
         self.publisher.close()
         self.snapshot.close()
         self.database.dispose()
@@ -239,12 +243,10 @@ class Guard:
         if not refusal.recorded:
             return
         REFUSALS.labels(refusal.code).inc()
-        asked, standing = (rule.permission, rule.role), (session, clock.now())
-        with self.database.writing() as connection:
-            decision_id = add_refusal(connection, actor, asked, refusal, standing)
-            if claimed:
-                self.alarms.stale_claim(connection, actor)
-        refusal.members["decision_id"] = decision_id
+        if number := self.refusals.add(Refused.of(request, actor, rule, refusal, session)):
+            refusal.members["decision_id"] = number
+        if claimed:
+            self.alarms.stale_claim(actor)
 
 
 @dataclass(slots=True)  # not frozen: that alone takes longer than the decision

@@ -16,6 +16,14 @@ def raise_occurrences(connection: Connection, kind: str, subject: str, times: in
     return connection.execute(raised).rowcount == 1
 
 
+def raise_newest(connection: Connection, kind: str, subject: str, times: int) -> bool:
+    """The same on the newest, closed or not, for occurrences that were counted before it was closed."""
+    mine = (incidents.c.type == kind, incidents.c.subject == subject)
+    newest = select(incidents.c.id).where(*mine).order_by(incidents.c.opened_at.desc()).limit(1)
+    raised = update(incidents).where(incidents.c.id == newest.scalar_subquery())
+    return connection.execute(raised.values(occurrences=incidents.c.occurrences + times)).rowcount == 1
+
+
 def add_incident(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(incidents).values(values))
 

@@ -1,45 +1,141 @@
-"""A refusal is written down with a number of its own, so that whoever was refused, or an auditor, can have it explained later.
+"""A refusal is written down with a number of its own, so that the caller, or an auditor, can have it explained later.
 
 What is kept is what the graph as it was cannot tell any more: what was asked for, whether a second factor was proved, and the roles that
 the session was begun with, which may be others by then.
+
+A caller who repeats it fills nothing: the same refusal of the same account is written once a minute, and its repetitions, which are given
+the number of that one, as one event that says how many they were (``repeated``).
 """
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from flask import request
+from flask import Request
 from sqlalchemy import Connection
 
+from rbac_api import clock
+from rbac_api.database.engine import Database
 from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError
 from rbac_api.guard import queries_decisions as queries
+from rbac_api.guard.repeated import QUIET_SECONDS, REMEMBERED, Key, Repeated
+from rbac_api.guard.rules import Rule
 from rbac_api.guard.standing import SessionStanding
 from rbac_api.trail.recorder import Actor, Target, record
 
 LONGEST_PATH = 192
+MOST_CAUSES = 100  # of one account in a minute; any more are counted together
+FURTHER = "further"
 
 
-def add_refusal(
-    connection: Connection,
-    actor: Actor,
-    asked: tuple[str | None, str | None],
-    refusal: ServiceError,
-    standing: tuple[SessionStanding | None, datetime],
-) -> str:
-    """Write the event and the decision; the decision's id.  ``asked``: for which permission, which role; ``standing``: in which session,
-    and when."""
-    permission, role = asked[0] or refusal.members.get("required"), asked[1]
-    path = request.path.replace("\0", "")  # which no database can hold
-    facts = {"code": refusal.code, "method": request.method, "path": path, "required": permission or role}
-    target, reason = Target("operation", path[:LONGEST_PATH]), refusal.detail
-    seq = record(connection, actor, "access.refused", target, outcome="refused", reason=reason, after=facts)
-    session, at = standing
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Who was refused what: for which ``permission`` or ``role``, in which session, and by which request."""
+
+    actor: Actor
+    refusal: ServiceError
+    permission: str | None
+    role: str | None
+    session: SessionStanding | None
+    at: datetime
+    method: str
+    path: str  # as long as it may be in an event
+
+    @classmethod
+    def of(
+        cls,
+        asked: Request,
+        actor: Actor,
+        rule: Rule,
+        refusal: ServiceError,
+        session: SessionStanding | None,
+    ) -> Refused:
+        """The refusal of this request, at this moment."""
+        path = asked.path.replace("\0", "")[:LONGEST_PATH]  # NUL is what no database can hold
+        permission = rule.permission or refusal.members.get("required")
+        return cls(actor, refusal, permission, rule.role, session, clock.now(), asked.method, path)
+
+    @property
+    def cause(self) -> Key:
+        """What makes it the same refusal as another of this account."""
+        return self.refusal.code, self.permission or "", self.role or "", self.refusal.detail
+
+
+class Refusals:
+    """Those of this process."""
+
+    def __init__(self, database: Database, repeated: Repeated) -> None:
+        self._database = database
+        self._repeated = repeated
+        self._counting = threading.Lock()
+        self._causes: dict[str, tuple[float, set[Key]]] = {}  # of an account, until when
+
+    def add(self, refused: Refused) -> str | None:
+        """Write it, or count it; the number it can be explained by, None if it is of more causes than are told apart."""
+        account = refused.actor.id or refused.actor.type
+        cause = self._told_apart(account, refused.cause)
+        number = new_id()
+
+        def now(times: int) -> bool:
+            with self._database.writing() as connection:
+                _add(connection, refused, times, number)
+            return True
+
+        def later(times: int) -> bool:
+            with self._database.writing() as connection:
+                _record(connection, refused, times)
+            return True
+
+        latest = self._repeated.once(("refusal", account, *cause), now, later, number)
+        return None if cause[-1] is FURTHER else latest
+
+    def forget(self) -> None:
+        """Forget what was counted."""
+        with self._counting:
+            self._causes.clear()
+        self._repeated.forget()
+
+    def _told_apart(self, account: str, cause: Key) -> Key:
+        now = clock.monotonic()
+        with self._counting:
+            until, causes = self._causes.pop(account, (now, set()))
+            if now >= until:
+                until, causes = now + QUIET_SECONDS, set()
+            if len(self._causes) >= REMEMBERED:
+                self._causes.pop(next(iter(self._causes)))
+            self._causes[account] = until, causes
+            if cause in causes or len(causes) < MOST_CAUSES:
+                causes.add(cause)
+                return cause
+        return cause[0], FURTHER
+
+
+def _add(connection: Connection, refused: Refused, times: int, number: str) -> None:
+    seq, session = _record(connection, refused, times), refused.session
     chosen = session.roles.chosen if session is not None else None
     row = {
-        "id": new_id(), "seq": seq, "at": at, "user_id": actor.id, "session_id": actor.session_id, "permission": permission, "role": role,
-        "code": refusal.code, "detail": refusal.detail, "second_factor": session is not None and session.second_factor,
+        "id": number, "seq": seq, "at": refused.at, "user_id": refused.actor.id, "session_id": refused.actor.session_id,
+        "permission": refused.permission, "role": refused.role, "code": refused.refusal.code, "detail": refused.refusal.detail,
+        "second_factor": session is not None and session.second_factor,
         "chosen_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip
     queries.add_decision(connection, row)
-    return str(row["id"])
+
+
+def _record(connection: Connection, refused: Refused, times: int) -> int:
+    """The event, which stands for so many refusals of this cause: this one, and those before it that were only counted."""
+    facts: dict[str, Any] = {
+        "code": refused.refusal.code,
+        "method": refused.method,
+        "path": refused.path,
+        "required": refused.permission or refused.role,
+        "times": times,
+    }
+    target, reason = Target("operation", refused.path), refused.refusal.detail
+    return record(
+        connection, refused.actor, "access.refused", target, outcome="refused", reason=reason, after=facts
+    )

@@ -18,7 +18,7 @@ from rbac_api.errors import Unavailable
 from rbac_api.trail.chain import canonical, event_hash
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.feed import find_newest
-from rbac_api.trail.fields import SECRET_NAMES
+from rbac_api.trail.fields import LONGEST_TEXT, SECRET_NAMES, bounded
 
 
 class TrailUnavailable(Unavailable):
@@ -58,6 +58,10 @@ SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
 
 _ADDITION = insert(trail_events)
+_LONGEST = {
+    "actor_id": 64, "actor_name": 256, "target_type": 32, "target_id": 192, "target_name": 256, "reason": LONGEST_TEXT, "ip": 64,
+    "request_id": 128,
+}  # fmt: skip
 
 
 def record(
@@ -145,7 +149,7 @@ def _event(
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    return {
+    event = {
         "at": clock.now(),
         "actor_type": actor.type,
         "actor_id": actor.id,
@@ -157,11 +161,12 @@ def _event(
         "target_name": target.name,
         "outcome": outcome,
         "reason": reason,
-        "before": canonical(before) if before else None,
-        "after": canonical(after) if after else None,
+        "before": canonical(bounded(before)) if before else None,
+        "after": canonical(bounded(after)) if after else None,
         "ip": actor.ip,
         "request_id": actor.request_id,
     }
+    return {**event, **{name: bounded(event[name], longest) for name, longest in _LONGEST.items()}}
 
 
 def _linked(connection: Connection, event: dict[str, Any]) -> dict[str, Any]:

@@ -160,7 +160,13 @@ def test_what_dave_was_refused_is_told_with_what_he_lacked(stage: Stage) -> None
     event = stage.events()[-1]
 
     assert (event["action"], event["outcome"], event["actor_name"]) == ("access.refused", "refused", "dave")
-    wanted = {"code": "access.denied", "method": "POST", "path": "/v1/roles", "required": "roles:create"}
+    wanted = {
+        "code": "access.denied",
+        "method": "POST",
+        "path": "/v1/roles",
+        "required": "roles:create",
+        "times": 1,
+    }
     assert facts(event["after"]) == wanted
 
 

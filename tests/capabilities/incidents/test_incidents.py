@@ -10,6 +10,7 @@ from sqlalchemy import event
 from time_machine import Traveller
 
 from rbac_api.guard import alarms
+from rbac_api.guard.repeated import QUIET_SECONDS
 from rbac_api.web.metrics import ALARMS, INCIDENTS
 from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import refresh, together
@@ -70,9 +71,8 @@ def is_locked_out(stage: Stage, frozen: Traveller, username: str = "dave") -> No
 
 def quiet_passes(stage: Stage) -> None:
     """What was noticed lies a little more than the quiet time back."""
-    noticed = stage.guard.alarms._noticed
-    for key, (until, kept) in noticed.items():
-        noticed[key] = (until - alarms.QUIET_SECONDS - 1, kept)
+    for kept in stage.guard.repeated._kept.values():
+        kept.until -= QUIET_SECONDS
 
 
 def listed(stage: Stage, query: str = "") -> list[dict[str, Any]]:
@@ -204,7 +204,7 @@ def test_a_role_that_only_the_token_still_claims_is_an_incident(stage: Stage) ->
 
     assert (refused.status_code, refused.headers["Authz-Stale"]) == (403, "true")
     found = only(stage)
-    assert (found["occurrences"], len(stage.events("access.refused"))) == (1, 2)
+    assert (found["occurrences"], len(stage.events("access.refused"))) == (1, 1)
     assert (found["type"], found["session_id"]) == ("stale-use", dave.tokens["session_id"])
     assert found["other"]["ip"] == "198.51.100.9"
 
@@ -322,17 +322,6 @@ def test_the_figures_count_each_time_and_each_incident(stage: Stage, frozen: Tra
     text = stage.caller().get("/metrics").text
     assert 'rbac_incidents_total{type="stale-use"}' in text
     assert 'rbac_alarms_total{type="refresh-reuse"}' in text
-
-
-def test_what_is_remembered_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alarms, "REMEMBERED", 3)
-    noticed = alarms.Alarms(stage.database)
-
-    first = [noticed.notice("stale-use", str(number)) for number in range(5)]
-
-    assert first == [1] * 5
-    assert len(noticed._noticed) == 3
-    assert [noticed.notice("stale-use", subject) for subject in ("4", "0")] == [0, 1]
 
 
 def test_every_type_is_filtered_paged_and_counted(stage: Stage, frozen: Traveller) -> None:
