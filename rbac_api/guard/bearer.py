@@ -144,20 +144,21 @@ class Bearer:
             raise TokenExpired()
         return token, by_cookie
 
-    def read(self, text: str, kind: str) -> Token:
-        """Verify a token of a kind (``access`` or ``refresh``); every defect is ``TokenInvalid``, lateness ``TokenExpired``."""
+    def read(self, text: str, kind: str, *, late: bool = False) -> Token:
+        """Verify a token of a kind (``access`` or ``refresh``); every defect is ``TokenInvalid``, lateness, unless it may be ``late``,
+        ``TokenExpired``."""
         header, payload = unpack(text)
         audience = self._settings.audience if kind == "access" else self._settings.issuer_url
         if (payload["type"], payload["aud"]) != (kind, audience):
             raise TokenInvalid()
         try:
             with self._app.app_context():
-                claims = decode_token(text)
+                claims = decode_token(text, allow_expired=late)
         except jwt.ExpiredSignatureError as fault:
             raise TokenExpired() from fault
         except (jwt.PyJWTError, JWTExtendedException) as fault:
             raise TokenInvalid() from fault
-        if clock.epoch_seconds() >= claims["exp"]:
+        if not late and clock.epoch_seconds() >= claims["exp"]:
             raise TokenExpired()
         return Token(
             subject=claims["sub"],

@@ -61,10 +61,14 @@ def set_cookies(answer: Response, tokens: Mapping[str, Any]) -> Response:
     return answer
 
 
-def clear_cookies(answer: Response) -> Response:
-    """Take them away.  Only signing out does: the refusal of a dead cookie may arrive after a new sign-in has set another."""
-    for kind in COOKIES:
-        _set(answer, kind, "", 0)
+def without_own_cookies(request: Request, answer: Response) -> Response:
+    """Take them away from a browser whose own session was ended at its request; beside a header no cookie is meant.
+
+    A refusal never does: that of a dead cookie may arrive after a new sign-in has set another.
+    """
+    if not request.environ.get("HTTP_AUTHORIZATION"):
+        for kind in COOKIES:
+            _set(answer, kind, "", 0)
     return answer
 
 

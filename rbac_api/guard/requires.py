@@ -36,7 +36,7 @@ from rbac_api.guard.passage import current_guard
 from rbac_api.guard.rules import Rule
 from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
-from rbac_api.web.arguments import refuse_unknown_query
+from rbac_api.web.arguments import refuse_unknown_body, refuse_unknown_query
 from rbac_api.web.blueprint import document_access, documents, refuses_body, refuses_query
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,17 +78,19 @@ def admin_required(view: F) -> F:
 
 def public(view: F) -> F:
     """Say openly that a route is for everybody."""
-    checks_query = refuses_query(view)
+    checks_query, checks_body = refuses_query(view), view.__name__ in _WRITING and refuses_body(view)
 
     @wraps(view)
     def opened(*args: Any, **kwargs: Any) -> Any:
         if checks_query:
             refuse_unknown_query()
+        if checks_body:
+            refuse_unknown_body()
         ready = current_app.ensure_sync(view)  # a host's may be a coroutine
         return current_guard().enter_public(lambda: ready(*args, **kwargs))
 
     opened.access = "public"  # type: ignore[attr-defined]
-    problems = (Invalid,) if checks_query else ()
+    problems = (Invalid,) if checks_query or checks_body else ()
     return document_access(opened, permission=None, public=True, problems=problems)  # type: ignore[return-value]
 
 

@@ -107,7 +107,7 @@ def targets(stage: Stage) -> list[Target]:
         Target("protocol", "POST", "/oauth/introspect", 200, form={"token": "x"}),
         Target("protocol", "POST", "/oauth/revoke", 200, form={"token": "x"}),
         Target("protocol", "POST", "/access/v1/evaluation", 200, QUESTION),
-        Target("protocol", "POST", "/v1/auth/logout", 204),
+        Target("protocol", "DELETE", "/v1/me/sessions", 204),
     ]
 
 

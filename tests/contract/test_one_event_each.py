@@ -125,6 +125,7 @@ DONE: dict[str, tuple[str, Act]] = {
     "remove_totp": ("totp.removed", remove_own),
     "remove_user_totp": ("totp.removed", remove_daves),
     "end_my_session": ("session.ended", lambda s, a, d: a.delete(f"/v1/me/sessions/{session_of(s, ALICE)}")),
+    "end_my_sessions": ("sessions.ended", lambda s, a, d: a.delete("/v1/me/sessions")),
     "activate_role": ("activation.created", lambda s, a, d: a.put("/v1/me/activations/admin", json=ACTIVATION)),
     "drop_role": ("activation.ended", lambda s, a, d: a.delete("/v1/me/activations/admin")),
     "create_user": ("user.created", lambda s, a, d: a.post("/v1/users", json={"username": "erin"})),

@@ -29,7 +29,7 @@ NOTHING = {
 }  # fmt: skip
 
 # They need not be told anything: an argument that they do not know keeps them, behind the guard, from doing it.
-HASTY = {"enrol_totp", "rotate_keys"}
+HASTY = {"end_my_sessions", "enrol_totp", "rotate_keys"}
 
 
 def anonymous(stage: Stage) -> Caller:

@@ -25,13 +25,14 @@ PUBLIC = {
     "get_problem",
     "get_policy_schema",
     "issue_token",  # by credentials of its own, or by a refresh token
+    "logout",  # by any token of a session, an expired one too
     "revoke_token",  # the same, or by naming the client it was issued to
     "describe_server",
     "describe_decision_point",
 }
 # Somebody's own affairs: whoever is signed in may, and nobody needs a permission for them.
 OWN = {
-    "logout", "get_me", "update_me", "change_my_password", "list_my_sessions", "end_my_session", "enrol_totp", "confirm_totp",
+    "get_me", "update_me", "change_my_password", "list_my_sessions", "end_my_session", "end_my_sessions", "enrol_totp", "confirm_totp",
     "remove_totp", "list_activations", "activate_role", "drop_role", "get_my_access", "get_decision", "diff_access",
 }  # fmt: skip
 

@@ -33,7 +33,7 @@ MORE = {
 }  # arguments that make it do more
 FAR_AWAY = "2099-01-01T00:00:00Z"
 # Who is not attacked this way, because it is no way to attack: what a person does to her own account with her own password.
-OWN_AFFAIRS = {"logout", "change_my_password", "update_me", "end_my_session", "drop_role"}
+OWN_AFFAIRS = {"logout", "change_my_password", "update_me", "end_my_session", "end_my_sessions", "drop_role"}
 # The sections of a policy, each at its most tempting.
 POLICIES: dict[str, list[Any]] = {
     "permissions": [[{"name": "users:read", "description": "Nothing."}], []],

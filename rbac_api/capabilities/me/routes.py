@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from flask.views import MethodView
 
 from rbac_api.capabilities.me import service
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
-from rbac_api.capabilities.me.schemas import MePatchSchema, MeSchema, PasswordChangeSchema
+from rbac_api.capabilities.me.schemas import EndSessionsQuery, MePatchSchema, MeSchema, PasswordChangeSchema
 from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.second_factor.errors import (
@@ -31,6 +31,7 @@ from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.errors import Invalid, TooManyAttempts
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import REPEATABLE, SigninTooOld
+from rbac_api.guard.presented import without_own_cookies
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
@@ -142,6 +143,20 @@ class MySessions(MethodView):
         """
         return page_answer(sessions.list_own_sessions(current_clearance(), page_request(query)))
 
+    @requires()
+    @blueprint.arguments(EndSessionsQuery, location="query")
+    @blueprint.response(204)
+    @blueprint.operation("end_my_sessions")
+    def delete(self, query: dict[str, Any]) -> Response:
+        """Sign out everywhere
+
+        Ends all your active sessions; with `keep=current` all but the one of this request. In browser mode the cookies of an ended
+        session are removed.
+        """
+        keep_current = query.get("keep") == "current"
+        sessions.end_own_sessions(current_clearance(), keep_current=keep_current)
+        return empty_answer() if keep_current else without_own_cookies(request, empty_answer())
+
 
 @blueprint.route("/sessions/<uuid:session_id>")
 class MySession(MethodView):
@@ -151,7 +166,10 @@ class MySession(MethodView):
     def delete(self, session_id: Any) -> Response:
         """End one of my sessions
 
-        Its tokens are refused from the next request on. Ending an ended session changes nothing.
+        Its tokens are refused from the next request on. Ending an ended session changes nothing. Ending the session of this request
+        in browser mode removes the cookies.
         """
-        sessions.end_own_session(current_clearance(), str(session_id))
-        return empty_answer()
+        clearance = current_clearance()
+        sessions.end_own_session(clearance, str(session_id))
+        is_current = str(session_id) == clearance.actor.session_id
+        return without_own_cookies(request, empty_answer()) if is_current else empty_answer()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from rbac_api.capabilities.sessions.schemas import SessionSchema
 from rbac_api.capabilities.users.schemas import UserSchema
@@ -32,3 +32,12 @@ class PasswordChangeSchema(Body):
 
     current_password = Verbatim(required=True, longest=1024, metadata={"example": "your current password"})
     new_password = NewPassword(required=True)
+
+
+class EndSessionsQuery(Body):
+    """Which of your sessions stay."""
+
+    keep = fields.String(
+        validate=validate.OneOf(("current",)),
+        metadata={"description": "`current`: the session of this request goes on; omit to end all"},
+    )

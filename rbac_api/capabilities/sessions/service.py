@@ -11,9 +11,19 @@ from sqlalchemy import ColumnElement, Connection, Row
 
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions.ending import (
+    Ending,
+    close_session,
+    close_sessions,
+    close_user_sessions,
+    end_own_session,
+    end_own_sessions,
+    end_session,
+    leave_session,
+    make_room,
+)
 from rbac_api.capabilities.sessions.errors import SessionNotFound
-from rbac_api.capabilities.sessions.selection import conditions
-from rbac_api.capabilities.sessions.selection import signed_between as signed_between  # noqa: PLC0414 -- for others
+from rbac_api.capabilities.sessions.selection import conditions, signed_between
 from rbac_api.capabilities.sessions.shown import describe, describe_token
 from rbac_api.database.constraints import Clash
 from rbac_api.database.tables import sessions
@@ -22,11 +32,15 @@ from rbac_api.decision.model import EVERYTHING, SessionRoles
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.clients import Client
 from rbac_api.guard.queries import find_session_roles
-from rbac_api.guard.revocations import revoke
 from rbac_api.settings import Settings
-from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.pagination import Page, PageRequest, cut
 
+__all__ = [
+    "PASSWORD", "PROVED", "Ending", "Grip", "Origin", "Proof", "begin_client_session", "begin_session", "choose_roles", "close_session",
+    "close_sessions", "close_user_sessions", "end_own_session", "end_own_sessions", "end_session", "find_refresh", "find_session",
+    "forget_second_factor", "get_session", "is_live", "leave_session", "list_own_sessions", "list_refresh_tokens", "list_sessions",
+    "make_room", "rotate", "same_successor", "signed_between",
+]  # fmt: skip
 PASSWORD = ("pwd",)  # ``amr`` (RFC 8176): how somebody proved who she is
 
 
@@ -67,14 +81,6 @@ class Origin:
     client_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Who ends a session (None: a deadline or a detection) and why."""
-
-    by: str | None
-    reason: str
-
-
 def begin_session(
     connection: Connection,
     settings: Settings,
@@ -101,21 +107,6 @@ def begin_client_session(connection: Connection, settings: Settings, client: Cli
     grip = Grip(new_id(), client.id, client.id, "", 0, now, ends, now, ends, ())
     _add_session(connection, grip, origin, client.secret_id)
     return grip
-
-
-def make_room(connection: Connection, settings: Settings, actor: Actor) -> None:
-    """Before a session begins: end the oldest active ones of its user that would exceed ``RBAC_MAX_SESSIONS`` with it.
-
-    In the same transaction, under the write lock, so that of many who sign in at once none slips past.  ``actor`` is she who signs in.
-    """
-    surplus = queries.list_surplus(connection, actor.id or "", settings.max_sessions - 1, clock.now())
-    ending = Ending(None, "session-limit")
-    for session_id in (
-        close_sessions(connection, settings, queries.is_one_of(surplus), ending) if surplus else ()
-    ):
-        facts = {"user": {"id": actor.id, "username": actor.name}, "end_reason": ending.reason}
-        target = Target("session", session_id, actor.name)
-        record(connection, actor, "session.ended", target, reason=ending.reason, after=facts)
 
 
 def rotate(
@@ -178,52 +169,15 @@ def find_refresh(connection: Connection, jti: str) -> tuple[Row[Any], Row[Any]] 
     return (token, session) if token and session else None
 
 
+def find_session(connection: Connection, session_id: str) -> Row[Any] | None:
+    """A session's row with the name of its user; None if there is none."""
+    return queries.find_session(connection, session_id)
+
+
 def is_live(session: Row[Any]) -> bool:
     """Whether the session is active at this moment."""
     now = clock.now()
     return session.ended_at is None and now < session.idle_expires_at and now < session.absolute_expires_at
-
-
-def close_sessions(
-    connection: Connection, settings: Settings, condition: ColumnElement[bool], ending: Ending
-) -> list[str]:
-    """End the active sessions that fit, and tell detached verifiers; the ids of those that ended.  The one way a session ends early."""
-    ended = queries.end_sessions(connection, condition, clock.now(), ending.by, ending.reason)
-    revoke(connection, settings, "sid", ended)
-    return ended
-
-
-def close_session(connection: Connection, settings: Settings, session_id: str, ending: Ending) -> bool:
-    """End one session if it is active; whether it was."""
-    return bool(close_sessions(connection, settings, sessions.c.id == session_id, ending))
-
-
-def close_user_sessions(
-    connection: Connection, settings: Settings, user_id: str, ending: Ending, *, but: str | None = None
-) -> list[str]:
-    """End a user's active sessions, all but one if it is named; the ids of those that ended."""
-    condition = sessions.c.user_id == user_id
-    return close_sessions(
-        connection, settings, condition & (sessions.c.id != but) if but else condition, ending
-    )
-
-
-def end_session(clearance: Clearance, session_id: str, reason: str = "admin") -> None:
-    """End somebody's session.  404 unknown; 403 ``target.stronger``; ending an ended one changes nothing."""
-    session = queries.find_session(clearance.connection, session_id)
-    if session is None:
-        raise SessionNotFound()
-    if session.user_id != clearance.actor.id:
-        clearance.require_outranks_user(session.user_id, session.username)
-    _end(clearance, session, reason)
-
-
-def end_own_session(clearance: Clearance, session_id: str, reason: str = "logout") -> None:
-    """End a session of one's own; somebody else's is as unknown as one that does not exist."""
-    session = queries.find_session(clearance.connection, session_id)
-    if session is None or session.user_id != clearance.actor.id:
-        raise SessionNotFound()
-    _end(clearance, session, reason)
 
 
 def get_session(clearance: Clearance, session_id: str) -> dict[str, Any]:
@@ -255,15 +209,6 @@ def list_refresh_tokens(clearance: Clearance, session_id: str, page: PageRequest
     total = queries.count_refresh_tokens(clearance.connection, session_id) if page.count else None
     found = cut(rows, page, lambda row: (row.generation,), total)
     return Page([describe_token(row) for row in found.items], found.next_key, found.total)
-
-
-def _end(clearance: Clearance, session: Row[Any], reason: str) -> None:
-    ending = Ending(clearance.actor.id, reason)
-    if close_session(clearance.connection, clearance.settings, session.id, ending):
-        facts = {"user": {"id": session.user_id, "username": session.username}, "end_reason": reason}
-        clearance.record(
-            "session.ended", Target("session", session.id, session.username), reason=reason, after=facts
-        )
 
 
 def _page(clearance: Clearance, conditions: list[ColumnElement[bool]], page: PageRequest) -> Page:

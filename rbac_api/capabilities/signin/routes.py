@@ -29,9 +29,10 @@ from rbac_api.errors import Fault, Invalid, TooManyAttempts
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import CsrfFailed, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.keyring import KEY_PROBLEMS
+from rbac_api.guard.leaving import token_to_leave
 from rbac_api.guard.passage import current_guard
-from rbac_api.guard.presented import clear_cookies, set_cookies
-from rbac_api.guard.requires import public, requires
+from rbac_api.guard.presented import set_cookies, without_own_cookies
+from rbac_api.guard.requires import public
 from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.answers import empty_answer, json_answer
@@ -120,18 +121,20 @@ class Refresh(MethodView):
 
 @blueprint.route("/logout")
 class Logout(MethodView):
-    @requires(temporary_password=True)
+    @public
     @blueprint.response(204)
-    @blueprint.operation("logout")
+    @blueprint.operation("logout", CsrfFailed, TokenMissing, TokenInvalid, *_OUTAGES, *KEY_PROBLEMS)
     def post(self) -> Response:
         """Sign out
 
-        Ends the session: its access and refresh tokens are refused from the next request on, everywhere. In browser mode the
-        cookies are removed.
+        Send the access token or the refresh token as Bearer, or the cookies of browser mode with `X-CSRF-TOKEN`; an expired token is
+        as good. Ends the session: its access and refresh tokens are refused from the next request on, everywhere, and the cookies are
+        removed. Signing out of a session that has ended changes nothing, and is answered 204 too.
         """
-        service.logout(current_clearance())
-        by_header = "Authorization" in request.headers
-        return empty_answer() if by_header else clear_cookies(empty_answer())
+        token = token_to_leave(current_guard(), request)
+        if token is not None:
+            service.logout(current_clearance(), token)
+        return without_own_cookies(request, empty_answer())
 
 
 @blueprint.route("/password-setup")

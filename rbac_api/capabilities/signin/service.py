@@ -121,14 +121,8 @@ def _require_startable(clearance: Clearance, connection: Connection, account: Ac
 def _leave(clearance: Clearance, connection: Connection, actor: Actor, jti: str | None) -> None:
     """End the session whose cookies the new ones replace: nobody could sign out of it any more (ASVS 7.2.4)."""
     found = sessions.find_refresh(connection, jti) if jti else None
-    if found is None:
-        return
-    session, ending = found[1], Ending(actor.id, "logout")
-    if sessions.close_session(connection, clearance.settings, session.id, ending):
-        whose = {"id": session.user_id, "username": session.username}
-        facts = {"user": whose, "end_reason": ending.reason}
-        target = Target("session", session.id, session.username)
-        record(connection, actor, "session.ended", target, reason=ending.reason, after=facts)
+    if found is not None:
+        sessions.leave_session(connection, clearance.settings, actor, found[1])
 
 
 def _signing_in(clearance: Clearance, account: Account) -> Actor:
@@ -163,9 +157,16 @@ def _refresh_once(clearance: Clearance, token: Token, origin: Origin) -> dict[st
     return tokens
 
 
-def logout(clearance: Clearance) -> None:
-    """End the whole session of the presented token, access and refresh alike, at once."""
-    sessions.end_own_session(clearance, clearance.actor.session_id or "", "logout")
+def logout(clearance: Clearance, token: Token) -> None:
+    """End the whole session of a token, access and refresh alike, at once.  An ended or unknown session stays as it is."""
+    with clearance.work.database.reading() as connection:  # repeating it takes no lock
+        session = sessions.find_session(connection, token.session_id)
+    if session is None or session.user_id != token.subject or not sessions.is_live(session):
+        return
+    actor = _user_actor(clearance, session)
+    if session.client_id == session.user_id:  # no person's client has the form of an id
+        actor = actor._replace(type="service")
+    sessions.leave_session(clearance.connection, clearance.settings, actor, session)
 
 
 def forget_failures(clearance: Clearance, username: str) -> None:

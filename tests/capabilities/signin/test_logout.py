@@ -28,9 +28,10 @@ def test_signing_out_twice_changes_nothing(stage: Stage) -> None:
     dave.post("/v1/auth/logout")
     before = stage.query("SELECT * FROM sessions")
 
-    assert dave.post("/v1/auth/logout").status_code == 401
+    assert dave.post("/v1/auth/logout").status_code == 204
     assert stage.query("SELECT * FROM sessions") == before
     assert len(stage.events("session.ended")) == 1
+    assert stage.query("SELECT count(*) FROM incidents") == [(0,)]
 
 
 def test_daves_other_session_goes_on(stage: Stage) -> None:
