@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeVar
 from flask import Flask, Request, Response, current_app, request
 from sqlalchemy import Connection
 
-from rbac_api import clock
 from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import Database
 from rbac_api.database.session import UnitOfWork
