@@ -18,6 +18,12 @@ def render_item(kind: str, item: Any, _autogen_context: Any) -> str | bool:
     return False
 
 
+def is_for_this_engine(item: Any, _name: Any, kind: str, _reflected: bool, _other: Any) -> bool:
+    """Whether the engine has it: an index may be made for one alone."""
+    only = item.info.get("only") if kind == "index" else None
+    return only in (None, given.dialect.name)
+
+
 def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
@@ -26,6 +32,7 @@ def migrate(connection: Connection) -> None:
         compare_type=True,
         compare_server_default=False,
         render_item=render_item,
+        include_object=is_for_this_engine,
         transaction_per_migration=False,
     )
     with context.begin_transaction():

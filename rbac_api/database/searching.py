@@ -6,7 +6,7 @@ where only three fit.  So it is told: of few, look these up and sort them; of ma
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
+    Row,
     Select,
     and_,
     bindparam,
@@ -24,11 +25,11 @@ from sqlalchemy import (
 
 from rbac_api.database.periods import in_force
 from rbac_api.database.tables import assignments, roles
+from rbac_api.decision.names import search_form, search_text
 
 FEW = 5000
 _WRITTEN_OUT = 200  # values of one statement
 _ALL = 2**31 - 1  # a limit, which keeps SQLite from turning the sub-query into a question asked of each row
-_LAST = "\U0010ffff"
 Found = Select[Any] | CompoundSelect[Any]
 
 
@@ -41,14 +42,32 @@ def one_of(
     return column.in_(found.limit(_ALL)) if few else otherwise
 
 
-def begins_with(connection: Connection, column: Column[Any], prefix: str) -> ColumnElement[bool]:
-    """The text begins with this; wildcards are ordinary characters.
+def searched(
+    connection: Connection, column: Column[Any], condition: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """The rows that fit a condition for which all have to be read: read once, and looked up by id where they are few."""
+    some = select(column).where(condition).limit(FEW + 1)
+    found = list(connection.execute(some).scalars())
+    return among(column, found) if len(found) <= FEW else condition
 
-    SQLite's LIKE ignores case and therefore every index; but its order is that of code points, in which a prefix is a range.
-    """
+
+def mentions(connection: Connection, column: Column[Any], text: str) -> ColumnElement[bool]:
+    """Return the condition that the column, in search form, has this text anywhere; wildcards are ordinary characters."""
+    sought = search_form(text)
     if connection.dialect.name == "sqlite":
-        return column.between(prefix, prefix + _LAST)
-    return column.startswith(prefix, autoescape=True)
+        return func.instr(column, sought) > 0
+    return column.contains(sought, autoescape=True)
+
+
+def naming(rows: Iterable[Row[Any]], text: str | None, *columns: str) -> Iterator[Row[Any]]:
+    """Yield the rows that have this text in one of the columns, whatever the case and the accents; without one, all.
+
+    For tables with few rows, such as roles: reading all of them is cheaper than a column kept for the search.
+    """
+    sought = search_form(text) if text else ""
+    return (
+        row for row in rows if not text or sought in search_text(*(getattr(row, name) for name in columns))
+    )
 
 
 def among(column: Column[Any], values: Collection[str]) -> ColumnElement[bool]:

@@ -1,4 +1,7 @@
-"""Usernames: one canonical form, so that two people cannot look alike to the database and differ, or the reverse."""
+"""Usernames: one canonical form, so that two people cannot look alike to the database and differ, or the reverse.
+
+And the form in which texts are searched: without case and accents.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,28 @@ _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+# Letters that Unicode does not take apart into a base letter and a mark, as keyboards without them write them.
+_PLAIN = str.maketrans({
+    "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "ı": "i", "ŋ": "n", "ĸ": "k", "ŀ": "l",
+    "æ": "ae", "œ": "oe", "þ": "th", "ə": "e",
+})  # fmt: skip
+
+
+def search_form(text: str) -> str:
+    """Return the text without case and accents: ``Kozłowski`` and ``KOZLOWSKI`` are searched as ``kozlowski``.
+
+    Compatibility forms (full-width letters, ligatures) become ordinary ones; a mark is dropped wherever it stands.
+    """
+    if text.isascii():
+        return text.lower()
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    kept = "".join(c for c in apart if unicodedata.category(c) != "Mn")
+    return kept.translate(_PLAIN)
+
+
+def search_text(*texts: str | None) -> str:
+    """Return the search form of several texts, a line each, so that nothing is found across two of them."""
+    return "\n".join(search_form(text) for text in texts if text)
 
 
 def canonical(name: str) -> str:

@@ -81,7 +81,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "users": _table(
         track="username email display_name status password_temporary",
         ignore="id kind username_canonical email_canonical password_changed_at version authorization_version created_at updated_at"
-        " last_login_at deleted_at",
+        " last_login_at deleted_at search_text",
         secret="password_hash",
     ),
 }

@@ -212,3 +212,13 @@ class PageQuery(Body):
     count = Flag(
         load_default=False, metadata={"description": "`true` adds `total`, the number of all matching items"}
     )
+
+
+class NamedQuery(PageQuery):
+    """Which of those that have a name and a description."""
+
+    q = Text(
+        longest=128,
+        shortest=1,
+        metadata={"description": "a text anywhere in name or description; case and accents do not count"},
+    )

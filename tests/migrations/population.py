@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0004"
+LATEST = "0005"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -34,6 +34,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
         "sessions": frozenset({"active_roles"}),
     },
     "0004": {},
+    "0005": {"users": frozenset({"search_text"})},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -80,6 +81,10 @@ TABLES["0003"] = {
     "policy_changes": "i, {at}, 'h', '[]', NULL",
 }
 TABLES["0004"] = TABLES["0003"]
+TABLES["0005"] = {
+    **TABLES["0004"],
+    "users": TABLES["0004"]["users"] + ", 'per ' || {text}",
+}
 
 
 def populate(connection: Connection, revision: str) -> None:

@@ -21,6 +21,7 @@ from rbac_api.database.migrate import (
     schema_problem,
     upgrade,
 )
+from rbac_api.decision.names import search_text
 from tests.builders import settings_for
 from tests.conftest import Stages
 from tests.migrations.freeze import frozen, statements
@@ -48,6 +49,18 @@ def test_a_database_of_the_first_release_reaches_this_one_with_every_row(
 
     assert contents(old.engine, "0001") == before
     assert schema_problem(old) is None
+
+
+def test_users_of_the_first_release_are_found_without_accents(old: Database) -> None:
+    upgrade(old)
+
+    with old.reading() as connection:
+        sought = connection.exec_driver_sql(
+            "SELECT username, email, display_name, search_text FROM users"
+        ).all()
+    assert len(sought) == ROWS
+    assert {row[3] == search_text(*row[:3]) for row in sought} == {True}
+    assert {row[3].splitlines()[2] for row in sought} == {"aerlig odegard"}
 
 
 def test_it_ends_as_a_fresh_one_would(old: Database, stages: Stages, engine: str) -> None:

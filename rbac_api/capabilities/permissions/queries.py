@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from rbac_api.capabilities.permissions.errors import PermissionNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.searching import naming
 from rbac_api.database.tables import permissions
 
 register_constraint("uq_permissions_name_open", PermissionNameTaken)
@@ -40,14 +42,20 @@ def end_permission(connection: Connection, permission_id: str, now: datetime) ->
     connection.execute(update(permissions).where(permissions.c.id == permission_id).values(valid_to=now))
 
 
-def list_permissions(connection: Connection, after: tuple[Any, ...] | None, limit: int) -> list[Row[Any]]:
-    """By name."""
-    query = select(permissions).where(_open()).order_by(permissions.c.name).limit(limit)
-    return list(connection.execute(query.where(permissions.c.name > after[0]) if after else query))
+def list_permissions(
+    connection: Connection, after: tuple[Any, ...] | None, limit: int, text: str | None
+) -> list[Row[Any]]:
+    """By name; with a text those that have it in name or description."""
+    query = select(permissions).where(_open()).order_by(permissions.c.name)
+    query = query.where(permissions.c.name > after[0]) if after else query
+    rows = connection.execute(query if text else query.limit(limit))
+    return list(islice(naming(rows, text, "name", "description"), limit))
 
 
-def count_permissions(connection: Connection) -> int:
-    return connection.execute(select(func.count()).select_from(permissions).where(_open())).scalar_one()
+def count_permissions(connection: Connection, text: str | None) -> int:
+    """The same, counted."""
+    named = select(permissions.c.name, permissions.c.description).where(_open())
+    return sum(1 for _ in naming(connection.execute(named), text, "name", "description"))
 
 
 def _open() -> ColumnElement[bool]:

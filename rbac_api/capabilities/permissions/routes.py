@@ -25,7 +25,7 @@ from rbac_api.guard.errors import REPEATABLE, TargetStronger
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.fields import PageQuery
+from rbac_api.web.fields import NamedQuery
 from rbac_api.web.pagination import page_answer, page_request
 
 blueprint = Blueprint(
@@ -40,7 +40,7 @@ blueprint = Blueprint(
 @blueprint.route("")
 class Permissions(MethodView):
     @requires("permissions:read")
-    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.arguments(NamedQuery, location="query")
     @blueprint.response(200, PermissionListSchema)
     @blueprint.operation("list_permissions")
     def get(self, query: dict[str, Any]) -> Response:
@@ -48,7 +48,8 @@ class Permissions(MethodView):
 
         This service's own (`system`) and those of your applications, ordered by name.
         """
-        return page_answer(service.list_permissions(current_clearance(), page_request(query)))
+        page = page_request(query)
+        return page_answer(service.list_permissions(current_clearance(), query, page))
 
     @requires("permissions:create")
     @blueprint.arguments(PermissionCreateSchema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -20,10 +21,11 @@ from rbac_api.trail.recorder import Target
 from rbac_api.web.pagination import Page, PageRequest, cut
 
 
-def list_permissions(clearance: Clearance, page: PageRequest) -> Page:
+def list_permissions(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
     """All permissions, by name."""
-    rows = queries.list_permissions(clearance.connection, page.after, page.limit + 1)
-    total = queries.count_permissions(clearance.connection) if page.count else None
+    text = filters.get("q")
+    rows = queries.list_permissions(clearance.connection, page.after, page.limit + 1, text)
+    total = queries.count_permissions(clearance.connection, text) if page.count else None
     found = cut(rows, page, lambda row: (row.name,), total)
     return Page([describe(row) for row in found.items], found.next_key, found.total)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, insert, or_, select, update
 
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.periods import not_over
+from rbac_api.database.searching import naming
 from rbac_api.database.tables import (
     assignments,
     role_inheritance,
@@ -38,16 +40,20 @@ def update_role(connection: Connection, role_id: str, version: int, values: dict
     return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
 
 
-def list_roles(connection: Connection, after: tuple[Any, ...] | None, limit: int) -> list[Row[Any]]:
-    """By name."""
-    query = select(roles).where(roles.c.valid_to.is_(None)).order_by(roles.c.name).limit(limit)
-    return list(connection.execute(query.where(roles.c.name > after[0]) if after else query))
+def list_roles(
+    connection: Connection, after: tuple[Any, ...] | None, limit: int, text: str | None
+) -> list[Row[Any]]:
+    """By name; with a text those that have it in name or description."""
+    query = select(roles).where(roles.c.valid_to.is_(None)).order_by(roles.c.name)
+    query = query.where(roles.c.name > after[0]) if after else query
+    rows = connection.execute(query if text else query.limit(limit))
+    return list(islice(naming(rows, text, "name", "description"), limit))
 
 
-def count_roles(connection: Connection) -> int:
-    return connection.execute(
-        select(func.count()).select_from(roles).where(roles.c.valid_to.is_(None))
-    ).scalar_one()
+def count_roles(connection: Connection, text: str | None) -> int:
+    """The same, counted."""
+    named = select(roles.c.name, roles.c.description).where(roles.c.valid_to.is_(None))
+    return sum(1 for _ in naming(connection.execute(named), text, "name", "description"))
 
 
 def add_grant(connection: Connection, role_id: str, permission_id: str, now: datetime) -> bool:

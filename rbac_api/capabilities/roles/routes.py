@@ -38,7 +38,7 @@ from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.etags import required_tags, tag_of, tagged
-from rbac_api.web.fields import PageQuery
+from rbac_api.web.fields import NamedQuery
 from rbac_api.web.moments import AtQuery, past_moment
 from rbac_api.web.pagination import page_answer, page_request
 
@@ -50,7 +50,7 @@ blueprint = Blueprint(
 @blueprint.route("")
 class Roles(MethodView):
     @requires("roles:read")
-    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.arguments(NamedQuery, location="query")
     @blueprint.response(200, RoleListSchema)
     @blueprint.operation("list_roles")
     def get(self, query: dict[str, Any]) -> Response:
@@ -58,7 +58,8 @@ class Roles(MethodView):
 
         With direct permissions, inherited roles and the resulting effective permissions.
         """
-        return page_answer(service.list_roles(current_clearance(), page_request(query)))
+        page = page_request(query)
+        return page_answer(service.list_roles(current_clearance(), query, page))
 
     @requires("roles:create")
     @blueprint.tagged

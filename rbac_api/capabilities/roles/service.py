@@ -33,10 +33,11 @@ from rbac_api.web.pagination import Page, PageRequest, cut
 from rbac_api.web.problems import PreconditionFailed
 
 
-def list_roles(clearance: Clearance, page: PageRequest) -> Page:
+def list_roles(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
     """All roles, by name, with what they hold directly and effectively."""
-    rows = queries.list_roles(clearance.connection, page.after, page.limit + 1)
-    total = queries.count_roles(clearance.connection) if page.count else None
+    text = filters.get("q")
+    rows = queries.list_roles(clearance.connection, page.after, page.limit + 1, text)
+    total = queries.count_roles(clearance.connection, text) if page.count else None
     found, graph = cut(rows, page, lambda row: (row.name,), total), clearance.latest_graph()
     items = [describe(row, graph) for row in found.items if row.name in graph.roles]  # not deleted meanwhile
     return Page(items, found.next_key, found.total)

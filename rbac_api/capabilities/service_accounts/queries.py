@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, insert, select, update
 
+from rbac_api.database.searching import mentions
 from rbac_api.database.tables import client_secrets, service_accounts, users
 
 
@@ -56,9 +57,9 @@ def count_accounts(connection: Connection, conditions: list[ColumnElement[bool]]
     return connection.execute(select(func.count()).select_from(users).where(*conditions)).scalar_one()
 
 
-def named_like(prefix: str) -> ColumnElement[bool]:
-    """The name begins with this; wildcards are ordinary characters."""
-    return users.c.username_canonical.startswith(prefix, autoescape=True)
+def named_like(connection: Connection, text: str) -> ColumnElement[bool]:
+    """Name or description has this text anywhere, whatever the case and the accents."""
+    return mentions(connection, users.c.search_text, text)
 
 
 def add_secret(connection: Connection, values: dict[str, Any]) -> None:

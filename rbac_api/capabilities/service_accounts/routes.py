@@ -63,7 +63,7 @@ class ServiceAccounts(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List service accounts
 
-        Ordered by name. `q` matches the beginning of a name.
+        Ordered by name. `q` finds a text anywhere in name or description, without regard to case and accents.
         """
         page = page_request(query)
         return page_answer(service.list_service_accounts(current_clearance(), query, page))

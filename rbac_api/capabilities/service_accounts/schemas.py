@@ -5,7 +5,18 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import ID, ROLE, TEXT, Body, Moment, NextCursor, OptionalBody, PageQuery, Text, Total
+from rbac_api.web.fields import (
+    ID,
+    ROLE,
+    TEXT,
+    Body,
+    Moment,
+    NamedQuery,
+    NextCursor,
+    OptionalBody,
+    Text,
+    Total,
+)
 
 STATUSES = ("active", "disabled")
 _DESCRIPTION = {"description": "what it is for", "example": "Sends the invoices at night"}
@@ -105,10 +116,9 @@ class ClientSecretCreateSchema(OptionalBody):
     )
 
 
-class ServiceAccountQuery(PageQuery):
+class ServiceAccountQuery(NamedQuery):
     """Which service accounts."""
 
-    q = Text(longest=63, shortest=1, metadata={"description": "beginning of the name"})
     status = fields.String(
         validate=validate.OneOf(STATUSES), metadata={"description": "status of the account"}
     )

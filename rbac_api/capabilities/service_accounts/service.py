@@ -33,7 +33,7 @@ from rbac_api.capabilities.sessions.service import Ending, close_user_sessions
 from rbac_api.capabilities.users.service import end_user_assignments
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
-from rbac_api.decision.names import canonical
+from rbac_api.decision.names import search_text
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.revocations import outdate
 from rbac_api.trail.fields import changes
@@ -65,7 +65,8 @@ def create_service_account(
         raise ServiceAccountNameTaken()
     now, account_id = clock.now(), new_id()
     row = {
-        "id": account_id, "username": name, "username_canonical": name, "kind": "service", "status": "active", "password_temporary": False,
+        "id": account_id, "username": name, "username_canonical": name, "search_text": search_text(name, description), "kind": "service",
+        "status": "active", "password_temporary": False,
         "version": 1, "authorization_version": 1, "created_at": now, "updated_at": now,
     }  # fmt: skip
     details = {"id": account_id, "description": description, "created_by": clearance.actor.id}
@@ -82,8 +83,8 @@ def get_service_account(clearance: Clearance, account_id: str) -> tuple[dict[str
 
 
 def list_service_accounts(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
-    """Service accounts by name; by prefix of the name, and status."""
-    conditions = _conditions(filters)
+    """Service accounts by name; by a text in name or description, and status."""
+    conditions = _conditions(clearance.connection, filters)
     rows = queries.list_accounts(clearance.connection, conditions, page.after, page.limit + 1)
     total = queries.count_accounts(clearance.connection, conditions) if page.count else None
     found = cut(rows, page, lambda row: (row.username_canonical,), total)
@@ -106,6 +107,7 @@ def delete_service_account(clearance: Clearance, account_id: str, tags: frozense
     require_match(tags, _with_secrets(connection, account), account.version)
     gone = {
         "status": "deleted",
+        "search_text": "",
         "deleted_at": now,
         "authorization_version": account.authorization_version + 1,
     }
@@ -157,7 +159,9 @@ def _change(clearance: Clearance, account: Row[Any], wanted: dict[str, Any]) -> 
     if status:
         action = f"service_account.{'enabled' if wanted['status'] == 'active' else 'disabled'}"
         status["authorization_version"] = account.authorization_version + 1
-    _write(clearance, account, status)
+    _write(
+        clearance, account, {**status, "search_text": search_text(account.username, wanted["description"])}
+    )
     queries.update_description(clearance.connection, account.id, wanted["description"])
     after |= {name: wanted[name] for name in was}
     if action == "service_account.disabled":
@@ -175,11 +179,11 @@ def _write(clearance: Clearance, account: Row[Any], values: dict[str, Any]) -> N
         outdate(clearance.connection, clearance.settings, {account.id: values["authorization_version"]})
 
 
-def _conditions(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     status = filters.get("status")
     found = [users.c.kind == "service", users.c.status == status if status else users.c.status != "deleted"]
-    if prefix := filters.get("q"):
-        found.append(queries.named_like(canonical(prefix)))
+    if text := filters.get("q"):
+        found.append(queries.named_like(connection, text))
     return found
 
 

@@ -13,9 +13,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    or_,
     select,
-    union_all,
     update,
 )
 
@@ -23,7 +21,7 @@ from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.batches import batched
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.periods import ended, not_over
-from rbac_api.database.searching import begins_with, holding, list_open_roles, one_of
+from rbac_api.database.searching import holding, list_open_roles, mentions, one_of, searched
 from rbac_api.database.tables import assignments, password_setups, roles, users
 
 register_constraint("uq_users_username_canonical", UsernameTaken)
@@ -100,14 +98,10 @@ def count_users(connection: Connection, conditions: list[ColumnElement[bool]]) -
     return connection.execute(select(func.count()).select_from(users).where(*conditions)).scalar_one()
 
 
-def named_like(connection: Connection, prefix: str) -> ColumnElement[bool]:
-    """Username or e-mail address begins with this."""
-    either = [
-        begins_with(connection, column, prefix)
-        for column in (users.c.username_canonical, users.c.email_canonical)
-    ]
-    found = union_all(*(select(users.c.id).where(begins) for begins in either))
-    return one_of(connection, users.c.id, found, or_(*either))
+def named_like(connection: Connection, text: str) -> ColumnElement[bool]:
+    """Username, e-mail address or display name has this text anywhere, whatever the case and the accents."""
+    matching = mentions(connection, users.c.search_text, text)
+    return searched(connection, users.c.id, matching)
 
 
 def joined_after(connection: Connection, moment: datetime) -> ColumnElement[bool]:

@@ -48,7 +48,8 @@ class Users(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List users
 
-        Ordered by username. `q` matches the beginning of a username or e-mail address, `role` everybody who effectively holds that
+        Ordered by username. `q` finds a text anywhere in username, e-mail address or display name, without regard to case and
+        accents; `role` everybody who effectively holds that
         role.
         """
         page = page_request(query)

@@ -93,7 +93,13 @@ class UserPatchSchema(Body):
 class UserQuery(PageQuery):
     """Which users."""
 
-    q = Text(longest=128, shortest=1, metadata={"description": "username or e-mail address starts with this"})
+    q = Text(
+        longest=128,
+        shortest=1,
+        metadata={
+            "description": "a text anywhere in username, e-mail address or display name; case and accents do not count"
+        },
+    )
     status = fields.String(
         validate=validate.OneOf(STATUSES), metadata={"description": "status of the account"}
     )

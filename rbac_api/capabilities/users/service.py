@@ -29,7 +29,7 @@ from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.capabilities.users.lookup import find_user_id
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
-from rbac_api.decision.names import canonical, username_problem
+from rbac_api.decision.names import canonical, search_text, username_problem
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.revocations import outdate
@@ -92,7 +92,7 @@ def add_user(clearance: Clearance, new: NewUser) -> Row[Any]:
         "id": user_id, "username": new.username, "username_canonical": name, "status": "active", "created_at": now, "updated_at": now,
         "password_hash": new.password_hash, "password_temporary": new.password_hash is not None and not new.password_final,
         "password_changed_at": now if new.password_hash else None, "version": 1, "authorization_version": 1,
-        **_profile(new.email, new.display_name),
+        "search_text": search_text(new.username, new.email, new.display_name), **_profile(new.email, new.display_name),
     }  # fmt: skip
     queries.add_user(clearance.connection, row)
     clearance.record("user.created", Target("user", user_id, new.username), after=tracked("users", row))
@@ -134,7 +134,7 @@ def find_user(connection: Connection, user_id: str) -> Row[Any]:
 
 
 def list_users(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
-    """Users by name; by prefix of name or mail, status, effective role, and time of creation."""
+    """Users by name; by a text in username, mail or display name, status, effective role, and time of creation."""
     conditions = _conditions(clearance, filters)
     rows = queries.list_users(clearance.connection, conditions, page.after, page.limit + 1)
     total = queries.count_users(clearance.connection, conditions) if page.count else None
@@ -180,8 +180,8 @@ def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> Non
     require_match(tags, describe(user), user.version)
     now = clock.now()
     gone = {
-        "status": "deleted", "email": None, "email_canonical": None, "display_name": None, "password_hash": None, "deleted_at": now,
-        "updated_at": now, "authorization_version": user.authorization_version + 1,
+        "status": "deleted", "email": None, "email_canonical": None, "display_name": None, "password_hash": None, "search_text": "",
+        "deleted_at": now, "updated_at": now, "authorization_version": user.authorization_version + 1,
     }  # fmt: skip
     _write(clearance, user, gone)
     erase_credentials(clearance, user.id)
@@ -245,9 +245,11 @@ def describe(row: Row[Any]) -> dict[str, Any]:
 
 
 def _change(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None:
-    before, after = changes("users", user._asdict(), {**user._asdict(), **values})
+    wanted = {**user._asdict(), **values}
+    before, after = changes("users", user._asdict(), wanted)
     if not after:
         return
+    values["search_text"] = search_text(wanted["username"], wanted["email"], wanted["display_name"])
     action = "user.updated"
     if "status" in after:
         action = "user.disabled" if after["status"] == "disabled" else "user.enabled"
@@ -266,8 +268,8 @@ def _write(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None
 def _conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     status, connection = filters.get("status"), clearance.connection
     found = [users.c.kind == "person", users.c.status == status if status else users.c.status != "deleted"]
-    if prefix := filters.get("q"):
-        found.append(queries.named_like(connection, canonical(prefix)))
+    if text := filters.get("q"):
+        found.append(queries.named_like(connection, text))
     if role := filters.get("role"):
         found.append(queries.holds_role(connection, clearance.graph().seniors(role), clock.now()))
     if after := filters.get("created_after"):

@@ -1,6 +1,6 @@
 """People.  A deleted user stays as a nameless tombstone, so that neither id nor username is ever given out again."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
 
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.types import ID, UtcDateTime
@@ -14,6 +14,9 @@ users = Table(
     Column("email", String(320)),
     Column("email_canonical", String(1024)),
     Column("display_name", String(256)),
+    Column(
+        "search_text", Text, nullable=False, server_default=""
+    ),  # name, mail and display name without case and accents
     Column("kind", String(16), nullable=False, server_default="person"),  # or `service`: a service account
     Column("status", String(16), nullable=False),
     Column("password_hash", String(128)),
@@ -28,4 +31,6 @@ users = Table(
     CheckConstraint("status IN ('active', 'disabled', 'deleted')", name="status"),
     Index("ix_users_email_canonical", "email_canonical"),
     Index("ix_users_created_at", "created_at"),
+    # Read from one end to the other for a search, instead of the much wider rows.  PostgreSQL limits an entry's length.
+    Index("ix_users_search_text", "search_text", "id", info={"only": "sqlite"}).ddl_if(dialect="sqlite"),
 )
