@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
 
 def _measure(engine: str, options: argparse.Namespace) -> dict[str, Any]:
     rounds, seconds = options.rounds, options.seconds
-    with _database(engine) as (folder, url):
+    with database(engine) as (folder, url):
         stage = build_stage(folder, url, options.people, options.cost)
         with (
             serving("bare", stage.environment, folder) as bare,
@@ -92,7 +92,7 @@ def _measure(engine: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextmanager
-def _database(engine: str) -> Iterator[tuple[Path, str]]:
+def database(engine: str) -> Iterator[tuple[Path, str]]:
     """A folder that goes away again, and the URL of an empty database that keeps its promises over a power failure."""
     with tempfile.TemporaryDirectory(prefix="rbac-bench-") as name:
         if engine == "sqlite":

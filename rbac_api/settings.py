@@ -70,6 +70,11 @@ class Settings:
         32, bounds=(1, 1024))
     hashers: int = setting(
         "RBAC_HASHERS", "concurrent password hashes per process; 0 divides the cores among the workers, at least two", 0, bounds=(0, 256))
+    keepalive_seconds: int = setting(
+        "RBAC_KEEPALIVE_SECONDS", "how long an idle connection stays open; more than your load balancer reuses it", 75, bounds=(1, 3600))
+    address_connections: int = setting(
+        "RBAC_ADDRESS_CONNECTIONS", "open connections per client address (IPv6: /64) and process; not applied behind trusted proxies",
+        1024, bounds=(1, 65535))
     data_dir: str = setting("RBAC_DATA_DIR", "folder for generated secrets and the embedded database", "instance")
     database_url: str = secret("RBAC_DATABASE_URL", "`postgresql://…` for more than one node", shown="`sqlite:///<data dir>/rbac.db`")
     database_timeout: int = setting(

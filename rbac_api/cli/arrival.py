@@ -32,6 +32,11 @@ class Inbox:
         self._largest = _largest_request(LARGEST_BODY)
         self.wants_go_ahead = False  # the client waits for "100 Continue" (RFC 9110 section 10.1.1)
 
+    @property
+    def size(self) -> int:
+        """The bytes that were not handed on yet."""
+        return len(self._held)
+
     def add(self, data: bytes) -> None:
         """Append what was received."""
         self._held += data

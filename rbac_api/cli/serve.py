@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import socket
 import sys
 import time
@@ -22,6 +23,8 @@ from rbac_api.settings import Settings, SettingsRefused, checked
 
 MakeApp = Callable[[Settings], Any]
 TRIES, PAUSE = 10, 0.5  # in seconds
+MOST_CONNECTIONS = 4096  # in each worker
+OTHER_FILES, FILES_OF_A_THREAD = 64, 4  # a connection to SQLite has three
 
 
 class Server(BaseApplication):
@@ -81,16 +84,30 @@ def require_free_address(settings: Settings) -> None:
     raise SettingsRefused([f"HOST, PORT: {fault_text}. Example: make run PORT=8001"])
 
 
+def connection_capacity(threads: int) -> int:
+    """The connections that each worker may have; the system's limit of open files is raised for it, as far as it allows."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = (sys.maxsize if limit == resource.RLIM_INFINITY else limit for limit in limits)
+    others = OTHER_FILES + FILES_OF_A_THREAD * threads
+    files = max(soft, min(hard, MOST_CONNECTIONS + others))
+    if files > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, limits[1]))
+    return max(1, min(MOST_CONNECTIONS, files - others))
+
+
 def _options(settings: Settings) -> dict[str, Any]:
+    threads = (
+        settings.threads + settings.signin_queue
+    )  # those who wait for the hasher must not keep others waiting
     return {
         "bind": f"{settings.host}:{settings.port}",
         "workers": settings.worker_count,
         "worker_class": Worker,
-        "threads": settings.threads
-        + settings.signin_queue,  # those who wait for the password hasher must not keep others waiting
+        "threads": threads,
         "timeout": 60,
         "graceful_timeout": 10,
-        "keepalive": 5,
+        "keepalive": settings.keepalive_seconds,
+        "worker_connections": connection_capacity(threads),
         "limit_request_line": 8190,
         "limit_request_field_size": 16380,
         "forwarded_allow_ips": "",

@@ -1,230 +1,260 @@
-"""gunicorn's threaded worker, made patient: a thread is given only to a request that has arrived whole.
+"""The worker process: an event loop that waits for the clients, and threads that never do.
 
-Left alone, gunicorn gives a thread to every connection that opens, and the thread then waits for the rest of the request without a
-limit: as many clients as there are threads, each sending half a request, stop the service (CWE-400, "slow loris").  It also waits
-in its event loop, up to two seconds each, for clients that do not close in their turn.  Here the event loop gathers what arrives and
-never waits for anybody.  What breaks HTTP itself is answered like everything else, with a problem document.
+gunicorn's own threaded worker lends a thread to each connection, for as long as its client takes to send a request and to read the answer:
+as many clients as there are threads, each slow, stop the service (CWE-400).  Here the event loop gathers a request until it is whole and
+keeps what a client has not taken of an answer; a thread is lent for making the answer alone.  Every wait for a client has a deadline:
+
+- ``ARRIVAL_SECONDS`` from the first byte of a request to its last;
+- ``STALLED_SECONDS`` and a second for each ``LEAST_RATE`` bytes for taking an answer, whole;
+- ``RBAC_KEEPALIVE_SECONDS`` for the next request; ``LEAVING_SECONDS`` for closing in turn.
+
+A request that was sent right behind another is begun when the answer to that one is on its way, and one of them at a time: they wait for
+the requests of all other connections.  How many connections there may be, and which make room: ``cli.crowd``.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import selectors
 import socket
 import struct
-import time
-import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
-import gunicorn.http.wsgi as writing
-import orjson
-from gunicorn.http.errors import (
-    InvalidResponseHeader,
-    InvalidResponseHeaderName,
-    LimitRequestHeaders,
-    LimitRequestLine,
-    ParseException,
-)
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.base import Worker as GunicornWorker
 
-from rbac_api.cli.arrival import Inbox
+from rbac_api.cli.connection import MOST_AT_ONCE, Connection
+from rbac_api.cli.crowd import Crowd, Queue
+from rbac_api.cli.exchange import Exchange, answer_fault, refusal
 from rbac_api.web.logs import log
-from rbac_api.web.problems import (
-    MEDIA_TYPE,
-    HeadersTooLarge,
-    Malformed,
-    ProtocolError,
-    Unexpected,
-    UriTooLong,
-    problem_body,
-)
+from rbac_api.web.problems import ProtocolError
 
-ARRIVAL_SECONDS = 10.0  # from the first byte of a request to its last
-LEAVING_SECONDS = (
-    2.0  # for a client to close in its turn; cut off earlier it might lose the end of the answer
-)
-STALLED_SECONDS = 10  # for a client to take more of an answer
-MOST_AT_ONCE = 65536
-_GO_AHEAD = b"HTTP/1.1 100 Continue\r\n\r\n"
-_PROBLEMS = {LimitRequestLine: UriTooLong, LimitRequestHeaders: HeadersTooLarge}
-_OUR_FAULT = (InvalidResponseHeader, InvalidResponseHeaderName)
+ARRIVAL_SECONDS = 10.0
+LEAVING_SECONDS = 2.0  # cut off earlier, a client might lose the end of the answer (RFC 9112 section 9.6)
+STOPPING_SECONDS = 2.0  # in which a worker that stops still answers on connections that are open
+LOOK_SECONDS = 0.5  # how often deadlines are looked at
+MOST_HELD = 256 * 1024 * 1024  # bytes of half requests and unsent answers
+_REPORT_SECONDS = 60.0
+_RESET = struct.pack("ii", 1, 0)
 
 
-class Connection(TConn):
-    """One client, with what it has sent so far."""
-
-    def __init__(self, worker: Worker, sock: socket.socket, client: Any, server: Any) -> None:
-        super().__init__(worker.cfg, sock, client, server)
-        self.inbox = Inbox()
-        self._take_leave: Callable[[Connection], None] = worker.take_leave
-        self._told_to_go_ahead = False
-
-    def receive(self) -> bytes | ProtocolError | None:
-        """The whole request, or why it is refused; None if more is to come; nothing (``b""``) if the client has gone.  Never waits."""
-        try:
-            data = self.sock.recv(MOST_AT_ONCE)
-        except OSError as fault:
-            return None if isinstance(fault, BlockingIOError) else b""
-        if not data:
-            return b""
-        self.inbox.add(data)
-        return self.next_request()
-
-    def next_request(self) -> bytes | ProtocolError | None:
-        """The same, from what has been received already."""
-        try:
-            request = self.inbox.take()
-        except ProtocolError as fault:
-            return fault
-        if request is None and self.inbox.wants_go_ahead and not self._told_to_go_ahead:
-            self._told_to_go_ahead = True
-            _send(self.sock, _GO_AHEAD)
-        elif request is not None:
-            self._told_to_go_ahead = False
-        return request
-
-    def feed(self, request: bytes) -> None:
-        """Give the parser one whole request: reading it will not touch the socket."""
-        self.init()
-        self.parser.unreader.unread(request)
-
-    def close(self, graceful: bool = False) -> None:
-        """Close; gracefully without waiting for it."""
-        if graceful:
-            self._take_leave(self)
-        else:
-            super().close()
-
-
-class Worker(ThreadWorker):
-    """See the module's docstring.  Runs in the event loop's thread, except ``handle`` and ``handle_error``."""
+class Worker(GunicornWorker):
+    """See the module's docstring.  Everything runs in the event loop's thread, except ``_serve`` and ``handle_error``."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.leaving: deque[Connection] = deque()
+        most_of_one = (
+            self.cfg.worker_connections
+            if self.app.settings.proxy_hops
+            else self.app.settings.address_connections
+        )
+        self._crowd = Crowd(self.cfg.worker_connections, most_of_one)
+        self._queue, self._followers = Queue(), Queue()
+        self._following: Connection | None = None
+        self._accepted: list[Connection] = []
+        self._served: deque[Connection] = deque()
+        self._running = 0
+        self._closed: Counter[str] = Counter()
+        self._next_look = self._next_report = 0.0
 
-    def accept(self, listener: socket.socket) -> None:
-        with suppress(
-            BlockingIOError, ConnectionAbortedError
-        ):  # another worker was quicker, or the client has gone
-            sock, client = listener.accept()
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", STALLED_SECONDS, 0))
-            self.nr_conns += 1
-            self._watch(Connection(self, sock, client, listener.getsockname()))
+    def init_process(self) -> None:
+        self._poller = selectors.DefaultSelector()
+        self._pool = ThreadPoolExecutor(self.cfg.threads)
+        self._ear, self._bell = socket.socketpair()
+        self._ear.setblocking(False)
+        self._bell.setblocking(False)
+        super().init_process()
 
-    def on_pending_socket_readable(self, conn: Connection, client: socket.socket) -> None:
-        received = conn.receive()
-        if received is not None:
-            self.poller.unregister(client)
-            self.pending_conns.remove(conn)
-            self._go_on(conn, received)
-
-    def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
-        self.poller.unregister(client)
-        self.keepalived_conns.remove(conn)
-        received = conn.receive()
-        if received is None:
-            self._watch(conn)
-        else:
-            self._go_on(conn, received)
-
-    def handle(self, conn: Connection) -> Any:
-        """In a thread: answer the request that is whole, and those that were sent right behind it."""
-        while going_on := super().handle(conn):
-            following = conn.next_request()
-            if isinstance(following, ProtocolError):
-                self._refuse(conn.sock, following)
-                return False
-            if following is None:
-                break
-            conn.feed(following)
-        return going_on
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: stop in good order."""
+        super().handle_exit(sig, frame)
+        self._ring()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """In a thread: what gunicorn's parser refuses is malformed; anything else that comes here should not have happened."""
-        if isinstance(exc, ParseException) and not isinstance(exc, _OUR_FAULT):
-            log.warning("request.malformed", ip=addr[0] if addr else None, internal=repr(exc)[:200])
-            self._refuse(client, _PROBLEMS.get(type(exc), Malformed)())
-        else:
-            log.error("request.failed", exc_info=exc)
-            self._refuse(client, Unexpected())
+        """Answer a fault of the client's, or of ours."""
+        answer_fault(client.sendall, addr, exc)
 
-    def take_leave(self, conn: Connection) -> None:
-        """Say that nothing more will come, and close when the client has, or after a while (RFC 9112 section 9.6)."""
+    def run(self) -> None:
+        """Serve until told to stop, and then those who are there."""
+        self._poller.register(self._ear, selectors.EVENT_READ, self._collect)
+        for listener in self.sockets:
+            listener.setblocking(False)
+            self._poller.register(listener, selectors.EVENT_READ, partial(self._accept, listener))
+        while self.alive:
+            self._turn()
+        self._stop()
+
+    def _stop(self) -> None:
+        for listener in self.sockets:
+            self._poller.unregister(listener)
+        now = monotonic()
+        for conn in self._crowd.waiting:
+            conn.deadline = min(conn.deadline, now + STOPPING_SECONDS)
+        while self._crowd.size and monotonic() < now + self.cfg.graceful_timeout:
+            self._turn()
+        self._pool.shutdown(wait=False)
+        for listener in self.sockets:
+            listener.close()
+
+    def _turn(self) -> None:
+        for key, _ in self._poller.select(LOOK_SECONDS):
+            key.data()
+        while self._accepted:
+            if surplus := self._crowd.in_excess(self._accepted.pop().party):
+                self._drop(surplus, "number")
+        now = monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._look(now)
+
+    def _look(self, now: float) -> None:
+        """What is done again and again: say that we live, end what took too long, and what holds too much."""
+        self.notify()
+        self.alive = self.alive and self.ppid == os.getppid()  # else the master has gone
+        for conn in self._crowd.waiting:
+            if conn.deadline <= now:
+                self._drop(conn, "deadline")
+        held = self._crowd.held()
+        while held.total() > MOST_HELD and (longest := self._crowd.longest(held)):
+            self._drop(longest, "memory")
+            held = self._crowd.held()
+        if self._closed and now >= self._next_report:
+            self._next_report = now + _REPORT_SECONDS
+            log.warning("connections.closed", **self._closed)
+            self._closed.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, client = listener.accept()
+        except OSError as fault:  # another worker was quicker, or the client has gone
+            if fault.errno in (errno.EMFILE, errno.ENFILE) and (longest := self._crowd.longest()):
+                self._drop(longest, "files")
+            return
+        conn = Connection(sock, client, listener.getsockname())
+        self._crowd.enter(conn)
+        self._wait(conn, ARRIVAL_SECONDS, selectors.EVENT_READ, self._on_readable)
+        self._accepted.append(conn)
+
+    def _wait(self, conn: Connection, seconds: float, event: int, then: Callable[[Connection], None]) -> None:
+        limit = seconds if self.alive else min(seconds, STOPPING_SECONDS)
+        self._crowd.wait(conn, monotonic() + limit)
+        self._poller.register(conn.sock, event, partial(then, conn))
+
+    def _on_readable(self, conn: Connection) -> None:
+        began = conn.inbox.size == 0
+        received = conn.receive()
+        if received is None and not began:
+            return
+        self._poller.unregister(conn.sock)
+        self._crowd.serve(conn)
+        if received is None:
+            self._wait(conn, ARRIVAL_SECONDS, selectors.EVENT_READ, self._on_readable)
+        elif received:
+            self._begin(conn, received, self._queue)
+        else:
+            self._close(conn)
+
+    def _begin(self, conn: Connection, received: bytes | ProtocolError, queue: Queue) -> None:
+        if isinstance(received, ProtocolError):
+            conn.exchange = None
+            conn.outbox.sendall(refusal(received))
+            conn.flush()
+            self._take_leave(conn)
+        else:
+            conn.exchange = Exchange(self, conn, received)
+            queue.put(conn)
+            self._dispatch()
+
+    def _dispatch(self) -> None:
+        while self._running < self.cfg.threads:
+            conn = self._queue.take()
+            if conn is None and self._following is None:
+                conn = self._following = self._followers.take()
+            if conn is None:
+                return
+            self._running += 1
+            self._pool.submit(self._serve, conn)
+
+    def _serve(self, conn: Connection) -> None:
+        conn.exchange.advance()
+        self._served.append(conn)
+        self._ring()
+
+    def _ring(self) -> None:
+        with suppress(OSError):  # it rings already
+            self._bell.send(b"\0")
+
+    def _collect(self) -> None:
+        self._ear.recv(MOST_AT_ONCE)
+        while self._served:
+            conn = self._served.popleft()
+            self._running -= 1
+            if conn is self._following:
+                self._following = None
+            self._go_on(conn)
+        self._dispatch()
+
+    def _go_on(self, conn: Connection) -> None:
+        exchange = conn.exchange
+        if conn.gone:
+            self._close(conn)
+        elif conn.outbox.size:
+            self._wait(conn, conn.allowance, selectors.EVENT_WRITE, self._on_writable)
+        elif exchange and not exchange.done:
+            self._queue.put(conn)
+            self._dispatch()
+        elif exchange and exchange.keeps:
+            self._next(conn)
+        else:
+            self._take_leave(conn)
+
+    def _on_writable(self, conn: Connection) -> None:
+        conn.flush()
+        if conn.gone or not conn.outbox.size:
+            self._poller.unregister(conn.sock)
+            self._crowd.serve(conn)
+            conn.allowance = conn.deadline - monotonic()
+            self._go_on(conn)
+
+    def _next(self, conn: Connection) -> None:
+        conn.exchange = None
+        following = conn.next_request()
+        if following is not None:
+            self._begin(conn, following, self._followers)
+        else:
+            seconds = ARRIVAL_SECONDS if conn.inbox.size else self.app.settings.keepalive_seconds
+            self._wait(conn, seconds, selectors.EVENT_READ, self._on_readable)
+
+    def _take_leave(self, conn: Connection) -> None:
+        """Say that nothing more will come, and close when the client has, or after a while."""
         with suppress(OSError):  # the client has gone: reading will tell
             conn.sock.shutdown(socket.SHUT_WR)
-        conn.sock.setblocking(False)
-        conn.timeout = time.monotonic() + LEAVING_SECONDS
-        self.leaving.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_leaving_readable, conn))
+        self._wait(conn, LEAVING_SECONDS, selectors.EVENT_READ, self._on_leaving)
 
-    def murder_pending(self) -> None:
-        super().murder_pending()
-        while self.leaving and self.leaving[0].timeout <= time.monotonic():
-            self._let_go(self.leaving[0])
-
-    def _cap_keepalive(self, deadline: float) -> None:
-        super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:
-            conn.timeout = min(conn.timeout, deadline)
-
-    def _watch(self, conn: Connection) -> None:
-        conn.timeout = time.monotonic() + ARRIVAL_SECONDS
-        self.pending_conns.append(conn)
-        readable = partial(self.on_pending_socket_readable, conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, readable)
-
-    def _go_on(self, conn: Connection, received: bytes | ProtocolError) -> None:
-        if isinstance(received, bytes) and received:
-            conn.feed(received)
-            self.enqueue_req(conn)
-            return
-        self.nr_conns -= 1
-        if isinstance(received, ProtocolError):
-            self._refuse(conn.sock, received)
-        conn.close(graceful=bool(received))
-
-    def _on_leaving_readable(self, conn: Connection, client: socket.socket) -> None:
+    def _on_leaving(self, conn: Connection) -> None:
         with suppress(OSError):
-            if client.recv(MOST_AT_ONCE):
+            if conn.sock.recv(MOST_AT_ONCE):
                 return  # of no interest any more
-        self._let_go(conn)
+        self._poller.unregister(conn.sock)
+        self._close(conn)
 
-    def _let_go(self, conn: Connection) -> None:
-        self.leaving.remove(conn)
-        self.poller.unregister(conn.sock)
-        conn.close()
+    def _drop(self, conn: Connection, reason: str) -> None:
+        """End a connection whose client keeps us waiting."""
+        if conn.unfinished:
+            self._closed[reason] += 1
+        if conn.outbox.size:  # else the system would go on offering what it has of the answer
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._poller.unregister(conn.sock)
+        self._close(conn)
 
-    def _refuse(self, client: socket.socket, error: ProtocolError) -> None:
-        request_id = uuid.uuid4().hex
-        body = orjson.dumps(problem_body(error, request_id))
-        lines = (
-            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
-            "Connection: close",
-            f"Content-Type: {MEDIA_TYPE}",
-            f"Content-Length: {len(body)}",
-            f"X-Request-ID: {request_id}",
-            "X-Content-Type-Options: nosniff",
-            "Cache-Control: no-store",
-        )
-        _send(client, "\r\n".join((*lines, "", "")).encode() + body)
-
-
-def _send(client: socket.socket, data: bytes) -> None:
-    """Send what fits into the socket's buffer, which a short answer does; a client that has gone needs none."""
-    with suppress(OSError):
-        client.send(data)
-
-
-class _Unsigned(writing.Response):
-    """gunicorn's answers without its ``Server`` header, for which it has no setting."""
-
-    def default_headers(self) -> list[str]:
-        return [line for line in super().default_headers() if not line.startswith("Server:")]
-
-
-writing.Response = _Unsigned  # type: ignore[misc]
+    def _close(self, conn: Connection) -> None:
+        self._crowd.leave(conn)
+        conn.sock.close()
+        if conn.exchange:
+            self._pool.submit(conn.exchange.close)

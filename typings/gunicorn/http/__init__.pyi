@@ -1,0 +1,3 @@
+from typing import Any
+
+def get_parser(cfg: Any, source: Any, source_addr: Any) -> Any: ...
