@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+MINIMUM_SECRET_BYTES = 32
 EXAMPLE_SECRETS = frozenset(
     {
         "changeme", "change-me", "secret", "super-secret", "dev", "development", "password", "insecure", "default", "test",
@@ -17,6 +18,23 @@ EXAMPLE_SECRETS = frozenset(
         "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", "replace-with-the-output-of-openssl-rand-base64-48",
     }
 )  # fmt: skip
+
+
+def secret_faults(text: str, *, generating: bool) -> list[str]:
+    """What keeps a text from being the instance secret; an absent one may be about to be made."""
+    if not text and not generating:
+        return [
+            "RBAC_SECRET_KEY is missing: give at least 32 random bytes, in the variable or in RBAC_SECRET_KEY_FILE"
+        ]
+    if text.strip().lower() in EXAMPLE_SECRETS:
+        return [
+            "RBAC_SECRET_KEY is a secret from an example: make one of your own, for instance with `openssl rand -base64 48`"
+        ]
+    if text and len(text.encode()) < MINIMUM_SECRET_BYTES:
+        return ["RBAC_SECRET_KEY is too short: at least 32 bytes are needed"]
+    if text and len(set(text)) < 8:
+        return ["RBAC_SECRET_KEY repeats a few characters: make a random one"]
+    return []
 
 
 def present_environment() -> Mapping[str, str]:

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rbac_api import value_checks
-from rbac_api.environment import EXAMPLE_SECRETS, present_environment, read_value, write_secret
+from rbac_api.environment import present_environment, read_value, secret_faults, write_secret
 from rbac_api.errors import ServiceError
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
-MINIMUM_SECRET_BYTES = 32
 LOWEST_COST, HIGHEST_COST = 10, 16
 CHEAPEST = 4  # what bcrypt itself allows; programs that give their own ``Settings``, such as tests, may go down to it
 _EMPTY = "its secret_key is empty; put back the one that the database was made with"
@@ -192,22 +191,8 @@ class Settings:
         ]
 
     def _secret_faults(self, generating: bool) -> list[str]:
-        found = []
-        if not self.secret_key and not generating:
-            found.append(
-                "RBAC_SECRET_KEY is missing: give at least 32 random bytes, in the variable or in RBAC_SECRET_KEY_FILE"
-            )
-        if self.secret_key.strip().lower() in EXAMPLE_SECRETS:
-            found.append(
-                "RBAC_SECRET_KEY is a secret from an example: make one of your own, for instance with `openssl rand -base64 48`"
-            )
-        elif self.secret_key and len(self.secret_key.encode()) < MINIMUM_SECRET_BYTES:
-            found.append("RBAC_SECRET_KEY is too short: at least 32 bytes are needed")
-        elif self.secret_key and len(set(self.secret_key)) < 8:
-            found.append("RBAC_SECRET_KEY repeats a few characters: make a random one")
-        if not CHEAPEST <= self.password_cost <= HIGHEST_COST:
-            found.append(_COST_FAULT)
-        return found
+        found = secret_faults(self.secret_key, generating=generating)
+        return found if CHEAPEST <= self.password_cost <= HIGHEST_COST else [*found, _COST_FAULT]
 
     def _lifetime_faults(self) -> list[str]:
         found = []

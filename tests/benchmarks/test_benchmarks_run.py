@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks import decisions as module
+from benchmarks import slow_readers
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
@@ -109,3 +110,11 @@ def test_half_of_what_is_asked_may_be_done() -> None:
     assert company(100) == given
     assert {len(set(held)) for held in given.held} == {3}
     assert all(junior == senior + 1 and junior % 8 for senior, junior in given.juniors)
+
+
+def test_what_slow_readers_cost_is_measured_in_every_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    slow_readers.main(["--engine", "sqlite", "--readers", "3", "--seconds", "0.3"])
+
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 3: ")]
+    assert len(rows) == len(slow_readers.SHAPES)
+    assert all(float(figure) > 0 for row in rows for figure in row.strip("| ").split(" | ")[1:])
