@@ -14,8 +14,9 @@ from rbac_api import clock
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import EVERYTHING, Reason, SessionRoles
-from rbac_api.guard import queries
+from rbac_api.decision.model import EVERYTHING, Constraint, Reason, SessionRoles
+from rbac_api.decision.strength import assigned_through, bound_by, lacking, stronger_roles
+from rbac_api.guard import queries, queries_strength
 from rbac_api.guard.errors import (
     EscalationDenied,
     LastAdministrator,
@@ -119,19 +120,19 @@ class Clearance:
 
     def require_held(self, handed_out: Iterable[str]) -> None:
         """Nobody hands out what she does not hold, unless she holds ``rbac:escalate`` (RBAC escalation guard): 403 otherwise."""
-        lacking = missing(self.held, handed_out)
-        if lacking:
+        beyond = missing(self.held, handed_out)
+        if beyond:
             raise EscalationDenied(
-                f"This hands out {_listed(lacking)}, which you do not hold.", missing=list(lacking)
+                f"This hands out {_listed(beyond)}, which you do not hold.", missing=list(beyond)
             )
 
     def require_outranks(self, permissions: frozenset[str], whom: str) -> None:
         """Nobody acts upon somebody, or a role, that holds more than she does: 403 otherwise."""
         if self.unbounded:
             return
-        lacking = sorted(permissions - self.held)
-        if lacking:
-            raise TargetStronger(f"{whom} holds {_listed(lacking)}, which you do not hold.", missing=lacking)
+        beyond = lacking(self.held, permissions)
+        if beyond:
+            raise TargetStronger(f"{whom} holds {_listed(beyond)}, which you do not hold.", missing=beyond)
 
     def require_outranks_user(self, user_id: str, username: str) -> None:
         """The same, for a user by id: what she would hold if she were active."""
@@ -146,6 +147,25 @@ class Clearance:
         reaches = {held: graph.held_by(held) for held in set(roles.values())}
         for user_id, held in roles.items():
             self.require_outranks(reaches[held], usernames[user_id])
+
+    def require_outranks_holders(self, roles: Iterable[str], rule: Constraint | None = None) -> None:
+        """The same, for all holders of these roles, direct or through a senior; of a dynamic ``rule`` for those whom it can bind.
+
+        Costs nothing for a caller who holds whatever any role holds.
+        """
+        if self.unbounded or self.holds_all:
+            return
+        graph, now, most = self.graph(), clock.now(), 1 if rule is None else None
+        stronger = stronger_roles(graph, self.held)
+        through = assigned_through(graph, roles) if stronger else frozenset[str]()
+        found = queries_strength.list_holders_of_both(self.connection, through, stronger, now, most)
+        for user_id, held in queries.list_roles_of(self.connection, list(found), now).items():
+            if rule is None or bound_by(graph, rule, held):
+                self.require_outranks(graph.held_by(held), self._named(found[user_id]))
+
+    def _named(self, username: str) -> str:
+        """A user who was not named by the caller, by name only for a caller who may read users."""
+        return username if "users:read" in self.held else "A holder of this role"
 
     def require_administrator_remains(self) -> None:
         """After what this unit wrote and recorded somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""

@@ -20,7 +20,7 @@ from rbac_api.capabilities.constraints.schemas import (
     ViolationListSchema,
 )
 from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.errors import REPEATABLE, EscalationDenied, RoleNotFound
+from rbac_api.guard.errors import REPEATABLE, EscalationDenied, RoleNotFound, TargetStronger
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
@@ -58,6 +58,7 @@ class Constraints(MethodView):
         ConstraintViolated,
         RoleNotFound,
         EscalationDenied,
+        TargetStronger,
         *REPEATABLE,
     )
     def post(self, body: dict[str, Any]) -> Response:
@@ -84,7 +85,7 @@ class Constraint(MethodView):
 
     @requires("constraints:delete", recent=True)
     @blueprint.response(204)
-    @blueprint.operation("delete_constraint", ConstraintNotFound, EscalationDenied)
+    @blueprint.operation("delete_constraint", ConstraintNotFound, EscalationDenied, TargetStronger)
     def delete(self, constraint: str) -> Response:
         """Delete a constraint
 

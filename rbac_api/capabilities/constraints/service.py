@@ -109,6 +109,7 @@ def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str
     if unknown := [role for role in rule.roles if role not in ids]:
         raise RoleNotFound(f"There is no role {unknown[0]}. List them with GET /v1/roles.")
     clearance.require_held(clearance.graph().held_by(rule.roles))
+    _require_outranks_bound(clearance, rule)
     if queries.find_constraint(clearance.connection, rule.name):
         raise ConstraintNameTaken()
     before = _judge(clearance)  # while a dynamic one does not bind yet
@@ -130,9 +131,10 @@ def delete_constraint(clearance: Clearance, name: str) -> None:
     row = _find_constraint(clearance.connection, name)
     members = queries.list_members(clearance.connection, [row.id]).get(row.id, [])
     clearance.require_held(clearance.graph().held_by(members))
+    rule = Constraint(row.name, row.kind, tuple(members), row.cardinality)
+    _require_outranks_bound(clearance, rule)
     queries.end_constraint(clearance.connection, row.id, clock.now())
-    before = _facts(Constraint(row.name, row.kind, tuple(members), row.cardinality))
-    clearance.record("constraint.deleted", _target(name), before=before)
+    clearance.record("constraint.deleted", _target(name), before=_facts(rule))
 
 
 def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page:
@@ -184,6 +186,12 @@ def assignable(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> 
     with clearance.work.database.streaming() as connection:
         judge = Judge(connection, clearance.graph(), clock.now())
         yield from (role for role in roles if not judge.would_break(holder, role))
+
+
+def _require_outranks_bound(clearance: Clearance, rule: Constraint) -> None:
+    """403 ``target.stronger`` if a dynamic one changes what a user who holds more can have active, in a session now or later."""
+    if rule.kind == "dynamic":
+        clearance.require_outranks_holders(rule.roles, rule)
 
 
 def _judge(clearance: Clearance) -> Judge:

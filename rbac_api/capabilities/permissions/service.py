@@ -72,7 +72,7 @@ def update_permission(clearance: Clearance, name: str, description: str) -> None
 
 def delete_permission(clearance: Clearance, name: str, *, force: bool) -> None:
     """End a permission.  409 for this service's own, and ``permission.in_use`` while a role holds it directly, unless forced: then every
-    role loses it on the next request."""
+    role loses it on the next request.  403 ``target.stronger`` if one of their holders holds more than the caller."""
     permission = find_permission(clearance.connection, name)
     if permission.system:
         raise PermissionBuiltIn()
@@ -80,6 +80,7 @@ def delete_permission(clearance: Clearance, name: str, *, force: bool) -> None:
     holders = sorted(role.name for role in clearance.graph().roles.values() if name in role.permissions)
     if holders and not force:
         raise PermissionInUse(_in_use(name, holders))
+    clearance.require_outranks_holders(holders)
     queries.end_permission(clearance.connection, permission.id, clock.now())
     before = {"name": name, "description": permission.description, "roles": holders}
     clearance.record("permission.deleted", Target("permission", name, name), before=before)

@@ -103,6 +103,8 @@ def update_role(
     _require_changeable(
         clearance, role, built_in_too=after.keys() <= {"requires_mfa"} and "requires_mfa" in body
     )
+    if "requires_mfa" in after:
+        clearance.require_outranks_holders([name])
     if after:
         affected = _affected(clearance, clearance.graph(), name) if "requires_mfa" in after else []
         _write(clearance, role, after)
@@ -126,7 +128,9 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
         )
     if (affected or seniors) and not force:
         raise RoleInUse()
-    _require_outranks_losers(clearance, role, seniors)
+    for senior in seniors:
+        clearance.require_outranks(graph.effective[senior], f"The role {senior}")
+    clearance.require_outranks_holders([name])
     before = {
         **tracked("roles", role._asdict()),
         "permissions": sorted(graph.roles[name].permissions),
@@ -149,6 +153,7 @@ def grant_permission(clearance: Clearance, name: str, permission: str) -> bool:
     permission_id = find_permission(clearance.connection, permission).id
     clearance.require_held((permission,))
     _require_changeable(clearance, role)
+    clearance.require_outranks_holders([name])
     if not queries.add_grant(clearance.connection, role.id, permission_id, clock.now()):
         return False
     _write(clearance, role, {})
@@ -161,6 +166,7 @@ def withdraw_permission(clearance: Clearance, name: str, permission: str) -> Non
     role = find_role(clearance.connection, name)
     permission_id = find_permission(clearance.connection, permission).id
     _require_changeable(clearance, role)
+    clearance.require_outranks_holders([name])
     if not queries.end_grant(clearance.connection, role.id, permission_id, clock.now()):
         raise GrantNotFound()
     _write(clearance, role, {})
@@ -173,6 +179,7 @@ def inherit_role(clearance: Clearance, senior: str, junior: str) -> bool:
     graph = clearance.graph()
     clearance.require_held(graph.effective[junior])
     _require_changeable(clearance, above)
+    clearance.require_outranks_holders([senior])
     if graph.would_close_cycle(senior, junior):
         raise RoleCycle()
     if not queries.add_inheritance(clearance.connection, above.id, below.id, clock.now()):
@@ -188,6 +195,7 @@ def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
     """End an inheritance; 404 if there is none between the two directly."""
     above, below = find_role(clearance.connection, senior), find_role(clearance.connection, junior)
     _require_changeable(clearance, above)
+    clearance.require_outranks_holders([senior])
     affected = _affected(clearance, clearance.graph(), senior)
     if not queries.end_inheritance(clearance.connection, above.id, below.id, clock.now()):
         raise InheritanceNotFound()
@@ -268,14 +276,6 @@ def _require_changeable(clearance: Clearance, role: Row[Any], *, built_in_too: b
     clearance.require_outranks(clearance.graph().effective[role.name], f"The role {role.name}")
     if role.system and not built_in_too:
         raise RoleBuiltIn()
-
-
-def _require_outranks_losers(clearance: Clearance, role: Row[Any], seniors: list[str]) -> None:
-    """Deleting a role takes it from its holders and from the roles that inherit it: from nobody who holds more than the caller."""
-    for senior in seniors:
-        clearance.require_outranks(clearance.graph().effective[senior], f"The role {senior}")
-    holders = queries.list_holders(clearance.connection, [role.id], clock.now())
-    clearance.require_outranks_users({holder.id: holder.username for holder in holders})
 
 
 def _write(clearance: Clearance, role: Row[Any], values: dict[str, Any]) -> None:

@@ -1,0 +1,42 @@
+"""Who is stronger, from plain data."""
+
+from __future__ import annotations
+
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Constraint, Permission, Role
+from rbac_api.decision.strength import assigned_through, bound_by, lacking, stronger_roles
+
+GRAPH = RoleGraph.compile(
+    [
+        Role("clerk", frozenset({"a:read"})),
+        Role("chief", frozenset({"b:read"})),
+        Role("root", grants="all"),
+        Role("empty"),
+    ],
+    [Permission("a:read"), Permission("b:read")],
+    [("chief", "clerk")],
+)
+
+
+def test_lacking_names_what_the_target_has_beyond_the_caller() -> None:
+    assert lacking(frozenset({"a:read"}), frozenset({"a:read", "c:read", "b:read"})) == ["b:read", "c:read"]
+    assert lacking(frozenset({"a:read"}), frozenset()) == []
+
+
+def test_a_role_is_stronger_if_it_holds_anything_the_caller_lacks() -> None:
+    assert stronger_roles(GRAPH, frozenset()) == {"clerk", "chief", "root"}
+    assert stronger_roles(GRAPH, frozenset({"a:read"})) == {"chief", "root"}
+    assert stronger_roles(GRAPH, frozenset({"a:read", "b:read"})) == frozenset()
+
+
+def test_a_role_is_held_by_assigning_it_or_a_senior() -> None:
+    assert assigned_through(GRAPH, ["clerk"]) == {"clerk", "chief"}
+    assert assigned_through(GRAPH, ["empty", "chief"]) == {"empty", "chief"}
+    assert assigned_through(GRAPH, []) == frozenset()
+
+
+def test_a_dynamic_constraint_binds_who_can_reach_its_limit() -> None:
+    rule = Constraint("rule", "dynamic", ("clerk", "empty"), 2)
+
+    assert bound_by(GRAPH, rule, ["chief", "empty"])
+    assert not bound_by(GRAPH, rule, ["chief"])
