@@ -33,7 +33,8 @@ class Fault:
 class ServiceError(Exception):
     """The root of everything this service refuses on purpose.
 
-    ``example`` shows the members that an answer carries besides; ``recorded``: the trail tells who tried.
+    ``example`` shows the members that an answer carries besides; ``recorded``: the trail tells who tried;
+    ``keeps_work``: what was written before it was raised stays (a failure that was counted, and nothing else).
     """
 
     code: ClassVar[str] = "service.error"
@@ -41,6 +42,7 @@ class ServiceError(Exception):
     default_detail: ClassVar[str] = "The request could not be served."
     example: ClassVar[dict[str, Any]] = {}
     recorded: ClassVar[bool] = False
+    keeps_work: ClassVar[bool] = False
 
     def __init__(self, detail: str | None = None, *, internal: str | None = None, **members: Any) -> None:
         self.detail = detail or self.default_detail

@@ -10,9 +10,9 @@ import click
 from flask.cli import with_appcontext
 
 from rbac_api.capabilities.assignments.service import Terms, assign_role
+from rbac_api.capabilities.attempts.service import clear_failures
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
 from rbac_api.capabilities.second_factor.errors import TotpNotFound
-from rbac_api.capabilities.signin.service import forget_failures
 from rbac_api.capabilities.users.service import (
     change_status,
     drop_second_factor,
@@ -75,7 +75,7 @@ def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
         user = find_person(clearance, username)
         change_status(clearance, user.id, "active")
         assign_role(clearance, user.id, ADMIN, RECOVERED)
-        forget_failures(clearance, user.username)
+        clear_failures(clearance.connection, clearance.settings, user.username)
         with suppress(TotpNotFound):
             drop_second_factor(clearance, user.id)
         answer = {"username": user.username, **_way_in(clearance, user, password, hashed)}

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.service import end_session, get_session, list_sessions
-from rbac_api.capabilities.users.service import change_status, find_person, list_users
+from rbac_api.capabilities.users.service import change_status, find_person, list_users, unlock_user
 from rbac_api.cli.group import operating
 from rbac_api.cli.output import every_item, json_option, print_items, print_json
 
@@ -29,7 +29,7 @@ _SESSION_COLUMNS = (
 
 @click.group("users")
 def users() -> None:
-    """List and disable users."""
+    """List, disable and unlock users."""
 
 
 @users.command("list")
@@ -59,6 +59,20 @@ def disable_user(username: str, as_json: bool) -> None:
         changed = change_status(clearance, user.id, "disabled")
     answer = {"id": user.id, "username": user.username, "status": "disabled", "changed": changed}
     outcome = "is now disabled; all sessions of the user have ended." if changed else "was already disabled."
+    _report(answer, f"{user.username} {outcome}", as_json=as_json)
+
+
+@users.command("unlock")
+@click.argument("username")
+@json_option
+@with_appcontext
+def unlock_user_(username: str, as_json: bool) -> None:
+    """Let USERNAME sign in again at once after too many failed sign-ins."""
+    with operating(writes=True) as clearance:
+        user = find_person(clearance, username)
+        changed = unlock_user(clearance, user.id)
+    answer = {"id": user.id, "username": user.username, "changed": changed}
+    outcome = "may sign in again." if changed else "was not locked."
     _report(answer, f"{user.username} {outcome}", as_json=as_json)
 
 

@@ -10,10 +10,13 @@ from typing import Any, Self
 from sqlalchemy import Connection
 
 from rbac_api.database.engine import Database
+from rbac_api.errors import ServiceError
 
 
 class UnitOfWork:
     """A transaction that begins with the first use of ``connection`` and ends with the ``with`` block.
+
+    It is rolled back by whatever is raised, but for a ``ServiceError`` that keeps its work.
 
     A unit that never asks for a connection costs nothing, which is what keeps the guard's hot path free of I/O.
     """
@@ -55,5 +58,7 @@ class UnitOfWork:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         way_in, self._way_in, self._connection = self._way_in, None, None
-        if way_in is not None:
+        if way_in is not None and isinstance(fault, ServiceError) and fault.keeps_work:
+            way_in.__exit__(None, None, None)
+        elif way_in is not None:
             way_in.__exit__(kind, fault, trace)

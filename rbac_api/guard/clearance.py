@@ -20,6 +20,7 @@ from rbac_api.guard import queries, queries_strength
 from rbac_api.guard.errors import (
     EscalationDenied,
     LastAdministrator,
+    OwnAccount,
     SigninTooOld,
     TargetStronger,
     TokenMissing,
@@ -125,6 +126,11 @@ class Clearance:
             raise EscalationDenied(
                 f"This hands out {_listed(beyond)}, which you do not hold.", missing=list(beyond)
             )
+
+    def require_other(self, user_id: str, instead: str) -> None:
+        """403 for the caller's own account: what the owner has to prove there cannot be avoided by a permission."""
+        if user_id == self.actor.id:
+            raise OwnAccount(f"This is for the accounts of others. For your own, {instead}.")
 
     def require_outranks(self, permissions: frozenset[str], whom: str) -> None:
         """Nobody acts upon somebody, or a role, that holds more than she does: 403 otherwise."""

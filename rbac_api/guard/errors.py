@@ -91,6 +91,14 @@ class TargetStronger(Forbidden):
     example = {"missing": ["payments:release"]}  # noqa: RUF012
 
 
+class OwnAccount(Forbidden):
+    """What asks the owner for the current password, or for a code, is not done for oneself by an administrator's way."""
+
+    code = "target.self"
+    title = "Not for your own account"
+    default_detail = "This is for the accounts of others. For your own, use POST /v1/me/password."
+
+
 class LastAdministrator(Conflict):
     """At every moment at least one enabled user who can sign in holds ``admin``."""
 

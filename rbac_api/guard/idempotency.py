@@ -8,6 +8,7 @@ conflict, and it then gives that answer.  Kept for 24 hours, per caller (draft-i
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import threading
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from rbac_api.database.engine import Database
 from rbac_api.errors import Conflict, Fault
 from rbac_api.guard import queries
 from rbac_api.guard.errors import IdempotencyKeyInvalid, IdempotencyMismatch, IdempotencyRunning
-from rbac_api.sealing import seal, unseal
+from rbac_api.sealing import derived_key, seal, unseal
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
@@ -54,7 +55,7 @@ class Repeats:
 
     def once(self, request: Request, scope: str, run: Callable[[Keep], Response]) -> Response:
         """``run`` with a way to keep its answer, or the answer it gave the first time."""
-        repeatable = _repeatable(request, scope)
+        repeatable = _repeatable(request, scope, self._secret)
         if repeatable is None:
             return run(lambda _connection, _answer: None)
         claim = (repeatable.scope, repeatable.key)
@@ -111,7 +112,7 @@ def forget_answers(connection: Connection, caller_id: str, location: str) -> Non
     queries.clear_answers(connection, caller_id, location)
 
 
-def _repeatable(request: Request, scope: str) -> Repeatable | None:
+def _repeatable(request: Request, scope: str, secret: str) -> Repeatable | None:
     sent = request.headers.get(HEADER) if request.method == "POST" else None
     if sent is None:
         return None
@@ -121,4 +122,7 @@ def _repeatable(request: Request, scope: str) -> Repeatable | None:
             faults=(Fault("/Idempotency-Key", "idempotency.invalid", IdempotencyKeyInvalid.default_detail),)
         )
     content = b"\n".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
-    return Repeatable(scope, found["key"], hashlib.sha256(content).hexdigest())
+    key = derived_key(
+        secret, "idempotency-fingerprint"
+    )  # a body may hold a password, which a plain hash would let be guessed
+    return Repeatable(scope, found["key"], hmac.new(key, content, hashlib.sha256).hexdigest())

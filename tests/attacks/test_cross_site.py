@@ -23,6 +23,7 @@ from tests.attacks.targets import (
 )
 from tests.attacks.test_mixed_kinds import refresh_with
 from tests.builders import Stage
+from tests.capabilities.second_factor.device import PROOF
 from tests.cast import ALICE, BOB, PASSWORD
 from tests.contract.operations import operations
 
@@ -40,7 +41,7 @@ def writing(stage: Stage) -> list[Target]:
     sweep = {"filter": {"user": "carol"}, "expected_count": 0, "reason": "x"}
     own = [
         Target("own", "PATCH", "/v1/me", 200, {"display_name": "Stolen"}),
-        Target("own", "POST", "/v1/me/totp", 201),
+        Target("own", "POST", "/v1/me/totp", 201, json=PROOF),
         Target("own", "POST", "/v1/sessions/revocations", 200, sweep),
     ]
     kinds = [aim for aim in targets(stage) if aim.method != "GET" and not aim.path.startswith("/oauth/")]

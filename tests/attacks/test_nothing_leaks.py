@@ -12,7 +12,7 @@ import pytest
 
 from tests.attacks.browsers import cookie
 from tests.builders import SECRET
-from tests.capabilities.second_factor.device import Device
+from tests.capabilities.second_factor.device import PROOF, Device
 from tests.cast import NEW_PASSWORD, PASSWORD
 from tests.servers.places import server_folder
 from tests.servers.service import SETTINGS, Service
@@ -82,7 +82,7 @@ def a_days_work(client: Client) -> Mapping[str, str]:
     taken = client.post("/oauth/token", {"grant_type": "client_credentials"}, **basic(robot, secret))
     client.post("/oauth/introspect", {"token": tokens["access_token"]}, **{"Content-Type": FORM})
     client.post("/oauth/revoke", {"token": taken["access_token"]}, **{"Content-Type": FORM})
-    factor = client.post("/v1/me/totp")["secret"]
+    factor = client.post("/v1/me/totp", PROOF)["secret"]
     recovery = client.post("/v1/me/totp/confirm", {"code": Device(factor).code()})["recovery_codes"]
     client.post("/v1/users?access_token=" + renewed["access_token"], {"password": WRONG, "username": []})
     cookies = {

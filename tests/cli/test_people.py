@@ -56,6 +56,19 @@ def test_nobody_unknown_is_disabled(shell: Shell) -> None:
     assert "no user of this name" in shell.refusal("users", "disable", "nobody")
 
 
+def test_a_locked_user_may_sign_in_again_at_once(stage: Stage, shell: Shell) -> None:
+    for _ in range(5):
+        stage.caller().post("/v1/auth/login", json={"username": "bob", "password": "wrong"})
+    assert [user["username"] for user in shell.json("users", "list") if user["locked_until"]] == ["bob"]
+
+    assert "may sign in again" in shell("users", "unlock", "BOB").stdout
+    assert "was not locked" in shell("users", "unlock", "bob").stdout
+
+    assert stage.as_(BOB).get("/v1/me").status_code == 200
+    (event,) = stage.events("user.unlocked")
+    assert (event["actor_type"], event["target_name"]) == ("operator", "bob")
+
+
 def test_sessions_are_listed_by_user_and_state(stage: Stage, shell: Shell) -> None:
     stage.as_(BOB)
     dave = stage.as_(DAVE)

@@ -10,7 +10,7 @@ import pytest
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import ACCOUNTS, ask_token, make_robot
 from tests.capabilities.policy.stories import apply
-from tests.capabilities.second_factor.device import Device, enrolled, strongly
+from tests.capabilities.second_factor.device import PROOF, Device, enrolled, strongly
 from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD
 from tests.contract.operations import operations
 
@@ -85,7 +85,7 @@ def withdraw_secret(stage: Stage, alice: Caller, _dave: str) -> Answer:
 
 
 def confirm(_stage: Stage, alice: Caller, _dave: str) -> Answer:
-    device = Device(alice.post("/v1/me/totp").json["secret"])
+    device = Device(alice.post("/v1/me/totp", json=PROOF).json["secret"])
     return alice.post("/v1/me/totp/confirm", json={"code": device.code()})
 
 
@@ -97,6 +97,11 @@ def remove_own(stage: Stage, alice: Caller, _dave: str) -> Answer:
 def remove_daves(stage: Stage, alice: Caller, dave: str) -> Answer:
     enrolled(stage.as_(DAVE))
     return alice.delete(f"/v1/users/{dave}/totp")
+
+
+def unlock(stage: Stage, alice: Caller, dave: str) -> Answer:
+    stage.caller().post("/v1/auth/login", json={**LOGIN, "password": "wrong"})
+    return alice.post(f"/v1/users/{dave}/unlock")
 
 
 LOGIN = {"username": "dave", "password": PASSWORD}
@@ -120,7 +125,7 @@ DONE: dict[str, tuple[str, Act]] = {
     "set_password": ("password.set", spend_setup),
     "update_me": ("user.updated", lambda s, a, d: a.patch("/v1/me", json={"display_name": "Alice"})),
     "change_my_password": ("password.changed", lambda s, a, d: a.post("/v1/me/password", json=CHANGE)),
-    "enrol_totp": ("totp.enrolled", lambda s, a, d: a.post("/v1/me/totp")),
+    "enrol_totp": ("totp.enrolled", lambda s, a, d: a.post("/v1/me/totp", json=PROOF)),
     "confirm_totp": ("totp.confirmed", confirm),
     "remove_totp": ("totp.removed", remove_own),
     "remove_user_totp": ("totp.removed", remove_daves),
@@ -132,6 +137,7 @@ DONE: dict[str, tuple[str, Act]] = {
     "update_user": ("user.updated", lambda s, a, d: a.patch_now(f"/v1/users/{d}", {"display_name": "Dave"})),
     "delete_user": ("user.deleted", lambda s, a, d: a.delete_now(f"/v1/users/{d}")),
     "reset_password": ("password.reset", lambda s, a, d: a.post(f"/v1/users/{d}/password-reset")),
+    "unlock_user": ("user.unlocked", unlock),
     "end_user_sessions": ("sessions.ended", lambda s, a, d: (session_of(s, DAVE), a.delete(f"/v1/users/{d}/sessions"))[1]),
     "create_role": ("role.created", lambda s, a, d: a.post("/v1/roles", json={"name": "clerk", "permissions": ["invoices:read"]})),
     "update_role": ("role.updated", lambda s, a, d: with_role(a).patch_now("/v1/roles/clerk", {"description": "Reads."})),

@@ -30,7 +30,7 @@ OWNERS = {
     "roles": "capabilities/roles",
     "service_accounts": "capabilities/service_accounts",
     "sessions": "capabilities/sessions",
-    "signin_attempts": "capabilities/signin",
+    "signin_attempts": "capabilities/attempts",
     "signing_keys": "capabilities/keys",
     "totp_factors": "capabilities/second_factor",
     "trail_events": "trail",

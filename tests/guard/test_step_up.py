@@ -50,7 +50,7 @@ def ask(caller: Caller, operation: Any) -> Any:
 def test_exactly_the_sensitive_operations_say_that_they_ask_for_it(stage: Stage) -> None:
     named = {found.id for found in operations(stage.app) if CODE in found.codes(401)}
 
-    assert named == SENSITIVE | {"update_me"}
+    assert named == SENSITIVE | {"update_me", "update_user"}  # where they move the mail address
 
 
 def test_a_session_of_yesterday_gets_a_challenge_everywhere_and_changes_nothing(
@@ -103,6 +103,23 @@ def test_a_thief_with_an_old_session_cannot_move_the_mail_address(
     assert bob.get("/v1/me").json["display_name"] is None
     assert bob.patch("/v1/me", json={"email": "bob@example.com", "display_name": "B"}).status_code == 200
     assert stage.as_(BOB).patch("/v1/me", json={"email": "new@example.com"}).status_code == 200
+
+
+def test_nor_by_the_administrators_way_be_it_hers_or_anybodys(
+    stage: Stage, frozen: time_machine.Traveller
+) -> None:
+    alice, ids = stage.as_(ALICE), [stage.user_id(person) for person in (ALICE, BOB, DAVE)]
+    kept_alive(alice, frozen, 4200)
+
+    for path in (f"/v1/users/{user_id}" for user_id in ids):
+        moved = alice.patch_now(path, {"email": "thief@example.com", "display_name": "A"})
+        assert (moved.status_code, moved.json["code"]) == (401, CODE)
+        assert alice.get(path).json["display_name"] is None
+        assert (
+            alice.patch_now(path, {"email": None, "display_name": "A"}).status_code == 200
+        )  # stays as it is
+        assert stage.as_(ALICE).patch_now(path, {"email": "new@example.com"}).status_code == 200
+        assert alice.patch_now(path, {"email": None}).json["code"] == CODE
 
 
 def test_the_span_is_the_operators_to_choose(stage: Stage, frozen: time_machine.Traveller) -> None:

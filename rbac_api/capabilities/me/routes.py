@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, request
 from flask.views import MethodView
 
+from rbac_api.capabilities.attempts.errors import AccountLocked
 from rbac_api.capabilities.me import service
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
 from rbac_api.capabilities.me.schemas import EndSessionsQuery, MePatchSchema, MeSchema, PasswordChangeSchema
@@ -21,6 +22,7 @@ from rbac_api.capabilities.second_factor.errors import (
 )
 from rbac_api.capabilities.second_factor.schemas import (
     RecoveryCodesSchema,
+    TotpBeginSchema,
     TotpCodeSchema,
     TotpEnrolmentSchema,
 )
@@ -28,7 +30,7 @@ from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.schemas import OwnSessionListSchema
 from rbac_api.capabilities.users.errors import UserNotFound
-from rbac_api.errors import Invalid, TooManyAttempts
+from rbac_api.errors import TooManyAttempts
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import REPEATABLE, SigninTooOld
 from rbac_api.guard.presented import without_own_cookies
@@ -73,12 +75,17 @@ class MyPassword(MethodView):
     @blueprint.arguments(PasswordChangeSchema)
     @blueprint.response(204)
     @blueprint.operation(
-        "change_my_password", CurrentPasswordWrong, PasswordRefused, HasherBusy, TooManyAttempts
+        "change_my_password",
+        CurrentPasswordWrong,
+        PasswordRefused,
+        HasherBusy,
+        AccountLocked,
+        TooManyAttempts,
     )
     def post(self, body: dict[str, Any]) -> Response:
         """Change my password
 
-        Requires the current password. Your other sessions end; this one continues.
+        Requires the current password; a wrong one counts as a failed sign-in. Your other sessions end; this one continues.
         """
         count_attempt()
         service.change_my_password(current_clearance(), body["current_password"], body["new_password"])
@@ -88,15 +95,28 @@ class MyPassword(MethodView):
 @blueprint.route("/totp")
 class MyTotp(MethodView):
     @requires(recent=True)
+    @blueprint.arguments(TotpBeginSchema)
     @blueprint.response(201, TotpEnrolmentSchema)
-    @blueprint.operation("enrol_totp", TotpActive, UserNotFound, Invalid, *REPEATABLE)
-    def post(self) -> Response:
+    @blueprint.operation(
+        "enrol_totp",
+        TotpActive,
+        UserNotFound,
+        CurrentPasswordWrong,
+        HasherBusy,
+        AccountLocked,
+        TooManyAttempts,
+        *REPEATABLE,
+    )
+    def post(self, body: dict[str, Any]) -> Response:
         """Set up a second factor
 
-        Returns a secret for an authenticator app; it is shown only once. The factor is active once `POST /v1/me/totp/confirm` has
+        Requires the current password; a wrong one counts as a failed sign-in. Returns a secret for an
+        authenticator app; it is shown only once. The factor is active once `POST /v1/me/totp/confirm` has
         proved, within ten minutes, that the app has the secret.
         """
-        return created_answer(service.enrol_totp(current_clearance()), second_factor.LOCATION)
+        count_attempt()
+        begun = service.enrol_totp(current_clearance(), body["current_password"])
+        return created_answer(begun, second_factor.LOCATION)
 
     @requires(recent=True)
     @blueprint.response(204)
@@ -117,12 +137,13 @@ class MyTotpConfirmation(MethodView):
     @blueprint.arguments(TotpCodeSchema)
     @blueprint.response(200, RecoveryCodesSchema)
     @blueprint.operation(
-        "confirm_totp", TotpActive, TotpNotBegun, TotpCodeWrong, UserNotFound, TooManyAttempts
+        "confirm_totp", TotpActive, TotpNotBegun, TotpCodeWrong, UserNotFound, AccountLocked, TooManyAttempts
     )
     def post(self, body: dict[str, Any]) -> Response:
         """Confirm my second factor
 
-        From now on, signing in requires `otp`. Returns ten recovery codes for a lost device; they are shown only once. Existing
+        From now on, signing in requires `otp`. A wrong code counts as a failed sign-in. Returns
+        ten recovery codes for a lost device; they are shown only once. Existing
         sessions remain without a second factor: sign in again to get one with it.
         """
         count_attempt()

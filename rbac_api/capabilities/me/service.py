@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import Row
+
 from rbac_api import clock
+from rbac_api.capabilities.attempts.service import count_failure, require_unlocked
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
 from rbac_api.capabilities.passwords.service import hasher, require_changed_password, require_good_password
 from rbac_api.capabilities.second_factor import service as second_factor
@@ -14,6 +17,7 @@ from rbac_api.capabilities.users import service as users
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.guard import queries
 from rbac_api.guard.clearance import Clearance
+from rbac_api.trail.recorder import Target
 
 
 def get_me(clearance: Clearance) -> dict[str, Any]:
@@ -25,7 +29,7 @@ def get_me(clearance: Clearance) -> dict[str, Any]:
     )
     graph = clearance.graph()
     return {
-        **users.describe(user),
+        **users.describe_all(clearance, [user])[0],
         "roles": [role.role for role in effective_roles(graph, subject, now)],
         "permissions": sorted(effective_permissions(graph, subject, now)),
         "second_factor": second_factor.has_totp(connection, user_id),
@@ -34,36 +38,26 @@ def get_me(clearance: Clearance) -> dict[str, Any]:
 
 
 def update_me(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Change one's own display name and mail address, the latter only after a recent sign-in: it may be the way back in."""
-    email = users.find_user(clearance.connection, clearance.actor.id or "").email
-    if body.get("email", email) != email:
-        clearance.require_recent_signin()
+    """Change one's own display name and mail address, the latter only after a recent sign-in."""
     users.update_profile(clearance, body)
     return get_me(clearance)
 
 
 def change_my_password(clearance: Clearance, current: str, new: str) -> None:
     """Change one's own password, with the present one as proof; every other session ends."""
-    user_id = clearance.actor.id or ""
-    with clearance.work.database.reading() as connection:
-        user = users.find_user(connection, user_id)
-    with hasher().slot():
-        fits = hasher().check(current, user.password_hash).fits
-    if not fits:
-        raise CurrentPasswordWrong()
+    user = _proved(clearance, current)
     require_changed_password(new, current)
     require_good_password(new, user.username)
     hashed = hasher().hash(new)
-    if users.find_user(clearance.connection, user_id).password_hash != user.password_hash:
-        raise CurrentPasswordWrong()  # it was changed while we hashed
+    _require_unchanged(clearance, user)
     users.set_password(
-        clearance, user_id, hashed, action="password.changed", keep_session=clearance.actor.session_id
+        clearance, user.id, hashed, action="password.changed", keep_session=clearance.actor.session_id
     )
 
 
-def enrol_totp(clearance: Clearance) -> dict[str, Any]:
-    """Begin to set up a second factor: its secret, shown this once."""
-    users.find_user(clearance.connection, clearance.actor.id or "")
+def enrol_totp(clearance: Clearance, current: str) -> dict[str, Any]:
+    """Begin to set up a second factor, with the password as proof: its secret, shown this once."""
+    _require_unchanged(clearance, _proved(clearance, current))
     return second_factor.enrol_totp(clearance)
 
 
@@ -72,3 +66,26 @@ def remove_totp(clearance: Clearance) -> None:
     user_id = clearance.actor.id or ""
     users.find_user(clearance.connection, user_id)
     users.drop_second_factor(clearance, user_id, keep_session=clearance.actor.session_id)
+
+
+def _proved(clearance: Clearance, current: str) -> Row[Any]:
+    """The caller, whose password this is.
+
+    403 ``password.wrong``, counted as a failed sign-in; 429 ``account.locked`` after too many.  No connection is held while hashing.
+    """
+    with hasher().slot():  # as at sign-in: parallel guesses do not slip past the limit
+        with clearance.work.database.reading() as connection:
+            user = users.find_user(connection, clearance.actor.id or "")
+            require_unlocked(connection, clearance.settings, user.username)
+        if not hasher().check(current, user.password_hash).fits:
+            target = Target("user", user.id, user.username)
+            count_failure(clearance.connection, clearance.settings, clearance.actor, user.username, target)
+            raise CurrentPasswordWrong()
+    return user
+
+
+def _require_unchanged(clearance: Clearance, proved: Row[Any]) -> None:
+    """What was proved while others went on still holds now that nothing can change."""
+    require_unlocked(clearance.connection, clearance.settings, proved.username)
+    if users.find_user(clearance.connection, proved.id).password_hash != proved.password_hash:
+        raise CurrentPasswordWrong()

@@ -30,6 +30,7 @@ class TotpNotFound(NotFound):
 class TotpCodeWrong(Forbidden):
     """Known by her token, but the proof asked for in addition does not fit."""
 
+    keeps_work = True  # the failure that was counted
     code = "totp.wrong"
     title = "The code is wrong"
     default_detail = "This is not the current code for the secret from POST /v1/me/totp. Check the device's clock and try the next code."

@@ -8,6 +8,12 @@ from marshmallow import fields
 from rbac_api.web.fields import Body, Verbatim
 
 
+class TotpBeginSchema(Body):
+    """The current password, as proof that the account's owner sets it up."""
+
+    current_password = Verbatim(required=True, longest=1024, metadata={"example": "your current password"})
+
+
 class TotpEnrolmentSchema(ma.Schema):
     """The shared secret, shown once: as text to copy, and as what a QR code says."""
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from rbac_api import clock
+from rbac_api.capabilities.attempts.service import count_failure, require_unlocked
 from rbac_api.capabilities.second_factor import codes, queries
 from rbac_api.capabilities.second_factor.errors import (
     SecondFactorNeeded,
@@ -42,8 +43,13 @@ def enrol_totp(clearance: Clearance) -> dict[str, Any]:
 
 
 def confirm_totp(clearance: Clearance, code: str) -> list[str]:
-    """Prove that the device has the secret; from now on signing in asks for it.  The recovery codes, shown this once."""
+    """Prove that the device has the secret; from now on signing in asks for it.  The recovery codes, shown this once.
+
+    403 ``totp.wrong``, counted as a failed sign-in; 429 ``account.locked`` after too many.
+    """
     user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
+    username = clearance.actor.name or ""
+    require_unlocked(connection, clearance.settings, username)
     factor = queries.find_factor(connection, user_id)
     if factor is not None and factor.confirmed_at is not None:
         raise TotpActive()
@@ -52,6 +58,7 @@ def confirm_totp(clearance: Clearance, code: str) -> list[str]:
     key = unseal(clearance.settings.secret_key, PURPOSE, factor.secret_sealed)
     step = codes.fitting_step(key, codes.normalised(code), clock.epoch_seconds())
     if step is None:
+        count_failure(connection, clearance.settings, clearance.actor, username, _myself(clearance))
         raise TotpCodeWrong()
     if not queries.confirm_factor(connection, factor, step, now):
         raise TotpActive()  # on PostgreSQL without our write lock somebody could have been quicker

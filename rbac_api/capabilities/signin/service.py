@@ -9,26 +9,18 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from rbac_api import clock
+from rbac_api.capabilities.attempts.service import clear_failures
 from rbac_api.capabilities.constraints.service import require_compatible
 from rbac_api.capabilities.passwords.service import HasherBusy, hasher
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import Ending, Grip, Origin, Proof
-from rbac_api.capabilities.signin import queries
-from rbac_api.capabilities.signin.attempts import (
-    Account,
-    blocking,
-    look_up,
-    name_digest,
-    note_failure,
-    prove_second_factor,
-)
+from rbac_api.capabilities.signin.attempts import Account, look_up, note_failure, prove_second_factor
 from rbac_api.capabilities.signin.errors import LoginFailed, RolesNotAuthorized
 from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.constraints import Clash
 from rbac_api.decision.activation import unauthorized
-from rbac_api.decision.names import canonical
 from rbac_api.errors import ServiceError
 from rbac_api.guard import queries as standing
 from rbac_api.guard.alarms import sound_reuse
@@ -41,7 +33,7 @@ from rbac_api.guard.standing import OTP
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.metrics import REFRESHES, SIGNINS
 
-__all__ = ["Asked", "blocking", "forget_failures", "issue_access", "login", "logout", "refresh"]
+__all__ = ["Asked", "issue_access", "login", "logout", "refresh"]
 # The account may change while we hash: a parallel sign-in upgrades the hash, or somebody disables her.
 TRIES = 2
 
@@ -169,11 +161,6 @@ def logout(clearance: Clearance, token: Token) -> None:
     sessions.leave_session(clearance.connection, clearance.settings, actor, session)
 
 
-def forget_failures(clearance: Clearance, username: str) -> None:
-    """Lift the delay or lock that failed sign-ins have put on an account."""
-    queries.clear_failures(clearance.connection, name_digest(clearance.settings, canonical(username)))
-
-
 def _prove(clearance: Clearance, username: str, password: str) -> tuple[Account, Row[Any], bool]:
     """The account whose password this is, its row, and whether its hash is of an old make; ``LoginFailed``, counted, otherwise."""
     with hasher().slot():  # whoever is in the slot sees every failure counted before: parallel guesses do not slip past the limit
@@ -189,8 +176,8 @@ def _begin(
     clearance: Clearance, connection: Connection, account: Account, origin: Origin, proof: Proof
 ) -> dict[str, Any]:
     row: Any = account.row
-    if account.failures:
-        queries.clear_failures(connection, account.digest)
+    if account.failures.count:
+        clear_failures(connection, clearance.settings, account.name)
     actor = _signing_in(clearance, account)
     sessions.make_room(connection, clearance.settings, actor)
     grip = sessions.begin_session(connection, clearance.settings, row.id, origin, proof)

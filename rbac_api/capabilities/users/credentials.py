@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from rbac_api import clock
+from rbac_api.capabilities.attempts.service import clear_failures
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions.service import Ending, close_user_sessions, forget_second_factor
@@ -41,6 +42,7 @@ def issue_setup(connection: Connection, settings: Settings, user_id: str) -> dic
 def reset_password(clearance: Clearance, user_id: str) -> dict[str, Any]:
     """Take the password away, end every session, and give out a setup token: nobody chooses a password for somebody else."""
     user = _present(clearance, user_id)
+    clearance.require_other(user.id, "use POST /v1/me/password")
     clearance.require_outranks_user(user.id, user.username)
     now = clock.now()
     queries.update_user(
@@ -95,8 +97,22 @@ def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
 def remove_user_totp(clearance: Clearance, user_id: str) -> None:
     """Remove somebody's second factor, which she has lost; all her sessions end, for somebody else may have found it."""
     user = _present(clearance, user_id)
+    clearance.require_other(user.id, "use DELETE /v1/me/totp")
     clearance.require_outranks_user(user.id, user.username)
     drop_second_factor(clearance, user.id)
+
+
+def unlock_user(clearance: Clearance, user_id: str) -> bool:
+    """Lift the delay or lock that failed sign-ins put on an account; whether there was anything to lift."""
+    user = _present(clearance, user_id)
+    clearance.require_other(
+        user.id, "ask another administrator, or wait"
+    )  # else a thief could go on guessing
+    clearance.require_outranks_user(user.id, user.username)
+    lifted = clear_failures(clearance.connection, clearance.settings, user.username)
+    if lifted:
+        clearance.record("user.unlocked", Target("user", user.id, user.username))
+    return lifted
 
 
 def drop_second_factor(clearance: Clearance, user_id: str, *, keep_session: str | None = None) -> None:
@@ -148,6 +164,9 @@ def _put_password(clearance: Clearance, user: Row[Any], hashed: str, *, temporar
     }  # fmt: skip
     write_user(clearance, user, values)
     queries.retire_password_setups(clearance.connection, user.id, now)
+    clear_failures(
+        clearance.connection, clearance.settings, user.username
+    )  # they were guesses at another password
 
 
 def _present(clearance: Clearance, user_id: str) -> Row[Any]:

@@ -8,7 +8,7 @@ from flask import Response
 from flask.views import MethodView
 
 from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
-from rbac_api.capabilities.second_factor.errors import SecondFactorNeeded, TotpNotFound
+from rbac_api.capabilities.second_factor.errors import TotpNotFound
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.schemas import SessionListSchema
 from rbac_api.capabilities.users import service
@@ -25,7 +25,7 @@ from rbac_api.capabilities.users.schemas import (
 from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.errors import Invalid
 from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.errors import REPEATABLE, LastAdministrator, TargetStronger
+from rbac_api.guard.errors import REPEATABLE, LastAdministrator, OwnAccount, SigninTooOld, TargetStronger
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
@@ -91,11 +91,12 @@ class User(MethodView):
     @blueprint.conditional
     @blueprint.arguments(UserPatchSchema, example={"display_name": "Ingrid Solberg Nilsen"})
     @blueprint.response(200, UserSchema)
-    @blueprint.operation("update_user", UserNotFound, TargetStronger, LastAdministrator)
+    @blueprint.operation("update_user", UserNotFound, TargetStronger, SigninTooOld, LastAdministrator)
     def patch(self, body: dict[str, Any], user_id: str) -> Response:
         """Change, disable or enable a user
 
-        Requires the ETag in If-Match. Disabling ends every session at once; enabling does not bring them back.
+        Requires the ETag in If-Match. A new e-mail address requires a recent sign-in. Disabling ends every session at once; enabling
+        does not bring them back.
         """
         clearance = current_clearance()
         user, version = service.update_user(
@@ -123,29 +124,45 @@ class PasswordReset(MethodView):
     @requires("users:reset-password", recent=True)
     @blueprint.response(201, PasswordSetupSchema)
     @blueprint.operation(
-        "reset_password", UserNotFound, TargetStronger, LastAdministrator, Invalid, *REPEATABLE
+        "reset_password", UserNotFound, OwnAccount, TargetStronger, LastAdministrator, Invalid, *REPEATABLE
     )
     def post(self, user_id: str) -> Response:
         """Reset a user's password
 
         The old password stops working, every session ends, and a single-use setup token is returned once: pass it on to the user,
-        who chooses a new password with `POST /v1/auth/password-setup`.
+        who chooses a new password with `POST /v1/auth/password-setup`; that also lifts a lock after failed sign-ins. For your own
+        account use `POST /v1/me/password`.
         """
         clearance = current_clearance()
         found = find_user_id(clearance, user_id)
         return created_answer(service.reset_password(clearance, found), f"/v1/users/{found}")
 
 
+@blueprint.route("/<user_id>/unlock")
+class UserUnlocking(MethodView):
+    @requires("users:update")
+    @blueprint.response(204)
+    @blueprint.operation("unlock_user", UserNotFound, OwnAccount, TargetStronger)
+    def post(self, user_id: str) -> Response:
+        """Unlock a user
+
+        Lifts the delay or lock after failed sign-ins, which `locked_until` of the user shows. Not for your own account.
+        """
+        clearance = current_clearance()
+        service.unlock_user(clearance, find_user_id(clearance, user_id))
+        return empty_answer()
+
+
 @blueprint.route("/<user_id>/totp")
 class UserTotp(MethodView):
     @requires("users:reset-password", recent=True)
     @blueprint.response(204)
-    @blueprint.operation("remove_user_totp", UserNotFound, TotpNotFound, SecondFactorNeeded, TargetStronger)
+    @blueprint.operation("remove_user_totp", UserNotFound, TotpNotFound, OwnAccount, TargetStronger)
     def delete(self, user_id: str) -> Response:
         """Remove a user's second factor
 
         For users who lost both their device and their recovery codes. Ends all their sessions; they sign in with the password and
-        can set up a new factor. To remove your own, you need a session started with it, as for `DELETE /v1/me/totp`.
+        can set up a new factor. For your own use `DELETE /v1/me/totp`.
         """
         clearance = current_clearance()
         service.remove_user_totp(clearance, find_user_id(clearance, user_id))

@@ -36,6 +36,14 @@ class UserSchema(ma.Schema):
             "example": False,
         },
     )
+    locked_until = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "until when sign-ins fail because of too many failures; null if they do not",
+            "example": None,
+        },
+    )
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
     last_login_at = fields.DateTime(required=True, allow_none=True)

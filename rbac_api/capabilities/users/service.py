@@ -23,10 +23,12 @@ from rbac_api.capabilities.users.credentials import (
     restore_access,
     set_password,
     spend_setup,
+    unlock_user,
     write_user,
 )
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.capabilities.users.lookup import find_user_id
+from rbac_api.capabilities.users.shown import describe, describe_all
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import canonical, search_text, username_problem
@@ -40,10 +42,10 @@ from rbac_api.web.pagination import Page, PageRequest, cut
 from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
-    "NewUser", "add_user", "change_status", "create_user", "delete_user", "describe", "drop_second_factor",
+    "NewUser", "add_user", "change_status", "create_user", "delete_user", "describe", "describe_all", "drop_second_factor",
     "end_user_assignments", "end_user_sessions", "find_person", "find_user", "find_user_id", "get_user", "issue_setup",
     "known_user", "list_users", "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
-    "restore_access", "set_password", "spend_setup", "update_profile", "update_user",
+    "restore_access", "set_password", "spend_setup", "unlock_user", "update_profile", "update_user",
 ]  # fmt: skip
 
 
@@ -76,7 +78,7 @@ def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str
         password_hash=hashed,
     )
     user = add_user(clearance, new)
-    answer = describe(user)
+    answer = describe_all(clearance, [user])[0]
     if hashed is None:
         answer["password_setup"] = issue_setup(clearance.connection, clearance.settings, user.id)
     return answer, user.version
@@ -102,7 +104,7 @@ def add_user(clearance: Clearance, new: NewUser) -> Row[Any]:
 def get_user(clearance: Clearance, user_id: str) -> tuple[dict[str, Any], int]:
     """One user and the row's version."""
     user = find_user(clearance.connection, user_id)
-    return describe(user), user.version
+    return describe_all(clearance, [user])[0], user.version
 
 
 def no_users(clearance: Clearance) -> bool:
@@ -139,16 +141,20 @@ def list_users(clearance: Clearance, filters: Mapping[str, Any], page: PageReque
     rows = queries.list_users(clearance.connection, conditions, page.after, page.limit + 1)
     total = queries.count_users(clearance.connection, conditions) if page.count else None
     found = cut(rows, page, lambda row: (row.username_canonical,), total)
-    return Page([describe(row) for row in found.items], found.next_key, found.total)
+    return Page(describe_all(clearance, found.items), found.next_key, found.total)
 
 
 def update_user(
     clearance: Clearance, user_id: str, tags: frozenset[str], body: Mapping[str, Any]
 ) -> tuple[dict[str, Any], int]:
-    """Change profile and status.  Disabling ends every session; 409 ``admin.last``, 403 ``target.stronger``, 412 stale."""
+    """Change profile and status, the address only after a recent sign-in.
+
+    Disabling ends every session; 409 ``admin.last``, 403 ``target.stronger``, 412 stale."""
     user = find_user(clearance.connection, user_id)
     clearance.require_outranks_user(user.id, user.username)
-    require_match(tags, describe(user), user.version)
+    require_match(tags, describe_all(clearance, [user])[0], user.version)
+    if body.get("email", user.email) != user.email:
+        clearance.require_recent_signin()  # it may be the way back in
     status = body.get("status", user.status)
     _change(clearance, user, {**_changed_profile(body), "status": status})
     if status == "disabled" and user.status == "active":
@@ -169,15 +175,18 @@ def change_status(clearance: Clearance, user_id: str, status: str) -> bool:
 
 
 def update_profile(clearance: Clearance, body: Mapping[str, Any]) -> None:
-    """Change one's own display name and mail address."""
-    _change(clearance, find_user(clearance.connection, clearance.actor.id or ""), _changed_profile(body))
+    """Change one's own display name and, after a recent sign-in, mail address: it may be the way back in."""
+    user = find_user(clearance.connection, clearance.actor.id or "")
+    if body.get("email", user.email) != user.email:
+        clearance.require_recent_signin()
+    _change(clearance, user, _changed_profile(body))
 
 
 def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> None:
     """End sessions and assignments and leave a nameless tombstone, so that neither id nor username is given out again."""
     user = find_user(clearance.connection, user_id)
     clearance.require_outranks_user(user.id, user.username)
-    require_match(tags, describe(user), user.version)
+    require_match(tags, describe_all(clearance, [user])[0], user.version)
     now = clock.now()
     gone = {
         "status": "deleted", "email": None, "email_canonical": None, "display_name": None, "password_hash": None, "search_text": "",
@@ -227,21 +236,6 @@ def require_good_name(username: str) -> None:
     problem = username_problem(username)
     if problem:
         raise Invalid(faults=(Fault("/username", "username.invalid", problem),))
-
-
-def describe(row: Row[Any]) -> dict[str, Any]:
-    """A user as shown to those who may read users."""
-    return {
-        "id": row.id,
-        "username": row.username,
-        "email": row.email,
-        "display_name": row.display_name,
-        "status": row.status,
-        "password_change_required": row.password_temporary,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-        "last_login_at": row.last_login_at,
-    }
 
 
 def _change(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None:

@@ -13,6 +13,8 @@ from rbac_api import clock
 from tests.builders import Caller, Stage
 from tests.cast import PASSWORD
 
+PROOF = {"current_password": PASSWORD}
+
 
 @dataclass
 class Device:
@@ -33,7 +35,7 @@ class Device:
 
 def enrolled(caller: Caller) -> Device:
     """The device of somebody who has just set up her second factor; the present code is spent by that."""
-    device = Device(caller.post("/v1/me/totp").json["secret"])
+    device = Device(caller.post("/v1/me/totp", json=PROOF).json["secret"])
     answer = caller.post("/v1/me/totp/confirm", json={"code": device.code()})
     assert answer.status_code == 200, answer.json
     device.recovery_codes = answer.json["recovery_codes"]

@@ -6,7 +6,7 @@ from time_machine import Traveller
 
 from rbac_api.capabilities.second_factor import queries
 from tests.builders import Stage
-from tests.capabilities.second_factor.device import Device, enrolled, sign_in, strongly
+from tests.capabilities.second_factor.device import PROOF, Device, enrolled, sign_in, strongly
 from tests.cast import ALICE, BOB, DAVE
 
 HOUR = 3600
@@ -22,7 +22,7 @@ def test_a_thief_with_an_old_session_cannot_set_up_a_factor_of_his_own(
         dave.tokens = fresh.json
 
     for answer in (
-        dave.post("/v1/me/totp"),
+        dave.post("/v1/me/totp", json=PROOF),
         dave.post("/v1/me/totp/confirm", json={"code": "000000"}),
         dave.delete("/v1/me/totp"),
     ):
@@ -32,7 +32,7 @@ def test_a_thief_with_an_old_session_cannot_set_up_a_factor_of_his_own(
 
 def test_a_secret_that_was_never_confirmed_asks_nothing_of_anybody(stage: Stage) -> None:
     dave = stage.as_(DAVE)
-    answer = dave.post("/v1/me/totp")
+    answer = dave.post("/v1/me/totp", json=PROOF)
 
     assert (answer.status_code, answer.headers["Location"]) == (201, "/v1/me/totp")
     assert answer.json["secret"] in answer.json["otpauth_uri"]
@@ -44,22 +44,22 @@ def test_a_repeated_request_shows_the_secret_again_only_while_it_waits_to_be_con
     stage: Stage, frozen: Traveller
 ) -> None:
     dave, key = stage.as_(DAVE), {"Idempotency-Key": "k-1"}
-    first, again = (dave.post("/v1/me/totp", headers=key).json for _ in range(2))
+    first, again = (dave.post("/v1/me/totp", json=PROOF, headers=key).json for _ in range(2))
     assert first == again
 
     dave.post("/v1/me/totp/confirm", json={"code": Device(first["secret"]).code()})
-    late = dave.post("/v1/me/totp", headers=key)
+    late = dave.post("/v1/me/totp", json=PROOF, headers=key)
 
     assert (late.status_code, late.json["code"]) == (409, "totp.active")
 
 
 def test_a_repeated_request_never_shows_a_secret_that_is_not_the_present_one(stage: Stage) -> None:
     dave, key = stage.as_(DAVE), {"Idempotency-Key": "k-1"}
-    first = dave.post("/v1/me/totp", headers=key).json
-    replaced = dave.post("/v1/me/totp").json
-    anew = dave.post("/v1/me/totp", headers=key).json
+    first = dave.post("/v1/me/totp", json=PROOF, headers=key).json
+    replaced = dave.post("/v1/me/totp", json=PROOF).json
+    anew = dave.post("/v1/me/totp", json=PROOF, headers=key).json
     dave.delete("/v1/me/totp")
-    removed = dave.post("/v1/me/totp", headers=key).json
+    removed = dave.post("/v1/me/totp", json=PROOF, headers=key).json
 
     assert len({answer["secret"] for answer in (first, replaced, anew, removed)}) == 4
 
@@ -89,7 +89,7 @@ def test_confirming_does_not_upgrade_the_session_it_happens_in(stage: Stage) -> 
 
 def test_a_wrong_code_confirms_nothing_and_another_may_be_tried(stage: Stage, frozen: Traveller) -> None:
     dave = stage.as_(DAVE)
-    device = Device(dave.post("/v1/me/totp").json["secret"])
+    device = Device(dave.post("/v1/me/totp", json=PROOF).json["secret"])
 
     wrong = dave.post("/v1/me/totp/confirm", json={"code": device.code(5)})
 
@@ -101,7 +101,7 @@ def test_a_wrong_code_confirms_nothing_and_another_may_be_tried(stage: Stage, fr
 def test_there_is_nothing_to_confirm_before_it_begins_nor_long_after(stage: Stage, frozen: Traveller) -> None:
     dave = stage.as_(DAVE)
     early = dave.post("/v1/me/totp/confirm", json={"code": "123456"})
-    device = Device(dave.post("/v1/me/totp").json["secret"])
+    device = Device(dave.post("/v1/me/totp", json=PROOF).json["secret"])
     frozen.shift(600)
 
     late = dave.post("/v1/me/totp/confirm", json={"code": device.code()})
@@ -111,8 +111,8 @@ def test_there_is_nothing_to_confirm_before_it_begins_nor_long_after(stage: Stag
 
 def test_beginning_anew_makes_the_first_secret_worthless(stage: Stage, frozen: Traveller) -> None:
     dave = stage.as_(DAVE)
-    first = Device(dave.post("/v1/me/totp").json["secret"])
-    second = Device(dave.post("/v1/me/totp").json["secret"])
+    first = Device(dave.post("/v1/me/totp", json=PROOF).json["secret"])
+    second = Device(dave.post("/v1/me/totp", json=PROOF).json["secret"])
 
     assert dave.post("/v1/me/totp/confirm", json={"code": first.code()}).status_code == 403
     assert dave.post("/v1/me/totp/confirm", json={"code": second.code()}).status_code == 200
@@ -125,7 +125,7 @@ def test_a_second_factor_beside_the_first_is_refused_until_that_is_removed(
     device = enrolled(dave)
 
     again = [
-        dave.post("/v1/me/totp"),
+        dave.post("/v1/me/totp", json=PROOF),
         dave.post("/v1/me/totp/confirm", json={"code": device.code(1)}),
     ]
 
@@ -134,7 +134,7 @@ def test_a_second_factor_beside_the_first_is_refused_until_that_is_removed(
 
 def test_whoever_confirms_second_gets_no_codes(stage: Stage, frozen: Traveller, monkeypatch) -> None:
     dave = stage.as_(DAVE)
-    device = Device(dave.post("/v1/me/totp").json["secret"])
+    device = Device(dave.post("/v1/me/totp", json=PROOF).json["secret"])
     with stage.database.reading() as connection:
         as_it_was = queries.find_factor(connection, stage.user_id(DAVE))
     assert dave.post("/v1/me/totp/confirm", json={"code": device.code()}).status_code == 200
@@ -173,7 +173,7 @@ def test_removing_needs_a_session_that_proved_the_factor(stage: Stage, frozen: T
 
 def test_a_factor_that_was_only_begun_may_be_dropped_by_anybody_it_is_of(stage: Stage) -> None:
     dave, other = stage.as_(DAVE), stage.as_(DAVE)
-    dave.post("/v1/me/totp")
+    dave.post("/v1/me/totp", json=PROOF)
 
     assert dave.delete("/v1/me/totp").status_code == 204
     again = dave.delete("/v1/me/totp")
@@ -213,7 +213,7 @@ def test_the_administrators_way_is_no_way_around_for_ones_own_factor(stage: Stag
 
     answer = thief.delete(f"/v1/users/{stage.user_id(ALICE)}/totp")
 
-    assert (answer.status_code, answer.json["code"]) == (403, "mfa.needed")
+    assert (answer.status_code, answer.json["code"]) == (403, "target.self")
 
 
 def test_a_factor_that_nobody_has_and_a_user_that_nobody_is(stage: Stage) -> None:

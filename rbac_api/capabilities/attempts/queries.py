@@ -1,0 +1,56 @@
+"""SQL for failed proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+
+from rbac_api.database.batches import batched
+from rbac_api.database.tables import signin_attempts as attempts
+
+_ATTEMPTS: Select[Any] = select(attempts).where(attempts.c.name_digest == bindparam("digest"))
+
+
+def find_attempts(connection: Connection, digest: str) -> Row[Any] | None:
+    return connection.execute(_ATTEMPTS, {"digest": digest}).first()
+
+
+def list_blocks(connection: Connection, digests: Sequence[str], now: datetime) -> dict[str, datetime]:
+    """Until when each of these is blocked; those that are not are left out."""
+    found: dict[str, datetime] = {}
+    columns = (attempts.c.name_digest, attempts.c.blocked_until)
+    for some in batched(digests):
+        blocked = select(*columns).where(attempts.c.name_digest.in_(some), attempts.c.blocked_until > now)
+        found.update({row.name_digest: row.blocked_until for row in connection.execute(blocked)})
+    return found
+
+
+def count_failure(connection: Connection, digest: str, now: datetime) -> int:
+    """One failure more; how many in a row there are now."""
+    raised = (
+        update(attempts)
+        .where(attempts.c.name_digest == digest)
+        .values(failures=attempts.c.failures + 1, last_failed_at=now)
+    )
+    failures = connection.execute(raised.returning(attempts.c.failures)).scalar()
+    if failures is None:
+        connection.execute(insert(attempts).values(name_digest=digest, failures=1, last_failed_at=now))
+        return 1
+    return int(failures)
+
+
+def block(connection: Connection, digest: str, until: datetime) -> None:
+    connection.execute(update(attempts).where(attempts.c.name_digest == digest).values(blocked_until=until))
+
+
+def clear_failures(connection: Connection, digest: str) -> bool:
+    """Forget an account's failures; whether there were any."""
+    return connection.execute(delete(attempts).where(attempts.c.name_digest == digest)).rowcount == 1
+
+
+def clear_old_failures(connection: Connection, before: datetime) -> None:
+    """Counts that nobody added to for long; they would otherwise collect for every name ever mistyped."""
+    connection.execute(delete(attempts).where(attempts.c.last_failed_at < before))

@@ -1,0 +1,99 @@
+"""Counting failed proofs, refusing further ones for a time, and lifting that."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.capabilities.attempts import queries
+from rbac_api.capabilities.attempts.errors import AccountLocked
+from rbac_api.decision.names import canonical
+from rbac_api.guard.alarms import sound_lockout
+from rbac_api.sealing import derived_key
+from rbac_api.settings import Settings
+from rbac_api.trail.recorder import Actor, Target, record
+
+__all__ = [
+    "AccountLocked", "Failures", "blocking", "clear_failures", "count_failure", "failures_of", "list_blocks", "name_digest",
+    "require_unlocked",
+]  # fmt: skip
+LONGEST_DELAY = 60
+FORGET_FAILURES = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How often in a row a proof of an account failed, and until when no other is looked at."""
+
+    count: int = 0
+    blocked_until: datetime | None = None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a proof fails now whatever it is."""
+        return self.blocked_until is not None and clock.now() < self.blocked_until
+
+
+def name_digest(settings: Settings, username: str) -> str:
+    """Under what a name's failures are counted: what people type into the wrong box is not kept in clear."""
+    key = derived_key(settings.secret_key, "signin-name")
+    return hmac.new(key, canonical(username).encode(), hashlib.sha256).hexdigest()
+
+
+def failures_of(connection: Connection, settings: Settings, username: str) -> Failures:
+    """What is counted for an account, by its name."""
+    row = queries.find_attempts(connection, name_digest(settings, username))
+    return Failures() if row is None else Failures(row.failures, row.blocked_until)
+
+
+def list_blocks(connection: Connection, settings: Settings, usernames: Iterable[str]) -> dict[str, datetime]:
+    """Until when proofs of these accounts are refused; those that are not are left out.  One statement for hundreds."""
+    digests = {name_digest(settings, username): username for username in usernames}
+    found = queries.list_blocks(connection, list(digests), clock.now())
+    return {digests[digest]: until for digest, until in found.items()}
+
+
+def require_unlocked(connection: Connection, settings: Settings, username: str) -> None:
+    """429 ``account.locked`` while proofs of a signed-in user's account are refused."""
+    until = failures_of(connection, settings, username).blocked_until
+    if until is not None and (left := (until - clock.now()).total_seconds()) > 0:
+        raise AccountLocked(retry_after=math.ceil(left))
+
+
+def count_failure(
+    connection: Connection, settings: Settings, actor: Actor, username: str, target: Target
+) -> None:
+    """Count a failed proof of an account, delay or lock it, and let the lock be known.  ``target`` is the account, if there is one."""
+    now, digest = clock.now(), name_digest(settings, username)
+    failures = queries.count_failure(connection, digest, now)
+    seconds = blocking(settings, failures)
+    if seconds:
+        queries.block(connection, digest, now + timedelta(seconds=seconds))
+    if failures >= settings.signin_lock_failures:
+        facts = {"failures": failures, "seconds": seconds}
+        reason = "too many failures"
+        record(connection, actor, "signin.locked", target, outcome="failure", reason=reason, after=facts)
+        if target.id is not None:  # a name without an account is counted too, but needs no attention
+            sound_lockout(connection, actor, target.id, target.name or "")
+    queries.clear_old_failures(connection, now - FORGET_FAILURES)
+
+
+def clear_failures(connection: Connection, settings: Settings, username: str) -> bool:
+    """Lift the delay or lock of an account; whether anything was counted."""
+    return queries.clear_failures(connection, name_digest(settings, username))
+
+
+def blocking(settings: Settings, failures: int) -> int:
+    """Seconds for which an account is blocked after so many failures in a row: nothing, then 1, 2, 4 …, then the time-boxed lock."""
+    if failures >= settings.signin_lock_failures:
+        return settings.signin_lock_seconds
+    if failures < settings.signin_free_failures:
+        return 0
+    return min(LONGEST_DELAY, 1 << (failures - settings.signin_free_failures))

@@ -1,0 +1,35 @@
+"""How users are shown, on pages and in files.  Part of the service, in a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from rbac_api.capabilities.attempts.service import list_blocks
+from rbac_api.guard.clearance import Clearance
+
+
+def describe_all(clearance: Clearance, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """Users as shown to those who may read users."""
+    names = [row.username_canonical for row in rows]
+    locked = list_blocks(clearance.connection, clearance.settings, names)
+    return [describe(row, locked.get(row.username_canonical)) for row in rows]
+
+
+def describe(row: Row[Any], locked_until: datetime | None = None) -> dict[str, Any]:
+    """One user, who cannot sign in before ``locked_until``."""
+    return {
+        "id": row.id,
+        "username": row.username,
+        "email": row.email,
+        "display_name": row.display_name,
+        "status": row.status,
+        "password_change_required": row.password_temporary,
+        "locked_until": locked_until,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "last_login_at": row.last_login_at,
+    }
