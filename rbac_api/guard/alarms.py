@@ -2,8 +2,8 @@
 
 There are three types: a spent refresh token came back (``refresh-reuse``), a token that still verifies was presented though its
 session has ended, or claims a role that its owner has lost (``stale-use``: elsewhere, where tokens are verified offline, it would have
-been let in), and an account was locked (``lockout``).  Of each type there is one open incident about a session or an account: its
-first occurrence is an event in the trail, every further one only counts.
+been let in; not where it was the user's own doing, see ``own_endings``), and an account was locked (``lockout``).  Of each type there is
+one open incident about a session or an account: its first occurrence is an event in the trail, every further one only counts.
 
 A caller who repeats must not make the service write: repetitions are counted, and written as one number (``repeated``).  The figures in
 ``/metrics`` count each of them at once.
@@ -11,6 +11,7 @@ A caller who repeats must not make the service write: repetitions are counted, a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -23,7 +24,9 @@ from rbac_api.database.engine import Database
 from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError, Unavailable
 from rbac_api.guard import queries_incidents as queries
+from rbac_api.guard.bearer import Token
 from rbac_api.guard.errors import AccessDenied
+from rbac_api.guard.own_endings import OwnEndings
 from rbac_api.guard.repeated import Key, Repeated
 from rbac_api.guard.standing import Person
 from rbac_api.trail.recorder import Actor, Target, record
@@ -32,6 +35,7 @@ from rbac_api.web.metrics import ALARMS, INCIDENTS
 from rbac_api.web.request_id import REQUEST_ID
 from rbac_api.web.visitor import user_agent
 
+Claim = Literal["lost", "dropped"]
 Kind = Literal["refresh-reuse", "stale-use", "lockout"]
 
 
@@ -65,6 +69,7 @@ class Alarms:
     def __init__(self, database: Database, repeated: Repeated) -> None:
         self._database = database
         self._repeated = repeated
+        self._own = OwnEndings(database)
 
     def notice(self, kind: Kind, subject: str) -> int:
         """Count an occurrence; how many are to be written now: none as long as it is quiet."""
@@ -73,20 +78,28 @@ class Alarms:
             ("alarm", kind, subject), lambda times: self._raise(kind, subject, times)
         )[0]
 
-    def dead_token(self, session_id: str, asked: Request) -> None:
+    def dead_token(self, token: Token, asked: Request) -> None:
         """A token that verifies was presented after its session had ended.  Never changes the answer: without a database there is no
         incident yet, and the token is refused all the same."""
         actor = Actor("anonymous", ip=asked.remote_addr, request_id=asked.environ.get(REQUEST_ID))
         try:
-            self._stale_use(actor, session_id)
+            self._stale_use(
+                actor, token.session_id, lambda: self._own.ended(token.session_id, token.jti, asked)
+            )
         except Unavailable as fault:
-            log.warning("alarms.unwritten", session_id=session_id, internal=fault.internal)
+            log.warning("alarms.unwritten", session_id=token.session_id, internal=fault.internal)
 
-    def stale_claim(self, actor: Actor) -> None:
+    def stale_claim(self, claim: Claim, actor: Actor, asked: Request) -> None:
         """The caller was refused what the token still claims."""
-        self._stale_use(actor, actor.session_id or "")
+        session_id = actor.session_id or ""
+        self._stale_use(
+            actor, session_id, lambda: claim == "dropped" and self._own.dropped(session_id, asked)
+        )
 
-    def _stale_use(self, actor: Actor, session_id: str) -> None:
+    def _stale_use(self, actor: Actor, session_id: str, is_own: Callable[[], bool]) -> None:
+        key: Key = ("alarm", "stale-use", session_id)
+        if not self._repeated.is_quiet(key) and is_own():
+            return
         ALARMS.labels("stale-use").inc()
 
         def now(times: int) -> bool:
@@ -94,7 +107,6 @@ class Alarms:
                 sound_stale_use(connection, actor, session_id, times)
             return True
 
-        key: Key = ("alarm", "stale-use", session_id)
         self._repeated.once(key, now, lambda times: self._raise("stale-use", session_id, times))
 
     def _raise(self, kind: Kind, subject: str, times: int) -> bool:
@@ -102,12 +114,23 @@ class Alarms:
             return queries.raise_newest(connection, kind, subject, times)
 
 
-def passes_elsewhere(refusal: ServiceError, person: Person, claimed: tuple[str, ...]) -> bool:
-    """Whether a service that believes the claimed roles, which are no longer hers, would have let her do what she was refused."""
+def claim_elsewhere(refusal: ServiceError, person: Person, claimed: tuple[str, ...]) -> Claim | None:
+    """Whether a service that believes the claimed roles, which do not all count any more, would have allowed what was refused.
+
+    ``dropped`` if the user could have it again without anybody else: a role that is still assigned, but was dropped from the session, or
+    asks for the second factor that the user removed.
+    """
     if not isinstance(refusal, AccessDenied) or claimed == person.claimed:
-        return False
+        return None
+    assigned = (a.role for a in person.subject.assignments if a.in_force(clock.now()))
+    if not _allows(refusal, person, claimed):
+        return None
+    return "dropped" if _allows(refusal, person, person.graph.closure_of(assigned)) else "lost"
+
+
+def _allows(refusal: ServiceError, person: Person, roles: Collection[str]) -> bool:
     missing = refusal.members
-    return missing.get("required_role") in claimed or missing.get("required") in person.graph.held_by(claimed)
+    return missing.get("required_role") in roles or missing.get("required") in person.graph.held_by(roles)
 
 
 def sound(connection: Connection, actor: Actor, alarm: Alarm, times: int = 1) -> None:

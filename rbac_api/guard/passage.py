@@ -15,7 +15,7 @@ from rbac_api.database.engine import Database
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
-from rbac_api.guard.alarms import Alarms, passes_elsewhere
+from rbac_api.guard.alarms import Alarms, Claim, claim_elsewhere
 from rbac_api.guard.bearer import Bearer, Token
 from rbac_api.guard.clearance import CLEARANCE, Clearance, require_recent
 from rbac_api.guard.clients import Clients
@@ -100,8 +100,8 @@ class Guard:
             else:
                 answer = self._run(passage)
         except ServiceError as refusal:
-            claimed = passes_elsewhere(refusal, person, token.roles)
-            self.record_refusal(actor, rule, refusal, session, claimed=claimed)
+            claim = claim_elsewhere(refusal, person, token.roles)
+            self.record_refusal(actor, rule, refusal, session, claim=claim)
             raise
         return _kept_by_nobody(answer)
 
@@ -208,7 +208,7 @@ class Guard:
         try:
             return self.standing(token)
         except TokenRevoked:
-            self.alarms.dead_token(token.session_id, asked)
+            self.alarms.dead_token(token, asked)
             raise
 
     def standing(self, token: Token, connection: Connection | None = None) -> tuple[SessionStanding, Person]:
@@ -236,7 +236,7 @@ class Guard:
         refusal: ServiceError,
         session: SessionStanding | None = None,
         *,
-        claimed: bool = False,
+        claim: Claim | None = None,
     ) -> None:
         """Write it down, if it is of a kind that is, and give the answer the number under which it can be explained."""
         if not refusal.recorded:
@@ -244,8 +244,8 @@ class Guard:
         REFUSALS.labels(refusal.code).inc()
         if number := self.refusals.add(Refused.of(request, actor, rule, refusal, session)):
             refusal.members["decision_id"] = number
-        if claimed:
-            self.alarms.stale_claim(actor)
+        if claim:
+            self.alarms.stale_claim(claim, actor, request)
 
 
 @dataclass(slots=True)  # not frozen: that alone takes longer than the decision

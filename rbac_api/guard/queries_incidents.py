@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, union, update
 
-from rbac_api.database.tables import incidents, refresh_tokens, sessions, users
+from rbac_api.database.tables import incidents, refresh_tokens, sessions, trail_events, users
 
 
 def raise_occurrences(connection: Connection, kind: str, subject: str, times: int) -> bool:
@@ -35,6 +35,20 @@ def find_origin(connection: Connection, session_id: str) -> Row[Any] | None:
     return connection.execute(found.where(sessions.c.id == session_id)).first()
 
 
+def list_addresses(connection: Connection, session_id: str) -> list[str | None]:
+    """Where a session was refreshed, and from where its user signed out of it."""
+    refreshed = select(refresh_tokens.c.ip).where(refresh_tokens.c.session_id == session_id)
+    left = (trail_events.c.target_id == session_id, trail_events.c.action == "session.ended")
+    leaving = select(trail_events.c.ip).where(*left, trail_events.c.reason == "logout")
+    return list(connection.execute(union(refreshed, leaving)).scalars())
+
+
+def list_revokers(connection: Connection, jti: str) -> list[str | None]:
+    """Who revoked a token by itself."""
+    revoked = (trail_events.c.target_id == jti, trail_events.c.action == "token.revoked")
+    return list(connection.execute(select(trail_events.c.actor_id).where(*revoked)).scalars())
+
+
 def find_latest_origin(connection: Connection, user_id: str) -> Row[Any] | None:
     """The same for the newest session of a user."""
     mine = select(*_ORIGIN).where(sessions.c.user_id == user_id)
@@ -50,4 +64,5 @@ def find_successor(connection: Connection, jti: str) -> Row[Any] | None:
 
 _ORIGIN: tuple[Any, ...] = (
     sessions.c.id, sessions.c.user_id, sessions.c.ip, sessions.c.user_agent, sessions.c.last_seen_at, sessions.c.ended_at,
+    sessions.c.ended_by, sessions.c.end_reason,
 )  # fmt: skip

@@ -58,6 +58,11 @@ class Repeated:
             self._kept[key] = _Kept(now + QUIET_SECONDS, note)
         return 1 + (kept.times if kept else 0), note
 
+    def is_quiet(self, key: Key) -> bool:
+        """Whether the next occurrence would only be counted."""
+        kept = self._kept.get(key)
+        return kept is not None and clock.monotonic() < kept.until
+
     def once(self, key: Key, now: Write, later: Write, note: str = "") -> str:
         """Write this occurrence ``now``, or count it and write how many there were ``later``; the note of the one written last."""
         times, latest = self.count(key, later, note)
