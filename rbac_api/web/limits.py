@@ -1,5 +1,7 @@
 """How often one address may do what can be guessed at (Flask-Limiter), shared through Redis where it is configured.
 
+Of an IPv6 address its network counts (``RBAC_IPV6_PREFIX`` bits), because one host has as many addresses there as it likes.
+
 There are two groups: ``signin``, wherever a password or a code can be tried, and ``token``, wherever a token or a client's secret can.
 Every answer of a limited operation says how much is left, in the fields of draft-ietf-httpapi-ratelimit-headers (structured fields,
 RFC 9651):
@@ -17,10 +19,9 @@ import math
 from contextlib import suppress
 from typing import Any, Literal
 
-from flask import Flask, Response, after_this_request, current_app
+from flask import Flask, Response, after_this_request, current_app, request
 from flask_limiter import Limiter
 from flask_limiter.errors import RateLimitExceeded
-from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse_many
 
 from rbac_api import clock
@@ -29,6 +30,7 @@ from rbac_api.settings import Settings
 from rbac_api.web.logs import log
 from rbac_api.web.metrics import LIMITER_DEGRADED
 from rbac_api.web.shared_store import impatient, store_faults
+from rbac_api.web.visitor import network_of
 
 Group = Literal["signin", "token"]
 _EXTENSION = "rbac-limits"
@@ -38,7 +40,8 @@ TRIES = 3  # of several threads that meet the store's death at once, the library
 class AddressLimit:
     """How often one address may do what belongs to a group; several limits at once if the notation names several."""
 
-    def __init__(self, group: Group, notation: str, redis_url: str) -> None:
+    def __init__(self, group: Group, notation: str, settings: Settings) -> None:
+        redis_url, prefix = settings.redis_url, settings.ipv6_prefix
         self._group = group
         self._faults = store_faults() if redis_url else ()
         self._notation = notation
@@ -48,7 +51,7 @@ class AddressLimit:
         )
         # One for each group: its ``with`` remembers limits by the line it stands on, and two threads would swap theirs.
         self._limiter = Limiter(
-            get_remote_address,
+            lambda: network_of(request.remote_addr, prefix) or "",
             app=Flask(
                 "limits"
             ),  # its hooks run before and after every request of the application given here; we count few operations
@@ -107,7 +110,7 @@ class Limits:
     def __init__(self, settings: Settings) -> None:
         notations: dict[Group, str] = {"signin": settings.signin_limit, "token": settings.token_limit}
         self._limits = {
-            group: AddressLimit(group, notation, settings.redis_url) for group, notation in notations.items()
+            group: AddressLimit(group, notation, settings) for group, notation in notations.items()
         }
         self._shared = bool(settings.redis_url)
         self._degraded = False

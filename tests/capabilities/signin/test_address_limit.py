@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from time_machine import Traveller
 from werkzeug.test import TestResponse
 
+from rbac_api.web.visitor import network_of
 from tests.builders import OpenNode, Stage
 from tests.cast import DAVE, NEW_PASSWORD, PASSWORD
 
@@ -74,3 +77,63 @@ def test_guessing_elsewhere_is_limited_too(
     assert found[2].status_code == 429
     assert found[2].json["code"] == "rate.exceeded"
     assert {answer.status_code for answer in found[:2]} <= {401, 403}
+
+
+@pytest.mark.parametrize(("prefix", "good"), [(64, 2), (128, 12), (56, 2)])
+def test_twelve_addresses_of_one_ipv6_network_are_one(node: OpenNode, prefix: int, good: int) -> None:
+    strict = node(signin_limit="2 per minute", ipv6_prefix=prefix)
+
+    found = [attempt(strict, f"2001:db8:1:2::{n:x}").status_code for n in range(1, 13)]
+
+    assert found == [200] * good + [429] * (12 - good)
+    assert attempt(strict, "2001:db8:1:3::1").status_code == (429 if prefix == 56 else 200)
+    assert attempt(strict, "2001:db8:2:2::1").status_code == 200
+
+
+def test_every_limit_per_address_knows_the_network(node: OpenNode) -> None:
+    strict = node(signin_limit="1 per minute", token_limit="1 per minute")
+    calls = (
+        ("/v1/auth/login", {"json": {"username": "dave", "password": PASSWORD}}),
+        ("/v1/auth/password-setup", {"json": {"token": "rbac-setup-x", "new_password": NEW_PASSWORD}}),
+        ("/v1/auth/refresh", {"json": {"refresh_token": "x"}}),
+        ("/oauth/token", {"data": {"grant_type": "client_credentials"}}),
+        ("/oauth/revoke", {"data": {"token": "x"}}),
+        ("/oauth/introspect", {"data": {"token": "x"}}),
+    )
+    seen = {"signin": 0, "token": 0}
+
+    for number, (path, sent) in enumerate(calls):
+        address = {"REMOTE_ADDR": f"2001:db8::{number + 1:x}"}
+        answer: Any = strict.caller().client.post(path, environ_base=address, **sent)
+        group = "signin" if number < 2 else "token"
+        assert (answer.status_code == 429) == (seen[group] > 0), path
+        seen[group] += 1
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),  # the same host, as a socket for both families shows it
+        ("::FFFF:CB00:7107", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("unix:/run/rbac.sock", "unix:/run/rbac.sock"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_one_visitor_is_written_in_one_way(address: str | None, network: str | None) -> None:
+    assert network_of(address) == network
+
+
+def test_an_ipv4_address_inside_ipv6_is_counted_with_itself(node: OpenNode) -> None:
+    strict = node(signin_limit="1 per minute")
+
+    assert [attempt(strict, address).status_code for address in ("203.0.113.7", "::ffff:203.0.113.7")] == [
+        200,
+        429,
+    ]
+    assert attempt(strict, "::ffff:203.0.113.8").status_code == 200
