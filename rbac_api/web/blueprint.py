@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
+from functools import wraps
 from typing import Any, TypeVar
 
 import flask_smorest
 from apispec import APISpec
 
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts
+from rbac_api.web.answers import refuse_unavailable
 from rbac_api.web.arguments import StrictParser
 from rbac_api.web.descriptions import TAG_UNLESS_PAST, path_parameters, problem_response
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.moments import AtQuery
 from rbac_api.web.problems import (
+    NotAcceptable,
     NotJson,
     PreconditionFailed,
     PreconditionRequired,
@@ -23,6 +26,7 @@ from rbac_api.web.problems import (
     status_of,
 )
 
+_JSON = "application/json"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -65,6 +69,18 @@ class Blueprint(flask_smorest.Blueprint):
             documented = document_problems(view, problems)
             documented._apidoc["body"] = content  # type: ignore[attr-defined]
             return documented
+
+        return decorate
+
+    def response(self, status_code: Any, schema: Any = None, **options: Any) -> Callable[[F], F]:
+        """Document an answer; a ``get`` with one refuses an ``Accept`` that asks for a file it does not have."""
+        inner = super().response(status_code, schema, **options)
+
+        def decorate(view: F) -> F:
+            if schema is None or view.__name__ != "get":
+                return inner(view)
+            offered = (_JSON, *getattr(view, "_apidoc", {}).get("also_as", {}))
+            return inner(document_problems(_negotiated(view, offered), (NotAcceptable,)))
 
         return decorate
 
@@ -116,6 +132,15 @@ class Blueprint(flask_smorest.Blueprint):
         if "arguments" in doc_info:
             doc_info["arguments"].pop("responses", None)  # its status names differ between Python versions
         return super()._prepare_arguments_doc(doc, doc_info, **kwargs)
+
+
+def _negotiated(view: F, offered: tuple[str, ...]) -> F:
+    @wraps(view)
+    def negotiated(*args: Any, **kwargs: Any) -> Any:
+        refuse_unavailable(offered)
+        return view(*args, **kwargs)
+
+    return negotiated  # type: ignore[return-value]
 
 
 def _documented(view: F) -> F:

@@ -15,8 +15,9 @@ from rbac_api.web.fields import PERMISSION, ROLE
 from rbac_api.web.problems import MEDIA_TYPE, problem_type
 
 _PHRASES = {
-    400: "Unreadable", 401: "Not signed in", 403: "Not allowed", 404: "Not found", 409: "Conflict", 412: "Stale ETag",
-    413: "Too large", 415: "Not JSON", 422: "Invalid", 428: "If-Match required", 429: "Too many attempts", 503: "Unavailable",
+    400: "Unreadable", 401: "Not signed in", 403: "Not allowed", 404: "Not found", 406: "No such format", 409: "Conflict",
+    412: "Stale ETag", 413: "Too large", 415: "Not JSON", 422: "Invalid", 428: "If-Match required",
+    429: "Too many attempts", 503: "Unavailable",
 }  # fmt: skip
 _ROLE = {"type": "string", "pattern": ROLE, "minLength": 2, "maxLength": 63}
 _PERMISSION = {"type": "string", "pattern": PERMISSION, "minLength": 3, "maxLength": 129}

@@ -57,6 +57,13 @@ class MethodNotAllowed(ProtocolError):
     default_detail = "This path does not support that method; the Allow header lists the methods it supports."
 
 
+class NotAcceptable(ProtocolError):
+    status = 406
+    code = "request.not_acceptable"
+    title = "Not available in that format"
+    default_detail = "This resource is not available in a format that the Accept header names. Send Accept: application/json."
+
+
 class PreconditionFailed(ProtocolError):
     status = 412
     code = "etag.stale"

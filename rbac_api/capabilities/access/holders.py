@@ -7,6 +7,7 @@ permission ``decide`` says whether she has it, so that the list and the explanat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -23,35 +24,58 @@ from rbac_api.decision.model import Subject
 from rbac_api.guard import queries_history as history
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
+from rbac_api.web.exports import CHUNK, Form, Sheet, stream
 from rbac_api.web.pagination import Page, PageRequest
 
 PORTION, PORTIONS = 500, 20  # accounts looked at per statement, and statements per page
 COUNTED = 2_000  # accounts that are looked at for a total; of more, those with an assignment are counted
 Item = dict[str, Any]
-Judge = Callable[[Sequence[Row[Any]]], Sequence[Item | None]]
+HOLDERS: Sheet = Sheet(
+    ("user_id", "user_username", "kind", "status", "direct", "via", "mode", "expires_at"), dict
+)
+Judge = Callable[[Connection, Sequence[Row[Any]]], Sequence[Item | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Whose accounts are read, and what each of them has; ``sure`` where every one of them is listed."""
+
+    holding: Holding
+    judge: Judge
+    sure: bool
 
 
 def list_role_members(
     clearance: Clearance, role: str, *, effective: bool, at: datetime | None, page: PageRequest
 ) -> Page:
-    """Whoever is assigned the role, directly or with ``effective`` also by inheritance, whatever the account's status; by name."""
+    """Accounts with the role, directly or with ``effective`` also by inheritance, whatever the account's status; by name."""
+    return _page(clearance.connection, find_members(clearance, role, effective=effective, at=at), page)
+
+
+def find_members(clearance: Clearance, role: str, *, effective: bool, at: datetime | None) -> Listing:
+    """The same, before any account is read.  404 for an unknown role."""
     graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
     if role not in graph.roles:
         raise RoleNotFound(f"There is no role {role[:64]}. List them with GET /v1/roles.")
     names = graph.seniors(role) if effective else frozenset({role})
     holding = Holding(tuple(history.list_role_ids_at(connection, names, moment)), moment)
 
-    def judge(rows: Sequence[Row[Any]]) -> list[Item | None]:
+    def judge(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item | None]:
         held, accounts = _read(connection, holding, rows)
         return [_shown(row, accounts[row.id].status, held[row.id], frozenset({role})) for row in rows]
 
-    return _page(connection, holding, page, judge, sure=True)
+    return Listing(holding, judge, sure=True)
 
 
 def list_permission_holders(
     clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None, page: PageRequest
 ) -> Page:
-    """Whoever has the permission at that moment, as ``decide`` says; with ``eligible`` also those who first have to activate a role."""
+    """Accounts with the permission at that moment, as ``decide`` says; with ``eligible`` also those who first have to activate a role."""
+    return _page(clearance.connection, find_holders(clearance, permission, eligible=eligible, at=at), page)
+
+
+def find_holders(clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None) -> Listing:
+    """The same, before any account is read.  404 for an unknown permission."""
     graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
     if permission not in graph.permissions:
         raise PermissionNotFound()
@@ -62,7 +86,7 @@ def list_permission_holders(
     role_ids = tuple(history.list_role_ids_at(connection, names, moment))
     holding = Holding(role_ids, moment, active=not eligible, enabled=at is None)
 
-    def judge(rows: Sequence[Row[Any]]) -> list[Item | None]:
+    def judge(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item | None]:
         held, accounts = _read(connection, holding, rows)
         given = history.list_assignments_at(connection, [row.id for row in rows], moment)
         return [
@@ -73,7 +97,24 @@ def list_permission_holders(
             for row in rows
         ]
 
-    return _page(connection, holding, page, judge, sure=at is None and (eligible or not _selective(graph)))
+    return Listing(holding, judge, sure=at is None and (eligible or not _selective(graph)))
+
+
+def export_accounts(clearance: Clearance, listing: Listing, form: Form) -> Iterator[bytes]:
+    """All accounts of the listing, by name, as a stream of CSV or NDJSON."""
+    database, pending = clearance.work.database, [PageRequest(CHUNK, None, count=False)]
+
+    def batch(_last: Item | None) -> Sequence[Item]:
+        found: Sequence[Item] = ()
+        while pending and not found:  # a page may be empty although more follow
+            with database.reading() as connection:
+                page = _page(connection, listing, pending.pop())
+            found = page.items
+            if page.next_key is not None:
+                pending.append(PageRequest(CHUNK, page.next_key, count=False))
+        return found
+
+    return stream(HOLDERS, form, batch)
 
 
 def _selective(graph: RoleGraph) -> bool:
@@ -112,38 +153,35 @@ def _shown(row: Row[Any], status: str, held: Sequence[Row[Any]], wanted: frozens
     }
 
 
-def _page(connection: Connection, holding: Holding, page: PageRequest, judge: Judge, *, sure: bool) -> Page:
-    """As many as asked for; where very many have to be passed over, as many as were found, and the next page goes on from there.
-
-    ``sure``: nobody is passed over.
-    """
+def _page(connection: Connection, listing: Listing, page: PageRequest) -> Page:
+    """As many as asked for; where very many have to be passed over, as many as were found, and the next page goes on from there."""
     start: str | None = page.after[0] if page.after else None
     found: list[tuple[str, Item]] = []
     last: str | None = None
-    for portion, reached in islice(_portions(connection, holding, judge, start, page.limit + 1), PORTIONS):
+    for portion, reached in islice(_portions(connection, listing, start, page.limit + 1), PORTIONS):
         found += portion
         last = reached if len(found) <= page.limit else found[page.limit - 1][0]
         if len(found) > page.limit:
             break
-    total = _count(connection, holding, judge, sure) if page.count else None
+    total = _count(connection, listing) if page.count else None
     return Page([item for _, item in found[: page.limit]], None if last is None else (last,), total)
 
 
-def _count(connection: Connection, holding: Holding, judge: Judge, sure: bool) -> int:
+def _count(connection: Connection, listing: Listing) -> int:
     """Exactly; in a crowd also those who would be passed over, since nobody waits for a million to be looked at."""
-    number = queries.count_holders(connection, holding)
-    if sure or number > COUNTED:
+    number = queries.count_holders(connection, listing.holding)
+    if listing.sure or number > COUNTED:
         return number
-    return sum(len(portion) for portion, _ in _portions(connection, holding, judge, None, PORTION))
+    return sum(len(portion) for portion, _ in _portions(connection, listing, None, PORTION))
 
 
 def _portions(
-    connection: Connection, holding: Holding, judge: Judge, after: str | None, size: int
+    connection: Connection, listing: Listing, after: str | None, size: int
 ) -> Iterator[tuple[list[tuple[str, Item]], str | None]]:
     """Of so many accounts at a time those that hold, by name, and the name to go on from; None after the last."""
     while True:
-        rows = queries.list_holders(connection, holding, after, size)
-        judged = zip(rows, judge(rows), strict=True)
+        rows = queries.list_holders(connection, listing.holding, after, size)
+        judged = zip(rows, listing.judge(connection, rows), strict=True)
         after = rows[-1].username_canonical if len(rows) == size else None
         yield [(row.username_canonical, item) for row, item in judged if item is not None], after
         if after is None:

@@ -30,6 +30,7 @@ from rbac_api.guard.errors import AccessDenied, RoleNotFound
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import json_answer
 from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.exports import file_answer, wanted_form
 from rbac_api.web.moments import past_moment
 from rbac_api.web.pagination import page_answer, page_request
 
@@ -124,6 +125,8 @@ class RoleMembers(MethodView):
     @requires("roles:read")
     @blueprint.arguments(MembersQuery, location="query")
     @blueprint.response(200, HolderListSchema)
+    @blueprint.also_as("text/csv", service.HOLDERS.header)
+    @blueprint.also_as("application/x-ndjson", '{"user": {"username": "ingrid.solberg"}, "direct": true}\n')
     @blueprint.operation("list_role_members", RoleNotFound)
     def get(self, query: dict[str, Any], role: str) -> Response:
         """List members of a role
@@ -132,10 +135,11 @@ class RoleMembers(MethodView):
         `effective=true`, those who inherit it. With `at`, as of that time.
         """
         moment, page = past_moment(query), page_request(query)
-        found = service.list_role_members(
-            current_clearance(), role, effective=query["effective"], at=moment, page=page
-        )
-        return page_answer(found)
+        clearance, chosen = current_clearance(), {"effective": query["effective"], "at": moment}
+        if form := wanted_form():
+            listing = service.find_members(clearance, role, **chosen)
+            return file_answer(service.export_accounts(clearance, listing, form), form, "members")
+        return page_answer(service.list_role_members(clearance, role, page=page, **chosen))
 
 
 @blueprint.route("/permissions/<permission>/holders")
@@ -143,6 +147,8 @@ class PermissionHolders(MethodView):
     @requires("permissions:read")
     @blueprint.arguments(HoldersQuery, location="query")
     @blueprint.response(200, HolderListSchema)
+    @blueprint.also_as("text/csv", service.HOLDERS.header)
+    @blueprint.also_as("application/x-ndjson", '{"user": {"username": "ingrid.solberg"}, "direct": true}\n')
     @blueprint.operation("list_permission_holders", PermissionNotFound)
     def get(self, query: dict[str, Any], permission: str) -> Response:
         """List holders of a permission
@@ -153,7 +159,8 @@ class PermissionHolders(MethodView):
         `limit` entries although more follow; go by `next`. `total` is exact up to 2,000 accounts; beyond that it counts them too.
         """
         moment, page = past_moment(query), page_request(query)
-        found = service.list_permission_holders(
-            current_clearance(), permission, eligible=query["eligible"], at=moment, page=page
-        )
-        return page_answer(found)
+        clearance, chosen = current_clearance(), {"eligible": query["eligible"], "at": moment}
+        if form := wanted_form():
+            listing = service.find_holders(clearance, permission, **chosen)
+            return file_answer(service.export_accounts(clearance, listing, form), form, "holders")
+        return page_answer(service.list_permission_holders(clearance, permission, page=page, **chosen))

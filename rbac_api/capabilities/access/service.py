@@ -15,7 +15,14 @@ from rbac_api import clock
 from rbac_api.capabilities.access import queries
 from rbac_api.capabilities.access.comparing import diff_access
 from rbac_api.capabilities.access.errors import DecisionNotFound
-from rbac_api.capabilities.access.holders import list_permission_holders, list_role_members
+from rbac_api.capabilities.access.holders import (
+    HOLDERS,
+    export_accounts,
+    find_holders,
+    find_members,
+    list_permission_holders,
+    list_role_members,
+)
 from rbac_api.capabilities.access.telling import tell
 from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
@@ -33,7 +40,11 @@ from rbac_api.guard.errors import AccessDenied
 from rbac_api.guard.queries import get_subject
 
 __all__ = [
+    "HOLDERS",
     "diff_access",
+    "export_accounts",
+    "find_holders",
+    "find_members",
     "get_decision",
     "get_my_access",
     "get_service_account_access",

@@ -10,7 +10,7 @@ from flask.views import MethodView
 from rbac_api.capabilities.assignments import service
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSchema, UserRolesSchema
-from rbac_api.capabilities.assignments.service import Terms
+from rbac_api.capabilities.assignments.service import ASSIGNMENTS, Terms, export_roles
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
@@ -19,6 +19,7 @@ from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFo
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.exports import file_answer, wanted_form
 from rbac_api.web.moments import AtQuery, past_moment
 
 blueprint = Blueprint(
@@ -31,17 +32,21 @@ class UserRoles(MethodView):
     @requires("users:read")
     @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, UserRolesSchema)
+    @blueprint.also_as("text/csv", ASSIGNMENTS.header)
+    @blueprint.also_as("application/x-ndjson", '{"role": "accountant", "mode": "active"}\n')
     @blueprint.operation("get_user_roles", UserNotFound)
     def get(self, query: dict[str, Any], user_id: str) -> Response:
         """Read a user's roles
 
         Direct assignments, including those that start later or are eligible; the current effective roles with the assignments they
-        come from; and the resulting permissions. With `at`, as they were at that time.
+        come from; and the resulting permissions. With `at`, as they were at that time. With `Accept: text/csv` or
+        `application/x-ndjson` the direct assignments, a row each.
         """
         clearance = current_clearance()
-        return json_answer(
-            service.get_user_roles(clearance, find_user_id(clearance, user_id), past_moment(query))
-        )
+        found = service.get_user_roles(clearance, find_user_id(clearance, user_id), past_moment(query))
+        if form := wanted_form():
+            return file_answer(export_roles(found, form), form, "roles")
+        return json_answer(found)
 
 
 @blueprint.route("/<user_id>/roles/<role>")

@@ -16,6 +16,7 @@ from rbac_api import clock
 from rbac_api.capabilities.assignments import queries
 from rbac_api.capabilities.assignments.bulk import Gift, give_permitted, give_roles, refused_gifts
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
+from rbac_api.capabilities.assignments.exports import ASSIGNMENTS, export_roles
 from rbac_api.capabilities.assignments.own import require_lasting
 from rbac_api.capabilities.assignments.terms import (
     Terms,
@@ -35,8 +36,8 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target, record_all
 
 __all__ = [
-    "ORDINARY", "Gift", "Terms", "assign_role", "describe", "end_role_assignments", "get_user_roles", "give_permitted",
-    "give_role", "give_roles", "held_roles", "refused_gifts", "revoke_role", "take_role",
+    "ASSIGNMENTS", "ORDINARY", "Gift", "Terms", "assign_role", "describe", "end_role_assignments", "export_roles", "get_user_roles",
+    "give_permitted", "give_role", "give_roles", "held_roles", "refused_gifts", "revoke_role", "take_role",
 ]  # fmt: skip
 ORDINARY = Terms()
 

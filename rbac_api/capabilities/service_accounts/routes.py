@@ -9,7 +9,7 @@ from flask.views import MethodView
 
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSchema, UserRolesSchema
-from rbac_api.capabilities.assignments.service import Terms
+from rbac_api.capabilities.assignments.service import ASSIGNMENTS, Terms, export_roles
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.service_accounts import service
 from rbac_api.capabilities.service_accounts.errors import (
@@ -40,6 +40,7 @@ from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.etags import required_tags, tag_of, tagged
+from rbac_api.web.exports import file_answer, wanted_form
 from rbac_api.web.moments import AtQuery, past_moment
 from rbac_api.web.pagination import page_answer, page_request
 
@@ -173,6 +174,8 @@ class ServiceAccountRoles(MethodView):
     @requires("service-accounts:read")
     @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, UserRolesSchema)
+    @blueprint.also_as("text/csv", ASSIGNMENTS.header)
+    @blueprint.also_as("application/x-ndjson", '{"role": "accountant", "mode": "active"}\n')
     @blueprint.operation("get_service_account_roles", ServiceAccountNotFound)
     def get(self, query: dict[str, Any], account_id: str) -> Response:
         """Read a service account's roles
@@ -180,9 +183,10 @@ class ServiceAccountRoles(MethodView):
         Direct assignments, and the effective roles with the assignments they come from.
         """
         moment, clearance = past_moment(query), current_clearance()
-        return json_answer(
-            service.get_service_account_roles(clearance, find_account_id(clearance, account_id), moment)
-        )
+        found = service.get_service_account_roles(clearance, find_account_id(clearance, account_id), moment)
+        if form := wanted_form():
+            return file_answer(export_roles(found, form), form, "roles")
+        return json_answer(found)
 
 
 @blueprint.route("/<account_id>/roles/<role>")

@@ -11,7 +11,7 @@ from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
 from rbac_api.capabilities.second_factor.errors import TotpNotFound
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.schemas import SessionListSchema
-from rbac_api.capabilities.users import service
+from rbac_api.capabilities.users import exports, service
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.capabilities.users.schemas import (
     CreatedUserSchema,
@@ -30,6 +30,7 @@ from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.etags import required_tags, tag_of, tagged
+from rbac_api.web.exports import file_answer, wanted_form
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.pagination import page_answer, page_request
 
@@ -44,6 +45,8 @@ class Users(MethodView):
     @requires("users:read")
     @blueprint.arguments(UserQuery, location="query")
     @blueprint.response(200, UserListSchema)
+    @blueprint.also_as("text/csv", exports.USERS.header)
+    @blueprint.also_as("application/x-ndjson", '{"username": "ingrid.solberg", "status": "active"}\n')
     @blueprint.operation("list_users")
     def get(self, query: dict[str, Any]) -> Response:
         """List users
@@ -53,6 +56,8 @@ class Users(MethodView):
         role.
         """
         page = page_request(query)
+        if form := wanted_form():
+            return file_answer(exports.export_users(current_clearance(), query, form), form, "users")
         return page_answer(service.list_users(current_clearance(), query, page))
 
     @requires("users:create")

@@ -137,9 +137,9 @@ def find_user(connection: Connection, user_id: str) -> Row[Any]:
 
 def list_users(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
     """Users by name; by a text in username, mail or display name, status, effective role, and time of creation."""
-    conditions = _conditions(clearance, filters)
-    rows = queries.list_users(clearance.connection, conditions, page.after, page.limit + 1)
-    total = queries.count_users(clearance.connection, conditions) if page.count else None
+    fitting = conditions(clearance, filters)
+    rows = queries.list_users(clearance.connection, fitting, page.after, page.limit + 1)
+    total = queries.count_users(clearance.connection, fitting) if page.count else None
     found = cut(rows, page, lambda row: (row.username_canonical,), total)
     return Page(describe_all(clearance, found.items), found.next_key, found.total)
 
@@ -259,7 +259,8 @@ def _write(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None
         raise PreconditionFailed()
 
 
-def _conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """What a user fulfils who fits the filters of the list."""
     status, connection = filters.get("status"), clearance.connection
     found = [users.c.kind == "person", users.c.status == status if status else users.c.status != "deleted"]
     if text := filters.get("q"):

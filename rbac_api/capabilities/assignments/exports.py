@@ -1,0 +1,20 @@
+"""The roles of an account as a file: its direct assignments.  Part of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rbac_api.web.exports import Form, Sheet, stream
+
+ASSIGNMENTS = Sheet(
+    (
+        "role", "mode", "reason", "starts_at", "expires_at", "max_duration", "assigned_at", "assigned_by_id", "assigned_by_username",
+    ),
+    dict,
+)  # fmt: skip
+
+
+def export_roles(found: Mapping[str, Any], form: Form) -> Iterator[bytes]:
+    """The direct assignments of what ``get_user_roles`` found, a row each."""
+    return stream(ASSIGNMENTS, form, lambda last: found["direct"] if last is None else ())
