@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 from rbac_api.capabilities.audit.service import count_events, export_events, trail_length, verify_trail
 from rbac_api.cli.group import operating, ready_parts
 from rbac_api.cli.output import json_option, print_json, progress
-from rbac_api.trail.chain import Verdict
+from rbac_api.trail.chain import Unreadable, Verdict, verify_export
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.web.exports import CHUNK, Form
 
@@ -55,23 +55,41 @@ def audit() -> None:
 
 @audit.command("verify")
 @click.option("--expect", type=Noted(), multiple=True, help="An event noted earlier; may be repeated.")
+@click.option("--file", "export", type=click.File("rb"), help="An export in NDJSON; no database is needed.")
 @json_option
 @click.pass_context
-@with_appcontext
-def verify(context: click.Context, expect: tuple[tuple[int, str], ...], as_json: bool) -> None:
+def verify(
+    context: click.Context, expect: tuple[tuple[int, str], ...], export: BinaryIO | None, as_json: bool
+) -> None:
     """Verify the hash chain and report the first broken event.
 
     Exit code 0 if it is intact, 1 if not.  A chain whose tail was cut off is intact as far as it goes: to notice that, note the printed
     SEQ:HASH down somewhere else, and give it with --expect next time.
     """
-    _, database = ready_parts()
-    with progress(trail_length(database), "Verifying") as step:
-        verdict = verify_trail(database, _by_number(expect), lambda _seq: step(1))
+    noted = _by_number(expect)
+    first, verdict = (1, _verify_stored(noted)) if export is None else _verify_file(export, noted)
     if as_json:
         print_json(_report(verdict))
     else:
-        click.echo(_sentences(verdict, bool(expect)))
+        click.echo(_sentences(verdict, bool(expect), first))
     context.exit(0 if verdict.problem is None else 1)
+
+
+@with_appcontext
+def _verify_stored(noted: dict[int, str]) -> Verdict:
+    _, database = ready_parts()
+    with progress(trail_length(database), "Verifying") as step:
+        return verify_trail(database, noted, lambda _seq: step(1))
+
+
+def _verify_file(export: BinaryIO, noted: dict[int, str]) -> tuple[int, Verdict]:
+    try:
+        return verify_export(export, noted)
+    except Unreadable as fault:
+        raise click.ClickException(
+            f"{export.name}: {fault}. Export it anew with `flask rbac audit export` or GET /v1/audit/events and"
+            " Accept: application/x-ndjson, without filters; a CSV export cannot be verified."
+        ) from fault
 
 
 @audit.command("export")
@@ -126,7 +144,7 @@ def _report(verdict: Verdict) -> dict[str, Any]:
     return {"intact": broken is None, "checked": verdict.checked, "last": last, "broken": broken}
 
 
-def _sentences(verdict: Verdict, compared: bool) -> str:
+def _sentences(verdict: Verdict, compared: bool, first: int) -> str:
     last = f"{verdict.seq}:{verdict.hash}"
     if verdict.problem:
         return f"BROKEN at event {verdict.broken_seq}: {verdict.problem}.\nLast good event: {last}"
@@ -134,6 +152,10 @@ def _sentences(verdict: Verdict, compared: bool) -> str:
         f"Intact: {verdict.checked} events, each with a valid hash and linked to the previous one.",
         f"Last event: {last}",
     ]
+    if first > 1:
+        lines.append(
+            f"The first is event {first}: what was before it is not in the file and was not verified."
+        )
     if compared:
         lines.append("Every event given with --expect is present and unchanged.")
     else:

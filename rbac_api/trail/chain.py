@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from rbac_api import clock
@@ -23,6 +24,9 @@ FIELDS = (
     "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id", "target_name",
     "outcome", "reason", "before", "after", "ip", "request_id", "prev_hash",
 )  # fmt: skip
+_WHOLE = frozenset(
+    {"session_id", "request_id", "prev_hash"}
+)  # fields with an underscore that are no part of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,67 @@ def event_hash(event: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(values).encode()).hexdigest()
 
 
+class Unreadable(ValueError):
+    """A line of an export is not an event as this service exports it."""
+
+
+def read_export(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the events of an NDJSON export in the form in which they were hashed.
+
+    ``before`` and ``after`` were hashed as canonical text, and are given as JSON in the export.  A CSV export cannot
+    be read back: what a spreadsheet would run is defused in it.  Raises ``Unreadable`` naming the line.
+    """
+    for number, line in enumerate(lines, 1):
+        try:
+            yield _flat(json.loads(line, object_pairs_hook=_unique))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise Unreadable(
+                f"line {number} is not an event as the NDJSON export of the trail has it"
+            ) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _flat(shown: dict[str, Any]) -> dict[str, Any]:
+    event = {name: shown.pop(name) for name in FIELDS if "_" not in name or name in _WHOLE}
+    for part, members in (("actor", ("type", "id", "name")), ("target", ("type", "id", "name"))):
+        whole = shown.pop(part)
+        event |= {f"{part}_{name}": whole.pop(name) for name in members}
+        shown |= whole
+    event |= {name: None if event[name] is None else canonical(event[name]) for name in ("before", "after")}
+    event["hash"] = shown.pop("hash")
+    if shown or type(event["seq"]) is not int:
+        raise ValueError("a field that is no field of an event")
+    return event
+
+
 def verify(events: Iterable[Mapping[str, Any]], expected: Mapping[int, str] | None = None) -> Verdict:
     """Walk the events in order of ``seq`` and stop at the first that breaks the chain or differs from an ``expected`` hash."""
-    noted = dict(expected or {})
-    checked, seq, link = 0, 0, GENESIS
+    return _walk(events, dict(expected or {}), 0, GENESIS)
+
+
+def verify_export(lines: Iterable[bytes], expected: Mapping[int, str] | None = None) -> tuple[int, Verdict]:
+    """Walk the events of an NDJSON export; return the first event's number too.
+
+    An export may begin later than the trail: the link of its first event to the one before is then taken as it is,
+    unless that one was noted in ``expected``.  Raises ``Unreadable`` for a line that is not an event.
+    """
+    events, noted = read_export(lines), dict(expected or {})
+    first = next(events, None)
+    if first is None:
+        return 0, _walk((), noted, 0, GENESIS)
+    seq = max(first["seq"] - 1, 0)
+    link = GENESIS if seq == 0 else noted.pop(seq, first["prev_hash"])
+    return first["seq"], _walk(chain((first,), events), noted, seq, link)
+
+
+def _walk(events: Iterable[Mapping[str, Any]], noted: dict[int, str], seq: int, link: str) -> Verdict:
+    checked = 0
     for event in events:
         problem = _problem(event, seq, link, noted.pop(event["seq"], None))
         if problem:
