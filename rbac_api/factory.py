@@ -14,6 +14,7 @@ from rbac_api.capabilities.incidents.routes import blueprint as incidents
 from rbac_api.capabilities.keys.routes import blueprint as keys
 from rbac_api.capabilities.me.routes import blueprint as me
 from rbac_api.capabilities.oauth.routes import blueprint as oauth
+from rbac_api.capabilities.operation.retention import Retention
 from rbac_api.capabilities.operation.routes import blueprint as operation
 from rbac_api.capabilities.passwords.service import Hasher
 from rbac_api.capabilities.permissions.routes import blueprint as permissions
@@ -81,6 +82,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     guard = Guard(app, settings, Database(settings))
     guard.bearer.register(app)
     app.extensions["rbac-hasher"] = Hasher(settings)
+    app.extensions["rbac-retention"] = Retention(settings, guard.database)
+    guard.begin.add(app.extensions["rbac-retention"].start)
     _register_routes(app, settings)
     app.cli.add_command(rbac)
     _refuse_faults(app, guard)
@@ -90,6 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def close_app(app: Flask) -> None:
     """Let go of an application's threads and connections; for tests and for programs that make several."""
     app.extensions["rbac-hasher"].close()
+    app.extensions["rbac-retention"].close()
     app.extensions["rbac-api"].close()
     app.extensions["rbac-tally"].close()
 

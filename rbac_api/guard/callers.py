@@ -64,7 +64,7 @@ def requires_caller(
         def guarded(*args: Any, **kwargs: Any) -> Any:
             count_attempt("token")
             guard = current_guard()
-            guard.publisher.start()
+            guard.begin()
             guard.snapshot.freshen()  # the keys too, before a token is read
             return _enter(guard, _identify(guard, bearer, anonymous), rule, lambda: view(*args, **kwargs))
 

@@ -17,6 +17,7 @@ from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
 from rbac_api.guard.alarms import Alarms, Claim, claim_elsewhere
 from rbac_api.guard.bearer import Bearer, Token
+from rbac_api.guard.beginning import Beginning
 from rbac_api.guard.clearance import CLEARANCE, Clearance, require_recent
 from rbac_api.guard.clients import Clients
 from rbac_api.guard.errors import (
@@ -64,6 +65,7 @@ class Guard:
         self.alarms = Alarms(database, self.repeated)
         self.refusals = Refusals(database, self.repeated)
         self.publisher = Publisher(settings, database)
+        self.begin = Beginning(self.publisher.start)
         self._answer = app.make_response
         app.extensions[EXTENSION] = self
 
@@ -79,7 +81,7 @@ class Guard:
     ) -> Response:
         """Authenticate, decide, run the view in one unit of work, and see that a refusal is recorded."""
         asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy would search for it at every use
-        self.publisher.start()
+        self.begin()
         self.snapshot.freshen()  # the keys too: a token may name one that another worker has just made or withdrawn
         token, by_cookie = self._presented(asked)
         session, person = self.alive(token, asked)
@@ -107,7 +109,7 @@ class Guard:
 
     def enter_public(self, view: Callable[[], Any]) -> Any:
         """Run a public view in a unit of work of its own, cleared for nobody in particular."""
-        self.publisher.start()
+        self.begin()
         actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
         try:
             return again(lambda: self._attempt_public(actor, view))

@@ -213,8 +213,8 @@ def clear_answers(connection: Connection, scope: str, location: str) -> None:
     connection.execute(delete(idempotency_keys).where(columns.scope == scope, columns.location == location))
 
 
-def clear_old_answers(connection: Connection, now: datetime) -> None:
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.expires_at <= now))
+def clear_old_answers(connection: Connection, now: datetime) -> int:
+    return connection.execute(delete(idempotency_keys).where(idempotency_keys.c.expires_at <= now)).rowcount
 
 
 def newest_revocation_seq(connection: Connection) -> int:

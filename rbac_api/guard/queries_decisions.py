@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from rbac_api.database.tables import decisions
 
 
 def add_decision(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(decisions).values(values))
+
+
+def delete_old_decisions(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete decisions from before that moment; how many.  Ids are in the order of time, so only the oldest are looked at."""
+    columns = (decisions.c.id, decisions.c.at)
+    oldest = connection.execute(select(*columns).order_by(decisions.c.id).limit(limit))
+    old = [row.id for row in oldest if row.at < before]
+    return connection.execute(delete(decisions).where(decisions.c.id.in_(old))).rowcount

@@ -41,6 +41,8 @@ OWNERS = {
 LENT = {("capabilities/users", "assignments"), ("capabilities/incidents", "incidents")}
 # A service account is a row of ``users`` too; whoever tells clients apart notes when a secret was used.
 LENT |= {("capabilities/service_accounts", "users"), ("guard", "client_secrets")}
+# What was activated in a session goes with it.
+LENT |= {("capabilities/sessions", "activations")}
 STATEMENTS = {"insert", "update", "delete"}
 AS_TEXT = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM|TRUNCATE|REPLACE INTO)\s+(\w+)")
 

@@ -51,6 +51,6 @@ def clear_failures(connection: Connection, digest: str) -> bool:
     return connection.execute(delete(attempts).where(attempts.c.name_digest == digest)).rowcount == 1
 
 
-def clear_old_failures(connection: Connection, before: datetime) -> None:
-    """Counts that nobody added to for long; they would otherwise collect for every name ever mistyped."""
-    connection.execute(delete(attempts).where(attempts.c.last_failed_at < before))
+def clear_old_failures(connection: Connection, before: datetime) -> int:
+    """Counts that nobody added to for long; they would otherwise collect for every name ever mistyped.  How many."""
+    return connection.execute(delete(attempts).where(attempts.c.last_failed_at < before)).rowcount

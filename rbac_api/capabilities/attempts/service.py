@@ -21,8 +21,8 @@ from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
 
 __all__ = [
-    "AccountLocked", "Failures", "blocking", "clear_failures", "count_failure", "failures_of", "list_blocks", "name_digest",
-    "require_unlocked",
+    "AccountLocked", "Failures", "blocking", "clear_failures", "clear_old_failures", "count_failure", "failures_of", "list_blocks",
+    "name_digest", "require_unlocked",
 ]  # fmt: skip
 LONGEST_DELAY = 60
 FORGET_FAILURES = timedelta(days=1)
@@ -82,7 +82,12 @@ def count_failure(
         record(connection, actor, "signin.locked", target, outcome="failure", reason=reason, after=facts)
         if target.id is not None:  # a name without an account is counted too, but needs no attention
             sound_lockout(connection, actor, target.id, target.name or "")
-    queries.clear_old_failures(connection, now - FORGET_FAILURES)
+    clear_old_failures(connection)
+
+
+def clear_old_failures(connection: Connection) -> int:
+    """Forget the counts to which nothing was added for a day; how many."""
+    return queries.clear_old_failures(connection, clock.now() - FORGET_FAILURES)
 
 
 def clear_failures(connection: Connection, settings: Settings, username: str) -> bool:

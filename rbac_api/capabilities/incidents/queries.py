@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select, update
 
 from rbac_api.database.tables import incidents, users
 
@@ -47,3 +47,9 @@ def close_incident(
 def _with_user() -> Select[Any]:
     joined = incidents.outerjoin(users, incidents.c.user_id == users.c.id)
     return select(*incidents.c, users.c.username).select_from(joined)
+
+
+def delete_old_incidents(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete incidents that were closed before that moment; how many."""
+    old = select(incidents.c.id).where(incidents.c.closed_at < before).limit(limit)
+    return connection.execute(delete(incidents).where(incidents.c.id.in_(old))).rowcount

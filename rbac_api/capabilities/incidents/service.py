@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from rbac_api import clock
 from rbac_api.capabilities.incidents import queries
@@ -56,6 +57,11 @@ def close_incident(clearance: Clearance, incident_id: str, reason: str) -> dict[
         "incident.closed", Target("incident", incident_id, incident.type), reason=reason, after=facts
     )
     return get_incident(clearance, incident_id)
+
+
+def delete_old_incidents(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete some of the incidents that were closed before that moment, which the trail remembers; how many."""
+    return queries.delete_old_incidents(connection, before, limit)
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:

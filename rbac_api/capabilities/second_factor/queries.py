@@ -58,3 +58,10 @@ def count_recovery_codes(connection: Connection, user_id: str) -> int:
     codes = recovery_codes.c
     counting = select(func.count()).select_from(recovery_codes)
     return connection.execute(counting.where(codes.user_id == user_id, codes.spent_at.is_(None))).scalar_one()
+
+
+def delete_unconfirmed_factors(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete factors that were begun before that moment and never confirmed; how many."""
+    waiting = (totp_factors.c.confirmed_at.is_(None), totp_factors.c.created_at < before)
+    some = select(totp_factors.c.user_id).where(*waiting).limit(limit)
+    return connection.execute(delete(totp_factors).where(totp_factors.c.user_id.in_(some))).rowcount

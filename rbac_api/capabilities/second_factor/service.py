@@ -91,6 +91,11 @@ def erase_totp(connection: Connection, user_id: str) -> None:
     forget_answers(connection, user_id, LOCATION)
 
 
+def delete_unconfirmed(connection: Connection, limit: int) -> int:
+    """Delete some of the factors that were begun and can no longer be confirmed; how many."""
+    return queries.delete_unconfirmed_factors(connection, clock.now() - PENDING, limit)
+
+
 def has_totp(connection: Connection, user_id: str) -> bool:
     """Whether signing in asks for a second factor."""
     factor = queries.find_factor(connection, user_id)

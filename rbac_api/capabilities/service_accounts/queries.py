@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from rbac_api.database.searching import mentions
 from rbac_api.database.tables import client_secrets, service_accounts, users
@@ -83,3 +95,10 @@ def withdraw_all_secrets(connection: Connection, account_id: str, now: datetime)
     """Withdraw every secret of an account."""
     kept = (client_secrets.c.service_account_id == account_id, client_secrets.c.withdrawn_at.is_(None))
     connection.execute(update(client_secrets).where(*kept).values(withdrawn_at=now))
+
+
+def delete_old_secrets(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete secrets that were withdrawn or expired before that moment; how many."""
+    over = or_(client_secrets.c.withdrawn_at < before, client_secrets.c.expires_at < before)
+    old = select(client_secrets.c.id).where(over).limit(limit)
+    return connection.execute(delete(client_secrets).where(client_secrets.c.id.in_(old))).rowcount

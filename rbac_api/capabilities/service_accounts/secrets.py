@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from rbac_api import clock
 from rbac_api.capabilities.service_accounts import queries
@@ -71,3 +71,8 @@ def _deadline(now: datetime, longest: int, wanted: datetime | None) -> datetime:
         detail = f"Choose a moment to come, not after {clock.rfc3339(latest)}."
         raise Invalid(faults=(Fault("/expires_at", "expires_at.refused", detail),))
     return wanted or latest
+
+
+def delete_old_secrets(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete some of the secrets that have opened nothing since that moment; how many."""
+    return queries.delete_old_secrets(connection, before, limit)

@@ -26,6 +26,7 @@ from rbac_api.capabilities.service_accounts.accounts import (
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNameTaken, ServiceAccountNotFound
 from rbac_api.capabilities.service_accounts.secrets import (
     create_client_secret,
+    delete_old_secrets,
     describe_secret,
     withdraw_client_secret,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "assign_service_account_role",
     "create_client_secret",
     "create_service_account",
+    "delete_old_secrets",
     "delete_service_account",
     "find_account_id",
     "get_service_account",

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    delete,
     exists,
     func,
     insert,
@@ -211,3 +212,20 @@ def count_refresh_tokens(connection: Connection, session_id: str) -> int:
         select(func.count()).select_from(refresh_tokens).where(refresh_tokens.c.session_id == session_id)
     )
     return connection.execute(counting).scalar_one()
+
+
+def delete_old_tokens(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete refresh-token records of sessions that were over before that moment, and those of longer sessions that expired before it;
+    how many."""
+    belongs = and_(refresh_tokens.c.session_id == sessions.c.id, sessions.c.created_at < before)
+    old = select(refresh_tokens.c.jti).select_from(sessions.join(refresh_tokens, belongs))
+    some = old.where(or_(~is_listed(before), refresh_tokens.c.expires_at < before)).limit(limit)
+    return connection.execute(delete(refresh_tokens).where(refresh_tokens.c.jti.in_(some))).rowcount
+
+
+def delete_old_sessions(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete sessions that were over before that moment, with what was activated in them; how many."""
+    over = select(sessions.c.id).where(sessions.c.created_at < before, ~is_listed(before)).limit(limit)
+    ids = list(connection.execute(over).scalars())
+    connection.execute(delete(activations).where(activations.c.session_id.in_(ids)))
+    return connection.execute(delete(sessions).where(sessions.c.id.in_(ids))).rowcount

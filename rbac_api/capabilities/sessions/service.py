@@ -23,6 +23,7 @@ from rbac_api.capabilities.sessions.ending import (
     make_room,
 )
 from rbac_api.capabilities.sessions.errors import SessionNotFound
+from rbac_api.capabilities.sessions.retention import delete_old_sessions
 from rbac_api.capabilities.sessions.selection import conditions, signed_between
 from rbac_api.capabilities.sessions.shown import describe, describe_token
 from rbac_api.database.constraints import Clash
@@ -37,7 +38,8 @@ from rbac_api.web.pagination import Page, PageRequest, cut
 
 __all__ = [
     "PASSWORD", "PROVED", "Ending", "Grip", "Origin", "Proof", "begin_client_session", "begin_session", "choose_roles", "close_session",
-    "close_sessions", "close_user_sessions", "end_own_session", "end_own_sessions", "end_session", "find_refresh", "find_session",
+    "close_sessions", "close_user_sessions", "delete_old_sessions",
+    "end_own_session", "end_own_sessions", "end_session", "find_refresh", "find_session",
     "forget_second_factor", "get_session", "is_live", "leave_session", "list_own_sessions", "list_refresh_tokens", "list_sessions",
     "make_room", "rotate", "same_successor", "signed_between",
 ]  # fmt: skip

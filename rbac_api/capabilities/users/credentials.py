@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -133,6 +133,11 @@ def erase_credentials(clearance: Clearance, user_id: str) -> None:
     """Of somebody who is deleted: no setup token works any more, and nothing is left of a second factor."""
     queries.retire_password_setups(clearance.connection, user_id, clock.now())
     second_factor.erase_totp(clearance.connection, user_id)
+
+
+def delete_old_setups(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete some of the setup tokens that expired before that moment; how many."""
+    return queries.delete_old_setups(connection, before, limit)
 
 
 def write_user(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> bool:

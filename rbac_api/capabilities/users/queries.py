@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
+    delete,
     exists,
     func,
     insert,
@@ -147,3 +148,9 @@ def spend_password_setup(connection: Connection, token_hash: str, now: datetime)
         password_setups.c.token_hash == token_hash, password_setups.c.spent_at.is_(None)
     )
     return connection.execute(spent.values(spent_at=now)).rowcount == 1
+
+
+def delete_old_setups(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete setup tokens that expired before that moment, spent or not; how many."""
+    old = select(password_setups.c.token_hash).where(password_setups.c.expires_at < before).limit(limit)
+    return connection.execute(delete(password_setups).where(password_setups.c.token_hash.in_(old))).rowcount

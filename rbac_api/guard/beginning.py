@@ -1,0 +1,22 @@
+"""What runs beside the requests begins with the first one: a worker's process is forked after its application was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+
+class Beginning:
+    """Calls each of what it was given once, at its own first call; costs next to nothing afterwards."""
+
+    def __init__(self, *starts: Callable[[], None]) -> None:
+        self._waiting = list(starts)
+
+    def add(self, start: Callable[[], None]) -> None:
+        """One more."""
+        self._waiting.append(start)
+
+    def __call__(self) -> None:
+        while self._waiting:
+            with suppress(IndexError):  # another thread took it
+                self._waiting.pop()()
