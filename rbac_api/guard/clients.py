@@ -24,7 +24,11 @@ from sqlalchemy import Connection, Row
 from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.guard import queries_clients as queries
+from rbac_api.guard.errors import TokenRevoked
 from rbac_api.guard.repeated import Repeated
+from rbac_api.guard.snapshot import Snapshot
+from rbac_api.guard.standing import Issued, Person
+from rbac_api.guard.vouching import Vouching
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
@@ -80,10 +84,14 @@ def presented_client(request: Request, form: Mapping[str, str]) -> Credentials |
 class Clients:
     """Tells who presents credentials."""
 
-    def __init__(self, settings: Settings, database: Database, repeated: Repeated) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, repeated: Repeated, snapshot: Snapshot
+    ) -> None:
         self._settings = settings
         self._database = database
         self._repeated = repeated
+        self._snapshot = snapshot
+        self._vouching = Vouching(database, snapshot)
 
     def authenticate(self, credentials: Credentials, actor: Actor) -> Client:
         """The service account whose credentials these are; ``InvalidClient``, recorded as of ``actor``, otherwise."""
@@ -91,7 +99,7 @@ class Clients:
         known = credentials.client_id if _ID.fullmatch(credentials.client_id) else NOBODY
         with self._database.reading() as connection:
             account, secret = queries.find_service(connection, known), queries.find_secret(connection, digest)
-        fault = _fault(account, secret, known)
+        fault = _fault(account, secret, known) or self._outgrown(known, secret)
         if fault or account is None or secret is None:
             CLIENTS.labels("failed").inc()
             self._record(account, fault, actor)
@@ -102,9 +110,28 @@ class Clients:
 
     def confirm(self, connection: Connection, client: Client) -> None:
         """The same again on what a writing transaction sees: a secret may have been withdrawn meanwhile."""
-        account = queries.find_service(connection, client.id)
-        if _fault(account, queries.find_secret(connection, client.digest), client.id):
+        account, secret = (
+            queries.find_service(connection, client.id),
+            queries.find_secret(connection, client.digest),
+        )
+        if _fault(account, secret, client.id) or self._outgrown(client.id, secret, connection):
             raise InvalidClient()
+
+    def require_covered(self, account: Person, issued: Issued | None, connection: Connection | None) -> None:
+        """``TokenRevoked`` for the session of a client secret that opens nothing any more, see ``vouching``."""
+        if issued is not None and not self._vouching.covers(account, issued, connection):
+            raise TokenRevoked()
+
+    def _outgrown(
+        self, account_id: str, secret: Row[Any] | None, connection: Connection | None = None
+    ) -> str | None:
+        """Why a secret that fits opens nothing: it is known to somebody who holds less than the account."""
+        if secret is None or secret.created_by is None:
+            return None
+        person = self._snapshot.person(account_id, connection)
+        issued = Issued(secret.created_by, secret.created_at)
+        covered = person is None or self._vouching.covers(person, issued, connection)
+        return None if covered else "secret issued by somebody who holds less than the account"
 
     def _note_use(self, secret: Row[Any]) -> None:
         now = clock.now()

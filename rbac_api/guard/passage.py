@@ -60,7 +60,7 @@ class Guard:
         self.bearer = Bearer(settings, self.keyring, self._is_revoked)
         self.cross_site = CrossSite(settings.secret_key)
         self.repeated = Repeated()
-        self.clients = Clients(settings, database, self.repeated)
+        self.clients = Clients(settings, database, self.repeated, self.snapshot)
         self.repeats = Repeats(database, settings.secret_key)
         self.alarms = Alarms(database, self.repeated)
         self.refusals = Refusals(database, self.repeated)
@@ -171,8 +171,7 @@ class Guard:
         return text, by_cookie
 
     def session_left(self, asked: Request) -> str | None:
-        """The ``jti`` of the refresh token that the browser of somebody who signs in still has: that session is left.  Rubbish counts
-        as none, since a leftover cookie spoils nothing, and beside a header no cookie is looked at."""
+        """The ``jti`` of the refresh token that a browser has left over at sign-in.  Rubbish counts as none, as it does beside a header."""
         with suppress(TokenMissing, TokenInvalid, TokenExpired):
             if not asked.environ.get("HTTP_AUTHORIZATION"):
                 self.snapshot.freshen()  # the keys, before one is looked up
@@ -224,6 +223,7 @@ class Guard:
         )
         if person is None or person.subject.status != "active":
             raise TokenRevoked()
+        self.clients.require_covered(person, session.issued, connection)
         return session, person
 
     def _is_revoked(self, session_id: str, jti: str) -> bool:

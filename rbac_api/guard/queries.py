@@ -27,6 +27,7 @@ from rbac_api.database.periods import not_over
 from rbac_api.database.tables import (
     activations,
     assignments,
+    client_secrets,
     idempotency_keys,
     revocations,
     roles,
@@ -56,14 +57,20 @@ _ASSIGNMENTS: Select[Any] = (
         roles.c.valid_to.is_(None),
     )
 )
-_STANDING: Select[Any] = select(
-    sessions.c.user_id,
-    sessions.c.ended_at,
-    sessions.c.client_id,
-    sessions.c.created_at,
-    sessions.c.amr,
-    sessions.c.active_roles,
-).where(sessions.c.id == bindparam("session_id"))
+_STANDING: Select[Any] = (
+    select(
+        sessions.c.user_id,
+        sessions.c.ended_at,
+        sessions.c.client_id,
+        sessions.c.created_at,
+        sessions.c.amr,
+        sessions.c.active_roles,
+        client_secrets.c.created_by.label("issued_by"),
+        client_secrets.c.created_at.label("issued_at"),
+    )
+    .select_from(sessions.outerjoin(client_secrets, sessions.c.client_secret_id == client_secrets.c.id))
+    .where(sessions.c.id == bindparam("session_id"))
+)
 
 _ACTIVATIONS: Select[Any] = (
     select(roles.c.name, activations.c.valid_from, activations.c.valid_to)

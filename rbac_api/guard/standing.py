@@ -27,6 +27,14 @@ WHOLE: Profile = (True, EVERYTHING)
 """A new session with a second factor, in which every role counts that can."""
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Who handed out a credential, and when."""
+
+    by: str
+    at: datetime
+
+
 @dataclass(slots=True)
 class Person:
     """Somebody's standing: what she effectively is and may, right until ``until`` (a grant begins or ends) or the next change."""
@@ -40,6 +48,7 @@ class Person:
     until: datetime | None
     graph: RoleGraph
     decisions: dict[str | None, Decision] = field(default_factory=dict)
+    vouched: dict[Issued, tuple[Person | None, bool]] = field(default_factory=dict)  # see ``vouching``
 
     def stands(self, graph: RoleGraph | None) -> bool:
         """Whether it is right still: the roles are those it was made with, and no grant has begun or ended since."""
@@ -64,6 +73,7 @@ class SessionStanding:
     amr: tuple[str, ...]
     second_factor: bool  # whether one of those is one
     roles: SessionRoles = EVERYTHING
+    issued: Issued | None = None  # the client secret it was begun with, if somebody is known to know that
 
 
 def person_of(graph: RoleGraph, subject: Subject, kind: str, username: str, at: datetime) -> Person:
@@ -102,6 +112,7 @@ def find_session(connection: Connection, session_id: str) -> SessionStanding | N
         return None
     auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
     roles = queries.find_session_roles(connection, session_id, row.active_roles, clock.now())
+    issued = Issued(row.issued_by, row.issued_at) if row.issued_by else None
     return SessionStanding(
-        row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr, roles
+        row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr, roles, issued
     )

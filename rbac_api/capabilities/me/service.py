@@ -17,6 +17,7 @@ from rbac_api.capabilities.users import service as users
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.guard import queries
 from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.vouching import is_outgrown
 from rbac_api.trail.recorder import Target
 
 
@@ -77,7 +78,8 @@ def _proved(clearance: Clearance, current: str) -> Row[Any]:
         with clearance.work.database.reading() as connection:
             user = users.find_user(connection, clearance.actor.id or "")
             require_unlocked(connection, clearance.settings, user.username)
-        if not hasher().check(current, user.password_hash).fits:
+            stale = user.password_temporary and is_outgrown(connection, clearance.snapshot, user.id)
+        if not hasher().check(current, None if stale else user.password_hash).fits:
             target = Target("user", user.id, user.username)
             count_failure(clearance.connection, clearance.settings, clearance.actor, user.username, target)
             raise CurrentPasswordWrong()
@@ -87,5 +89,7 @@ def _proved(clearance: Clearance, current: str) -> Row[Any]:
 def _require_unchanged(clearance: Clearance, proved: Row[Any]) -> None:
     """What was proved while others went on still holds now that nothing can change."""
     require_unlocked(clearance.connection, clearance.settings, proved.username)
-    if users.find_user(clearance.connection, proved.id).password_hash != proved.password_hash:
+    user = users.find_user(clearance.connection, proved.id)
+    stale = user.password_temporary and is_outgrown(clearance.connection, clearance.snapshot, user.id)
+    if stale or user.password_hash != proved.password_hash:
         raise CurrentPasswordWrong()

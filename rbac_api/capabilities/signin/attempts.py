@@ -15,6 +15,7 @@ from rbac_api.capabilities.signin.errors import LoginFailed, MfaRequired
 from rbac_api.decision.names import canonical
 from rbac_api.errors import Unauthenticated
 from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.vouching import is_outgrown
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.metrics import SIGNINS
 
@@ -29,6 +30,7 @@ class Account:
     name: str
     failures: Failures
     second_factor: bool = False
+    outgrown: bool = False  # its temporary password is known to somebody who holds less than it
 
     @property
     def blocked(self) -> bool:
@@ -38,7 +40,7 @@ class Account:
     @property
     def password_hash(self) -> str | None:
         """The hash to compare with; None (so that a dummy is compared) if the attempt cannot succeed anyway."""
-        if self.row is None or self.row.status != "active" or self.blocked:
+        if self.row is None or self.row.status != "active" or self.blocked or self.outgrown:
             return None
         password_hash: str | None = self.row.password_hash
         return password_hash
@@ -51,6 +53,8 @@ class Account:
             return "unknown user"
         if self.row.status != "active":
             return "disabled"
+        if self.outgrown:
+            return "temporary password set by somebody who holds less than the account"
         return "wrong password" if self.row.password_hash else "no password set"
 
 
@@ -60,7 +64,13 @@ def look_up(clearance: Clearance, username: str) -> Account:
     with clearance.work.database.reading() as connection:
         row = queries.find_account(connection, name)
         strong = row is not None and row.second_factor_since is not None
-        return Account(row, name, failures_of(connection, clearance.settings, name), strong)
+        outgrown = row is not None and is_stale(clearance, connection, row)
+        return Account(row, name, failures_of(connection, clearance.settings, name), strong, outgrown)
+
+
+def is_stale(clearance: Clearance, connection: Connection, row: Row[Any]) -> bool:
+    """Whether the account has a temporary password that opens nothing any more."""
+    return bool(row.password_temporary) and is_outgrown(connection, clearance.snapshot, row.id)
 
 
 def note_failure(clearance: Clearance, account: Account) -> None:

@@ -15,7 +15,13 @@ from rbac_api.capabilities.passwords.service import HasherBusy, hasher
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import Ending, Grip, Origin, Proof
-from rbac_api.capabilities.signin.attempts import Account, look_up, note_failure, prove_second_factor
+from rbac_api.capabilities.signin.attempts import (
+    Account,
+    is_stale,
+    look_up,
+    note_failure,
+    prove_second_factor,
+)
 from rbac_api.capabilities.signin.errors import LoginFailed, RolesNotAuthorized
 from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens
 from rbac_api.capabilities.users.service import note_signin
@@ -84,7 +90,8 @@ def _enter(
             clearance.snapshot.catch_up(connection)
             proved = prove_second_factor(clearance, connection, account, asked.otp)
             if isinstance(proved, tuple):
-                if account.row is None or not note_signin(connection, account.row, password_hash):
+                row: Any = account.row
+                if is_stale(clearance, connection, row) or not note_signin(connection, row, password_hash):
                     raise _AccountChanged()
                 _require_startable(clearance, connection, account, Proof(proved, asked.roles))
                 _leave(clearance, connection, _signing_in(clearance, account), asked.leaves)

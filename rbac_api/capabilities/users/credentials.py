@@ -18,6 +18,7 @@ from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.errors import SetupTokenInvalid, UserNotFound
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.revocations import outdate
+from rbac_api.guard.vouching import is_outgrown
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target
 
@@ -68,7 +69,8 @@ def spend_setup(clearance: Clearance, token: str, new_password: str) -> None:
         raise SetupTokenInvalid()
     require_good_password(new_password, setup.username)
     hashed = hasher().hash(new_password)
-    if not queries.find_password_setup(clearance.connection, digest, clock.now()):
+    setup = queries.find_password_setup(clearance.connection, digest, clock.now())
+    if setup is None or is_outgrown(clearance.connection, clearance.snapshot, setup.user_id):
         raise SetupTokenInvalid()
     queries.spend_password_setup(clearance.connection, digest, clock.now())
     set_password(clearance, setup.user_id, hashed, action="password.set")

@@ -20,11 +20,12 @@ class UsernameTaken(Conflict):
 
 
 class SetupTokenInvalid(Unauthenticated):
-    """Unknown, spent, overtaken by a newer one, or late: one answer."""
+    """Unknown, spent, overtaken by a newer one, late, or issued by somebody who holds less than the user by now: one answer."""
 
     code = "setup_token.invalid"
     title = "The setup token is not valid"
     default_detail = (
-        "This setup token is unknown, expired or already used. Ask an administrator for a new one."
+        "This setup token is unknown, expired, already used, or was issued by an administrator who holds less than"
+        " you do by now. Ask an administrator for a new one."
     )
     challenge = "invalid_token"
