@@ -15,7 +15,7 @@ from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, Constraint, Reason, SessionRoles
-from rbac_api.decision.strength import assigned_through, bound_by, lacking, stronger_roles
+from rbac_api.decision.strength import assigned_through, bound_by, held_until, lacking, stronger_roles
 from rbac_api.guard import queries, queries_strength
 from rbac_api.guard.errors import (
     EscalationDenied,
@@ -33,6 +33,7 @@ from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
 
 CLEARANCE = "rbac.clearance"  # in the environment of the request that is served
 HELD = "held"  # a note of a unit of work: what its actor held when it began
+HOLDER = "holder"  # the same: the actor's standing
 
 
 @dataclass(slots=True)  # not frozen, as ``Passage``
@@ -119,12 +120,32 @@ class Clearance:
         if self.session is not None:
             require_recent(self.session, self.settings)
 
-    def require_held(self, handed_out: Iterable[str]) -> None:
-        """Nobody hands out what she does not hold, unless she holds ``rbac:escalate`` (RBAC escalation guard): 403 otherwise."""
-        beyond = missing(self.held, handed_out)
-        if beyond:
+    def note_held(self) -> None:
+        """From here on many changes are made as one: they are judged by what the actor holds now."""
+        if not self.unbounded:
+            self.work.notes[HOLDER] = self._person(self.actor.id)
+        self.work.notes[HELD] = self.held
+
+    def held_until(self, end: datetime | None) -> frozenset[str]:
+        """What the actor holds and goes on to hold until that moment, without an end if None."""
+        person: Person = self.work.notes.get(HOLDER) or self._person(self.actor.id)
+        return held_until(person.graph, person.subject, clock.now(), end or clock.ENDLESS)
+
+    def require_held(self, handed_out: Iterable[str], until: datetime | None = None) -> None:
+        """Nobody hands out what she does not hold, nor for longer than she holds it (None: without an end), unless she holds
+        ``rbac:escalate`` (RBAC escalation guard): 403 otherwise."""
+        wanted, held = frozenset(handed_out), self.held
+        if beyond := missing(held, wanted):
             raise EscalationDenied(
                 f"This hands out {_listed(beyond)}, which you do not hold.", missing=list(beyond)
+            )
+        if ESCALATE in held or not wanted:
+            return
+        if passing := missing(self.held_until(until), wanted):
+            raise EscalationDenied(
+                f"This hands out {_listed(passing)} for longer than you hold it: you hold it until an end, or while a role is"
+                " active in your session. Assign it with an earlier expires_at, or ask a user who holds it without an end.",
+                missing=list(passing),
             )
 
     def require_other(self, user_id: str, instead: str) -> None:
@@ -142,7 +163,7 @@ class Clearance:
 
     def require_outranks_user(self, user_id: str, username: str) -> None:
         """The same, for a user by id: what she would hold if she were active."""
-        self.require_outranks(self._reach(user_id), username)
+        self.require_outranks(self.reach(user_id), username)
 
     def require_outranks_users(self, usernames: Mapping[str, str]) -> None:
         """The same, for many users by id: all of them, or 403 for the first who holds more.  Read in few statements."""
@@ -196,7 +217,8 @@ class Clearance:
             raise TokenMissing()
         return person
 
-    def _reach(self, user_id: str) -> frozenset[str]:
+    def reach(self, user_id: str) -> frozenset[str]:
+        """What a user would hold if she were active, with all that is assigned to her now or later."""
         now: datetime = clock.now()
         found = queries.find_subject(self.connection, user_id, now)
         roles = {assignment.role for assignment in found[0].assignments} if found else set()

@@ -273,12 +273,21 @@ def _policy_to_undo(found: Handing) -> Call:
     return Call(found.steward, "POST", f"{POLICY}/revert", {"seq": applied.json["seq"]})
 
 
+def _secret_that_lasts(found: Handing) -> Call:
+    """The steward holds what the robot holds, but for a day only."""
+    dave = f"/v1/users/{found.steward.stage.user_id(DAVE)}"
+    for whom, terms in ((found.robot, {}), (dave, {"expires_at": in_days(1)})):
+        assert found.alice.put(f"{whom}/roles/payer", json=terms).status_code == 201
+    return Call(found.steward, "POST", f"{found.robot}/secrets")
+
+
 ESCALATIONS: dict[str, Callable[[Handing], Call]] = {
     "create_role": _hands("POST", "/v1/roles", {"name": "mine", "permissions": [SECRET]}),
     "grant_permission": _hands("PUT", f"/v1/roles/clerk/permissions/{SECRET}"),
     "inherit_role": _hands("PUT", "/v1/roles/clerk/inherits/payer"),
     "assign_role": _hands("PUT", "{erin}/roles/payer", {}),
     "assign_service_account_role": _hands("PUT", "{robot}/roles/payer", {}),
+    "create_client_secret": _secret_that_lasts,
     "create_constraint": _hands(
         "POST", CONSTRAINTS, {"name": "rule", "kind": "static", "roles": ["payer", "clerk"], "limit": 2}
     ),

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+from rbac_api.clock import ENDLESS
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Constraint, Permission, Role
-from rbac_api.decision.strength import assigned_through, bound_by, lacking, stronger_roles
+from rbac_api.decision.model import (
+    Activation,
+    Assignment,
+    Constraint,
+    Permission,
+    Role,
+    SessionRoles,
+    Subject,
+)
+from rbac_api.decision.strength import assigned_through, bound_by, held_until, lacking, stronger_roles
 
 GRAPH = RoleGraph.compile(
     [
@@ -40,3 +51,21 @@ def test_a_dynamic_constraint_binds_who_can_reach_its_limit() -> None:
 
     assert bound_by(GRAPH, rule, ["chief", "empty"])
     assert not bound_by(GRAPH, rule, ["chief"])
+
+
+def test_what_is_held_by_activation_or_until_an_end_is_not_held_beyond_it() -> None:
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    day = timedelta(days=1)
+    subject = Subject(
+        "dana",
+        "active",
+        (Assignment("clerk", at, at + 3 * day), Assignment("chief", at, mode="eligible")),
+        roles=SessionRoles(None, (Activation("chief", at, at + day),)),
+    )
+
+    held = [
+        held_until(GRAPH, subject, at, end) for end in (at, at + day, at + 2 * day, at + 4 * day, ENDLESS)
+    ]
+
+    both, first = {"a:read", "b:read"}, {"a:read"}
+    assert held == [both, both, first, set(), set()]

@@ -108,7 +108,8 @@ class _Guard:
             raise RoleNotFound()
         values = gift.terms.settled(None, self.now)
         require_activatable(gift.holder, values)
-        self._once(("role", gift.role), lambda: self._clearance.require_held(self._effective[gift.role]))
+        until, handed_out = values["valid_to"], self._effective[gift.role]
+        self._once(("role", gift.role, until), lambda: self._clearance.require_held(handed_out, until))
         require_lasting(self._clearance, gift.holder, gift.role, values)
         roles = self._held.get(gift.holder.id or "", frozenset())
         reach = frozenset[str]().union(*(self._effective.get(role, frozenset()) for role in roles))

@@ -104,7 +104,7 @@ def _change_terms(clearance: Clearance, present: Row[Any], holder: Target, terms
     before, after = differences(present, values)
     grows = not is_within(values, columns_of(present), longest)
     if grows or not after:
-        clearance.require_held(clearance.graph().effective[role])
+        clearance.require_held(clearance.graph().effective[role], values["valid_to"] if grows else now)
     if grows:
         require_lasting(clearance, holder, role, values)
     clearance.require_outranks_user(present.user_id, holder.name or "")

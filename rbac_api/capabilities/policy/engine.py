@@ -23,7 +23,7 @@ from rbac_api.decision.difference import Present, Step, difference, shown, summa
 from rbac_api.decision.document import Document, holder_of
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
-from rbac_api.guard.clearance import HELD, Clearance
+from rbac_api.guard.clearance import HELD, HOLDER, Clearance
 from rbac_api.trail.chain import canonical
 from rbac_api.trail.recorder import Target
 
@@ -119,12 +119,13 @@ def take_all(clearance: Clearance, work: Work) -> None:
 def bundled(clearance: Clearance) -> Iterator[None]:
     """Many changes as one: constraints are looked at once, after the last, and what the caller may hand out is what she held before."""
     notes = clearance.work.notes
-    notes[HELD] = clearance.held
+    clearance.note_held()
     try:
         with deferring(clearance):
             yield
     finally:
         notes.pop(HELD, None)
+        notes.pop(HOLDER, None)
 
 
 @contextmanager

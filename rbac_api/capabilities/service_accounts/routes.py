@@ -139,12 +139,18 @@ class ClientSecrets(MethodView):
     @blueprint.arguments(ClientSecretCreateSchema, required=False)
     @blueprint.response(201, CreatedClientSecretSchema)
     @blueprint.operation(
-        "create_client_secret", ServiceAccountNotFound, TooManySecrets, TargetStronger, *REPEATABLE
+        "create_client_secret",
+        ServiceAccountNotFound,
+        TooManySecrets,
+        TargetStronger,
+        EscalationDenied,
+        *REPEATABLE,
     )
     def post(self, body: dict[str, Any], account_id: str) -> Response:
         """Create a client secret
 
         The secret is shown only once. An account can have up to five at a time, so that one can be replaced without downtime.
+        It is valid for no longer than you hold what the account holds.
         """
         clearance = current_clearance()
         found = find_account_id(clearance, account_id)

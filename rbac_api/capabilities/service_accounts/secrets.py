@@ -29,6 +29,7 @@ def create_client_secret(
     """A new secret of 256 random bits, shown this once and stored as a keyed hash.  409 if there are enough, 422 for a bad time."""
     account, now = weaker_account(clearance, account_id), clock.now()
     ends = _deadline(now, clearance.settings.client_secret_seconds, expires_at)
+    clearance.require_held(clearance.reach(account.id), ends)  # with the secret goes what the account holds
     live = [one for one in queries.list_secrets(clearance.connection, account.id) if one.expires_at > now]
     if len(live) >= MOST:
         raise TooManySecrets()
