@@ -19,6 +19,13 @@ EXAMPLE_SECRETS = frozenset(
     }
 )  # fmt: skip
 
+_EMPTY = "its secret_key is empty; put back the one that the database was made with"
+_LOST = (
+    "{} is missing beside the database that was made with it, and nothing was written. Without it no password, second factor or signing"
+    " key of that database can be used. Put the file back from a backup, or give its content in RBAC_SECRET_KEY. If it is lost, move"
+    " rbac.db, rbac.db-wal and rbac.db-shm away to begin with an empty database"
+)
+
 
 def secret_faults(text: str, *, generating: bool) -> list[str]:
     """What keeps a text from being the instance secret; an absent one may be about to be made."""
@@ -104,6 +111,35 @@ def _whole_number(text: str) -> int:
     if not (text.isascii() and text.strip().isdigit() and len(text) < 19):
         raise ValueError("must be a whole number")
     return int(text)
+
+
+def kept_secret(folder: Path) -> str:
+    """The secret kept in a data folder, made on the first run; ``ValueError`` says why there is none.
+
+    Several processes may do this at once: the file appears whole or not at all, before anything is in the database, and everybody uses the
+    one that appeared.
+    """
+    place = folder / "secret_key"
+    if not place.exists() and _is_in_use(folder / "rbac.db") and not place.exists():
+        raise ValueError(_LOST.format(place.absolute()))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not place.exists():
+            write_secret(place)
+        found, reason = place.read_text(encoding="ascii").strip(), _EMPTY
+    except (OSError, UnicodeDecodeError) as fault:
+        found, reason = "", getattr(fault, "strerror", None) or "its secret_key is not plain text"
+    if not found:
+        raise ValueError(reason)
+    return found
+
+
+def _is_in_use(database: Path) -> bool:
+    """Whether something was written into a database file; an empty one is left by a first start that was cut short."""
+    try:
+        return database.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def write_secret(place: Path) -> None:

@@ -33,7 +33,8 @@ class Fault:
 class ServiceError(Exception):
     """The root of everything this service refuses on purpose.
 
-    ``example`` shows the members that an answer carries besides; ``recorded``: the trail tells who tried;
+    ``example`` shows the members that an answer carries besides; ``recorded``: the trail tells who tried; ``challenge`` is the ``error`` of
+    a Bearer challenge (RFC 6750 section 3.1);
     ``keeps_work``: what was written before it was raised stays (a failure that was counted, and nothing else).
     """
 
@@ -43,6 +44,7 @@ class ServiceError(Exception):
     example: ClassVar[dict[str, Any]] = {}
     recorded: ClassVar[bool] = False
     keeps_work: ClassVar[bool] = False
+    challenge: ClassVar[str | None] = None
 
     def __init__(self, detail: str | None = None, *, internal: str | None = None, **members: Any) -> None:
         self.detail = detail or self.default_detail
@@ -52,21 +54,21 @@ class ServiceError(Exception):
 
 
 class Unauthenticated(ServiceError):
-    """No credentials, or bad ones; ``challenge`` is the ``error`` of RFC 6750 section 3.1, absent when nothing was presented."""
+    """No credentials, or bad ones; without a ``challenge`` when nothing was presented."""
 
     code = "token.missing"
     title = "Sign-in required"
     default_detail = "Sign in first: send an access token as 'Authorization: Bearer <token>'."
-    challenge: ClassVar[str | None] = None
 
 
 class Forbidden(ServiceError):
-    """The actor is known and may not; ``insufficient_scope`` (RFC 6750 section 3.1) is part of the challenge."""
+    """The actor is known and may not."""
 
     code = "access.denied"
     title = "Not allowed"
     default_detail = "You are not allowed to do this."
     recorded = True
+    challenge = "insufficient_scope"
 
 
 class NotFound(ServiceError):

@@ -14,6 +14,7 @@ from rbac_api.capabilities.incidents.routes import blueprint as incidents
 from rbac_api.capabilities.keys.routes import blueprint as keys
 from rbac_api.capabilities.me.routes import blueprint as me
 from rbac_api.capabilities.oauth.routes import blueprint as oauth
+from rbac_api.capabilities.oauth.routes import register_issuer_path
 from rbac_api.capabilities.operation.retention import Retention
 from rbac_api.capabilities.operation.routes import blueprint as operation
 from rbac_api.capabilities.passwords.service import Hasher
@@ -102,6 +103,7 @@ def _register_routes(app: Flask, settings: Settings) -> None:
     api = Api(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
+    register_issuer_path(app, settings)
     api.serve_document()
     app.extensions["rbac-openapi"] = api
     if settings.docs:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from rbac_api import value_checks
-from rbac_api.environment import present_environment, read_value, secret_faults, write_secret
+from rbac_api.environment import kept_secret, present_environment, read_value, secret_faults
 from rbac_api.errors import ServiceError
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
 LOWEST_COST, HIGHEST_COST = 10, 16
 CHEAPEST = 4  # what bcrypt itself allows; programs that give their own ``Settings``, such as tests, may go down to it
-_EMPTY = "its secret_key is empty; put back the one that the database was made with"
 _COST_FAULT = f"RBAC_PASSWORD_COST must be from {LOWEST_COST} to {HIGHEST_COST}"
 
 
@@ -97,7 +96,7 @@ class Settings:
     clock_leeway_seconds: int = setting(
         "RBAC_CLOCK_LEEWAY_SECONDS", "allowed difference between the clocks of two nodes", 5, bounds=(0, 60))
     max_sessions: int = setting(
-        "RBAC_MAX_SESSIONS", "active sessions per user or service account; starting one more ends the oldest", 100, bounds=(1, 10_000))
+        "RBAC_MAX_SESSIONS", "active sessions of a person; one more ends the oldest (service accounts: no limit)", 100, bounds=(1, 10_000))
     recent_signin_seconds: int = setting(
         "RBAC_RECENT_SIGNIN_SECONDS", "maximum age of the sign-in for sensitive writes (RFC 9470)", 3600, bounds=(1, 86400))
     activation_seconds: int = setting(
@@ -106,6 +105,9 @@ class Settings:
     key_rotation: int = setting(
         "RBAC_KEY_ROTATION", "seconds after which the signing key is rotated automatically; 0 turns this off", 0,
         bounds=(0, 10 * 365 * 86400))
+    jwks_seconds: int = setting(
+        "RBAC_JWKS_SECONDS", "how long the public keys may be cached; a new signing key is published that long before it signs", 300,
+        bounds=(1, 86400))
     revocation_seconds: int = setting(
         "RBAC_REVOCATION_SECONDS", "how long the revocation feed may be cached; adds to the delay of verifiers", 5, bounds=(1, 300))
     client_secret_seconds: int = setting(
@@ -263,23 +265,13 @@ class Settings:
 
 
 def complete(settings: Settings) -> Settings:
-    """In the embedded default, take the instance secret from the data folder, making it on the first run (mode 0600).
-
-    Several processes may do this at once: the file appears whole or not at all, and everybody uses the one that appeared.
-    """
+    """In the embedded default, take the instance secret from the data folder, making it on the first run (mode 0600)."""
     if settings.secret_key or not settings.embedded:
         return settings
-    place = Path(settings.data_dir) / "secret_key"
     try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not place.exists():
-            write_secret(place)
-        found, reason = place.read_text(encoding="ascii").strip(), _EMPTY
-    except (OSError, UnicodeDecodeError) as fault:
-        found, reason = "", getattr(fault, "strerror", None) or "its secret_key is not plain text"
-    if not found:
-        raise SettingsRefused([f"RBAC_DATA_DIR cannot be used: {reason}"])
-    return replace(settings, secret_key=found)
+        return replace(settings, secret_key=kept_secret(Path(settings.data_dir)))
+    except ValueError as fault:
+        raise SettingsRefused([f"RBAC_DATA_DIR cannot be used: {fault}"]) from fault
 
 
 def checked(settings: Settings) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,6 +14,7 @@ from limits import parse_many
 DATABASES = ("sqlite:////", "postgresql://", "postgres://", "postgresql+psycopg://")
 STORES = ("redis://", "rediss://", "unix://")
 SHORTEST_RSA = 2048
+_BLOCK = re.compile(rb"-----BEGIN ([^-\n]+)-----")
 
 
 def is_origin(text: str) -> bool:
@@ -24,7 +26,7 @@ def is_origin(text: str) -> bool:
 def is_issuer(text: str) -> bool:
     """An http or https address without query and fragment (RFC 8414 section 2)."""
     parts = _web_address(text)
-    return parts is not None and "?" not in text and "#" not in text
+    return parts is not None and not any(sign in text for sign in "?#<>")
 
 
 def is_database(text: str) -> bool:
@@ -45,10 +47,15 @@ def is_limit(text: str) -> bool:
         return False
 
 
-def pem_problem(pem: bytes, algorithm: str) -> str | None:
-    """What keeps a text from being the private key of an algorithm; None if it is one."""
+def pem_problem(pem: bytes, algorithm: str, *, checked: bool = False) -> str | None:
+    """What keeps a text from being the private key of an algorithm; None if it is one.  ``checked``: see ``key_from_pem``."""
+    blocks = [block for block in _BLOCK.findall(pem) if block != b"EC PARAMETERS"]
+    if len(blocks) > 1:
+        return f"holds {len(blocks)} keys or certificates in PEM: keep the one private key that is to sign"
     try:
-        private: Any = serialization.load_pem_private_key(pem, password=None)
+        private: Any = serialization.load_pem_private_key(
+            pem, password=None, unsafe_skip_rsa_key_validation=checked
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return "is not an unencrypted private key in PEM"
     if not _fits(private, algorithm):

@@ -268,6 +268,7 @@ TABLES = (
     "users", "permissions", "roles", "role_permissions", "role_inheritance", "assignments", "sessions", "refresh_tokens", "trail_events",
     "signing_keys", "idempotency_keys", "password_setups", "signin_attempts", "service_accounts", "client_secrets", "totp_factors",
     "recovery_codes", "incidents", "revocations", "constraints", "constraint_roles", "activations", "decisions", "policy_changes",
+    "key_uses", "instance",
 )  # fmt: skip
 KEEP = "CREATE SCHEMA template;" + "".join(f"CREATE TABLE template.{t} AS TABLE public.{t};" for t in TABLES)
 # A superuser may look away from triggers and references for a moment; the application's own role could not.

@@ -9,6 +9,7 @@ rbac = OperatorGroup("rbac", help="Set up, inspect and repair this service.")
 
 for command in (
     setup.init,
+    setup.adopt,
     setup.seed,
     accounts.create_admin,
     accounts.recover_admin,

@@ -13,6 +13,7 @@ from rbac_api.capabilities.assignments.service import Terms, assign_role
 from rbac_api.capabilities.keys.service import ensure_key
 from rbac_api.capabilities.passwords.service import Hasher, password_problem
 from rbac_api.capabilities.policy.service import EXAMPLE, SYSTEM, load_document, read_file, reconcile_system
+from rbac_api.capabilities.sessions.service import Ending, close_all_sessions
 from rbac_api.capabilities.users.service import NewUser, add_user, no_users
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import upgrade
@@ -20,7 +21,9 @@ from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.names import username_problem
 from rbac_api.guard.clearance import Clearance, operator_clearance
+from rbac_api.guard.instance import INSTANCE_KEY, REMEDY, differences, present, record_instance
 from rbac_api.guard.keyring import Keyring
+from rbac_api.guard.queries_instance import read_instance
 from rbac_api.guard.snapshot import Snapshot
 from rbac_api.settings import Settings, SettingsRefused
 from rbac_api.trail.recorder import Target
@@ -62,8 +65,53 @@ def prepare(settings: Settings, database: Database) -> Prepared:
             done.lines.append(f"Built-in permissions and roles: {changed} created or updated.")
         if ensure_key(clearance):
             done.lines.append(f"Signing key: created, {settings.signing_algorithm}.")
+        done.lines += settle_instance(clearance)
     _prepare_people(settings, database, done)
     return done
+
+
+def settle_instance(clearance: Clearance) -> list[str]:
+    """Write down what all nodes must agree on, unless another node did; what there is to say about it.
+
+    An SQLite file has one node, so it takes the issuer and the audience that this node has now.
+    """
+    connection, settings = clearance.connection, clearance.settings
+    if not read_instance(connection):
+        if not clearance.snapshot.keyring.external:
+            clearance.snapshot.keyring.as_of(
+                connection
+            )  # with another secret than theirs, no key can be opened
+        record_instance(connection, settings)
+        return []
+    found = differences(connection, settings)
+    if found and settings.on_sqlite and INSTANCE_KEY not in found:
+        adopt_issuer(clearance)
+        return [
+            f"Issuer and audience: now {settings.issuer_url} and {settings.audience}. Everybody signs in again."
+        ]
+    return [f"NOT READY: {'; '.join(found.values())}. {REMEDY}"] if found else []
+
+
+def adopt_issuer(clearance: Clearance) -> None:
+    """Make the issuer and the audience of these settings those of all nodes.  Tokens of before are refused, so their sessions end.
+
+    ``SettingsRefused`` if the secret is not theirs.
+    """
+    connection, settings = clearance.connection, clearance.settings
+    before, found = read_instance(connection), differences(connection, settings)
+    if INSTANCE_KEY in found:
+        raise SettingsRefused([f"{found[INSTANCE_KEY]}: restore the original"])
+    if found:
+        record_instance(connection, settings)
+        ended = close_all_sessions(connection, settings, Ending(None, "admin"))
+        after = {name: value for name, value in present(settings).items() if name != INSTANCE_KEY}
+        facts = {
+            "before": {name: before.get(name) for name in after},
+            "after": {**after, "sessions_ended": len(ended)},
+        }
+        clearance.record(
+            "issuer.changed", Target("instance", settings.issuer_url, settings.issuer_url), **facts
+        )
 
 
 def _prepare_people(settings: Settings, database: Database, done: Prepared) -> None:

@@ -9,15 +9,16 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from rbac_api.capabilities.keys.service import list_keys, rotate_keys, withdraw_key
+from rbac_api import clock
+from rbac_api.capabilities.keys.service import get_key, list_keys, rotate_keys, withdraw_key
 from rbac_api.capabilities.policy.service import Loaded, load_document, read_file
 from rbac_api.cli.group import operating, parts
 from rbac_api.cli.output import json_option, print_items, print_json, progress
-from rbac_api.cli.prepare import prepare
+from rbac_api.cli.prepare import adopt_issuer, prepare
 from rbac_api.decision.document import Document
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "openapi" / "openapi.json"
-_KEY_COLUMNS = ("kid", "algorithm", "state", "kept_in", "created_at", "verifies_until")
+_KEY_COLUMNS = ("kid", "algorithm", "state", "kept_in", "created_at", "signs_from", "verifies_until")
 
 
 @click.command("init")
@@ -36,6 +37,21 @@ def init(as_json: bool) -> None:
         click.echo(line)
     if done.password:
         click.echo(f"Administrator: {done.username}, one-time password: {done.password}")
+
+
+@click.command("adopt-issuer")
+@with_appcontext
+def adopt() -> None:
+    """Make RBAC_ISSUER and RBAC_AUDIENCE, as they are set here, those of all nodes.
+
+    Nodes with other values are not ready until they are restarted with these. All sessions end, since tokens of before are refused.
+    """
+    with operating(writes=True) as clearance:
+        adopt_issuer(clearance)
+        settings = clearance.settings
+    click.echo(
+        f"Issuer: {settings.issuer_url}, audience: {settings.audience}. Restart every node with these."
+    )
 
 
 @click.command("seed")
@@ -75,12 +91,16 @@ def list_(as_json: bool) -> None:
 
 
 @keys.command("rotate")
+@click.option("--emergency", is_flag=True, help="Sign with it at once, not only when every cache knows it.")
 @with_appcontext
-def rotate() -> None:
-    """Create a new signing key; the previous one verifies until its last token expires."""
+def rotate(emergency: bool) -> None:
+    """Publish a new signing key that signs in a few minutes; the previous one verifies until its last token expires."""
     with operating(writes=True) as clearance:
-        kid = rotate_keys(clearance)
-    click.echo(f"Active signing key: {kid}")
+        key = get_key(clearance, rotate_keys(clearance, emergency=emergency))
+    if emergency:
+        click.echo(f"Active signing key: {key['kid']}")
+    else:
+        click.echo(f"Next signing key: {key['kid']}, signs from {clock.rfc3339(key['signs_from'])}")
 
 
 @keys.command("withdraw", context_settings={"ignore_unknown_options": True})  # a name may begin with a hyphen

@@ -28,10 +28,10 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from rbac_api import clock
 from rbac_api.errors import ServiceError
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
-from rbac_api.guard.keyring import Keyring
+from rbac_api.guard.keyring import Keyring, SigningKey
 from rbac_api.guard.presented import presented
 from rbac_api.guard.token_form import KINDS, TYP, amr_fits, unpack
-from rbac_api.settings import Settings
+from rbac_api.settings import ALGORITHMS, Settings
 from rbac_api.web.problems import problem_answer
 
 REMEMBERED = 20_000
@@ -53,7 +53,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What to put into a new token; moments are whole seconds since 1970."""
+    """What to put into a new token, and the key to sign it with if it is chosen already; moments are whole seconds since 1970."""
 
     subject: str
     session_id: str
@@ -63,6 +63,7 @@ class Issue:
     expires: int
     auth_time: int
     amr: tuple[str, ...] = ()
+    key: SigningKey | None = None
 
 
 class TokenManager(JWTManager):
@@ -83,8 +84,9 @@ class TokenManager(JWTManager):
         payload = {name: value for name, value in merged.items() if name in KINDS[token_type] | optional}
         if len(payload) != len(KINDS[token_type] | optional) or not amr_fits(payload):
             raise ValueError("the claims of a token are fixed: only Bearer issues one")
-        key: Any = self._encode_key_callback(identity)
-        header = {**dict(self._jwt_additional_header_callback(identity)), **(headers or {}), "kid": key.kid}
+        given = {**dict(self._jwt_additional_header_callback(identity)), **(headers or {})}
+        key: Any = given.get("kid") or self._encode_key_callback(identity)
+        header = {**given, "kid": key.kid}
         return jwt.encode(payload, key.private, algorithm=key.algorithm, headers=header)
 
     def _decode_jwt_from_config(
@@ -115,7 +117,7 @@ class Bearer:
         """An access token: header ``at+jwt``, role *names* and the authorization version, nothing personal."""
         claims = {**self._claims(issue, self._settings.audience), "roles": list(roles), "av": version}
         claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
-        headers = {"typ": TYP["access"]}
+        headers = {"typ": TYP["access"], "kid": issue.key}
         with self._app.app_context():
             return str(
                 create_access_token(issue.subject, additional_claims=claims, additional_headers=headers)
@@ -124,7 +126,7 @@ class Bearer:
     def issue_refresh(self, issue: Issue, generation: int) -> str:
         """A refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The same ``issue`` gives the same claims."""
         claims = {**self._claims(issue, self._settings.issuer_url), "gen": generation}
-        headers = {"typ": TYP["refresh"]}
+        headers = {"typ": TYP["refresh"], "kid": issue.key}
         with self._app.app_context():
             return str(
                 create_refresh_token(issue.subject, additional_claims=claims, additional_headers=headers)
@@ -194,9 +196,7 @@ class Bearer:
 def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         JWT_ALGORITHM=settings.signing_algorithm,
-        JWT_DECODE_ALGORITHMS=[settings.signing_algorithm]
-        if settings.signing_algorithm == "HS256"
-        else ["EdDSA", "ES256", "RS256"],
+        JWT_DECODE_ALGORITHMS=list(ALGORITHMS),  # a key has one; a replaced key of another may verify on
         JWT_TOKEN_LOCATION=["headers"],
         JWT_COOKIE_CSRF_PROTECT=False,
         JWT_DECODE_LEEWAY=settings.clock_leeway_seconds,

@@ -31,6 +31,7 @@ from rbac_api.trail.recorder import Actor, TrailUnavailable
 from rbac_api.web.blueprint import document_access
 from rbac_api.web.limits import count_attempt
 from rbac_api.web.oauth import FAULTS, ClientNotAllowed, InsufficientScope, InvalidClient, form_of
+from rbac_api.web.problems import CredentialsRepeated
 from rbac_api.web.request_id import request_id
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,7 +71,14 @@ def requires_caller(
 
         guarded.access = "public" if anonymous else rule  # type: ignore[attr-defined]
         refusals = (ClientNotAllowed,) if permission else ()
-        problems = (*FAULTS, InvalidClient, *_OUTAGES, *(_BEARER if bearer else ()), *refusals)
+        problems = (
+            *FAULTS,
+            CredentialsRepeated,
+            InvalidClient,
+            *_OUTAGES,
+            *(_BEARER if bearer else ()),
+            *refusals,
+        )
         documented: Any = document_access(guarded, permission=permission, public=False, problems=problems)
         ways = [CLIENT, *([BEARER] if bearer else ()), *([NOBODY] if anonymous else ())]
         documented._apidoc["manual_doc"]["security"] = ways

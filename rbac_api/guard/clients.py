@@ -25,6 +25,7 @@ from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.guard import queries_clients as queries
 from rbac_api.guard.errors import TokenRevoked
+from rbac_api.guard.presented import repeated
 from rbac_api.guard.repeated import Repeated
 from rbac_api.guard.snapshot import Snapshot
 from rbac_api.guard.standing import Issued, Person
@@ -35,6 +36,7 @@ from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.fields import UUID
 from rbac_api.web.metrics import CLIENTS
 from rbac_api.web.oauth import InvalidClient, InvalidRequest
+from rbac_api.web.problems import CredentialsRepeated
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 QUIET = 60.0  # seconds between two records of the same secret's use
@@ -68,7 +70,10 @@ def secret_digest(settings: Settings, secret: str) -> str:
 
 def presented_client(request: Request, form: Mapping[str, str]) -> Credentials | None:
     """The credentials of a request, if it carries any.  Two ways at once are ``InvalidRequest`` (RFC 6749 section 2.3)."""
-    scheme, _, rest = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    if repeated(header):
+        raise CredentialsRepeated()
+    scheme, _, rest = header.partition(" ")
     if scheme and "client_secret" in form:
         raise InvalidRequest("Send the client's credentials in one way, not in two.")
     if scheme.lower() == "basic":

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,9 +22,13 @@ from flask import Request, Response
 from rbac_api.guard.errors import CsrfFailed, TokenInvalid, TokenMissing
 from rbac_api.sealing import derived_key
 from rbac_api.web.envelope import CSRF_HEADER
+from rbac_api.web.problems import CredentialsRepeated
 
 # ``__Host-``: a browser keeps such a cookie only from this very host, Secure and for the path / (RFC 6265bis section 4.1.3.2).
 COOKIES = {"access": "__Host-rbac-access", "refresh": "__Host-rbac-refresh"}
+
+_WITHOUT_COMMAS = ("bearer", "basic")  # RFC 6750 section 2.1, RFC 7617 section 2
+_ANOTHER = re.compile(r",[ \t]*(bearer|basic)([ \t,]|$)", re.IGNORECASE)
 
 
 def presented(request: Request, kind: str = "access") -> tuple[str, bool]:
@@ -38,11 +43,23 @@ def presented(request: Request, kind: str = "access") -> tuple[str, bool]:
 
 
 def credentials(header: str) -> str:
-    """The bearer token of an Authorization header.  Another scheme: missing.  Anything more than one token: invalid."""
-    scheme, _, rest = header.partition(" ")
-    if scheme.lower() != "bearer":
-        raise TokenInvalid() if "," in header else TokenMissing()
+    """The bearer token of an Authorization header; ``TokenMissing`` for another scheme, or with nothing behind the scheme.
+
+    A server joins repeated headers with a comma, which no token contains: ``CredentialsRepeated`` (RFC 6750 section 3.1).
+    """
+    scheme, _, rest = header.strip(" \t").partition(" ")
+    if repeated(header):
+        raise CredentialsRepeated()
+    if scheme.lower() != "bearer" or not rest.strip(" \t"):
+        raise TokenMissing()
     return rest.strip(" ")
+
+
+def repeated(header: str) -> bool:
+    """Whether an Authorization header holds more than one set of credentials; other schemes may have commas of their own."""
+    scheme, _, rest = header.strip(" \t").partition(" ")
+    several = "," in scheme or (scheme.lower() in _WITHOUT_COMMAS and "," in rest)
+    return several or _ANOTHER.search(header) is not None
 
 
 def cookie(request: Request, kind: str) -> str | None:

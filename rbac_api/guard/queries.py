@@ -32,7 +32,6 @@ from rbac_api.database.tables import (
     revocations,
     roles,
     sessions,
-    signing_keys,
     users,
 )
 from rbac_api.decision.hierarchy import RoleGraph
@@ -168,22 +167,6 @@ def find_session_roles(
     """The roles that a session was begun with (its row says which), and what was activated in it and is not over."""
     rows = connection.execute(_ACTIVATIONS, {"session_id": session_id, "at": at}).all()
     return session_roles(active_roles, rows)
-
-
-def list_signing_keys(connection: Connection) -> list[Row[Any]]:
-    """Every key that may still verify, oldest first; a withdrawn one has no private part any more."""
-    return list(
-        connection.execute(_not_withdrawn().order_by(signing_keys.c.created_at, signing_keys.c.kid)).all()
-    )
-
-
-def find_signing_key(connection: Connection, kid: str) -> Row[Any] | None:
-    """One of them."""
-    return connection.execute(_not_withdrawn().where(signing_keys.c.kid == kid)).first()
-
-
-def _not_withdrawn() -> Select[Any]:
-    return select(signing_keys).where(signing_keys.c.withdrawn_at.is_(None))
 
 
 def list_administrators(connection: Connection, role_names: frozenset[str], at: datetime) -> list[Assignment]:

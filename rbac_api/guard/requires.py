@@ -38,10 +38,12 @@ from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.arguments import refuse_unknown_body, refuse_unknown_query
 from rbac_api.web.blueprint import document_access, documents, refuses_body, refuses_query
+from rbac_api.web.problems import CredentialsRepeated
 
 F = TypeVar("F", bound=Callable[..., Any])
 _WRITING = frozenset({"post", "put", "patch", "delete"})  # the methods of a flask view class
 _TOKEN_PROBLEMS: tuple[type[ServiceError], ...] = (
+    CredentialsRepeated,
     TokenMissing,
     TokenInvalid,
     TokenExpired,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row
 
 from rbac_api import clock
-from rbac_api.guard import queries
+from rbac_api.guard import queries, queries_keys
 from rbac_api.settings import Settings
 
 Kind = Literal["sid", "jti", "kid"]
@@ -29,8 +29,8 @@ def revoke(
 ) -> None:
     """Deny whatever carries one of these: a session (``sid``), a token (``jti``), a key (``kid``).
 
-    Inside the caller's writing transaction, which records an event that touches somebody.  It lasts until no token that was issued before
-    can be alive, or ``until`` if that is later: a token that lives longer, a key that somebody else may have.
+    Inside the caller's writing transaction, which records an event that touches somebody.  It lasts until no token that was handed out
+    before can be alive, whatever the settings were then, or ``until`` if that is later: a key that somebody else may have.
     """
     _add(connection, settings, [(kind, value, None) for value in dict.fromkeys(values)], until)
 
@@ -49,8 +49,9 @@ def _add(
     if not entries:
         return
     now = clock.now()
-    ends = now + timedelta(seconds=settings.access_token_seconds + settings.clock_leeway_seconds)
-    moments = {"revoked_at": now, "expires_at": max(ends, until or ends)}
+    handed_out = queries_keys.last_access_token_expires(connection) or now
+    ends = max(now + timedelta(seconds=settings.access_token_seconds), handed_out, until or now)
+    moments = {"revoked_at": now, "expires_at": ends + timedelta(seconds=settings.clock_leeway_seconds)}
     newest = queries.newest_revocation_seq(connection)
     rows = [
         {"seq": seq, "kind": kind, "value": value, "minimum": minimum, **moments}

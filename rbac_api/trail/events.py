@@ -50,10 +50,15 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind("incident.opened", "Something happened that somebody should look at."),
         EventKind("inheritance.created", "A role began to inherit another.", "grants"),
         EventKind("inheritance.ended", "A role ceased to inherit another.", "grants"),
+        EventKind(
+            "issuer.changed",
+            "The operator changed the issuer or the audience of all nodes; tokens of before are refused, their sessions ended.",
+            "sessions",
+        ),
         EventKind("key.created", "A signing key was made.", "keys"),
         EventKind(
             "key.rotated",
-            "A new signing key took over; the one before verifies on until its tokens have expired.",
+            "A new signing key was published and signs from a moment on; the one before verifies until its tokens have expired.",
             "keys",
         ),
         EventKind(

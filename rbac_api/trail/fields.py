@@ -48,6 +48,12 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         ignore="id subject user_id session_id opened_at occurrences rightful_ip rightful_user_agent rightful_at other_ip other_user_agent"
         " other_at closed_at closed_by",
     ),
+    "instance": _table(track="name value"),
+    "key_uses": _table(
+        track="kid algorithm",
+        ignore="first_used_at last_used_at access_until refresh_until withdrawn_at",
+        secret="public_sealed",
+    ),
     "password_setups": _table(track="expires_at", ignore="user_id created_at spent_at", secret="token_hash"),
     "permissions": _table(track="name description", ignore="id system valid_from valid_to"),
     "policy_changes": _table(track="hash", ignore="seq at changes reverted_by"),
@@ -69,7 +75,9 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "signin_attempts": _table(track="failures blocked_until", ignore="last_failed_at", secret="name_digest"),
     "signing_keys": _table(
-        track="kid algorithm", ignore="created_at retired_at withdrawn_at public_jwk", secret="private_sealed"
+        track="kid algorithm signs_from",
+        ignore="created_at retired_at withdrawn_at public_jwk",
+        secret="private_sealed",
     ),
     "totp_factors": _table(
         track="confirmed_at", ignore="user_id created_at last_step", secret="secret_sealed"

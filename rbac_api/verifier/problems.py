@@ -27,6 +27,13 @@ def missing() -> Refused:
     return Refused(401, "token.missing", "Sign-in required", detail)
 
 
+def repeated() -> Refused:
+    """More than one set of credentials (RFC 6750 section 3.1)."""
+    detail = "The request has more than one Authorization header, or several credentials in one. Send a single one."
+    title = "More than one set of credentials"
+    return Refused(400, "credentials.repeated", title, detail, "invalid_request")
+
+
 def invalid() -> Refused:
     """Whatever is wrong with it."""
     return Refused(

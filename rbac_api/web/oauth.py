@@ -204,7 +204,9 @@ def _name(kind: type[ServiceError]) -> str:
 def _challenges(error: ServiceError) -> tuple[str, ...]:
     if isinstance(error, OAuthError):
         return error.challenges
-    return (f'{BEARER}, error="invalid_token"',) if isinstance(error, Unauthenticated) else ()
+    if isinstance(error, Unauthenticated):
+        return (f'{BEARER}, error="invalid_token"' if error.challenge else BEARER,)
+    return (f'{BEARER}, error="{error.challenge}"',) if error.challenge else ()
 
 
 def _prepare_oauth_doc(

@@ -50,6 +50,15 @@ class HostInvalid(ProtocolError):
     default_detail = "The Host header is not a valid host name. Use the name or address of this service."
 
 
+class CredentialsRepeated(ProtocolError):
+    """Which of them counts would be a guess, and a proxy's may be another one (RFC 6750 section 3.1, ``invalid_request``)."""
+
+    code = "credentials.repeated"
+    title = "More than one set of credentials"
+    default_detail = "The request has more than one Authorization header, or several credentials in one. Send a single one."
+    challenge = "invalid_request"
+
+
 class MethodNotAllowed(ProtocolError):
     status = 405
     code = "request.method_not_allowed"
@@ -180,7 +189,7 @@ def problem_document(error: ServiceError, body: dict[str, Any]) -> Response:
     """These members as an answer, with the headers that belong to the error."""
     dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     answer = Response(dumped, status=body["status"], content_type=MEDIA_TYPE)
-    if body["status"] in (401, 403):
+    if body["status"] in (401, 403) or error.challenge:
         answer.headers["WWW-Authenticate"] = challenge_of(error)
     if isinstance(error, (TooManyAttempts, Unavailable)):
         answer.headers["Retry-After"] = str(error.retry_after)
@@ -196,9 +205,8 @@ def answer_otherwise(prefix: str, answer_of: Callable[[ServiceError], Response])
 def challenge_of(error: ServiceError) -> str:
     """What stands in ``WWW-Authenticate`` (RFC 6750 section 3)."""
     parts = [f'Bearer realm="{REALM}"']
-    kind = error.challenge if isinstance(error, Unauthenticated) else "insufficient_scope"
-    if kind:
-        parts.append(f'error="{kind}"')
+    if error.challenge:
+        parts.append(f'error="{error.challenge}"')
         parts.append(f'error_description="{error.title}"')
     if max_age := error.members.get("max_age"):
         parts.append(f'max_age="{max_age}"')

@@ -157,7 +157,7 @@ def test_an_access_token_alone_can_be_revoked_and_its_session_lives_on(stage: St
 def test_after_its_key_was_withdrawn_a_token_is_as_good_as_nonsense(stage: Stage) -> None:
     there = scene(stage)
     kid = stage.guard.keyring.active().kid
-    assert there.alice.post("/v1/keys/rotate").status_code == 201
+    assert there.alice.post("/v1/keys/rotate", json={"emergency": True}).status_code == 201
     assert honest(stage, bearing(there.bob.tokens["access_token"]), targets(stage)[:2]) == []
     fresh = stage.as_(ALICE)
     assert fresh.delete(f"/v1/keys/{kid}").status_code == 204

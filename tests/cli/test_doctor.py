@@ -49,6 +49,7 @@ def test_a_healthy_service_is_called_healthy(shell: Shell) -> None:
         "trail",
         "clock",
         "signing key",
+        "instance",
         "roles",
         "constraints",
         "administrator",

@@ -11,7 +11,7 @@ import pytest
 
 from rbac_api.cli import setup
 from rbac_api.settings import Settings
-from tests.builders import Stage, settings_for
+from tests.builders import OpenNode, Stage, settings_for
 from tests.cli.conftest import Shell
 
 MakeShell = Callable[[Settings], Shell]
@@ -110,7 +110,7 @@ def test_a_document_with_faults_is_refused_whole(stage: Stage, shell: Shell, tmp
 def test_keys_are_listed_without_their_private_part(shell: Shell) -> None:
     (key,) = shell.json("keys", "list")
     assert (key["algorithm"], key["state"], key["kept_in"]) == ("EdDSA", "active", "database")
-    moments = {"created_at", "retired_at", "withdrawn_at", "verifies_until"}
+    moments = {"created_at", "signs_from", "retired_at", "withdrawn_at", "verifies_until"}
     assert set(key) == {"kid", "algorithm", "state", "kept_in"} | moments
     assert "active" in shell("keys", "list").stdout
 
@@ -119,10 +119,12 @@ def test_the_operator_rotates_and_withdraws(stage: Stage, shell: Shell) -> None:
     (old,) = shell.json("keys", "list")
     assert "signs new tokens" in shell.refusal("keys", "withdraw", old["kid"])
 
-    assert shell("keys", "rotate").stdout.startswith("Active signing key: ")
+    assert shell("keys", "rotate").stdout.startswith("Next signing key: ")
+    assert [key["state"] for key in shell.json("keys", "list")] == ["next", "active"]
+    assert shell("keys", "rotate", "--emergency").stdout.startswith("Active signing key: ")
     assert shell("keys", "withdraw", old["kid"]).stdout == f"Withdrawn: {old['kid']}\n"
 
-    assert [key["state"] for key in shell.json("keys", "list")] == ["active", "withdrawn"]
+    assert [key["state"] for key in shell.json("keys", "list")] == ["active", "retired", "withdrawn"]
     assert [event["actor_type"] for event in stage.events("key.withdrawn")] == ["operator"]
     assert "no key with this kid" in shell.refusal("keys", "withdraw", "unknown")
 
@@ -134,7 +136,7 @@ def test_a_key_whose_name_begins_with_a_hyphen_can_be_withdrawn(shell: Shell) ->
 
 
 def test_a_shared_secret_is_listed_as_kept_in_the_settings(stage: Stage, shell_with: MakeShell) -> None:
-    (key,) = shell_with(replace(stage.settings, signing_algorithm="HS256")).json("keys", "list")
+    key, _own = shell_with(replace(stage.settings, signing_algorithm="HS256")).json("keys", "list")
     assert (key["algorithm"], key["kept_in"], key["created_at"]) == ("HS256", "settings", None)
 
 
@@ -153,3 +155,13 @@ def test_the_openapi_document_is_written_where_it_is_committed(
     assert shell("openapi", "--write").exit_code == 0
     assert json.loads(setup.DOCUMENT.read_bytes())["openapi"].startswith("3.1")
     assert setup.DOCUMENT.read_bytes().endswith(b"}\n")
+
+
+def test_adopting_an_issuer_says_what_is_to_be_done_next(
+    stage: Stage, node: OpenNode, shell_with: MakeShell
+) -> None:
+    new = node(issuer="https://new.example")
+    said = shell_with(new.settings)("adopt-issuer").stdout
+    assert said == "Issuer: https://new.example, audience: rbac-api. Restart every node with these.\n"
+    assert new.caller().get("/readyz").status_code == 200
+    assert stage.caller().get("/readyz").status_code == 503

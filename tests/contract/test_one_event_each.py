@@ -61,7 +61,7 @@ def revert_policy(_stage: Stage, alice: Caller, _dave: str) -> Answer:
 
 def withdraw_key(stage: Stage, alice: Caller, _dave: str) -> Answer:
     (old,) = alice.get("/v1/keys").json["items"]
-    alice.post("/v1/keys/rotate")
+    alice.post("/v1/keys/rotate", json={"emergency": True})
     return stage.as_(ALICE).delete(f"/v1/keys/{old['kid']}")
 
 
@@ -157,7 +157,7 @@ DONE: dict[str, tuple[str, Act]] = {
     "revert_policy": ("policy.reverted", revert_policy),
     "assign_role": ("assignment.created", lambda s, a, d: a.put(f"/v1/users/{d}/roles/auditor", json={"reason": "audit week"})),
     "revoke_role": ("assignment.ended", lambda s, a, d: with_assignment(a, d).delete(f"/v1/users/{d}/roles/auditor")),
-    "rotate_keys": ("key.rotated", lambda s, a, d: a.post("/v1/keys/rotate")),
+    "rotate_keys": ("key.rotated", lambda s, a, d: a.post("/v1/keys/rotate", json={"emergency": True})),
     "withdraw_key": ("key.withdrawn", withdraw_key),
     "revoke_sessions": ("sessions.revoked", revoke_sessions),
     "close_incident": ("incident.closed", close_incident),

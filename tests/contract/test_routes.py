@@ -28,6 +28,7 @@ PUBLIC = {
     "logout",  # by any token of a session, an expired one too
     "revoke_token",  # the same, or by naming the client it was issued to
     "describe_server",
+    "describe_server_for_openid_clients",
     "describe_decision_point",
 }
 # Somebody's own affairs: whoever is signed in may, and nobody needs a permission for them.

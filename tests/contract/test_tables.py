@@ -19,6 +19,8 @@ OWNERS = {
     "followers": "database",
     "idempotency_keys": "guard",
     "incidents": "guard",  # opened where it is noticed
+    "instance": "guard",
+    "key_uses": "guard",
     "password_setups": "capabilities/users",
     "permissions": "capabilities/permissions",
     "policy_changes": "capabilities/policy",

@@ -14,6 +14,7 @@ from rbac_api.cli.prepare import operator_unit
 from rbac_api.database.engine import Database
 from rbac_api.factory import close_app, create_app
 from rbac_api.guard.bearer import Issue
+from rbac_api.guard.signing import Use
 from rbac_api.trail.recorder import Actor, Target, record
 from tests.builders import settings_for
 from tests.servers.service import SETTINGS
@@ -65,6 +66,8 @@ class Mint:
         origin = Origin("127.0.0.1", "minted", "first-party")
         with self.database.writing() as connection:
             grips = [begin_session(connection, self.settings, user_id, origin) for user_id in user_ids]
+            ring, ends = self.app.extensions["rbac-api"].keyring, grips[0].expires_at
+            ring.note_use(connection, ring.active(connection), Use(clock.now(), ends, ends))
             for grip in grips:
                 actor = Actor("user", grip.user_id, None, grip.session_id)
                 record(connection, actor, "signin.succeeded", Target("session", grip.session_id))

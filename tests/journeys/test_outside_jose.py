@@ -81,7 +81,7 @@ def test_the_feed_verifies_and_names_the_session_that_alice_ended(signing: Stage
 def test_after_a_rotation_both_keys_verify_and_after_a_withdrawal_the_old_one_is_gone(signing: Stage) -> None:
     carol, alice = signing.as_(CAROL), signing.as_(ALICE)
     before = verified(carol, carol.tokens["access_token"]).header["kid"]
-    alice.post("/v1/keys/rotate")
+    alice.post("/v1/keys/rotate", json={"emergency": True})
     later = signing.as_(ALICE)
 
     assert verified(later, carol.tokens["access_token"]).header["kid"] == before

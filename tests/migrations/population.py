@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0005"
+LATEST = "0006"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -35,6 +35,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     },
     "0004": {},
     "0005": {"users": frozenset({"search_text"})},
+    "0006": {"signing_keys": frozenset({"signs_from"})},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -84,6 +85,12 @@ TABLES["0004"] = TABLES["0003"]
 TABLES["0005"] = {
     **TABLES["0004"],
     "users": TABLES["0004"]["users"] + ", 'per ' || {text}",
+}
+TABLES["0006"] = {
+    **TABLES["0005"],
+    "signing_keys": TABLES["0002"]["signing_keys"] + ", {at}",
+    "key_uses": "{text}, 'EdDSA', 'sealed', {at}, {at}, {later}, {later}, NULL",
+    "instance": "{text}, 'https://rbac.example'",
 }
 
 

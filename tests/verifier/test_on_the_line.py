@@ -101,7 +101,7 @@ def test_a_feed_of_a_withdrawn_key_is_not_believed(field: Field) -> None:
     verifier, (text, alice) = field.verifier(), field.token(ALICE)
     assert code(verifier, text) == "ok"
     stolen = field.stage.guard.keyring.active()
-    alice.post("/v1/keys/rotate")
+    alice.post("/v1/keys/rotate", json={"emergency": True})
     field.stage.as_(ALICE).delete(f"/v1/keys/{stolen.kid}")
     assert becomes(verifier, text, "token.invalid")
     assert eventually(lambda: verifier._follow() or stolen.kid in verifier._feed.known.kids)
@@ -119,7 +119,7 @@ def test_a_key_withdrawn_since_it_was_fetched_is_refused_to_the_very_first_who_c
     verifier, (text, alice) = field.verifier(), field.token(ALICE)
     verifier._start = lambda: None  # type: ignore[method-assign]  # so that the request itself hears of it
     verifier._keys.fetch()
-    alice.post("/v1/keys/rotate")
+    alice.post("/v1/keys/rotate", json={"emergency": True})
     field.stage.as_(ALICE).delete(f"/v1/keys/{Model(text, None).header['kid']}")
     assert [code(verifier, text) for _ in range(2)] == ["token.revoked", "token.invalid"]
 

@@ -16,7 +16,7 @@ class KeyActive(Conflict):
 
     code = "key.active"
     title = "The key is the active signing key"
-    default_detail = "This key signs new tokens. Rotate first with POST /v1/keys/rotate, then withdraw it."
+    default_detail = 'This key signs new tokens. Rotate first with POST /v1/keys/rotate and {"emergency": true}, then withdraw it.'
 
 
 class KeyExternal(Conflict):

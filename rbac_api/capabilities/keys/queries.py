@@ -24,15 +24,12 @@ def list_keys(connection: Connection) -> list[Row[Any]]:
     return list(connection.execute(select(signing_keys).order_by(*order)))
 
 
-def retire_keys(connection: Connection, algorithm: str, now: datetime) -> list[str]:
-    """Those that sign with an algorithm sign no more; their names."""
-    open_ones = (
-        signing_keys.c.algorithm == algorithm,
-        signing_keys.c.retired_at.is_(None),
-        signing_keys.c.withdrawn_at.is_(None),
+def retire_waiting_keys(connection: Connection, algorithm: str, now: datetime) -> None:
+    """Those of an algorithm that wait will never sign."""
+    waiting = (signing_keys.c.algorithm == algorithm, signing_keys.c.signs_from > now)
+    connection.execute(
+        update(signing_keys).where(*waiting, signing_keys.c.retired_at.is_(None)).values(retired_at=now)
     )
-    retiring = update(signing_keys).where(*open_ones).values(retired_at=now)
-    return list(connection.execute(retiring.returning(signing_keys.c.kid)).scalars())
 
 
 def withdraw_key(connection: Connection, kid: str, now: datetime) -> bool:

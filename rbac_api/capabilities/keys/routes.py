@@ -9,7 +9,7 @@ from flask.views import MethodView
 
 from rbac_api.capabilities.keys import service
 from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
-from rbac_api.capabilities.keys.schemas import KeyListSchema, KeySchema
+from rbac_api.capabilities.keys.schemas import KeyListSchema, KeySchema, RotationSchema
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.errors import REPEATABLE
 from rbac_api.guard.requires import requires
@@ -30,8 +30,8 @@ class Keys(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List signing keys
 
-        Newest first: which one signs, which ones only verify and until when, and which were withdrawn. Never any key material;
-        public keys are at `/.well-known/jwks.json`.
+        Newest first: which one signs, which one will, which ones only verify and until when, and which were withdrawn; also keys from
+        the settings that have signed. Never any key material; public keys are at `/.well-known/jwks.json`.
         """
         return page_answer(service.list_key_page(current_clearance(), page_request(query)))
 
@@ -39,14 +39,18 @@ class Keys(MethodView):
 @blueprint.route("/rotate")
 class KeyRotation(MethodView):
     @requires("keys:rotate", recent=True)
+    @blueprint.arguments(RotationSchema, required=False)
     @blueprint.response(201, KeySchema)
     @blueprint.operation("rotate_keys", KeyExternal, *REPEATABLE)
-    def post(self) -> Response:
+    def post(self, body: dict[str, Any]) -> Response:
         """Rotate the signing key
 
-        A new key signs from now on. The previous key keeps verifying until its last token has expired, so nobody is signed out.
+        A new key is published at once and signs from `signs_from` on, when every cache of `/.well-known/jwks.json` has it. The
+        previous key signs until then and keeps verifying until its last token has expired, so nobody is signed out. With
+        `emergency` the new key signs at once: for a key that may be known to others, which is then withdrawn.
         """
-        key = service.get_key(current_clearance(), service.rotate_keys(current_clearance()))
+        clearance = current_clearance()
+        key = service.get_key(clearance, service.rotate_keys(clearance, emergency=body["emergency"]))
         return created_answer(key, f"/v1/keys/{key['kid']}")
 
 
@@ -69,7 +73,7 @@ class Key(MethodView):
         """Withdraw a key
 
         For a compromised key: every access and refresh token that it signed is refused from the next request on, and their users
-        must sign in again. The active key must be rotated first. Withdrawing a withdrawn key changes nothing.
+        must sign in again. The active key must be rotated first, with `emergency`. Withdrawing a withdrawn key changes nothing.
         """
         service.withdraw_key(current_clearance(), kid)
         return empty_answer()

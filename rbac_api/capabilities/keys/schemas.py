@@ -5,10 +5,10 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import NextCursor, Total
+from rbac_api.web.fields import NextCursor, OptionalBody, Switch, Total
 
 KID = {"description": "RFC 7638 thumbprint", "example": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}
-STATES = ("active", "retired", "withdrawn")
+STATES = ("next", "active", "retired", "withdrawn")
 
 
 class KeySchema(ma.Schema):
@@ -20,7 +20,7 @@ class KeySchema(ma.Schema):
         required=True,
         validate=validate.OneOf(STATES),
         metadata={
-            "description": "active: signs (one per algorithm); retired: only verifies; withdrawn: does neither",
+            "description": "next: published and will sign; active: signs; retired: only verifies; withdrawn: does neither",
             "example": "active",
         },
     )
@@ -28,12 +28,35 @@ class KeySchema(ma.Schema):
         required=True, validate=validate.OneOf(("database", "settings")), metadata={"example": "database"}
     )
     created_at = fields.DateTime(required=True, allow_none=True)
+    signs_from = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "published before that, signs from then on; null for a key from the settings"
+        },
+    )
     retired_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
     withdrawn_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
     verifies_until = fields.DateTime(
         required=True,
         allow_none=True,
-        metadata={"description": "when its last token expires; null while it signs", "example": None},
+        metadata={
+            "description": "when its last token expires; null while it signs or will sign",
+            "example": None,
+        },
+    )
+
+
+class RotationSchema(OptionalBody):
+    """How soon the new key signs."""
+
+    emergency = Switch(
+        load_default=False,
+        metadata={
+            "description": "true: the new key signs at once, and keys that wait to sign never will; services that cache the public keys"
+            " refuse its tokens until they read them again",
+            "example": False,
+        },
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,11 +12,14 @@ from sqlalchemy import Connection, Row
 from rbac_api import clock
 from rbac_api.capabilities.keys import queries
 from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
+from rbac_api.capabilities.keys.shown import describe
 from rbac_api.capabilities.sessions.service import Ending, close_sessions, signed_between
 from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.keyring import PURPOSE, SigningKey, generate_pem, key_from_pem, verifies_until
+from rbac_api.guard.keyring import PURPOSE, NoSigningKey
+from rbac_api.guard.queries_keys import find_key_use, list_external_keys, withdraw_external_key
 from rbac_api.guard.revocations import revoke
-from rbac_api.sealing import seal
+from rbac_api.guard.signing import SigningKey, generate_pem, key_from_pem
+from rbac_api.sealing import SealBroken, seal
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import SYSTEM, Actor, Target, record
 from rbac_api.web.pagination import Page, PageRequest, cut
@@ -25,22 +29,26 @@ NOTICE = timedelta(days=30)
 
 
 def ensure_key(clearance: Clearance) -> bool:
-    """Make a key of the configured algorithm unless there is one or none is needed; whether one was made."""
+    """Make a key of the configured algorithm unless there is one or none is needed; whether one was made.
+
+    It signs at once.  To publish it beforehand, run this with the new setting some minutes before the nodes get it.
+    """
     algorithm = clearance.settings.signing_algorithm
     if clearance.snapshot.keyring.external:
         return False
     if any(row.algorithm == algorithm and _signs(row) for row in queries.list_keys(clearance.connection)):
         return False
-    key = _add_key(clearance.connection, clearance.settings)
+    key = _add_key(clearance.connection, clearance.settings, clock.now())
     clearance.record("key.created", _target(key.kid), after=_facts(key))
     return True
 
 
 def list_keys(clearance: Clearance) -> list[dict[str, Any]]:
     """Every key, newest first, without its private part: where it is kept, whether it signs, and until when it verifies."""
-    if clearance.snapshot.keyring.external:
-        return [_described_external(clearance.snapshot.keyring.active())]
-    return [_described(clearance.settings, row) for row in queries.list_keys(clearance.connection)]
+    keyring, connection = clearance.snapshot.keyring, clearance.connection
+    return describe(
+        keyring, keyring.as_of(connection), queries.list_keys(connection), list_external_keys(connection)
+    )
 
 
 def list_key_page(clearance: Clearance, page: PageRequest) -> Page:
@@ -64,23 +72,29 @@ def get_key(clearance: Clearance, kid: str) -> dict[str, Any]:
     return found[0]
 
 
-def rotate_keys(clearance: Clearance) -> str:
-    """Let a new key sign from now on; the one before verifies until its last token has expired.  The new one's name."""
+def rotate_keys(clearance: Clearance, *, emergency: bool = False) -> str:
+    """Publish a new key that signs once every cache has it, or, in an ``emergency``, at once.  The new one's name.
+
+    The one before signs until then and verifies until its last token has expired.  An emergency also retires the keys that wait.
+    """
     _require_own(clearance)
-    return _rotate(clearance.connection, clearance.settings, clearance.actor)
+    now, keyring = clock.now(), clearance.snapshot.keyring
+    if emergency:
+        queries.retire_waiting_keys(clearance.connection, clearance.settings.signing_algorithm, now)
+    return _rotate(
+        clearance.connection, clearance, clearance.actor, now if emergency else now + keyring.lead()
+    )
 
 
 def rotate_if_due(connection: Connection, clearance: Clearance) -> None:
-    """Do the same by itself when the key is old enough (``RBAC_KEY_ROTATION``); for whoever signs, under the write lock.
-
-    The signing at hand still uses the key before, which is remembered: what this transaction writes is nobody's until it commits.
-    """
+    """Do the same by itself when the key is old enough (``RBAC_KEY_ROTATION``), in good time; for whoever signs, under the write lock."""
     seconds, keyring = clearance.settings.key_rotation, clearance.snapshot.keyring
-    if not seconds or keyring.external:
+    if not seconds or keyring.external or keyring.waiting(connection):
         return
-    made = keyring.active(connection).created_at
-    if made is not None and clock.now() >= made + timedelta(seconds=seconds):
-        _rotate(connection, clearance.settings, SYSTEM)
+    begun, earliest = keyring.active(connection).signs_from, clock.now() + keyring.lead()
+    due = begun + timedelta(seconds=seconds) if begun else earliest
+    if due <= earliest:
+        _rotate(connection, clearance, SYSTEM, earliest)
 
 
 def withdraw_key(clearance: Clearance, kid: str) -> None:
@@ -88,28 +102,49 @@ def withdraw_key(clearance: Clearance, kid: str) -> None:
 
     404 unknown; 409 the one that signs; twice changes nothing.
     """
-    _require_own(clearance)
-    connection, settings = clearance.connection, clearance.settings
-    row = queries.find_key(connection, kid)
+    connection, keyring, now = clearance.connection, clearance.snapshot.keyring, clock.now()
+    row = queries.find_key(connection, kid) or find_key_use(connection, kid)
+    if kid == _signing(clearance):
+        raise KeyExternal() if keyring.external else KeyActive()
     if row is None:
         raise KeyNotFound()
-    if row.algorithm == settings.signing_algorithm and _signs(row):
-        raise KeyActive()
-    if queries.withdraw_key(connection, kid, clock.now()):
-        revoke(connection, settings, "kid", [kid], clock.now() + NOTICE)
+    key = _known(clearance, kid)
+    if queries.withdraw_key(connection, kid, now) or withdraw_external_key(connection, kid, now):
+        revoke(connection, clearance.settings, "kid", [kid], now + NOTICE)
         facts = {"kid": kid, "algorithm": row.algorithm}
-        ended = {"sessions_ended": len(_end_its_sessions(clearance, row))}
+        ended = {"sessions_ended": len(_end_its_sessions(clearance, key))}
         clearance.record("key.withdrawn", _target(kid), before=facts, after=ended)
 
 
-def _end_its_sessions(clearance: Clearance, row: Row[Any]) -> list[str]:
-    """End the sessions whose newest tokens this key signed.  Of an algorithm given up by configuration nobody noted when it signed last."""
-    if row.retired_at is None:
+def _signing(clearance: Clearance) -> str | None:
+    """The name of the key that signs; of one that cannot be opened, too, since with another secret it may be the right one."""
+    keyring, connection = clearance.snapshot.keyring, clearance.connection
+    try:
+        return keyring.signer(keyring.as_of(connection)).kid
+    except NoSigningKey:
+        return None
+    except SealBroken:
+        mine = [row for row in queries.list_keys(connection) if _signs(row)]
+        return next((row.kid for row in mine if row.algorithm == clearance.settings.signing_algorithm), None)
+
+
+def _known(clearance: Clearance, kid: str) -> SigningKey | None:
+    with suppress(SealBroken):
+        return clearance.snapshot.keyring.as_of(clearance.connection).get(kid)
+    return None
+
+
+def _end_its_sessions(clearance: Clearance, key: SigningKey | None) -> list[str]:
+    """End the sessions whose newest tokens this key signed."""
+    used = find_key_use(clearance.connection, key.kid) if key else None
+    if key is None or used is None:
         return []
-    theirs = signed_between(row.created_at, row.retired_at)
-    return close_sessions(
-        clearance.connection, clearance.settings, theirs, Ending(clearance.actor.id, "admin")
+    begin, end = (
+        key.signs_from or used.first_used_at,
+        min(used.last_used_at, key.signs_until or used.last_used_at),
     )
+    ending = Ending(clearance.actor.id, "admin")
+    return close_sessions(clearance.connection, clearance.settings, signed_between(begin, end), ending)
 
 
 def _require_own(clearance: Clearance) -> None:
@@ -117,26 +152,28 @@ def _require_own(clearance: Clearance) -> None:
         raise KeyExternal()
 
 
-def _rotate(connection: Connection, settings: Settings, actor: Actor) -> str:
-    retired = queries.retire_keys(connection, settings.signing_algorithm, clock.now())
-    key = _add_key(connection, settings)
+def _rotate(connection: Connection, clearance: Clearance, actor: Actor, begins: datetime) -> str:
+    keyring = clearance.snapshot.keyring
+    before = [key.kid for key in keyring.as_of(connection).values() if key.signs(clock.now())]
+    key = _add_key(connection, clearance.settings, begins)
     record(
         connection,
         actor,
         "key.rotated",
         _target(key.kid),
-        before={"kid": retired[-1]} if retired else None,
-        after=_facts(key),
+        before={"kid": before[-1]} if before else None,
+        after={**_facts(key), "signs_from": clock.rfc3339(begins)},
     )
     return key.kid
 
 
-def _add_key(connection: Connection, settings: Settings) -> SigningKey:
+def _add_key(connection: Connection, settings: Settings, begins: datetime) -> SigningKey:
     pem = generate_pem(settings.signing_algorithm)
-    key = key_from_pem(pem, settings.signing_algorithm)
+    key = key_from_pem(pem, settings.signing_algorithm, checked=True)
     row = {
         "kid": key.kid, "algorithm": key.algorithm, "public_jwk": orjson.dumps(key.jwk).decode(),
         "private_sealed": seal(settings.secret_key, PURPOSE, pem), "created_at": clock.now(),
+        "signs_from": begins,
     }  # fmt: skip
     queries.add_key(connection, row)
     return key
@@ -152,28 +189,3 @@ def _target(kid: str) -> Target:
 
 def _facts(key: SigningKey) -> dict[str, Any]:
     return {"kid": key.kid, "algorithm": key.algorithm}
-
-
-def _described(settings: Settings, row: Row[Any]) -> dict[str, Any]:
-    state = "withdrawn" if row.withdrawn_at else "retired" if row.retired_at else "active"
-    return {
-        "kid": row.kid,
-        "algorithm": row.algorithm,
-        "state": state,
-        "kept_in": "database",
-        "created_at": row.created_at,
-        "retired_at": row.retired_at,
-        "withdrawn_at": row.withdrawn_at,
-        "verifies_until": row.withdrawn_at or verifies_until(settings, row.retired_at),
-    }
-
-
-def _described_external(key: SigningKey) -> dict[str, Any]:
-    unknown = dict.fromkeys(("created_at", "retired_at", "withdrawn_at", "verifies_until"))
-    return {
-        "kid": key.kid,
-        "algorithm": key.algorithm,
-        "state": "active",
-        "kept_in": "settings",
-        **unknown,
-    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask, Response, request
 from flask.views import MethodView
 
 from rbac_api.capabilities.oauth import service
@@ -20,6 +22,7 @@ from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.keyring import KEY_PROBLEMS
 from rbac_api.guard.passage import current_guard
 from rbac_api.guard.requires import public
+from rbac_api.settings import Settings
 from rbac_api.web.answers import json_answer
 from rbac_api.web.oauth import (
     UNCACHED,
@@ -31,6 +34,11 @@ from rbac_api.web.oauth import (
 )
 from rbac_api.web.visitor import user_agent
 
+_METADATA = (
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+    "/.well-known/authzen-configuration",
+)
 blueprint = OAuthBlueprint("oauth", __name__, tag="OAuth", description="Protocol endpoints for programs.")
 
 
@@ -97,3 +105,27 @@ class ServerMetadata(MethodView):
         """
         headers = {"Cache-Control": "public, max-age=300"}
         return json_answer(service.describe_server(current_guard().settings), headers=headers)
+
+
+@blueprint.route("/.well-known/openid-configuration")
+class OpenIdConfiguration(MethodView):
+    @public
+    @blueprint.response(200, ServerMetadataSchema)
+    @blueprint.operation("describe_server_for_openid_clients")
+    def get(self) -> Response:
+        """Read the server's metadata where OpenID clients look for it
+
+        The same as `/.well-known/oauth-authorization-server` (RFC 8414 section 5). This service is no OpenID provider: there is no
+        authorization endpoint and there are no ID tokens.
+        """
+        return ServerMetadata().get()
+
+
+def register_issuer_path(app: Flask, settings: Settings) -> None:
+    """Answer metadata where clients look for it if the issuer has a path: it stands behind the well-known name (RFC 8414 section 3.1), or,
+    for OpenID clients, before it (section 5)."""
+    path = unquote(urlsplit(settings.issuer_url).path).rstrip("/")
+    named = {rule.rule: rule.endpoint for rule in app.url_map.iter_rules()}
+    for name in _METADATA if path else ():
+        for address in (name + path, path + name):
+            app.add_url_rule(address, endpoint=named[name])

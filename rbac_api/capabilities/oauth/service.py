@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from rbac_api.capabilities.sessions.service import (
@@ -11,7 +12,6 @@ from rbac_api.capabilities.sessions.service import (
     close_session,
     find_refresh,
     is_live,
-    make_room,
 )
 from rbac_api.capabilities.signin.service import issue_access, refresh
 from rbac_api.errors import Forbidden, Unauthenticated
@@ -109,7 +109,6 @@ def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin)
     if client is None:
         raise InvalidClient()
     connection = clearance.connection  # not before: strangers do not get the write lock
-    make_room(connection, clearance.settings, clearance.actor)
     grip = begin_client_session(connection, clearance.settings, client, origin)
     actor = clearance.actor._replace(session_id=grip.session_id)
     facts = {"client_id": client.id, "user_agent": origin.user_agent, "client_secret_id": client.secret_id}
@@ -198,7 +197,8 @@ def _end_session(clearance: Clearance, token: Token, whose: Person, ending: Endi
 
 def _revoke_access(clearance: Clearance, token: Token, whose: Person, ending: Ending) -> None:
     """The token alone; a service account's session has no other and ends with it."""
-    revoke(clearance.connection, clearance.settings, "jti", [token.jti])
+    expires = datetime.fromtimestamp(token.expires, UTC)
+    revoke(clearance.connection, clearance.settings, "jti", [token.jti], expires)
     if whose.kind == "service":
         close_session(clearance.connection, clearance.settings, token.session_id, ending)
     facts = {"session_id": token.session_id, "client_id": token.client_id}

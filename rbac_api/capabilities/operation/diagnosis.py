@@ -13,6 +13,7 @@ from rbac_api.capabilities.operation import queries
 from rbac_api.database.migrate import schema_problem
 from rbac_api.errors import ServiceError
 from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.instance import REMEDY, differences
 from rbac_api.settings import Settings
 
 OTHERS = 0o077  # the permissions of everybody but the owner
@@ -108,6 +109,13 @@ def _keys(clearance: Clearance) -> Finding:
     return Finding("signing key", True, f"{key.algorithm}, {key.kid}")
 
 
+def _instance(clearance: Clearance) -> Finding:
+    found = differences(clearance.connection, clearance.settings)
+    if found:
+        return Finding("instance", False, "; ".join(found.values()), REMEDY)
+    return Finding("instance", True, "issuer, audience and secret are those of the other nodes")
+
+
 def _cycles(clearance: Clearance) -> Finding:
     found = clearance.changed_graph().cycles
     if not found:
@@ -149,6 +157,7 @@ _CHECKS: dict[str, Callable[[Clearance], Finding]] = {
     "trail": _trail,
     "clock": _clock,
     "signing key": _keys,
+    "instance": _instance,
     "roles": _cycles,
     "constraints": _constraints,
     "administrator": _administrator,

@@ -87,7 +87,7 @@ class Keys(MethodView):
         """
         found = {"keys": service.public_keys(current_guard())}
         answer = tagged(json_answer(found), found, 1)
-        answer.headers["Cache-Control"] = "public, max-age=300"
+        answer.headers["Cache-Control"] = f"public, max-age={current_guard().settings.jwks_seconds}"
         return answer
 
 

@@ -12,9 +12,9 @@ from prometheus_client.values import MutexValue, ValueClass
 
 from rbac_api.database.migrate import schema_problem
 from rbac_api.errors import ServiceError
+from rbac_api.guard.instance import INSTANCE_KEY, REMEDY, differences
 from rbac_api.guard.keyring import KEY_PROBLEMS
 from rbac_api.guard.passage import Guard
-from rbac_api.guard.queries import find_role_graph
 from rbac_api.web.metrics import RequestTally
 from rbac_api.web.problems import status_of
 
@@ -77,10 +77,21 @@ def _key_check(guard: Guard) -> dict[str, Any]:
         return {"name": "signing key", "ok": False, "detail": fault.detail}
 
 
-def _state_checks(guard: Guard) -> Iterator[dict[str, Any]]:
-    yield _key_check(guard)
+def _instance_check(guard: Guard, *, sealed: bool) -> Iterator[dict[str, Any]]:
+    """Only where it fails; of a secret that opens no key the check of the key has told already."""
     with guard.database.reading() as connection:
-        cycles = find_role_graph(connection).cycles
+        found = differences(connection, guard.settings)
+    told = [sentence for name, sentence in found.items() if name != INSTANCE_KEY or not sealed]
+    if told:
+        yield {"name": "instance", "ok": False, "detail": f"{'; '.join(told)}. {REMEDY}"}
+
+
+def _state_checks(guard: Guard) -> Iterator[dict[str, Any]]:
+    key = _key_check(guard)
+    yield key
+    yield from _instance_check(guard, sealed=not key["ok"])
+    guard.snapshot.freshen()
+    cycles = guard.snapshot.graph().cycles
     detail = "; ".join(" > ".join(cycle) for cycle in cycles)
     yield {
         "name": "role_cycle",

@@ -31,6 +31,7 @@ def make_room(connection: Connection, settings: Settings, actor: Actor) -> None:
     """Before a session begins: end the oldest active ones of its user that would exceed ``RBAC_MAX_SESSIONS`` with it.
 
     In the same transaction, under the write lock, so that of many who sign in at once none slips past.  ``actor`` is she who signs in.
+    Not for programs: each of their tokens is good until it expires, and ``RBAC_TOKEN_LIMIT`` refuses new ones.
     """
     surplus = queries.list_surplus(connection, actor.id or "", settings.max_sessions - 1, clock.now())
     ending = Ending(None, "session-limit")
@@ -54,6 +55,11 @@ def close_sessions(
 def close_session(connection: Connection, settings: Settings, session_id: str, ending: Ending) -> bool:
     """End one session if it is active; whether it was."""
     return bool(close_sessions(connection, settings, sessions.c.id == session_id, ending))
+
+
+def close_all_sessions(connection: Connection, settings: Settings, ending: Ending) -> list[str]:
+    """End every active session; the ids of those that ended."""
+    return close_sessions(connection, settings, queries.is_any(), ending)
 
 
 def close_user_sessions(

@@ -135,6 +135,11 @@ def is_one_of(session_ids: list[str]) -> ColumnElement[bool]:
     return sessions.c.id.in_(session_ids)
 
 
+def is_any() -> ColumnElement[bool]:
+    """Whichever session."""
+    return sessions.c.id.is_not(None)
+
+
 def is_among(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
     """The session fits these conditions, which may speak of its user."""
     return sessions.c.id.in_(select(sessions.c.id).select_from(_JOINED).where(*conditions))

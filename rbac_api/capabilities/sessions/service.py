@@ -13,6 +13,7 @@ from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.ending import (
     Ending,
+    close_all_sessions,
     close_session,
     close_sessions,
     close_user_sessions,
@@ -37,7 +38,8 @@ from rbac_api.settings import Settings
 from rbac_api.web.pagination import Page, PageRequest, cut
 
 __all__ = [
-    "PASSWORD", "PROVED", "Ending", "Grip", "Origin", "Proof", "begin_client_session", "begin_session", "choose_roles", "close_session",
+    "PASSWORD", "PROVED", "Ending", "Grip", "Origin", "Proof", "begin_client_session", "begin_session", "choose_roles",
+    "close_all_sessions", "close_session",
     "close_sessions", "close_user_sessions", "delete_old_sessions",
     "end_own_session", "end_own_sessions", "end_session", "find_refresh", "find_session",
     "forget_second_factor", "get_session", "is_live", "leave_session", "list_own_sessions", "list_refresh_tokens", "list_sessions",
@@ -120,9 +122,11 @@ def rotate(
     """
     now = clock.now()
     idle = min(_deadline(now, settings.refresh_token_seconds), session.absolute_expires_at)
+    # Not before the access tokens that were handed out when lifetimes were longer: a session that is over cannot be ended.
+    lasts = max(idle, session.idle_expires_at)
     successor = new_id()
     if not (
-        queries.touch_session(connection, session.id, spent.generation, now, idle)
+        queries.touch_session(connection, session.id, spent.generation, now, lasts)
         and queries.spend_refresh_token(connection, spent.jti, now, successor)
     ):
         raise Clash(internal=f"generation {spent.generation} of session {session.id} was exchanged meanwhile")

@@ -17,14 +17,39 @@ from rbac_api.guard import queries as standing
 from rbac_api.guard.bearer import Issue
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.passage import current_guard
+from rbac_api.guard.signing import SigningKey, Use
 from rbac_api.guard.standing import OTP
 
 
 def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
     """Sign an access token on the state of this transaction: roles are read anew each time, never widened by a request."""
+    return _issue_access(clearance, connection, grip, _signer(clearance, connection))
+
+
+def issue_tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
+    """Both tokens of a session: the refresh token is the one that its record describes, however often it is asked for."""
+    key = _signer(clearance, connection)
+    issued, ends = int(grip.issued_at.timestamp()), int(grip.expires_at.timestamp())
+    begun = int(grip.auth_time.timestamp())
+    refresh = Issue(grip.user_id, grip.session_id, grip.jti, grip.client_id, issued, ends, begun, key=key)
+    return {
+        **_issue_access(clearance, connection, grip, key),
+        "refresh_token": current_guard().bearer.issue_refresh(refresh, grip.generation),
+        "refresh_expires_in": max(0, ends - int(clock.now().timestamp())),
+    }
+
+
+def _signer(clearance: Clearance, connection: Connection) -> SigningKey:
+    """The key that signs now; the next one is made if it is time for that."""
     # Read on this connection if at all: a second one might not be had, from a pool drained by those who wait for our lock.
-    clearance.snapshot.keyring.keys(connection)
+    key = clearance.snapshot.keyring.active(connection)
     rotate_if_due(connection, clearance)
+    return key
+
+
+def _issue_access(
+    clearance: Clearance, connection: Connection, grip: Grip, key: SigningKey
+) -> dict[str, Any]:
     now = clock.now()
     subject, version = standing.get_versioned_subject(
         connection, grip.user_id, now, second_factor=OTP in grip.amr, roles=grip.roles
@@ -33,31 +58,21 @@ def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> di
     # Roles that end within this very second are left out: a token that carries them would be dead on arrival.
     carrying = lasting(subject, begun + timedelta(seconds=1))
     roles = claimed_roles(effective_roles(graph, carrying, now))
-    lifetime = timedelta(seconds=clearance.settings.access_token_seconds)
     ends = min(
-        now + lifetime, grip.absolute_expires_at, carried_until(graph, carrying, now) or clock.ENDLESS
+        now + timedelta(seconds=clearance.settings.access_token_seconds),
+        grip.expires_at,  # of a session that is over no token is left: nobody could end it any more
+        carried_until(graph, carrying, now) or clock.ENDLESS,
     )  # whoever verifies offline learns of an end by nothing else
-    issued, expires = int(begun.timestamp()), int(ends.timestamp())
+    use = Use(grip.issued_at, ends, grip.expires_at if grip.jti else None)
+    clearance.snapshot.keyring.note_use(connection, key, use)
+    issued, expires, proved = int(begun.timestamp()), int(ends.timestamp()), int(grip.auth_time.timestamp())
     issue = Issue(
-        grip.user_id, grip.session_id, new_id(), grip.client_id, issued, expires, int(grip.auth_time.timestamp()), grip.amr
-    )  # fmt: skip
+        grip.user_id, grip.session_id, new_id(), grip.client_id, issued, expires, proved, grip.amr, key
+    )
     return {
         "access_token": current_guard().bearer.issue_access(issue, roles, version),
         "token_type": "Bearer",
         "expires_in": expires - issued,
         "session_id": grip.session_id,
         "password_change_required": subject.must_change_password,
-    }
-
-
-def issue_tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
-    """Both tokens of a session: the refresh token is the one that its record describes, however often it is asked for."""
-    issued, ends = int(grip.issued_at.timestamp()), int(grip.expires_at.timestamp())
-    refresh = Issue(
-        grip.user_id, grip.session_id, grip.jti, grip.client_id, issued, ends, int(grip.auth_time.timestamp())
-    )
-    return {
-        **issue_access(clearance, connection, grip),
-        "refresh_token": current_guard().bearer.issue_refresh(refresh, grip.generation),
-        "refresh_expires_in": max(0, ends - int(clock.now().timestamp())),
     }

@@ -9,6 +9,8 @@ from rbac_api.database.tables.decisions import decisions
 from rbac_api.database.tables.followers import followers
 from rbac_api.database.tables.idempotency_keys import idempotency_keys
 from rbac_api.database.tables.incidents import incidents
+from rbac_api.database.tables.instance import instance
+from rbac_api.database.tables.key_uses import key_uses
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.tables.password_setups import password_setups
 from rbac_api.database.tables.permissions import permissions
@@ -37,6 +39,8 @@ __all__ = [
     "followers",
     "idempotency_keys",
     "incidents",
+    "instance",
+    "key_uses",
     "metadata",
     "password_setups",
     "permissions",

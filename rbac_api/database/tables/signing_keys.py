@@ -15,4 +15,5 @@ signing_keys = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime),  # signs no more; verifies until its last token has expired
     Column("withdrawn_at", UtcDateTime),  # verifies no more
+    Column("signs_from", UtcDateTime),  # published before that; NULL: since it was made
 )

@@ -101,18 +101,16 @@ def test_a_limit_that_was_lowered_holds_from_the_next_sign_in(stage: Stage, node
     assert active(stage) == 2
 
 
-def test_a_service_account_has_no_more_tokens_than_a_person_sessions(stage: Stage, node: OpenNode) -> None:
+def test_the_limit_for_people_ends_no_programs_token_and_raises_no_alarm(
+    stage: Stage, node: OpenNode
+) -> None:
     strict = node(max_sessions=2)
     robot = make_robot(strict, "auditor")
-    calls = [as_robot(strict, robot) for _ in range(3)]
+    calls = [as_robot(strict, robot) for _ in range(120)]
 
-    assert [caller.get("/v1/users").status_code for caller in calls] == [401, 200, 200]
-    (event,) = stage.events("session.ended")
-    assert (event["actor_type"], event["actor_name"], event["reason"]) == (
-        "service",
-        robot.name,
-        "session-limit",
-    )
+    assert {caller.get("/v1/users?limit=1").status_code for caller in calls} == {200}
+    assert stage.events("session.ended") == stage.events("incident.opened") == []
+    assert stage.query("SELECT count(*) FROM incidents") == [(0,)]
 
 
 def test_a_wrong_password_ends_nobodys_session(stage: Stage, node: OpenNode) -> None:

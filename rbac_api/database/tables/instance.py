@@ -1,0 +1,12 @@
+"""What all nodes of an installation must agree on, as the first of them had it: issuer, audience, and a digest of the secret."""
+
+from sqlalchemy import Column, String, Table, Text
+
+from rbac_api.database.tables.metadata import metadata
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,58 @@
+"""What the guard reads and writes of keys: those kept here, and what each has signed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rbac_api.database.tables import key_uses, signing_keys
+
+_EXTERNAL = or_(key_uses.c.public_sealed.is_not(None), key_uses.c.algorithm == "HS256")
+_USE = (key_uses.c.last_used_at, key_uses.c.access_until, key_uses.c.refresh_until)
+_BEGINS = func.coalesce(
+    signing_keys.c.signs_from, signing_keys.c.created_at, type_=signing_keys.c.created_at.type
+)
+
+
+def list_signing_keys(connection: Connection) -> list[Row[Any]]:
+    """Every key kept here that was not withdrawn, with what it has signed, in the order in which they sign."""
+    used = signing_keys.outerjoin(key_uses, signing_keys.c.kid == key_uses.c.kid)
+    found = select(*signing_keys.c, _BEGINS.label("begins_at"), *_USE).select_from(used)
+    order = (_BEGINS, signing_keys.c.kid)
+    return list(connection.execute(found.where(signing_keys.c.withdrawn_at.is_(None)).order_by(*order)))
+
+
+def list_external_keys(connection: Connection) -> list[Row[Any]]:
+    """Every key of the settings that has ever signed, withdrawn ones too."""
+    return list(connection.execute(select(key_uses).where(_EXTERNAL).order_by(key_uses.c.first_used_at)))
+
+
+def find_key_use(connection: Connection, kid: str) -> Row[Any] | None:
+    """What a key has signed."""
+    return connection.execute(select(key_uses).where(key_uses.c.kid == kid)).first()
+
+
+def note_key_use(connection: Connection, row: dict[str, Any]) -> None:
+    """A key has signed tokens that live so long; what lived longer already stays."""
+    kit: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    adding = kit.insert(key_uses)
+    latest = {
+        name: case((old.is_(None), new), (new > old, new), else_=old)
+        for name in ("last_used_at", "access_until", "refresh_until")
+        for old, new in [(key_uses.c[name], adding.excluded[name])]
+    }
+    connection.execute(adding.on_conflict_do_update(index_elements=["kid"], set_=latest), row)
+
+
+def last_access_token_expires(connection: Connection) -> datetime | None:
+    """When the last access token expires that any key has signed; None if there is none."""
+    return connection.execute(select(func.max(key_uses.c.access_until))).scalar()
+
+
+def withdraw_external_key(connection: Connection, kid: str, now: datetime) -> bool:
+    """A key of the settings verifies no more; False if that was so already."""
+    mine = (_EXTERNAL, key_uses.c.kid == kid, key_uses.c.withdrawn_at.is_(None))
+    return connection.execute(update(key_uses).where(*mine).values(withdrawn_at=now)).rowcount == 1
