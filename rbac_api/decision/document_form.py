@@ -14,9 +14,8 @@ from typing import Any, get_args
 
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
 from rbac_api.decision.names import username_problem
+from rbac_api.decision.texts import LINE, LINES, text_problem
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_PLAIN = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 Entry = Mapping[str, Any]
 Place = tuple[str | int, ...]
@@ -105,17 +104,17 @@ def _entry_schema(section: str) -> dict[str, Any]:
     }
 
 
-def _text(longest: int, *, required: bool = False, shortest: int = 0) -> Member:
-    schema = {"type": "string", "maxLength": longest, "pattern": _PLAIN}
+def _text(longest: int, *, required: bool = False, shortest: int = 0, pattern: str = LINES) -> Member:
+    schema = {"type": "string", "maxLength": longest, "pattern": pattern}
     schema |= {"minLength": shortest or 1} if required or shortest else {}
-    return Member(lambda value: _text_fault(value, longest), schema, required)
+    return Member(lambda value: _text_fault(value, longest, pattern), schema, required)
 
 
-def _text_fault(value: Any, longest: int) -> str | None:
+def _text_fault(value: Any, longest: int, pattern: str = LINES) -> str | None:
     if not isinstance(value, str):
         return "must be text"
-    if _CONTROL.search(value):
-        return "has control characters"
+    if problem := text_problem(value, pattern):
+        return problem
     return f"is longer than {longest} characters" if len(value) > longest else None
 
 
@@ -199,8 +198,8 @@ FORMS: dict[str, dict[str, Member]] = {
     },
     "users": {
         "username": Member(_username_fault, {"type": "string", "minLength": 1, "maxLength": 128}, required=True),
-        "display_name": _text(256),
-        "email": _text(320),
+        "display_name": _text(256, pattern=LINE),
+        "email": _text(320, pattern=LINE),
     },
     "assignments": {
         "user": _text(128, shortest=1),

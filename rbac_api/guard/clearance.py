@@ -173,7 +173,7 @@ class Clearance:
         graph = self.graph()
         reaches = {held: graph.held_by(held) for held in set(roles.values())}
         for user_id, held in roles.items():
-            self.require_outranks(reaches[held], usernames[user_id])
+            self.require_outranks(reaches[held], self._named(usernames[user_id], "A user concerned"))
 
     def require_outranks_holders(self, roles: Iterable[str], rule: Constraint | None = None) -> None:
         """The same, for all holders of these roles, direct or through a senior; of a dynamic ``rule`` for those whom it can bind.
@@ -188,11 +188,13 @@ class Clearance:
         found = queries_strength.list_holders_of_both(self.connection, through, stronger, now, most)
         for user_id, held in queries.list_roles_of(self.connection, list(found), now).items():
             if rule is None or bound_by(graph, rule, held):
-                self.require_outranks(graph.held_by(held), self._named(found[user_id]))
+                self.require_outranks(
+                    graph.held_by(held), self._named(found[user_id], "A holder of this role")
+                )
 
-    def _named(self, username: str) -> str:
-        """A user who was not named by the caller, by name only for a caller who may read users."""
-        return username if "users:read" in self.held else "A holder of this role"
+    def _named(self, username: str, otherwise: str) -> str:
+        """A user whom the caller did not name, by name only for a caller who may read users."""
+        return username if "users:read" in self.held else otherwise
 
     def require_administrator_remains(self) -> None:
         """After what this unit wrote and recorded somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""

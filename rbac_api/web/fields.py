@@ -10,12 +10,13 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from rbac_api.decision.texts import CONTROL, HIDDEN, LINE, LINES, text_problem
+
 ROLE = r"^[a-z][a-z0-9-]{1,62}$"
 PERMISSION = r"^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*$"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-PLAIN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
-EMAIL = r"^[^@\s\u0000-\u001f\u007f]{1,64}@[^@\s\u0000-\u001f\u007f]{1,255}$"
+PLAIN, TEXT = LINE, LINES  # of free texts: in one line, in several
+EMAIL = rf"^[^@\s{CONTROL}{HIDDEN}]{{1,64}}@[^@\s{CONTROL}{HIDDEN}]{{1,255}}$"
 ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}
 STORABLE = r"^[^\u0000]*$"
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -30,6 +31,15 @@ class Matches(validate.Regexp):
         return value
 
 
+class Shown(validate.Regexp):
+    """Nothing hidden is in the text; says which character is, and where."""
+
+    def __call__(self, value: str) -> str:  # type: ignore[override]
+        if problem := text_problem(value, str(self.regex.pattern)):
+            raise ma.ValidationError(f"The text {problem}.")
+        return value
+
+
 class Text(fields.String):
     """A string of limited length (code points) and a documented pattern."""
 
@@ -39,10 +49,11 @@ class Text(fields.String):
         longest: int,
         shortest: int = 0,
         pattern: str = PLAIN,
-        error: str = "Control characters are not allowed.",
+        error: str = "",
         **kwargs: Any,
     ) -> None:
-        rules = [validate.Length(min=shortest or None, max=longest), Matches(pattern, error=error)]
+        form = Shown(pattern) if pattern in (PLAIN, TEXT) else Matches(pattern, error=error)
+        rules = [validate.Length(min=shortest or None, max=longest), form]
         super().__init__(validate=rules, **kwargs)
 
 

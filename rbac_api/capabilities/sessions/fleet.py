@@ -15,7 +15,10 @@ from rbac_api.capabilities.sessions.selection import conditions
 from rbac_api.capabilities.sessions.service import Ending, close_sessions
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.errors import AccessDenied
 from rbac_api.trail.recorder import Target
+
+_COUNTS = "You need the permission sessions:read to count sessions: a dry run, or an expected_count of 0, ends none and tells how many there are."
 
 
 def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,8 +26,12 @@ def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, 
 
     409 ``sessions.count_differs`` if they are not; 403 ``target.stronger`` if a single one is of somebody who holds more than the
     caller.  A dry run tells how many there are, and is refused like the real one.  Nobody can sign in between counting and ending.
+    A caller without ``sessions:read`` learns no number, and gets no answer that nothing was ended for.
     """
     _require_said_openly(body)
+    reads = clearance.unbounded or "sessions:read" in clearance.held
+    if not reads and (body["dry_run"] or not body["expected_count"]):
+        raise AccessDenied(_COUNTS, required="sessions:read")
     connection, dry_run = clearance.connection, body["dry_run"]
     fitting = [*conditions(clearance, body["filter"]), queries.is_active(clock.now())]
     affected = queries.count_by_user(connection, fitting)
@@ -33,13 +40,21 @@ def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, 
         {user.user_id: user.username for user in affected if user.user_id != clearance.actor.id}
     )
     if not dry_run and count != body["expected_count"]:
-        raise SessionsCountDiffers(
-            f"{count} active sessions fit the filter, not {body['expected_count']}. Nothing was ended.",
-            count=count,
-        )
+        raise _differs(count, body["expected_count"]) if reads else SessionsCountDiffers(_ANOTHER)
     if count and not dry_run:
         _end(clearance, fitting, count, body)
     return {"count": count, "dry_run": dry_run}
+
+
+_ANOTHER = (
+    "Another number of active sessions fits the filter. Nothing was ended. To be told how many, you need the permission"
+    " sessions:read."
+)
+
+
+def _differs(count: int, expected: int) -> SessionsCountDiffers:
+    detail = f"{count} active sessions fit the filter, not {expected}. Nothing was ended."
+    return SessionsCountDiffers(detail, count=count)
 
 
 def _require_said_openly(body: Mapping[str, Any]) -> None:

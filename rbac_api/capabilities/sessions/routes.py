@@ -67,6 +67,8 @@ class SessionRevocations(MethodView):
         Ends every active session that matches the filter, including your own. All or none: nothing ends if the number differs from
         `expected_count`, or if a session belongs to somebody with more permissions than you. Tokens are refused from the next
         request on, everywhere. First get the count from `GET /v1/sessions` or with `dry_run`, then send it as `expected_count`.
+        Counting needs `sessions:read`: without it `dry_run` and an `expected_count` of 0 are refused, and no answer tells a number
+        other than that of the sessions it ended.
         """
         return json_answer(fleet.revoke_sessions(current_clearance(), body))
 

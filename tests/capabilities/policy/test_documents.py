@@ -68,11 +68,11 @@ FORMS: dict[str, tuple[Any, str]] = {
     ),
     "a control character": (
         {"roles": [{"name": "ab", "description": "a\x00b"}]},
-        "description has control characters",
+        "description has a control, invisible or text-direction character",
     ),
     "a lone surrogate": (
         {"users": [{"username": "x", "display_name": "\ud800"}]},
-        "display_name has control characters",
+        "display_name has a control, invisible or text-direction character",
     ),
     "a username of spaces": ({"users": [{"username": "  "}]}, "username: "),
     "grants of one's own": ({"roles": [{"name": "ab", "grants": "most"}]}, "grants must be all or reads"),
