@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -60,6 +60,12 @@ class Person:
         if decision is None:
             decision = self.decisions[permission] = decide(self.graph, self.subject, permission, clock.now())
         return decision
+
+    def may_without_second_factor(self, permission: str | None) -> Decision:
+        """``decide`` for the same session without a second factor."""
+        if not self.subject.second_factor or self.graph.without_second_factor is None:
+            return self.may(permission)
+        return decide(self.graph, replace(self.subject, second_factor=False), permission, clock.now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from rbac_api.capabilities.access.schemas import (
     HoldersQuery,
     MembersQuery,
     MyAccessQuery,
+    UserAccessQuery,
 )
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
@@ -42,20 +43,27 @@ blueprint = Blueprint(
 @blueprint.route("/users/<user_id>/access")
 class UserAccess(MethodView):
     @requires("users:read")
-    @blueprint.arguments(AccessQuery, location="query")
+    @blueprint.arguments(UserAccessQuery, location="query")
     @blueprint.response(200, AccessSchema)
     @blueprint.operation("get_user_access", UserNotFound, PermissionNotFound)
     def get(self, query: dict[str, Any], user_id: str) -> Response:
         """May a user do something, and why
 
         Every path that grants the permission, each step with who made it, when, why, and until when. If denied: what prevents it,
-        and the smallest roles that would grant it and that you may assign. Evaluated as in a new session with a second factor and
-        every role that can be active in it. With `at`, as of that time.
+        and the smallest roles that would grant it and that you may assign. Evaluated as in a new session with every role that can be
+        active in it: with a second factor, whether or not the user has one, or with `second_factor=false` without; `second_factor`
+        in the answer says which. With `at`, as of that time.
         """
         clearance = current_clearance()
         moment = past_moment(query)
         return json_answer(
-            service.get_user_access(clearance, find_user_id(clearance, user_id), query["permission"], moment)
+            service.get_user_access(
+                clearance,
+                find_user_id(clearance, user_id),
+                query["permission"],
+                moment,
+                second_factor=query["second_factor"],
+            )
         )
 
 

@@ -73,6 +73,13 @@ class AccessSchema(ma.Schema):
     """Whether somebody may, and why."""
 
     decision = fields.Boolean(required=True, metadata={"example": True})
+    second_factor = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "the kind of session that the answer is about: with a second factor, or without",
+            "example": True,
+        },
+    )
     paths = fields.List(
         fields.List(fields.Nested(StepSchema)),
         required=True,
@@ -191,6 +198,18 @@ class MyAccessQuery(Body):
 
 class AccessQuery(MyAccessQuery, AtQuery):
     """Which permission, and as of when."""
+
+
+class UserAccessQuery(AccessQuery):
+    """Which permission, as of when, and in which kind of session."""
+
+    second_factor = Flag(
+        load_default=True,
+        metadata={
+            "description": "`false` asks about a session without a second factor, where roles with `requires_mfa` are not effective",
+            "example": False,
+        },
+    )
 
 
 class MembersQuery(PageQuery):

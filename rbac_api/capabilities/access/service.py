@@ -33,7 +33,6 @@ from rbac_api.decision.evaluate import missing
 from rbac_api.decision.explain import Explanation, explain
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Subject
-from rbac_api.errors import NotFound
 from rbac_api.guard import queries_history as history
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
@@ -56,17 +55,24 @@ MOST_NEAREST = 5
 
 
 def get_user_access(
-    clearance: Clearance, user_id: str, permission: str, at: datetime | None
+    clearance: Clearance, user_id: str, permission: str, at: datetime | None, *, second_factor: bool = True
 ) -> dict[str, Any]:
-    """Whether a user may, and why: in a new session with a second factor, in which every role of hers counts.  404 for unknown ones."""
-    return _account_access(clearance, (user_id, "person"), permission, at, UserNotFound)
+    """Whether a user may, and why: in a new session, with a second factor or without.  404 for unknown ones."""
+    moment = at or clock.now()
+    subject = history.find_holder_at(clearance.connection, user_id, "person", moment)
+    if subject is None:
+        raise UserNotFound()
+    return _access(clearance, replace(subject, second_factor=second_factor), permission, at)
 
 
 def get_service_account_access(
     clearance: Clearance, account_id: str, permission: str, at: datetime | None
 ) -> dict[str, Any]:
     """The same for a service account, which has no second factor."""
-    return _account_access(clearance, (account_id, "service"), permission, at, ServiceAccountNotFound)
+    subject = history.find_holder_at(clearance.connection, account_id, "service", at or clock.now())
+    if subject is None:
+        raise ServiceAccountNotFound()
+    return _access(clearance, subject, permission, at)
 
 
 def get_my_access(clearance: Clearance, permission: str) -> dict[str, Any]:
@@ -104,6 +110,7 @@ def get_decision(clearance: Clearance, decision_id: str) -> dict[str, Any]:
         "detail": row.detail,
         **told,
         "decision": False,
+        "second_factor": row.second_factor,
     }
 
 
@@ -119,19 +126,6 @@ def _explained(clearance: Clearance, row: Row[Any]) -> Explanation:
     return explain(history.find_role_graph_at(connection, row.at), found[0], row.permission, row.at)
 
 
-def _account_access(
-    clearance: Clearance,
-    account: tuple[str, str],
-    permission: str,
-    at: datetime | None,
-    absent: type[NotFound],
-) -> dict[str, Any]:
-    subject = history.find_holder_at(clearance.connection, *account, at or clock.now())
-    if subject is None:
-        raise absent()
-    return _access(clearance, subject, permission, at)
-
-
 def _access(clearance: Clearance, subject: Subject, permission: str, at: datetime | None) -> dict[str, Any]:
     connection, moment = clearance.connection, at or clock.now()
     graph = clearance.graph() if at is None else history.find_role_graph_at(connection, at)
@@ -141,7 +135,7 @@ def _access(clearance: Clearance, subject: Subject, permission: str, at: datetim
     told = tell(connection, subject.id, permission, explanation, moment)
     if not explanation.decision and at is None:
         told["nearest"] = _nearest(clearance, graph, subject, permission)
-    return told
+    return {**told, "second_factor": subject.second_factor}
 
 
 def _nearest(clearance: Clearance, graph: RoleGraph, subject: Subject, permission: str) -> list[str]:

@@ -29,6 +29,7 @@ class Question:
     kind: str
     subject: str
     permission: str | None
+    second_factor: bool = True  # in which kind of session; a service account has none in any
 
     @property
     def by_id(self) -> bool:
@@ -47,11 +48,15 @@ class Batch:
 def question_in(body: Mapping[str, Any]) -> Question:
     """One question (section 6.1).  Raises ``InvalidQuestion`` naming the first member that is missing or of another type."""
     subject, action, resource = (_entity(body, name, members) for name, members in _ENTITIES.items())
-    if not isinstance(body.get("context", {}), dict):
+    context = body.get("context", {})
+    if not isinstance(context, dict):
         raise InvalidQuestion("The member context is not an object.")
+    second_factor = context.get("second_factor", True)
+    if not isinstance(second_factor, bool):
+        raise InvalidQuestion("The member second_factor of context is not true or false.")
     parts = resource["type"], action["name"]
     named = ":".join(parts) if max(map(len, parts)) <= _LONGEST_PART else None
-    return Question(subject["type"], subject["id"], named)
+    return Question(subject["type"], subject["id"], named, second_factor)
 
 
 def batch_in(body: Mapping[str, Any]) -> Batch | None:

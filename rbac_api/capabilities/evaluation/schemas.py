@@ -13,6 +13,11 @@ _ACTION = {"name": "approve"}
 _RESOURCE = {"type": "invoices", "id": "2026-1187"}
 _DEFAULT = "default for every evaluation without its own; without `evaluations`, part of the single question"
 
+_CONTEXT = {
+    "description": "`second_factor`: whether the session asked about has a second factor, `true` unless said; other members are ignored",
+    "example": {"second_factor": False},
+}
+
 
 class _Open(ma.Schema):
     """Members that are not known are ignored (section 10.1.1)."""
@@ -69,7 +74,7 @@ class AccessEvaluationSchema(_Open):
     subject = fields.Nested(SubjectSchema, required=True, metadata={"example": _SUBJECT})
     action = fields.Nested(ActionSchema, required=True, metadata={"example": _ACTION})
     resource = fields.Nested(ResourceSchema, required=True, metadata={"example": _RESOURCE})
-    context = fields.Dict(metadata={"description": "accepted and ignored", "example": {}})
+    context = fields.Dict(metadata=_CONTEXT)
 
 
 class EvaluationOptionsSchema(_Open):
@@ -92,7 +97,7 @@ class AccessEvaluationsSchema(_Open):
     subject = fields.Dict(metadata={"description": _DEFAULT, "example": _SUBJECT})
     action = fields.Dict(metadata={"description": _DEFAULT, "example": _ACTION})
     resource = fields.Dict(metadata={"description": _DEFAULT, "example": _RESOURCE})
-    context = fields.Dict(metadata={"description": _DEFAULT, "example": {}})
+    context = fields.Dict(metadata={**_CONTEXT, "description": f"{_DEFAULT}; {_CONTEXT['description']}"})
     options = fields.Nested(
         EvaluationOptionsSchema, metadata={"example": {"evaluations_semantic": "execute_all"}}
     )
@@ -124,8 +129,14 @@ class EvaluationErrorSchema(ma.Schema):
 
 
 class DecisionContextSchema(ma.Schema):
-    """Either why not, or what is wrong with the question."""
+    """Why not, or what is wrong with the question, or what a yes depends on."""
 
+    second_factor = fields.Boolean(
+        metadata={
+            "description": "`true`: the subject may only in a session with a second factor; absent: in one without, too",
+            "example": True,
+        }
+    )
     reasons = fields.List(fields.Nested(DecisionReasonSchema))
     error = fields.Nested(EvaluationErrorSchema)
 
@@ -134,7 +145,9 @@ class AccessDecisionSchema(ma.Schema):
     """An answer, AuthZEN section 6.2."""
 
     decision = fields.Boolean(required=True, metadata={"example": False})
-    context = fields.Nested(DecisionContextSchema, metadata={"description": "why it was denied"})
+    context = fields.Nested(
+        DecisionContextSchema, metadata={"description": "why it was denied, or what a yes depends on"}
+    )
 
 
 class AccessDecisionsSchema(ma.Schema):

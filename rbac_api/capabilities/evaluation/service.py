@@ -31,6 +31,7 @@ DETAILS = {
     "not-started": "A role that grants this does not count yet.",
     "expired": "A role that grants this counts no more.",
     "not-active": "A role that grants this is not active.",
+    "mfa": "A role that grants this is effective only in a session with a second factor.",
 }
 _KINDS = {USER: "person", SERVICE_ACCOUNT: "service"}
 _ENOUGH = {DENY_FIRST: False, PERMIT_FIRST: True}
@@ -96,8 +97,13 @@ class _Panel:
         person = self._person(question)
         if person is None or question.permission not in person.graph.permissions:
             return _denied(NOTHING_GRANTS)
-        decision = person.may(question.permission)
-        return {"decision": True} if decision.allowed else _denied(*_codes(decision))
+        without = person.may_without_second_factor(question.permission)
+        decision = person.may(question.permission) if question.second_factor else without
+        if not decision.allowed:
+            return _denied(*_codes(decision))
+        return (
+            {"decision": True} if without.allowed else {"decision": True, "context": {"second_factor": True}}
+        )
 
     def _person(self, question: Question) -> Person | None:
         person = self._people.get(self._ids.get((question.kind, question.subject), ""))

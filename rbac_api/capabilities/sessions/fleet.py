@@ -18,7 +18,9 @@ from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.trail.recorder import Target
 
-_COUNTS = "You need the permission sessions:read to count sessions: a dry run, or an expected_count of 0, ends none and tells how many there are."
+_COUNTS = (
+    "You need the permission sessions:read to count sessions, as a dry run or an expected_count of 0 does."
+)
 
 
 def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:

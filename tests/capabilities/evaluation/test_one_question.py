@@ -127,7 +127,7 @@ def test_it_is_answered_as_in_a_session_with_a_second_factor(stage: Stage, app: 
     alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/vault")
 
     assert stage.as_(DAVE).get("/v1/me").json["permissions"] == []
-    assert ask(app, ONE, question("dave", "payments:release")) == YES
+    assert ask(app, ONE, question("dave", "payments:release")) == {**YES, "context": {"second_factor": True}}
 
 
 def test_what_is_taken_away_is_denied_at_once(stage: Stage, app: Caller) -> None:
