@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import wraps
 from typing import Any, TypeVar
@@ -118,12 +118,18 @@ class Blueprint(flask_smorest.Blueprint):
         return decorate
 
     @staticmethod
-    def operation(operation_id: str, *problems: type[ServiceError]) -> Callable[[F], F]:
-        """Name the operation as the service function it calls, and the problems that function may raise."""
+    def operation(
+        operation_id: str, *problems: type[ServiceError], security: Sequence[Mapping[str, Any]] = ()
+    ) -> Callable[[F], F]:
+        """Name the operation as the service function it calls, and the problems that function may raise.
+
+        ``security``: the credentials that a public operation looks at by itself.
+        """
 
         def decorate(view: F) -> F:
             documented = document_problems(view, problems)
-            documented._apidoc["manual_doc"] = {"operationId": operation_id}  # type: ignore[attr-defined]
+            named: dict[str, Any] = {"operationId": operation_id, "security": list(security)}
+            documented._apidoc["manual_doc"] = named  # type: ignore[attr-defined]
             return documented
 
         return decorate
@@ -163,7 +169,7 @@ def document_access(
     """Add a guard's meaning: security scheme, ``x-permission`` and the refusals it can answer."""
     documented = document_problems(view, problems)
     manual = documented._apidoc.setdefault("manual_doc", {})  # type: ignore[attr-defined]
-    manual["security"] = [] if public else [{"bearerAuth": []}]
+    manual["security"] = manual.get("security", []) if public else [{"bearerAuth": []}]
     manual["x-permission"] = permission
     return documented
 

@@ -154,6 +154,8 @@ def who_may(operation: dict[str, Any]) -> str:
     """A sentence for the end of an operation's description."""
     if permission := operation["x-permission"]:
         return f"Requires the permission `{permission}`."
+    if {} in operation["security"] and {"clientAuth": []} not in operation["security"]:
+        return "For anybody with a token of the session."
     if {} in operation["security"]:
         return "Credentials are required only for a client's own requests; invalid ones are always refused."
     return "For any signed-in user." if operation["security"] else "No sign-in required."

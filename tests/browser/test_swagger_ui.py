@@ -53,7 +53,7 @@ def test_somebody_with_a_second_factor_is_asked_for_its_code(open_page: OpenPage
     page.sign_out()
     page.sign_in_by_bar("careful", OWN)
     page.done(204, "change_my_password", {"current_password": OWN, "new_password": f"{OWN}, mine"})
-    device = Device(page.done(201, "enrol_totp")["secret"])
+    device = Device(page.done(201, "enrol_totp", {"current_password": f"{OWN}, mine"})["secret"])
     page.done(200, "confirm_totp", {"code": device.code()})
     page.sign_out()
     code = page.tab.get_by_label("Code", exact=True)

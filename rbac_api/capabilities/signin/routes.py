@@ -37,6 +37,7 @@ from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.answers import empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.descriptions import ways_in
 from rbac_api.web.fields import UUID
 from rbac_api.web.limits import count_attempt
 from rbac_api.web.visitor import user_agent
@@ -123,7 +124,15 @@ class Refresh(MethodView):
 class Logout(MethodView):
     @public
     @blueprint.response(204)
-    @blueprint.operation("logout", CsrfFailed, TokenMissing, TokenInvalid, *_OUTAGES, *KEY_PROBLEMS)
+    @blueprint.operation(
+        "logout",
+        CsrfFailed,
+        TokenMissing,
+        TokenInvalid,
+        *_OUTAGES,
+        *KEY_PROBLEMS,
+        security=[*ways_in("post"), {}],
+    )
     def post(self) -> Response:
         """Sign out
 
