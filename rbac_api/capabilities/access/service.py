@@ -109,6 +109,7 @@ def get_decision(clearance: Clearance, decision_id: str) -> dict[str, Any]:
         "code": row.code,
         "detail": row.detail,
         **told,
+        "nearest": _nearest_now(clearance, row) if row.code == AccessDenied.code else [],
         "decision": False,
         "second_factor": row.second_factor,
     }
@@ -124,6 +125,18 @@ def _explained(clearance: Clearance, row: Row[Any]) -> Explanation:
     if not found:
         return Explanation(False)
     return explain(history.find_role_graph_at(connection, row.at), found[0], row.permission, row.at)
+
+
+def _nearest_now(clearance: Clearance, row: Row[Any]) -> list[str]:
+    """The roles that the caller may assign today to the user who was refused; none if the user holds the permission by now."""
+    graph = clearance.graph()
+    if row.permission not in graph.permissions:
+        return []
+    now = clock.now()
+    found = history.find_subject_at(clearance.connection, row.user_id, now, second_factor=True)
+    if found is None or explain(graph, found[0], row.permission, now).decision:
+        return []
+    return _nearest(clearance, graph, found[0], row.permission)
 
 
 def _access(clearance: Clearance, subject: Subject, permission: str, at: datetime | None) -> dict[str, Any]:

@@ -85,6 +85,37 @@ def test_dave_learns_why_he_was_refused_though_he_may_by_now(stage: Stage) -> No
     assert event["reason"] == told["detail"]
 
 
+def test_a_refusal_names_the_roles_that_its_reader_may_assign(stage: Stage) -> None:
+    """The smallest first; Carol reads the trail but assigns nothing, and Dave himself cannot help himself."""
+    alice = stage.as_(ALICE)
+    decision_id = refused(stage.as_(DAVE).get("/v1/roles"))
+
+    nearest = explained(alice, decision_id)["nearest"]
+
+    assert (
+        nearest == alice.get(f"/v1/users/{stage.user_id(DAVE)}/access?permission=roles:read").json["nearest"]
+    )
+    assert nearest[-1] == "admin"
+    assert "auditor" in nearest
+    assert explained(stage.as_(CAROL), decision_id)["nearest"] == []
+    assert explained(stage.as_(DAVE), decision_id)["nearest"] == []
+
+
+@pytest.mark.parametrize("since", ["assigned", "disabled"])
+def test_no_role_is_named_where_none_would_help_any_more(stage: Stage, since: str) -> None:
+    alice, daves = stage.as_(ALICE), f"/v1/users/{stage.user_id(DAVE)}"
+    refusal = refused(stage.as_(DAVE).get("/v1/roles"))
+    assert explained(alice, refusal)["nearest"] != []
+
+    if since == "assigned":
+        assert alice.put(f"{daves}/roles/auditor").status_code == 201
+    else:
+        etag = {"If-Match": alice.get(daves).headers["ETag"]}
+        assert alice.patch(daves, json={"status": "disabled"}, headers=etag).status_code == 200
+
+    assert explained(alice, refusal)["nearest"] == []
+
+
 def test_a_refusal_is_explained_by_the_session_as_it_was(stage: Stage) -> None:
     alice = stage.as_(ALICE)
     alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/auditor")
