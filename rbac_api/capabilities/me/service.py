@@ -58,8 +58,11 @@ def change_my_password(clearance: Clearance, current: str, new: str) -> None:
 
 def enrol_totp(clearance: Clearance, current: str) -> dict[str, Any]:
     """Begin to set up a second factor, with the password as proof: its secret, shown this once."""
-    _require_unchanged(clearance, _proved(clearance, current))
-    return second_factor.enrol_totp(clearance)
+    proved = _proved(clearance, current)
+    key, shown = second_factor.new_secret(clearance)
+    _require_unchanged(clearance, proved)
+    second_factor.enrol_totp(clearance, key)
+    return shown
 
 
 def remove_totp(clearance: Clearance) -> None:

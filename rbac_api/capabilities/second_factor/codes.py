@@ -44,6 +44,14 @@ def otpauth_uri(key: bytes, issuer_url: str, username: str) -> str:
     return f"otpauth://totp/{quote(issuer, safe='')}:{quote(username, safe='')}?{urlencode(facts)}"
 
 
+def qr_code(uri: str) -> str:
+    """The URI as a device scans it: a PNG in a ``data:`` URI, black on white whatever is around it."""
+    import segno  # loaded where it is used: a start need not wait for it
+
+    png: str = segno.make_qr(uri).png_data_uri(scale=4)
+    return png
+
+
 def normalised(typed: str) -> str:
     """A code without the spaces and dashes people put into it, in small letters."""
     return _SEPARATORS.sub("", typed).lower()

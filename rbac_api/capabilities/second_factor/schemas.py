@@ -15,12 +15,19 @@ class TotpBeginSchema(Body):
 
 
 class TotpEnrolmentSchema(ma.Schema):
-    """The shared secret, shown once: as text to copy, and as what a QR code says."""
+    """The shared secret, shown once: as text to copy, as what a QR code says, and as that QR code."""
 
     secret = fields.String(required=True, metadata={"description": "base32", "example": "<base32 secret>"})
     otpauth_uri = fields.String(
         required=True,
         metadata={"example": "otpauth://totp/rbac.example.com:ingrid.solberg?secret=<base32 secret>"},
+    )
+    qr_code = fields.String(
+        required=True,
+        metadata={
+            "description": "`otpauth_uri` as a QR code: a `data:` URI of a PNG, for the `src` of an image",
+            "example": "data:image/png;base64,<image>",
+        },
     )
 
 

@@ -1,9 +1,12 @@
 """The codes themselves: as the RFC computes them, as people type them."""
 
 import base64
+import struct
+import zlib
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import segno
 
 from rbac_api.capabilities.second_factor import codes
 
@@ -69,3 +72,33 @@ def test_the_address_for_a_qr_code_says_who_where_and_how(issuer: str) -> None:
         "secret": [base64.b32encode(KEY).decode()], "issuer": ["rbac.example.com"], "algorithm": ["SHA1"], "digits": ["6"],
         "period": ["30"],
     }  # fmt: skip
+
+
+def modules(png: bytes) -> list[list[int]]:
+    """The squares of a QR code, read from its picture (RFC 2083): one bit a pixel, four pixels a square, four squares of margin."""
+    chunks, at = {}, 8
+    while at < len(png):
+        length, kind = struct.unpack(">I4s", png[at : at + 8])
+        chunks[kind] = png[at + 8 : at + 8 + length]
+        at += length + 12
+    width, height, depth = struct.unpack(">IIB", chunks[b"IHDR"][:9])
+    assert (png[:8], width, depth) == (b"\x89PNG\r\n\x1a\n", height, 1)
+    size, data = (width + 7) // 8 + 1, zlib.decompress(chunks[b"IDAT"])
+    rows = [bytes(size - 1)]
+    for start in range(0, len(data), size):
+        add = rows[-1] if data[start] == 2 else bytes(size - 1)  # filter "up", or none
+        rows.append(bytes((a + b) % 256 for a, b in zip(data[start + 1 : start + size], add, strict=True)))
+    places = range(4 * 4 + 2, width - 4 * 4, 4)
+    return [[1 - (rows[y + 1][x // 8] >> (7 - x % 8) & 1) for x in places] for y in places]
+
+
+@pytest.mark.parametrize("username", ["dave", "zoë/ß", "x" * 128])
+def test_the_qr_code_says_the_address(username: str) -> None:
+    uri = codes.otpauth_uri(KEY, "https://rbac.example.com", username)
+    kind, _, picture = codes.qr_code(uri).partition(",")
+
+    found = modules(base64.b64decode(picture))
+
+    assert kind == "data:image/png;base64"
+    assert found == [[int(square) for square in row] for row in segno.make_qr(uri).matrix]
+    assert found != [[int(square) for square in row] for row in segno.make_qr(f"{uri}0").matrix]

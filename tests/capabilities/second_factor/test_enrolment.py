@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time_machine import Traveller
 
-from rbac_api.capabilities.second_factor import queries
+from rbac_api.capabilities.second_factor import codes, queries
 from tests.builders import Stage
 from tests.capabilities.second_factor.device import PROOF, Device, enrolled, sign_in, strongly
 from tests.cast import ALICE, BOB, DAVE
@@ -36,6 +36,7 @@ def test_a_secret_that_was_never_confirmed_asks_nothing_of_anybody(stage: Stage)
 
     assert (answer.status_code, answer.headers["Location"]) == (201, "/v1/me/totp")
     assert answer.json["secret"] in answer.json["otpauth_uri"]
+    assert answer.json["qr_code"] == codes.qr_code(answer.json["otpauth_uri"])
     assert sign_in(stage, DAVE).status_code == 200
     assert dave.get("/v1/me").json["second_factor"] is False
 
