@@ -30,6 +30,7 @@ from rbac_api.cli.commands import rbac
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import schema_problem
 from rbac_api.guard.passage import Guard
+from rbac_api.guard.presented import COOKIES
 from rbac_api.guard.requires import unguarded_views
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings, SettingsRefused, checked
@@ -38,6 +39,7 @@ from rbac_api.web.api import Api
 from rbac_api.web.application import Application
 from rbac_api.web.docs import register_docs
 from rbac_api.web.envelope import register_envelope
+from rbac_api.web.front import register_front
 from rbac_api.web.limits import register_limits
 from rbac_api.web.logs import configure_logs
 from rbac_api.web.problems import register_problems
@@ -106,8 +108,9 @@ def _register_routes(app: Flask, settings: Settings) -> None:
     register_issuer_path(app, settings)
     api.serve_document()
     app.extensions["rbac-openapi"] = api
+    register_front(app, docs=settings.docs)
     if settings.docs:
-        register_docs(app)
+        register_docs(app, frozenset(COOKIES.values()))
 
 
 def _refuse_faults(app: Flask, guard: Guard) -> None:

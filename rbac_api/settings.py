@@ -134,7 +134,7 @@ class Settings:
     seed_example: bool = setting("RBAC_SEED_EXAMPLE", "load the example company into an empty database", True, shown="on")
     proxy_hops: int = setting("RBAC_PROXY_HOPS", "number of trusted proxies in front; 0 ignores X-Forwarded-*", 0, bounds=(0, 10))
     cors_origins: tuple[str, ...] = setting("RBAC_CORS_ORIGINS", "allowed browser origins, separated by commas", (), shown="none")
-    docs: bool = setting("RBAC_DOCS", "serve Swagger UI at /docs", True, shown="on")
+    docs: bool = setting("RBAC_DOCS", "serve Swagger UI at /docs, and lead there from /", True, shown="on")
     log_level: str = setting("RBAC_LOG_LEVEL", "`debug`, `info`, `warning` or `error`; `info` logs each request", "info")
     command_line: bool = setting(
         "FLASK_RUN_FROM_CLI", "set by the `flask` command itself; do not set it", False, shown="off")

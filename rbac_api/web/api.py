@@ -13,14 +13,15 @@ from flask import Flask, Response
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.descriptions import DECISION_ID, SECURITY_SCHEMES, register_headers, ways_in, who_may
 from rbac_api.web.fields import Moment
+from rbac_api.web.fixed import Fixed
 
 VERSION = "0.1.0"
 _DESCRIPTION = """\
 Users, roles, permissions and sessions in SQL, with roles embedded as claims in signed tokens.
 
-**Sign in** with the form above or by executing `POST /v1/auth/login`; the page then sends your access token with every request and
-refreshes it when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403 names
-the missing permission.
+**Sign in** with the form above, which lasts over a reload, or by executing `POST /v1/auth/login`, which shows the tokens. The page
+refreshes the session when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403
+names the missing permission, and "Why?" explains it.
 """
 _TAGS = (
     ("Sign-in", "For client apps: get tokens, refresh them, sign out."),
@@ -166,10 +167,10 @@ class Api(flask_smorest.Api):
 
     def serve_document(self) -> None:
         """Answer ``GET /openapi.json``; the text is made once."""
-        text = self.text()
+        document = Fixed(self.text(), "application/json")
 
         def openapi_json() -> Response:
-            return Response(text, content_type="application/json")
+            return document.answer()
 
         openapi_json.access = "public"  # type: ignore[attr-defined]
         self._app.add_url_rule("/openapi.json", view_func=openapi_json)

@@ -12,7 +12,13 @@ from rbac_api.guard.requires import unguarded_views
 from rbac_api.guard.rules import Rule
 from tests.contract.operations import Operation, operations
 
-UNDOCUMENTED = {"/openapi.json", "/docs", "/docs/assets/<path:path>"}  # the document itself, and its page
+UNDOCUMENTED = {  # the document itself, its page, and what leads there
+    "/openapi.json",
+    "/",
+    "/docs",
+    "/docs/assets/<path:path>",
+    "/docs/session",
+}
 PUBLIC = {
     "login",
     "refresh",

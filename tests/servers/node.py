@@ -1,4 +1,4 @@
-"""npm packages for the contract tests: fetched once, proven by the lock's hashes, kept in `.cache/` of this clone."""
+"""npm packages for the contract and browser tests: fetched once, proven by the lock's hashes, kept in `.cache/` of this clone."""
 
 import fcntl
 import hashlib
@@ -15,7 +15,7 @@ HERE = Path(__file__).parents[1] / "contract" / "node"
 CACHE = Path(__file__).parents[2] / ".cache" / "node"
 OLDEST = (20, 19)
 REMEDY = (
-    "The contract tests lint the OpenAPI document and build a TypeScript client with npm packages: install Node.js "
+    "The tests lint the OpenAPI document, build a TypeScript client and check Swagger UI with npm packages: install Node.js "
     "20.19 or newer with npm, from nodejs.org or, where that is new enough, `apt-get install nodejs npm`."
 )
 
@@ -26,6 +26,12 @@ def node_workshop(folder: Path) -> Path:
     shutil.copytree(HERE, folder, dirs_exist_ok=True)
     (folder / "node_modules").symlink_to(_packages())
     return folder
+
+
+def packaged_file(path: str) -> Path:
+    """A file of one of the packages, for a browser to run."""
+    _require_node()
+    return _packages() / path
 
 
 def run_node(workshop: Path, *arguments: str) -> str:

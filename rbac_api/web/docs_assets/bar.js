@@ -6,7 +6,7 @@ const BRIEF = 6000; // ms; only good news leaves by itself
 
 const at = (id) => document.getElementById(id);
 
-function element(name, className, text = "") {
+export function element(name, className, text = "") {
   const made = document.createElement(name);
   made.className = className;
   made.textContent = text;
@@ -33,7 +33,11 @@ export class Bar {
       if (event.key === "Escape") this.hush([...this.#messages.keys()].at(-1));
     });
     new ResizeObserver(() => this.#measure()).observe(at("bar"));
-    at("sign-in").hidden = false;
+  }
+
+  // It is known who is signed in; until then there is no form to fill in.
+  ready() {
+    at("sign-in").hidden = at("bar").dataset.state === "in";
   }
 
   signedOut(reason = "") {
@@ -78,7 +82,17 @@ export class Bar {
     this.#messages.set(key, box);
     at("toasts").append(box);
     if (this.#messages.size > KEPT_MESSAGES) this.hush(this.#messages.keys().next().value);
-    if (kind === "good") setTimeout(() => this.#messages.get(key) === box && this.hush(key), BRIEF);
+    if (kind === "good") this.#leaveSoon(key, box);
+  }
+
+  // Adds to a message what its button asked for.
+  extend(key, more) {
+    const box = this.#messages.get(key);
+    if (!box) return;
+    more.tabIndex = -1;
+    box.querySelector(":scope > .button:not(.close)")?.replaceWith(more);
+    box.classList.add("wide");
+    more.focus();
   }
 
   hush(key) {
@@ -88,6 +102,15 @@ export class Bar {
 
   clear() {
     for (const key of [...this.#messages.keys()]) this.hush(key);
+  }
+
+  // Not while it is being read.
+  #leaveSoon(key, box) {
+    setTimeout(() => {
+      if (this.#messages.get(key) !== box) return;
+      if (box.matches(":hover, :focus-within")) this.#leaveSoon(key, box);
+      else this.hush(key);
+    }, BRIEF);
   }
 
   async #submit(event, signIn) {

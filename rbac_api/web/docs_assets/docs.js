@@ -1,38 +1,37 @@
-// Swagger UI with a session: executing `login` (or the form in the bar) signs the whole page in, a 401 is
-// refreshed once without a word, refusals are explained. `SwaggerUIBundle` comes from its own script.
+// Swagger UI with a session: the form in the bar (or executing `login`) signs the whole page in, a 401 is refreshed once
+// without a word, refusals are explained. `SwaggerUIBundle` comes from its own script.
 
 import { Bar } from "./bar.js";
-import { detail, header, precondition, problem, refusal, tooMany } from "./plain_words.js";
-import { authorizeDialog, deepLinks, maskedCurl } from "./plugins.js";
-import { Session } from "./session.js";
+import { rememberEtag, seenEtag } from "./etags.js";
+import { explanation } from "./explanation.js";
+import { keepReachable } from "./reachable.js";
+import { Operations, pathOf } from "./operations.js";
+import { detail, header, precondition, problem, refusal, tooMany, unauthenticated } from "./plain_words.js";
+import { authorizeDialog, plugins } from "./plugins.js";
+import { Session, keepsCookies } from "./session.js";
+import { announceCopies, followColours } from "./surroundings.js";
 
-const SCHEME = "bearerAuth";
-// Each by its operationId; if the document has no such operation, by its method and path.
-const OPERATIONS = {
-  login: ["login", "post", "/v1/auth/login"],
-  refresh: ["refresh", "post", "/v1/auth/refresh"],
-  logout: ["logout", "post", "/v1/auth/logout"],
-  me: ["get_me", "get", "/v1/me"],
-  updateMe: ["update_me", "patch", "/v1/me"],
-  changePassword: ["change_my_password", "post", "/v1/me/password"],
-};
-const DOCUMENT = new URL("../../openapi.json", import.meta.url);
-const SECOND_FACTOR = "Enter the code from your authenticator app, or a recovery code, in the form at the top; in a login request send it as otp.";
+const ROOT = document.documentElement.dataset.root;
+const DOCUMENT = new URL(`${ROOT}/openapi.json`, location.href);
+const SCHEMES = { header: "bearerAuth", cookie: "cookieAuth", csrf: "csrfToken" };
+const KEPT = "kept by the browser"; // for the locks; the real ones no script can read
+const UNTIL_RELOAD = "Reloading this page signs you out: the browser keeps no session cookie from an address without HTTPS.";
+const SHOWN_TOKENS = "The answer shows the tokens, and this page keeps them only until it is reloaded. The form at the top signs you in for longer.";
 const LOOKS_LIKE_A_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-
-const etags = new Map(); // path of a resource -> the last ETag seen for it
-const known = {}; // OPERATIONS as found in the document: name -> {id, method, path}
-findOperations({}); // until it is loaded, or if it cannot be: the usual paths
+const WRITING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 let whoIsIt = null; // the latest GET /v1/me under way
 
+followColours();
+const byCookie = keepsCookies();
+const operations = new Operations(ROOT);
 const bar = new Bar({ signIn, signOut });
 const session = new Session(exchange, tokensChanged);
 const ui = SwaggerUIBundle({
   url: DOCUMENT.href,
   dom_id: "#swagger-ui",
   presets: [SwaggerUIBundle.presets.apis],
-  plugins: [maskedCurl, deepLinks, authorizeDialog(SCHEME, { pasted, forgotten })],
+  plugins: [...plugins, authorizeDialog(Object.values(SCHEMES), { pasted, forgotten })],
   onComplete: documentLoaded,
   requestInterceptor: intercept,
   tryItOutEnabled: true,
@@ -44,6 +43,9 @@ const ui = SwaggerUIBundle({
   validatorUrl: null,
   persistAuthorization: false,
 });
+keepReachable(document.getElementById("swagger-ui"));
+announceCopies(() => bar.say({ key: "copy", kind: "good", title: "Copied to the clipboard" }));
+restore().finally(() => bar.ready());
 
 // ---- every request of the page, Swagger UI's and the bar's alike
 
@@ -56,19 +58,25 @@ async function send(request) {
   }
 }
 
-function call(name, { body, token } = {}) {
+// A request of the page's own; sent with `requestInterceptor: intercept` it has all the consequences of one that was executed.
+function call(name, { body, query = "", parameter = "" } = {}) {
   const headers = { Accept: "application/json, application/problem+json" };
   if (body) headers["Content-Type"] = "application/json";
-  if (token) headers.Authorization = `Bearer ${token}`;
-  const { method, path } = known[name];
-  const text = body && JSON.stringify(body);
-  return { url: path, method: method.toUpperCase(), headers, body: text, credentials: "omit" };
+  if (session.access) headers.Authorization = `Bearer ${session.access}`;
+  const { method, path } = operations.named(name);
+  const url = path.replace(/\{[^}]+\}/, encodeURIComponent(parameter)) + query;
+  return { url, method: method.toUpperCase(), headers, body: body && JSON.stringify(body), own: true };
 }
 
 function intercept(request) {
   if (request.loadSpec) return request;
-  const name = nameOf(request);
+  const name = operations.nameOf(request);
+  delete request.headers.Cookie; // what Swagger UI believes to send for the lock; a browser would not
+  delete request.headers["X-CSRF-TOKEN"];
   if (name === "refresh") fillInRefreshToken(request);
+  if (name === "login") delete request.headers.Authorization;
+  session.stamp(request, name === "login" ? { cookies: /[?&]mode=cookie(&|$)/.test(request.url) } : {});
+  if (name === "login") request.byCookie = false; // it proves itself by the password
   request.responseInterceptor = (answer) => settle(request, name, answer);
   return request;
 }
@@ -78,9 +86,11 @@ async function settle(request, name, first) {
   const answer = await repeatedIfExpired(request, name, first);
   const about = `${request.method.toUpperCase()} ${pathOf(request.url)}`;
   rememberEtag(request, answer);
+  if (request.byCookie) learn(request, answer);
   if (answer.ok) {
     bar.hush(about);
     succeeded(request, name, answer);
+    if (!request.own && WRITING.has(request.method.toUpperCase())) done(request, name, answer, about);
   } else {
     explain(request, name, answer, about);
   }
@@ -88,12 +98,12 @@ async function settle(request, name, first) {
 }
 
 async function repeatedIfExpired(request, name, answer) {
-  const sent = bearer(request);
   const final = answer.status !== 401 || name === "login" || name === "refresh" || request.final;
-  if (final || !session.issued(sent)) return answer;
+  if (final || !session.mine(request)) return answer;
   if (!/^token\./.test(answer.body?.code ?? "token.")) return answer; // a wrong password is not an old token
-  const { renewed, refused, unavailable } = await session.renew(sent);
-  if (refused && session.issued(sent)) {
+  if (request.byCookie) learn(request, answer);
+  const { renewed, refused, unavailable } = await session.renew(request);
+  if (refused && session.mine(request)) {
     ended(`Signed out: ${detail(refused, detail(answer, "the session is over."))}`);
   }
   if (unavailable) {
@@ -103,76 +113,106 @@ async function repeatedIfExpired(request, name, answer) {
 }
 
 function repeated(request) {
-  const again = { ...request, headers: { ...request.headers, Authorization: `Bearer ${session.access}` } };
+  const again = { ...request, headers: { ...request.headers } };
   delete again.requestInterceptor;
   delete again.responseInterceptor;
+  delete again.headers.Authorization;
+  if (session.access) again.headers.Authorization = `Bearer ${session.access}`;
+  session.stamp(again);
   return again;
+}
+
+// Every answer to a reading request by cookie names the session's CSRF token; a reloaded page has it from there.
+function learn(request, answer) {
+  const csrf = header(answer, "x-csrf-token");
+  if (!csrf || !session.mine(request) || !session.learn(csrf)) return;
+  bar.say({ key: "session", title: "The session has changed", text: "Another page of this browser has signed in." });
+  whoIsIt = loadMe();
 }
 
 function succeeded(request, name, answer) {
   const tokens = answer.body ?? {};
-  if ((name === "login" || name === "refresh") && tokens.access_token) {
-    if (name === "login") bar.clear(); // what an earlier person was told is over
-    session.begin(tokens.access_token, tokens.refresh_token);
+  if (name === "login" && (tokens.access_token || tokens.csrf_token)) {
+    bar.clear(); // what an earlier person was told is over
+    adopt(() => (tokens.access_token ? session.begin(tokens.access_token, tokens.refresh_token) : session.beginByCookie(tokens.csrf_token)));
+  } else if (name === "refresh" && tokens.access_token) {
+    adopt(() => session.begin(tokens.access_token, tokens.refresh_token));
+  } else if (name === "refresh" && tokens.csrf_token) {
+    session.continue(tokens);
   } else if (name === "logout") {
     bar.clear();
     ended("");
     bar.say({ key: "session", kind: "good", title: "You have signed out" });
   } else if (name === "me") {
-    if (session.issued(bearer(request))) showMe(answer.body);
+    if (session.mine(request)) showMe(answer.body);
   } else if (name === "changePassword" || name === "updateMe") {
     bar.clear();
     whoIsIt = loadMe();
-  } else if (header(answer, "authz-stale") === "true" && session.refresh) {
-    session.renew(session.access); // roles have changed: take a token that names the new ones
+  } else if (header(answer, "authz-stale") === "true" && session.canRenew) {
+    session.renew(session.now); // roles have changed: take a token that names the new ones
   }
 }
 
+function done(request, name, answer, about) {
+  if (name === "logout" || name === "refresh") return; // have said so
+  const shown = name === "login" && answer.body?.access_token ? SHOWN_TOKENS : "";
+  const title = `Done: ${operations.summaryOf(request) || about}`;
+  bar.say({ key: about, kind: "good", title, text: shown, about: `${about} · ${answer.status}` });
+}
+
 function explain(request, name, answer, about) {
-  const { code, request_id: id } = answer.body ?? {};
-  const facts = [about, answer.status, code, id && `request ${id}`];
+  const { code, request_id: id, decision_id: decision } = answer.body ?? {};
+  const facts = [about, answer.status, code, id && `request ${id}`, decision && `decision ${decision}`];
   const message = { key: about, about: facts.filter(Boolean).join(" · ") };
   if (answer.status === 401 && (!session.signedIn || name === "login")) {
-    bar.say({ ...message, ...unauthenticated(name, answer) });
+    bar.say({ ...message, ...unauthenticated(answer, { signsIn: name === "login" }) });
   } else if (code === "signin.too_old") {
     bar.say({ ...message, ...problem(answer), action: { text: "Sign out to sign in again", press: () => bar.leave() } });
   } else if (answer.status === 403) {
-    const action = code === "password.change_required" ? showOperation("changePassword") : null;
+    if (code === "csrf.failed" && request.byCookie) whoIsIt = loadMe(); // another page of this browser has signed in
+    const why = decision && session.signedIn ? { text: "Why?", press: () => tellWhy(about, decision) } : null;
+    const action = code === "password.change_required" ? operations.show("changePassword") : why;
     bar.say({ ...message, ...refusal(answer), action });
   } else if (answer.status === 412 || answer.status === 428) {
-    const seen = etags.get(pathOf(request.url)) ?? null;
-    bar.say({ ...message, ...precondition(answer, seen, request.headers["If-Match"]) });
+    bar.say({ ...message, ...precondition(answer, seenEtag(request), request.headers["If-Match"]) });
   } else if (answer.status === 429) {
     bar.say({ ...message, ...tooMany(answer) });
   } else if (answer.status >= 400) {
     bar.say({ ...message, ...problem(answer) });
-  } else {
-    bar.hush(about);
   }
 }
 
-function unauthenticated(name, answer) {
-  const code = answer.body?.code;
-  if (code === "mfa.required") return { title: "Enter your second factor", text: SECOND_FACTOR };
-  if (name === "login") return { title: "Sign-in refused", text: detail(answer, "The service gave no reason.") };
-  if (code && !/^token\./.test(code)) return problem(answer);
-  const why = code === "token.missing" ? "This operation requires a sign-in." : detail(answer, "");
-  return { title: "You are not signed in", text: `${why} Use the form at the top of this page.`.trim() };
+async function tellWhy(key, decision) {
+  const answer = await send({ ...call("decision", { parameter: decision }), requestInterceptor: intercept });
+  if (answer.ok) bar.extend(key, explanation(answer.body));
+  else if (!answer.status) bar.say({ key: "decision", title: "The explanation could not be read", text: answer.body.detail });
 }
 
 // ---- the session
 
+// Without cookies nothing is asked: nobody has signed in with this browser, or her session has run out.
+async function restore() {
+  if (!byCookie) return;
+  const asked = { url: `${ROOT}/docs/session`, method: "GET", headers: {}, credentials: "same-origin" };
+  const { body } = await send(asked);
+  if (!body?.cookies) return;
+  session.beginByCookie(null);
+  await whoIsIt;
+}
+
 async function signIn(username, password, otp) {
   const body = otp ? { username, password, otp } : { username, password };
-  const answer = await send({ ...call("login", { body }), requestInterceptor: intercept });
+  const request = call("login", { body, query: byCookie ? "?mode=cookie" : "" });
+  const answer = await send({ ...request, requestInterceptor: intercept });
   if (answer.status === 0) bar.say({ key: "login", title: "Sign-in failed", text: answer.body.detail });
   await whoIsIt;
+  if (answer.ok && !byCookie) bar.say({ key: "session", kind: "good", title: "You have signed in", text: UNTIL_RELOAD });
   return answer.body?.code === "mfa.required" ? "otp" : answer.ok;
 }
 
 async function signOut() {
   await session.settled();
-  const answer = await send({ ...call("logout", { token: session.access }), requestInterceptor: intercept });
+  const answer = await send({ ...call("logout"), requestInterceptor: intercept });
   if (session.signedIn) {
     const why = detail(answer, `it answered ${answer.status}.`);
     ended(`Signed out on this page only; the service did not end the session: ${why}`);
@@ -181,7 +221,18 @@ async function signOut() {
 }
 
 function exchange(refreshToken) {
-  return send(call("refresh", { body: { refresh_token: refreshToken } }));
+  const request = call("refresh", refreshToken ? { body: { refresh_token: refreshToken } } : {});
+  delete request.headers.Authorization;
+  session.stamp(request);
+  return send(request);
+}
+
+// Tokens given by hand take the place of the browser's own session, which would come back with a reload: it is ended first.
+function adopt(begin) {
+  const left = session.byCookie ? call("logout") : null;
+  if (left) session.stamp(left);
+  begin();
+  if (left && !session.byCookie) send(left);
 }
 
 function ended(reason) {
@@ -190,7 +241,7 @@ function ended(reason) {
 }
 
 async function loadMe() {
-  const request = { ...call("me", { token: session.access }), final: true }; // a token just issued needs no refresh
+  const request = { ...call("me"), final: session.complete }; // a token just issued needs no refresh, an old cookie may
   const answer = await send({ ...request, requestInterceptor: intercept });
   if (!answer.ok && session.signedIn) bar.signedIn(null);
 }
@@ -198,37 +249,42 @@ async function loadMe() {
 function showMe(me) {
   bar.signedIn(me);
   const must = "You signed in with a temporary password. Until you change it, most other requests are refused.";
-  if (me.password_change_required) bar.notice(must, showOperation("changePassword"));
+  if (me.password_change_required) bar.notice(must, operations.show("changePassword"));
   else bar.notice("");
 }
 
 // Runs on every change of tokens, silent refreshes included: roles may have changed as well.
 function tokensChanged() {
   bar.hush("renewal");
-  if (session.signedIn) {
-    ui.preauthorizeApiKey(SCHEME, session.access);
-    whoIsIt = loadMe();
-  } else {
-    ui.authActions.logout([SCHEME]);
-  }
+  closeLocks();
+  whoIsIt = session.signedIn ? loadMe() : null;
+}
+
+function closeLocks() {
+  const closed = Object.values(SCHEMES).filter((name) => ui.authSelectors.authorized()?.has(name));
+  if (closed.length) ui.authActions.logout(closed, { silently: true });
+  if (session.access) ui.preauthorizeApiKey(SCHEMES.header, session.access);
+  if (session.byCookie) for (const name of [SCHEMES.cookie, SCHEMES.csrf]) ui.preauthorizeApiKey(name, KEPT);
 }
 
 // A token pasted into Swagger UI's Authorize dialog signs the page in as well, without a refresh token.
-function pasted(token) {
-  if (token && token !== session.access) session.begin(token);
+function pasted(given) {
+  const token = given[SCHEMES.header]?.value;
+  if (token && token !== session.access) adopt(() => session.begin(token));
 }
 
 function forgotten() {
   const reason = "This page has discarded its token. The session continues until it expires or is revoked.";
-  if (session.signedIn) ended(reason);
+  if (session.byCookie) signOut();
+  else if (session.signedIn) ended(reason);
 }
 
 // Executing `refresh` with the example still in place means: refresh this page.
 function fillInRefreshToken(request) {
-  if (bearer(request) === session.access) delete request.headers.Authorization;
+  if (request.headers.Authorization === `Bearer ${session.access}`) delete request.headers.Authorization;
   const given = /"refresh_token"\s*:\s*"([^"]*)"/.exec(request.body ?? "")?.[1] ?? "";
-  if (!session.refresh || LOOKS_LIKE_A_TOKEN.test(given)) return;
-  request.body = JSON.stringify({ refresh_token: session.refresh });
+  if (!session.canRenew || LOOKS_LIKE_A_TOKEN.test(given)) return;
+  request.body = session.byCookie ? "{}" : JSON.stringify({ refresh_token: session.refresh });
   request.headers["Content-Type"] = "application/json";
   bar.say({ key: "refresh", kind: "good", title: "This page's own refresh token was used" });
 }
@@ -238,59 +294,6 @@ function fillInRefreshToken(request) {
 function documentLoaded() {
   const spec = ui.specSelectors.specJson().toJS();
   document.title = spec.info?.title ?? document.title;
-  findOperations(spec);
-  if (session.signedIn) ui.preauthorizeApiKey(SCHEME, session.access); // does nothing before the document is there
-}
-
-function findOperations(spec) {
-  const server = new URL(spec.servers?.[0]?.url ?? "../../", spec.servers ? DOCUMENT : import.meta.url);
-  const prefix = server.origin === location.origin ? server.pathname.replace(/\/$/, "") : "";
-  for (const [name, [id, method, path]] of Object.entries(OPERATIONS)) {
-    const found = byId(spec, id) ?? { id: spec.paths?.[path]?.[method]?.operationId, method, path };
-    known[name] = { ...found, path: prefix + found.path };
-  }
-}
-
-function byId(spec, id) {
-  for (const [path, item] of Object.entries(spec.paths ?? {})) {
-    for (const [method, operation] of Object.entries(item)) {
-      if (operation?.operationId === id) return { id, method, path };
-    }
-  }
-  return null;
-}
-
-function nameOf(request) {
-  const [method, path] = [request.method.toLowerCase(), pathOf(request.url)];
-  return Object.keys(known).find((name) => known[name].method === method && known[name].path === path) ?? null;
-}
-
-function showOperation(name) {
-  const { id, method, path } = known[name];
-  const press = () => {
-    const block = document.querySelector(`.opblock[id$="-${CSS.escape(id ?? "")}"]`);
-    const opener = block?.querySelector(".opblock-summary-control");
-    if (block && !block.classList.contains("is-open")) opener.click();
-    block?.scrollIntoView({ block: "start" });
-    opener?.focus({ preventScroll: true });
-  };
-  return { text: `Show ${method.toUpperCase()} ${path}`, press };
-}
-
-// ---- small things
-
-function pathOf(url) {
-  return new URL(url, location.href).pathname;
-}
-
-function bearer(request) {
-  return /^Bearer (.+)$/.exec(request.headers?.Authorization ?? "")?.[1] ?? null;
-}
-
-function rememberEtag(request, answer) {
-  const etag = header(answer, "etag");
-  const created = answer.status === 201 ? header(answer, "location") : null;
-  const path = pathOf(created ?? request.url);
-  if (request.method.toUpperCase() === "DELETE" && answer.ok) etags.delete(path);
-  else if (etag && answer.ok) etags.set(path, etag);
+  operations.read(spec, DOCUMENT);
+  closeLocks(); // does nothing before the document is there
 }

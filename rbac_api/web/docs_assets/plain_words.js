@@ -2,6 +2,7 @@
 
 const SECRET = "password|current_password|new_password|token|access_token|refresh_token|client_secret|otp|secret";
 const KEPT_FAULTS = 5;
+const SECOND_FACTOR = "Enter the code from your authenticator app, or a recovery code, in the form at the top; in a login request send it as otp.";
 const IN_JSON = new RegExp(`("(?:${SECRET})"\\s*:\\s*)"(?:\\\\.|[^"\\\\])*"?`, "g");
 const IN_FORM = new RegExp(`((?:^|&)(?:${SECRET})=)[^&]*`, "g");
 
@@ -13,6 +14,16 @@ export function header(answer, name) {
 export function detail(answer, otherwise) {
   const text = answer?.body?.detail ?? answer?.detail;
   return typeof text === "string" && text ? text : otherwise;
+}
+
+// A 401 to a page that is not signed in, or to the attempt to be.
+export function unauthenticated(answer, { signsIn }) {
+  const code = answer.body?.code;
+  if (code === "mfa.required") return { title: "Enter your second factor", text: SECOND_FACTOR };
+  if (signsIn) return { title: "Sign-in refused", text: detail(answer, "The service gave no reason.") };
+  if (code && !/^token\./.test(code)) return problem(answer);
+  const why = code === "token.missing" ? "This operation requires a sign-in." : detail(answer, "");
+  return { title: "You are not signed in", text: `${why} Use the form at the top of this page.`.trim() };
 }
 
 // Why a 403: the permissions it names, else what the service says.
@@ -57,9 +68,11 @@ export function list(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-// The request as the curl box may show it.
+// The request as the curl box may show it; in place of the browser's cookies, what stands for them on a command line.
 export function withoutSecrets(request) {
   const shown = { ...request, headers: { ...request.headers } };
+  delete shown.headers["X-CSRF-TOKEN"];
+  if (request.byCookie) shown.headers.Authorization = "Bearer <hidden>";
   for (const name of Object.keys(shown.headers)) {
     if (name.toLowerCase() === "authorization") {
       shown.headers[name] = String(shown.headers[name]).replace(/^(\S+) .*/, "$1 <hidden>");

@@ -3,14 +3,14 @@
 import { withoutSecrets } from "./plain_words.js";
 
 // The curl box is drawn from these two; the request that is sent is another object.
-export function maskedCurl() {
+function maskedCurl() {
   const masked = (original) => (path, method, request) => original(path, method, withoutSecrets(request));
   return { statePlugins: { spec: { wrapActions: { setRequest: masked, setMutatedRequest: masked } } } };
 }
 
 // Deep links (`#/tag/operationId`). The browser scrolls, so that it leaves room for the bar (`scroll-padding-top`).
 // Swagger UI's own reading of the hash writes an error to the console for every name with an underscore.
-export function deepLinks() {
+function deepLinks() {
   const scrollToElement = () => (target) => ({ type: "docs_scrolled", payload: target.scrollIntoView() });
   const parseDeepLinkHash = (_original, system) => (hash) => {
     const [tag, id] = hash.replace(/^#!?\/?/, "").split("/");
@@ -27,17 +27,105 @@ export function deepLinks() {
   return { statePlugins: { layout: { wrapActions: { scrollToElement, parseDeepLinkHash } } } };
 }
 
-// The Authorize dialog: tells the page about a token given or forgotten there.
-export function authorizeDialog(scheme, { pasted, forgotten }) {
+// The Authorize dialog: tells the page about what is given or forgotten there; not about what the page does itself.
+export function authorizeDialog(schemes, { pasted, forgotten }) {
   const authorize = (original) => (given) => {
     const result = original(given);
-    pasted(given[scheme]?.value);
+    pasted(given);
     return result;
   };
-  const logout = (original) => (names) => {
+  const logout = (original) => (names, { silently = false } = {}) => {
     const result = original(names);
-    if (names.includes(scheme)) forgotten();
+    if (!silently && names.some((name) => schemes.includes(name))) forgotten();
     return result;
   };
   return () => ({ statePlugins: { auth: { wrapActions: { authorize, logout } } } });
 }
+
+// The filter finds operations by summary, path, method, operationId and tag: those in which every word occurs somewhere.
+function filterEverything() {
+  const opsFilter = (tags, phrase) => {
+    const words = plain(phrase).split(/\s+/).filter(Boolean);
+    const fits = (tag) => (one) => {
+      const { summary, operationId } = one.get("operation").toJS();
+      const text = plain([tag, one.get("method"), one.get("path"), summary, operationId].join("\n"));
+      return words.every((word) => text.includes(word));
+    };
+    return tags.map((group, tag) => group.update("operations", (all) => all.filter(fits(tag))))
+      .filter((group) => group.get("operations").size > 0);
+  };
+  const operations = (Original, { React }) => (props) => {
+    const h = React.createElement;
+    const nothing = () => h("p", { className: "nothing", role: "status" }, "No operation contains all of these words. Empty the filter to see all operations.");
+    return props.specSelectors.taggedOperations().size ? h(Original, props) : nothing();
+  };
+  return { fn: { opsFilter }, wrapComponents: { operations } };
+}
+
+// For keyboards and screen readers: an operation's path is text in the button that opens it, not a link within a button; and the page
+// has one main part, which is all of Swagger UI.
+function oneOfEach() {
+  const DeepLink = (Original, { React }) => (props) =>
+    (props.path?.includes("/") ? React.createElement("span", null, props.text) : React.createElement(Original, props));
+  const VersionPragmaFilter = (Original, { React }) => (props) => {
+    const h = React.createElement;
+    const parts = React.Children.map(props.children, (part) => (part?.type === "main" ? h("div", part.props) : part));
+    return h(Original, props, parts);
+  };
+  return { wrapComponents: { DeepLink, VersionPragmaFilter } };
+}
+
+// Without accents and capitals.
+function plain(text) {
+  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+}
+
+// After "Execute" the answer comes first, then the request that led to it; and it is brought into view.
+function answerFirst() {
+  const liveResponse = (Original, { React }) => class extends Original {
+    #box = React.createRef();
+
+    componentDidMount() {
+      this.#show();
+    }
+
+    componentDidUpdate({ response }) {
+      if (!response.equals(this.props.response)) this.#show(); // not when another operation is answered
+    }
+
+    #show() {
+      requestAnimationFrame(() => bringIntoView(this.#box.current)); // the body is drawn a moment later
+    }
+
+    render() {
+      const drawn = super.render();
+      const parts = React.Children.toArray(drawn.props.children);
+      const answer = parts.findIndex((part) => part.type === "h4");
+      return React.createElement("div", { ref: this.#box, className: "answer" }, parts.slice(answer), parts.slice(0, answer));
+    }
+  };
+  return { wrapComponents: { liveResponse } };
+}
+
+// Scrolls only if some of the answer is out of sight, and then so far that the button pressed is just below the bar.
+function bringIntoView(box) {
+  const button = box?.closest(".opblock")?.querySelector(".execute");
+  const table = box?.querySelector(".live-responses-table");
+  if (!button || !table || table.getBoundingClientRect().bottom <= innerHeight) return;
+  button.scrollIntoView({ block: "start", behavior: "instant" });
+}
+
+// An answer with a QR code in it shows that as well.
+function scannable() {
+  const responseBody = (Original, { React }) => (props) => {
+    const code = /"qr_code"\s*:\s*"(data:image\/png;base64,[A-Za-z0-9+/=]+)"/.exec(props.content)?.[1];
+    const h = React.createElement;
+    const figure = () => h("figure", { className: "scan" },
+      h("img", { src: code, alt: "QR code with the secret, for an authenticator app" }),
+      h("figcaption", null, "Scan this with an authenticator app, then send the code it shows with POST /v1/me/totp/confirm."));
+    return h(React.Fragment, null, code ? figure() : null, h(Original, props));
+  };
+  return { wrapComponents: { responseBody } };
+}
+
+export const plugins = [maskedCurl, deepLinks, filterEverything, oneOfEach, answerFirst, scannable];

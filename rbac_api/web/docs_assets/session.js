@@ -1,14 +1,29 @@
-// The signed-in session of this page. Tokens live in private fields: no storage, no cookie, nothing on `window`.
+// The signed-in session of this page. By cookie: the browser keeps the tokens where no script can read them, this page knows the
+// CSRF token, and a reload changes nothing. By header: the tokens live in private fields here, until the page is left.
+
+const READING = new Set(["GET", "HEAD", "OPTIONS"]);
+
+// Whether this browser keeps `__Host-` cookies from this address: not over plain HTTP, unless from this very machine (and not all then).
+export function keepsCookies() {
+  const [name, always] = ["__Host-rbac-probe", "Secure; Path=/; SameSite=Strict"];
+  document.cookie = `${name}=1; ${always}`;
+  const kept = document.cookie.includes(`${name}=`);
+  document.cookie = `${name}=; Max-Age=0; ${always}`;
+  return kept;
+}
 
 export class Session {
   #access = null;
   #refresh = null;
-  #issued = new Set(); // every access token of this session, so that an answer to an older one is recognised
+  #csrf = null;
+  #byCookie = false;
+  #round = 0; // grows with every change of tokens; a request carries the one it was sent in
+  #first = 0; // the round in which this session began
   #renewal = null;
   #exchange;
   #changed;
 
-  // exchange(refreshToken) -> answer {ok, status, body}; changed() runs after every change of the tokens.
+  // exchange(refreshToken or null) -> answer {ok, status, body}; changed() runs after every change of the tokens.
   constructor(exchange, changed) {
     this.#exchange = exchange;
     this.#changed = changed;
@@ -22,28 +37,62 @@ export class Session {
     return this.#refresh;
   }
 
-  get signedIn() {
-    return this.#access !== null;
+  get byCookie() {
+    return this.#byCookie;
   }
 
-  issued(token) {
-    return this.#issued.has(token);
+  get signedIn() {
+    return this.#byCookie || this.#access !== null;
+  }
+
+  get canRenew() {
+    return this.#byCookie || this.#refresh !== null;
+  }
+
+  // Not yet so after a reload: the browser has cookies, the page no CSRF token.
+  get complete() {
+    return this.#access !== null || this.#csrf !== null;
+  }
+
+  // Whether a request was sent within this session.
+  mine(request) {
+    return this.signedIn && request.round >= this.#first;
   }
 
   begin(access, refresh = null) {
-    this.#issued.clear();
-    this.#take(access, refresh);
+    this.#first = this.#round + 1;
+    this.#take({ access, refresh });
+  }
+
+  beginByCookie(csrf) {
+    this.#first = this.#round + 1;
+    this.#take({ csrf, byCookie: true });
   }
 
   end() {
-    this.#issued.clear();
-    this.#take(null, null);
+    this.#take({});
   }
 
-  // After a 401 to `sent`: make sure there is a newer token. However many requests fail at once, they share one
+  // Notes the round, and lets the browser send its cookies only with what is meant to be sent with them.
+  stamp(request, { cookies = this.#byCookie && !request.headers.Authorization } = {}) {
+    request.round = this.#round;
+    request.credentials = cookies ? "same-origin" : "omit";
+    if (!cookies) return;
+    request.byCookie = this.#byCookie;
+    if (this.#csrf && !READING.has(request.method.toUpperCase())) request.headers["X-CSRF-TOKEN"] = this.#csrf;
+  }
+
+  // The CSRF token that an answer names; true if it is that of another session: another tab has signed in.
+  learn(csrf) {
+    const other = this.#csrf !== null && this.#csrf !== csrf;
+    this.#csrf = csrf;
+    return other;
+  }
+
+  // After a 401 to `request`: make sure there is a newer token. However many requests fail at once, they share one
   // refresh; a second one would look like a stolen token to the service and end the session.
-  async renew(sent) {
-    if (sent !== this.#access) return { renewed: this.signedIn };
+  async renew(request) {
+    if (request.round !== this.#round) return { renewed: this.signedIn };
     this.#renewal ??= this.#renewOnce().finally(() => { this.#renewal = null; });
     return this.#renewal;
   }
@@ -53,23 +102,31 @@ export class Session {
     await this.#renewal;
   }
 
+  get now() {
+    return { round: this.#round };
+  }
+
+  // Takes the new tokens of this very session.
+  continue({ access_token: access = null, refresh_token: refresh = null, csrf_token: csrf = null }) {
+    this.#take({ access, refresh, csrf, byCookie: csrf !== null });
+  }
+
   async #renewOnce() {
-    const before = this.#access;
-    if (this.#refresh === null) return { refused: {} };
+    const before = this.#round;
+    if (!this.canRenew) return { refused: {} };
     const answer = await this.#exchange(this.#refresh);
-    if (this.#access !== before) return { renewed: this.signedIn };
+    if (this.#round !== before) return { renewed: this.signedIn };
     if (answer.ok) {
-      this.#take(answer.body.access_token, answer.body.refresh_token);
+      this.continue(answer.body);
       return { renewed: true };
     }
     const problem = answer.body ?? {};
     return [400, 401, 403].includes(answer.status) ? { refused: problem } : { unavailable: problem };
   }
 
-  #take(access, refresh) {
-    this.#access = access;
-    this.#refresh = refresh;
-    if (access !== null) this.#issued.add(access);
+  #take({ access = null, refresh = null, csrf = null, byCookie = false }) {
+    [this.#access, this.#refresh, this.#csrf, this.#byCookie] = [access, refresh, csrf, byCookie];
+    this.#round += 1;
     this.#changed();
   }
 }

@@ -1,0 +1,80 @@
+// The operations that this page itself uses, as the OpenAPI document has them.
+
+// Each by its operationId; if the document has no such operation, by its method and path.
+const OPERATIONS = {
+  login: ["login", "post", "/v1/auth/login"],
+  refresh: ["refresh", "post", "/v1/auth/refresh"],
+  logout: ["logout", "post", "/v1/auth/logout"],
+  me: ["get_me", "get", "/v1/me"],
+  updateMe: ["update_me", "patch", "/v1/me"],
+  changePassword: ["change_my_password", "post", "/v1/me/password"],
+  confirmTotp: ["confirm_totp", "post", "/v1/me/totp/confirm"],
+  decision: ["get_decision", "get", "/v1/decisions/{decision_id}"],
+};
+const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+export class Operations {
+  #known = {}; // name -> {id, method, path}
+  #all = []; // {method, pattern, summary} of every operation
+
+  // Until the document is loaded, or if it cannot be: the usual paths. `root` is the path of the service, "" unless behind a prefix.
+  constructor(root) {
+    this.read({ servers: [{ url: root || "/" }] }, location.href);
+  }
+
+  read(spec, base) {
+    const server = new URL(spec.servers?.[0]?.url ?? "/", base);
+    const prefix = server.origin === location.origin ? server.pathname.replace(/\/$/, "") : "";
+    this.#all = all(spec).map((one) => ({ ...one, pattern: pattern(prefix + one.path) }));
+    for (const [name, [id, method, path]] of Object.entries(OPERATIONS)) {
+      const same = (one) => one.method === method && one.path === path;
+      const found = this.#all.find((one) => one.id === id) ?? this.#all.find(same) ?? { id, method, path };
+      this.#known[name] = { id: found.id, method: found.method, path: prefix + found.path };
+    }
+  }
+
+  named(name) {
+    return this.#known[name];
+  }
+
+  nameOf({ method, url }) {
+    const [sent, path] = [method.toLowerCase(), pathOf(url)];
+    const names = Object.keys(this.#known);
+    return names.find((name) => this.#known[name].method === sent && this.#known[name].path === path) ?? null;
+  }
+
+  summaryOf({ method, url }) {
+    const [sent, path] = [method.toLowerCase(), pathOf(url)];
+    const fitting = this.#all.filter((one) => one.method === sent && one.pattern.test(path));
+    return (fitting.find((one) => !one.path.includes("{")) ?? fitting[0])?.summary ?? "";
+  }
+
+  // An action for a message: opens the operation and moves the focus there.
+  show(name) {
+    const { id, method, path } = this.#known[name];
+    const press = () => {
+      const block = document.querySelector(`.opblock[id$="-${CSS.escape(id ?? "")}"]`);
+      const opener = block?.querySelector(".opblock-summary-control");
+      if (block && !block.classList.contains("is-open")) opener.click();
+      block?.scrollIntoView({ block: "start" });
+      opener?.focus({ preventScroll: true });
+    };
+    return { text: `Show ${method.toUpperCase()} ${path}`, press };
+  }
+}
+
+export function pathOf(url) {
+  return new URL(url, location.href).pathname;
+}
+
+function all(spec) {
+  return Object.entries(spec.paths ?? {}).flatMap(([path, item]) =>
+    METHODS.filter((method) => item[method]).map((method) => {
+      const { operationId: id, summary } = item[method];
+      return { id, method, path, summary };
+    }));
+}
+
+function pattern(path) {
+  return new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{[^}]+\}/g, "[^/]+")}$`);
+}

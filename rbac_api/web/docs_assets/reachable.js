@@ -1,0 +1,71 @@
+// What Swagger UI leaves out for those who use a keyboard or a screen reader, added after each time it draws.
+
+const FIELDS = "input, select, textarea";
+// What surrounds a field, and how it is called there.
+const PLACES = [
+  ["tr[data-param-name]", (place) => place.dataset.paramName],
+  [".operation-filter-input", () => "Filter operations by summary, path, tag or operationId"],
+  [".responses-table", (place, field) => `Media type of the answer ${field.closest("tr")?.dataset.code ?? ""}`.trim()],
+  [".opblock-section-request-body", (_place, field) => (field.tagName === "SELECT" ? "Media type of the request body" : "Request body")],
+  [".auth-container", (place) => place.querySelector("h4")?.textContent ?? "Credentials"],
+];
+
+export function keepReachable(root) {
+  let planned = false;
+  const mend = () => {
+    planned = false;
+    nameFields(root);
+    nameOthers(root);
+    orderHeadings(root);
+    letScroll(root);
+  };
+  const plan = () => {
+    if (!planned) requestAnimationFrame(mend);
+    planned = true;
+  };
+  new MutationObserver(plan).observe(root, { childList: true, subtree: true });
+}
+
+function nameFields(root) {
+  for (const field of root.querySelectorAll(FIELDS)) {
+    if (!field.labels?.length && !field.ariaLabel && !field.hasAttribute("aria-labelledby")) field.ariaLabel = nameFor(field);
+  }
+}
+
+function nameFor(field) {
+  for (const [selector, name] of PLACES) {
+    const place = field.closest(selector);
+    if (place) return name(place, field);
+  }
+  return field.placeholder || "Value";
+}
+
+function nameOthers(root) {
+  for (const filter of root.querySelectorAll(".operation-filter-input")) filter.placeholder = "Filter operations";
+  for (const button of root.querySelectorAll(".close-modal")) button.ariaLabel = "Close";
+  for (const button of root.querySelectorAll(".modal-btn[aria-label]")) button.removeAttribute("aria-label"); // it says "Authorize"
+  for (const dialog of root.querySelectorAll(".modal-ux")) {
+    dialog.role = "dialog";
+    dialog.ariaModal = "true";
+    dialog.ariaLabel = dialog.querySelector("h3")?.textContent ?? "Authorizations";
+  }
+  for (const table of root.querySelectorAll(".responses-table[role=region]")) {
+    table.ariaLabel = `Documented answers of ${table.closest(".opblock")?.id.split("-").at(-1)}`;
+  }
+}
+
+// No level is left out.
+function orderHeadings(root) {
+  let before = 0;
+  for (const heading of root.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
+    before = Math.min(Number(heading.tagName[1]), before + 1);
+    heading.ariaLevel = before;
+  }
+}
+
+// What has more in it than it shows can be scrolled with the keys.
+function letScroll(root) {
+  for (const text of root.querySelectorAll("pre.microlight, .highlight-code, .highlight-code > pre")) {
+    if (text.scrollWidth > text.clientWidth || text.scrollHeight > text.clientHeight) text.tabIndex = 0;
+  }
+}
