@@ -3,12 +3,17 @@
 It reads the same settings as the service (RBAC_DATABASE_URL, RBAC_SECRET_KEY, RBAC_ISSUER, RBAC_AUDIENCE) and is run as any Flask
 application is:
 
-    flask --app docs/examples/guarded_app run --port 9000
+    .venv/bin/flask --app docs/examples/guarded_app run --port 9000
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from flask import Blueprint, Flask, abort, request
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # only because this file lies in the clone
 
 from rbac_api import (
     Settings,

@@ -1,13 +1,17 @@
 """Somebody else's service: it has neither our database nor our secret, and reads our tokens by itself.
 
-RBAC_ISSUER=https://rbac.example RBAC_AUDIENCE=rbac-api flask --app docs/examples/verified_app run --port 9001
+RBAC_ISSUER=http://127.0.0.1:8000 RBAC_AUDIENCE=rbac-api .venv/bin/flask --app docs/examples/verified_app run --port 9001
 """
 
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from flask import Flask
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # only because this file lies in the clone
 
 from rbac_api.verifier import Verifier, current_identity
 
