@@ -50,7 +50,7 @@ def test_nothing_is_wrong_before_signing_in(page: DocsPage) -> None:
 
 def test_nothing_is_wrong_with_operations_answers_and_messages(page: DocsPage) -> None:
     page.sign_in_by_bar(ADMIN, PASSWORD)
-    page.done(201, "enrol_totp")
+    page.done(201, "enrol_totp", {"current_password": PASSWORD})
     page.done(200, "list_users", q="ad")
     page.done(422, "create_role", {"name": "Not a slug"})
     page.done(404, "get_role", role="nowhere")

@@ -123,7 +123,7 @@ def test_an_explanation_names_the_roles_that_its_reader_may_assign(alices: DocsP
 
 
 def test_a_second_factor_is_scanned_from_the_answer(wide: DocsPage) -> None:
-    answer = wide.done(201, "enrol_totp")
+    answer = wide.done(201, "enrol_totp", {"current_password": PASSWORD})
 
     picture = wide.operation("enrol_totp").get_by_alt_text("QR code")
 
