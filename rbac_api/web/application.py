@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from http.client import OK
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Request, Response, request_tearing_down
 from flask.globals import request_ctx
@@ -13,8 +14,17 @@ from flask.sessions import NullSession, SessionInterface
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import MapAdapter
 
+from rbac_api.web.problems import OtherSpelling
+
 _PLAIN_HOST = re.compile(
     r"(?=.{1,63}\Z)[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+)
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+# Other spellings of the same path, which a proxy's rule may not see (RFC 3986 section 6.2.2): empty and dot segments, parameters, encoded
+# slashes, and encoded characters that need no encoding.
+_UNUSUAL = re.compile(
+    r"//|/\.{1,2}(?:/|\Z)|[;#\\]|%(?![0-9a-f]{2})|%(?:2[d-f]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5[cf]|7e)",
+    re.IGNORECASE,
 )
 _UNSAID = {"http": ":80", "https": ":443"}  # the ports that a scheme has anyway
 
@@ -59,6 +69,8 @@ class Application(Flask):
         """The routes, bound to the request; the host is validated as always."""
         if request is None and self.config["SERVER_NAME"] is None:
             return None
+        if request is not None and _UNUSUAL.search(_path_as_sent(request.environ)):
+            raise OtherSpelling()
         if request is None or self.config["TRUSTED_HOSTS"] or not _is_plain(request.environ):
             return super().create_url_adapter(request)
         environ = request.environ
@@ -91,6 +103,16 @@ class Application(Flask):
             super().do_teardown_request(exc)
         else:
             request_tearing_down.send(self, _async_wrapper=self.ensure_sync, exc=exc)
+
+
+def _path_as_sent(environ: dict[str, Any]) -> str:
+    """The request's path before decoding; where a server does not tell it, encoded again."""
+    sent: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    if sent:
+        return (
+            _AUTHORITY.sub("", sent.partition("?")[0], count=1) if sent[0] != "/" else sent.partition("?")[0]
+        )
+    return quote((environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1"))
 
 
 def _is_plain(environ: dict[str, Any]) -> bool:

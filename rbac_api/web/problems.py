@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import NotFound as WerkzeugNotFound
 
 from rbac_api.errors import (
     Conflict,
@@ -121,6 +122,20 @@ class HeadersTooLarge(ProtocolError):
     )
 
 
+class PathNotCanonical(ProtocolError):
+    status = 404
+    code = "request.path"
+    title = "The path is not written in its canonical form"
+    default_detail = (
+        "Each address has one path. Write it without empty segments, `.`, `..`, `;`, `#` and backslashes, and percent-encode neither"
+        " slashes nor letters, digits, `-`, `.`, `_` and `~`."
+    )
+
+
+class OtherSpelling(WerkzeugNotFound):
+    """Raised where the routes are looked up, where Flask takes nothing but its own kind; answered as ``PathNotCanonical``."""
+
+
 class Unexpected(ProtocolError):
     status = 500
     code = "service.failed"
@@ -141,6 +156,10 @@ _BY_STATUS: dict[int, type[ServiceError]] = {
     400: Unreadable, 404: NotFound, 405: MethodNotAllowed, 412: PreconditionFailed, 413: TooLarge, 414: UriTooLong, 415: NotJson,
     422: Invalid, 428: PreconditionRequired, 429: TooManyAttempts, 503: Unavailable,
 }  # fmt: skip
+_BY_KIND: dict[type[HTTPException], type[ServiceError]] = {
+    SecurityError: HostInvalid,
+    OtherSpelling: PathNotCanonical,
+}
 _OTHERWISE: dict[str, Callable[[ServiceError], Response]] = {}
 
 
@@ -222,7 +241,7 @@ def http_problem(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
-    refused = HostInvalid if isinstance(error, SecurityError) else _BY_STATUS.get(status)
+    refused = _BY_KIND.get(type(error)) or _BY_STATUS.get(status)
     answer = problem_answer((refused or (Unreadable if status < 500 else Unexpected))())
     allowed = getattr(error, "valid_methods", None)
     if allowed:

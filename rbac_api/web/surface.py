@@ -69,7 +69,7 @@ def _is_address(text: str) -> bool:
 
 def register_surface(app: Flask, settings: Settings) -> None:
     """Everything that holds for each request alike."""
-    app.url_map.strict_slashes = False
+    app.url_map.strict_slashes = True  # a proxy's rule for `/metrics` does not see `/metrics/`
     app.url_map.merge_slashes = False
     app.url_map.converters["default"] = Segment
     app.url_map.converters["int"] = Digits
