@@ -81,7 +81,7 @@ class Settings:
     secret_key: str = secret(
         "RBAC_SECRET_KEY", "instance secret (peppers, key encryption, cursors, HS256); at least 32 bytes",
         shown="generated in the embedded default, else required")
-    issuer: str = setting("RBAC_ISSUER", "`iss` of every token", "", shown="`http://127.0.0.1:<port>`")
+    issuer: str = setting("RBAC_ISSUER", "`iss` of every token", "", shown="`http://<HOST>:<PORT>`")
     audience: str = setting("RBAC_AUDIENCE", "`aud` of access tokens", "rbac-api")
     signing_algorithm: str = setting("RBAC_SIGNING_ALGORITHM", "`EdDSA`, `ES256`, `RS256` or `HS256`", "EdDSA")
     signing_key: str = secret(
@@ -172,7 +172,12 @@ class Settings:
     @property
     def issuer_url(self) -> str:
         """``iss``: the configured one, or this server's own address."""
-        return self.issuer or f"http://127.0.0.1:{self.port}"
+        return self.issuer or value_checks.own_url(self.listen_host, self.port)
+
+    @property
+    def listen_host(self) -> str:
+        """``HOST`` in its one form: an IPv6 address without brackets and as short as can be, or a name."""
+        return value_checks.canonical_host(self.host)
 
     @property
     def worker_count(self) -> int:
@@ -212,7 +217,7 @@ class Settings:
         return found
 
     def _network_faults(self) -> list[str]:
-        found = []
+        found = [] if value_checks.is_host(self.host) else [value_checks.HOST_FAULT]
         for position, origin in enumerate(self.cors_origins, start=1):
             if origin == "*":
                 found.append(
@@ -276,6 +281,8 @@ def complete(settings: Settings) -> Settings:
 
 def checked(settings: Settings) -> Settings:
     """The same, complete and fit to be served; ``SettingsRefused`` with every fault otherwise, before anything is made with them."""
+    if faults := settings.faults(generating=settings.embedded):
+        raise SettingsRefused(faults)  # before a secret is written
     settings = complete(settings)
     if faults := settings.faults():
         raise SettingsRefused(faults)

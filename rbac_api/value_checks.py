@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,8 +14,62 @@ from limits import parse_many
 
 DATABASES = ("sqlite:////", "postgresql://", "postgres://", "postgresql+psycopg://")
 STORES = ("redis://", "rediss://", "unix://")
+HOST_FAULT = (
+    "HOST must be an address of this machine, or a name of one, without scheme and port, which PORT has: 127.0.0.1 or ::1 for this machine"
+    " alone, 0.0.0.0 or :: for all of its addresses"
+)
+_LABEL = "(?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:[A-Za-z0-9_]{_LABEL}\.)*[A-Za-z_]{_LABEL}\.?")
 SHORTEST_RSA = 2048
 _BLOCK = re.compile(rb"-----BEGIN ([^-\n]+)-----")
+
+
+def is_host(text: str) -> bool:
+    """An IPv4 address, an IPv6 address with or without brackets, or a host name; no zone, which neither URLs nor gunicorn take."""
+    if text.startswith("["):
+        return text.endswith("]") and ":" in text and _address(text[1:-1]) is not None
+    return _address(text) is not None or _HOST_NAME.fullmatch(text) is not None
+
+
+def canonical_host(text: str) -> str:
+    """The one form of a host: an address as short as can be, without brackets."""
+    bare = text.strip("[]")
+    return str(_address(bare) or bare)
+
+
+def nearest_host(host: str) -> str:
+    """Where the machine itself reaches what listens at a host: of all addresses, the loopback one."""
+    address = _address(host)
+    return {4: "127.0.0.1", 6: "::1"}[address.version] if address and address.is_unspecified else host
+
+
+def host_in_url(host: str) -> str:
+    """IPv6 in brackets (RFC 3986 section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
+
+
+def own_url(host: str, port: int) -> str:
+    """The address of what listens there, for the machine it runs on."""
+    return f"http://{host_in_url(nearest_host(host))}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether no other machine reaches this host."""
+    address = _address(host)
+    return address.is_loopback if address else host.rstrip(".").lower() in ("localhost", "ip6-localhost")
+
+
+def is_loopback_url(text: str) -> bool:
+    """The same of an address on the web."""
+    parts = _split(text)
+    return parts is not None and is_loopback(parts.hostname or "")
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text) if "%" not in text else None
+    except ValueError:
+        return None
 
 
 def is_origin(text: str) -> bool:

@@ -20,6 +20,15 @@ from rbac_api.cli.worker import Worker
 from rbac_api.database.engine import Database
 from rbac_api.errors import ServiceError
 from rbac_api.settings import Settings, SettingsRefused, checked
+from rbac_api.value_checks import (
+    HOST_FAULT,
+    host_in_url,
+    is_host,
+    is_loopback,
+    is_loopback_url,
+    nearest_host,
+    own_url,
+)
 
 MakeApp = Callable[[Settings], Any]
 TRIES, PAUSE = 10, 0.5  # in seconds
@@ -52,7 +61,9 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
     ``make_app`` is called in each worker, after the fork, so that no connection or thread is shared between processes.
     """
     try:
-        chosen = checked(settings or Settings.from_environment())
+        given = settings or Settings.from_environment()
+        require_usable_host(given)
+        chosen = checked(given)
         require_free_address(chosen)
         database = Database(chosen)
         try:
@@ -69,19 +80,39 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
     Server(chosen, make_app).run()
 
 
+def require_usable_host(settings: Settings) -> None:
+    """``SettingsRefused`` if the host is none, or none of this machine's, before anything is written."""
+    if not is_host(settings.host):
+        raise SettingsRefused([HOST_FAULT])
+    try:
+        _listen(settings.listen_host, 0)
+    except OSError as fault:
+        raise SettingsRefused([f"{HOST_FAULT}: {fault.strerror}"]) from fault
+
+
 def require_free_address(settings: Settings) -> None:
     """``SettingsRefused`` if the address cannot be listened at, before anything is made and a password is shown only once."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     fault_text = ""
     for _ in range(TRIES):
         try:
-            socket.create_server((settings.host, settings.port), family=family).close()
+            _listen(settings.listen_host, settings.port)
         except OSError as fault:
-            fault_text = f"cannot listen at {settings.host}:{settings.port}: {fault.strerror}"
+            fault_text = f"cannot listen at {_bind(settings)}: {fault.strerror}"
             time.sleep(PAUSE)  # one that was told to stop may be about to
         else:
             return
     raise SettingsRefused([f"HOST, PORT: {fault_text}. Example: make run PORT=8001"])
+
+
+def _listen(host: str, port: int) -> None:
+    """Listen as gunicorn will, for a moment: at ``::`` for IPv4 too."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
+    socket.create_server((host, port), family=family, dualstack_ipv6=both).close()
+
+
+def _bind(settings: Settings) -> str:
+    return f"{host_in_url(settings.listen_host)}:{settings.port}"
 
 
 def connection_capacity(threads: int) -> int:
@@ -100,7 +131,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         settings.threads + settings.signin_queue
     )  # those who wait for the hasher must not keep others waiting
     return {
-        "bind": f"{settings.host}:{settings.port}",
+        "bind": _bind(settings),
         "workers": settings.worker_count,
         "worker_class": Worker,
         "threads": threads,
@@ -135,7 +166,7 @@ def _child_exit(_server: Any, worker: Any) -> None:
 
 
 def _welcome(settings: Settings, done: Prepared) -> None:
-    address = f"http://{settings.host}:{settings.port}"
+    address = own_url(settings.listen_host, settings.port)
     lines = [*done.lines]
     if settings.embedded:
         lines.append(
@@ -151,5 +182,12 @@ def _welcome(settings: Settings, done: Prepared) -> None:
         ]
     elif done.username:
         lines.append(f"Administrator: {done.username}, with the password you gave.")
+    if nearest_host(settings.listen_host) != settings.listen_host:
+        lines.append(f"Listening on all addresses of this machine (http://{_bind(settings)}).")
+    if not is_loopback(settings.listen_host) and is_loopback_url(settings.issuer_url):
+        lines.append(
+            f"Warning: other machines can connect, but tokens are issued as {settings.issuer_url}, which they cannot reach. Set"
+            " RBAC_ISSUER to the address at which they reach this service, for example RBAC_ISSUER=https://rbac.example.com."
+        )
     lines.append(f"Swagger UI: {address}/docs" if settings.docs else f"Serving at {address}")
     print("\n".join(lines), flush=True)  # noqa: T201 -- this is what the person who typed `make run` reads

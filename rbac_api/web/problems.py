@@ -122,10 +122,7 @@ class HeadersTooLarge(ProtocolError):
     )
 
 
-class PathNotCanonical(ProtocolError):
-    status = 404
-    code = "request.path"
-    title = "The path is not written in its canonical form"
+class PathNotCanonical(NotFound):
     default_detail = (
         "Each address has one path. Write it without empty segments, `.`, `..`, `;`, `#` and backslashes, and percent-encode neither"
         " slashes nor letters, digits, `-`, `.`, `_` and `~`."
