@@ -116,6 +116,9 @@ class Settings:
     token_limit: str = setting(
         "RBAC_TOKEN_LIMIT", "refresh, token, revocation and introspection requests per address, in Flask-Limiter's notation",
         "6000 per minute")
+    account_limit: str = setting(
+        "RBAC_ACCOUNT_LIMIT", "changes of one's own account and refreshes per account, from all addresses, in Flask-Limiter's notation",
+        "300 per minute")
     password_cost: int = setting("RBAC_PASSWORD_COST", "bcrypt cost, 10 to 16", 12)
     password_setup_seconds: int = setting(
         "RBAC_PASSWORD_SETUP_SECONDS", "lifetime of a single-use password setup token", 86400, bounds=(60, 30 * 86400))
@@ -239,8 +242,9 @@ class Settings:
         found = []
         if self.redis_url and not value_checks.is_store(self.redis_url):
             found.append("RBAC_REDIS_URL must begin with redis://, rediss:// or unix://")
-        for name, limit in (("RBAC_SIGNIN_LIMIT", self.signin_limit), ("RBAC_TOKEN_LIMIT", self.token_limit)):
-            if not value_checks.is_limit(limit):
+        for group in ("signin", "token", "account"):
+            name = f"RBAC_{group.upper()}_LIMIT"
+            if not value_checks.is_limit(getattr(self, f"{group}_limit")):
                 found.append(f"{name} must be written like '30 per minute' or '30 per minute; 200 per hour'")
         return found
 

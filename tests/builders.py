@@ -37,6 +37,7 @@ def settings_for(url: str, **changes: Any) -> Settings:
         "password_cost": 4,
         "signin_limit": "100000 per minute",
         "token_limit": "100000 per minute",
+        "account_limit": "100000 per minute",
         "admin_username": "operator-made",
         "admin_password": PASSWORD,
         "seed_example": False,

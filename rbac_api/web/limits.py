@@ -1,8 +1,10 @@
-"""How often one address may do what can be guessed at (Flask-Limiter), shared through Redis where it is configured.
+"""How often one address may do what can be guessed at, and one account what it needs no permission for (Flask-Limiter), shared through
+Redis where it is configured.
 
 Of an IPv6 address its network counts (``RBAC_IPV6_PREFIX`` bits), because one host has as many addresses there as it likes.
 
-There are two groups: ``signin``, wherever a password or a code can be tried, and ``token``, wherever a token or a client's secret can.
+There are three groups: ``signin``, wherever a password or a code can be tried, ``token``, wherever a token or a client's secret can, and
+``account``, wherever a caller without any permission writes: counted for each account, from whatever addresses it comes.
 Every answer of a limited operation says how much is left, in the fields of draft-ietf-httpapi-ratelimit-headers (structured fields,
 RFC 9651):
 
@@ -32,13 +34,14 @@ from rbac_api.web.metrics import LIMITER_DEGRADED
 from rbac_api.web.shared_store import impatient, store_faults
 from rbac_api.web.visitor import network_of
 
-Group = Literal["signin", "token"]
+Group = Literal["signin", "token", "account"]
+ACCOUNT = "rbac.account"  # in the environment of a request: whose it is
 _EXTENSION = "rbac-limits"
 TRIES = 3  # of several threads that meet the store's death at once, the library turns to memory in one and lets the others fail
 
 
-class AddressLimit:
-    """How often one address may do what belongs to a group; several limits at once if the notation names several."""
+class GroupLimit:
+    """How often one address, or account, may do what belongs to a group; several limits at once if the notation names several."""
 
     def __init__(self, group: Group, notation: str, settings: Settings) -> None:
         redis_url, prefix = settings.redis_url, settings.ipv6_prefix
@@ -51,7 +54,11 @@ class AddressLimit:
         )
         # One for each group: its ``with`` remembers limits by the line it stands on, and two threads would swap theirs.
         self._limiter = Limiter(
-            lambda: network_of(request.remote_addr, prefix) or "",
+            lambda: (
+                request.environ[ACCOUNT]
+                if group == "account"
+                else network_of(request.remote_addr, prefix) or ""
+            ),
             app=Flask(
                 "limits"
             ),  # its hooks run before and after every request of the application given here; we count few operations
@@ -68,7 +75,7 @@ class AddressLimit:
         return bool(self._limiter._storage_dead)
 
     def count(self) -> None:
-        """Count one request of this address and say so in its answer; ``TooManyAttempts`` over the limit."""
+        """Count one request and say so in its answer; ``TooManyAttempts`` over the limit."""
         for _ in range(TRIES):
             with suppress(*self._faults):
                 exceeded = self._exceeded()
@@ -76,7 +83,7 @@ class AddressLimit:
         else:
             return  # a store that fails whenever it is asked keeps nobody out
         with suppress(*self._faults):
-            _announce(self._policy, self._present())
+            _announce(self._policy, self._present(), also=exceeded)
         if exceeded:
             raise self._refusal()
 
@@ -105,13 +112,15 @@ class AddressLimit:
 
 
 class Limits:
-    """Both groups."""
+    """All groups."""
 
     def __init__(self, settings: Settings) -> None:
-        notations: dict[Group, str] = {"signin": settings.signin_limit, "token": settings.token_limit}
-        self._limits = {
-            group: AddressLimit(group, notation, settings) for group, notation in notations.items()
+        notations: dict[Group, str] = {
+            "signin": settings.signin_limit,
+            "token": settings.token_limit,
+            "account": settings.account_limit,
         }
+        self._limits = {group: GroupLimit(group, notation, settings) for group, notation in notations.items()}
         self._shared = bool(settings.redis_url)
         self._degraded = False
 
@@ -148,6 +157,12 @@ def count_attempt(group: Group = "signin") -> None:
     limits.count(group)
 
 
+def count_account(account_id: str | None) -> None:
+    """The same for something that this account did."""
+    request.environ[ACCOUNT] = account_id or ""
+    count_attempt("account")
+
+
 def _policy_names(group: Group, notation: str) -> dict[RateLimitItem, str]:
     """A name for each limit: the group's, and with a number from the second on."""
     items = dict.fromkeys(parse_many(notation))
@@ -158,9 +173,13 @@ def _seconds_until(moment: float) -> int:
     return max(1, math.ceil(moment - clock.epoch_seconds()))
 
 
-def _announce(policy: str, present: str) -> None:
+def _announce(policy: str, present: str, *, also: bool) -> None:
+    """Where an operation counts in two groups, the first speaks; of the second (``also``) only what was exceeded is told besides."""
+
     @after_this_request
     def _(answer: Response) -> Any:
-        answer.headers["RateLimit-Policy"] = policy
-        answer.headers["RateLimit"] = present
+        for name, value in (("RateLimit-Policy", policy), ("RateLimit", present)):
+            before = answer.headers.get(name)
+            if also or not before:
+                answer.headers[name] = f"{before}, {value}" if before else value
         return answer

@@ -12,11 +12,13 @@ from rbac_api.capabilities.activations.errors import ActivationNotEligible, Acti
 from rbac_api.capabilities.activations.schemas import ActivateSchema, ActivationListSchema, ActivationSchema
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.errors import TooManyAttempts
 from rbac_api.guard.clearance import current_clearance
 from rbac_api.guard.requires import requires
 from rbac_api.web.answers import empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.fields import PageQuery
+from rbac_api.web.limits import count_account
 from rbac_api.web.pagination import page_answer, page_request
 
 blueprint = Blueprint(
@@ -48,24 +50,28 @@ class Activation(MethodView):
     @blueprint.arguments(ActivateSchema)
     @blueprint.response(200, ActivationSchema)
     @blueprint.response(201, ActivationSchema)
-    @blueprint.operation("activate_role", UserNotFound, ActivationNotEligible, ConstraintViolated)
+    @blueprint.operation(
+        "activate_role", UserNotFound, ActivationNotEligible, ConstraintViolated, TooManyAttempts
+    )
     def put(self, body: dict[str, Any], role: str) -> Response:
         """Activate a role in this session
 
         Takes effect on the next request of this session only, for `duration` seconds but no longer than the assignment or the
         session. 201 if the role was not activated before; 200 if it was, with the new duration.
         """
+        count_account(current_clearance().actor.id)
         activation, new = service.activate_role(current_clearance(), role, body["duration"], body["reason"])
         return json_answer(activation, 201 if new else 200)
 
     @requires()
     @blueprint.response(204)
-    @blueprint.operation("drop_role", UserNotFound, ActivationNotFound)
+    @blueprint.operation("drop_role", UserNotFound, ActivationNotFound, TooManyAttempts)
     def delete(self, role: str) -> Response:
         """Drop a role from this session
 
         Takes effect on the next request. A role that is active without having been activated can be dropped as well: the session
         then continues with the other roles, and you can activate the dropped one again.
         """
+        count_account(current_clearance().actor.id)
         service.drop_role(current_clearance(), role)
         return empty_answer()

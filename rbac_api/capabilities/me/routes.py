@@ -38,7 +38,7 @@ from rbac_api.guard.requires import requires
 from rbac_api.web.answers import created_answer, empty_answer, json_answer
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.fields import PageQuery
-from rbac_api.web.limits import count_attempt
+from rbac_api.web.limits import count_account, count_attempt
 from rbac_api.web.pagination import page_answer, page_request
 
 blueprint = Blueprint("me", __name__, url_prefix="/v1/me", tag="My account", description="Yourself.")
@@ -59,13 +59,14 @@ class Me(MethodView):
     @requires(temporary_password=True)
     @blueprint.arguments(MePatchSchema)
     @blueprint.response(200, MeSchema)
-    @blueprint.operation("update_me", SigninTooOld)
+    @blueprint.operation("update_me", TooManyAttempts, SigninTooOld)
     def patch(self, body: dict[str, Any]) -> Response:
         """Change my profile
 
         Only the fields you send change. A new e-mail address requires a recent sign-in. Everything else about your account is
         managed by administrators.
         """
+        count_account(current_clearance().actor.id)
         return json_answer(service.update_me(current_clearance(), body))
 
 
@@ -115,18 +116,20 @@ class MyTotp(MethodView):
         proved, within ten minutes, that the app has the secret.
         """
         count_attempt()
+        count_account(current_clearance().actor.id)
         begun = service.enrol_totp(current_clearance(), body["current_password"])
         return created_answer(begun, second_factor.LOCATION)
 
     @requires(recent=True)
     @blueprint.response(204)
-    @blueprint.operation("remove_totp", TotpNotFound, SecondFactorNeeded, UserNotFound)
+    @blueprint.operation("remove_totp", TooManyAttempts, TotpNotFound, SecondFactorNeeded, UserNotFound)
     def delete(self) -> Response:
         """Remove my second factor
 
         Requires a session that was started with the second factor. Your other sessions end; this one continues without a second
         factor.
         """
+        count_account(current_clearance().actor.id)
         service.remove_totp(current_clearance())
         return empty_answer()
 

@@ -37,6 +37,7 @@ from rbac_api.guard.passage import current_guard
 from rbac_api.guard.rules import Rule
 from rbac_api.guard.standing import OTP
 from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.web.limits import count_account
 from rbac_api.web.metrics import REFRESHES, SIGNINS
 
 __all__ = ["Asked", "issue_access", "login", "logout", "refresh"]
@@ -140,6 +141,7 @@ def refresh(clearance: Clearance, text: str, origin: Origin) -> dict[str, Any]:
     """Exchange a refresh token (RFC 9700 section 4.14.2).  One token, one successor; a copy that comes late ends the session."""
     clearance.snapshot.freshen()  # the keys, before one is looked up
     token = current_guard().bearer.read(text, "refresh")
+    count_account(token.subject)
     with suppress(Clash):
         return _refresh_once(clearance, token, origin)
     return _refresh_once(clearance, token, origin)  # whoever was quicker has the same successor

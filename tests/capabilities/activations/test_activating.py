@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from time_machine import Traveller
 
+from rbac_api import clock
 from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.activations.scenes import (
     activate,
@@ -404,8 +405,10 @@ def test_who_made_a_role_active_hands_out_what_it_holds_only_in_that_session(
 
     activate(carol, "treasurer")
 
-    assert other.put(path).json["code"] == "escalation.denied"
-    assert carol.put(path).status_code == 201
+    soon = {"expires_at": clock.rfc3339(clock.now() + timedelta(seconds=30))}
+    assert other.put(path, json=soon).json["code"] == "escalation.denied"
+    assert carol.put(path).json["code"] == "escalation.denied", "for longer than it is active"
+    assert carol.put(path, json=soon).status_code == 201
 
 
 def test_a_sign_in_long_ago_activates_nothing(stage: Stage, alice: Caller, frozen: Traveller) -> None:

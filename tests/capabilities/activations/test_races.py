@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from rbac_api import clock
 from rbac_api.capabilities.activations import service
 from rbac_api.decision.model import EVERYTHING
 from rbac_api.guard.clearance import Clearance
@@ -97,7 +99,8 @@ def handed_out_after_dropping(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
         return waiting(passage, keep)
 
     monkeypatch.setattr(stage.guard, "_attempt", attempt)
-    answer = dave.put(f"/v1/users/{newcomer}/roles/treasurer")
+    soon = {"expires_at": clock.rfc3339(clock.now() + timedelta(seconds=30))}
+    answer = dave.put(f"/v1/users/{newcomer}/roles/treasurer", json=soon)
     assert dropped == [204]
     return answer
 
