@@ -204,3 +204,16 @@ def test_what_the_operator_handed_out_is_never_asked_about(stage: Stage, alice: 
 
     body = {"token": token, "new_password": NEW_PASSWORD}
     assert stage.caller().post("/v1/auth/password-setup", json=body).status_code == 204
+
+
+def test_a_secret_of_which_it_is_not_known_who_issued_it_is_good_for_whatever_the_account_holds(
+    stage: Stage, alice: Caller
+) -> None:
+    robot = robot_of(stage, alice, stage.as_(DAVE))
+    stage.execute("UPDATE client_secrets SET created_by = NULL")
+    program = program_of(stage, robot)
+
+    alice.put(f"{robot.path}/roles/admin")
+
+    assert program.get("/v1/users").status_code == 200
+    assert ask_token(stage, robot).status_code == 200

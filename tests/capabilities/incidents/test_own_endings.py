@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 from time_machine import Traveller
 
+from rbac_api.guard import own_endings
 from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.activations.scenes import activate, drop, give, take
 from tests.capabilities.incidents.test_incidents import THEIRS, ask, dave_at_home, listed, present
@@ -207,3 +208,14 @@ def test_a_role_that_dave_dropped_himself_is_no_alarm_and_one_that_was_taken_is(
     take(alice, DAVE, "auditor")
     at_home(dave, "GET", "/v1/users")
     assert incidents(stage) == ["stale-use"]
+
+
+def test_only_so_many_parties_are_remembered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_endings, "REMEMBERED", 1)
+    for _ in range(3):
+        dave = dave_at_home(stage)
+        at_home(dave, "POST", "/v1/auth/logout")
+        at_home(dave, "GET", "/v1/me")
+
+    assert len(stage.guard.alarms._own._known) == 1
+    assert incidents(stage) == []
