@@ -31,6 +31,7 @@ OTHERWISE = {
     "assignments": "the same", "constraints": "the same", "constraint_roles": "the same", "policy_changes": "can be reverted",
     "recovery_codes": "ten at most, and they go with the factor",
     "revocations": "pruned with every new one", "signing_keys": "end with their tokens", "followers": "one per listener",
+    "key_uses": "one per key", "instance": "a few facts of the installation",
 }  # fmt: skip
 WITH_SESSIONS = {"refresh_tokens", "activations"}
 OLD = {**dict.fromkeys(STEPS), **dict.fromkeys(WITH_SESSIONS)}
