@@ -1,7 +1,7 @@
 """Make docs/images/swagger-ui.png anew: `.venv/bin/python docs/make_screenshot.py` (after `make test`, which installs a browser).
 
-Starts the service on an empty database with the example company, signs one of its people in, and lets her do one thing that she
-may and one that she may not.
+Starts the service on an empty database with the example company, signs one of its users in, executes an operation that she is allowed
+and one that she is not, and asks why.
 """
 
 import sys
@@ -43,14 +43,16 @@ def give_her_a_password(address: str) -> None:
 
 
 def take(tab: Page, address: str) -> None:
-    """Sign in, be refused, be answered."""
+    """Sign in, be refused, ask why, be answered."""
     page = DocsPage(tab)
     page.open(f"{address}/docs")
     page.sign_in_by_bar(HER, OWN)
     page.execute("create_role")
+    tab.get_by_role("button", name="Why?").click()
+    tab.locator(".explanation").wait_for()
     page.operation("create_role").locator(".opblock-summary-control").click()
     page.execute("get_me")
-    tab.evaluate("scrollTo(0, document.querySelector('[id$=-get_me]').offsetTop - 70)")
+    tab.evaluate("document.querySelector('[id$=-get_me]').scrollIntoView()")
     tab.mouse.move(640, 5)
     page.screenshot(PICTURE)
 

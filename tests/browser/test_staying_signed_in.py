@@ -46,6 +46,8 @@ def test_a_reload_changes_nothing_and_no_script_sees_a_token(alices: DocsPage) -
     assert alices.tab.evaluate(TOKENS) is None
     assert {cookie["httpOnly"] for cookie in alices.tab.context.cookies()} == {True}
     assert alices.toast_text().startswith("Done:")
+    alices.done(200, "get_me")
+    expect(alices.operation("get_me").locator(".answer")).not_to_contain_text("x-csrf-token")
 
 
 def test_a_reload_after_the_access_cookie_has_run_out_refreshes_it(

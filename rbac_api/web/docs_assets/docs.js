@@ -125,6 +125,7 @@ function repeated(request) {
 // Every answer to a reading request by cookie names the session's CSRF token; a reloaded page has it from there.
 function learn(request, answer) {
   const csrf = header(answer, "x-csrf-token");
+  delete answer.headers?.["x-csrf-token"]; // not to be shown, as no credential is
   if (!csrf || !session.mine(request) || !session.learn(csrf)) return;
   bar.say({ key: "session", title: "The session has changed", text: "Another page of this browser has signed in." });
   whoIsIt = loadMe();
