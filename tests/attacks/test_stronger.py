@@ -75,3 +75,13 @@ def test_without_the_guard_the_stronger_user_would_be_changed(
 
     assert answer.status_code < 300, answer.text
     assert len(stage.events()) > before
+
+
+def test_a_dynamic_constraint_that_cannot_bind_a_stronger_user_is_anybodys_to_make(stage: Stage) -> None:
+    """Dave and the program hold one of its two roles, and are not changed by it."""
+    scene = set_scene(stage, "clerk", "chief")
+    assert scene.alice.delete(f"{scene.dave}/roles/other").status_code == 204
+
+    answer = STORIES["create_constraint"](scene).send()
+
+    assert answer.status_code == 201, answer.text
