@@ -89,7 +89,7 @@ def _from_file(source: Mapping[str, str], name: str, problems: list[str]) -> str
 
 
 def _convert(text: str, default: Any) -> Any:
-    if isinstance(default, bool):
+    if default is None or isinstance(default, bool):
         return _switch(text)
     if isinstance(default, int):
         return _whole_number(text)

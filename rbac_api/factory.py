@@ -28,6 +28,7 @@ from rbac_api.capabilities.signin.routes import blueprint as signin
 from rbac_api.capabilities.users.routes import blueprint as users
 from rbac_api.cli.commands import rbac
 from rbac_api.database.engine import Database
+from rbac_api.database.ground import ground_faults
 from rbac_api.database.migrate import schema_problem
 from rbac_api.guard.passage import Guard
 from rbac_api.guard.presented import COOKIES
@@ -120,6 +121,7 @@ def _refuse_faults(app: Flask, guard: Guard) -> None:
     ]
     faults += [f"column {column} is not classified in trail/fields.py" for column in unclassified()]
     if not guard.settings.command_line:
+        faults += ground_faults(guard.database)
         problem = schema_problem(guard.database)
         faults += [problem] if problem else []
     if faults:

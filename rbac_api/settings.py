@@ -134,7 +134,8 @@ class Settings:
     admin_password: str = secret(
         "RBAC_ADMIN_PASSWORD", "password of the first administrator; if set, it need not be changed at first sign-in",
         shown="generated and shown once")
-    seed_example: bool = setting("RBAC_SEED_EXAMPLE", "load the example company into an empty database", True, shown="on")
+    seed_example: bool | None = setting(
+        "RBAC_SEED_EXAMPLE", "load the example company into an empty database", None, shown="on for SQLite, off for PostgreSQL")
     proxy_hops: int = setting("RBAC_PROXY_HOPS", "number of trusted proxies in front; 0 ignores X-Forwarded-*", 0, bounds=(0, 10))
     cors_origins: tuple[str, ...] = setting("RBAC_CORS_ORIGINS", "allowed browser origins, separated by commas", (), shown="none")
     docs: bool = setting("RBAC_DOCS", "serve Swagger UI at /docs, and lead there from /", True, shown="on")
@@ -171,6 +172,11 @@ class Settings:
     def on_sqlite(self) -> bool:
         """True where the database is a file, and one process is the better default."""
         return self.url.startswith("sqlite")
+
+    @property
+    def wants_example(self) -> bool:
+        """Whether an empty database gets the example company: what is tried out is on SQLite, what is served for others is not."""
+        return self.on_sqlite if self.seed_example is None else self.seed_example
 
     @property
     def issuer_url(self) -> str:

@@ -20,9 +20,9 @@ from rbac_api.settings import Settings, SettingsRefused
 @click.pass_context
 @with_appcontext
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Check settings, files, database, schema, trail, clock, keys, roles, constraints and administrators.
+    """Check settings, files, database, its server, proxies, schema, trail, clock, keys, roles, constraints and administrators.
 
-    Each fault comes with its remedy.  Exit code 0 if there is none, 1 otherwise.
+    Each fault and each risk comes with its remedy.  Exit code 0 if there is no fault, 1 otherwise.
     """
     findings = []
     for finding in _findings():
@@ -55,5 +55,6 @@ def _summary(settings: Settings) -> str:
 
 
 def _lines(finding: Finding) -> str:
-    line = f"{'ok   ' if finding.ok else 'FAULT'}  {finding.name:<14} {shown(finding.detail)}"
-    return line if finding.remedy is None else f"{line}\n       {'Remedy:':<14} {shown(finding.remedy)}"
+    mark = "RISK " if finding.risk else "ok   " if finding.ok else "FAULT"
+    line = f"{mark}  {finding.name:<16} {shown(finding.detail)}"
+    return line if finding.remedy is None else f"{line}\n       {'Remedy:':<16} {shown(finding.remedy)}"

@@ -10,14 +10,23 @@ from dataclasses import dataclass, field
 from flask import Flask
 
 from rbac_api.capabilities.assignments.service import Terms, assign_role
-from rbac_api.capabilities.keys.service import ensure_key
+from rbac_api.capabilities.keys.service import ensure_key, needs_key
 from rbac_api.capabilities.passwords.service import Hasher, password_problem
-from rbac_api.capabilities.policy.service import EXAMPLE, SYSTEM, load_document, read_file, reconcile_system
+from rbac_api.capabilities.policy.service import (
+    EXAMPLE,
+    SYSTEM,
+    is_system_as_built_in,
+    load_document,
+    read_file,
+    reconcile_system,
+)
 from rbac_api.capabilities.sessions.service import Ending, close_all_sessions
 from rbac_api.capabilities.users.service import NewUser, add_user, no_users
 from rbac_api.database.engine import Database
+from rbac_api.database.ground import require_ground
 from rbac_api.database.migrate import upgrade
 from rbac_api.database.session import UnitOfWork
+from rbac_api.decision.document import Document
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.names import username_problem
 from rbac_api.guard.clearance import Clearance, operator_clearance
@@ -28,6 +37,7 @@ from rbac_api.guard.snapshot import Snapshot
 from rbac_api.settings import Settings, SettingsRefused
 from rbac_api.trail.recorder import Target
 
+PATIENCE = 600.0  # seconds for which a start waits for its turn to write
 REFUSAL = "rbac-refusal"  # the extension of an application that could not be made (see ``cli/refused.py``)
 
 
@@ -54,20 +64,40 @@ def operator_unit(
 
 
 def prepare(settings: Settings, database: Database) -> Prepared:
-    """Bring a database from whatever it is to ready.  Safe to repeat, and for several nodes to do at once."""
+    """Bring a database from whatever it is to ready.  Safe to repeat, and for several nodes to do at once.
+
+    Where there is nothing to do it only reads, and else it waits for whatever writes at the moment.
+    """
     done = Prepared()
-    before, after = upgrade(database)
-    if before != after:
-        done.lines.append(f"Database schema: migrated from {before or 'nothing'} to {after}.")
+    done.lines += [f"Warning: {risk}" for risk in require_ground(database)]
+    with database.patient(PATIENCE):
+        before, after = upgrade(database)
+        if before != after:
+            done.lines.append(f"Database schema: migrated from {before or 'nothing'} to {after}.")
+        _prepare_system(settings, database, done)
+        _prepare_people(settings, database, done)
+    return done
+
+
+def _prepare_system(settings: Settings, database: Database, done: Prepared) -> None:
+    document = read_file(SYSTEM)
+    with operator_unit(settings, database, writes=False) as clearance:
+        if _is_system_ready(clearance, document):
+            return
     with operator_unit(settings, database, system=True) as clearance:
-        changed = reconcile_system(clearance, read_file(SYSTEM))
+        changed = reconcile_system(clearance, document)
         if changed:
             done.lines.append(f"Built-in permissions and roles: {changed} created or updated.")
         if ensure_key(clearance):
             done.lines.append(f"Signing key: created, {settings.signing_algorithm}.")
         done.lines += settle_instance(clearance)
-    _prepare_people(settings, database, done)
-    return done
+
+
+def _is_system_ready(clearance: Clearance, document: Document) -> bool:
+    """Whether there is nothing to write; reads alone, so that a start need not wait for those who do."""
+    connection, settings = clearance.connection, clearance.settings
+    agreed = bool(read_instance(connection)) and not differences(connection, settings)
+    return agreed and is_system_as_built_in(clearance, document) and not needs_key(clearance)
 
 
 def settle_instance(clearance: Clearance) -> list[str]:
@@ -131,7 +161,7 @@ def _prepare_people(settings: Settings, database: Database, done: Prepared) -> N
             final=bool(settings.admin_password),
             reason="first administrator",
         )
-        if settings.seed_example:
+        if settings.wants_example:
             loaded = load_document(clearance, read_file(EXAMPLE), EXAMPLE.name)
             done.lines.append(
                 f"Example company: {loaded.users} people, {loaded.roles} roles, {loaded.permissions} permissions."

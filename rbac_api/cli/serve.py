@@ -6,8 +6,10 @@ import gc
 import resource
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from gunicorn.app.base import BaseApplication
 from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.values import MutexValue, ValueClass
 
+from rbac_api.cli.group import explained
 from rbac_api.cli.prepare import Prepared, prepare
 from rbac_api.cli.worker import Worker
 from rbac_api.database.engine import Database
@@ -34,6 +37,8 @@ MakeApp = Callable[[Settings], Any]
 TRIES, PAUSE = 10, 0.5  # in seconds
 MOST_CONNECTIONS = 4096  # in each worker
 OTHER_FILES, FILES_OF_A_THREAD = 64, 4  # a connection to SQLite has three
+SILENCE = 3.0  # seconds of preparing after which the operator is told
+_WAITING = "Still preparing the database: migrating or loading, or waiting for another node that does."
 
 
 class Server(BaseApplication):
@@ -66,16 +71,11 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
         chosen = checked(given)
         require_free_address(chosen)
         database = Database(chosen)
-        try:
+        with patience_shown():
             done = prepare(chosen, database)
-        finally:
-            database.dispose()
+        database.dispose()
     except ServiceError as fault:
-        sys.exit(
-            "\n".join(
-                ["rbac-api does not start.", fault.detail, *([fault.internal] if fault.internal else [])]
-            )
-        )
+        sys.exit(f"rbac-api does not start.\n{explained(fault)}")
     _welcome(chosen, done)
     Server(chosen, make_app).run()
 
@@ -88,6 +88,18 @@ def require_usable_host(settings: Settings) -> None:
         _listen(settings.listen_host, 0)
     except OSError as fault:
         raise SettingsRefused([f"{HOST_FAULT}: {fault.strerror}"]) from fault
+
+
+@contextmanager
+def patience_shown() -> Iterator[None]:
+    """Say on standard error that this start waits, where it does: another node may migrate or load for minutes."""
+    timer = threading.Timer(SILENCE, lambda: print(_WAITING, file=sys.stderr, flush=True))  # noqa: T201 -- to the operator
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def require_free_address(settings: Settings) -> None:

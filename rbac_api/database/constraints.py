@@ -22,7 +22,8 @@ _meanings: dict[str, type[ServiceError]] = {}
 _RETRY_STATES = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 # The database is not as it was left: a table is gone or closed to us.  SQLite calls the like of it operational, PostgreSQL a mistake of
 # the program, which it is not.
-_DAMAGE_STATES = frozenset({"3D000", "3F000", "42501", "42703", "42P01"})
+# A prepared statement that is unknown, or already there, belongs to another session than the one it was prepared in.
+_DAMAGE_STATES = frozenset({"26000", "3D000", "3F000", "42501", "42703", "42P01", "42P05"})
 
 
 class DatabaseDown(Unavailable):

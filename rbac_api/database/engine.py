@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from rbac_api import clock
 from rbac_api.database.constraints import DatabaseDown, translated
 from rbac_api.database.turns import Queue, Turns
-from rbac_api.settings import Settings
+from rbac_api.settings import Settings, SettingsRefused
 
 WRITE_LOCK = 0x52424143  # "RBAC": the one advisory lock that every writing transaction takes first
 WRITERS_IN_SERVER = 3
@@ -30,8 +30,13 @@ class Database:
     """One database, as this process uses it.  ``reading`` and ``writing`` are the only ways in."""
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.looked: tuple[float, list[Any]] = (
+            0.0,
+            [],
+        )  # until when it holds, and what was seen (``ground.recent_look``)
         self.on_sqlite = settings.on_sqlite
-        self.timeout = settings.database_timeout
+        self.timeout: float = settings.database_timeout
         self.engine = _sqlite_engine(settings) if self.on_sqlite else _postgresql_engine(settings)
         self._turns: Turns = threading.Lock() if self.on_sqlite else Queue(WRITERS_IN_SERVER)
         self._listeners: list[Announcement] = []
@@ -48,6 +53,12 @@ class Database:
         options = {} if self.on_sqlite else {"isolation_level": "REPEATABLE READ"}
         with translated(), self.engine.connect() as connection:
             yield connection.execution_options(**options)
+
+    @contextmanager
+    def unlocked(self) -> Iterator[Connection]:
+        """PostgreSQL: a transaction without the write lock, for what writes no row.  Commits when the block ends."""
+        with translated(), self.engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def streaming(self) -> Iterator[Connection]:
@@ -85,6 +96,15 @@ class Database:
             return False
         with self.reading() as connection:
             return bool(connection.info["file"] != _identity(Path(self.engine.url.database or "")))
+
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Wait so long for a turn to write, for a start and not for a request: another node may migrate or load meanwhile."""
+        usual, self.timeout = self.timeout, seconds
+        try:
+            yield
+        finally:
+            self.timeout = usual
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -150,7 +170,7 @@ def _sqlite_engine(settings: Settings) -> Engine:
 
 def _begin_writing(connection: Connection, patience: float, full: float) -> None:
     """Take SQLite's write lock, waiting for as long as is left of the timeout after the wait in this process."""
-    if patience > full - 0.01:
+    if abs(patience - full) < 0.01:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         return
     raw: Any = connection.connection.driver_connection
@@ -180,9 +200,17 @@ def _identity(place: Path) -> tuple[int, int] | None:
 
 
 def _make_private(place: Path) -> None:
-    """Let a new database file be its owner's alone: it holds hashes and sealed keys.  The files beside it inherit its mode."""
-    if place.parent.is_dir() and not place.exists():
-        place.touch(mode=0o600)
+    """Let a new database file, and a new folder for it, be its owner's alone: it holds hashes and sealed keys.  The files beside it
+    inherit its mode."""
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not place.exists():
+            place.touch(mode=0o600)
+    except OSError as fault:
+        remedy = "let this user write there, or name another place in RBAC_DATA_DIR or RBAC_DATABASE_URL"
+        raise SettingsRefused(
+            [f"the database cannot be made at {place}: {fault.strerror}; {remedy}"]
+        ) from fault
 
 
 def _switch_to_wal(connection: Any, seconds: float) -> None:
@@ -199,16 +227,33 @@ def _switch_to_wal(connection: Any, seconds: float) -> None:
             return
 
 
+def session_settings(settings: Settings) -> dict[str, str]:
+    """What each connection to PostgreSQL is set to, whatever the server, the database or the role has by default.
+
+    By statement and not by the startup packet's ``options``: there an address of the operator's may have some of its own, such as
+    ``search_path``, and poolers refuse or drop them.
+    """
+    return {
+        "client_encoding": "UTF8",
+        "DateStyle": "ISO, MDY",
+        "idle_in_transaction_session_timeout": "1min",
+        "lock_timeout": f"{settings.database_timeout * 1000}ms",
+        "standard_conforming_strings": "on",
+        "TimeZone": "UTC",
+    }
+
+
 def _postgresql_engine(settings: Settings) -> Engine:
-    milliseconds = settings.database_timeout * 1000
     engine = create_engine(
         make_url(settings.url.replace("postgres://", "postgresql://", 1)).set(
             drivername="postgresql+psycopg"
         ),
+        # Else a default of the server, the database or the role decides, and a writer could read rows as of before it had the lock.
+        isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": settings.database_timeout,
-            "options": f"-c timezone=UTC -c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000",
             "application_name": "rbac-api",
+            "client_encoding": "UTF8",  # already while the dialect asks who the server is
             **impatience(settings.database_timeout),
         },
         pool_size=settings.threads + 2,
@@ -217,6 +262,15 @@ def _postgresql_engine(settings: Settings) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,
     )
+
+    wanted = session_settings(settings)
+    asked = "SELECT " + ", ".join(["set_config(%s, %s, false)"] * len(wanted))
+
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.autocommit = True
+        connection.execute(asked, [part for pair in wanted.items() for part in pair])
+        connection.autocommit = False
 
     @event.listens_for(engine, "handle_error")
     def _(context: ExceptionContext) -> None:

@@ -15,6 +15,9 @@ acknowledgement writes nothing.  A connection that is gone has lost its place th
 off, or has not looked yet); so a writer waits a lease's length from the moment it misses one, and then strikes it off the table.  A
 worker whose lease has run out cannot tell whether it is fresh, so it reads the database on each request until it can.  One that does
 not stand in the table any more, since a backup was restored or it was struck off by mistake, enters itself anew.
+
+All of this rests on a connection that is a session of its own.  A follower tries that first (``sessions``); where it is not so, behind a
+pooler in transaction mode, it never has a lease.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from sqlalchemy import delete, text
 from rbac_api import clock
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database, impatience
+from rbac_api.database.sessions import keeps_its_session
 from rbac_api.database.tables import followers
 from rbac_api.database.types import new_id
 from rbac_api.database.wal_index import HEADER, shared_index
@@ -220,11 +224,14 @@ class PostgresGate:
                 self._newest = -1  # nothing was acknowledged on this connection yet
                 name = f"{self._name}-{self._connections}"
                 with self._connect(name) as connection:
+                    if not keeps_its_session(connection, self._database):
+                        self._stopping.wait(LEASE_SECONDS)  # without a lease: requests read the database
+                        continue
                     connection.execute("INSERT INTO followers (name) VALUES (%s)", (name,))
                     self._listen(connection, name)
                     self._lease_until = 0.0
                     connection.execute("DELETE FROM followers WHERE name = %s", (name,))
-            except (psycopg.Error, ValueError):
+            except (psycopg.Error, DatabaseDown, ValueError):
                 self._lease_until = 0.0  # requests read the database meanwhile
                 self._stopping.wait(HEARTBEAT_SECONDS)
 
@@ -232,7 +239,8 @@ class PostgresGate:
         import psycopg
 
         arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)
-        own = {"application_name": f"{_FOLLOWER}{name}:0", "connect_timeout": 2, **impatience(LEASE_SECONDS)}
+        own = {"application_name": f"{_FOLLOWER}{name}:0", "connect_timeout": 2, "client_encoding": "UTF8"}
+        own |= impatience(LEASE_SECONDS)
         return psycopg.connect(*arguments, **{**options, **own}, autocommit=True)
 
     def _listen(self, connection: psycopg.Connection[Any], name: str) -> None:

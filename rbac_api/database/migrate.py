@@ -74,10 +74,7 @@ def _alone(database: Database) -> Iterator[Connection]:
         try:
             yield connection
         finally:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock_all()"))
-            connection.execute(text("RESET lock_timeout"))
-            connection.commit()
+            connection.invalidate()  # with its session end the lock and the setting
 
 
 def schema_problem(database: Database) -> str | None:

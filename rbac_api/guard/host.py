@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask, Response, current_app
 
+from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database
+from rbac_api.database.ground import ground_faults
 from rbac_api.errors import ServiceError
 from rbac_api.guard.passage import EXTENSION, Guard
 from rbac_api.guard.rules import Rule
-from rbac_api.settings import Settings, checked
+from rbac_api.settings import Settings, SettingsRefused, checked
 from rbac_api.web.logs import log
 from rbac_api.web.problems import problem_body, problem_document
 from rbac_api.web.request_id import request_id
@@ -21,14 +24,26 @@ def protect(app: Flask, settings: Settings) -> Guard:
     """Make the decorators work in an application of your own, on the database this service uses.
 
     Adds one entry to ``app.extensions`` and changes nothing else: no route, hook, error handler or configuration value.
-    ``SettingsRefused`` for settings that this service would refuse.
+    ``SettingsRefused`` for settings that this service would refuse, or a database that is not fit for it.
     """
     if EXTENSION in app.extensions:
         raise RuntimeError(
             "this application has a guard already: call protect() once, and not on an application of create_app()"
         )
     settings = checked(settings)
-    return HostGuard(app, settings, Database(settings))
+    database = Database(settings)
+    _require_fit(database)
+    return HostGuard(app, settings, database)
+
+
+def _require_fit(database: Database) -> None:
+    """As at the service's own start, but a database that does not answer yet is no fault: the host may have more to offer."""
+    try:
+        with suppress(DatabaseDown):
+            if faults := ground_faults(database):
+                raise SettingsRefused(faults)
+    finally:
+        database.dispose()  # the host's server may fork after this
 
 
 class HostGuard(Guard):

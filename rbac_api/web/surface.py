@@ -13,6 +13,7 @@ from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
 from rbac_api.settings import Settings
 from rbac_api.web.sizes import LARGEST_BODY, largest_body
+from rbac_api.web.unheard import UnheardProxy
 
 
 class Segment(BaseConverter):
@@ -81,6 +82,7 @@ def register_surface(app: Flask, settings: Settings) -> None:
         hops = settings.proxy_hops
         inner = AddressesOnly(app.wsgi_app)
         app.wsgi_app = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops, x_prefix=0)  # type: ignore[method-assign]
+    app.wsgi_app = UnheardProxy(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
     if settings.cors_origins:
         _register_cors(app, settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from rbac_api import clock
+from rbac_api.database.ground import needs_of
 from rbac_api.settings import Settings
 from tests.builders import SECRET, Stage, settings_for
+from tests.cast import ALICE, BOB, CAROL
 from tests.cli.conftest import Shell
 from tests.cli.test_trail import tamper
 from tests.conftest import Stages
@@ -38,16 +41,18 @@ def private(stage: Stage) -> None:
 
 
 @pytest.mark.usefixtures("private")
-def test_a_healthy_service_is_called_healthy(shell: Shell) -> None:
+def test_a_healthy_service_is_called_healthy(stage: Stage, shell: Shell) -> None:
     report = shell.json("doctor")
     assert report["healthy"] is True
     names = [check["name"] for check in report["checks"] if check["name"] != "data folder"]
     assert names == [
         "settings",
         "database",
+        *(need.name for need in needs_of(stage.database)),
         "schema",
         "trail",
         "clock",
+        "proxy",
         "signing key",
         "instance",
         "roles",
@@ -153,3 +158,35 @@ def test_files_that_others_can_read_are_found(embedded: Shell, tmp_path: Path, n
     place.touch()
     place.chmod(0o755)
     assert faults(embedded)["data folder"]["remedy"] == f"Run: chmod {mode} {place}"
+
+
+def proxy_line(shell: Shell) -> dict[str, Any]:
+    report = json.loads(shell("doctor", "--json").stdout)
+    (found,) = [check for check in report["checks"] if check["name"] == "proxy"]
+    return found  # type: ignore[no-any-return]
+
+
+def test_a_proxy_that_no_setting_counts_shows_in_where_sign_ins_come_from(
+    stage: Stage, shell: Shell, shell_with: MakeShell
+) -> None:
+    stage.as_(ALICE)
+    assert (proxy_line(shell)["risk"], proxy_line(shell)["ok"]) == (False, True)
+
+    for person in (BOB, CAROL):
+        stage.as_(person)
+    found = proxy_line(shell)
+
+    assert (found["ok"], found["risk"]) == (True, True)
+    assert "of 3 users, all came from 127.0.0.1" in found["detail"]
+    assert "RBAC_PROXY_HOPS" in found["remedy"]
+    assert "RISK   proxy" in shell("doctor").stdout
+    assert proxy_line(shell_with(replace(stage.settings, proxy_hops=1)))["risk"] is False
+
+
+def test_a_file_that_cannot_be_opened_is_not_blamed_on_a_server(
+    tmp_path: Path, shell_with: MakeShell
+) -> None:
+    place = tmp_path / "is-a-folder"
+    place.mkdir()
+    found = faults(shell_with(settings_for(f"sqlite:///{place}")))
+    assert "RBAC_DATA_DIR" in found["database"]["remedy"]

@@ -48,10 +48,13 @@ class Wire:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(self._target)
+                far = socket.create_connection(self._next_target())
                 self._sockets += (near, far)
                 self._spawn(self._carry, near, far)
                 self._spawn(self._carry, far, near)
+
+    def _next_target(self) -> tuple[str, int]:
+        return self._target
 
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):

@@ -28,15 +28,21 @@ from rbac_api.web.pagination import Page, PageRequest, cut
 NOTICE = timedelta(days=30)
 
 
+def needs_key(clearance: Clearance) -> bool:
+    """Whether there is no key of the configured algorithm, and none comes from elsewhere."""
+    algorithm = clearance.settings.signing_algorithm
+    if clearance.snapshot.keyring.external:
+        return False
+    rows = queries.list_keys(clearance.connection)
+    return not any(row.algorithm == algorithm and _signs(row) for row in rows)
+
+
 def ensure_key(clearance: Clearance) -> bool:
     """Make a key of the configured algorithm unless there is one or none is needed; whether one was made.
 
     It signs at once.  To publish it beforehand, run this with the new setting some minutes before the nodes get it.
     """
-    algorithm = clearance.settings.signing_algorithm
-    if clearance.snapshot.keyring.external:
-        return False
-    if any(row.algorithm == algorithm and _signs(row) for row in queries.list_keys(clearance.connection)):
+    if not needs_key(clearance):
         return False
     key = _add_key(clearance.connection, clearance.settings, clock.now())
     clearance.record("key.created", _target(key.kid), after=_facts(key))

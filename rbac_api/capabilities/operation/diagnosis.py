@@ -10,23 +10,26 @@ from pathlib import Path
 from rbac_api import clock
 from rbac_api.capabilities.constraints.service import violated_constraints
 from rbac_api.capabilities.operation import queries
+from rbac_api.database.ground import look_at_ground
 from rbac_api.database.migrate import schema_problem
 from rbac_api.errors import ServiceError
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.instance import REMEDY, differences
 from rbac_api.settings import Settings
 
+SEVERAL = 3  # users
 OTHERS = 0o077  # the permissions of everybody but the owner
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; ``remedy`` says what to do about a fault."""
+    """One thing looked at; ``remedy`` says what to do about a fault, or about a risk, with which the service still answers rightly."""
 
     name: str
     ok: bool
     detail: str
     remedy: str | None = None
+    risk: bool = False
 
 
 def diagnose(clearance: Clearance) -> Iterator[Finding]:
@@ -36,10 +39,10 @@ def diagnose(clearance: Clearance) -> Iterator[Finding]:
         problem = schema_problem(clearance.work.database)
     except ServiceError as fault:
         detail = " ".join((fault.internal or fault.detail).split())
-        remedy = "Start it, or correct RBAC_DATABASE_URL; this machine must be allowed to connect."
-        yield Finding("database", False, f"does not answer: {detail}", remedy)
+        yield Finding("database", False, f"does not answer: {detail}", _remedy_of_silence(clearance.settings))
         return
     yield Finding("database", True, "answers")
+    yield from _ground(clearance)
     if problem:
         yield Finding(
             "schema", False, problem, "Run `flask rbac init`, or the release that fits the database."
@@ -48,6 +51,38 @@ def diagnose(clearance: Clearance) -> Iterator[Finding]:
     yield Finding("schema", True, "up to date")
     for name, look in _CHECKS.items():
         yield _looked(name, look, clearance)
+
+
+def _remedy_of_silence(settings: Settings) -> str:
+    if settings.on_sqlite:
+        return "Let this user read and write the file and its folder, or correct RBAC_DATA_DIR or RBAC_DATABASE_URL."
+    return "Start it, or correct RBAC_DATABASE_URL; this machine must be allowed to connect."
+
+
+def _ground(clearance: Clearance) -> Iterator[Finding]:
+    for result in look_at_ground(clearance.work.database):
+        need = result.need
+        risk = not (result.met or need.essential)
+        yield Finding(
+            need.name, result.met or risk, result.detail, None if result.met else need.remedy, risk=risk
+        )
+
+
+def _proxy(clearance: Clearance) -> Finding:
+    """A proxy that RBAC_PROXY_HOPS does not count makes all users come from one address: its own."""
+    hops = clearance.settings.proxy_hops
+    if hops:
+        return Finding(
+            "proxy", True, f"RBAC_PROXY_HOPS={hops}: so many entries of X-Forwarded-For are trusted"
+        )
+    users, addresses = queries.recent_addresses(clearance.connection)
+    if users < SEVERAL or len(addresses) != 1:
+        return Finding(
+            "proxy", True, "RBAC_PROXY_HOPS=0: X-Forwarded-* is ignored, as is right without a proxy in front"
+        )
+    detail = f"RBAC_PROXY_HOPS=0, and the last sign-ins, of {users} users, all came from {addresses[0]}: a proxy's address?"
+    remedy = "Set RBAC_PROXY_HOPS to the number of proxies in front: else all clients share one rate limit."
+    return Finding("proxy", True, detail, remedy, risk=True)
 
 
 def _looked(name: str, look: Callable[[Clearance], Finding], clearance: Clearance) -> Finding:
@@ -156,6 +191,7 @@ def _agrees(theirs: datetime | None) -> str:
 _CHECKS: dict[str, Callable[[Clearance], Finding]] = {
     "trail": _trail,
     "clock": _clock,
+    "proxy": _proxy,
     "signing key": _keys,
     "instance": _instance,
     "roles": _cycles,

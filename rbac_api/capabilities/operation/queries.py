@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, text
 
-from rbac_api.database.tables import trail_events
+from rbac_api.database.tables import sessions, trail_events
 
 # The triggers that the migrations put on the trail.
 TRAIL_TRIGGERS = {
@@ -24,6 +24,13 @@ def missing_trail_triggers(connection: Connection) -> list[str]:
     engine = connection.dialect.name
     present = connection.execute(text(_PRESENT[engine])).scalars()
     return sorted(TRAIL_TRIGGERS[engine].difference(present))
+
+
+def recent_addresses(connection: Connection) -> tuple[int, list[str]]:
+    """Of the newest hundred sessions that began at an address: how many users they are of, and the addresses."""
+    newest = select(sessions.c.user_id, sessions.c.ip).where(sessions.c.ip.is_not(None))
+    rows = connection.execute(newest.order_by(sessions.c.id.desc()).limit(100)).all()
+    return len({row.user_id for row in rows}), sorted({row.ip for row in rows})
 
 
 def database_time(connection: Connection) -> datetime | None:

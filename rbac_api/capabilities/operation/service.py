@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY as OWN_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MutexValue, ValueClass
 
+from rbac_api.database.ground import recent_look
 from rbac_api.database.migrate import schema_problem
 from rbac_api.errors import ServiceError
 from rbac_api.guard.instance import INSTANCE_KEY, REMEDY, differences
@@ -63,11 +64,19 @@ def _checks(guard: Guard) -> Iterator[dict[str, Any]]:
         problem = schema_problem(guard.database)
         replaced = guard.database.replaced()
         yield {"name": "database", "ok": not replaced, "detail": _REPLACED if replaced else "answers"}
+        yield from _ground_checks(guard)
         yield {"name": "schema", "ok": problem is None, "detail": problem or "up to date"}
         if problem is None:
             yield from _state_checks(guard)
     except ServiceError as fault:
         yield {"name": "database", "ok": False, "detail": fault.detail}
+
+
+def _ground_checks(guard: Guard) -> Iterator[dict[str, Any]]:
+    """What an answer rests on beyond the schema: named only where it is missing, each a check of its own."""
+    for result in recent_look(guard.database):
+        if not result.met:
+            yield {"name": result.need.name, "ok": False, "detail": f"{result.detail}. {result.need.remedy}"}
 
 
 def _key_check(guard: Guard) -> dict[str, Any]:

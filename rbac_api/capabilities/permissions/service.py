@@ -104,6 +104,12 @@ def known_permissions(clearance: Clearance) -> set[str]:
     return set(clearance.graph().permissions)
 
 
+def is_permission_as_built_in(clearance: Clearance, name: str, description: str) -> bool:
+    """Whether ``reconcile_permission`` would change nothing; reads alone."""
+    found = queries.find_permission(clearance.connection, name)
+    return found is not None and (found.system, found.description) == (True, description)
+
+
 def reconcile_permission(clearance: Clearance, name: str, description: str) -> bool:
     """Make sure that one of this service's own permissions exists as described; whether anything had to be done.
 

@@ -12,6 +12,7 @@ from rbac_api.capabilities.assignments.service import give_role
 from rbac_api.capabilities.constraints.service import check_deferred, create_constraint, deferring
 from rbac_api.capabilities.permissions.service import (
     create_permission,
+    is_permission_as_built_in,
     known_permissions,
     reconcile_permission,
 )
@@ -22,6 +23,7 @@ from rbac_api.capabilities.policy.references import unknown_names
 from rbac_api.capabilities.roles.service import (
     grant_permission,
     inherit_role,
+    is_role_as_built_in,
     reconcile_role,
     seed_role,
 )
@@ -64,6 +66,17 @@ def read_file(path: Path) -> Document:
         raise DocumentRefused([f"{path} cannot be read: {type(fault).__name__}"]) from fault
     except YamlRefused as fault:
         raise DocumentRefused([f"{path} is not YAML: {fault}"]) from fault
+
+
+def is_system_as_built_in(clearance: Clearance, document: Document) -> bool:
+    """Whether ``reconcile_system`` would change nothing; reads alone, so that a start need not wait for those who write."""
+    return all(
+        is_permission_as_built_in(clearance, entry["name"], entry["description"])
+        for entry in document.permissions
+    ) and all(
+        is_role_as_built_in(clearance, entry["name"], entry["description"], entry["grants"])
+        for entry in document.roles
+    )
 
 
 def reconcile_system(clearance: Clearance, document: Document) -> int:

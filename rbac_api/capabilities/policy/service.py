@@ -20,6 +20,7 @@ from rbac_api.capabilities.policy.seeds import (
     EXAMPLE,
     SYSTEM,
     Loaded,
+    is_system_as_built_in,
     load_document,
     read_file,
     reconcile_system,
@@ -32,7 +33,8 @@ from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
     "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "find_drift", "import_assignments",
-    "load_document", "plan_policy", "plan_revert", "read_file", "read_policy", "reconcile_system", "require_revision", "revert_policy",
+    "is_system_as_built_in", "load_document", "plan_policy", "plan_revert", "read_file", "read_policy", "reconcile_system",
+    "require_revision", "revert_policy",
 ]  # fmt: skip
 
 

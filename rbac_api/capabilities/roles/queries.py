@@ -96,6 +96,13 @@ def revive_role(connection: Connection, name: str) -> bool:
     return connection.execute(update(roles).where(roles.c.id == newest).values(valid_to=None)).rowcount == 1
 
 
+def inherits_any(connection: Connection, role_id: str) -> bool:
+    """Whether the role inherits another."""
+    edge = role_inheritance.c
+    mine = select(edge.id).where(edge.senior_id == role_id, edge.valid_to.is_(None))
+    return connection.execute(mine.limit(1)).first() is not None
+
+
 def end_juniors(connection: Connection, role_id: str, now: datetime) -> list[str]:
     """End whatever the role inherits; the names of those roles."""
     edge = role_inheritance.c

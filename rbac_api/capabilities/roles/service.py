@@ -215,6 +215,15 @@ def seed_role(clearance: Clearance, name: str, description: str, *, requires_mfa
     return True
 
 
+def is_role_as_built_in(clearance: Clearance, name: str, description: str, grants: Grants) -> bool:
+    """Whether ``reconcile_role`` would change nothing; reads alone."""
+    connection = clearance.connection
+    found = queries.find_role(connection, name)
+    if found is None or (found.description, found.system, found.grants) != (description, True, grants):
+        return False
+    return not queries.inherits_any(connection, found.id)
+
+
 def reconcile_role(clearance: Clearance, name: str, description: str, grants: Grants) -> bool:
     """Make sure that a built-in role exists as described and inherits nothing; whether anything had to be done.
 

@@ -1,0 +1,46 @@
+"""Whether a connection to PostgreSQL is a session of its own, as LISTEN, leases and locks of the session take for granted.
+
+A pooler in transaction mode (or one that spreads statements over servers) gives each transaction whichever server connection is free.
+Such a connection looks like any other, answers every query, and never hears a notification: so that is what is tried.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from rbac_api.database.engine import Database
+
+if TYPE_CHECKING:
+    import psycopg
+
+PATIENCE = 2.0  # seconds for a notification to arrive, of which a direct connection needs about a thousandth
+_PID = "SELECT pg_backend_pid()"
+
+
+def keeps_its_session(kept: psycopg.Connection[Any], database: Database) -> bool:
+    """Whether a notification that another connection sends reaches this idle one, which must be in autocommit."""
+    channel = f"rbac_{secrets.token_hex(8)}"
+    kept.execute(f"LISTEN {channel}".encode())
+    try:
+        return _is_heard(kept, database, channel)
+    finally:
+        kept.execute(f"UNLISTEN {channel}".encode())
+
+
+def _is_heard(kept: psycopg.Connection[Any], database: Database, channel: str) -> bool:
+    mine = _pid(kept)
+    with database.unlocked() as other:  # its transaction occupies a server connection meanwhile
+        theirs = other.execute(text(_PID)).scalar()
+        if theirs == mine or _pid(kept) != mine:
+            return False
+        other.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
+    # By name: one of an earlier trial may be left over where sessions are shared.
+    return any(heard.channel == channel for heard in kept.notifies(timeout=PATIENCE))
+
+
+def _pid(connection: psycopg.Connection[Any]) -> int:
+    [(found,)] = connection.execute(_PID).fetchall()
+    return int(found)
