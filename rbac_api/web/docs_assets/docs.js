@@ -5,7 +5,7 @@ import { Bar } from "./bar.js";
 import { rememberEtag, seenEtag } from "./etags.js";
 import { explanation } from "./explanation.js";
 import { keepReachable } from "./reachable.js";
-import { Operations, pathOf } from "./operations.js";
+import { Operations, pathOf, readablePatterns } from "./operations.js";
 import { detail, header, precondition, problem, refusal, tooMany, unauthenticated } from "./plain_words.js";
 import { authorizeDialog, plugins } from "./plugins.js";
 import { Session, keepsCookies } from "./session.js";
@@ -69,7 +69,7 @@ function call(name, { body, query = "", parameter = "" } = {}) {
 }
 
 function intercept(request) {
-  if (request.loadSpec) return request;
+  if (request.loadSpec) return { ...request, responseInterceptor: readablePatterns };
   const name = operations.nameOf(request);
   delete request.headers.Cookie; // what Swagger UI believes to send for the lock; a browser would not
   delete request.headers["X-CSRF-TOKEN"];
