@@ -171,7 +171,7 @@ def revert(seq: int, yes: bool, form: str) -> None:
     Refused, with exit code 1, if somebody has changed since what it had changed.
     """
     try:
-        with operating(writes=True) as clearance:
+        with operating() as clearance:
             found = plan_revert(clearance, seq)
         if form == "text":
             _show(found, form)
@@ -194,7 +194,7 @@ def _read(path: Path) -> Document:
 
 
 def _planned(document: Document, *, prune: bool) -> dict[str, Any]:
-    with operating(writes=True) as clearance:
+    with operating() as clearance:
         return plan_policy(clearance, document, prune=prune)
 
 

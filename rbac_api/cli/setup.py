@@ -11,7 +11,8 @@ from flask.cli import with_appcontext
 
 from rbac_api import clock
 from rbac_api.capabilities.keys.service import get_key, list_keys, rotate_keys, withdraw_key
-from rbac_api.capabilities.policy.service import Loaded, load_document, read_file
+from rbac_api.capabilities.policy.service import Loaded, read_file
+from rbac_api.capabilities.policy.service import seed as seed_document
 from rbac_api.cli.group import operating, parts
 from rbac_api.cli.output import json_option, print_items, print_json, progress
 from rbac_api.cli.prepare import adopt_issuer, prepare
@@ -61,11 +62,12 @@ def adopt() -> None:
 def seed(file: Path, as_json: bool) -> None:
     """Load FILE (YAML or JSON): add what is not in the database yet.
 
-    Permissions, roles, constraints, users and assignments. Changes and removes nothing existing; all or nothing.
+    Permissions, roles, constraints, users and assignments. Changes and removes nothing existing. The whole file is checked first, then
+    written in steps: after an interruption, run it again and it adds the rest.
     """
     document = read_file(file)
     with operating(writes=True) as clearance, progress(_entries(document), "Loading") as step:
-        loaded = load_document(clearance, document, file.name, lambda: step(1))
+        loaded = seed_document(clearance, document, file.name, step)
     for note in loaded.notes:
         click.echo(note, err=True)
     if as_json:

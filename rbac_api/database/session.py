@@ -21,10 +21,12 @@ class UnitOfWork:
     A unit that never asks for a connection costs nothing, which is what keeps the guard's hot path free of I/O.
     """
 
-    __slots__ = ("_connection", "_way_in", "database", "notes", "on_open", "writes")
+    __slots__ = ("_connection", "_one_moment", "_way_in", "database", "notes", "on_open", "writes")
 
-    def __init__(self, database: Database, *, writes: bool) -> None:
+    def __init__(self, database: Database, *, writes: bool, one_moment: bool = False) -> None:
+        """``one_moment``: a unit that reads has to see the rows of one moment in all its statements."""
         self.database = database
+        self._one_moment = one_moment
         self.writes = writes
         self.on_open: Callable[[], None] | None = None  # called once, with the transaction begun
         self.notes: dict[str, Any] = {}  # what those working in this unit want to remember of it
@@ -35,8 +37,8 @@ class UnitOfWork:
     def connection(self) -> Connection:
         """The transaction's connection; the write lock is taken here for a unit that writes."""
         if self._connection is None:
-            way_in = self.database.writing if self.writes else self.database.reading
-            self._connection = self._enter(way_in())
+            reading = self.database.one_moment if self._one_moment else self.database.reading
+            self._connection = self._enter(self.database.writing() if self.writes else reading())
         return self._connection
 
     def _enter(self, way_in: AbstractContextManager[Connection]) -> Connection:
@@ -45,6 +47,11 @@ class UnitOfWork:
         if self.on_open is not None:
             self.on_open()
         return connection
+
+    def release(self) -> None:
+        """Commit, and let others write; the next use of ``connection`` begins another transaction."""
+        self.__exit__(None, None, None)
+        self.notes.clear()
 
     @property
     def opened(self) -> bool:

@@ -7,7 +7,7 @@ the roles of a cycle inherit each other, nothing more, and ``cycles`` names them
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rbac_api.decision.model import Constraint, Permission, Role
 
@@ -60,6 +60,14 @@ class RoleGraph:
         loops = tuple(tuple(sorted(c)) for c in components if len(c) > 1 or c[0] in juniors[c[0]])
         dynamic = tuple(rule for rule in rules if rule.kind == "dynamic")
         return cls(by_name, catalogue, juniors, closures, effective, loops, reduced, rules, dynamic)
+
+    def with_constraints(self, constraints: Iterable[Constraint]) -> RoleGraph:
+        """The same roles under other constraints."""
+        rules = tuple(sorted(constraints, key=lambda constraint: constraint.name))
+        dynamic = tuple(rule for rule in rules if rule.kind == "dynamic")
+        lesser = self.without_second_factor
+        reduced = lesser.with_constraints(rules) if lesser is not None else None
+        return replace(self, constraints=rules, dynamic=dynamic, without_second_factor=reduced)
 
     def seen_with(self, second_factor: bool) -> RoleGraph:
         """The roles as they count for somebody who proved a second factor, or did not."""

@@ -16,6 +16,7 @@ from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, Constraint, Reason, SessionRoles
 from rbac_api.decision.strength import assigned_through, bound_by, held_until, lacking, stronger_roles
+from rbac_api.decision.working import WorkingRoles, follow
 from rbac_api.guard import queries, queries_strength
 from rbac_api.guard.errors import (
     EscalationDenied,
@@ -32,6 +33,9 @@ from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
 
 CLEARANCE = "rbac.clearance"  # in the environment of the request that is served
+CHANGED = (
+    "roles_changed"  # a note of a unit of work: the roles with what it changed; None if they have to be read
+)
 HELD = "held"  # a note of a unit of work: what its actor held when it began
 HOLDER = "holder"  # the same: the actor's standing
 
@@ -96,20 +100,21 @@ class Clearance:
 
     def graph(self) -> RoleGraph:
         """The roles in force, with the changes that this unit has recorded."""
-        connection, notes = self.connection, self.work.notes
-        if not notes.get("roles_changed"):
-            return self.snapshot.graph(connection if self.work.writes else None)
-        if "graph" not in notes:
-            notes["graph"] = self.changed_graph()
-        graph: RoleGraph = notes["graph"]
-        return graph
+        notes = self.work.notes
+        if "graph" not in notes and CHANGED in notes:
+            notes["graph"] = notes[CHANGED].compiled() if notes[CHANGED] else self.changed_graph()
+        graph: RoleGraph | None = notes.get("graph")
+        return graph or self.snapshot.graph(self.connection if self.work.writes else None)
 
     def latest_graph(self) -> RoleGraph:
         """The roles in force, no older than any row that this unit has read; from memory, unless the unit writes."""
-        if self.work.writes:
-            return self.changed_graph()
-        self.snapshot.freshen()
-        return self.snapshot.graph()
+        if not self.work.writes:
+            self.snapshot.freshen()
+        return self.graph()
+
+    def know_roles(self, graph: RoleGraph) -> None:
+        """What the roles have become by what this unit wrote."""
+        self.work.notes["graph"], self.work.notes[CHANGED] = graph, WorkingRoles(graph)
 
     def changed_graph(self) -> RoleGraph:
         """The roles as the rows have them at this moment of the unit."""
@@ -173,7 +178,7 @@ class Clearance:
         graph = self.graph()
         reaches = {held: graph.held_by(held) for held in set(roles.values())}
         for user_id, held in roles.items():
-            self.require_outranks(reaches[held], self._named(usernames[user_id], "A user concerned"))
+            self.require_outranks(reaches[held], self.named(usernames[user_id], "A user concerned"))
 
     def require_outranks_holders(self, roles: Iterable[str], rule: Constraint | None = None) -> None:
         """The same, for all holders of these roles, direct or through a senior; of a dynamic ``rule`` for those whom it can bind.
@@ -189,25 +194,35 @@ class Clearance:
         for user_id, held in queries.list_roles_of(self.connection, list(found), now).items():
             if rule is None or bound_by(graph, rule, held):
                 self.require_outranks(
-                    graph.held_by(held), self._named(found[user_id], "A holder of this role")
+                    graph.held_by(held), self.named(found[user_id], "A holder of this role")
                 )
 
-    def _named(self, username: str, otherwise: str) -> str:
+    def named(self, username: str, otherwise: str) -> str:
         """A user whom the caller did not name, by name only for a caller who may read users."""
         return username if "users:read" in self.held else otherwise
 
     def require_administrator_remains(self) -> None:
         """After what this unit wrote and recorded somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""
         able = queries.list_administrators(self.connection, self.graph().seniors(ADMIN), clock.now())
-        if not always_covered(able, clock.now()):
+        if not always_covered((one for _, one in able), clock.now()):
             raise LastAdministrator()
 
     def record(self, action: str, target: Target, **facts: Any) -> int:
         """Write what this unit does into the trail, in the same transaction."""
         if CATALOGUE[action].touches in ("roles", "grants"):
-            self.work.notes["roles_changed"] = True
-            self.work.notes.pop("graph", None)
+            self._follow(action, target.name or "", facts.get("after") or facts.get("before") or {})
         return record(self.connection, self.actor, action, target, **facts)
+
+    def _follow(self, action: str, name: str, facts: Mapping[str, Any]) -> None:
+        """Let the roles that this unit works with change along, instead of reading all of them again under the lock.
+
+        What the system puts in place at a start is built in, which its events do not say: then the roles are read again.
+        """
+        notes = self.work.notes
+        known: WorkingRoles | None = notes[CHANGED] if CHANGED in notes else WorkingRoles(self.graph())
+        followed = known is not None and self.actor.type != "system" and follow(known, action, name, facts)
+        notes[CHANGED] = known if followed else None
+        notes.pop("graph", None)
 
     def _person(self, user_id: str | None) -> Person:
         connection, person = self.connection if self.work.writes else None, None

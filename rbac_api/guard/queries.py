@@ -169,8 +169,10 @@ def find_session_roles(
     return session_roles(active_roles, rows)
 
 
-def list_administrators(connection: Connection, role_names: frozenset[str], at: datetime) -> list[Assignment]:
-    """Assignments of these roles to enabled users who can sign in: those that keep the service governable."""
+def list_administrators(
+    connection: Connection, role_names: frozenset[str], at: datetime
+) -> list[tuple[str, Assignment]]:
+    """Assignments of these roles to enabled users who can sign in, with their ids: those that keep the service governable."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id).join(
         users, assignments.c.user_id == users.c.id
     )
@@ -178,13 +180,15 @@ def list_administrators(connection: Connection, role_names: frozenset[str], at: 
         users.c.status == "active", users.c.password_hash.is_not(None), assignments.c.mode == "active"
     )
     counts = not_over(assignments, at)
-    columns = (roles.c.name, assignments.c.valid_from, assignments.c.valid_to)
+    columns = (assignments.c.user_id, roles.c.name, assignments.c.valid_from, assignments.c.valid_to)
     query = (
         select(*columns)
         .select_from(joined)
         .where(able, counts, roles.c.name.in_(role_names), roles.c.valid_to.is_(None))
     )
-    return [Assignment(row.name, row.valid_from, row.valid_to) for row in connection.execute(query)]
+    return [
+        (row.user_id, Assignment(row.name, row.valid_from, row.valid_to)) for row in connection.execute(query)
+    ]
 
 
 def find_answer(connection: Connection, scope: str, key: str, now: datetime) -> Row[Any] | None:

@@ -53,6 +53,19 @@ class Target:
 Happening = tuple[
     Target, str | None, Mapping[str, Any]
 ]  # to what, why, and what is so afterwards, or was so before
+Facts = Mapping[str, Any] | None
+
+
+class Event(NamedTuple):
+    """Something that was done successfully, before it has a place in the trail."""
+
+    action: str
+    target: Target
+    reason: str | None = None
+    before: Facts = None
+    after: Facts = None
+
+
 _AT_ONCE = 1000
 SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
@@ -100,23 +113,38 @@ def record_all(
     facts_are: Literal["before", "after"] = "after",
 ) -> None:
     """Append many successful events of one kind, in their order, as ``record`` would one by one, but in few statements."""
-    kind, rows = CATALOGUE[action], []
+    record_events(
+        connection,
+        actor,
+        (
+            Event(action, target, reason, facts, None)
+            if facts_are == "before"
+            else Event(action, target, reason, None, facts)
+            for target, reason, facts in happened
+        ),
+    )
+
+
+def record_events(connection: Connection, actor: Actor, events: Iterable[Event]) -> int:
+    """The same with events of any kinds; the ``seq`` of the last."""
+    rows, touched = [], False
     with _told_if_unwritten():
         last = find_newest(connection)
         seq, digest = last.seq, last.hash
-        for target, reason, facts in happened:
-            if secrets := SECRET_NAMES.intersection(_names((facts,))):
+        for action, target, reason, before, after in events:
+            if secrets := SECRET_NAMES.intersection(_names((before, after))):
                 raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
-            before, after = (facts, None) if facts_are == "before" else (None, facts)
             event = _event(actor, action, target, "success", reason, before, after)
             event |= {"seq": seq + 1, "prev_hash": digest}
             event["hash"] = event_hash(event)
             seq, digest = event["seq"], event["hash"]
             rows.append(event)
+            touched = touched or CATALOGUE[action].touches is not None
         for some in batched(rows, _AT_ONCE):
             connection.execute(_ADDITION, some)
-        if rows and kind.touches:
+        if touched:
             publish(connection, seq)
+    return seq
 
 
 @contextmanager

@@ -37,7 +37,7 @@ OWN = {
     "tokens": ["introspect"],
     "keys": ["read", "rotate"],
     "constraints": ["read", "create", "delete"],
-    "policy": ["read", "apply"],
+    "policy": ["read", "plan", "apply"],
     "access": ["evaluate"],
 }
 OWN_PERMISSIONS = {f"{resource}:{verb}" for resource, verbs in OWN.items() for verb in verbs}

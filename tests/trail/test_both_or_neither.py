@@ -33,7 +33,7 @@ WRITES: dict[str, tuple[str, str, Any]] = {
     "granting": ("PUT", "/v1/roles/role-manager/permissions/payments:release", None),
     "withdrawing": ("DELETE", "/v1/roles/role-manager/permissions/invoices:read", None),
     "creating a permission": ("POST", "/v1/permissions", {"name": "tea:brew", "description": "Brew."}),
-    "deleting a permission": ("DELETE", "/v1/permissions/invoices:read", None),
+    "deleting a permission": ("DELETE", "/v1/permissions/invoices:read?force=true", None),
     "changing oneself": ("PATCH", "/v1/me", {"display_name": "A"}),
     "changing one's password": (
         "POST",

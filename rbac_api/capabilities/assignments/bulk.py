@@ -36,11 +36,6 @@ class Gift:
     terms: Terms
 
 
-def refused_gifts(clearance: Clearance, gifts: Sequence[Gift]) -> dict[int, ServiceError]:
-    """Which of them may not be given, by their place in the list, and why."""
-    return _Guard(clearance, gifts).refused(gifts)
-
-
 def give_roles(clearance: Clearance, gifts: Sequence[Gift]) -> list[str]:
     """Give them, with an event each; the ids of the assignments.
 
@@ -50,16 +45,6 @@ def give_roles(clearance: Clearance, gifts: Sequence[Gift]) -> list[str]:
     for gift in gifts:
         guard.require(gift)
     return _write(clearance, gifts, guard.now)
-
-
-def give_permitted(clearance: Clearance, gifts: Sequence[Gift]) -> dict[int, ServiceError]:
-    """The same with those that may be given; which may not, as ``refused_gifts``."""
-    guard = _Guard(clearance, gifts)
-    refused = guard.refused(gifts)
-    permitted = [gift for place, gift in enumerate(gifts) if place not in refused]
-    if permitted:
-        _write(clearance, permitted, guard.now)
-    return refused
 
 
 def _write(clearance: Clearance, gifts: Sequence[Gift], now: datetime) -> list[str]:
@@ -94,15 +79,6 @@ class _Guard:
         )
         self._known: dict[Any, ServiceError | None] = {}
 
-    def refused(self, gifts: Sequence[Gift]) -> dict[int, ServiceError]:
-        found = {}
-        for place, gift in enumerate(gifts):
-            try:
-                self.require(gift)
-            except ServiceError as refusal:
-                found[place] = refusal
-        return found
-
     def require(self, gift: Gift) -> None:
         if gift.role not in self._effective:
             raise RoleNotFound()
@@ -110,7 +86,7 @@ class _Guard:
         require_activatable(gift.holder, values)
         until, handed_out = values["valid_to"], self._effective[gift.role]
         self._once(("role", gift.role, until), lambda: self._clearance.require_held(handed_out, until))
-        require_lasting(self._clearance, gift.holder, gift.role, values)
+        require_lasting(self._clearance, gift.holder, values, handed_out)
         roles = self._held.get(gift.holder.id or "", frozenset())
         reach = frozenset[str]().union(*(self._effective.get(role, frozenset()) for role in roles))
         self._clearance.require_outranks(reach, gift.holder.name or "")

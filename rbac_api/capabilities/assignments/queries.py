@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
+from rbac_api.database.batches import batched
 from rbac_api.database.periods import ended, in_force, not_over
 from rbac_api.database.tables import assignments, roles, users
 from rbac_api.guard.queries_history import was_assigned
@@ -22,8 +23,8 @@ def find_role_id(connection: Connection, name: str) -> str | None:
 def find_role_ids(connection: Connection, names: Iterable[str]) -> dict[str, str]:
     """Ids by name, of those that exist."""
     found = select(roles.c.name, roles.c.id).where(roles.c.valid_to.is_(None))
-    wanted = set(names)
-    return {row.name: row.id for row in connection.execute(found) if row.name in wanted}
+    some = (connection.execute(found.where(roles.c.name.in_(part))) for part in batched(set(names)))
+    return {row.name: row.id for rows in some for row in rows}
 
 
 def find_assignment(connection: Connection, user_id: str, role_id: str, now: datetime) -> Row[Any] | None:

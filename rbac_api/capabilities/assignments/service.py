@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments import queries
-from rbac_api.capabilities.assignments.bulk import Gift, give_permitted, give_roles, refused_gifts
+from rbac_api.capabilities.assignments.bulk import Gift, give_roles
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.exports import ASSIGNMENTS, export_roles
 from rbac_api.capabilities.assignments.own import require_lasting
@@ -24,6 +24,7 @@ from rbac_api.capabilities.assignments.terms import (
     differences,
     is_within,
     require_activatable,
+    told,
 )
 from rbac_api.capabilities.constraints.service import require_constraints
 from rbac_api.capabilities.users.errors import UserNotFound
@@ -36,8 +37,8 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target, record_all
 
 __all__ = [
-    "ASSIGNMENTS", "ORDINARY", "Gift", "Terms", "assign_role", "describe", "end_role_assignments", "export_roles", "get_user_roles",
-    "give_permitted", "give_role", "give_roles", "held_roles", "refused_gifts", "revoke_role", "take_role",
+    "ASSIGNMENTS", "ORDINARY", "Terms", "assign_role", "columns_of", "describe", "differences", "end_role_assignments", "export_roles",
+    "get_user_roles", "give_role", "held_roles", "is_within", "require_activatable", "require_lasting", "revoke_role", "take_role", "told",
 ]  # fmt: skip
 ORDINARY = Terms()
 
@@ -106,7 +107,7 @@ def _change_terms(clearance: Clearance, present: Row[Any], holder: Target, terms
     if grows or not after:
         clearance.require_held(clearance.graph().effective[role], values["valid_to"] if grows else now)
     if grows:
-        require_lasting(clearance, holder, role, values)
+        require_lasting(clearance, holder, values, clearance.graph().effective[role])
     clearance.require_outranks_user(present.user_id, holder.name or "")
     if not after:
         return str(present.id)

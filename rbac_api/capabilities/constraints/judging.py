@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from heapq import merge
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row
@@ -44,12 +46,30 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """People whose assignments are about to change, by id: as the rows have them, and as they will be."""
+
+    had: Mapping[str, Holder] = field(default_factory=dict)
+    has: Mapping[str, Holder] = field(default_factory=dict)
+
+    def holding(self, roles: Collection[str]) -> list[Holder]:
+        """Those who will hold one of these roles, by id."""
+        found = (one for one in self.has.values() if any(a.role in roles for a in one.assignments))
+        return sorted(found, key=attrgetter("id"))
+
+    def more_permanent(self, roles: Collection[str], at: datetime) -> int:
+        """How many more people will hold one of these roles at that moment and without an end."""
+        return _count_permanent(self.has, roles, at) - _count_permanent(self.had, roles, at)
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
-    """Looks at the rows as they are on this connection at that moment."""
+    """Looks at the rows as they are on this connection at that moment, but for what is ``expected`` to change."""
 
     connection: Connection
     graph: RoleGraph
     at: datetime
+    expected: Expected = field(default_factory=Expected)
 
     def broken_by(self, changes: Iterable[Change]) -> Violations:
         """How constraints are broken by those whom these changes concern; the same may come twice."""
@@ -76,7 +96,8 @@ class Judge:
             conditions = [queries.holding(self._seniors((through,)), self.at)] if through else []
             conditions += [queries.later_than(after)] if after else []
             conditions += self._likely(rule)
-            holders = queries.list_holders(self.connection, self.at, self._seniors(rule.roles), conditions)
+            others = self.expected.holding(self._names((through,) if through else rule.roles))
+            holders = self._holders(self._seniors(rule.roles), conditions, others)
             yield from violations(self.graph, rule, holders, self.at)
 
     def would_break(self, holder: Holder, role: str) -> bool:
@@ -103,7 +124,8 @@ class Judge:
     def overfull_sessions(self, rule: Constraint) -> Violations:
         """Sessions alive now with so many of a dynamic constraint's roles active; one for each person (INCITS 359, CreateDsdSet)."""
         drive = queries.holding(self._rarest(rule), self.at)
-        for people in batched(queries.list_holders(self.connection, self.at, None, [drive]), TOGETHER):
+        holders = self._holders(None, [drive], self.expected.holding(self._names(rule.roles)))
+        for people in batched(holders, TOGETHER):
             live = queries.list_live_sessions(self.connection, [holder.id for holder in people], self.at)
             for holder in people:
                 active = (self._active(holder, row) for row in live.get(holder.id, ()))
@@ -117,7 +139,9 @@ class Judge:
         if not rules:
             return
         for some in batched(sorted(change.users or ()), TOGETHER):
-            held = list(queries.list_holders(self.connection, self.at, None, [queries.these(some)]))
+            has = self.expected.has
+            others, rest = [has[one] for one in some if one in has], [one for one in some if one not in has]
+            held = list(self._holders(None, [queries.these(rest)], others) if rest else others)
             for rule in rules:
                 yield from violations(self.graph, rule, held, self.at)
         for rule in rules if change.users is None else ():
@@ -130,13 +154,14 @@ class Judge:
         """
         if rule.limit is None:
             return
-        ids = self._seniors((role,))
+        ids, names = self._seniors((role,)), self._names((role,))
         permanent = queries.count_permanent(self.connection, ids, self.at) + (besides is not None)
-        seats = rule.limit - permanent
+        seats = rule.limit - permanent - self.expected.more_permanent(names, self.at)
         if seats < 0:
             yield Violation(rule.name, (role,), self.at, None)
             return
-        passing = queries.list_holders(self.connection, self.at, ids, queries.passing(ids, self.at))
+        others = [one for one in self.expected.holding(names) if not _is_permanent(one, names, self.at)]
+        passing = self._holders(ids, queries.passing(ids, self.at), others)
         holders = (holder for holder in passing if holder.id != besides)
         yield from violations(self.graph, replace(rule, roles=(role,), limit=seats), holders, self.at)
 
@@ -147,10 +172,23 @@ class Judge:
         subject = Subject(holder.id, "active", holder.assignments, second_factor=proved, roles=chosen)
         return self.graph.seen_with(proved).closure_of(active_roles(self.graph, subject, self.at))
 
+    def _holders(
+        self,
+        role_ids: Collection[str] | None,
+        conditions: Iterable[ColumnElement[bool]],
+        others: Iterable[Holder],
+    ) -> Iterator[Holder]:
+        """Whoever the rows name, without those who are expected to change, and the ``others``; by id."""
+        rows = queries.list_holders(self.connection, self.at, role_ids, conditions)
+        return merge((one for one in rows if one.id not in self.expected.has), others, key=attrgetter("id"))
+
+    def _names(self, roles: Iterable[str]) -> frozenset[str]:
+        """These roles and all that inherit them."""
+        return frozenset[str]().union(*(self.graph.seniors(role) for role in roles))
+
     def _seniors(self, roles: Iterable[str]) -> list[str]:
-        """Ids of these roles and of all that inherit them."""
-        names = frozenset[str]().union(*(self.graph.seniors(role) for role in roles))
-        return sorted(queries.list_role_ids(self.connection, names).values())
+        """Their ids."""
+        return sorted(queries.list_role_ids(self.connection, self._names(roles)).values())
 
     def _likely(self, rule: Constraint) -> Iterator[ColumnElement[bool]]:
         """What is true of everybody who breaks the rule, and of few besides."""
@@ -169,3 +207,12 @@ class Judge:
         needed = len(rule.roles) - (rule.limit or 0) + 1
         few = sorted(rule.roles, key=lambda role: size[role])[: max(needed, 0)]
         return sorted({one for role in few for one in leading[role]})
+
+
+def _count_permanent(people: Mapping[str, Holder], roles: Collection[str], at: datetime) -> int:
+    return sum(_is_permanent(one, roles, at) for one in people.values())
+
+
+def _is_permanent(holder: Holder, roles: Collection[str], at: datetime) -> bool:
+    """Whether somebody holds one of these roles at that moment and without an end."""
+    return any(a.role in roles and a.starts <= at and a.ends is None for a in holder.assignments)

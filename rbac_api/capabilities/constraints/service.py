@@ -6,9 +6,8 @@ require_constraints(clearance, users=[her id], roles=["accountant"])     409 con
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from itertools import islice
 from typing import Any
 
@@ -21,7 +20,7 @@ from rbac_api.capabilities.constraints.errors import (
     ConstraintNotFound,
     ConstraintViolated,
 )
-from rbac_api.capabilities.constraints.judging import Change, Judge, Violations
+from rbac_api.capabilities.constraints.judging import Change, Expected, Judge, Violations
 from rbac_api.database.types import new_id
 from rbac_api.decision.constraints import Holder, Violation, dynamic_conflicts
 from rbac_api.decision.hierarchy import RoleGraph
@@ -32,14 +31,13 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target
 from rbac_api.web.pagination import Page, PageRequest, cut
 
+__all__ = [
+    "Change", "Expected", "Judge", "assignable", "constraints_on", "create_constraint", "delete_constraint", "facts_of", "get_constraint",
+    "list_constraints", "list_violations", "require_all_kept", "require_compatible", "require_constraints", "require_sessions_kept",
+    "sensible_rule", "violated_constraints",
+]  # fmt: skip
 SHOWN = 50  # violations in a problem document
 COUNTED = 10_000  # how far they are counted
-DEFERRING, DEFERRED, NEW = (
-    "constraints_deferring",
-    "constraints_deferred",
-    "constraints_new",
-)  # notes of a unit of work
-_SOME = frozenset({"some"})  # stands for people whose ids are noted elsewhere
 
 
 def require_constraints(
@@ -55,33 +53,21 @@ def require_constraints(
     ``users``: ids of those whose assignments changed; or ``through``: the role whose juniors changed, which concerns whoever holds it.
     ``roles``: names of what they gained or lost by it (what those inherit counts along); none: everything they hold.
     ``losing``: nothing was gained, so that only a ``requires`` can break.
-    While constraints are deferred (``deferring``) this only notes what to look at; ``check_deferred`` then looks.
     """
     change = Change(None if users is None else frozenset(users), frozenset(roles), through, losing)
-    if clearance.work.notes.get(DEFERRING):
-        _defer(clearance, change)
-    elif clearance.graph().constraints:
+    if clearance.graph().constraints:
         _refuse(_judge(clearance).broken_by([change]))
 
 
-@contextmanager
-def deferring(clearance: Clearance) -> Iterator[None]:
-    """Many changes as one: constraints are looked at when ``check_deferred`` is called, after the last."""
-    clearance.work.notes[DEFERRING] = True
-    try:
-        yield
-    finally:
-        clearance.work.notes.pop(DEFERRING, None)
+def require_all_kept(judge: Judge, changes: Iterable[Change], made: Iterable[str]) -> None:
+    """Before anything is written: 409 as above if these changes, or the new constraints of these names, break something."""
+    names = set(made)
+    _refuse(_broken(judge, changes, [rule for rule in judge.graph.constraints if rule.name in names]))
 
 
-def check_deferred(clearance: Clearance) -> None:
-    """Look at everything that was noted while constraints were deferred, as the rows are now: 409 as above."""
-    noted: dict[Change, set[str]] = clearance.work.notes.pop(DEFERRED, {})
-    new: list[str] = clearance.work.notes.pop(NEW, [])
-    changes = [replace(change, users=change.users and frozenset(users)) for change, users in noted.items()]
-    judge = _judge(clearance)
-    made = [rule for rule in judge.graph.constraints if rule.name in new]
-    _refuse(_broken(judge, changes, made))
+def require_sessions_kept(judge: Judge, rule: Constraint) -> None:
+    """409 as above if so many roles of a dynamic constraint, which does not bind yet, are active in a session."""
+    _refuse(judge.overfull_sessions(rule))
 
 
 def list_constraints(clearance: Clearance, page: PageRequest) -> Page:
@@ -102,9 +88,7 @@ def get_constraint(clearance: Clearance, name: str) -> dict[str, Any]:
 def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
     """A new constraint, in force at once.  404 for an unknown role, 403 ``escalation.denied`` unless the caller holds whatever its roles
     effectively hold, 409 ``constraint.violated`` with the list if it is broken as things are."""
-    limit = body.get("limit") if body["kind"] != "requires" else None  # there it would say nothing
-    rule = Constraint(body["name"], body["kind"], tuple(body["roles"]), limit)
-    _require_sense(rule)
+    rule = sensible_rule(body)
     ids = queries.list_role_ids(clearance.connection, rule.roles)
     if unknown := [role for role in rule.roles if role not in ids]:
         raise RoleNotFound(f"There is no role {unknown[0]}. List them with GET /v1/roles.")
@@ -116,11 +100,9 @@ def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str
     now = clock.now()
     row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": now}
     queries.add_constraint(clearance.connection, row, [ids[role] for role in rule.roles])
-    clearance.record("constraint.created", _target(rule.name), after=_facts(rule))
+    clearance.record("constraint.created", _target(rule.name), after=facts_of(rule))
     if rule.kind == "dynamic":
         _refuse(before.overfull_sessions(rule))
-    elif clearance.work.notes.get(DEFERRING):
-        clearance.work.notes.setdefault(NEW, []).append(rule.name)
     else:
         _refuse(_judge(clearance).breaking(rule))
     return get_constraint(clearance, rule.name)
@@ -134,7 +116,7 @@ def delete_constraint(clearance: Clearance, name: str) -> None:
     rule = Constraint(row.name, row.kind, tuple(members), row.cardinality)
     _require_outranks_bound(clearance, rule)
     queries.end_constraint(clearance.connection, row.id, clock.now())
-    clearance.record("constraint.deleted", _target(name), before=_facts(rule))
+    clearance.record("constraint.deleted", _target(name), before=facts_of(rule))
 
 
 def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page:
@@ -198,17 +180,10 @@ def _judge(clearance: Clearance) -> Judge:
     return Judge(clearance.connection, clearance.graph(), clock.now())
 
 
-def _broken(judge: Judge, changes: list[Change], made: list[Constraint]) -> Violations:
+def _broken(judge: Judge, changes: Iterable[Change], made: list[Constraint]) -> Violations:
     yield from judge.broken_by(changes)
     for rule in made:
         yield from judge.breaking(rule)
-
-
-def _defer(clearance: Clearance, change: Change) -> None:
-    """Note it, together with what was noted of the same roles."""
-    noted: dict[Change, set[str]] = clearance.work.notes.setdefault(DEFERRED, {})
-    alike = replace(change, users=change.users and _SOME)
-    noted.setdefault(alike, set()).update(change.users or ())
 
 
 def _first(found: Violations) -> Violation | None:
@@ -231,8 +206,10 @@ def _refuse(found: Violations) -> None:
     )
 
 
-def _require_sense(rule: Constraint) -> None:
-    """422 unless the number of roles and the limit fit the kind."""
+def sensible_rule(body: Mapping[str, Any]) -> Constraint:
+    """The constraint that a body describes; 422 unless the number of roles and the limit fit the kind."""
+    limit = body.get("limit") if body["kind"] != "requires" else None  # there it would say nothing
+    rule = Constraint(body["name"], body["kind"], tuple(body["roles"]), limit)
     fewest = 1 if rule.kind == "max-holders" else 2
     faults = []
     if len(rule.roles) < fewest:
@@ -242,6 +219,7 @@ def _require_sense(rule: Constraint) -> None:
         faults.append(Fault("/limit", "limit.invalid", wrong))
     if faults:
         raise Invalid(faults=tuple(faults))
+    return rule
 
 
 def _wrong_limit(rule: Constraint) -> str | None:
@@ -265,13 +243,14 @@ def _target(name: str) -> Target:
     return Target("constraint", name, name)
 
 
-def _facts(rule: Constraint) -> dict[str, Any]:
+def facts_of(rule: Constraint) -> dict[str, Any]:
+    """A constraint as the trail and the API have it."""
     return {"name": rule.name, "kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
 
 
 def _describe(row: Row[Any], members: Mapping[str, list[str]]) -> dict[str, Any]:
     rule = Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
-    return {**_facts(rule), "created_at": row.valid_from}
+    return {**facts_of(rule), "created_at": row.valid_from}
 
 
 def _shown(violation: Violation) -> dict[str, Any]:

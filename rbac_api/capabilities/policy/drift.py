@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rbac_api.capabilities.policy.engine import find_everything
-from rbac_api.capabilities.policy.holders import find_people
+from rbac_api.capabilities.policy.engine import elsewhere, find_everything, meet_people
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.decision.difference import difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
@@ -17,8 +16,9 @@ def find_drift(clearance: Clearance, document: Document) -> dict[str, Any]:
 
     Sections that the document does not have are not compared.  422 for whatever names what is not there.
     """
-    present, at = find_everything(clearance)
-    listed = {holder_of(entry)[1] for entry in document.assignments}
-    require_known(document, present, find_people(clearance, listed), prune=False)
-    parts = shown(difference(document, present, at, prune=True))
+    with elsewhere(clearance) as reader:
+        state, present = find_everything(reader)
+        meet_people(state, {holder_of(entry)[1] for entry in document.assignments} - state.known_names())
+    require_known(document, present, state.names, prune=False)
+    parts = shown(difference(document, present, state.at, prune=True))
     return {**parts, "summary": summary(parts)}

@@ -1,201 +1,250 @@
-"""Plan and apply: the same steps through the same services, in one unit of work.  A plan is what happens, rolled back."""
+"""Plan and apply: one function works out, on a snapshot and without the write lock, what a document would do; applying writes that.
+
+plan      compute                                                       nothing is written
+apply     compute, take the lock, see that nothing changed since, write
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.assignments.service import Gift, give_permitted, give_roles
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
-from rbac_api.capabilities.constraints.service import check_deferred, deferring
-from rbac_api.capabilities.policy import queries
-from rbac_api.capabilities.policy.holders import People, find_people, terms_of
-from rbac_api.capabilities.policy.impact import MOST_TOLD, Held, Impact, find_held, find_impact
+from rbac_api.capabilities.constraints.service import Judge, require_sessions_kept
+from rbac_api.capabilities.policy import queries, turns
+from rbac_api.capabilities.policy.constraining import require_constraints_kept
+from rbac_api.capabilities.policy.errors import PolicyChanging
+from rbac_api.capabilities.policy.impact import MOST_TOLD, Impact, find_impact
 from rbac_api.capabilities.policy.present import find_present, revision
 from rbac_api.capabilities.policy.references import require_known
-from rbac_api.capabilities.policy.steps import holder, label, require_permission, take
+from rbac_api.capabilities.policy.state import State, load_state
+from rbac_api.capabilities.policy.steps import DO, label, require_permission
+from rbac_api.capabilities.users.service import note_authority_change
+from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.difference import Present, Step, difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
-from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
 from rbac_api.guard.clearance import HELD, HOLDER, Clearance
 from rbac_api.trail.chain import canonical
-from rbac_api.trail.recorder import Target
+from rbac_api.trail.recorder import Target, record_events
 
+ATTEMPTS = 5
 _REFERENCES = ("name", "role", "inherits", "permission")
 
 
 @dataclass(slots=True)
 class Work:
-    """A document on its way: the steps, and what was before the first of them."""
+    """A document worked out: its steps, what they lead to, and what of them would be refused."""
 
-    steps: list[Step]
-    people: People
-    graph: RoleGraph
-    held: Held
-    at: datetime
-    hash: str
-    refusals: list[dict[str, Any]] = field(default_factory=list)
-    violations: list[dict[str, Any]] = field(default_factory=list)
+    steps: Sequence[Step]
+    state: State
+    revision: str
+    held: frozenset[str]
+    refused: list[tuple[Step, ServiceError]] = field(default_factory=list)
+    violated: ConstraintViolated | None = None
     broken: set[str] = field(default_factory=set)  # what a refused step would have made
+    outdated: set[str] = field(
+        default_factory=set
+    )  # ids of those who may do something else though nothing of theirs changed
+
+    @property
+    def hash(self) -> str:
+        """Of the steps, and of the revision they were worked out for."""
+        facts = {"revision": self.revision, "steps": [[step.op, step.facts] for step in self.steps]}
+        return hashlib.sha256(canonical(facts).encode()).hexdigest()
+
+    def require_permitted(self) -> None:
+        """The first refusal is raised."""
+        for _, refusal in self.refused:
+            raise refusal
+        if self.violated is not None:
+            raise self.violated
+
+
+Compute = Callable[[Clearance], Work]
+Check = Callable[[Clearance], None]
 
 
 def plan_policy(clearance: Clearance, document: Document, *, prune: bool) -> dict[str, Any]:
-    """What applying the document would do, found out by doing it.  Nothing of it stays, not even an event."""
-    with undone(clearance):
-        work = prepare(clearance, document, prune=prune)
-        with bundled(clearance):
-            _try_all(clearance, work)
-        found = find_impact(clearance.connection, (work.graph, clearance.changed_graph()), work.held, work.at)
-    return told(work, found)
+    """What applying the document would do, found out by working it out.  Nothing is written, and nobody waits for it."""
+    with elsewhere(clearance) as reader:
+        work = prepare(reader, document, prune=prune)
+        return told(work, find_impact(work.state))
 
 
-def apply_policy(clearance: Clearance, document: Document, *, prune: bool) -> dict[str, Any]:
-    """Do it, all of it or nothing: the first refusal is raised.  The answer is the plan's, with the ``seq`` by which it can be undone."""
-    work = prepare(clearance, document, prune=prune)
-    with bundled(clearance):
-        take_all(clearance, work)
-        check_deferred(clearance)
-    found = find_impact(clearance.connection, (work.graph, clearance.changed_graph()), work.held, work.at)
-    answer = told(work, found)
+def apply_policy(
+    clearance: Clearance, document: Document, *, prune: bool, check: Check = lambda _reader: None
+) -> dict[str, Any]:
+    """Do it, all of it or nothing: the first refusal is raised.  The answer is the plan's, with the ``seq`` by which it can be undone.
+
+    ``check`` looks beforehand at the same moment, and is asked again whenever it has to be worked out again.
+    """
+    answer: dict[str, Any] = {}
+
+    def compute(reader: Clearance) -> Work:
+        check(reader)
+        work = prepare(reader, document, prune=prune)
+        work.require_permitted()
+        answer.update(told(work, find_impact(work.state)))
+        return work
+
+    work = carry_out(clearance, compute)
     seq = _record(clearance, work, answer) if work.steps else None
     return {**answer, "seq": seq, "revision": revision(clearance.connection, clock.now())}
 
 
+def carry_out(clearance: Clearance, compute: Compute) -> Work:
+    """Work it out without the lock, take the lock, and write.  If anything changed in between, the lock is given back and it is worked
+    out again: 503 ``policy.changing`` if that never ends."""
+    for _ in range(ATTEMPTS):
+        with elsewhere(clearance) as reader:
+            work = compute(reader)
+        if is_current(clearance, work):
+            write(clearance, work)
+            return work
+        clearance.work.release()
+    raise PolicyChanging()
+
+
+@contextmanager
+def elsewhere(clearance: Clearance) -> Iterator[Clearance]:
+    """The same caller in a unit that reads the rows of one moment, beside the one that she came with."""
+    database = clearance.work.database
+    with UnitOfWork(database, writes=False, one_moment=True) as work:
+        yield replace(clearance, work=work)
+
+
+def is_current(clearance: Clearance, work: Work) -> bool:
+    """Whether what was worked out still holds; asked under the lock, so it holds until the unit ends."""
+    now = clock.now()
+    if work.state.until is not None and work.state.until <= now:
+        return False
+    return work.revision == revision(clearance.connection, now) and work.held == clearance.held
+
+
 def prepare(clearance: Clearance, document: Document, *, prune: bool) -> Work:
-    """Compare.  422 for whatever names what is not there."""
-    connection, at, graph = clearance.connection, clock.now(), clearance.graph()
+    """Compare, and take the steps.  422 for names that do not exist."""
+    state = load_state(clearance, clock.now())
     listed = {holder_of(entry)[1] for entry in document.assignments}
-    if prune and "assignments" in document.said:
-        rows = queries.list_assignments(connection, at)
-        listed |= {row.username_canonical for row in rows}
-        people = find_people(clearance, listed)
-    else:
-        people = find_people(clearance, listed)
-        ids = [target.id for target in people.values() if target.id]
-        rows = list(queries.list_assignments_of(connection, ids, at))
-    present = find_present(connection, graph, at, rows)
-    require_known(document, present, people, prune=prune)
-    steps = difference(document, present, at, prune=prune)
-    return begin(clearance, steps, people, at)
+    rows = meet_people(state, listed, everybody=prune and "assignments" in document.said)
+    present = find_present(state, rows)
+    require_known(document, present, state.names, prune=prune)
+    return work_out(state, difference(document, present, state.at, prune=prune))
 
 
-def begin(clearance: Clearance, steps: list[Step], people: People, at: datetime) -> Work:
-    """What was before the first step."""
-    concerned = {holder(step, people).id or "" for step in steps if step.op.startswith("assignment.")}
-    held = find_held(clearance.connection, concerned, at)
-    facts = {
-        "revision": revision(clearance.connection, at),
-        "steps": [[step.op, step.facts] for step in steps],
-    }
-    digest = hashlib.sha256(canonical(facts).encode()).hexdigest()
-    before = {user_id: held.get(user_id, ()) for user_id in concerned}
-    return Work(steps, people, clearance.graph(), before, at, digest)
+def work_out(state: State, steps: Sequence[Step]) -> Work:
+    """Take the steps one after the other; what is refused is noted, and what it would have made is missing for the others."""
+    turns.require_bounded(state.clearance, steps)
+    work = begun(state, steps)
+    gone = [state.role_rows[step.facts["name"]].id for step in steps if _is_known_role(state, step)]
+    state.open_numbers = queries.count_assignments(state.connection, gone, state.at)
+    for step in _permitted(work):
+        _take(work, step)
+    judge(work)
+    return settled(work)
 
 
-def find_everything(clearance: Clearance) -> tuple[Present, datetime]:
-    """Everything that a document can say, as of one moment."""
-    connection, at = clearance.connection, clock.now()
-    rows = queries.list_assignments(connection, at)
-    return find_present(connection, clearance.changed_graph(), at, rows), at
-
-
-def take_all(clearance: Clearance, work: Work) -> None:
-    """Every step; the first refusal is raised."""
-    for steps in _runs(work.steps):
-        if steps[0].op == "assignment.create":
-            require_permission(clearance, steps[0])
-            give_roles(clearance, [_gift(step, work.people) for step in steps])
-        else:
-            take(clearance, steps[0], work.people)
-
-
-@contextmanager
-def bundled(clearance: Clearance) -> Iterator[None]:
-    """Many changes as one: constraints are looked at once, after the last, and what the caller may hand out is what she held before."""
-    notes = clearance.work.notes
+def begun(state: State, steps: Sequence[Step] = ()) -> Work:
+    """No step was taken yet.  What the caller may hand out is what she holds now, also after the first."""
+    clearance = state.clearance
+    work = Work(steps, state, revision(state.connection, state.at), clearance.held)
+    state.holds_all = clearance.holds_all
     clearance.note_held()
+    clearance.work.notes[HELD] = set(work.held)  # more may come: who holds all holds what is made, too
+    return work
+
+
+def settled(work: Work) -> Work:
+    """Ready to be written."""
+    state = work.state
+    state.settle()
+    for note in (HELD, HOLDER):
+        state.clearance.work.notes.pop(note, None)
+    work.outdated = queries.list_assigned_ids(state.connection, state.outdated, state.at)
+    return work
+
+
+def write(clearance: Clearance, work: Work) -> None:
+    """Everything at once, under the lock, and what a user who was disabled or signed in meanwhile could have spoilt."""
+    state, connection = work.state, clearance.connection
+    state.pending.write(connection, clock.now())
+    record_events(connection, clearance.actor, state.events)
+    clearance.know_roles(state.graph_now())
+    note_authority_change(clearance, sorted({*state.changed, *work.outdated}))
+    if state.loses:
+        clearance.require_administrator_remains()
+    judge = Judge(connection, clearance.graph(), clock.now())
+    for rule in (state.roles.rules[name] for name in state.made_rules):
+        if rule.kind == "dynamic":
+            require_sessions_kept(judge, rule)
+
+
+def meet_people(state: State, names: Iterable[str], *, everybody: bool = False) -> list[Any]:
+    """Make known whom a document names, by canonical names, and whoever would lose something by it; what they are assigned."""
+    connection, at = state.connection, state.at
+    if everybody:
+        most = turns.MOST_STEPS + len(set(names))  # listed, or to be ended
+        rows = queries.list_assignments(connection, at, None if state.clearance.unbounded else most + 1)
+        turns.require_few(state.clearance, len(rows), most)
+        names = {*names, *(row.username_canonical for row in rows)}
+        state.meet(queries.list_accounts(connection, names))
+        return state.note_held(rows)
+    known = state.meet(queries.list_accounts(connection, names))
+    return state.note_held(queries.list_assignments_of(connection, known, at))
+
+
+def find_everything(clearance: Clearance) -> tuple[State, Present]:
+    """Everything that a document can say, as of one moment."""
+    state = load_state(clearance, clock.now())
+    return state, find_present(state, meet_people(state, (), everybody=True))
+
+
+def _is_known_role(state: State, step: Step) -> bool:
+    return step.op == "role.delete" and step.facts["name"] in state.role_rows
+
+
+def _permitted(work: Work) -> Iterator[Step]:
+    """First of all what the caller may not do at all is refused: that costs nothing."""
+    fit = []
+    for step in work.steps:
+        try:
+            if not _is_hopeless(work, step):
+                require_permission(work.state.clearance, step)
+                fit.append(step)
+        except ServiceError as refusal:
+            _refuse(work, step, refusal)
+    yield from fit
+
+
+def _take(work: Work, step: Step) -> None:
     try:
-        with deferring(clearance):
-            yield
-    finally:
-        notes.pop(HELD, None)
-        notes.pop(HOLDER, None)
-
-
-@contextmanager
-def undone(clearance: Clearance) -> Iterator[None]:
-    """Whatever is written inside is taken back: rows, events, what the unit noted, and what it would have announced."""
-    connection, notes = clearance.connection, clearance.work.notes
-    kept, published = dict(notes), connection.info.get("published")
-    savepoint = connection.begin_nested()
-    try:
-        yield
-    finally:
-        savepoint.rollback()
-        notes.clear()
-        notes.update(kept)
-        connection.info["published"] = published
-
-
-def _try_all(clearance: Clearance, work: Work) -> None:
-    for steps in _runs(work.steps):
-        fit = [step for step in steps if not _is_hopeless(work, step)]
-        if fit and fit[0].op == "assignment.create":
-            _try_gifts(clearance, work, fit)
-        else:
-            for step in fit:
-                _try(clearance, work, step)
-    try:
-        check_deferred(clearance)
-    except ConstraintViolated as refusal:
-        work.violations = refusal.members["violations"]
-
-
-def _try(clearance: Clearance, work: Work, step: Step) -> None:
-    kept = dict(clearance.work.notes)
-    try:
-        with clearance.connection.begin_nested():
-            take(clearance, step, work.people)
+        if not _is_hopeless(work, step):
+            DO[step.op](work.state, step.facts)
     except (Unavailable, Unauthenticated):
         raise
     except ServiceError as refusal:
-        clearance.work.notes.clear()
-        clearance.work.notes.update(kept)
-        clearance.work.notes.pop("graph", None)
-        _note(work, step, refusal)
+        _refuse(work, step, refusal)
 
 
-def _try_gifts(clearance: Clearance, work: Work, steps: Sequence[Step]) -> None:
+def judge(work: Work) -> None:
+    """Note what constraints say, after the last step."""
     try:
-        require_permission(clearance, steps[0])
-    except ServiceError as refusal:
-        for step in steps:
-            _note(work, step, refusal)
-        return
-    refused = give_permitted(clearance, [_gift(step, work.people) for step in steps])
-    for place, fault in refused.items():
-        _note(work, steps[place], fault)
+        require_constraints_kept(work.state)
+    except ConstraintViolated as refusal:
+        work.violated = refusal
 
 
-def _note(work: Work, step: Step, refusal: ServiceError) -> None:
-    detail = refusal.detail
-    if isinstance(refusal, Invalid) and refusal.faults:
-        detail = " ".join(fault.detail for fault in refusal.faults)
-    members = {key: value for key, value in refusal.members.items() if key in ("missing", "required")}
-    if isinstance(refusal, ConstraintViolated):
-        work.violations += refusal.members["violations"]
-    work.refusals.append({"step": label(step), "code": refusal.code, "detail": detail, **members})
+def _refuse(work: Work, step: Step, refusal: ServiceError) -> None:
+    work.refused.append((step, refusal))
     _note_unmade(work, step)
 
 
 def _is_hopeless(work: Work, step: Step) -> bool:
-    """Whether a step needs what a refused one would have made: a second refusal would tell nothing.  What it would make itself is none."""
+    """Whether a step needs what a refused one would have made: a second refusal would tell nothing."""
     facts = step.facts
     named = {facts[key] for key in _REFERENCES if isinstance(facts.get(key), str)}
     hopeless = not work.broken.isdisjoint(named.union(facts.get("permissions", ()), facts.get("roles", ())))
@@ -209,36 +258,29 @@ def _note_unmade(work: Work, step: Step) -> None:
         work.broken.add(step.facts["name"])
 
 
-def _runs(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
-    """The steps one by one; those that give roles, which come together, at once."""
-    start = 0
-    while start < len(steps):
-        end = start + 1
-        while (
-            steps[start].op == "assignment.create" and end < len(steps) and steps[end].op == steps[start].op
-        ):
-            end += 1
-        yield steps[start:end]
-        start = end
-
-
-def _gift(step: Step, people: People) -> Gift:
-    return Gift(holder(step, people), step.facts["role"], terms_of(step.facts))
-
-
 def told(work: Work, found: Impact) -> dict[str, Any]:
     """The plan as it is answered."""
     parts = shown(work.steps)
+    violated = [refusal for _, refusal in work.refused if isinstance(refusal, ConstraintViolated)]
+    violated += [work.violated] if work.violated else []
     return {
         **parts,
         "gains": found.gains[:MOST_TOLD],
         "losses": found.losses[:MOST_TOLD],
-        "violations": work.violations,
-        "refusals": work.refusals,
+        "violations": [each for refusal in violated for each in refusal.members["violations"]],
+        "refusals": [_told_refusal(step, refusal) for step, refusal in work.refused],
         "sessions_stale": found.sessions_stale,
         "summary": summary(parts),
         "hash": work.hash,
     }
+
+
+def _told_refusal(step: Step, refusal: ServiceError) -> dict[str, Any]:
+    detail = refusal.detail
+    if isinstance(refusal, Invalid) and refusal.faults:
+        detail = " ".join(fault.detail for fault in refusal.faults)
+    members = {key: value for key, value in refusal.members.items() if key in ("missing", "required")}
+    return {"step": label(step), "code": refusal.code, "detail": detail, **members}
 
 
 def target_of(digest: str) -> Target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbac_api.errors import Conflict, NotFound
+from rbac_api.errors import Conflict, Invalid, NotFound, TooManyAttempts, Unavailable
 
 
 class PolicyChangeUnknown(NotFound):
@@ -26,3 +26,29 @@ class PolicyNotRevertible(Conflict):
     title = "Changed since the policy was applied"
     default_detail = "Later changes affect what this policy changed, so it cannot be reverted as a whole; 'changed' lists them."
     example = {"changed": ["role accountant: description"], "total": 1}  # noqa: RUF012
+
+
+class PolicyChanging(Unavailable):
+    """Worked out several times, and each time something had changed before it could be written."""
+
+    code = "policy.changing"
+    title = "The policy keeps changing"
+    default_detail = "Other changes kept coming meanwhile; nothing was changed. Try again after the number of seconds in Retry-After."
+
+
+class PolicyBusy(TooManyAttempts):
+    """One at a time in each process: working it out takes a processor."""
+
+    code = "policy.busy"
+    title = "Another policy is being worked out"
+    default_detail = "One policy at a time is worked out, and another waits. Try again after the number of seconds in Retry-After."
+    example = {}  # noqa: RUF012
+
+
+class PolicyTooLarge(Invalid):
+    """More work than one request may cause."""
+
+    code = "policy.too_large"
+    title = "The policy is too large for one request"
+    default_detail = "This takes too many steps at once. Split the document, or use `flask rbac policy` on the server, which has no limit."
+    example = {}  # noqa: RUF012

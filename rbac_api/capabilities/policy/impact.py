@@ -6,21 +6,20 @@ fresh session with a second factor and every role that counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from rbac_api import clock
-from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy import queries, turns
+from rbac_api.capabilities.policy.state import State, assigned
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Subject
 
 MOST_TOLD = 10_000
-Held = dict[str, tuple[Assignment, ...]]
 
 
 @dataclass(slots=True)
@@ -32,7 +31,36 @@ class Impact:
     sessions_stale: int = 0
 
 
-def find_held(connection: Connection, user_ids: Iterable[str], at: datetime) -> Held:
+def find_impact(state: State) -> Impact:
+    """Compare what was with what will be, and note who holds a role that changes (``state.outdated_ids``)."""
+    graphs, connection = (state.graph, state.graph_now()), state.connection
+    touched = changed_roles(*graphs)
+    others = queries.list_holder_ids(connection, touched, state.at) - state.changed.keys()
+    turns.require_few(state.clearance, len(others), turns.MOST_PEOPLE)
+    held = _find_held(connection, others, state.at)
+    impact, stale = Impact(), []
+    named = [*others, *state.changed]
+    for row in sorted(queries.list_people(connection, named), key=lambda row: str(row.username)):
+        had, has = _before_and_after(state, row.id, held)
+        subjects = tuple(Subject(row.id, row.status, part, second_factor=True) for part in (had, has))
+        was, now = (
+            effective_permissions(graph, subject, state.at)
+            for graph, subject in zip(graphs, subjects, strict=True)
+        )
+        who = {"id": row.id, "username": row.username}
+        impact.gains += [{"user": who, "permissions": sorted(now - was)}] if now - was else []
+        impact.losses += [{"user": who, "permissions": sorted(was - now)}] if was - now else []
+        if effective_roles(graphs[0], subjects[0], state.at) != effective_roles(
+            graphs[1], subjects[1], state.at
+        ):
+            stale.append(row.id)
+    impact.sessions_stale = queries.count_sessions(connection, stale, state.at)
+    return impact
+
+
+def _find_held(
+    connection: Connection, user_ids: Iterable[str], at: datetime
+) -> dict[str, tuple[Assignment, ...]]:
     """What these users are assigned."""
     found: dict[str, list[Assignment]] = {}
     for row in queries.list_assignments_of(connection, user_ids, at):
@@ -40,29 +68,13 @@ def find_held(connection: Connection, user_ids: Iterable[str], at: datetime) -> 
     return {user_id: tuple(held) for user_id, held in found.items()}
 
 
-def find_impact(
-    connection: Connection, graphs: tuple[RoleGraph, RoleGraph], before: Held, began: datetime
-) -> Impact:
-    """Compare what was (``graphs[0]``, and ``before`` for whoever is given or loses a role) with what the rows say now."""
-    at = clock.now()  # what was given since ``began`` is in force
-    touched = changed_roles(*graphs)
-    named = set(before) | queries.list_holder_ids(connection, touched, at)
-    after = find_held(connection, named, at)
-    impact, stale = Impact(), []
-    people = sorted(queries.list_people(connection, named), key=lambda row: str(row.username))
-    for row in people:
-        had, has = before.get(row.id, after.get(row.id, ())), after.get(row.id, ())
-        subjects = tuple(Subject(row.id, row.status, held, second_factor=True) for held in (had, has))
-        was, now = (
-            effective_permissions(graph, subject, at) for graph, subject in zip(graphs, subjects, strict=True)
-        )
-        who = {"id": row.id, "username": row.username}
-        impact.gains += [{"user": who, "permissions": sorted(now - was)}] if now - was else []
-        impact.losses += [{"user": who, "permissions": sorted(was - now)}] if was - now else []
-        if effective_roles(graphs[0], subjects[0], began) != effective_roles(graphs[1], subjects[1], at):
-            stale.append(row.id)
-    impact.sessions_stale = queries.count_sessions(connection, stale, at)
-    return impact
+def _before_and_after(
+    state: State, user_id: str, held: Mapping[str, tuple[Assignment, ...]]
+) -> tuple[tuple[Assignment, ...], tuple[Assignment, ...]]:
+    if user_id in state.changed:
+        account = state.accounts[user_id]
+        return assigned(account.had), assigned(account.has)
+    return held.get(user_id, ()), held.get(user_id, ())
 
 
 def changed_roles(before: RoleGraph, after: RoleGraph) -> set[str]:

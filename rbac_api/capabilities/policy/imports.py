@@ -1,23 +1,28 @@
 """Many assignments from a table, such as a CSV file: row by row checked as a document's entries are, all of them written or none.
 
-Rows go through in batches, so memory does not grow with the file but for one small mark per row.
+All rows are in memory until they are written, with one or two kilobytes each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.assignments.service import Gift, give_permitted, give_role, refused_gifts
-from rbac_api.capabilities.constraints.errors import ConstraintViolated
-from rbac_api.capabilities.constraints.service import check_deferred
-from rbac_api.capabilities.policy import queries
-from rbac_api.capabilities.policy.engine import bundled, undone
-from rbac_api.capabilities.policy.holders import find_people, terms_of
+from rbac_api.capabilities.policy.assigning import give_role
+from rbac_api.capabilities.policy.engine import (
+    Work,
+    begun,
+    carry_out,
+    elsewhere,
+    judge,
+    meet_people,
+    settled,
+)
+from rbac_api.capabilities.policy.holders import terms_of
 from rbac_api.capabilities.policy.present import assignments_of
+from rbac_api.capabilities.policy.state import Account, load_state
 from rbac_api.database.batches import batched
 from rbac_api.decision.difference import is_over, wanted_terms
 from rbac_api.decision.document import holder_of
@@ -54,11 +59,12 @@ class Imported:
 
 @dataclass(slots=True)
 class _Import:
-    clearance: Clearance
+    work: Work
     done: Imported = field(default_factory=Imported)
     errors: list[tuple[int, str]] = field(default_factory=list)
     count: int = 0  # of wrong rows
     met: set[int] = field(default_factory=set)
+    present: dict[Place, Mapping[str, Any]] = field(default_factory=dict)
 
     def refuse(self, line: int, words: str) -> None:
         self.count += 1
@@ -69,54 +75,73 @@ class _Import:
 def import_assignments(
     clearance: Clearance, rows: Iterable[Row], *, dry_run: bool, progress: Callable[[int], Any]
 ) -> Imported:
-    """All of them or nothing: ``ImportRefused`` names the wrong rows.  A dry run does it all and takes it back."""
-    work = _Import(clearance)
-    with undone(clearance) if dry_run else nullcontext(), bundled(clearance):
-        for some in batched(rows, AT_ONCE):
-            _import(work, some)
-            progress(len(some))
-        if not work.count:
-            _check_constraints(work)
-    if work.count:
-        raise ImportRefused(work.errors, work.count)
-    return work.done
+    """All of them or nothing: ``ImportRefused`` names the wrong rows.  Everything is worked out before the lock is taken, and then written
+    at once; a dry run ends before that."""
+    wanted, found = list(rows), Imported()
+
+    def compute(reader: Clearance) -> Work:
+        nonlocal found
+        made = _worked_out(reader, wanted, progress)
+        if made.count:
+            raise ImportRefused(made.errors, made.count)
+        found = made.done
+        return made.work
+
+    if dry_run:
+        with elsewhere(clearance) as reader:
+            compute(reader)
+    else:
+        carry_out(clearance, compute)
+    return found
 
 
-def _check_constraints(work: _Import) -> None:
-    try:
-        check_deferred(work.clearance)
-    except ConstraintViolated as refusal:
-        for violation in refusal.members["violations"]:
-            who = (violation["user"] or {}).get("username", "too many people")
-            roles = ", ".join(violation["roles"])
-            work.refuse(
-                0, f"{who} would hold {roles}, which the constraint {violation['constraint']} forbids"
-            )
+def _worked_out(clearance: Clearance, rows: list[Row], progress: Callable[[int], Any]) -> _Import:
+    made = _Import(begun(load_state(clearance, clock.now())))
+    for some in batched(rows, AT_ONCE):
+        _import(made, some)
+        progress(len(some))
+    if not made.count:
+        judge(made.work)
+        _tell_violations(made)
+    settled(made.work)
+    return made
 
 
-def _import(work: _Import, rows: list[Row]) -> None:
-    now, good = clock.now(), [row for row in rows if _is_good(work, row)]
-    people = find_people(work.clearance, {holder_of(entry)[1] for _, entry in good})
-    ids = [target.id for target in people.values() if target.id]
-    present = assignments_of(queries.list_assignments_of(work.clearance.connection, ids, now), now)
-    gifts: list[tuple[int, Gift]] = []
+def _tell_violations(made: _Import) -> None:
+    for violation in made.work.violated.members["violations"] if made.work.violated else ():
+        who = (violation["user"] or {}).get("username", "too many people")
+        roles = ", ".join(violation["roles"])
+        made.refuse(0, f"{who} would hold {roles}, which the constraint {violation['constraint']} forbids")
+
+
+def _import(made: _Import, rows: list[Row]) -> None:
+    state, good = made.work.state, [row for row in rows if _is_good(made, row)]
+    new = {name for name in (holder_of(entry) for _, entry in good) if name not in state.names}
+    made.present |= assignments_of(meet_people(state, {name for _, name in new}), state.at)
     for line, entry in good:
         kind, name = holder_of(entry)
-        place, wanted = (kind, name, entry["role"]), wanted_terms(entry, now)
-        if (kind, name) not in people:
-            work.refuse(line, f"user {entry['user']} is unknown")
-            continue
-        gift, known = Gift(people[kind, name], entry["role"], terms_of(wanted)), present.get(place)
-        if known is None:
-            gifts.append((line, gift))
-        elif all(known[key] == value for key, value in wanted.items()):
-            work.done.unchanged += 1
+        wanted, account = wanted_terms(entry, state.at), state.names.get((kind, name))
+        known = made.present.get((kind, name, entry["role"]))
+        if account is None:
+            made.refuse(line, f"user {entry['user']} is unknown")
+        elif known is not None and all(known[key] == value for key, value in wanted.items()):
+            made.done.unchanged += 1
         else:
-            _change(work, line, gift)
-    _give(work, gifts)
+            _give(made, line, (account, entry["role"], wanted), new=known is None)
 
 
-def _is_good(work: _Import, row: Row) -> bool:
+def _give(made: _Import, line: int, wanted: tuple[Account, str, Mapping[str, Any]], *, new: bool) -> None:
+    account, role, terms = wanted
+    try:
+        give_role(made.work.state, account, role, terms_of(terms))
+    except ServiceError as refusal:
+        made.refuse(line, _words(refusal))
+    else:
+        made.done.created += new
+        made.done.changed += not new
+
+
+def _is_good(made: _Import, row: Row) -> bool:
     """Whether the row by itself can be meant; a second one about the same would undo the first."""
     line, entry = row
     faults = [words for _, words in entry_faults("assignments", entry)]
@@ -124,27 +149,11 @@ def _is_good(work: _Import, row: Row) -> bool:
         faults = ["expires_at is past"]
     if not faults:
         mark = hash((*holder_of(entry), entry["role"]))
-        faults = [f"{entry['user']} with {entry['role']} comes a second time"] if mark in work.met else []
-        work.met.add(mark)
+        faults = [f"{entry['user']} with {entry['role']} comes a second time"] if mark in made.met else []
+        made.met.add(mark)
     if faults:
-        work.refuse(line, "; ".join(faults))
+        made.refuse(line, "; ".join(faults))
     return not faults
-
-
-def _give(work: _Import, gifts: list[tuple[int, Gift]]) -> None:
-    give = refused_gifts if work.count else give_permitted  # once a row is wrong nothing will be imported
-    refused = give(work.clearance, [gift for _, gift in gifts])
-    for place, refusal in refused.items():
-        work.refuse(gifts[place][0], _words(refusal))
-    work.done.created += len(gifts) - len(refused)
-
-
-def _change(work: _Import, line: int, gift: Gift) -> None:
-    try:
-        give_role(work.clearance, gift.holder, gift.role, gift.terms)
-        work.done.changed += 1
-    except ServiceError as refusal:
-        work.refuse(line, _words(refusal))
 
 
 def _words(refusal: ServiceError) -> str:

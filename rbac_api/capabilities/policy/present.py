@@ -10,22 +10,24 @@ from sqlalchemy import Connection, Row
 
 from rbac_api import clock
 from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy.state import State, Thing
 from rbac_api.decision.difference import Held, Present, text_of
 from rbac_api.decision.hierarchy import RoleGraph
 
 
-def find_present(connection: Connection, graph: RoleGraph, at: datetime, held: Iterable[Row[Any]]) -> Present:
+def find_present(state: State, held: Iterable[Row[Any]]) -> Present:
     """Everything that a document can say; ``held`` are the rows of the assignments to look at."""
+    graph = state.graph
     permissions = {
-        row.name: {"description": row.description, "system": row.system}
-        for row in queries.list_permissions(connection)
+        name: {"description": row.description, "system": row.system}
+        for name, row in state.permission_rows.items()
     }
-    roles = {row.name: _role(row, graph) for row in queries.list_roles(connection) if row.name in graph.roles}
+    roles = {name: _role(name, row, graph) for name, row in state.role_rows.items() if name in graph.roles}
     constraints = {
         rule.name: {"kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
         for rule in graph.constraints
     }
-    return Present(permissions, roles, constraints, assignments_of(held, at))
+    return Present(permissions, roles, constraints, assignments_of(held, state.at))
 
 
 def assignments_of(rows: Iterable[Row[Any]], at: datetime) -> dict[Held, Mapping[str, Any]]:
@@ -79,13 +81,13 @@ def revision(connection: Connection, at: datetime) -> str:
     return f"{last.seq}" if boundary is None else f"{last.seq}-{clock.rfc3339(boundary)}"
 
 
-def _role(row: Row[Any], graph: RoleGraph) -> dict[str, Any]:
+def _role(name: str, row: Thing, graph: RoleGraph) -> dict[str, Any]:
     return {
         "description": row.description,
-        "requires_mfa": row.requires_mfa,
+        "requires_mfa": graph.roles[name].requires_mfa,
         "system": row.system,
-        "permissions": sorted(graph.roles[row.name].permissions),
-        "inherits": sorted(graph.juniors[row.name]),
+        "permissions": sorted(graph.roles[name].permissions),
+        "inherits": sorted(graph.juniors[name]),
     }
 
 

@@ -12,6 +12,7 @@ from rbac_api.database.batches import batched
 from rbac_api.database.periods import in_force, not_over
 from rbac_api.database.tables import (
     assignments,
+    constraints,
     permissions,
     policy_changes,
     roles,
@@ -33,18 +34,38 @@ POLICY_EVENTS = tuple(
 
 
 def list_permissions(connection: Connection) -> list[Row[Any]]:
-    columns: list[Any] = [permissions.c.name, permissions.c.description, permissions.c.system]
+    columns: list[Any] = [
+        permissions.c.id,
+        permissions.c.name,
+        permissions.c.description,
+        permissions.c.system,
+    ]
     return list(connection.execute(select(*columns).where(permissions.c.valid_to.is_(None))))
 
 
 def list_roles(connection: Connection) -> list[Row[Any]]:
-    columns: list[Any] = [roles.c.name, roles.c.description, roles.c.requires_mfa, roles.c.system]
-    return list(connection.execute(select(*columns).where(roles.c.valid_to.is_(None))))
+    names = ("id", "name", "description", "requires_mfa", "system", "version")
+    return list(
+        connection.execute(select(*(roles.c[name] for name in names)).where(roles.c.valid_to.is_(None)))
+    )
 
 
-def list_assignments(connection: Connection, at: datetime) -> list[Row[Any]]:
+def list_constraints(connection: Connection) -> list[Row[Any]]:
+    columns: list[Any] = [constraints.c.id, constraints.c.name]
+    return list(connection.execute(select(*columns).where(constraints.c.valid_to.is_(None))))
+
+
+def count_assignments(connection: Connection, role_ids: Iterable[str], at: datetime) -> dict[str, int]:
+    """How many there are of each of these roles, now or to come."""
+    numbers = select(assignments.c.role_id, func.count().label("number")).group_by(assignments.c.role_id)
+    still = numbers.where(not_over(assignments, at))
+    some = (connection.execute(still.where(assignments.c.role_id.in_(part))) for part in batched(role_ids))
+    return {row.role_id: row.number for rows in some for row in rows}
+
+
+def list_assignments(connection: Connection, at: datetime, limit: int | None = None) -> list[Row[Any]]:
     """Everybody's, now or to come."""
-    return list(connection.execute(_assignments(at)))
+    return list(connection.execute(_assignments(at).limit(limit)))
 
 
 def list_assignments_of(connection: Connection, ids: Iterable[str], at: datetime) -> Iterator[Row[Any]]:
@@ -58,8 +79,9 @@ def _assignments(at: datetime) -> Select[Any]:
         users, assignments.c.user_id == users.c.id
     )
     columns = (
-        users.c.id, users.c.kind, users.c.username, users.c.username_canonical, roles.c.name.label("role"), assignments.c.reason,
-        assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode, assignments.c.max_duration,
+        users.c.id, users.c.kind, users.c.username, users.c.username_canonical, roles.c.name.label("role"),
+        assignments.c.id.label("assignment_id"), assignments.c.reason, assignments.c.valid_from, assignments.c.valid_to,
+        assignments.c.mode, assignments.c.max_duration,
     )  # fmt: skip
     return (
         select(*columns)
@@ -69,8 +91,9 @@ def _assignments(at: datetime) -> Select[Any]:
 
 
 def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[Row[Any]]:
-    """People and service accounts of these canonical names who were not deleted."""
-    columns: list[Any] = [users.c.id, users.c.kind, users.c.username, users.c.username_canonical]
+    """People and service accounts of these canonical names who were not deleted; ``able``: enabled, and with a password."""
+    able = and_(users.c.status == "active", users.c.password_hash.is_not(None)).label("able")
+    columns: list[Any] = [users.c.id, users.c.kind, users.c.username, users.c.username_canonical, able]
     for some in batched(names):
         known = and_(users.c.username_canonical.in_(some), users.c.status != "deleted")
         yield from connection.execute(select(*columns).where(known))
@@ -91,6 +114,24 @@ def list_holder_ids(connection: Connection, role_names: Iterable[str], at: datet
         query = select(assignments.c.user_id).select_from(joined).where(counts, roles.c.name.in_(some))
         found.update(connection.execute(query.distinct()).scalars())
     return found
+
+
+def list_assigned_ids(connection: Connection, role_names: Iterable[str], at: datetime) -> set[str]:
+    """Ids of those to whom one of these roles is assigned, now or later."""
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    query = select(assignments.c.user_id).select_from(joined)
+    counts = and_(not_over(assignments, at), roles.c.valid_to.is_(None))
+    found: set[str] = set()
+    for some in batched(role_names):
+        found.update(connection.execute(query.where(counts, roles.c.name.in_(some)).distinct()).scalars())
+    return found
+
+
+def list_names(connection: Connection, names: Iterable[str]) -> Iterator[Row[Any]]:
+    """Whoever has, or had, one of these canonical names."""
+    columns: list[Any] = [users.c.username_canonical, users.c.kind, users.c.status]
+    for some in batched(names):
+        yield from connection.execute(select(*columns).where(users.c.username_canonical.in_(some)))
 
 
 def count_sessions(connection: Connection, user_ids: Iterable[str], now: datetime) -> int:

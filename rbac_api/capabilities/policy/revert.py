@@ -10,28 +10,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Row
+
 from rbac_api import clock
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
-from rbac_api.capabilities.constraints.service import check_deferred
 from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.engine import (
     Work,
-    begin,
-    bundled,
-    find_everything,
+    carry_out,
+    elsewhere,
+    meet_people,
     target_of,
     told,
-    undone,
+    work_out,
 )
 from rbac_api.capabilities.policy.errors import (
     PolicyChangeUnknown,
     PolicyNotRevertible,
     PolicyReverted,
 )
-from rbac_api.capabilities.policy.holders import find_people
 from rbac_api.capabilities.policy.impact import find_impact
-from rbac_api.capabilities.policy.present import revision
-from rbac_api.capabilities.policy.steps import label, take
+from rbac_api.capabilities.policy.present import find_present, revision
+from rbac_api.capabilities.policy.state import load_state
+from rbac_api.capabilities.policy.steps import label
 from rbac_api.decision.difference import Facts, Present, Step, is_over
 from rbac_api.decision.document import holder_of, moment_of
 from rbac_api.errors import MOST_FAULTS, Conflict, Invalid, NotFound
@@ -43,45 +44,55 @@ _NAME = "name"
 
 def revert_policy(clearance: Clearance, seq: int) -> dict[str, Any]:
     """Undo it, all of it or nothing; the answer is that of a plan.  404, 409 ``policy.reverted`` and ``policy.not_revertible``."""
-    row = queries.find_change(clearance.connection, seq)
-    if row is None:
-        raise PolicyChangeUnknown()
-    if row.reverted_by is not None:
-        raise PolicyReverted()
-    done = [Step(step["op"], step["facts"]) for step in json.loads(row.changes)]
-    present, at = find_everything(clearance)
-    changed = sorted(set(changes_since(done, present, at)))
-    if changed:
-        raise PolicyNotRevertible(changed=changed[:MOST_FAULTS], total=len(changed))
-    steps = [back for step in reversed(done) for back in inverse(step, at)]
-    people = find_people(clearance, {holder_of(step.facts)[1] for step in steps if _is_assignment(step)})
-    work = begin(clearance, steps, people, at)
-    with bundled(clearance):
-        _take_back(clearance, work)
-        check_deferred(clearance)
-    found = find_impact(clearance.connection, (work.graph, clearance.changed_graph()), work.held, at)
-    answer = told(work, found)
-    by = clearance.record(
-        "policy.reverted", target_of(row.hash), before={"seq": seq}, after={"hash": work.hash}
-    )
+    answer: dict[str, Any] = {}
+
+    def compute(reader: Clearance) -> Work:
+        work = _worked_out(reader, seq)
+        answer.update(told(work, find_impact(work.state)))
+        return work
+
+    work = carry_out(clearance, compute)
+    target = target_of(_find(clearance, seq).hash)
+    by = clearance.record("policy.reverted", target, before={"seq": seq}, after={"hash": work.hash})
     queries.note_reverted(clearance.connection, seq, by)
     return {**answer, "seq": by, "revision": revision(clearance.connection, clock.now())}
 
 
 def plan_revert(clearance: Clearance, seq: int) -> dict[str, Any]:
-    """What undoing it would change, found out by doing it; nothing of that stays."""
-    with undone(clearance):
-        return revert_policy(clearance, seq)
+    """What undoing it would change; refused as that would be."""
+    with elsewhere(clearance) as reader:
+        work = _worked_out(reader, seq)
+        return told(work, find_impact(work.state))
 
 
-def _take_back(clearance: Clearance, work: Work) -> None:
-    for step in work.steps:
-        try:
-            take(clearance, step, work.people)
-        except (ConstraintViolated, LastAdministrator):
-            raise
-        except (Conflict, NotFound, Invalid) as refusal:
+def _worked_out(clearance: Clearance, seq: int) -> Work:
+    """The first refusal is raised."""
+    row = _find(clearance, seq)
+    if row.reverted_by is not None:
+        raise PolicyReverted()
+    done = [Step(step["op"], step["facts"]) for step in json.loads(row.changes)]
+    state = load_state(clearance, clock.now())
+    people = {holder_of(step.facts)[1] for step in done if _is_assignment(step)}
+    present = find_present(state, meet_people(state, people))
+    changed = sorted(set(changes_since(done, present, state.at)))
+    if changed:
+        raise PolicyNotRevertible(changed=changed[:MOST_FAULTS], total=len(changed))
+    work = work_out(state, [back for step in reversed(done) for back in inverse(step, state.at)])
+    for step, refusal in work.refused:
+        if isinstance(refusal, Conflict | NotFound | Invalid) and not isinstance(
+            refusal, ConstraintViolated | LastAdministrator
+        ):
             raise PolicyNotRevertible(changed=[f"{label(step)}: {refusal.detail}"], total=1) from refusal
+        raise refusal
+    work.require_permitted()
+    return work
+
+
+def _find(clearance: Clearance, seq: int) -> Row[Any]:
+    row = queries.find_change(clearance.connection, seq)
+    if row is None:
+        raise PolicyChangeUnknown()
+    return row
 
 
 def inverse(step: Step, at: datetime) -> Iterator[Step]:

@@ -15,9 +15,12 @@ from rbac_api.capabilities.constraints.errors import (
 from rbac_api.capabilities.permissions.errors import PermissionBuiltIn, PermissionNotFound
 from rbac_api.capabilities.policy import service
 from rbac_api.capabilities.policy.errors import (
+    PolicyBusy,
     PolicyChangeUnknown,
+    PolicyChanging,
     PolicyNotRevertible,
     PolicyReverted,
+    PolicyTooLarge,
 )
 from rbac_api.capabilities.policy.schemas import (
     EXAMPLE,
@@ -39,6 +42,7 @@ from rbac_api.web.documents import YAML, DocumentBlueprint, document_answer, doc
 from rbac_api.web.etags import required_tags, tagged
 
 blueprint = DocumentBlueprint("policy", __name__, tag="Policy", description="Policies as documents.")
+BOUNDS = (PolicyBusy, PolicyChanging, PolicyTooLarge)
 GUARDS = (
     ConstraintViolated, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn, RoleCycle, RoleInUse, TargetStronger,
 )  # fmt: skip
@@ -64,19 +68,22 @@ class Policy(MethodView):
 
 @blueprint.route("/v1/policy/plan")
 class PolicyPlan(MethodView):
-    @requires("policy:read")
+    @requires("policy:plan", reads=True)
     @blueprint.document(PolicyDocumentSchema, EXAMPLE, Invalid)
     @blueprint.arguments(PolicyQuery, location="query")
     @blueprint.response(200, PolicyPlanSchema)
-    @blueprint.operation("plan_policy")
+    @blueprint.operation("plan_policy", PolicyBusy, PolicyTooLarge)
     def post(self, query: dict[str, Any]) -> Response:
         """Plan a policy
 
-        Changes nothing. Shows what would be created, changed and removed, who would gain or lose which permissions, which
-        constraints would be violated, and which steps would be refused. Empty if the document matches the current state.
+        Changes nothing, and delays nobody. Shows what would be created, changed and removed, who would gain or lose which
+        permissions, which constraints would be violated, and which steps would be refused. Empty if the document matches the
+        current state. One policy at a time is worked out in each process.
         """
-        document = service.read_policy(document_of(request))
-        return json_answer(service.plan_policy(current_clearance(), document, prune=query["prune"]))
+        clearance = current_clearance()
+        with service.one_at_a_time(clearance):
+            document = service.read_policy(document_of(request))
+            return json_answer(service.plan_policy(clearance, document, prune=query["prune"]))
 
 
 @blueprint.route("/v1/policy/apply")
@@ -87,17 +94,17 @@ class PolicyApplication(MethodView):
     @blueprint.document(PolicyDocumentSchema, EXAMPLE, Invalid)
     @blueprint.arguments(PolicyQuery, location="query")
     @blueprint.response(200, PolicyAppliedSchema)
-    @blueprint.operation("apply_policy", *GUARDS)
+    @blueprint.operation("apply_policy", *BOUNDS, *GUARDS)
     def post(self, query: dict[str, Any]) -> Response:
         """Apply a policy
 
         All or nothing, with the same guards and constraints as single changes; you need the permission for each. Requires the ETag
         of `GET /v1/policy` in If-Match, so that you apply to the state you have seen. Removes entries only with `prune=true`.
         """
-        tags, document = required_tags(), service.read_policy(document_of(request))
-        clearance = current_clearance()
-        service.require_revision(clearance, tags)
-        done = service.apply_policy(clearance, document, prune=query["prune"])
+        tags, clearance = required_tags(), current_clearance()
+        with service.one_at_a_time(clearance):
+            document = service.read_policy(document_of(request))
+            done = service.apply_policy(clearance, document, prune=query["prune"], tags=tags)
         answer = json_answer(done)
         answer.set_etag(done["revision"])
         return answer
@@ -110,14 +117,16 @@ class PolicyReversion(MethodView):
     @blueprint.response(200, PolicyAppliedSchema)
     @blueprint.operation(
         "revert_policy", PolicyChangeUnknown, PolicyReverted, PolicyNotRevertible, ConstraintNameTaken, ConstraintNotFound,
-        PermissionNotFound, RoleNotFound, *GUARDS,
+        PermissionNotFound, RoleNotFound, *BOUNDS, *GUARDS,
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Response:
         """Revert a policy
 
         Restores everything that applying it changed, all or nothing, with the same guards. Refused if any of it was changed since.
         """
-        return json_answer(service.revert_policy(current_clearance(), body["seq"]))
+        clearance = current_clearance()
+        with service.one_at_a_time(clearance):
+            return json_answer(service.revert_policy(clearance, body["seq"]))
 
 
 @blueprint.route("/schemas/policy.json")

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.assignments.service import give_role
-from rbac_api.capabilities.constraints.service import check_deferred, create_constraint, deferring
-from rbac_api.capabilities.permissions.service import (
-    create_permission,
-    is_permission_as_built_in,
-    known_permissions,
-    reconcile_permission,
-)
+from rbac_api.capabilities.permissions.service import is_permission_as_built_in, reconcile_permission
 from rbac_api.capabilities.policy import queries
-from rbac_api.capabilities.policy.holders import terms_of
-from rbac_api.capabilities.policy.present import assignments_of, find_present
-from rbac_api.capabilities.policy.references import unknown_names
-from rbac_api.capabilities.roles.service import (
-    grant_permission,
-    inherit_role,
-    is_role_as_built_in,
-    reconcile_role,
-    seed_role,
+from rbac_api.capabilities.policy.engine import (
+    Work,
+    carry_out,
+    elsewhere,
+    meet_people,
+    work_out,
+    write,
 )
-from rbac_api.capabilities.users.service import NewUser, add_user, known_user
-from rbac_api.decision.difference import is_over, rule_of, wanted_terms
+from rbac_api.capabilities.policy.present import find_present
+from rbac_api.capabilities.policy.references import unknown_names
+from rbac_api.capabilities.policy.state import State, load_state
+from rbac_api.capabilities.roles.service import is_role_as_built_in, reconcile_role
+from rbac_api.database.batches import batched
+from rbac_api.decision.difference import Present, Step, is_over, rule_of, wanted_terms
 from rbac_api.decision.document import Document, DocumentRefused, holder_of, read_document
+from rbac_api.decision.names import canonical
 from rbac_api.guard.clearance import Clearance
 from rbac_api.trail.recorder import Target
 from rbac_api.web.yaml_bodies import YamlRefused, parse_yaml
@@ -38,6 +35,7 @@ SEED_DATA = Path(__file__).resolve().parents[3] / "seed_data"
 SYSTEM = SEED_DATA / "system.yaml"
 EXAMPLE = SEED_DATA / "example_company.yaml"
 Progress = Callable[[], Any]
+AT_ONCE = 500  # people, or assignments, written in one transaction
 COUNTED = ("permissions", "roles", "constraints", "users", "assignments")
 
 
@@ -51,6 +49,12 @@ class Loaded:
     users: int = 0
     assignments: int = 0
     notes: list[str] = field(default_factory=list)
+
+    def add(self, other: Loaded) -> None:
+        """What another part of the document added."""
+        for kind in COUNTED:
+            setattr(self, kind, getattr(self, kind) + getattr(other, kind))
+        self.notes += other.notes
 
     @property
     def total(self) -> int:
@@ -97,123 +101,157 @@ def reconcile_system(clearance: Clearance, document: Document) -> int:
 def load_document(
     clearance: Clearance, document: Document, name: str, progress: Progress = lambda: None
 ) -> Loaded:
-    """Add what the document has and the database has not; nothing is changed or removed.  All or nothing.
+    """Add what the document has and the database has not; nothing is changed or removed.  All or nothing, in the clearance's unit.
 
     ``progress`` is called once per entry.  An assignment that is over already is left out, and a note says so.
     """
-    _require_known(clearance, document)
     loaded = Loaded()
-    with deferring(clearance):
-        _load(clearance, document, loaded, progress)
-        check_deferred(clearance)
-    if loaded.total:
-        counts = {kind: getattr(loaded, kind) for kind in COUNTED}
-        clearance.record("seed.loaded", Target("document", name, name), after=counts)
+    write(clearance, _added(clearance, document, loaded, progress))
+    _record(clearance, name, loaded)
     return loaded
 
 
-def _load(clearance: Clearance, document: Document, loaded: Loaded, progress: Progress) -> None:
+def seed(clearance: Clearance, document: Document, name: str, progress: Callable[[int], Any]) -> Loaded:
+    """The same in parts, so that others can write in between: first the whole is checked, then roles are added, people a few hundred at
+    a time, what they are assigned, and constraints.  What was added stays if a later part fails; seeding again goes on there.
+
+    ``progress`` is called with numbers of entries.
+    """
+    with elsewhere(clearance) as reader:
+        _added(reader, document, Loaded(), lambda: None)
+    loaded = Loaded()
+    for part in _parts(document):
+        loaded.add(_seed_part(clearance, part))
+        clearance.work.release()
+        progress(_length(part))
+    _record(clearance, name, loaded)
+    return loaded
+
+
+def _seed_part(clearance: Clearance, part: Document) -> Loaded:
+    loaded = Loaded()
+
+    def compute(reader: Clearance) -> Work:
+        nonlocal loaded
+        loaded = Loaded()
+        return _added(reader, part, loaded, lambda: None)
+
+    carry_out(clearance, compute)
+    return loaded
+
+
+def _parts(document: Document) -> Iterator[Document]:
+    """Somebody's assignments come together, since one may require another."""
+    if document.permissions or document.roles:
+        yield Document(permissions=document.permissions, roles=document.roles)
+    for users in batched(document.users, AT_ONCE):
+        yield Document(users=tuple(users))
+    held = sorted(document.assignments, key=holder_of)
+    whole = ([*entries] for _, entries in groupby(held, key=holder_of))
+    for some in _together(whole):
+        yield Document(assignments=tuple(some))
+    if document.constraints:
+        yield Document(constraints=document.constraints)
+
+
+def _together(groups: Iterable[list[Any]]) -> Iterator[list[Any]]:
+    """Groups put together until there are enough."""
+    some: list[Any] = []
+    for group in groups:
+        some += group
+        if len(some) >= AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _length(part: Document) -> int:
+    return sum(len(getattr(part, kind)) for kind in COUNTED)
+
+
+def _record(clearance: Clearance, name: str, loaded: Loaded) -> None:
+    if loaded.total:
+        counts = {kind: getattr(loaded, kind) for kind in COUNTED}
+        clearance.record("seed.loaded", Target("document", name, name), after=counts)
+
+
+def _added(clearance: Clearance, document: Document, loaded: Loaded, progress: Progress) -> Work:
+    """Work it out; what cannot be is raised."""
+    present = _require_known(load_state(clearance, clock.now()), document)
+    steps = []
+    for kind, step in _additions(document, present, loaded):
+        if step is not None:
+            steps.append(step)
+        if kind:
+            setattr(loaded, kind, getattr(loaded, kind) + (step is not None))
+            progress()
+    work = work_out(present.state, steps)
+    work.require_permitted()
+    return work
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """What is there already, and of the names in a document those that are, or were, somebody's: whether they are still."""
+
+    state: State
+    present: Present
+    accounts: Mapping[str, bool]
+
+
+def _additions(document: Document, there: _There, loaded: Loaded) -> Iterator[tuple[str, Step | None]]:
+    """What each entry adds, in the order in which it can be added; None where that is there.  A role's inheritance is no entry."""
+    present = there.present
     for entry in document.permissions:
-        loaded.permissions += _add_permission(clearance, entry["name"], entry["description"])
-        progress()
-    new = [entry for entry in document.roles if _add_role(clearance, entry)]
+        missing = entry["name"] not in present.permissions
+        yield "permissions", Step("permission.create", entry) if missing else None
+    new = [entry for entry in document.roles if entry["name"] not in present.roles]
+    for entry in document.roles:
+        yield "roles", Step("role.create", entry) if entry["name"] not in present.roles else None
     for entry in new:
-        _fill_role(clearance, entry["name"], entry.get("permissions", []), entry.get("inherits", []))
-        loaded.roles += 1
-        progress()
-    people = _add_users(clearance, document, loaded, progress)
-    _add_assignments(clearance, document, people, loaded, progress)
-    known = {rule.name for rule in clearance.graph().constraints}
-    for entry in document.constraints:
-        if entry["name"] not in known:
-            create_constraint(clearance, {"name": entry["name"], **rule_of(entry)})
-            loaded.constraints += 1
-        progress()
-
-
-def _add_permission(clearance: Clearance, name: str, description: str) -> bool:
-    if name in known_permissions(clearance):
-        return False
-    create_permission(clearance, name, description)
-    return True
-
-
-def _add_role(clearance: Clearance, entry: Mapping[str, Any]) -> bool:
-    strict = entry.get("requires_mfa", False)
-    return seed_role(clearance, entry["name"], entry.get("description", ""), requires_mfa=strict)
-
-
-def _fill_role(clearance: Clearance, role: str, permissions: list[str], inherits: list[str]) -> None:
-    for permission in permissions:
-        grant_permission(clearance, role, permission)
-    for junior in inherits:
-        inherit_role(clearance, role, junior)
-
-
-def _add_users(
-    clearance: Clearance, document: Document, loaded: Loaded, progress: Progress
-) -> dict[tuple[str, str], Target | None]:
-    """Everybody in the document, by kind and canonical name; None for one that was deleted, whose name is never given out again."""
-    people: dict[tuple[str, str], Target | None] = {}
+        for junior in sorted(entry.get("inherits", ())):
+            yield "", Step("inheritance.create", {"role": entry["name"], "inherits": junior})
     for entry in document.users:
-        present = known_user(clearance, entry["username"])
-        if present is None:
-            added = add_user(
-                clearance,
-                NewUser(
-                    username=entry["username"],
-                    email=entry.get("email"),
-                    display_name=entry.get("display_name"),
-                ),
-            )
-            loaded.users += 1
-            present = added
-        people[holder_of({"user": entry["username"]})] = _holder(present)
-        progress()
+        missing = canonical(entry["username"]) not in there.accounts
+        yield "users", Step("user.create", entry) if missing else None
     for entry in document.assignments:
-        if holder_of(entry) not in people:
-            people[holder_of(entry)] = _holder(known_user(clearance, holder_of(entry)[1]))
-    return people
+        yield "assignments", _assignment(entry, there, loaded)
+    for entry in document.constraints:
+        rule = {"name": entry["name"], **rule_of(entry)}
+        yield (
+            "constraints",
+            Step("constraint.create", rule) if rule["name"] not in present.constraints else None,
+        )
 
 
-def _holder(account: Any) -> Target | None:
-    """Whoever can be given roles."""
-    if account is None or account.status == "deleted":
+def _assignment(entry: Mapping[str, Any], there: _There, loaded: Loaded) -> Step | None:
+    """None also for somebody who was deleted: the name is never given out again."""
+    (kind, name), role, now = holder_of(entry), entry["role"], there.state.at
+    if is_over(entry, now):
+        loaded.notes.append(f"{entry[kind]} with {role} was over at {entry['expires_at']}: left out")
         return None
-    return Target("user" if account.kind == "person" else "service_account", account.id, account.username)
+    if (kind, name, role) in there.present.assignments or not there.accounts.get(name, True):
+        return None
+    terms = wanted_terms(entry, now)
+    return Step("assignment.create", {kind: entry[kind], "role": role, "reason": None, **terms})
 
 
-def _add_assignments(
-    clearance: Clearance,
-    document: Document,
-    people: Mapping[tuple[str, str], Target | None],
-    loaded: Loaded,
-    progress: Progress,
-) -> None:
-    now, ids = clock.now(), [holder.id for holder in people.values() if holder is not None and holder.id]
-    present = assignments_of(queries.list_assignments_of(clearance.connection, ids, now), now)
-    for entry in document.assignments:
-        (kind, name), role = holder_of(entry), entry["role"]
-        holder = people[kind, name]
-        if is_over(entry, now):
-            loaded.notes.append(f"{entry[kind]} with {role} was over at {entry['expires_at']}: left out")
-        elif holder is not None and (kind, name, role) not in present:
-            give_role(clearance, holder, role, terms_of(wanted_terms(entry, now)))
-            loaded.assignments += 1
-        progress()
-
-
-def _require_known(clearance: Clearance, document: Document) -> None:
-    """Every name a document refers to is in it or in the database."""
-    present = find_present(clearance.connection, clearance.graph(), clock.now(), ())
+def _require_known(state: State, document: Document) -> _There:
+    """Every name a document refers to is in it or in the database; of accounts also one that was deleted: what it held is not given to
+    anybody again, and that is no fault of the document."""
     added = {holder_of({"user": entry["username"]}) for entry in document.users}
-    others = {holder_of(entry) for entry in document.assignments} - added
-    people = added | {holder for holder in others if _is_account(clearance, *holder)}
-    if faults := unknown_names(document, present, people, prune=False):
-        raise DocumentRefused([fault.detail for fault in faults])
-
-
-def _is_account(clearance: Clearance, kind: str, name: str) -> bool:
-    """Also one that was deleted: what it held is not given to anybody again, and that is no fault of the document."""
-    account = known_user(clearance, name)
-    return account is not None and (account.kind == "service") == (kind == "service_account")
+    named = added | {holder_of(entry) for entry in document.assignments}
+    rows = list(queries.list_names(state.connection, {name for _, name in named}))
+    known = {("service_account" if row.kind == "service" else "user", row.username_canonical) for row in rows}
+    present = find_present(state, meet_people(state, {name for _, name in known}))
+    faults = [fault.detail for fault in unknown_names(document, present, added | known, prune=False)]
+    others = {name for _, name in known}
+    faults += [
+        f"user {name}: a service account has this name"
+        for kind, name in sorted(added - known)
+        if name in others
+    ]
+    if faults:
+        raise DocumentRefused(faults)
+    return _There(state, present, {row.username_canonical: row.status != "deleted" for row in rows})

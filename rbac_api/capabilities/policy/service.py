@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.policy import present
+from rbac_api.capabilities.policy import engine, present, queries
 from rbac_api.capabilities.policy.drift import find_drift
-from rbac_api.capabilities.policy.engine import apply_policy, find_everything, plan_policy
+from rbac_api.capabilities.policy.engine import elsewhere, plan_policy
 from rbac_api.capabilities.policy.imports import Imported, ImportRefused, import_assignments
 from rbac_api.capabilities.policy.revert import plan_revert, revert_policy
 from rbac_api.capabilities.policy.seeds import (
@@ -24,7 +24,10 @@ from rbac_api.capabilities.policy.seeds import (
     load_document,
     read_file,
     reconcile_system,
+    seed,
 )
+from rbac_api.capabilities.policy.state import load_state
+from rbac_api.capabilities.policy.turns import one_at_a_time
 from rbac_api.decision.document import Document, DocumentRefused, read_document
 from rbac_api.decision.document_form import TOGETHER
 from rbac_api.errors import Fault, Invalid
@@ -33,15 +36,30 @@ from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
     "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "find_drift", "import_assignments",
-    "is_system_as_built_in", "load_document", "plan_policy", "plan_revert", "read_file", "read_policy", "reconcile_system",
-    "require_revision", "revert_policy",
+    "is_system_as_built_in", "load_document", "one_at_a_time", "plan_policy", "plan_revert", "read_file", "read_policy",
+    "reconcile_system", "require_revision", "revert_policy", "seed",
 ]  # fmt: skip
 
 
 def export_policy(clearance: Clearance) -> tuple[dict[str, Any], str]:
-    """Everything as one document, and its revision.  Applied to where it comes from, it changes nothing."""
-    tag = present.revision(clearance.connection, clock.now())
-    return present.export(find_everything(clearance)[0]), tag
+    """Everything as one document of one moment, and its revision.  Applied to where it comes from, it changes nothing."""
+    with elsewhere(clearance) as reader:
+        state = load_state(reader, clock.now())
+        tag = present.revision(reader.connection, state.at)
+        held = queries.list_assignments(reader.connection, state.at)
+        return present.export(present.find_present(state, held)), tag
+
+
+def apply_policy(
+    clearance: Clearance, document: Document, *, prune: bool, tags: frozenset[str] | None = None
+) -> dict[str, Any]:
+    """Do what the document says, all of it or nothing; 412 unless one of the ``tags``, if given, is of the present revision."""
+
+    def check(reader: Clearance) -> None:
+        if tags is not None:
+            require_revision(reader, tags)
+
+    return engine.apply_policy(clearance, document, prune=prune, check=check)
 
 
 def read_policy(raw: Any) -> Document:
@@ -63,7 +81,7 @@ def _code(words: str) -> str:
 
 
 def require_revision(clearance: Clearance, tags: frozenset[str]) -> None:
-    """412 unless one of the tags is of the present revision; in the unit that writes, so nobody can come between."""
+    """412 unless one of the tags is of the present revision."""
     now = present.revision(clearance.connection, clock.now())
     if not tags.intersection((now, f"{now}-yaml")):
         raise PreconditionFailed()

@@ -1,6 +1,6 @@
-"""Taking one step of a policy, through the service that owns what it changes and asks what it always asks.
+"""Taking one step of a policy in a ``State``: the checks of the single change, and what would be written.
 
-Besides, whoever applies a document needs for each step the permission that the single change asks for.
+Besides, applying a document needs for each step the permission that the single change asks for.
 """
 
 from __future__ import annotations
@@ -8,30 +8,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rbac_api.capabilities.assignments.service import give_role, take_role
-from rbac_api.capabilities.constraints.service import create_constraint, delete_constraint
-from rbac_api.capabilities.permissions.service import (
-    create_permission,
-    delete_permission,
-    update_permission,
+from rbac_api.capabilities.permissions.errors import (
+    PermissionBuiltIn,
+    PermissionNameTaken,
 )
-from rbac_api.capabilities.policy.holders import People, terms_of
-from rbac_api.capabilities.roles.service import (
-    create_role,
-    delete_role,
-    disinherit_role,
-    get_role,
-    grant_permission,
-    inherit_role,
-    update_role,
-    withdraw_permission,
+from rbac_api.capabilities.policy.assigning import add_user, give, take_away
+from rbac_api.capabilities.policy.constraining import (
+    create_constraint,
+    delete_constraint,
+    note_change,
+    require_administrator,
 )
+from rbac_api.capabilities.policy.outranking import require_outranks_holders
+from rbac_api.capabilities.policy.state import State, Thing
+from rbac_api.capabilities.roles.errors import (
+    GrantNotFound,
+    InheritanceNotFound,
+    RoleBuiltIn,
+    RoleCycle,
+    RoleInUse,
+    RoleNameTaken,
+)
+from rbac_api.database.pending import NOW
+from rbac_api.database.tables import (
+    permissions,
+    role_inheritance,
+    role_permissions,
+    roles,
+)
+from rbac_api.database.types import new_id
 from rbac_api.decision.difference import Facts, Step
-from rbac_api.decision.document import holder_of
+from rbac_api.decision.evaluate import ADMIN
+from rbac_api.decision.model import Permission, Role
 from rbac_api.guard.clearance import HELD, Clearance
 from rbac_api.guard.errors import AccessDenied
-from rbac_api.trail.recorder import Target
-from rbac_api.web.etags import tag_of
 
 NEEDED = {
     "permission.create": "permissions:create",
@@ -49,6 +59,7 @@ NEEDED = {
     "assignment.create": "assignments:create",
     "assignment.update": "assignments:create",
     "assignment.end": "assignments:revoke",
+    "user.create": "users:create",  # in seeds alone
 }
 
 
@@ -60,15 +71,6 @@ def label(step: Step) -> str:
     return " ".join([step.op, *names])
 
 
-def take(clearance: Clearance, step: Step, people: People) -> None:
-    """Take the step; whatever the service refuses is raised."""
-    require_permission(clearance, step)
-    if step.op.startswith("assignment."):
-        _assignment(clearance, step, people)
-    else:
-        _DO[step.op](clearance, step.facts)
-
-
 def require_permission(clearance: Clearance, step: Step) -> None:
     """403 unless the caller may make such a change by itself."""
     needed = NEEDED[step.op]
@@ -76,65 +78,198 @@ def require_permission(clearance: Clearance, step: Step) -> None:
         raise AccessDenied(f"You need the permission {needed} for: {label(step)}.", required=needed)
 
 
-def holder(step: Step, people: People) -> Target:
-    """Whom an assignment is of."""
-    return people[holder_of(step.facts)]
-
-
-def _assignment(clearance: Clearance, step: Step, people: People) -> None:
-    whom, role = holder(step, people), step.facts["role"]
-    if step.op == "assignment.end":
-        take_role(clearance, whom, role)
-    else:
-        wanted: Facts = step.facts["after"] if step.op == "assignment.update" else step.facts
-        give_role(clearance, whom, role, terms_of(wanted))
-
-
-def _create_permission(clearance: Clearance, facts: Facts) -> None:
+def _create_permission(state: State, facts: Facts) -> None:
     """Whoever holds all permissions there are holds this one too, for the steps to come."""
-    create_permission(clearance, facts["name"], facts["description"])
-    held = clearance.work.notes.get(HELD)
-    if held is not None and clearance.holds_all:
-        clearance.work.notes[HELD] = held | {facts["name"]}
+    name, clearance = facts["name"], state.clearance
+    if name in state.permission_rows:
+        raise PermissionNameTaken()
+    row = {"id": new_id(), "name": name, "description": facts["description"], "system": False}
+    state.pending.add(permissions, {**row, "valid_from": NOW, "valid_to": None})
+    state.permission_rows[name] = Thing(row["id"], facts["description"])
+    state.roles.add_permission(Permission(name))
+    after = {"name": name, "description": facts["description"]}
+    state.tell("permission.created", "permission", name, after=after)
+    if state.holds_all:
+        clearance.work.notes[HELD].add(name)
 
 
-def _update_permission(clearance: Clearance, facts: Facts) -> None:
-    update_permission(clearance, facts["name"], facts["after"]["description"])
+def _update_permission(state: State, facts: Facts) -> None:
+    name, row = facts["name"], _permission_of_yours(state, facts["name"])
+    wanted = facts["after"]["description"]
+    state.pending.change(permissions, {"id": row.id}, {"description": wanted})
+    before, row.description = {"description": row.description}, wanted
+    state.tell("permission.updated", "permission", name, before=before, after={"description": wanted})
 
 
-def _update_role(clearance: Clearance, facts: Facts) -> None:
-    update_role(clearance, facts["name"], _tags(clearance, facts["name"]), facts["after"])
+def _delete_permission(state: State, facts: Facts) -> None:
+    name, row = facts["name"], _permission_of_yours(state, facts["name"])
+    require_outranks_holders(state, state.roles.holders.get(name, ()))
+    state.pending.change(permissions, {"id": row.id}, {"valid_to": NOW})
+    del state.permission_rows[name]
+    holders = state.roles.remove_permission(name)
+    before = {"name": name, "description": row.description, "roles": holders}
+    state.tell("permission.deleted", "permission", name, before=before)
 
 
-def _delete_role(clearance: Clearance, facts: Facts) -> None:
-    delete_role(clearance, facts["name"], _tags(clearance, facts["name"]), force=False)
+def _permission_of_yours(state: State, name: str) -> Thing:
+    row = state.permission(name)
+    if row.system:
+        raise PermissionBuiltIn()
+    state.clearance.require_outranks(frozenset({name}), name)
+    return row
 
 
-def _tags(clearance: Clearance, name: str) -> frozenset[str]:
-    """The present one: the unit holds the write lock, so nobody can come between."""
-    role, version = get_role(clearance, name)
-    return frozenset({tag_of(role, version)})
+def _create_role(state: State, facts: Facts) -> None:
+    name, held = facts["name"], sorted(set(facts.get("permissions", ())))
+    ids = [state.permission(one).id for one in held]
+    state.clearance.require_held(held)
+    if name in state.role_rows:
+        raise RoleNameTaken()
+    required = facts.get("requires_mfa", False)
+    said = {"name": name, "description": facts.get("description", ""), "requires_mfa": required}
+    row = {"id": new_id(), **said, "system": False, "grants": "listed", "version": 1}
+    state.pending.add(roles, {**row, "valid_from": NOW, "updated_at": NOW})
+    for permission_id in ids:
+        _add_grant(state, row["id"], permission_id)
+    state.role_rows[name] = Thing(row["id"], said["description"])
+    state.change_roles().add_role(Role(name, frozenset(held), requires_mfa=required))
+    after = {**said, "grants": "listed", "permissions": held}
+    state.tell("role.created", "role", name, after=after)
 
 
-_DO: dict[str, Callable[[Clearance, Facts], Any]] = {
+def _update_role(state: State, facts: Facts) -> None:
+    name, row = facts["name"], state.role(facts["name"])
+    present = {"description": row.description, "requires_mfa": state.roles.roles[name].requires_mfa}
+    after = {key: value for key, value in facts["after"].items() if value != present[key]}
+    only_strictness = "requires_mfa" in facts["after"] and after.keys() <= {"requires_mfa"}
+    _require_changeable(state, name, row, built_in_too=only_strictness)
+    if not after:
+        return
+    if "requires_mfa" in after:
+        require_outranks_holders(state, [name])
+        state.outdated |= state.roles.seniors(name)
+        state.change_roles().require_mfa(name, after["requires_mfa"])
+    row.description = after.get("description", row.description)
+    state.touch_role(row, **after)
+    before = {key: present[key] for key in after}
+    state.tell("role.updated", "role", name, before=before, after=after)
+
+
+def _delete_role(state: State, facts: Facts) -> None:
+    name, row = facts["name"], state.role(facts["name"])
+    _require_changeable(state, name, row)
+    if named := [rule.name for rule in state.roles.rules.values() if name in rule.roles]:
+        raise RoleInUse(
+            f"The role is part of the constraint {min(named)}. Delete that first; force does not help."
+        )
+    if state.roles.above[name] or state.is_held(name):
+        raise RoleInUse()
+    known = state.roles.roles[name]
+    before = {
+        "name": name, "description": row.description, "grants": known.grants, "requires_mfa": known.requires_mfa,
+        "permissions": sorted(known.permissions), "inherits": sorted(state.roles.juniors[name]),
+    }  # fmt: skip
+    state.pending.change(role_permissions, {"role_id": row.id, "valid_to": None}, {"valid_to": NOW})
+    state.pending.change(role_inheritance, {"senior_id": row.id, "valid_to": None}, {"valid_to": NOW})
+    state.touch_role(row, valid_to=NOW)
+    del state.role_rows[name]
+    state.change_roles().remove_role(name)
+    state.tell("role.deleted", "role", name, before=before, after={"holders": 0})
+
+
+def _grant(state: State, facts: Facts) -> None:
+    name, row = facts["role"], state.role(facts["role"])
+    permission_id = state.permission(facts["permission"]).id
+    state.clearance.require_held((facts["permission"],))
+    _require_changeable(state, name, row)
+    require_outranks_holders(state, [name])
+    if facts["permission"] in state.roles.roles[name].permissions:
+        return
+    _add_grant(state, row.id, permission_id)
+    state.touch_role(row)
+    state.change_roles().grant(name, facts["permission"])
+    state.tell("permission.granted", "role", name, after={"permission": facts["permission"]})
+
+
+def _withdraw(state: State, facts: Facts) -> None:
+    name, row = facts["role"], state.role(facts["role"])
+    permission_id = state.permission(facts["permission"]).id
+    _require_changeable(state, name, row)
+    require_outranks_holders(state, [name])
+    if facts["permission"] not in state.roles.roles[name].permissions:
+        raise GrantNotFound()
+    edge = {"role_id": row.id, "permission_id": permission_id, "valid_to": None}
+    state.pending.change(role_permissions, edge, {"valid_to": NOW})
+    state.touch_role(row)
+    state.change_roles().withdraw(name, facts["permission"])
+    state.tell("permission.withdrawn", "role", name, before={"permission": facts["permission"]})
+
+
+def _inherit(state: State, facts: Facts) -> None:
+    senior, junior = facts["role"], facts["inherits"]
+    above, below = state.role(senior), state.role(junior)
+    state.clearance.require_held(state.roles.effective(junior))
+    _require_changeable(state, senior, above)
+    require_outranks_holders(state, [senior])
+    if senior in state.roles.closure(junior):
+        raise RoleCycle()
+    if junior in state.roles.juniors[senior]:
+        return
+    edge = {"id": new_id(), "senior_id": above.id, "junior_id": below.id, "valid_from": NOW}
+    state.pending.add(role_inheritance, edge)
+    state.touch_role(above)
+    state.outdated |= state.roles.seniors(senior)
+    state.change_roles().inherit(senior, junior)
+    state.tell("inheritance.created", "role", senior, after={"inherits": junior})
+    note_change(state, through=senior, roles=[junior])
+
+
+def _disinherit(state: State, facts: Facts) -> None:
+    senior, junior = facts["role"], facts["inherits"]
+    above, below = state.role(senior), state.role(junior)
+    _require_changeable(state, senior, above)
+    require_outranks_holders(state, [senior])
+    if junior not in state.roles.juniors[senior]:
+        raise InheritanceNotFound()
+    edge = {"senior_id": above.id, "junior_id": below.id, "valid_to": None}
+    state.pending.change(role_inheritance, edge, {"valid_to": NOW})
+    state.touch_role(above)
+    state.outdated |= state.roles.seniors(senior)
+    administrators = state.roles.seniors(ADMIN)
+    state.change_roles().disinherit(senior, junior)
+    state.tell("inheritance.ended", "role", senior, before={"inherits": junior})
+    if state.roles.seniors(ADMIN) != administrators:
+        require_administrator(state)
+    note_change(state, through=senior, roles=[junior], losing=True)
+
+
+def _require_changeable(state: State, name: str, row: Thing, *, built_in_too: bool = False) -> None:
+    """First who asks, then what it is: a stranger to the role learns only that it is stronger."""
+    state.clearance.require_outranks(state.roles.effective(name), f"The role {name}")
+    if row.system and not built_in_too:
+        raise RoleBuiltIn()
+
+
+def _add_grant(state: State, role_id: str, permission_id: str) -> None:
+    edge = {"id": new_id(), "role_id": role_id, "permission_id": permission_id, "valid_from": NOW}
+    state.pending.add(role_permissions, edge)
+
+
+DO: dict[str, Callable[[State, Facts], Any]] = {
     "permission.create": _create_permission,
     "permission.update": _update_permission,
-    "permission.delete": lambda clearance, facts: delete_permission(
-        clearance,
-        facts["name"],
-        force=True,  # the plan names the roles that lose it
-    ),
-    "role.create": create_role,
+    "permission.delete": _delete_permission,
+    "role.create": _create_role,
     "role.update": _update_role,
     "role.delete": _delete_role,
-    "permission.grant": lambda clearance, facts: grant_permission(
-        clearance, facts["role"], facts["permission"]
-    ),
-    "permission.withdraw": lambda clearance, facts: withdraw_permission(
-        clearance, facts["role"], facts["permission"]
-    ),
-    "inheritance.create": lambda clearance, facts: inherit_role(clearance, facts["role"], facts["inherits"]),
-    "inheritance.end": lambda clearance, facts: disinherit_role(clearance, facts["role"], facts["inherits"]),
+    "permission.grant": _grant,
+    "permission.withdraw": _withdraw,
+    "inheritance.create": _inherit,
+    "inheritance.end": _disinherit,
     "constraint.create": create_constraint,
-    "constraint.delete": lambda clearance, facts: delete_constraint(clearance, facts["name"]),
+    "constraint.delete": delete_constraint,
+    "assignment.create": give,
+    "assignment.update": give,
+    "assignment.end": take_away,
+    "user.create": add_user,
 }

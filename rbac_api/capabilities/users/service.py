@@ -47,7 +47,7 @@ __all__ = [
     "drop_second_factor",
     "end_user_assignments", "end_user_sessions", "find_person", "find_user", "find_user_id", "get_user", "issue_setup",
     "known_user", "list_users", "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
-    "restore_access", "set_password", "spend_setup", "unlock_user", "update_profile", "update_user",
+    "restore_access", "row_of", "set_password", "spend_setup", "unlock_user", "update_profile", "update_user",
 ]  # fmt: skip
 
 
@@ -91,16 +91,21 @@ def add_user(clearance: Clearance, new: NewUser) -> Row[Any]:
     name = canonical(new.username)
     if queries.find_user_by_name(clearance.connection, name):
         raise UsernameTaken()
-    now, user_id = clock.now(), new_id()
-    row = {
-        "id": user_id, "username": new.username, "username_canonical": name, "status": "active", "created_at": now, "updated_at": now,
-        "password_hash": new.password_hash, "password_temporary": new.password_hash is not None and not new.password_final,
+    row = row_of(new, clock.now())
+    queries.add_user(clearance.connection, row)
+    clearance.record("user.created", Target("user", row["id"], new.username), after=tracked("users", row))
+    return find_user(clearance.connection, row["id"])
+
+
+def row_of(new: NewUser, now: Any) -> dict[str, Any]:
+    """The row of a new account."""
+    return {
+        "id": new_id(), "username": new.username, "username_canonical": canonical(new.username), "status": "active", "created_at": now,
+        "updated_at": now, "password_hash": new.password_hash,
+        "password_temporary": new.password_hash is not None and not new.password_final,
         "password_changed_at": now if new.password_hash else None, "version": 1, "authorization_version": 1,
         "search_text": search_text(new.username, new.email, new.display_name), **_profile(new.email, new.display_name),
     }  # fmt: skip
-    queries.add_user(clearance.connection, row)
-    clearance.record("user.created", Target("user", user_id, new.username), after=tracked("users", row))
-    return find_user(clearance.connection, user_id)
 
 
 def get_user(clearance: Clearance, user_id: str) -> tuple[dict[str, Any], int]:

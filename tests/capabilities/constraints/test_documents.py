@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
-from rbac_api.capabilities.assignments.service import assign_role, revoke_role
+from rbac_api import clock
 from rbac_api.capabilities.constraints import service
 from rbac_api.capabilities.constraints.errors import ConstraintNotFound, ConstraintViolated
-from rbac_api.capabilities.roles.service import disinherit_role, inherit_role
+from rbac_api.capabilities.policy.engine import meet_people, work_out, write
+from rbac_api.capabilities.policy.state import load_state
 from rbac_api.cli.prepare import operator_unit
+from rbac_api.decision.difference import Step
 from rbac_api.web.pagination import PageRequest
 from tests.builders import Caller, Stage
 from tests.capabilities.constraints.rules import (
@@ -33,13 +35,26 @@ def alice(stage: Stage) -> Caller:
     return found
 
 
-def apply(stage: Stage, *steps: Any) -> None:
-    """These steps, each given the clearance, as a document would take them."""
-    with operator_unit(stage.settings, stage.database) as clearance, service.deferring(clearance):
-        for step in steps:
-            step(clearance)
-        service.check_deferred(clearance)
-        service.check_deferred(clearance)  # nothing is noted any more
+def apply(stage: Stage, *steps: Step) -> None:
+    """These steps, taken as one document's."""
+    with operator_unit(stage.settings, stage.database) as clearance:
+        state = load_state(clearance, clock.now())
+        meet_people(state, ("bob", "dave"))
+        work = work_out(state, steps)
+        work.require_permitted()
+        write(clearance, work)
+
+
+def given(user: str, role: str) -> Step:
+    return Step("assignment.create", {"user": user, "role": role})
+
+
+def taken(user: str, role: str) -> Step:
+    return Step("assignment.end", {"user": user, "role": role})
+
+
+def inherits(role: str, junior: str, *, ends: bool = False) -> Step:
+    return Step("inheritance.end" if ends else "inheritance.create", {"role": role, "inherits": junior})
 
 
 def test_two_may_change_places(stage: Stage, alice: Caller) -> None:
@@ -47,20 +62,19 @@ def test_two_may_change_places(stage: Stage, alice: Caller) -> None:
     keep_apart(alice, *PAIR, name="pair")
     give(alice, DAVE, "approver")
     give(alice, BOB, "releaser")
-    bob, dave = stage.user_id(BOB), stage.user_id(DAVE)
 
     apply(
         stage,
-        lambda c: assign_role(c, bob, "approver"),
-        lambda c: assign_role(c, dave, "releaser"),
-        lambda c: revoke_role(c, bob, "releaser"),
-        lambda c: revoke_role(c, dave, "approver"),
+        given("bob", "approver"),
+        given("dave", "releaser"),
+        taken("bob", "releaser"),
+        taken("dave", "approver"),
     )
 
     assert (roles_of(stage, BOB), roles_of(stage, DAVE)) == (["approver", "role-manager"], ["releaser"])
 
 
-def refused(stage: Stage, *steps: Any) -> tuple[str, int]:
+def refused(stage: Stage, *steps: Step) -> tuple[str, int]:
     """(which constraint, by how many) the whole is refused for."""
     events = len(stage.events())
     with pytest.raises(ConstraintViolated) as refusal:
@@ -71,15 +85,11 @@ def refused(stage: Stage, *steps: Any) -> tuple[str, int]:
 
 def test_what_is_broken_in_the_end_undoes_the_whole(stage: Stage, alice: Caller) -> None:
     keep_apart(alice, *PAIR)
-    ids = [stage.user_id(person) for person in (BOB, DAVE)]
     inherit(alice, "chief", "approver")
 
-    assert refused(stage, *((lambda c, i=i, r=r: assign_role(c, i, r)) for i in ids for r in PAIR)) == (
-        "rule",
-        2,
-    )
+    assert refused(stage, *(given(who, role) for who in ("bob", "dave") for role in PAIR)) == ("rule", 2)
     give(alice, DAVE, "chief")
-    assert refused(stage, lambda c: inherit_role(c, "chief", "releaser")) == ("rule", 1)
+    assert refused(stage, inherits("chief", "releaser")) == ("rule", 1)
     assert roles_of(stage, DAVE) == ["chief"]
 
 
@@ -89,11 +99,11 @@ def test_losing_counts_only_for_what_requires(stage: Stage, alice: Caller) -> No
         give(alice, DAVE, role)
     assert constrain(alice, "requires", "approver", "releaser").status_code == 201
 
-    assert refused(stage, lambda c: disinherit_role(c, "chief", "releaser")) == ("rule", 1)
+    assert refused(stage, inherits("chief", "releaser", ends=True)) == ("rule", 1)
     apply(
         stage,
-        lambda c: disinherit_role(c, "chief", "releaser"),
-        lambda c: assign_role(c, stage.user_id(DAVE), "releaser"),
+        inherits("chief", "releaser", ends=True),
+        given("dave", "releaser"),
     )
 
 
@@ -101,11 +111,11 @@ def test_a_constraint_of_the_document_is_judged_at_its_end_too(stage: Stage, ali
     for role in PAIR:
         give(alice, DAVE, role)
 
-    assert refused(stage, lambda c: service.create_constraint(c, RULE)) == ("rule", 1)
+    assert refused(stage, Step("constraint.create", RULE)) == ("rule", 1)
     apply(
         stage,
-        lambda c: service.create_constraint(c, RULE),
-        lambda c: revoke_role(c, stage.user_id(DAVE), "approver"),
+        Step("constraint.create", RULE),
+        taken("dave", "approver"),
     )
     assert alice.get("/v1/constraints/rule").json["limit"] == 2
 
@@ -114,7 +124,6 @@ def test_everybody_and_everything_can_be_asked_for(stage: Stage, alice: Caller) 
     keep_apart(alice, *PAIR)
     give(alice, DAVE, "approver")
 
-    apply(stage, service.require_constraints)
     with operator_unit(stage.settings, stage.database) as clearance:
         service.require_constraints(clearance)
         service.require_constraints(clearance, users=[])

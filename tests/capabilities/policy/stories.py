@@ -57,8 +57,8 @@ def apply(caller: Caller, document: Any, *, prune: bool = False, tag: str | None
 
 
 def trusted_bob(stage: Stage, *more: str) -> Caller:
-    """Bob, who manages roles, may read and apply policies too, and whatever else is named; not hand out what he does not hold."""
+    """Bob, who manages roles, may read, plan and apply policies too, and whatever else is named; not hand out what he does not hold."""
     alice = stage.as_(ALICE)
-    for permission in ("policy:read", "policy:apply", "constraints:create", *more):
+    for permission in ("policy:read", "policy:plan", "policy:apply", "constraints:create", *more):
         alice.put(f"/v1/roles/role-manager/permissions/{permission}")
     return stage.as_(BOB)

@@ -1,0 +1,234 @@
+"""``python -m benchmarks.plans [--engine sqlite|postgresql] [--scale N]``: what policies, imports and seeds cost, and who waits.
+
+For each piece of work: how long it takes, and how long people who sign in meanwhile wait for their answer (p50, p99, the longest), with
+the statuses they were answered with.  Sign-ins come one after the other, through the served application, beside the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from benchmarks.stage import PASSWORD, Stage, build_stage
+from rbac_api.capabilities.policy import service
+from rbac_api.cli.prepare import operator_unit
+from rbac_api.database.engine import Database
+from rbac_api.decision.document import Document, read_document
+from rbac_api.factory import close_app, create_app
+from tests.servers import start_postgres
+
+COST = 10  # of password hashes: this measures waiting, not hashing
+Row = tuple[str, float, "SignIns"]
+
+
+@dataclass
+class SignIns:
+    """How long sign-ins took, and their statuses."""
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    def at(self, part: float) -> float:
+        """The time within which this part of them was answered."""
+        ordered = sorted(self.seconds) or [0.0]
+        return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
+
+
+def roles(count: int, each: int = 10, prefix: str = "made") -> dict[str, Any]:
+    """New roles with new permissions."""
+    names = [f"{prefix}-{number}" for number in range(count)]
+    return {
+        "permissions": [
+            {"name": f"{name}:p{place}", "description": "Made."} for name in names for place in range(each)
+        ],
+        "roles": [
+            {"name": name, "permissions": [f"{name}:p{place}" for place in range(each)]} for name in names
+        ],
+    }
+
+
+def large_list() -> dict[str, Any]:
+    """300 roles, 1,752 permissions, 4,795 grants, a tenth of the roles inheriting another."""
+    permissions = [{"name": f"thing{number}:do", "description": "Made."} for number in range(1752)]
+    grants: list[list[str]] = [[] for _ in range(300)]
+    for number in range(4795):
+        grants[number % 300].append(f"thing{number * 7 % 1752}:do")
+    made: list[dict[str, Any]] = []
+    for number, held in enumerate(grants):
+        inherits = {"inherits": [f"role-{number - 1}"]} if number % 10 == 1 else {}
+        made.append({"name": f"role-{number}", "permissions": sorted(set(held)), **inherits})
+    return {"permissions": permissions, "roles": made}
+
+
+def company(people: int) -> dict[str, Any]:
+    """People, each with one role."""
+    names = [f"person-{number}" for number in range(people)]
+    return {
+        "roles": [{"name": "member", "description": "Works here."}],
+        "users": [{"username": name, "display_name": "A Person"} for name in names],
+        "assignments": [{"user": name, "role": "member"} for name in names],
+    }
+
+
+@contextmanager
+def signing_in(app: Flask, username: str) -> Iterator[SignIns]:
+    """Sign in again and again until the block ends."""
+    found, done = SignIns(), threading.Event()
+
+    def go() -> None:
+        client = app.test_client()
+        while not done.is_set():
+            began = time.monotonic()
+            answer = client.post("/v1/auth/login", json={"username": username, "password": PASSWORD})
+            found.seconds.append(time.monotonic() - began)
+            found.statuses[answer.status_code] += 1
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
+
+
+class Bench:
+    """One application, the operator's way into its database, and an administrator's requests."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.app = stage, create_app(stage.settings)
+        self.database = Database(stage.settings)
+        self.rows: list[Row] = []
+        self.headers = {"Authorization": f"Bearer {stage.people[0].access}"}
+
+    def measure(self, what: str, work: Callable[[], Any]) -> Any:
+        """Do it with sign-ins beside it."""
+        with signing_in(self.app, self.stage.people[-1].username) as found:
+            time.sleep(0.2)
+            found.seconds.clear()
+            began = time.monotonic()
+            result = work()
+            took = time.monotonic() - began
+        self.rows.append((what, took, found))
+        print(
+            f"{what:58} {took:8.2f} s   sign-ins: p50 {found.at(0.5):5.2f}  p99 {found.at(0.99):5.2f}"
+            f"  max {found.at(1):5.2f}  {dict(found.statuses)}",
+            flush=True,
+        )
+        return result
+
+    def plan(self, document: dict[str, Any], *, prune: bool = False) -> None:
+        """As the operator, so that nothing but the work itself is measured."""
+        self._operate(lambda clearance, read: service.plan_policy(clearance, read, prune=prune), document)
+
+    def apply(self, document: dict[str, Any]) -> None:
+        """All of it."""
+        self._operate(lambda clearance, read: service.apply_policy(clearance, read, prune=False), document)
+
+    def seed(self, document: dict[str, Any]) -> None:
+        """As ``flask rbac seed`` does in the version that is measured."""
+        if hasattr(service, "seed"):
+            self._operate(
+                lambda clearance, read: service.seed(clearance, read, "bench", lambda _n: None), document
+            )
+        else:
+            self._operate(lambda clearance, read: service.load_document(clearance, read, "bench"), document)
+
+    def import_rows(self, rows: list[dict[str, Any]]) -> None:
+        """As ``flask rbac assignments import`` does."""
+        numbered = list(enumerate(rows, start=2))
+        with operator_unit(self.stage.settings, self.database) as clearance:
+            service.import_assignments(clearance, numbered, dry_run=False, progress=lambda _n: None)
+
+    def give(self, user_id: str, role: str) -> None:
+        """``PUT /v1/users/{id}/roles/{role}``."""
+        answer = self.app.test_client().put(f"/v1/users/{user_id}/roles/{role}", headers=self.headers)
+        assert answer.status_code == 201, answer.json
+
+    def user_id(self, name: str) -> str:
+        """Somebody's id."""
+        found = self.app.test_client().get(f"/v1/users?q={name}&limit=1", headers=self.headers).json
+        return str(found["items"][0]["id"])
+
+    def _operate(self, act: Callable[[Any, Document], Any], raw: dict[str, Any]) -> None:
+        document = read_document(raw)
+        with operator_unit(self.stage.settings, self.database) as clearance:
+            act(clearance, document)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.database.dispose()
+        close_app(self.app)
+
+
+def run(bench: Bench, scale: float) -> None:
+    """Everything, smaller or larger."""
+    many = int(10_000 * scale)
+    for count in (200, 400):
+        bench.measure(
+            f"plan {count} new roles of ten permissions", lambda count=count: bench.plan(roles(count))
+        )
+    bench.measure("plan 300 roles, 1,752 permissions, 4,795 grants", lambda: bench.plan(large_list()))
+    bench.measure("apply the same", lambda: bench.apply(large_list()))
+    everything: dict[str, Any] = {"permissions": [], "roles": [], "constraints": []}
+    bench.measure("plan to prune it all", lambda: bench.plan(everything, prune=True))
+    bench.measure(f"seed {many // 2} people with a role each", lambda: bench.seed(company(many // 2)))
+    bench.seed(company(many))
+    names = [f"person-{number}" for number in range(many)]
+    new = [{"user": name, "role": "role-1", "reason": "first"} for name in names]
+    bench.measure(f"import {many} new rows", lambda: bench.import_rows(new))
+    changed = [{**row, "reason": "second"} for row in new]
+    bench.measure(f"import {many} changed rows", lambda: bench.import_rows(changed))
+    _assigning(bench, names)
+
+
+def _assigning(bench: Bench, names: list[str]) -> None:
+    ids = [bench.user_id(name) for name in names[:20]]
+    for count in (0, 10_000):
+        if count:
+            bench.apply(roles(count, each=1, prefix="more"))
+            bench.give(ids[0], "role-2")
+        began = time.monotonic()
+        for user_id in ids[1:]:
+            bench.give(user_id, "role-4" if count else "role-3")
+        each = (time.monotonic() - began) / len(ids[1:])
+        print(f"assign a role with {count or 300} roles: {each * 1000:.1f} ms", flush=True)
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.plans", description=__doc__)
+    parser.add_argument("--engine", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is 10,000 rows")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.engine == "sqlite":
+            _run(Path(folder), f"sqlite:///{folder}/bench.db", options.scale)
+        else:
+            server = start_postgres(durable=True)
+            try:
+                _run(Path(folder), server.create_database(), options.scale)
+            finally:
+                server.stop()
+
+
+def _run(folder: Path, url: str, scale: float) -> None:
+    bench = Bench(build_stage(folder, url, 2, COST))
+    try:
+        run(bench, scale)
+    finally:
+        bench.close()
+
+
+if __name__ == "__main__":
+    main()

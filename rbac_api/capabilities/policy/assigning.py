@@ -1,0 +1,192 @@
+"""Giving and taking roles in a ``State``, one or thousands.  Part of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from rbac_api.capabilities.assignments.errors import AssignmentNotFound
+from rbac_api.capabilities.assignments.service import (
+    Terms,
+    columns_of,
+    differences,
+    is_within,
+    require_activatable,
+    require_lasting,
+    told,
+)
+from rbac_api.capabilities.policy.constraining import note_change, require_administrator
+from rbac_api.capabilities.policy.holders import terms_of
+from rbac_api.capabilities.policy.state import Account, Held, State, assigned
+from rbac_api.capabilities.users.service import NewUser, row_of
+from rbac_api.database.pending import NOW
+from rbac_api.database.tables import assignments, users
+from rbac_api.database.types import new_id
+from rbac_api.decision.difference import Facts
+from rbac_api.decision.document import holder_of
+from rbac_api.decision.evaluate import ADMIN
+from rbac_api.decision.model import Assignment
+from rbac_api.errors import ServiceError
+from rbac_api.guard.errors import RoleNotFound
+from rbac_api.trail.fields import tracked
+from rbac_api.trail.recorder import Event, Target
+
+Values = dict[str, Any]
+
+
+def add_user(state: State, facts: Facts) -> None:
+    """A new account without a password, as seeds make them."""
+    new = NewUser(**{key: facts.get(key) for key in ("username", "email", "display_name")})  # type: ignore[arg-type]
+    row = row_of(new, NOW)
+    state.pending.add(users, row)
+    account = Account(Target("user", row["id"], row["username"]), able=False)
+    state.add_account(account, row["username_canonical"])
+    state.events.append(Event("user.created", account.target, None, None, tracked("users", row)))
+
+
+def give(state: State, facts: Facts) -> None:
+    """A role for somebody, or other terms: ``assignment.create`` and ``assignment.update``."""
+    wanted: Facts = facts.get("after", facts)
+    give_role(state, state.names[holder_of(facts)], facts["role"], terms_of(wanted))
+
+
+def give_role(state: State, account: Account, role: str, terms: Terms) -> None:
+    """As ``assignments.give_role``: nobody hands out what she does not hold, nor acts on somebody stronger."""
+    if role not in state.role_rows:
+        raise RoleNotFound()
+    present = account.has.get(role)
+    if present is None:
+        _give(state, account, role, terms)
+    else:
+        _change(state, account, present, terms)
+
+
+def _give(state: State, account: Account, role: str, terms: Terms) -> None:
+    values = terms.settled(None, state.at)
+    require_activatable(account.target, values)
+    _require_held(state, role, values["valid_to"])
+    _require_lasting(state, account, role, values)
+    _require_outranks(state, account)
+    _add(state, account, role, values)
+    after = {"role": role, **told(values, state.at)}
+    state.events.append(Event("assignment.created", account.target, terms.reason, None, after))
+    note_change(state, users=[account.id], roles=[role])
+
+
+def _change(state: State, account: Account, present: Held, terms: Terms) -> None:
+    """As the single change: who makes an assignment count longer or for more hands out."""
+    role, old, longest = present.role, columns_of(present), state.clearance.settings.activation_seconds
+    values = terms.settled(present, state.at)
+    require_activatable(account.target, values)
+    before, after = differences(present, values)
+    grows = not is_within(values, old, longest)
+    if grows or not after:
+        _require_held(state, role, values["valid_to"] if grows else state.at)
+    if grows:
+        _require_lasting(state, account, role, values)
+    _require_outranks(state, account)
+    if not after:
+        return
+    _rewrite(state, account, present, values)
+    facts = ({"role": role, **before}, {"role": role, **after})
+    state.events.append(Event("assignment.updated", account.target, terms.reason, *facts))
+    if not is_within(old, values, longest):  # what only grows leaves an administrator
+        _require_administrator(state, role)
+    note_change(state, users=[account.id], roles=[role])
+
+
+def take_away(state: State, facts: Facts) -> None:
+    """``assignment.end``."""
+    account, role = state.names[holder_of(facts)], facts["role"]
+    if role not in state.role_rows:
+        raise RoleNotFound()
+    _require_outranks(state, account)
+    present = account.has.get(role)
+    if present is None:
+        raise AssignmentNotFound()
+    _end(state, account, present)
+    state.events.append(Event("assignment.ended", account.target, None, {"role": role}, None))
+    _require_administrator(state, role)
+    note_change(state, users=[account.id], roles=[role], losing=True)
+
+
+def _add(state: State, account: Account, role: str, values: Values) -> None:
+    held = Held(new_id(), role, **values)
+    whose = {"user_id": account.id, "role_id": state.role_rows[role].id}
+    given = {"assigned_by": state.clearance.actor.id, "assigned_at": NOW}
+    state.pending.add(assignments, {"id": held.id, **whose, **given, **_dated(state, values)})
+    state.more[role] += 1
+    _put(state, account, held)
+
+
+def _rewrite(state: State, account: Account, present: Held, values: Values) -> None:
+    """Of another mode a new row, so that what it was stays readable as of any moment before."""
+    if present.mode == values["mode"]:
+        state.pending.change(assignments, {"id": present.id}, _dated(state, values))
+        _put(state, account, Held(present.id, present.role, **values))
+    else:
+        _end(state, account, present)
+        _add(state, account, present.role, {**values, "valid_from": max(values["valid_from"], state.at)})
+
+
+def _end(state: State, account: Account, present: Held) -> None:
+    """Of one that has not begun no time is left."""
+    begun = {} if present.valid_from <= state.at else {"valid_from": NOW}
+    state.pending.change(assignments, {"id": present.id}, {**begun, "valid_to": NOW})
+    state.changed[account.id] = None
+    state.more[present.role] -= 1
+    del account.has[present.role]
+
+
+def _put(state: State, account: Account, held: Held) -> None:
+    state.changed[account.id] = None
+    account.has[held.role] = held
+    for moment in (held.valid_from, held.valid_to):
+        if moment is not None and moment > state.at:
+            state.until = min(moment, state.until or moment)
+
+
+def _dated(state: State, values: Values) -> Values:
+    """What begins now begins when it is written."""
+    return {**values, "valid_from": NOW} if values["valid_from"] == state.at else values
+
+
+def _require_held(state: State, role: str, until: datetime | None) -> None:
+    handed_out = state.roles.effective
+    _once(state, ("hands out", role, until), lambda: state.clearance.require_held(handed_out(role), until))
+
+
+def _require_lasting(state: State, account: Account, role: str, values: Values) -> None:
+    def held_through(counts: Callable[[Assignment], bool]) -> frozenset[str]:
+        return state.roles.held_by(one.role for one in assigned(account.has) if counts(one))
+
+    require_lasting(state.clearance, account.target, values, state.roles.effective(role), held_through)
+
+
+def _require_outranks(state: State, account: Account) -> None:
+    """Asked once of everybody with the same roles and name: the refusal names her."""
+    if not state.clearance.unbounded:
+        _once(
+            state,
+            ("acts on", account.name, frozenset(account.has)),
+            lambda: state.clearance.require_outranks(state.roles.held_by(account.has), account.name),
+        )
+
+
+def _require_administrator(state: State, role: str) -> None:
+    if role in state.roles.seniors(ADMIN):
+        require_administrator(state)
+
+
+def _once(state: State, question: Any, ask: Callable[[], None]) -> None:
+    """The same question has the same answer until the roles change."""
+    if question not in state.answers:
+        state.answers[question] = None
+        try:
+            ask()
+        except ServiceError as refusal:
+            state.answers[question] = refusal
+    refused = state.answers[question]
+    if refused is not None:
+        raise refused

@@ -1,0 +1,111 @@
+"""What constraints and the last administrator have to say about a policy.  Part of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rbac_api.capabilities.constraints.errors import ConstraintNameTaken, ConstraintNotFound
+from rbac_api.capabilities.constraints.service import (
+    Change,
+    Judge,
+    facts_of,
+    require_all_kept,
+    require_sessions_kept,
+    sensible_rule,
+)
+from rbac_api.capabilities.policy.outranking import require_outranks_holders
+from rbac_api.capabilities.policy.state import State, assigned
+from rbac_api.database.pending import NOW
+from rbac_api.database.tables import constraint_roles, constraints
+from rbac_api.database.types import new_id
+from rbac_api.decision.difference import Facts
+from rbac_api.decision.evaluate import ADMIN, always_covered
+from rbac_api.decision.model import Assignment, Constraint
+from rbac_api.guard.errors import LastAdministrator
+from rbac_api.guard.queries import list_administrators
+
+_SOME = frozenset({"some"})  # stands for people whose ids are noted beside
+
+
+def note_change(
+    state: State,
+    *,
+    users: Iterable[str] | None = None,
+    roles: Iterable[str] = (),
+    through: str | None = None,
+    losing: bool = False,
+) -> None:
+    """What constraints are to be looked at for, after the last step: as ``require_constraints``.  Alike ones are one."""
+    change = Change(None if users is None else _SOME, frozenset(roles), through, losing)
+    state.changes.setdefault(change, set()).update(users or ())
+
+
+def require_constraints_kept(state: State) -> None:
+    """After the last step: 409 ``constraint.violated``."""
+    if state.roles.rules:
+        changes = [
+            replace(change, users=change.users and frozenset(users))
+            for change, users in state.changes.items()
+        ]
+        require_all_kept(judge_of(state), changes, state.made_rules)
+
+
+def require_administrator(state: State) -> None:
+    """Somebody who can sign in will hold ``admin``, at every moment from now on: 409 otherwise."""
+    state.loses = True
+    names = state.roles.seniors(ADMIN)
+    if state.administrators is None or state.administrators[0] != names:
+        state.administrators = (names, list_administrators(state.connection, names, state.at))
+    able = [one for user_id, one in state.administrators[1] if user_id not in state.changed]
+    if not always_covered([*able, *_coming(state, names)], state.at):
+        raise LastAdministrator()
+
+
+def _coming(state: State, names: frozenset[str]) -> Iterable[Assignment]:
+    for user_id in state.changed:
+        account = state.accounts[user_id]
+        if account.able and not names.isdisjoint(account.has):
+            yield from (one for one in assigned(account.has) if one.role in names and one.mode == "active")
+
+
+def create_constraint(state: State, facts: Facts) -> None:
+    rule = sensible_rule(facts)
+    ids = [state.role(name).id for name in rule.roles]
+    state.clearance.require_held(state.roles.held_by(rule.roles))
+    _require_outranks_bound(state, rule)
+    if rule.name in state.rule_ids:
+        raise ConstraintNameTaken()
+    if rule.kind == "dynamic":
+        require_sessions_kept(judge_of(state), rule)
+    row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": NOW}
+    state.pending.add(constraints, row)
+    for position, role_id in enumerate(ids):
+        member = {"constraint_id": row["id"], "position": position, "role_id": role_id}
+        state.pending.add(constraint_roles, member)
+    state.rule_ids[rule.name] = str(row["id"])
+    state.roles.rules[rule.name] = rule
+    state.made_rules.append(rule.name)
+    state.tell("constraint.created", "constraint", rule.name, after=facts_of(rule))
+
+
+def delete_constraint(state: State, facts: Facts) -> None:
+    name = facts["name"]
+    if name not in state.rule_ids:
+        raise ConstraintNotFound()
+    rule = state.roles.rules[name]
+    state.clearance.require_held(state.roles.held_by(rule.roles))
+    _require_outranks_bound(state, rule)
+    state.pending.change(constraints, {"id": state.rule_ids.pop(name)}, {"valid_to": NOW})
+    del state.roles.rules[name]
+    state.tell("constraint.deleted", "constraint", name, before=facts_of(rule))
+
+
+def _require_outranks_bound(state: State, rule: Constraint) -> None:
+    if rule.kind == "dynamic":
+        require_outranks_holders(state, rule.roles, rule)
+
+
+def judge_of(state: State) -> Judge:
+    """Looks at constraints as if everything so far had been written."""
+    return Judge(state.connection, state.graph_now(), state.at, state.expected())

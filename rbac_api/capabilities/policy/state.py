@@ -1,0 +1,223 @@
+"""What a policy works on: everything as it was at one moment, and what becomes of it step by step.  Part of the service.
+
+Nothing is written here.  ``pending`` and ``events`` collect what ``engine.write`` then writes at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from rbac_api.capabilities.constraints.service import Change, Expected
+from rbac_api.capabilities.permissions.errors import PermissionNotFound
+from rbac_api.capabilities.policy import queries
+from rbac_api.database.pending import NOW, Pending
+from rbac_api.database.tables import roles
+from rbac_api.decision.constraints import Holder
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Assignment, Constraint, Mode
+from rbac_api.decision.working import WorkingRoles
+from rbac_api.errors import ServiceError
+from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.errors import RoleNotFound
+from rbac_api.trail.recorder import Event, Target
+
+Name = tuple[str, str]  # ``user`` or ``service_account``, and the canonical name
+
+
+@dataclass(slots=True)
+class Thing:
+    """The row of a permission or a role; one that is new has no version."""
+
+    id: str
+    description: str
+    system: bool = False
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The row of an assignment."""
+
+    id: str
+    role: str
+    valid_from: datetime
+    valid_to: datetime | None
+    mode: Mode
+    reason: str | None
+    max_duration: int | None
+
+
+@dataclass(slots=True)
+class Account:
+    """Somebody who is given roles, or loses some: what was assigned, and what will be.  ``able``: could administrate."""
+
+    target: Target
+    able: bool
+    had: dict[str, Held] = field(default_factory=dict)
+    has: dict[str, Held] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The account's id."""
+        return self.target.id or ""
+
+    @property
+    def name(self) -> str:
+        """The account's name."""
+        return self.target.name or ""
+
+
+@dataclass(slots=True)
+class State:
+    """The roles and their rows, and those people whom a document names."""
+
+    clearance: Clearance
+    at: datetime
+    graph: RoleGraph
+    roles: WorkingRoles
+    permission_rows: dict[str, Thing]
+    role_rows: dict[str, Thing]
+    rule_ids: dict[str, str]
+    accounts: dict[str, Account] = field(default_factory=dict)
+    names: dict[Name, Account] = field(default_factory=dict)
+    pending: Pending = field(default_factory=Pending)
+    events: list[Event] = field(default_factory=list)
+    outdated: set[str] = field(default_factory=set)  # roles whose holders may do something else afterwards
+    changed: dict[str, None] = field(default_factory=dict)  # ids of the accounts whose assignments change
+    changes: dict[Change, set[str]] = field(default_factory=dict)  # for the constraints: of whose assignments
+    made_rules: list[str] = field(default_factory=list)
+    loses: bool = False  # whether an administrator may be lost
+    until: datetime | None = None  # from then on it would be something else
+    touched: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)  # rows of roles, by id
+    answers: dict[Any, ServiceError | None] = field(
+        default_factory=dict
+    )  # of guards, while the roles stay as they are
+    stronger: frozenset[str] | None = (
+        None  # roles that hold something the caller does not hold, before the first step
+    )
+    outranked: set[tuple[frozenset[str], Constraint | None]] = field(
+        default_factory=set
+    )  # whose holders she may change
+    open_numbers: dict[str, int] = field(
+        default_factory=dict
+    )  # of assignments by role, as the rows have them
+    more: Counter[str] = field(
+        default_factory=Counter
+    )  # of assignments by the name of the role: how many more there will be
+    holds_all: bool = False  # whether the caller holds every permission there is
+    compiled: RoleGraph | None = None
+    administrators: tuple[frozenset[str], list[tuple[str, Assignment]]] | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """What was, as of the moment."""
+        return self.clearance.connection
+
+    def tell(self, action: str, kind: str, name: str, **facts: Any) -> None:
+        """An event about a role, a permission, an inheritance or a constraint."""
+        self.events.append(Event(action, Target(kind, name, name), **facts))
+
+    def touch_role(self, row: Thing, **values: Any) -> None:
+        """The row becomes another version; one that is new is written as it will be."""
+        if row.version is not None:
+            self.touched.setdefault(row.id, (row.version, {}))[1].update(values)
+
+    def change_roles(self) -> WorkingRoles:
+        """The roles, to be changed: what was worked out about them is forgotten."""
+        self.compiled, self.answers = None, {}
+        return self.roles
+
+    def permission(self, name: str) -> Thing:
+        """The row; 404 for an unknown or deleted permission."""
+        if name not in self.permission_rows:
+            raise PermissionNotFound(f"There is no permission {name}. List them with GET /v1/permissions.")
+        return self.permission_rows[name]
+
+    def role(self, name: str) -> Thing:
+        """The row; 404 for an unknown or deleted role."""
+        if name not in self.role_rows:
+            raise RoleNotFound(f"There is no role {name[:64]}. List them with GET /v1/roles.")
+        return self.role_rows[name]
+
+    def is_held(self, role: str) -> bool:
+        """Whether anybody will have the role, now or later."""
+        return self.open_numbers.get(self.role_rows[role].id, 0) + self.more[role] > 0
+
+    def graph_now(self) -> RoleGraph:
+        """The roles as they have become, compiled once for as long as they stay so."""
+        if self.compiled is None:
+            self.compiled = self.roles.compiled()
+        return self.compiled.with_constraints(self.roles.rules.values())
+
+    def meet(self, rows: Iterable[Row[Any]]) -> list[str]:
+        """Make these accounts known; their ids."""
+        found = []
+        for row in rows:
+            kind = "service_account" if row.kind == "service" else "user"
+            self.add_account(Account(Target(kind, row.id, row.username), row.able), row.username_canonical)
+            found.append(row.id)
+        return found
+
+    def add_account(self, account: Account, canonical: str) -> None:
+        """One of them."""
+        self.accounts[account.id] = self.names[account.target.type, canonical] = account
+
+    def known_names(self) -> set[str]:
+        """The canonical names of the accounts we know."""
+        return {name for _, name in self.names}
+
+    def note_held(self, rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+        """What those whom we know are assigned."""
+        found = list(rows)
+        for row in found:
+            held = Held(
+                row.assignment_id,
+                row.role,
+                row.valid_from,
+                row.valid_to,
+                row.mode,
+                row.reason,
+                row.max_duration,
+            )
+            account = self.accounts[row.id]
+            account.had[row.role] = account.has[row.role] = held
+        return found
+
+    def expected(self) -> Expected:
+        """Those whose assignments change, as constraints look at them: by the rows, and as they will be."""
+        known = [self.accounts[user_id] for user_id in self.changed]
+        return Expected(
+            {one.id: Holder(one.id, one.name, assigned(one.had)) for one in known},
+            {one.id: Holder(one.id, one.name, assigned(one.has)) for one in known},
+        )
+
+    def settle(self) -> None:
+        """Put the new versions of roles among what is to be written."""
+        for role_id, (version, values) in self.touched.items():
+            new = {**values, "version": version + 1, "updated_at": NOW}
+            self.pending.change(roles, {"id": role_id, "version": version}, new)
+
+
+def assigned(held: Mapping[str, Held]) -> tuple[Assignment, ...]:
+    """As decisions see it."""
+    return tuple(Assignment(one.role, one.valid_from, one.valid_to, one.mode) for one in held.values())
+
+
+def load_state(clearance: Clearance, at: datetime) -> State:
+    """Everything but people, read once."""
+    connection, graph = clearance.connection, clearance.changed_graph()
+    permissions = {
+        row.name: Thing(row.id, row.description, row.system) for row in queries.list_permissions(connection)
+    }
+    found = {
+        row.name: Thing(row.id, row.description, row.system, row.version)
+        for row in queries.list_roles(connection)
+    }
+    rules = {row.name: row.id for row in queries.list_constraints(connection)}
+    return State(clearance, at, graph, WorkingRoles(graph), permissions, found, rules)

@@ -1,0 +1,59 @@
+"""Rows to be written together: worked out before the write lock is taken, written under it in a few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, insert, update
+
+from rbac_api.database.batches import batched
+from rbac_api.database.tables import metadata
+
+NOW = object()
+"""Stands in a row for the moment at which it is written."""
+_AT_ONCE = 1000
+_Shape = tuple[
+    Table, tuple[str, ...], tuple[str, ...], tuple[str, ...]
+]  # columns that are given, empty, and set
+
+
+class Pending:
+    """New rows, and changes of present ones.  What ends is written before what begins, for the sake of unique indexes."""
+
+    def __init__(self) -> None:
+        self._added: dict[Table, list[dict[str, Any]]] = {}
+        self._changed: dict[_Shape, list[tuple[Any, ...]]] = {}
+
+    def add(self, table: Table, row: dict[str, Any]) -> None:
+        """A new row; all rows of a table have the same columns."""
+        self._added.setdefault(table, []).append(row)
+
+    def change(self, table: Table, where: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Set these values in the rows in which the columns of ``where`` are so (None: NULL)."""
+        given = {name: value for name, value in where.items() if value is not None}
+        shape = (table, tuple(given), tuple(where.keys() - given.keys()), tuple(values))
+        self._changed.setdefault(shape, []).append((*given.values(), *values.values()))
+
+    def write(self, connection: Connection, now: datetime) -> None:
+        """All of it; inside a writing transaction."""
+        for shape, rows in self._changed.items():
+            _change(connection, shape, rows, now)
+        for table in metadata.sorted_tables:
+            for some in batched(self._added.get(table, ()), _AT_ONCE):
+                connection.execute(insert(table), [_dated(row, now) for row in some])
+
+
+def _change(connection: Connection, shape: _Shape, rows: Iterable[tuple[Any, ...]], now: datetime) -> None:
+    table, given, empty, values = shape
+    names = [*(f"is_{name}" for name in given), *(f"to_{name}" for name in values)]
+    conditions = [table.c[name] == bindparam(f"is_{name}") for name in given]
+    conditions += [table.c[name].is_(None) for name in empty]
+    changed = update(table).where(*conditions).values({name: bindparam(f"to_{name}") for name in values})
+    for some in batched(rows, _AT_ONCE):
+        connection.execute(changed, [_dated(dict(zip(names, row, strict=True)), now) for row in some])
+
+
+def _dated(row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    return {name: now if value is NOW else value for name, value in row.items()}

@@ -1,0 +1,200 @@
+"""Roles that change step by step: what one of them effectively holds is worked out when it is asked for, not after each step.
+
+roles = WorkingRoles(graph)
+roles.grant("clerk", "invoices:read")
+roles.effective("clerk")            {"invoices:read"}
+roles.compiled()                    a ``RoleGraph`` of what they have become
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
+from rbac_api.decision.model import Constraint, Permission, Role
+
+Facts = Mapping[str, Any]
+
+
+class WorkingRoles:
+    """A copy of the roles of a graph, to be changed.  Names that are given must exist; whether a change is allowed is not asked here."""
+
+    def __init__(self, graph: RoleGraph) -> None:
+        self.roles: dict[str, Role] = dict(graph.roles)
+        self.permissions: dict[str, Permission] = dict(graph.permissions)
+        self.rules: dict[str, Constraint] = {rule.name: rule for rule in graph.constraints}
+        self.juniors: dict[str, set[str]] = {name: set(below) for name, below in graph.juniors.items()}
+        self.above: dict[str, set[str]] = {name: set() for name in self.roles}
+        for senior, below in self.juniors.items():
+            for junior in below:
+                self.above[junior].add(senior)
+        self.holders: dict[str, set[str]] = {}  # by permission, the roles that list it
+        for role in self.roles.values():
+            self._note_held(role.name, role.permissions)
+        self._unlisted = {name for name, role in self.roles.items() if role.grants != "listed"}
+        self._known: dict[str, frozenset[str]] = dict(graph.effective)
+        self._changed: set[str] = set()  # roles whose seniors in ``_known`` may be wrong
+
+    def effective(self, name: str) -> frozenset[str]:
+        """Everything that the role holds, what it inherits included."""
+        self._forget_changed()
+        if name not in self._known:
+            direct = (direct_permissions(self.roles[one], self.permissions) for one in self.closure(name))
+            self._known[name] = frozenset().union(*direct)
+        return self._known[name]
+
+    def held_by(self, names: Iterable[str]) -> frozenset[str]:
+        """Every permission that somebody with these roles holds; unknown roles hold none."""
+        return frozenset().union(*(self.effective(name) for name in names if name in self.roles))
+
+    def closure(self, name: str) -> frozenset[str]:
+        """The role and all that it inherits."""
+        return _reached({name}, self.juniors)
+
+    def seniors(self, name: str) -> frozenset[str]:
+        """The role and all that inherit it."""
+        return _reached({name}, self.above)
+
+    def add_permission(self, permission: Permission) -> None:
+        """A new permission, held by the roles that hold all."""
+        self.permissions[permission.name] = permission
+        self._changed |= self._unlisted
+
+    def remove_permission(self, name: str) -> list[str]:
+        """Take it from every role; the names of those that listed it."""
+        del self.permissions[name]
+        holders = sorted(self.holders.get(name, ()))
+        for holder in holders:
+            self.withdraw(holder, name)
+        self._changed |= self._unlisted
+        return holders
+
+    def add_role(self, role: Role) -> None:
+        """A new role that inherits nothing."""
+        self.roles[role.name] = role
+        self.juniors[role.name], self.above[role.name] = set(), set()
+        self._note_held(role.name, role.permissions)
+
+    def remove_role(self, name: str) -> None:
+        """A role that no other inherits."""
+        for junior in list(self.juniors[name]):
+            self.disinherit(name, junior)
+        for permission in self.roles[name].permissions:
+            self.holders[permission].discard(name)
+        self._known.pop(name, None)
+        self._changed.discard(name)
+        del self.roles[name], self.juniors[name], self.above[name]
+
+    def require_mfa(self, name: str, required: bool) -> None:
+        """Let the role count only with a second factor, or without one, too."""
+        self.roles[name] = replace(self.roles[name], requires_mfa=required)
+
+    def grant(self, role: str, permission: str) -> None:
+        """Put a permission into a role."""
+        self._hold(role, self.roles[role].permissions | {permission})
+        self._note_held(role, (permission,))
+
+    def withdraw(self, role: str, permission: str) -> None:
+        """Take a permission out of a role."""
+        self._hold(role, self.roles[role].permissions - {permission})
+        self.holders.setdefault(permission, set()).discard(role)
+
+    def inherit(self, senior: str, junior: str) -> None:
+        """Let one role inherit another."""
+        self.juniors[senior].add(junior)
+        self.above[junior].add(senior)
+        self._changed.add(senior)
+
+    def disinherit(self, senior: str, junior: str) -> None:
+        """End an inheritance."""
+        self.juniors[senior].discard(junior)
+        self.above[junior].discard(senior)
+        self._changed.add(senior)
+
+    def compiled(self) -> RoleGraph:
+        """The roles as they have become."""
+        pairs = ((senior, junior) for senior, below in self.juniors.items() for junior in below)
+        return RoleGraph.compile(self.roles.values(), self.permissions.values(), pairs, self.rules.values())
+
+    def _hold(self, role: str, permissions: frozenset[str]) -> None:
+        self.roles[role] = replace(self.roles[role], permissions=permissions)
+        self._changed.add(role)
+
+    def _note_held(self, role: str, permissions: Iterable[str]) -> None:
+        for permission in permissions:
+            self.holders.setdefault(permission, set()).add(role)
+
+    def _forget_changed(self) -> None:
+        """Once for all changes since somebody asked."""
+        if self._changed:
+            for name in _reached(self._changed, self.above):
+                self._known.pop(name, None)
+            self._changed = set()
+
+
+def _reached(names: Iterable[str], edges: dict[str, set[str]]) -> frozenset[str]:
+    """These and whatever the edges lead to from there."""
+    found, fresh = set(names), list(names)
+    while fresh:
+        for name in edges[fresh.pop()] - found:
+            found.add(name)
+            fresh.append(name)
+    return frozenset(found)
+
+
+def follow(roles: WorkingRoles, action: str, name: str, facts: Facts) -> bool:
+    """Change the roles as an event of the trail says that they were changed (``facts``: what is so afterwards, or was so before); again,
+    if they have changed already.  False for an event that does not say enough."""
+    if action in _UNCHANGING:
+        return True
+    if action == "role.updated" and not facts.keys() <= {"description", "requires_mfa"}:
+        return False
+    if action not in _FOLLOWED:
+        return False
+    _FOLLOWED[action](roles, name, facts)
+    return True
+
+
+def _role_created(roles: WorkingRoles, name: str, facts: Facts) -> None:
+    if name not in roles.roles:
+        held = frozenset(facts.get("permissions", ()))
+        roles.add_role(Role(name, held, facts["grants"], facts["requires_mfa"]))
+
+
+def _role_updated(roles: WorkingRoles, name: str, facts: Facts) -> None:
+    if "requires_mfa" in facts:
+        roles.require_mfa(name, facts["requires_mfa"])
+
+
+def _role_deleted(roles: WorkingRoles, name: str, _facts: Facts) -> None:
+    if name in roles.roles:
+        for senior in list(roles.above[name]):
+            roles.disinherit(senior, name)
+        roles.remove_role(name)
+
+
+def _permission_deleted(roles: WorkingRoles, name: str, _facts: Facts) -> None:
+    if name in roles.permissions:
+        roles.remove_permission(name)
+
+
+def _constraint_created(roles: WorkingRoles, name: str, facts: Facts) -> None:
+    roles.rules[name] = Constraint(name, facts["kind"], tuple(facts["roles"]), facts["limit"])
+
+
+_UNCHANGING = frozenset({"permission.updated", "policy.applied", "policy.reverted", "seed.loaded"})
+_FOLLOWED: dict[str, Callable[[WorkingRoles, str, Facts], Any]] = {
+    "role.created": _role_created,
+    "role.updated": _role_updated,
+    "role.deleted": _role_deleted,
+    "permission.created": lambda roles, name, _facts: roles.add_permission(Permission(name)),
+    "permission.deleted": _permission_deleted,
+    "permission.granted": lambda roles, name, facts: roles.grant(name, facts["permission"]),
+    "permission.withdrawn": lambda roles, name, facts: roles.withdraw(name, facts["permission"]),
+    "inheritance.created": lambda roles, name, facts: roles.inherit(name, facts["inherits"]),
+    "inheritance.ended": lambda roles, name, facts: roles.disinherit(name, facts["inherits"]),
+    "constraint.created": _constraint_created,
+    "constraint.deleted": lambda roles, name, _facts: roles.rules.pop(name, None),
+}
