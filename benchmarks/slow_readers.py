@@ -36,7 +36,7 @@ SHAPES = {
 BYTES_A_SECOND = 600
 AGAIN = 1.0  # seconds until a closed connection is opened again
 OTHERS = 4
-PACE = Pace(pause=0.02, settling=2.0)
+PAUSE, SETTLING = 0.02, 8.0  # seconds
 
 
 @dataclass(slots=True)
@@ -117,7 +117,8 @@ def _pressing(address: str, port: int, size: int, request: bytes) -> Iterator[No
 
 def _others(server: Running, stage: Stage, seconds: float) -> Measured:
     load = [Rotation([get(ROUTE, person.access)]) for person in stage.people[1 : 1 + OTHERS]]
-    return run(server.port, load, seconds, pace=PACE, processes=1)
+    pace = Pace(pause=PAUSE, settling=min(SETTLING, 2 * seconds))
+    return run(server.port, load, seconds, pace=pace, processes=1)
 
 
 def _row(name: str, calm: Measured, attacked: Measured) -> str:
