@@ -49,6 +49,11 @@ def present_environment() -> Mapping[str, str]:
     return os.environ
 
 
+def leave_out(name: str) -> None:
+    """Remove a variable that is known by now and that a library would understand in its own way."""
+    os.environ.pop(name, None)
+
+
 def read_value(
     source: Mapping[str, str], metadata: Mapping[str, Any], default: Any, problems: list[str]
 ) -> Any:

@@ -137,6 +137,7 @@ class Settings:
     seed_example: bool | None = setting(
         "RBAC_SEED_EXAMPLE", "load the example company into an empty database", None, shown="on for SQLite, off for PostgreSQL")
     proxy_hops: int = setting("RBAC_PROXY_HOPS", "number of trusted proxies in front; 0 ignores X-Forwarded-*", 0, bounds=(0, 10))
+    script_name: str = setting("SCRIPT_NAME", "path prefix under which a proxy serves this service, such as `/rbac`", "", shown="none")
     cors_origins: tuple[str, ...] = setting("RBAC_CORS_ORIGINS", "allowed browser origins, separated by commas", (), shown="none")
     docs: bool = setting("RBAC_DOCS", "serve Swagger UI at /docs, and lead there from /", True, shown="on")
     log_level: str = setting("RBAC_LOG_LEVEL", "`debug`, `info`, `warning` or `error`; `info` logs each request", "info")
@@ -227,15 +228,11 @@ class Settings:
 
     def _network_faults(self) -> list[str]:
         found = [] if value_checks.is_host(self.host) else [value_checks.HOST_FAULT]
-        for position, origin in enumerate(self.cors_origins, start=1):
-            if origin == "*":
-                found.append(
-                    "RBAC_CORS_ORIGINS may not be '*': requests carry credentials, so name each origin"
-                )
-            elif not value_checks.is_origin(origin):
-                found.append(
-                    f"RBAC_CORS_ORIGINS: entry {position} is no origin, which is scheme://host[:port] and no more"
-                )
+        found += value_checks.origin_faults(self.cors_origins)
+        if self.script_name and not value_checks.is_prefix(self.script_name):
+            found.append(
+                "SCRIPT_NAME must be a path such as /rbac: a slash, then letters, digits, '.', '_', '~' or '-'"
+            )
         if self.database_url and not value_checks.is_database(self.database_url):
             found.append(
                 "RBAC_DATABASE_URL must begin with postgresql:// or, for a file, sqlite://// and an absolute path"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -22,6 +23,10 @@ _LABEL = "(?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:[A-Za-z0-9_]{_LABEL}\.)*[A-Za-z_]{_LABEL}\.?")
 SHORTEST_RSA = 2048
 _BLOCK = re.compile(rb"-----BEGIN ([^-\n]+)-----")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_HOST = re.compile(r"[a-z0-9._:-]+")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}")
 
 
 def is_host(text: str) -> bool:
@@ -72,10 +77,50 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def is_origin(text: str) -> bool:
-    """``scheme://host[:port]`` and nothing else (RFC 6454 section 6.2)."""
-    parts = _web_address(text)
-    return parts is not None and text.lower() == f"{parts.scheme}://{parts.netloc.lower()}"
+def browser_origin(text: str) -> str | None:
+    """Return the origin as a browser sends it (RFC 6454 section 6.2); None if the text is none.
+
+    Lower case, host in Punycode, no default port, no slash at the end.  Apps have schemes of their own, such as
+    ``capacitor://localhost``.  ``null`` and ``file://`` stand for any page from a file, and so for none.
+    """
+    parts = _split(text.removesuffix("/"))
+    if parts is None or not parts.hostname or "@" in parts.netloc or parts.path or "?" in text or "#" in text:
+        return None
+    if not _SCHEME.fullmatch(parts.scheme) or parts.scheme == "file":
+        return None
+    try:
+        host = parts.hostname if ":" in parts.hostname else parts.hostname.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    if not _HOST.fullmatch(host):
+        return None
+    host = host_in_url(host)
+    port = parts.port if parts.port != _DEFAULT_PORTS.get(parts.scheme) else None
+    return f"{parts.scheme}://{host}" if port is None else f"{parts.scheme}://{host}:{port}"
+
+
+def browser_origins(texts: Iterable[str]) -> frozenset[str]:
+    """Return those of ``RBAC_CORS_ORIGINS`` as browsers write them."""
+    return frozenset(filter(None, map(browser_origin, texts)))
+
+
+def origin_faults(texts: Iterable[str]) -> list[str]:
+    """What keeps each entry of ``RBAC_CORS_ORIGINS`` from being an origin."""
+    faults = []
+    for position, text in enumerate(texts, start=1):
+        if text == "*":
+            faults.append("RBAC_CORS_ORIGINS may not be '*': requests carry credentials, so name each origin")
+        elif browser_origin(text) is None:
+            faults.append(
+                f"RBAC_CORS_ORIGINS: entry {position} is no origin, which is scheme://host[:port] and no more;"
+                " a page from a file has none that could be allowed"
+            )
+    return faults
+
+
+def is_prefix(text: str) -> bool:
+    """Segments of unreserved characters (RFC 3986 section 2.3), none of them dots alone."""
+    return bool(_PREFIX.fullmatch(text)) and not re.search(r"/\.{1,2}(/|\Z)", text)
 
 
 def is_issuer(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rbac_api.web.forwarded import within
 from rbac_api.web.problems import HeadersTooLarge, Malformed, TooLarge, UriTooLong
 from rbac_api.web.sizes import LARGEST_BODY, largest_body
 
@@ -17,6 +18,7 @@ LARGEST_HEAD = 32 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*?)[ \t]*\r")
 _CODING = re.compile(rb"\r\ntransfer-encoding:([^\r]*)\r")
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r")
+_ORIGIN = re.compile(rb"\r\norigin:[ \t]*([\x21-\x7e]{1,256})[ \t]*(?=\r|\Z)", re.IGNORECASE)
 _CHUNK = re.compile(rb"\r\n([0-9a-fA-F]{1,8})")
 _TARGET = re.compile(rb"[^ ]+ ([^ ?]*)")
 _LONGEST_CHUNK_LINE = 12
@@ -25,7 +27,8 @@ _LONGEST_CHUNK_LINE = 12
 class Inbox:
     """The bytes of one connection that were not handed on yet, and how far they have been looked at: no byte is looked at twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._held = bytearray()
         self._searched = 0
         self._body: _Counted | _Chunked | None = None
@@ -36,6 +39,12 @@ class Inbox:
     def size(self) -> int:
         """The bytes that were not handed on yet."""
         return len(self._held)
+
+    @property
+    def origin(self) -> str:
+        """The origin of the page that sends what has arrived, if it says one; for the answer to a request that is refused."""
+        found = _ORIGIN.search(bytes(self._held[:LARGEST_HEAD]).partition(b"\r\n\r\n")[0])
+        return found[1].decode("latin-1") if found else ""
 
     def add(self, data: bytes) -> None:
         """Append what was received."""
@@ -69,7 +78,7 @@ class Inbox:
         if at < 0:
             return None
         head = bytes(self._held[begin : at + 4]).lower()
-        room = _room(head)
+        room = _room(head, self._prefix)
         self._body, self._largest = _framing(head, at + 4, room), _largest_request(room)
         self.wants_go_ahead = _EXPECTS.search(head) is not None
         return self._body
@@ -123,10 +132,14 @@ class _Chunked:
         return line_end + 2
 
 
-def _room(head: bytes) -> int:
+def _room(head: bytes, prefix: str) -> int:
     """How large the body may be, by the address in the request line."""
     found = _TARGET.match(head)
-    return largest_body(found[1].decode("latin-1")) if found else LARGEST_BODY
+    return (
+        largest_body(within(prefix, found[1].decode("latin-1")) if prefix else found[1].decode("latin-1"))
+        if found
+        else LARGEST_BODY
+    )
 
 
 def _largest_request(body: int) -> int:

@@ -62,14 +62,16 @@ class Outbox:
 class Connection:
     """See the module's docstring.  Compared by identity."""
 
-    def __init__(self, sock: socket.socket, client: tuple[str, int], server: tuple[str, int]) -> None:
+    def __init__(
+        self, sock: socket.socket, client: tuple[str, int], server: tuple[str, int], prefix: str = ""
+    ) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_IN_SYSTEM)
         self.sock = sock
         self.client = _plain(client[0]), client[1]
         self.server = server
         self.party = _party(self.client[0])
-        self.inbox, self.outbox = Inbox(), Outbox()
+        self.inbox, self.outbox = Inbox(prefix), Outbox()
         self.exchange: Any = None  # the request that is being answered: an ``Exchange``
         self.deadline = 0.0  # when the event loop stops waiting for the client
         self.allowance = 0.0  # seconds that the client may still take for the answer

@@ -124,7 +124,7 @@ def answer_fault(send: Callable[[bytes], object], client: Any, fault: BaseExcept
         send(refusal(Unexpected()))
 
 
-def refusal(error: ProtocolError | Unexpected) -> bytes:
+def refusal(error: ProtocolError | Unexpected, headers: tuple[str, ...] = ()) -> bytes:
     """A whole answer, after which the connection is closed."""
     request_id = uuid.uuid4().hex
     body = orjson.dumps(problem_body(error, request_id))
@@ -136,5 +136,6 @@ def refusal(error: ProtocolError | Unexpected) -> bytes:
         f"X-Request-ID: {request_id}",
         "X-Content-Type-Options: nosniff",
         "Cache-Control: no-store",
+        *headers,
     )
     return "\r\n".join((*lines, "", "")).encode() + body

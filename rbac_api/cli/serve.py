@@ -21,6 +21,7 @@ from rbac_api.cli.group import explained
 from rbac_api.cli.prepare import Prepared, prepare
 from rbac_api.cli.worker import Worker
 from rbac_api.database.engine import Database
+from rbac_api.environment import leave_out
 from rbac_api.errors import ServiceError
 from rbac_api.settings import Settings, SettingsRefused, checked
 from rbac_api.value_checks import (
@@ -77,6 +78,7 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
     except ServiceError as fault:
         sys.exit(f"rbac-api does not start.\n{explained(fault)}")
     _welcome(chosen, done)
+    leave_out("SCRIPT_NAME")  # gunicorn would refuse every path that a proxy has cut it off from
     Server(chosen, make_app).run()
 
 

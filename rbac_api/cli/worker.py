@@ -32,8 +32,10 @@ from gunicorn.workers.base import Worker as GunicornWorker
 from rbac_api.cli.connection import MOST_AT_ONCE, Connection
 from rbac_api.cli.crowd import Crowd, Queue
 from rbac_api.cli.exchange import Exchange, answer_fault, refusal
+from rbac_api.value_checks import browser_origins
 from rbac_api.web.logs import log
 from rbac_api.web.problems import ProtocolError
+from rbac_api.web.surface import EXPOSED_HEADERS
 
 ARRIVAL_SECONDS = 10.0
 LEAVING_SECONDS = 2.0  # cut off earlier, a client might lose the end of the answer (RFC 9112 section 9.6)
@@ -54,6 +56,7 @@ class Worker(GunicornWorker):
             if self.app.settings.proxy_hops
             else self.app.settings.address_connections
         )
+        self._origins = browser_origins(self.app.settings.cors_origins)
         self._crowd = Crowd(self.cfg.worker_connections, most_of_one)
         self._queue, self._followers = Queue(), Queue()
         self._following: Connection | None = None
@@ -136,7 +139,7 @@ class Worker(GunicornWorker):
             if fault.errno in (errno.EMFILE, errno.ENFILE) and (longest := self._crowd.longest()):
                 self._drop(longest, "files")
             return
-        conn = Connection(sock, client, listener.getsockname())
+        conn = Connection(sock, client, listener.getsockname(), self.app.settings.script_name)
         self._crowd.enter(conn)
         self._wait(conn, ARRIVAL_SECONDS, selectors.EVENT_READ, self._on_readable)
         self._accepted.append(conn)
@@ -163,7 +166,7 @@ class Worker(GunicornWorker):
     def _begin(self, conn: Connection, received: bytes | ProtocolError, queue: Queue) -> None:
         if isinstance(received, ProtocolError):
             conn.exchange = None
-            conn.outbox.sendall(refusal(received))
+            conn.outbox.sendall(refusal(received, self._shared_with(conn.inbox.origin)))
             conn.flush()
             self._take_leave(conn)
         else:
@@ -221,6 +224,18 @@ class Worker(GunicornWorker):
             self._crowd.serve(conn)
             conn.allowance = conn.deadline - monotonic()
             self._go_on(conn)
+
+    def _shared_with(self, origin: str) -> tuple[str, ...]:
+        """The headers with which a page of an allowed origin can read an answer that never reached the application."""
+        if origin.lower() not in self._origins:
+            return ()
+        exposed = ", ".join(EXPOSED_HEADERS)
+        return (
+            f"Access-Control-Allow-Origin: {origin}",
+            "Access-Control-Allow-Credentials: true",
+            f"Access-Control-Expose-Headers: {exposed}",
+            "Vary: Origin",
+        )
 
     def _next(self, conn: Connection) -> None:
         conn.exchange = None

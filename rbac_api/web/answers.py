@@ -21,7 +21,7 @@ def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None 
 
 def created_answer(body: Any, location: str, headers: Mapping[str, str] | None = None) -> Response:
     """201 with ``Location`` (RFC 9110 section 15.3.2) and the resource."""
-    return json_answer(body, 201, {"Location": location, **(headers or {})})
+    return json_answer(body, 201, {"Location": request.script_root + location, **(headers or {})})
 
 
 def empty_answer() -> Response:

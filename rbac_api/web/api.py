@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import apispec
 import flask_smorest
 import marshmallow as ma
 import orjson
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.descriptions import DECISION_ID, SECURITY_SCHEMES, register_headers, ways_in, who_may
@@ -166,11 +167,17 @@ class Api(flask_smorest.Api):
         return orjson.dumps(self.document(), option=orjson.OPT_INDENT_2)
 
     def serve_document(self) -> None:
-        """Answer ``GET /openapi.json``; the text is made once."""
-        document = Fixed(self.text(), "application/json")
+        """Answer ``GET /openapi.json``; the text is made once for each prefix that trusted proxies name."""
+
+        @lru_cache(maxsize=4)
+        def below(prefix: str) -> Fixed:
+            document = {**self.document(), "servers": _servers(prefix)}
+            return Fixed(orjson.dumps(document, option=orjson.OPT_INDENT_2), "application/json")
+
+        below("/")
 
         def openapi_json() -> Response:
-            return document.answer()
+            return below(request.script_root or "/").answer()
 
         openapi_json.access = "public"  # type: ignore[attr-defined]
         self._app.add_url_rule("/openapi.json", view_func=openapi_json)
@@ -195,11 +202,15 @@ def _spec_options() -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
             "contact": {"name": "Whoever runs this service"},
         },
-        "servers": [{"url": "/", "description": "this server"}],
+        "servers": _servers("/"),
         "security": [{"bearerAuth": []}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS],
         "components": {"securitySchemes": SECURITY_SCHEMES},
     }
+
+
+def _servers(url: str) -> list[dict[str, str]]:
+    return [{"url": url, "description": "this server"}]
 
 
 def _moment(_converter: Any, field: Any, **_kwargs: Any) -> dict[str, Any]:

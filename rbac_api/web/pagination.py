@@ -62,7 +62,7 @@ def page_answer(page: Page) -> Response:
     answer = json_answer(body)
     if cursor:
         query = urlencode({**request.args, "cursor": cursor})
-        answer.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+        answer.headers["Link"] = f'<{request.script_root}{request.path}?{query}>; rel="next"'
     return answer
 
 

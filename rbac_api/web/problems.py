@@ -198,7 +198,8 @@ def problem_answer(error: ServiceError) -> Response:
     for prefix, answer_of in _OTHERWISE.items():
         if request.path.startswith(prefix):
             return answer_of(error)
-    return problem_document(error, problem_body(error, request_id()))
+    body = problem_body(error, request_id())
+    return problem_document(error, {**body, "type": request.script_root + body["type"]})
 
 
 def problem_document(error: ServiceError, body: dict[str, Any]) -> Response:

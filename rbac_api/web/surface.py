@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
-from typing import Any
 
 from flask import Flask, Request, Response
 from flask_cors import CORS
-from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
 from rbac_api.settings import Settings
+from rbac_api.value_checks import browser_origins
+from rbac_api.web.forwarded import register_forwarded
 from rbac_api.web.sizes import LARGEST_BODY, largest_body
 from rbac_api.web.unheard import UnheardProxy
+
+EXPOSED_HEADERS = (
+    "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-CSRF-TOKEN", "X-Request-ID",
+    "Authz-Stale", "Content-Disposition",
+)  # fmt: skip
+_OWN_HEADERS = (
+    "Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-CSRF-TOKEN", "X-Request-ID",
+)  # fmt: skip
+# What tracing libraries in a browser add to every request: W3C, Zipkin, Sentry, Datadog, the clouds; nothing here reads them.
+_TRACE_HEADERS = (
+    "traceparent", "tracestate", "baggage", "b3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId", "X-B3-Sampled", "sentry-trace",
+    "x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-origin", "x-datadog-sampling-priority", "X-Amzn-Trace-Id",
+    "X-Cloud-Trace-Context", "X-Requested-With",
+)  # fmt: skip
 
 
 class Segment(BaseConverter):
@@ -45,29 +58,6 @@ class SizedRequest(Request):
         return largest_body(self.environ["PATH_INFO"])
 
 
-class AddressesOnly:
-    """What a proxy passes on as the client's address is taken for one only if it is one; else the proxy itself is the client.
-
-    Whoever gets past the proxies writes into that header what he likes, and it would go into rows and the trail.
-    """
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        if not _is_address(environ.get("REMOTE_ADDR") or ""):
-            environ["REMOTE_ADDR"] = environ["werkzeug.proxy_fix.orig"]["REMOTE_ADDR"]
-        return self._inner(environ, start_response)
-
-
-def _is_address(text: str) -> bool:
-    """IPv4 or IPv6, without a zone: that means something on one machine alone, and may be of any length."""
-    try:
-        return "%" not in text and bool(ip_address(text))
-    except ValueError:
-        return False
-
-
 def register_surface(app: Flask, settings: Settings) -> None:
     """Everything that holds for each request alike."""
     app.url_map.strict_slashes = True  # a proxy's rule for `/metrics` does not see `/metrics/`
@@ -78,10 +68,7 @@ def register_surface(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.request_class = SizedRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    if settings.proxy_hops:
-        hops = settings.proxy_hops
-        inner = AddressesOnly(app.wsgi_app)
-        app.wsgi_app = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops, x_prefix=0)  # type: ignore[method-assign]
+    register_forwarded(app, settings)
     app.wsgi_app = UnheardProxy(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
     if settings.cors_origins:
         _register_cors(app, settings)
@@ -91,29 +78,14 @@ def _register_cors(app: Flask, settings: Settings) -> None:
     """Answer the configured origins, each exactly: Flask-CORS would take one with ``[`` in it (IPv6) for a pattern without an end."""
     CORS(
         app,
-        origins=[re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in settings.cors_origins],
+        origins=[
+            re.compile(re.escape(origin) + r"\Z", re.IGNORECASE)
+            for origin in sorted(browser_origins(settings.cors_origins))
+        ],
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=[
-            "Authorization",
-            "Content-Type",
-            "If-Match",
-            "If-None-Match",
-            "Idempotency-Key",
-            "X-CSRF-TOKEN",
-            "X-Request-ID",
-        ],
-        expose_headers=[
-            "ETag",
-            "Link",
-            "Location",
-            "RateLimit",
-            "RateLimit-Policy",
-            "Retry-After",
-            "WWW-Authenticate",
-            "X-CSRF-TOKEN",
-            "X-Request-ID",
-            "Authz-Stale",
-        ],
+        allow_headers=[*_OWN_HEADERS, *_TRACE_HEADERS],
+        expose_headers=list(EXPOSED_HEADERS),
+        max_age=7200,
         supports_credentials=True,  # cookies, where the browser sends them: to the same site (SameSite=Strict)
         vary_header=False,
         always_send=False,
