@@ -21,7 +21,7 @@ from rbac_api.capabilities.users.service import (
     reset_password,
     restore_access,
 )
-from rbac_api.cli.group import operating, parts
+from rbac_api.cli.group import operating, parts, ready_parts
 from rbac_api.cli.output import json_option, print_json
 from rbac_api.cli.prepare import create_administrator
 from rbac_api.decision.evaluate import ADMIN
@@ -69,6 +69,7 @@ def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
     Enables the account, assigns the role admin, lifts a lock after failed sign-ins, removes the second factor, ends all sessions, and
     shows a one-time password (with --setup-token, which needs another administrator who can sign in, a setup token).
     """
+    ready_parts()  # refused settings have no hasher
     password = secrets.token_urlsafe(18)
     hashed = None if setup_token else hasher().hash(password)
     with operating(writes=True) as clearance:

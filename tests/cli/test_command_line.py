@@ -7,12 +7,15 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 from flask import Flask
+from flask.cli import FlaskGroup
 
+from rbac_api.cli.commands import rbac
 from rbac_api.cli.refused import explaining
 from rbac_api.settings import SettingsRefused
 from tests.builders import settings_for
@@ -79,3 +82,45 @@ def test_progress_is_drawn_on_a_terminal_and_stays_out_of_the_output(
     assert "Exporting" in drawn
     assert "100%" in drawn
     assert run.stdout == b""
+
+
+def commands(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command below a group, with the words that lead to it."""
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from commands(below, (*path, name))
+    else:
+        yield path, command
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    list(commands(rbac)),
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_no_command_meets_refused_settings_with_a_traceback(
+    path: tuple[str, ...], command: click.Command, tmp_path: Path
+) -> None:
+    def refuse() -> Flask:
+        raise SettingsRefused(["HOST must be an address of this machine"])
+
+    (tmp_path / "given.yaml").write_text("{}")
+    needed = [one for one in command.params if isinstance(one, click.Argument) or one.required]
+    given = [
+        word
+        for one in needed
+        for word in (
+            *(one.opts[:1] if isinstance(one, click.Option) else ()),
+            str(tmp_path / "given.yaml") if isinstance(one.type, click.Path | click.File) else "1",
+        )
+    ]
+    with click.Context(FlaskGroup()):
+        app = explaining(refuse)
+
+    done = app.test_cli_runner().invoke(rbac, [*path, *given])
+
+    assert isinstance(done.exception, SystemExit)
+    assert "Traceback" not in done.output
+    assert "HOST must be an address" in done.output or done.exit_code == 2
