@@ -46,6 +46,7 @@ class Prepared:
     """What preparing did; ``password`` only if one was generated, and then only here."""
 
     lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # risks of the ground, see ``database/ground.py``
     username: str | None = None
     password: str | None = None
 
@@ -68,8 +69,7 @@ def prepare(settings: Settings, database: Database) -> Prepared:
 
     Where there is nothing to do it only reads, and else it waits for whatever writes at the moment.
     """
-    done = Prepared()
-    done.lines += [f"Warning: {risk}" for risk in require_ground(database)]
+    done = Prepared(warnings=require_ground(database))
     with database.patient(PATIENCE):
         before, after = upgrade(database)
         if before != after:

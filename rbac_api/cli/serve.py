@@ -181,7 +181,7 @@ def _child_exit(_server: Any, worker: Any) -> None:
 
 def _welcome(settings: Settings, done: Prepared) -> None:
     address = own_url(settings.listen_host, settings.port)
-    lines = [*done.lines]
+    lines = [*(f"Warning: {warning}" for warning in done.warnings), *done.lines]
     if settings.embedded:
         lines.append(
             f"Data and keys: {Path(settings.data_dir).absolute()} (mode 0600; keep a copy of secret_key with your backups)."

@@ -34,6 +34,8 @@ def init(as_json: bool) -> None:
     if as_json:
         print_json(asdict(done))
         return
+    for warning in done.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     for line in done.lines or ["Nothing to do: the database is ready."]:
         click.echo(line)
     if done.password:

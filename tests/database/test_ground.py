@@ -67,7 +67,7 @@ def opened(settings: Settings) -> Iterator[Database]:
 def prepared(settings: Settings) -> list[str]:
     """What a start says of a database while it makes it ready."""
     with opened(settings) as database:
-        return prepare(settings, database).lines
+        return prepare(settings, database).warnings
 
 
 def serving_faults(settings: Settings) -> list[str]:
@@ -95,7 +95,7 @@ def test_a_start_refuses_without_what_is_essential_and_warns_of_a_risk(unmet: tu
             assert need.remedy in refusal
     else:
         lines = prepared(settings)
-        assert [line for line in lines if line.startswith(f"Warning: {need.name}: ") and need.remedy in line]
+        assert [line for line in lines if line.startswith(f"{need.name}: ") and need.remedy in line]
         close_app(create_app(settings))
 
 
