@@ -38,6 +38,7 @@ class Shell:
         """The JSON that a command prints, which ends with this exit code."""
         result = self(*words, "--json")
         assert result.exit_code == code, result.output
+        assert result.stdout, result.stderr
         return json.loads(result.stdout)
 
     def refusal(self, *words: str, code: int = 1) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
 from rbac_api import clock
 from rbac_api.capabilities.constraints.service import violated_constraints
 from rbac_api.capabilities.operation import queries
@@ -90,6 +92,11 @@ def _looked(name: str, look: Callable[[Clearance], Finding], clearance: Clearanc
         return look(clearance)
     except ServiceError as fault:
         return Finding(name, False, fault.detail, "Follow the message, then run doctor again.")
+    except DBAPIError as fault:
+        detail = f"the database reports: {' '.join(str(fault.orig).split())}"
+        return Finding(
+            name, False, detail, "Restore what is missing from a backup, or correct RBAC_DATABASE_URL."
+        )
     except ValueError as fault:
         return Finding(name, False, f"a row cannot be read: {fault}", "Run `flask rbac audit verify`.")
 
