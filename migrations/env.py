@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection
+from sqlalchemy import Connection, String
 
+from rbac_api.database.folding import FOLDED
 from rbac_api.database.tables import metadata
 from rbac_api.database.types import UtcDateTime
 
@@ -18,10 +19,18 @@ def render_item(kind: str, item: Any, _autogen_context: Any) -> str | bool:
     return False
 
 
-def is_for_this_engine(item: Any, _name: Any, kind: str, _reflected: bool, _other: Any) -> bool:
-    """Whether the engine has it: an index may be made for one alone."""
+def is_compared(item: Any, name: Any, kind: str, _reflected: bool, _other: Any) -> bool:
+    """Whether the engine has it, as an index may be made for one alone, and Alembic can compare it with the tables' metadata."""
+    if kind == "index" and name in FOLDED:
+        return False
     only = item.info.get("only") if kind == "index" else None
     return only in (None, given.dialect.name)
+
+
+def is_another_type(context_: Any, _inspected: Any, _column: Any, present: Any, wanted: Any) -> bool | None:
+    """No if both are texts on SQLite, which enforces no length and so needs no wider columns; else as Alembic finds."""
+    both_texts = isinstance(present, String) and isinstance(wanted, String)
+    return False if both_texts and context_.dialect.name == "sqlite" else None
 
 
 def migrate(connection: Connection) -> None:
@@ -29,10 +38,10 @@ def migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         render_as_batch=True,
-        compare_type=True,
+        compare_type=is_another_type,
         compare_server_default=False,
         render_item=render_item,
-        include_object=is_for_this_engine,
+        include_object=is_compared,
         transaction_per_migration=False,
     )
     with context.begin_transaction():

@@ -13,6 +13,7 @@ from rbac_api.capabilities.sessions.service import end_session, get_session, lis
 from rbac_api.capabilities.users.service import change_status, find_person, list_users, unlock_user
 from rbac_api.cli.group import operating
 from rbac_api.cli.output import every_item, json_option, print_items, print_json
+from rbac_api.decision.naming import ROLE
 
 _USER_COLUMNS = ("username", "status", "display_name", "email", "last_login_at", "id")
 _SESSION_COLUMNS = (
@@ -27,6 +28,13 @@ _SESSION_COLUMNS = (
 )
 
 
+def role_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """A role's name, or a usage error in the words that every path has for what is none."""
+    if value is not None and (problem := ROLE.problem(value)):
+        raise click.BadParameter(problem)
+    return value
+
+
 @click.group("users")
 def users() -> None:
     """List, disable and unlock users."""
@@ -34,7 +42,7 @@ def users() -> None:
 
 @users.command("list")
 @click.option("--status", type=click.Choice(["active", "disabled", "deleted"]), help="Default: not deleted.")
-@click.option("--role", help="Only those who effectively hold this role.")
+@click.option("--role", callback=role_name, help="Only those who effectively hold this role.")
 @json_option
 @with_appcontext
 def list_users_(status: str | None, role: str | None, as_json: bool) -> None:

@@ -1,9 +1,9 @@
 """What a document would change: the steps from what is to what it says, in an order in which they can be taken.
 
 An entry of a document is the whole statement of what it is about: what it leaves out has its default (no end, active, no second factor,
-a role's ``permissions`` and ``inherits`` empty); only texts (description, reason) that are left out stay as they are.  An entry that the
-document does not have stays, unless it is pruned, and then only within sections that it has.  What is built in is never removed, and
-people are nobody's to remove here.
+a role's ``permissions`` and ``inherits`` empty); only texts (title, description, reason) that are left out stay as they are.  An entry
+that the document does not have stays, unless it is pruned, and then only within sections that it has.  What is built in is never removed,
+and people are nobody's to remove here.
 """
 
 from __future__ import annotations
@@ -80,12 +80,18 @@ def difference(document: Document, present: Present, at: datetime, *, prune: boo
 
 def _permissions(document: Document, present: Present) -> Iterator[Step]:
     for entry in _by_name(document.permissions):
-        name, wanted = entry["name"], entry["description"]
-        known = present.permissions.get(name)
+        name, known = entry["name"], present.permissions.get(entry["name"])
+        wanted = {"title": _title(entry, known), "description": entry["description"]}
         if known is None:
-            yield Step("permission.create", {"name": name, "description": wanted})
-        elif known["description"] != wanted:
-            yield Step("permission.update", _changed({"name": name}, known, {"description": wanted}))
+            yield Step("permission.create", {"name": name, **wanted})
+        elif any(known[key] != value for key, value in wanted.items()):
+            yield Step("permission.update", _changed({"name": name}, known, wanted))
+
+
+def _title(entry: Facts, known: Facts | None) -> str | None:
+    """What an entry asks for; an empty one is none."""
+    kept = known["title"] if known is not None else None
+    return entry.get("title", kept) or None
 
 
 def _roles(document: Document, present: Present) -> Iterator[Step]:
@@ -104,6 +110,7 @@ def _roles(document: Document, present: Present) -> Iterator[Step]:
 def _new_role(entry: Facts) -> dict[str, Any]:
     return {
         "name": entry["name"],
+        "title": _title(entry, None),
         "description": entry.get("description", ""),
         "requires_mfa": entry.get("requires_mfa", False),
         "permissions": sorted(set(entry.get("permissions", ()))),
@@ -112,7 +119,7 @@ def _new_role(entry: Facts) -> dict[str, Any]:
 
 def _role_values(entry: Facts, known: Facts) -> dict[str, Any]:
     """What of a role itself changes; of a built-in one what is left out stays."""
-    wanted = {"description": entry.get("description", known["description"])}
+    wanted = {"title": _title(entry, known), "description": entry.get("description", known["description"])}
     if "requires_mfa" in entry or not known["system"]:
         wanted["requires_mfa"] = entry.get("requires_mfa", False)
     return {key: value for key, value in wanted.items() if known[key] != value}
@@ -150,7 +157,7 @@ def _gone_roles(document: Document, present: Present) -> Iterator[Step]:
         )  # all of them: a circle, which the services then refuse
         for name in free:
             known = present.roles[name]
-            kept = ("description", "requires_mfa", "permissions", "inherits")
+            kept = ("title", "description", "requires_mfa", "permissions", "inherits")
             yield Step("role.delete", {"name": name, **{key: known[key] for key in kept}})
         gone -= set(free)
 
@@ -165,9 +172,13 @@ def _gone_permissions(document: Document, present: Present, pruned: frozenset[st
                 for role, facts in sorted(present.roles.items())
                 if name in facts["permissions"] and not facts["system"] and "roles" not in pruned
             ]
-            yield Step(
-                "permission.delete", {"name": name, "description": known["description"], "roles": holders}
-            )
+            facts = {
+                "name": name,
+                "title": known["title"],
+                "description": known["description"],
+                "roles": holders,
+            }
+            yield Step("permission.delete", facts)
 
 
 def _constraints(document: Document, present: Present, prunes: bool) -> tuple[list[Step], list[Step]]:

@@ -1,7 +1,7 @@
 """The one document format for permissions, roles, rules, people and assignments: seeds, export, plan and apply.
 
-    permissions: [{name, description}]
-    roles:       [{name, description?, grants?: all | reads, requires_mfa?: bool, permissions?: [], inherits?: []}]
+    permissions: [{name, title?, description}]
+    roles:       [{name, title?, description?, grants?: all | reads, requires_mfa?: bool, permissions?: [], inherits?: []}]
     constraints: [{name, kind: static | dynamic | max-holders | requires, roles: [], limit?}]
     users:       [{username, display_name?, email?}]                                     seeds alone
     assignments: [{user | service_account, role, reason?, starts_at?, expires_at?, mode?: active | eligible, max_duration?}]
@@ -12,7 +12,6 @@ says everything that is wrong with it.  Moments are RFC 3339 text; ``document_fo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from rbac_api.decision.document_form import FORMS, document_schema, entry_faults
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Role
 from rbac_api.decision.names import canonical
+from rbac_api.decision.naming import folded
 from rbac_api.errors import ServiceError, listed
 
 __all__ = ["Document", "DocumentRefused", "document_schema", "holder_of", "moment_of", "read_document"]
@@ -105,9 +105,15 @@ def _section_faults(section: str, entries: Any) -> Iterator[DocumentFault]:
 
 def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[DocumentFault]:
     """An entry that says again, or otherwise, what one before it said would be passed over in silence."""
-    for name, count in Counter(_identity(section, entry) for entry in entries).items():
-        if count > 1:
-            yield _fault((section,), f"{section}: {' with '.join(name)} comes {count} times")
+    spelled: dict[tuple[str, ...], list[str]] = {}
+    for entry in entries:
+        spelled.setdefault(_identity(section, entry), []).append(str(entry.get("name")))
+    for name, spellings in spelled.items():
+        if len(set(spellings)) > 1:
+            names = " and ".join(sorted(set(spellings)))
+            yield _fault((section,), f"{section}: {names} differ by case alone; use one of them")
+        elif len(spellings) > 1:
+            yield _fault((section,), f"{section}: {' with '.join(name)} comes {len(spellings)} times")
 
 
 def _identity(section: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -116,7 +122,7 @@ def _identity(section: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
         return (f"{kind.replace('_', ' ')} {holder}", str(entry.get("role")))
     if section == "users":
         return (canonical(str(entry.get("username"))),)
-    return (str(entry.get("name")),)
+    return (folded(str(entry.get("name"))),)
 
 
 def _fault(path: tuple[Any, ...], words: str) -> DocumentFault:

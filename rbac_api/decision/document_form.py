@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
 from rbac_api.decision.names import username_problem
+from rbac_api.decision.naming import CONSTRAINT, LONGEST_TITLE, PERMISSION, ROLE, NameRule
 from rbac_api.decision.texts import LINE, LINES, text_problem
 
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -22,7 +23,7 @@ Place = tuple[str | int, ...]
 # Of what is wrong with several values at once, each of them being right: what a schema may be unable to say.
 TOGETHER = re.compile(
     r"name one$|must come after|only for assignments with|different from each other|which could not activate|the number of roles"
-    r"|not for constraints that|comes \d+ times|inherit themselves|roles must be \d or more"
+    r"|not for constraints that|comes \d+ times|differ by case alone|inherit themselves|roles must be \d or more"
 )
 
 
@@ -63,8 +64,8 @@ def entry_faults(section: str, entry: Entry) -> Iterator[tuple[Place, str]]:
     yield from (((str(key),), f"{key} is unknown") for key in entry if key not in members)
     if section == "assignments":
         yield from (((key,), words) for key, words in _holder_faults(entry))
-    if not wrong:
-        yield from (((key,), words) for key, words in _TOGETHER.get(section, _nothing)(entry))
+    if not wrong and section in _TOGETHER:
+        yield from (((key,), words) for key, words in _TOGETHER[section](entry))
 
 
 def _member_faults(key: str, member: Member, entry: Entry) -> Iterator[tuple[Place, str]]:
@@ -118,15 +119,21 @@ def _text_fault(value: Any, longest: int, pattern: str = LINES) -> str | None:
     return f"is longer than {longest} characters" if len(value) > longest else None
 
 
-def _slug(pattern: str, longest: int, words: str, *, required: bool = False) -> Member:
-    form = re.compile(pattern)
+def _name(rule: NameRule, *, required: bool = False) -> Member:
+    schema = {"type": "string", "pattern": f"^{rule.pattern}$", "maxLength": rule.longest}
+    return Member(_told(rule.problem), schema, required)
+
+
+def _told(problem: Callable[[str], str | None]) -> Callable[[Any], str | None]:
+    """The fault of a value that has sentences of its own."""
 
     def fault(value: Any) -> str | None:
-        if isinstance(value, str) and form.fullmatch(value):
-            return _text_fault(value, longest)
-        return words if isinstance(value, str) else "must be text"
+        if not isinstance(value, str):
+            return "must be text"
+        sentence = problem(value)
+        return f": {sentence}" if sentence else None
 
-    return Member(fault, {"type": "string", "pattern": f"^{pattern}$", "maxLength": longest}, required)
+    return fault
 
 
 def _names(item: Member, *, required: bool = False, **rules: Any) -> Member:
@@ -162,26 +169,19 @@ def _moment_fault(value: Any) -> str | None:
     return None
 
 
-def _username_fault(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return "must be text"
-    problem = username_problem(value)
-    return f": {problem}" if problem else None
-
-
-_ROLE_WORDS = "must be a slug of lower-case letters, digits and hyphens"
-_ROLE_PATTERN = "[a-z][a-z0-9-]{1,62}"
-_PERMISSION_PATTERN = "[a-z][a-z0-9-]*:[a-z][a-z0-9-]*"
-_ROLE = _slug(_ROLE_PATTERN, 63, _ROLE_WORDS)
-_ROLE_NAME = _slug(_ROLE_PATTERN, 63, _ROLE_WORDS, required=True)
-_PERMISSION = _slug(_PERMISSION_PATTERN, 129, "must be resource:verb")
-_PERMISSION_NAME = _slug(_PERMISSION_PATTERN, 129, "must be resource:verb", required=True)
+_ROLE = _name(ROLE)
+_PERMISSION = _name(PERMISSION)
+_TITLE = Member(
+    lambda value: None if value is None else _text_fault(value, LONGEST_TITLE, LINE),
+    {"type": ["string", "null"], "maxLength": LONGEST_TITLE, "pattern": LINE},
+)
 _MOMENT = Member(_moment_fault, {"type": ["string", "null"], "format": "date-time"})
 _KINDS: tuple[str, ...] = get_args(ConstraintKind)
 FORMS: dict[str, dict[str, Member]] = {
-    "permissions": {"name": _PERMISSION_NAME, "description": _text(1000, required=True)},
+    "permissions": {"name": _name(PERMISSION, required=True), "title": _TITLE, "description": _text(1000, required=True)},
     "roles": {
-        "name": _ROLE_NAME,
+        "name": _name(ROLE, required=True),
+        "title": _TITLE,
         "description": _text(1000),
         "grants": _choice(*get_args(Grants), words="must be all or reads"),
         "requires_mfa": Member(
@@ -191,20 +191,20 @@ FORMS: dict[str, dict[str, Member]] = {
         "inherits": _names(_ROLE),
     },
     "constraints": {
-        "name": _ROLE_NAME,
+        "name": _name(CONSTRAINT, required=True),
         "kind": _choice(*_KINDS, words=f"must be one of {', '.join(_KINDS)}", required=True),
         "roles": _names(_ROLE, required=True, minItems=1, uniqueItems=True),
         "limit": _number(1, 1_000_000_000),
     },
     "users": {
-        "username": Member(_username_fault, {"type": "string", "minLength": 1, "maxLength": 128}, required=True),
+        "username": Member(_told(username_problem), {"type": "string", "minLength": 1, "maxLength": 128}, required=True),
         "display_name": _text(256, pattern=LINE),
         "email": _text(320, pattern=LINE),
     },
     "assignments": {
         "user": _text(128, shortest=1),
         "service_account": _text(128, shortest=1),
-        "role": _text(63, required=True),
+        "role": _name(ROLE, required=True),
         "reason": _text(1000),
         "starts_at": _MOMENT,
         "expires_at": _MOMENT,
@@ -212,10 +212,6 @@ FORMS: dict[str, dict[str, Member]] = {
         "max_duration": _number(60, 86_400),
     },
 }  # fmt: skip
-
-
-def _nothing(_entry: Entry) -> Iterator[tuple[str, str]]:
-    yield from ()
 
 
 def _constraint_faults(entry: Entry) -> Iterator[tuple[str, str]]:

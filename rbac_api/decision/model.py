@@ -14,7 +14,7 @@ ConstraintKind = Literal["static", "dynamic", "max-holders", "requires"]
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """``resource:verb``; ``system`` marks this service's own."""
+    """Such as ``invoices:approve``; ``system`` marks this service's own."""
 
     name: str
     system: bool = False

@@ -25,7 +25,7 @@ _STATUS_EVENTS = (
     "user.created", "user.disabled", "user.enabled", "user.deleted",
     "service_account.created", "service_account.disabled", "service_account.enabled", "service_account.deleted",
 )  # fmt: skip
-_IN_PLACE = ("description", "requires_mfa", "grants")
+_IN_PLACE = ("title", "description", "requires_mfa", "grants")
 
 
 @dataclass(frozen=True, slots=True)

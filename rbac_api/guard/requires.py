@@ -20,6 +20,7 @@ from flask import Flask, Response, current_app
 
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.decision.evaluate import ADMIN
+from rbac_api.decision.naming import PERMISSION, ROLE, NameRule
 from rbac_api.errors import Invalid, ServiceError
 from rbac_api.guard.errors import (
     AccessDenied,
@@ -63,13 +64,17 @@ def requires(
 
     ``recent`` asks besides for a sign-in of late, with a challenge of 401 otherwise (RFC 9470).
     ``reads`` says that the view changes nothing though its method could: it gets a unit of work that cannot write and takes no lock.
-    Answers 401 with a Bearer challenge (RFC 6750 section 3) or 403 naming the missing permission.
+    Answers 401 with a Bearer challenge (RFC 6750 section 3) or 403 naming the missing permission.  ``ValueError`` for what cannot be a
+    permission's name.
     """
+    if permission is not None:
+        _require_name(PERMISSION, permission)
     return _guarded(Rule(permission, recent=recent, temporary_password=temporary_password, reads=reads))
 
 
 def requires_role(role: str) -> Callable[[F], F]:
-    """Let only signed-in users through who effectively have ``role`` at this moment."""
+    """Let only signed-in users through who effectively have ``role`` at this moment.  ``ValueError`` for what cannot be its name."""
+    _require_name(ROLE, role)
     return _guarded(Rule(role=role))
 
 
@@ -106,6 +111,12 @@ def unguarded_views(app: Flask) -> list[str]:
             if not hasattr(handler, "access"):
                 found.append(f"{method} {rule.rule}")
     return sorted(found)
+
+
+def _require_name(rule: NameRule, name: str) -> None:
+    """A route that nobody can pass is a mistake to find at start-up."""
+    if problem := rule.problem(name):
+        raise ValueError(problem)
 
 
 def _guarded(rule: Rule) -> Callable[[F], F]:

@@ -55,7 +55,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         secret="public_sealed",
     ),
     "password_setups": _table(track="expires_at", ignore="user_id created_at spent_at", secret="token_hash"),
-    "permissions": _table(track="name description", ignore="id system valid_from valid_to"),
+    "permissions": _table(track="name title description", ignore="id system valid_from valid_to"),
     "policy_changes": _table(track="hash", ignore="seq at changes reverted_by"),
     "recovery_codes": _table(ignore="user_id created_at spent_at", secret="code_hash"),
     "refresh_tokens": _table(
@@ -65,7 +65,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "role_inheritance": _table(track="senior_id junior_id", ignore="id valid_from valid_to"),
     "role_permissions": _table(track="role_id permission_id", ignore="id valid_from valid_to"),
     "roles": _table(
-        track="name description grants requires_mfa",
+        track="name title description grants requires_mfa",
         ignore="id system version valid_from updated_at valid_to",
     ),
     "service_accounts": _table(track="description", ignore="id created_by"),
@@ -125,6 +125,11 @@ def tracked(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Of a row's values those that an auditor may and should see, as JSON values."""
     kinds = COLUMNS[table]
     return {name: _json(value) for name, value in values.items() if kinds.get(name) == "track"}
+
+
+def stated(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without what the row leaves empty."""
+    return {name: value for name, value in tracked(table, values).items() if value is not None}
 
 
 def changes(

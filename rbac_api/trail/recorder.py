@@ -72,7 +72,7 @@ OPERATOR = Actor("operator", name="command line")
 
 _ADDITION = insert(trail_events)
 _LONGEST = {
-    "actor_id": 64, "actor_name": 256, "target_type": 32, "target_id": 192, "target_name": 256, "reason": LONGEST_TEXT, "ip": 64,
+    "actor_id": 64, "actor_name": 256, "target_type": 32, "target_id": 256, "target_name": 256, "reason": LONGEST_TEXT, "ip": 64,
     "request_id": 128,
 }  # fmt: skip
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from apispec import APISpec
 
+from rbac_api.decision.naming import PERMISSION, ROLE
 from rbac_api.errors import ServiceError
-from rbac_api.web.fields import PERMISSION, ROLE
+from rbac_api.web.fields import name_schema
 from rbac_api.web.problems import MEDIA_TYPE, problem_type
 
 _PHRASES = {
@@ -19,8 +20,8 @@ _PHRASES = {
     412: "Stale ETag", 413: "Too large", 415: "Not JSON", 422: "Invalid", 428: "If-Match required",
     429: "Too many attempts", 503: "Unavailable",
 }  # fmt: skip
-_ROLE = {"type": "string", "pattern": ROLE, "minLength": 2, "maxLength": 63}
-_PERMISSION = {"type": "string", "pattern": PERMISSION, "minLength": 3, "maxLength": 129}
+_ROLE = {"type": "string", **name_schema(ROLE)}
+_PERMISSION = {"type": "string", **name_schema(PERMISSION)}
 DECISION_ID = "0198c0df-02b4-7a1e-8d53-9f6c5b4a3e21"
 _CODE = {"type": "string", "pattern": r"^[a-z_]+\.[a-z_]+$", "maxLength": 64}
 _ACCOUNT = {"type": "string", "minLength": 1, "maxLength": 128}

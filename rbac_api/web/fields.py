@@ -10,10 +10,10 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from rbac_api.decision import naming
+from rbac_api.decision.naming import NameRule
 from rbac_api.decision.texts import CONTROL, HIDDEN, LINE, LINES, text_problem
 
-ROLE = r"^[a-z][a-z0-9-]{1,62}$"
-PERMISSION = r"^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*$"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 PLAIN, TEXT = LINE, LINES  # of free texts: in one line, in several
 EMAIL = rf"^[^@\s{CONTROL}{HIDDEN}]{{1,64}}@[^@\s{CONTROL}{HIDDEN}]{{1,255}}$"
@@ -78,30 +78,53 @@ class NewPassword(Verbatim):
         super().__init__(longest=1024, metadata=metadata, **kwargs)
 
 
-class RoleName(Text):
-    """A role's slug."""
+def name_schema(rule: NameRule) -> dict[str, Any]:
+    """A rule about names as JSON Schema."""
+    return {"pattern": f"^{rule.pattern}$", "minLength": rule.shortest, "maxLength": rule.longest}
 
-    def __init__(self, **kwargs: Any) -> None:
+
+class _Name(fields.String):
+    """A name that keeps to the rule of its kind; what does not is named in the one sentence that every path has for it."""
+
+    rule: NameRule
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(
-            longest=63,
-            shortest=2,
-            pattern=ROLE,
-            error="Lower-case letters, digits and hyphens, a letter first, 2 to 63 characters.",
-            **kwargs,
+            validate=self._check, metadata={**name_schema(self.rule), **(metadata or {})}, **kwargs
         )
 
+    def _check(self, value: str) -> None:
+        if problem := self.rule.problem(value):
+            raise ma.ValidationError(problem)
 
-class PermissionName(Text):
-    """``resource:verb``."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            longest=129,
-            shortest=3,
-            pattern=PERMISSION,
-            error="Write resource:verb; each part lower-case letters, digits and hyphens, a letter first.",
-            **kwargs,
-        )
+class RoleName(_Name):
+    """A role's name."""
+
+    rule = naming.ROLE
+
+
+class ConstraintName(_Name):
+    """A constraint's name."""
+
+    rule = naming.CONSTRAINT
+
+
+class PermissionName(_Name):
+    """A permission's name, such as ``invoices:approve``."""
+
+    rule = naming.PERMISSION
+
+
+class Title(Text):
+    """The name that another system knows a role or a permission by: free text on one line, or none."""
+
+    def __init__(self, *, example: str) -> None:
+        metadata = {
+            "description": "the name that another system knows it by; null for none",
+            "example": example,
+        }
+        super().__init__(longest=naming.LONGEST_TITLE, shortest=1, allow_none=True, metadata=metadata)
 
 
 class Email(Text):

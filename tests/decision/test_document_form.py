@@ -22,6 +22,13 @@ GOOD: dict[str, Any] = {
     "nothing": {},
     "empty sections": {section: [] for section in FORMS},
     "a permission": {"permissions": [{"name": "a:b", "description": "x"}]},
+    "names as other systems write them": {
+        "permissions": [
+            {"name": "s3:Bucket:GetObject", "title": "S3 · Get", "description": "x"},
+            {"name": "9:a", "title": None, "description": "x"},
+        ],
+        "roles": [{"name": "Z_FI.Clerk", "title": "Kreditoren (SAP)", "permissions": ["s3:Bucket:GetObject"]}, {"name": "a", "title": ""}],
+    },
     "a bare role": {"roles": [{"name": "ab"}]},
     "a whole role": {
         "roles": [{"name": "ab", "description": "x\ny", "grants": "reads", "requires_mfa": True, "permissions": ["a:b"],
@@ -54,10 +61,15 @@ BAD: dict[str, Any] = {
     "no description": {"permissions": [{"name": "a:b"}]},
     "an empty description": {"permissions": [{"name": "a:b", "description": ""}]},
     "a number for a name": {"roles": [{"name": 7}]},
-    "a capital": {"roles": [{"name": "Ab"}]},
-    "a short name": {"roles": [{"name": "a"}]},
-    "a long name": {"roles": [{"name": "a" * 64}]},
-    "a long permission": {"permissions": [{"name": "a:" + "b" * 128, "description": "x"}]},
+    "a space": {"roles": [{"name": "A b"}]},
+    "a digit first": {"roles": [{"name": "1st"}]},
+    "a long name": {"roles": [{"name": "a" * 128}]},
+    "a long permission": {"permissions": [{"name": "a:" + "b" * 199, "description": "x"}]},
+    "five parts": {"permissions": [{"name": "a:b:c:d:e", "description": "x"}]},
+    "a long title": {"permissions": [{"name": "a:b", "title": "x" * 201, "description": "x"}]},
+    "a title of two lines": {"roles": [{"name": "ab", "title": "a\nb"}]},
+    "a title that is a number": {"roles": [{"name": "ab", "title": 1}]},
+    "a role of an assignment that is none": {"assignments": [{"user": "dave", "role": "A b"}]},
     "a long description": {"roles": [{"name": "ab", "description": "x" * 1001}]},
     "a control character": {"roles": [{"name": "ab", "description": "a\x07"}]},
     "a null description": {"roles": [{"name": "ab", "description": None}]},
@@ -65,7 +77,7 @@ BAD: dict[str, Any] = {
     "mfa in words": {"roles": [{"name": "ab", "requires_mfa": "yes"}]},
     "mfa as a number": {"roles": [{"name": "ab", "requires_mfa": 1}]},
     "a permission that is none": {"roles": [{"name": "ab", "permissions": ["ab"]}]},
-    "a junior that is none": {"roles": [{"name": "ab", "inherits": ["A"]}]},
+    "a junior that is none": {"roles": [{"name": "ab", "inherits": ["A b"]}]},
     "juniors as text": {"roles": [{"name": "ab", "inherits": "cc"}]},
     "a rule without a kind": {"constraints": [RULE]},
     "a rule unheard of": {"constraints": [{**RULE, "kind": "never", "limit": 2}]},
@@ -158,9 +170,15 @@ def test_they_agree_on_any_one_entry(data: st.DataObject) -> None:
 
 def test_faults_have_pointers_that_are_escaped() -> None:
     with pytest.raises(DocumentRefused) as refusal:
-        read_document({"a/b~c": [], "roles": [{"name": "ab"}, {"name": "A"}]})
+        read_document(
+            {"a/b~c": [], "roles": [{"name": "ab"}, {"name": "A b"}, {"name": "c", "inherits": ["d", "e f"]}]}
+        )
 
-    assert [fault.pointer for fault in refusal.value.places] == ["/a~1b~0c", "/roles/1/name"]
+    assert [fault.pointer for fault in refusal.value.places] == [
+        "/a~1b~0c",
+        "/roles/1/name",
+        "/roles/2/inherits/1",
+    ]
 
 
 def test_a_moment_is_read_in_utc() -> None:

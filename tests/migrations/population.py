@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0006"
+LATEST = "0007"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -36,6 +36,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     "0004": {},
     "0005": {"users": frozenset({"search_text"})},
     "0006": {"signing_keys": frozenset({"signs_from"})},
+    "0007": {"roles": frozenset({"title"}), "permissions": frozenset({"title"})},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -91,6 +92,11 @@ TABLES["0006"] = {
     "signing_keys": TABLES["0002"]["signing_keys"] + ", {at}",
     "key_uses": "{text}, 'EdDSA', 'sealed', {at}, {at}, {later}, {later}, NULL",
     "instance": "{text}, 'https://rbac.example'",
+}
+TABLES["0007"] = {
+    **TABLES["0006"],
+    "roles": TABLES["0006"]["roles"] + ", NULL",
+    "permissions": TABLES["0006"]["permissions"] + ", NULL",
 }
 
 

@@ -25,7 +25,7 @@ from rbac_api.decision.names import search_text
 from tests.builders import settings_for
 from tests.conftest import Stages
 from tests.migrations.freeze import frozen, statements
-from tests.migrations.population import LATEST, ROWS, TABLES, contents, schema
+from tests.migrations.population import LATEST, ROWS, TABLES, contents, populate, schema
 
 REBUILD = (
     "with op.batch_alter_table('users') as users:",
@@ -224,3 +224,50 @@ def test_what_this_revision_holds_is_a_reason_not_to_go_back_and_nothing_is_lost
 
     assert contents(present.engine, LATEST) == before
     assert upgrade(present) == (LATEST, LATEST)
+
+
+TOO_MUCH = {  # what 0006 cannot hold: how it gets there, and how it is taken away
+    "roles.name": (
+        f"SET name = '{'r' * 127}' WHERE name = 'role-1'",
+        f"SET name = 'role-1' WHERE name = '{'r' * 127}'",
+    ),
+    "permissions.title": ("SET title = 'Thing.Read' WHERE name = 'thing-1:read'", "SET title = NULL"),
+}
+
+
+@pytest.mark.parametrize("column", TOO_MUCH)
+def test_a_title_or_a_long_name_is_a_reason_not_to_go_back(present: Database, column: str) -> None:
+    table, (there, away) = column.partition(".")[0], TOO_MUCH[column]
+    before, older = contents(present.engine, LATEST), contents(present.engine, "0006")
+    with present.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE {table} {there}")
+
+    with pytest.raises(RuntimeError, match=f"would lose 1 values of {column}; nothing was changed"):
+        downgrade(present, "0006")
+    with present.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE {table} {away}")
+    downgrade(present, "0006")
+
+    assert contents(present.engine, "0006") == older
+    assert upgrade(present) == ("0006", LATEST)
+    assert contents(present.engine, LATEST) == before
+
+
+@pytest.mark.parametrize("table", ["roles", "permissions", "constraints"])
+def test_names_that_differ_by_case_alone_are_a_reason_not_to_migrate(
+    database: Database, engine: str, table: str
+) -> None:
+    with database.engine.connect() as connection, connection.execution_options(writer=True).begin():
+        for statement in frozen(engine, "0006"):
+            connection.exec_driver_sql(statement)
+        populate(connection, "0006")
+        named = connection.exec_driver_sql(f"SELECT min(name), max(name) FROM {table}").one()
+        connection.exec_driver_sql(
+            f"UPDATE {table} SET name = '{named[0].upper()}' WHERE name = '{named[1]}'"
+        )
+    before = contents(database.engine, "0006")
+
+    with pytest.raises(RuntimeError, match=f"of {table}: another name differs from it by case alone"):
+        upgrade(database)
+
+    assert contents(database.engine, "0006") == before

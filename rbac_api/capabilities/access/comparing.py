@@ -16,6 +16,7 @@ from rbac_api.capabilities.access import queries
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.decision.evaluate import effective_permissions
 from rbac_api.decision.names import canonical
+from rbac_api.decision.naming import ROLE
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard import queries_history as history
 from rbac_api.guard.clearance import Clearance
@@ -120,7 +121,7 @@ def _of_user(connection: Connection, user: str, period: tuple[datetime, datetime
 
 def _of_role(connection: Connection, role: str, period: tuple[datetime, datetime]) -> _Line:
     if not any(history.list_role_ids_at(connection, [role], moment) for moment in period):
-        raise RoleNotFound(f"There was no role {role[:64]} at either moment.")
+        raise RoleNotFound(f"There was no role {role[: ROLE.longest]} at either moment.")
     return _Line(connection, period, role=role)
 
 

@@ -21,6 +21,7 @@ from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.decision.evaluate import decide
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Subject
+from rbac_api.decision.naming import ROLE
 from rbac_api.guard import queries_history as history
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
@@ -56,7 +57,7 @@ def find_members(clearance: Clearance, role: str, *, effective: bool, at: dateti
     """The same, before any account is read.  404 for an unknown role."""
     graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
     if role not in graph.roles:
-        raise RoleNotFound(f"There is no role {role[:64]}. List them with GET /v1/roles.")
+        raise RoleNotFound(f"There is no role {role[: ROLE.longest]}. List them with GET /v1/roles.")
     names = graph.seniors(role) if effective else frozenset({role})
     holding = Holding(tuple(history.list_role_ids_at(connection, names, moment)), moment)
 

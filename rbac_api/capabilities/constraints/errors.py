@@ -32,7 +32,7 @@ class ConstraintViolated(Conflict):
 class ConstraintNameTaken(Conflict):
     code = "constraint.name_taken"
     title = "The constraint already exists"
-    default_detail = "A constraint with this name already exists. Choose another name."
+    default_detail = "A constraint with this name, or one that differs from it by case alone, already exists. Choose another name."
 
 
 class ConstraintNotFound(NotFound):

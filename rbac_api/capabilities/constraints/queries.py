@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from rbac_api.capabilities.constraints.errors import ConstraintNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.folding import is_named
 from rbac_api.database.periods import not_over
 from rbac_api.database.searching import among
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
@@ -32,8 +33,17 @@ from rbac_api.decision.constraints import Holder
 from rbac_api.decision.model import Assignment
 
 register_constraint("uq_constraints_name_open", ConstraintNameTaken)
+register_constraint("uq_constraints_name_folded", ConstraintNameTaken)
 
 _STREAMED = {"stream_results": True, "max_row_buffer": 500}  # a million holders are never in memory at once
+
+
+def is_name_taken(connection: Connection, name: str) -> bool:
+    """Whether a constraint in force has this name, or one that differs from it by case alone."""
+    taken = select(constraints.c.id).where(
+        is_named(constraints.c.name, name), constraints.c.valid_to.is_(None)
+    )
+    return connection.execute(taken).first() is not None
 
 
 def find_constraint(connection: Connection, name: str) -> Row[Any] | None:

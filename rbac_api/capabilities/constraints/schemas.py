@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import ID, Body, NextCursor, RoleName, Total, Whole
+from rbac_api.web.fields import ID, Body, ConstraintName, NextCursor, RoleName, Total, Whole
 
 KINDS = ("static", "dynamic", "max-holders", "requires")
 MOST_ROLES, HIGHEST = 100, 1_000_000
@@ -58,7 +58,7 @@ class Unlike(validate.Validator):
 class ConstraintCreateSchema(Body):
     """A new constraint."""
 
-    name = RoleName(required=True, metadata=_NAME)
+    name = ConstraintName(required=True, metadata=_NAME)
     kind = fields.String(required=True, validate=validate.OneOf(KINDS), metadata=_KIND)
     roles = fields.List(
         RoleName(),

@@ -94,7 +94,7 @@ def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str
         raise RoleNotFound(f"There is no role {unknown[0]}. List them with GET /v1/roles.")
     clearance.require_held(clearance.graph().held_by(rule.roles))
     _require_outranks_bound(clearance, rule)
-    if queries.find_constraint(clearance.connection, rule.name):
+    if queries.is_name_taken(clearance.connection, rule.name):
         raise ConstraintNameTaken()
     before = _judge(clearance)  # while a dynamic one does not bind yet
     now = clock.now()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rbac_api.decision.naming import PERMISSION
 from rbac_api.web.authzen import InvalidQuestion
 from rbac_api.web.fields import UUID
 
@@ -18,7 +19,6 @@ EXECUTE_ALL, DENY_FIRST, PERMIT_FIRST = SEMANTICS = (
 )
 MOST = 10_000
 _ENTITIES = {"subject": ("type", "id"), "action": ("name",), "resource": ("type", "id")}
-_LONGEST_PART = 128  # of a permission's name; longer ones are not put together, since nothing is called so
 _UUID = re.compile(UUID, re.IGNORECASE)
 
 
@@ -54,8 +54,9 @@ def question_in(body: Mapping[str, Any]) -> Question:
     second_factor = context.get("second_factor", True)
     if not isinstance(second_factor, bool):
         raise InvalidQuestion("The member second_factor of context is not true or false.")
-    parts = resource["type"], action["name"]
-    named = ":".join(parts) if max(map(len, parts)) <= _LONGEST_PART else None
+    named = None
+    if _may_be_named(resource["type"], action["name"]):
+        named = f"{resource['type']}:{action['name']}"
     return Question(subject["type"], subject["id"], named, second_factor)
 
 
@@ -86,6 +87,11 @@ def _or_fault(item: Any, defaults: Mapping[str, Any]) -> Question | InvalidQuest
         return question_in({**defaults, **item})
     except InvalidQuestion as fault:
         return fault
+
+
+def _may_be_named(resource: str, verb: str) -> bool:
+    """Whether the two together can be a permission's name; what is longer is not even put together."""
+    return len(resource) + len(verb) < PERMISSION.longest
 
 
 def _semantic(body: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ class PermissionNotFound(NotFound):
 class PermissionNameTaken(Conflict):
     code = "permission.name_taken"
     title = "The permission already exists"
-    default_detail = "A permission with this name already exists. Choose another name."
+    default_detail = "A permission with this name, or one that differs from it by case alone, already exists. Choose another name."
 
 
 class PermissionInUse(Conflict):

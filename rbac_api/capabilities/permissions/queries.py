@@ -10,10 +10,20 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from rbac_api.capabilities.permissions.errors import PermissionNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.folding import is_named
 from rbac_api.database.searching import naming
 from rbac_api.database.tables import permissions
 
 register_constraint("uq_permissions_name_open", PermissionNameTaken)
+register_constraint("uq_permissions_name_folded", PermissionNameTaken)
+
+
+def is_name_taken(connection: Connection, name: str) -> bool:
+    """Whether a permission in force has this name, or one that differs from it by case alone."""
+    taken = select(permissions.c.id).where(
+        is_named(permissions.c.name, name), permissions.c.valid_to.is_(None)
+    )
+    return connection.execute(taken).first() is not None
 
 
 def find_permission(connection: Connection, name: str) -> Row[Any] | None:

@@ -58,9 +58,12 @@ class Permissions(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Create a permission
 
-        For your own applications, as `resource:verb`. The role admin holds it at once; add it to other roles as needed.
+        For your own applications, as `resource:verb`, or with up to four parts where another system names it so. The role admin
+        holds it at once; add it to other roles as needed.
         """
-        permission = service.create_permission(current_clearance(), body["name"], body["description"])
+        permission = service.create_permission(
+            current_clearance(), body["name"], body["description"], title=body.get("title")
+        )
         return created_answer(permission, f"/v1/permissions/{permission['name']}")
 
 

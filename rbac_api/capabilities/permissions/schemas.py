@@ -5,13 +5,20 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields
 
-from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, Text, Total
+from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, Text, Title, Total
+
+_TITLE = "Invoice.Approve.All"
 
 
 class PermissionSchema(ma.Schema):
     """Something that can be allowed."""
 
     name = fields.String(required=True, metadata={"example": "invoices:approve"})
+    title = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "the name that another system knows it by", "example": _TITLE},
+    )
     description = fields.String(required=True, metadata={"example": "Approve an invoice for payment."})
     system = fields.Boolean(
         required=True, metadata={"description": "true for this service's own permissions", "example": False}
@@ -31,6 +38,7 @@ class PermissionCreateSchema(Body):
     """A new permission."""
 
     name = PermissionName(required=True, metadata={"example": "reports:publish"})
+    title = Title(example="Report.Publish.All")
     description = Text(
         required=True,
         shortest=1,

@@ -17,6 +17,7 @@ from rbac_api.capabilities.permissions.errors import (
 )
 from rbac_api.database.types import new_id
 from rbac_api.guard.clearance import Clearance
+from rbac_api.trail.fields import stated
 from rbac_api.trail.recorder import Target
 from rbac_api.web.pagination import Page, PageRequest, cut
 
@@ -36,38 +37,26 @@ def get_permission(clearance: Clearance, name: str) -> dict[str, Any]:
 
 
 def create_permission(
-    clearance: Clearance, name: str, description: str, *, system: bool = False
+    clearance: Clearance, name: str, description: str, *, title: str | None = None, system: bool = False
 ) -> dict[str, Any]:
     """A new permission.  Nobody but administrators holds it until it is put into a role."""
-    if queries.find_permission(clearance.connection, name):
+    if queries.is_name_taken(clearance.connection, name):
         raise PermissionNameTaken()
     row = {
         "id": new_id(),
         "name": name,
+        "title": title or None,
         "description": description,
         "system": system,
         "valid_from": clock.now(),
         "valid_to": None,
     }
     queries.add_permission(clearance.connection, row)
+    made = find_permission(clearance.connection, name)
     clearance.record(
-        "permission.created",
-        Target("permission", name, name),
-        after={"name": name, "description": description},
+        "permission.created", Target("permission", name, name), after=stated("permissions", made._asdict())
     )
-    return describe(find_permission(clearance.connection, name))
-
-
-def update_permission(clearance: Clearance, name: str, description: str) -> None:
-    """Describe a permission in other words.  409 for this service's own, 403 ``target.stronger`` unless the caller holds it."""
-    permission = find_permission(clearance.connection, name)
-    if permission.system:
-        raise PermissionBuiltIn()
-    clearance.require_outranks(frozenset({name}), name)
-    queries.update_permission(clearance.connection, permission.id, {"description": description})
-    before = {"description": permission.description}
-    after = {"description": description}
-    clearance.record("permission.updated", Target("permission", name, name), before=before, after=after)
+    return describe(made)
 
 
 def delete_permission(clearance: Clearance, name: str, *, force: bool) -> None:
@@ -82,7 +71,7 @@ def delete_permission(clearance: Clearance, name: str, *, force: bool) -> None:
         raise PermissionInUse(_in_use(name, holders))
     clearance.require_outranks_holders(holders)
     queries.end_permission(clearance.connection, permission.id, clock.now())
-    before = {"name": name, "description": permission.description, "roles": holders}
+    before = {**stated("permissions", permission._asdict()), "roles": holders}
     clearance.record("permission.deleted", Target("permission", name, name), before=before)
 
 
@@ -97,11 +86,6 @@ def find_permission(connection: Connection, name: str) -> Row[Any]:
     if permission is None:
         raise PermissionNotFound(f"There is no permission {name}. List them with GET /v1/permissions.")
     return permission
-
-
-def known_permissions(clearance: Clearance) -> set[str]:
-    """The names of all permissions."""
-    return set(clearance.graph().permissions)
 
 
 def is_permission_as_built_in(clearance: Clearance, name: str, description: str) -> bool:
@@ -143,6 +127,7 @@ def describe(row: Row[Any]) -> dict[str, Any]:
     """A permission as it is shown."""
     return {
         "name": row.name,
+        "title": row.title,
         "description": row.description,
         "system": row.system,
         "created_at": row.valid_from,

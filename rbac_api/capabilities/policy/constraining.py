@@ -74,7 +74,7 @@ def create_constraint(state: State, facts: Facts) -> None:
     ids = [state.role(name).id for name in rule.roles]
     state.clearance.require_held(state.roles.held_by(rule.roles))
     _require_outranks_bound(state, rule)
-    if rule.name in state.rule_ids:
+    if state.rule_ids.is_taken(rule.name):
         raise ConstraintNameTaken()
     if rule.kind == "dynamic":
         require_sessions_kept(judge_of(state), rule)
@@ -96,7 +96,8 @@ def delete_constraint(state: State, facts: Facts) -> None:
     rule = state.roles.rules[name]
     state.clearance.require_held(state.roles.held_by(rule.roles))
     _require_outranks_bound(state, rule)
-    state.pending.change(constraints, {"id": state.rule_ids.pop(name)}, {"valid_to": NOW})
+    state.pending.change(constraints, {"id": state.rule_ids[name]}, {"valid_to": NOW})
+    del state.rule_ids[name]
     del state.roles.rules[name]
     state.tell("constraint.deleted", "constraint", name, before=facts_of(rule))
 

@@ -19,7 +19,7 @@ def find_present(state: State, held: Iterable[Row[Any]]) -> Present:
     """Everything that a document can say; ``held`` are the rows of the assignments to look at."""
     graph = state.graph
     permissions = {
-        name: {"description": row.description, "system": row.system}
+        name: {"title": row.title, "description": row.description, "system": row.system}
         for name, row in state.permission_rows.items()
     }
     roles = {name: _role(name, row, graph) for name, row in state.role_rows.items() if name in graph.roles}
@@ -51,13 +51,14 @@ def export(present: Present) -> dict[str, list[dict[str, Any]]]:
     """The document: sorted, without what is built in (its holders are told), and without what is the default."""
     return {
         "permissions": [
-            {"name": name, "description": facts["description"]}
+            {"name": name, **_said(facts, "title"), "description": facts["description"]}
             for name, facts in sorted(present.permissions.items())
             if not facts["system"]
         ],
         "roles": [
             {
                 "name": name,
+                **_said(facts, "title"),
                 "description": facts["description"],
                 **({"requires_mfa": True} if facts["requires_mfa"] else {}),
                 "permissions": facts["permissions"],
@@ -83,6 +84,7 @@ def revision(connection: Connection, at: datetime) -> str:
 
 def _role(name: str, row: Thing, graph: RoleGraph) -> dict[str, Any]:
     return {
+        "title": row.title,
         "description": row.description,
         "requires_mfa": graph.roles[name].requires_mfa,
         "system": row.system,

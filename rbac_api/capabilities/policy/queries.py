@@ -37,6 +37,7 @@ def list_permissions(connection: Connection) -> list[Row[Any]]:
     columns: list[Any] = [
         permissions.c.id,
         permissions.c.name,
+        permissions.c.title,
         permissions.c.description,
         permissions.c.system,
     ]
@@ -44,7 +45,7 @@ def list_permissions(connection: Connection) -> list[Row[Any]]:
 
 
 def list_roles(connection: Connection) -> list[Row[Any]]:
-    names = ("id", "name", "description", "requires_mfa", "system", "version")
+    names = ("id", "name", "title", "description", "requires_mfa", "system", "version")
     return list(
         connection.execute(select(*(roles.c[name] for name in names)).where(roles.c.valid_to.is_(None)))
     )

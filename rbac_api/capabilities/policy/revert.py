@@ -113,7 +113,7 @@ def _role_again(facts: Facts) -> Iterator[Step]:
 
 
 def _permission_again(facts: Facts) -> Iterator[Step]:
-    yield Step("permission.create", {key: facts[key] for key in (_NAME, "description")})
+    yield Step("permission.create", {key: facts.get(key) for key in (_NAME, "title", "description")})
     for role in facts["roles"]:
         yield Step("permission.grant", {"role": role, "permission": facts[_NAME]})
 
@@ -190,7 +190,7 @@ class _Left:
             self.permissions.add(name)
 
 
-_COMPARED = ("description", "requires_mfa", "kind", "roles", "limit")
+_COMPARED = ("title", "description", "requires_mfa", "kind", "roles", "limit")
 _TERMS = ("reason", "expires_at", "mode", "max_duration", "starts_at")
 
 

@@ -12,7 +12,11 @@ from rbac_api.capabilities.constraints.errors import (
     ConstraintNotFound,
     ConstraintViolated,
 )
-from rbac_api.capabilities.permissions.errors import PermissionBuiltIn, PermissionNotFound
+from rbac_api.capabilities.permissions.errors import (
+    PermissionBuiltIn,
+    PermissionNameTaken,
+    PermissionNotFound,
+)
 from rbac_api.capabilities.policy import service
 from rbac_api.capabilities.policy.errors import (
     PolicyBusy,
@@ -31,7 +35,7 @@ from rbac_api.capabilities.policy.schemas import (
     PolicyRevertSchema,
     PolicySchema,
 )
-from rbac_api.capabilities.roles.errors import RoleBuiltIn, RoleCycle, RoleInUse
+from rbac_api.capabilities.roles.errors import RoleBuiltIn, RoleCycle, RoleInUse, RoleNameTaken
 from rbac_api.decision.document import document_schema
 from rbac_api.errors import Invalid
 from rbac_api.guard.clearance import current_clearance
@@ -94,7 +98,9 @@ class PolicyApplication(MethodView):
     @blueprint.document(PolicyDocumentSchema, EXAMPLE, Invalid)
     @blueprint.arguments(PolicyQuery, location="query")
     @blueprint.response(200, PolicyAppliedSchema)
-    @blueprint.operation("apply_policy", *BOUNDS, *GUARDS)
+    @blueprint.operation(
+        "apply_policy", ConstraintNameTaken, PermissionNameTaken, RoleNameTaken, *BOUNDS, *GUARDS
+    )
     def post(self, query: dict[str, Any]) -> Response:
         """Apply a policy
 

@@ -44,6 +44,7 @@ class PolicyPermissionSchema(Body):
     """A permission in a policy."""
 
     name = fields.String(required=True, metadata=_said("permissions", "name", "invoices:approve"))
+    title = fields.String(allow_none=True, metadata=_said("permissions", "title", "Invoice.Approve.All"))
     description = fields.String(
         required=True, metadata=_said("permissions", "description", "Approve an invoice for payment.")
     )
@@ -53,6 +54,7 @@ class PolicyRoleSchema(Body):
     """A role in a policy."""
 
     name = fields.String(required=True, metadata=_said("roles", "name", "approver"))
+    title = fields.String(allow_none=True, metadata=_said("roles", "title", "Rechnungsfreigabe"))
     description = fields.String(metadata=_said("roles", "description", "Approves invoices."))
     grants = fields.String(
         validate=validate.OneOf(get_args(Grants)),

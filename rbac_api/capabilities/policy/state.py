@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row
 
@@ -21,12 +21,14 @@ from rbac_api.database.tables import roles
 from rbac_api.decision.constraints import Holder
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Constraint, Mode
+from rbac_api.decision.naming import ROLE, folded
 from rbac_api.decision.working import WorkingRoles
 from rbac_api.errors import ServiceError
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Event, Target
 
+V = TypeVar("V")
 Name = tuple[str, str]  # ``user`` or ``service_account``, and the canonical name
 
 
@@ -36,8 +38,29 @@ class Thing:
 
     id: str
     description: str
+    title: str | None = None
     system: bool = False
     version: int | None = None
+
+
+class ByName(dict[str, V]):
+    """Rows by name, and whether a name is taken: names that differ by case alone are one."""
+
+    def __init__(self, rows: Mapping[str, V]) -> None:
+        super().__init__(rows)
+        self._folded = {folded(name) for name in rows}
+
+    def __setitem__(self, name: str, row: V) -> None:
+        super().__setitem__(name, row)
+        self._folded.add(folded(name))
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self._folded.discard(folded(name))
+
+    def is_taken(self, name: str) -> bool:
+        """Whether there is a row of this name, or of one that differs from it by case alone."""
+        return folded(name) in self._folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +104,9 @@ class State:
     at: datetime
     graph: RoleGraph
     roles: WorkingRoles
-    permission_rows: dict[str, Thing]
-    role_rows: dict[str, Thing]
-    rule_ids: dict[str, str]
+    permission_rows: ByName[Thing]
+    role_rows: ByName[Thing]
+    rule_ids: ByName[str]
     accounts: dict[str, Account] = field(default_factory=dict)
     names: dict[Name, Account] = field(default_factory=dict)
     pending: Pending = field(default_factory=Pending)
@@ -142,7 +165,7 @@ class State:
     def role(self, name: str) -> Thing:
         """The row; 404 for an unknown or deleted role."""
         if name not in self.role_rows:
-            raise RoleNotFound(f"There is no role {name[:64]}. List them with GET /v1/roles.")
+            raise RoleNotFound(f"There is no role {name[: ROLE.longest]}. List them with GET /v1/roles.")
         return self.role_rows[name]
 
     def is_held(self, role: str) -> bool:
@@ -213,11 +236,13 @@ def load_state(clearance: Clearance, at: datetime) -> State:
     """Everything but people, read once."""
     connection, graph = clearance.connection, clearance.changed_graph()
     permissions = {
-        row.name: Thing(row.id, row.description, row.system) for row in queries.list_permissions(connection)
+        row.name: Thing(row.id, row.description, row.title, row.system)
+        for row in queries.list_permissions(connection)
     }
     found = {
-        row.name: Thing(row.id, row.description, row.system, row.version)
+        row.name: Thing(row.id, row.description, row.title, row.system, row.version)
         for row in queries.list_roles(connection)
     }
     rules = {row.name: row.id for row in queries.list_constraints(connection)}
-    return State(clearance, at, graph, WorkingRoles(graph), permissions, found, rules)
+    tables = ByName(permissions), ByName(found), ByName(rules)
+    return State(clearance, at, graph, WorkingRoles(graph), *tables)

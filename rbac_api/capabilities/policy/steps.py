@@ -42,6 +42,7 @@ from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.model import Permission, Role
 from rbac_api.guard.clearance import HELD, Clearance
 from rbac_api.guard.errors import AccessDenied
+from rbac_api.trail.fields import stated
 
 NEEDED = {
     "permission.create": "permissions:create",
@@ -81,24 +82,31 @@ def require_permission(clearance: Clearance, step: Step) -> None:
 def _create_permission(state: State, facts: Facts) -> None:
     """Whoever holds all permissions there are holds this one too, for the steps to come."""
     name, clearance = facts["name"], state.clearance
-    if name in state.permission_rows:
+    if state.permission_rows.is_taken(name):
         raise PermissionNameTaken()
-    row = {"id": new_id(), "name": name, "description": facts["description"], "system": False}
+    said = {"name": name, "title": facts.get("title") or None, "description": facts["description"]}
+    row = {"id": new_id(), **said, "system": False}
     state.pending.add(permissions, {**row, "valid_from": NOW, "valid_to": None})
-    state.permission_rows[name] = Thing(row["id"], facts["description"])
+    state.permission_rows[name] = Thing(row["id"], facts["description"], said["title"])
     state.roles.add_permission(Permission(name))
-    after = {"name": name, "description": facts["description"]}
-    state.tell("permission.created", "permission", name, after=after)
+    state.tell("permission.created", "permission", name, after=stated("permissions", said))
     if state.holds_all:
         clearance.work.notes[HELD].add(name)
 
 
 def _update_permission(state: State, facts: Facts) -> None:
     name, row = facts["name"], _permission_of_yours(state, facts["name"])
-    wanted = facts["after"]["description"]
-    state.pending.change(permissions, {"id": row.id}, {"description": wanted})
-    before, row.description = {"description": row.description}, wanted
-    state.tell("permission.updated", "permission", name, before=before, after={"description": wanted})
+    before, after = _reworded(row, facts["after"])
+    state.pending.change(permissions, {"id": row.id}, after)
+    state.tell("permission.updated", "permission", name, before=before, after=after)
+
+
+def _reworded(row: Thing, wanted: Facts) -> tuple[Facts, Facts]:
+    """The texts of a row that become others, as they were and as they will be; and the row has them."""
+    present = {"title": row.title, "description": row.description}
+    after = {key: value for key, value in wanted.items() if key in present and value != present[key]}
+    row.title, row.description = after.get("title", row.title), after.get("description", row.description)
+    return {key: present[key] for key in after}, after
 
 
 def _delete_permission(state: State, facts: Facts) -> None:
@@ -107,7 +115,8 @@ def _delete_permission(state: State, facts: Facts) -> None:
     state.pending.change(permissions, {"id": row.id}, {"valid_to": NOW})
     del state.permission_rows[name]
     holders = state.roles.remove_permission(name)
-    before = {"name": name, "description": row.description, "roles": holders}
+    said = {"name": name, "title": row.title, "description": row.description}
+    before = {**stated("permissions", said), "roles": holders}
     state.tell("permission.deleted", "permission", name, before=before)
 
 
@@ -123,23 +132,30 @@ def _create_role(state: State, facts: Facts) -> None:
     name, held = facts["name"], sorted(set(facts.get("permissions", ())))
     ids = [state.permission(one).id for one in held]
     state.clearance.require_held(held)
-    if name in state.role_rows:
+    if state.role_rows.is_taken(name):
         raise RoleNameTaken()
-    required = facts.get("requires_mfa", False)
-    said = {"name": name, "description": facts.get("description", ""), "requires_mfa": required}
+    required, title = facts.get("requires_mfa", False), facts.get("title") or None
+    said = {
+        "name": name,
+        "title": title,
+        "description": facts.get("description", ""),
+        "requires_mfa": required,
+    }
     row = {"id": new_id(), **said, "system": False, "grants": "listed", "version": 1}
     state.pending.add(roles, {**row, "valid_from": NOW, "updated_at": NOW})
     for permission_id in ids:
         _add_grant(state, row["id"], permission_id)
-    state.role_rows[name] = Thing(row["id"], said["description"])
+    state.role_rows[name] = Thing(row["id"], said["description"], title)
     state.change_roles().add_role(Role(name, frozenset(held), requires_mfa=required))
-    after = {**said, "grants": "listed", "permissions": held}
+    after = {**stated("roles", said), "grants": "listed", "permissions": held}
     state.tell("role.created", "role", name, after=after)
 
 
 def _update_role(state: State, facts: Facts) -> None:
     name, row = facts["name"], state.role(facts["name"])
-    present = {"description": row.description, "requires_mfa": state.roles.roles[name].requires_mfa}
+    present = {
+        "title": row.title, "description": row.description, "requires_mfa": state.roles.roles[name].requires_mfa,
+    }  # fmt: skip
     after = {key: value for key, value in facts["after"].items() if value != present[key]}
     only_strictness = "requires_mfa" in facts["after"] and after.keys() <= {"requires_mfa"}
     _require_changeable(state, name, row, built_in_too=only_strictness)
@@ -149,7 +165,7 @@ def _update_role(state: State, facts: Facts) -> None:
         require_outranks_holders(state, [name])
         state.outdated |= state.roles.seniors(name)
         state.change_roles().require_mfa(name, after["requires_mfa"])
-    row.description = after.get("description", row.description)
+    _reworded(row, after)
     state.touch_role(row, **after)
     before = {key: present[key] for key in after}
     state.tell("role.updated", "role", name, before=before, after=after)
@@ -165,10 +181,9 @@ def _delete_role(state: State, facts: Facts) -> None:
     if state.roles.above[name] or state.is_held(name):
         raise RoleInUse()
     known = state.roles.roles[name]
-    before = {
-        "name": name, "description": row.description, "grants": known.grants, "requires_mfa": known.requires_mfa,
-        "permissions": sorted(known.permissions), "inherits": sorted(state.roles.juniors[name]),
-    }  # fmt: skip
+    said = {"name": name, "title": row.title, "description": row.description, "grants": known.grants}
+    before = {**stated("roles", said), "requires_mfa": known.requires_mfa}
+    before |= {"permissions": sorted(known.permissions), "inherits": sorted(state.roles.juniors[name])}
     state.pending.change(role_permissions, {"role_id": row.id, "valid_to": None}, {"valid_to": NOW})
     state.pending.change(role_inheritance, {"senior_id": row.id, "valid_to": None}, {"valid_to": NOW})
     state.touch_role(row, valid_to=NOW)

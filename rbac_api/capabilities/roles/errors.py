@@ -8,7 +8,7 @@ from rbac_api.errors import Conflict, NotFound
 class RoleNameTaken(Conflict):
     code = "role.name_taken"
     title = "The role already exists"
-    default_detail = "A role with this name already exists. Choose another name."
+    default_detail = "A role with this name, or one that differs from it by case alone, already exists. Choose another name."
 
 
 class RoleBuiltIn(Conflict):

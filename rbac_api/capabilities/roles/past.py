@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from rbac_api.decision.hierarchy import direct_permissions
+from rbac_api.decision.naming import ROLE
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.queries_history import find_role_at, find_role_graph_at
@@ -15,10 +16,11 @@ def get_role_at(clearance: Clearance, name: str, at: datetime) -> dict[str, Any]
     """One role as of a moment that is past; 404 if there was none of this name."""
     role = find_role_at(clearance.connection, name, at)
     if role is None:
-        raise RoleNotFound(f"There was no role {name[:64]} at that moment.")
+        raise RoleNotFound(f"There was no role {name[: ROLE.longest]} at that moment.")
     graph = find_role_graph_at(clearance.connection, at)
     return {
         "name": name,
+        "title": role["title"],
         "description": role["description"],
         "system": role["system"],
         "requires_mfa": role["requires_mfa"],

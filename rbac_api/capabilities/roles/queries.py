@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, insert, or_,
 
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.folding import is_named
 from rbac_api.database.periods import not_over
 from rbac_api.database.searching import naming
 from rbac_api.database.tables import (
@@ -22,6 +23,13 @@ from rbac_api.database.tables import (
 from rbac_api.database.types import new_id
 
 register_constraint("uq_roles_name_open", RoleNameTaken)
+register_constraint("uq_roles_name_folded", RoleNameTaken)
+
+
+def is_name_taken(connection: Connection, name: str) -> bool:
+    """Whether a role in force has this name, or one that differs from it by case alone."""
+    taken = select(roles.c.id).where(is_named(roles.c.name, name), roles.c.valid_to.is_(None))
+    return connection.execute(taken).first() is not None
 
 
 def find_role(connection: Connection, name: str) -> Row[Any] | None:

@@ -109,7 +109,7 @@ class Role(MethodView):
     def patch(self, body: dict[str, Any], role: str) -> Response:
         """Change a role
 
-        Changes the description, and whether the role is effective only in sessions with a second factor (`requires_mfa`, the only
+        Changes title, description, and whether the role is effective only in sessions with a second factor (`requires_mfa`, the only
         thing that can change on a built-in role). Requires the ETag in If-Match. A role's name never changes.
         """
         found, version = service.update_role(current_clearance(), role, required_tags(), body)

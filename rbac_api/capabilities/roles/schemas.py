@@ -5,8 +5,20 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, RoleName, Switch, Text, Total
+from rbac_api.web.fields import (
+    TEXT,
+    Body,
+    Flag,
+    NextCursor,
+    PermissionName,
+    RoleName,
+    Switch,
+    Text,
+    Title,
+    Total,
+)
 
+_TITLE = "Rechnungsprüfung (SAP: Z_FI_AP_CLERK)"
 _REQUIRES_MFA = {
     "description": "`true`: the role and all it inherits are effective only in sessions with a second factor",
     "example": False,
@@ -17,6 +29,11 @@ class RoleSchema(ma.Schema):
     """A role: what it holds directly, what it inherits, and the effective permissions."""
 
     name = fields.String(required=True, metadata={"example": "accountant"})
+    title = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "the name that another system knows it by", "example": _TITLE},
+    )
     description = fields.String(required=True, metadata={"example": "Keeps the books."})
     system = fields.Boolean(
         required=True,
@@ -61,6 +78,7 @@ class RoleCreateSchema(Body):
     """A new role."""
 
     name = RoleName(required=True, metadata={"example": "invoice-clerk"})
+    title = Title(example=_TITLE)
     description = Text(longest=1000, pattern=TEXT, metadata={"example": "Reads invoices."})
     requires_mfa = Switch(metadata=_REQUIRES_MFA)
     permissions = fields.List(
@@ -71,6 +89,7 @@ class RoleCreateSchema(Body):
 class RolePatchSchema(Body):
     """What may change of a role itself; its permissions and inheritance are resources of their own."""
 
+    title = Title(example=_TITLE)
     description = Text(
         longest=1000,
         pattern=TEXT,

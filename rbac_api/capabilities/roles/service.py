@@ -24,9 +24,10 @@ from rbac_api.capabilities.users.service import note_authority_change
 from rbac_api.database.types import new_id
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Grants
+from rbac_api.decision.naming import ROLE
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
-from rbac_api.trail.fields import changes, tracked
+from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
 from rbac_api.web.etags import require_match
 from rbac_api.web.pagination import Page, PageRequest, cut
@@ -56,35 +57,28 @@ def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str
     name, permissions = body["name"], sorted(set(body.get("permissions", ())))
     found = {permission: find_permission(clearance.connection, permission).id for permission in permissions}
     clearance.require_held(permissions)
-    role = add_role(
-        clearance, name, body.get("description", ""), requires_mfa=body.get("requires_mfa", False)
-    )
+    role = add_role(clearance, body)
     for permission_id in found.values():
         queries.add_grant(clearance.connection, role.id, permission_id, role.valid_from)
-    facts = {**tracked("roles", role._asdict()), "permissions": permissions}
+    facts = {**stated("roles", role._asdict()), "permissions": permissions}
     clearance.record("role.created", Target("role", name, name), after=facts)
     return get_role(clearance, name)
 
 
-def add_role(
-    clearance: Clearance,
-    name: str,
-    description: str,
-    *,
-    grants: Grants | None = None,
-    requires_mfa: bool = False,
-) -> Row[Any]:
+def add_role(clearance: Clearance, facts: Mapping[str, Any], *, grants: Grants | None = None) -> Row[Any]:
     """Write the row alone; the caller records it.  One with ``grants`` is built in.  409 if the name is in use."""
-    if queries.find_role(clearance.connection, name):
+    name = facts["name"]
+    if queries.is_name_taken(clearance.connection, name):
         raise RoleNameTaken()
     now = clock.now()
     row = {
         "id": new_id(),
         "name": name,
-        "description": description,
+        "title": facts.get("title") or None,
+        "description": facts.get("description", ""),
         "system": grants is not None,
         "grants": grants or "listed",
-        "requires_mfa": requires_mfa,
+        "requires_mfa": facts.get("requires_mfa", False),
         "version": 1,
         "valid_from": now,
         "updated_at": now,
@@ -96,7 +90,7 @@ def add_role(
 def update_role(
     clearance: Clearance, name: str, tags: frozenset[str], body: Mapping[str, Any]
 ) -> tuple[dict[str, Any], int]:
-    """Change the description, and whether the role requires a second factor.  409 for anything else of a built-in role, 412 stale."""
+    """Change title, description, and whether the role requires a second factor.  409 for anything else of a built-in role, 412 stale."""
     role = find_role(clearance.connection, name)
     require_match(tags, describe(role, clearance.graph()), role.version)
     before, after = changes("roles", role._asdict(), {**role._asdict(), **body})
@@ -132,7 +126,7 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
         clearance.require_outranks(graph.effective[senior], f"The role {senior}")
     clearance.require_outranks_holders([name])
     before = {
-        **tracked("roles", role._asdict()),
+        **stated("roles", role._asdict()),
         "permissions": sorted(graph.roles[name].permissions),
         "inherits": sorted(graph.juniors[name]),
     }
@@ -210,8 +204,8 @@ def seed_role(clearance: Clearance, name: str, description: str, *, requires_mfa
     """A role from a document, still empty, unless there is one of that name; whether it was added."""
     if queries.find_role(clearance.connection, name):
         return False
-    role = add_role(clearance, name, description, requires_mfa=requires_mfa)
-    clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._asdict()))
+    role = add_role(clearance, {"name": name, "description": description, "requires_mfa": requires_mfa})
+    clearance.record("role.created", Target("role", name, name), after=stated("roles", role._asdict()))
     return True
 
 
@@ -233,8 +227,8 @@ def reconcile_role(clearance: Clearance, name: str, description: str, grants: Gr
     revived = queries.find_role(connection, name) is None and queries.revive_role(connection, name)
     present = queries.find_role(connection, name)
     if present is None:
-        role = add_role(clearance, name, description, grants=grants)
-        clearance.record("role.created", Target("role", name, name), after=tracked("roles", role._asdict()))
+        role = add_role(clearance, {"name": name, "description": description}, grants=grants)
+        clearance.record("role.created", Target("role", name, name), after=stated("roles", role._asdict()))
         return True
     inherited = queries.end_juniors(connection, present.id, clock.now())
     wanted = {"description": description, "system": True, "grants": grants, "ended": False, "inherits": []}
@@ -262,13 +256,14 @@ def find_role(connection: Connection, name: str) -> Row[Any]:
 
 
 def _unknown(name: str) -> RoleNotFound:
-    return RoleNotFound(f"There is no role {name[:64]}. List them with GET /v1/roles.")
+    return RoleNotFound(f"There is no role {name[: ROLE.longest]}. List them with GET /v1/roles.")
 
 
 def describe(row: Row[Any], graph: RoleGraph) -> dict[str, Any]:
     """A role as it is shown."""
     return {
         "name": row.name,
+        "title": row.title,
         "description": row.description,
         "system": row.system,
         "requires_mfa": row.requires_mfa,

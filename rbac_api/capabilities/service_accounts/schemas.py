@@ -7,7 +7,6 @@ from marshmallow import fields, validate
 
 from rbac_api.web.fields import (
     ID,
-    ROLE,
     TEXT,
     Body,
     Moment,
@@ -84,7 +83,7 @@ class ServiceAccountCreateSchema(Body):
         required=True,
         shortest=2,
         longest=63,
-        pattern=ROLE,
+        pattern=r"^[a-z][a-z0-9-]{1,62}$",
         error="Lower-case letters, digits and hyphens, a letter first, 2 to 63 characters.",
         metadata={
             "description": "unique among users as well, and never reused",

@@ -9,7 +9,7 @@ constraints = Table(
     "constraints",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", String(64), nullable=False),
+    Column("name", String(127), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("cardinality", Integer),  # the API's ``limit``; empty where the kind needs none
     Column("valid_from", UtcDateTime, nullable=False),

@@ -13,8 +13,8 @@ decisions = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("user_id", ID),  # whose request it was; empty for those at a shell
     Column("session_id", ID),
-    Column("permission", String(192)),
-    Column("role", String(64)),
+    Column("permission", String(200)),
+    Column("role", String(127)),
     Column("code", String(64), nullable=False),
     Column("detail", Text, nullable=False),
     Column("second_factor", Boolean, nullable=False),

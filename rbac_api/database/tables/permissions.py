@@ -1,4 +1,7 @@
-"""What can be allowed: ``resource:verb``.  Deleting one ends it; its name may be used again by a new one."""
+"""What can be allowed, such as ``invoices:approve``.  Deleting one ends it; its name may be used again by a new one.
+
+Of names that differ by case alone one is in force at a time: ``FOLDED`` in ``database.folding``.
+"""
 
 from sqlalchemy import Boolean, Column, Index, String, Table, Text
 
@@ -9,7 +12,8 @@ permissions = Table(
     "permissions",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", String(130), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("title", String(200)),  # the name that another system knows it by
     Column("description", Text, nullable=False),
     Column("system", Boolean, nullable=False, default=False),  # this service's own: cannot be deleted
     Column("valid_from", UtcDateTime, nullable=False),

@@ -1,4 +1,7 @@
-"""Roles.  Deleting one ends it; a later role of the same name is another role, which nobody holds."""
+"""Roles.  Deleting one ends it; a later role of the same name is another role, which nobody holds.
+
+Of names that differ by case alone one is in force at a time: ``FOLDED`` in ``database.folding``.
+"""
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text, false
 
@@ -9,7 +12,8 @@ roles = Table(
     "roles",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", String(64), nullable=False),
+    Column("name", String(127), nullable=False),
+    Column("title", String(200)),  # the name that another system knows it by
     Column("description", Text, nullable=False, default=""),
     Column("system", Boolean, nullable=False, default=False),
     # listed: what role_permissions says; all: every permission, also those added later; reads: every `:read` of this service

@@ -16,7 +16,7 @@ trail_events = Table(
     Column("session_id", ID),
     Column("action", String(64), nullable=False),
     Column("target_type", String(32)),
-    Column("target_id", String(192)),
+    Column("target_id", String(256)),
     Column("target_name", String(256)),
     Column("outcome", String(16), nullable=False),
     Column("reason", Text),

@@ -82,7 +82,7 @@ SENSELESS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no role": ({"kind": "max-holders", "roles": [], "limit": 1}, "/roles", "field.invalid"),
     "a hundred and one": ({"kind": "static", "roles": [f"r{n}" for n in range(101)], "limit": 2}, "/roles", "field.invalid"),
     "another kind": ({"kind": "sometimes", "roles": PAIR, "limit": 2}, "/kind", "field.invalid"),
-    "a name in capitals": ({"name": "Rule", "kind": "static", "roles": PAIR, "limit": 2}, "/name", "field.invalid"),
+    "a name of two words": ({"name": "A rule", "kind": "static", "roles": PAIR, "limit": 2}, "/name", "field.invalid"),
 }  # fmt: skip
 
 

@@ -82,6 +82,7 @@ def test_a_secret_in_the_address_is_refused_even_if_it_is_right(stage: Stage) ->
         {"Authorization": "Basic !!!"},
         {"Authorization": "Basic é"},
         {"Authorization": "Basic " + base64.urlsafe_b64encode(b"\xfb\xff:\xfb\xff").decode()},
+        {"Authorization": f"Basic {base64.b64encode(b'a:b').decode()}, Bearer x"},
         {"Authorization": "Bearer x"},
         {"Authorization": "Digest x"},
         {},

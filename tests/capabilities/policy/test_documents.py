@@ -46,17 +46,20 @@ FORMS: dict[str, tuple[Any, str]] = {
     "a name that is null": ({"roles": [{"name": None}]}, "roles[1]: name is missing"),
     "a permission's form": (
         {"permissions": [{"name": "Brew", "description": "x"}]},
-        "name must be resource:verb",
+        "permissions[1]: name: 'Brew' is not a permission name. Use two to four parts",
     ),
     "a requirement in words": (
         {"roles": [{"name": "ab", "requires_mfa": "yes"}]},
         "roles[1]: requires_mfa must be true or false",
     ),
-    "a role's form": ({"roles": [{"name": "Head Brewer"}]}, "name must be a slug"),
-    "a role too long": ({"roles": [{"name": "a" * 64}]}, "name must be a slug"),
+    "a role's form": (
+        {"roles": [{"name": "Head Brewer"}]},
+        "roles[1]: name: 'Head Brewer' is not a role name. Use a letter",
+    ),
+    "a role too long": ({"roles": [{"name": "a" * 128}]}, "is not a role name"),
     "a permission too long": (
-        {"permissions": [{"name": "a:" + "b" * 128, "description": "x"}]},
-        "name is longer than 129",
+        {"permissions": [{"name": "a:" + "b" * 199, "description": "x"}]},
+        "is not a permission name",
     ),
     "a description too long": (
         {"roles": [{"name": "ab", "description": "x" * 1001}]},
@@ -83,6 +86,39 @@ FORMS: dict[str, tuple[Any, str]] = {
     "juniors that are numbers": (
         {"roles": [{"name": "ab", "inherits": [1]}]},
         "inherits must be a list of names",
+    ),
+    "permissions that are none": (
+        {"roles": [{"name": "ab", "permissions": ["a:b", "s3:Get Object"]}]},
+        "roles[1]: permissions[2]: 's3:Get Object' is not a permission name. Use two",
+    ),
+    "juniors that are none": (
+        {"roles": [{"name": "ab", "inherits": ["1st"]}]},
+        "roles[1]: inherits[1]: '1st' is not a role name. Use a letter",
+    ),
+    "a constraint's form": (
+        {"constraints": [{"name": "a b", "kind": "max-holders", "roles": ["aa"], "limit": 1}]},
+        "constraints[1]: name: 'a b' is not a constraint name. Use a letter",
+    ),
+    "a role of a constraint": (
+        {"constraints": [{"name": "ab", "kind": "max-holders", "roles": ["a b"], "limit": 1}]},
+        "constraints[1]: roles[1]: 'a b' is not a role name. Use a letter",
+    ),
+    "a role of an assignment": (
+        {"assignments": [{"user": "x", "role": "Head Brewer"}]},
+        "assignments[1]: role: 'Head Brewer' is not a role name. Use a letter",
+    ),
+    "a title of two lines": (
+        {"roles": [{"name": "ab", "title": "a\nb"}]},
+        "roles[1]: title has a control, invisible or text-direction character",
+    ),
+    "a title too long": ({"roles": [{"name": "ab", "title": "x" * 201}]}, "title is longer than 200"),
+    "a role in two spellings": (
+        {"roles": [{"name": "Clerk"}, {"name": "clerk"}]},
+        "roles: Clerk and clerk differ by case alone; use one of them",
+    ),
+    "a permission in two spellings": (
+        {"permissions": [{"name": "s3:Get", "description": "x"}, {"name": "S3:get", "description": "x"}]},
+        "permissions: S3:get and s3:Get differ by case alone; use one of them",
     ),
     "a role twice": ({"roles": [{"name": "ab"}, {"name": "ab"}]}, "roles: ab comes 2 times"),
     "a person twice": (
@@ -214,7 +250,7 @@ def test_a_fault_in_its_form_is_named(form: str) -> None:
 
 def test_every_fault_is_named_at_once() -> None:
     raw: dict[str, Any] = {
-        "groups": 1, "permissions": [{"name": 1, "description": 2}, 3], "roles": [{"name": "A", "permissions": 1, "inherits": 2}],
+        "groups": 1, "permissions": [{"name": 1, "description": 2}, 3], "roles": [{"name": "A b", "permissions": 1, "inherits": 2}],
         "users": [{"email": 5, "shoe": 6}], "assignments": [{"reason": []}],
     }  # fmt: skip
 

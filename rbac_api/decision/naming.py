@@ -1,0 +1,53 @@
+"""What roles, constraints and permissions may be called: one rule for each, in one sentence, for every path that takes names.
+
+    ROLE.problem("Head Brewer")         "'Head Brewer' is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; ..."
+    PERMISSION.problem("s3:GetObject")  None
+
+Names are compared as they are written; two that differ by case alone cannot both exist.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LONGEST_TITLE = 200
+_SHOWN = 100  # characters of a value that is no name
+
+
+@dataclass(frozen=True, slots=True)
+class NameRule:
+    """What things of one kind may be called; ``words`` says the same as ``pattern`` and ``longest``."""
+
+    thing: str
+    pattern: str
+    shortest: int
+    longest: int
+    words: str
+
+    def problem(self, name: str) -> str | None:
+        """Why nothing of this kind can be called so, as a sentence that names the value; None if it can."""
+        if len(name) <= self.longest and re.fullmatch(self.pattern, name):
+            return None
+        shown = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
+        return f"{shown} is not a {self.thing} name. {self.words}"
+
+
+_SLUG = r"[A-Za-z][A-Za-z0-9._-]{0,126}"
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_WORDS = "Use a letter, then letters, digits, '.', '_' or '-'; at most 127 characters."
+ROLE = NameRule("role", _SLUG, 1, 127, _WORDS)
+CONSTRAINT = NameRule("constraint", _SLUG, 1, 127, _WORDS)
+PERMISSION = NameRule(
+    "permission",
+    f"{_PART}(:{_PART}){{1,3}}",
+    3,
+    200,
+    "Use two to four parts joined by ':', such as invoices:approve; each part is a letter or digit, then letters, digits, '.', '_' or"
+    " '-'; at most 200 characters.",
+)
+
+
+def folded(name: str) -> str:
+    """What names of roles, constraints and permissions that differ by case alone have in common."""
+    return name.lower()
