@@ -20,7 +20,7 @@ from tests.servers.running import ADMIN, running_service
 OWN = "a passphrase of my own choosing"
 MACHINES = [
     "service_account.created", "client_secret.created", "client.signed_in", "access.refused", "assignment.created", "key.rotated",
-    "signin.succeeded", "key.withdrawn", "session.ended", "incident.opened", "signin.succeeded",
+    "signin.succeeded", "key.withdrawn", "session.ended", "signin.succeeded",
 ]  # fmt: skip
 TYPES = {"application/jose": "text/plain", "application/yaml": "application/json"}  # those it does not know
 CONFIG = "post_hooks: []\ncontent_type_overrides:\n" + "".join(

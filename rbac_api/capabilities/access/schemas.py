@@ -207,7 +207,6 @@ class UserAccessQuery(AccessQuery):
         load_default=True,
         metadata={
             "description": "`false` asks about a session without a second factor, where roles with `requires_mfa` are not effective",
-            "example": False,
         },
     )
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from rbac_api.capabilities.users import queries
-from rbac_api.capabilities.users.service import conditions, describe
+from rbac_api.capabilities.users.service import conditions
+from rbac_api.capabilities.users.shown import describe_on
+from rbac_api.decision.names import canonical
 from rbac_api.guard.clearance import Clearance
 from rbac_api.web.exports import CHUNK, Form, Sheet, stream
 
 USERS = Sheet(
     (
-        "id", "username", "email", "display_name", "status", "password_change_required", "created_at", "updated_at", "last_login_at",
+        "id", "username", "email", "display_name", "status", "password_change_required", "locked_until", "created_at", "updated_at",
+        "last_login_at",
     ),
-    describe,
+    lambda item: item,
 )  # fmt: skip
 
 
@@ -24,10 +25,11 @@ def export_users(clearance: Clearance, filters: Mapping[str, Any], form: Form) -
     """All users that fit, by username, as a stream of CSV or NDJSON."""
     database, fitting = clearance.work.database, conditions(clearance, filters)
 
-    def batch(last: Row[Any] | None) -> list[Row[Any]]:
+    settings = clearance.settings
+
+    def batch(last: dict[str, Any] | None) -> list[dict[str, Any]]:
+        after = (canonical(last["username"]),) if last else None
         with database.reading() as connection:
-            return queries.list_users(
-                connection, fitting, (last.username_canonical,) if last else None, CHUNK
-            )
+            return describe_on(connection, settings, queries.list_users(connection, fitting, after, CHUNK))
 
     return stream(USERS, form, batch)
