@@ -15,8 +15,10 @@ from rbac_api.capabilities.keys.routes import blueprint as keys
 from rbac_api.capabilities.me.routes import blueprint as me
 from rbac_api.capabilities.oauth.routes import blueprint as oauth
 from rbac_api.capabilities.oauth.routes import register_issuer_path
+from rbac_api.capabilities.operation.figures import Facts
 from rbac_api.capabilities.operation.retention import Retention
 from rbac_api.capabilities.operation.routes import blueprint as operation
+from rbac_api.capabilities.operation.service import recorded_refusals
 from rbac_api.capabilities.passwords.service import Hasher
 from rbac_api.capabilities.permissions.routes import blueprint as permissions
 from rbac_api.capabilities.policy.routes import blueprint as policy
@@ -43,6 +45,7 @@ from rbac_api.web.envelope import register_envelope
 from rbac_api.web.front import register_front
 from rbac_api.web.limits import register_limits
 from rbac_api.web.logs import configure_logs
+from rbac_api.web.metrics import CONNECTIONS, start_at_zero
 from rbac_api.web.problems import register_problems
 from rbac_api.web.surface import register_surface
 
@@ -85,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_limits(app, settings)
     guard = Guard(app, settings, Database(settings))
     guard.bearer.register(app)
+    _register_figures(app, guard)
     app.extensions["rbac-hasher"] = Hasher(settings)
     app.extensions["rbac-retention"] = Retention(settings, guard.database)
     guard.begin.add(app.extensions["rbac-retention"].start)
@@ -92,6 +96,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.cli.add_command(rbac)
     _refuse_faults(app, guard)
     return app
+
+
+def _register_figures(app: Flask, guard: Guard) -> None:
+    app.extensions["rbac-facts"] = Facts(guard)
+    start_at_zero(recorded_refusals())
+    guard.database.watch_pool(CONNECTIONS.inc, CONNECTIONS.dec)
 
 
 def close_app(app: Flask) -> None:

@@ -106,6 +106,11 @@ class Database:
         finally:
             self.timeout = usual
 
+    def watch_pool(self, lent: Callable[[], None], returned: Callable[[], None]) -> None:
+        """Call these whenever a pooled connection is lent and given back."""
+        event.listen(self.engine, "checkout", lambda *_: lent())
+        event.listen(self.engine, "checkin", lambda *_: returned())
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()

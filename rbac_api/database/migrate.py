@@ -91,6 +91,11 @@ def schema_problem(database: Database) -> str | None:
     return f"the database is at revision {present}, the code needs {head}: run `flask rbac init`"
 
 
+def head_revision() -> str:
+    """The newest revision of this release."""
+    return _revisions(MIGRATIONS)[0]
+
+
 def present_revision(connection: Connection) -> str | None:
     """The revision the database says it is at."""
     if not inspect(connection).has_table("alembic_version"):

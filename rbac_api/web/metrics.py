@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -19,7 +20,8 @@ Answered = tuple[str, str, int]  # method, route, status
 REQUESTS = Counter("rbac_http_requests_total", "Answers given.", ["method", "route", "status"])
 SECONDS = Histogram(
     "rbac_http_request_seconds",
-    "Time to answer.",
+    "Time to answer, by route.",
+    ["method", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 SIGNINS = Counter("rbac_signins_total", "Sign-ins by outcome.", ["outcome"])
@@ -51,6 +53,29 @@ DENYLIST_DEGRADED = Gauge(
 )
 
 
+CONNECTIONS = Gauge(
+    "rbac_database_connections_in_use",
+    "Pooled database connections that are lent to a request or a thread.",
+    multiprocess_mode="livesum",
+)
+INCIDENT_TYPES = ("refresh-reuse", "stale-use", "lockout")
+_KNOWN: tuple[tuple[Counter, tuple[str, ...]], ...] = (
+    (SIGNINS, ("succeeded", "failed", "locked", "incomplete")),
+    (CLIENTS, ("succeeded", "failed")),
+    (REFRESHES, ("rotated", "repeated", "reused", "ended")),
+    (ALARMS, INCIDENT_TYPES),
+    (INCIDENTS, INCIDENT_TYPES),
+)
+
+
+def start_at_zero(refusals: Iterable[str]) -> None:
+    """Make every counter exist with each label value that it can have: an alert on a series that is absent never fires,
+    and ``increase`` does not see a first event that makes the series.  ``refusals``: the problem codes that are recorded."""
+    for counter, values in (*_KNOWN, (REFUSALS, tuple(refusals))):
+        for value in values:
+            counter.labels(value)
+
+
 class RequestTally:
     """Answers since the last fold."""
 
@@ -71,9 +96,13 @@ class RequestTally:
         """Add what was remembered to the real counters; all that was noted before is in them when this returns, whoever folded it."""
         with self._folding:
             noted = [self._noted.popleft() for _ in range(len(self._noted))]
+            durations: dict[tuple[str, str], list[float]] = defaultdict(list)
+            for (method, route, _), seconds in noted:
+                durations[method, route].append(seconds)
             for (method, route, status), count in Tally(answered for answered, _ in noted).items():
                 REQUESTS.labels(method, route, status).inc(count)
-            _observe([seconds for _, seconds in noted])
+            for (method, route), taken in durations.items():
+                _observe(SECONDS.labels(method, route), taken)
 
     def close(self) -> None:
         """Fold what is left, and stop."""
@@ -94,9 +123,9 @@ class RequestTally:
                 self.fold()
 
 
-def _observe(durations: list[float]) -> None:
-    """``SECONDS.observe`` for many at once: one write per bucket instead of two per request."""
-    buckets = Tally(bisect_left(SECONDS._upper_bounds, seconds) for seconds in durations)
+def _observe(histogram: Histogram, durations: list[float]) -> None:
+    """``observe`` for many at once: one write per bucket instead of two per request."""
+    buckets = Tally(bisect_left(histogram._upper_bounds, seconds) for seconds in durations)
     for bucket, count in buckets.items():
-        SECONDS._buckets[bucket].inc(count)
-    SECONDS._sum.inc(sum(durations))
+        histogram._buckets[bucket].inc(count)
+    histogram._sum.inc(sum(durations))

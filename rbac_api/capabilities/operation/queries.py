@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, func, select, text
 
 from rbac_api.database.tables import sessions, trail_events
 
@@ -31,6 +31,21 @@ def recent_addresses(connection: Connection) -> tuple[int, list[str]]:
     newest = select(sessions.c.user_id, sessions.c.ip).where(sessions.c.ip.is_not(None))
     rows = connection.execute(newest.order_by(sessions.c.id.desc()).limit(100)).all()
     return len({row.user_id for row in rows}), sorted({row.ip for row in rows})
+
+
+def newest_event(connection: Connection) -> int:
+    """The number of the trail's last event; 0 in an empty one."""
+    return int(connection.execute(select(func.coalesce(func.max(trail_events.c.seq), 0))).scalar_one())
+
+
+def count_active_sessions(connection: Connection, now: datetime) -> int:
+    """Sessions that did not end and whose time is not over."""
+    active = (
+        sessions.c.ended_at.is_(None),
+        sessions.c.idle_expires_at > now,
+        sessions.c.absolute_expires_at > now,
+    )
+    return int(connection.execute(select(func.count()).select_from(sessions).where(*active)).scalar_one())
 
 
 def database_time(connection: Connection) -> datetime | None:

@@ -70,7 +70,9 @@ class Metrics(MethodView):
 
         For Prometheus; aggregated across worker processes.
         """
-        text, media_type = service.metrics(current_app.extensions["rbac-tally"])
+        text, media_type = service.metrics(
+            current_app.extensions["rbac-tally"], current_app.extensions["rbac-facts"]
+        )
         return Response(text, content_type=media_type)
 
 

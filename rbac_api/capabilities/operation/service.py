@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY as OWN_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MutexValue, ValueClass
 
+from rbac_api.capabilities.operation.figures import Facts
 from rbac_api.database.ground import recent_look
 from rbac_api.database.migrate import schema_problem
 from rbac_api.errors import ServiceError
@@ -33,14 +34,14 @@ def public_keys(guard: Guard) -> list[dict[str, Any]]:
     return guard.keyring.published()
 
 
-def metrics(tally: RequestTally) -> tuple[bytes, str]:
-    """Prometheus text over all workers of this service, and its media type."""
+def metrics(tally: RequestTally, facts: Facts) -> tuple[bytes, str]:
+    """Prometheus text over all workers of this service, with the facts about the installation, and its media type."""
     tally.fold()
     registry: CollectorRegistry = OWN_REGISTRY
     if ValueClass is not MutexValue:  # several processes share a folder: PROMETHEUS_MULTIPROC_DIR
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+    return generate_latest(registry) + facts.text(), CONTENT_TYPE_LATEST
 
 
 def find_problem(code: str) -> dict[str, Any] | None:
@@ -50,6 +51,11 @@ def find_problem(code: str) -> dict[str, Any] | None:
         return None
     error = named[-1]
     return {"code": code, "title": error.title, "status": status_of(error), "detail": error.default_detail}
+
+
+def recorded_refusals() -> list[str]:
+    """The codes of the problems whose refusals are recorded and counted."""
+    return sorted({error.code for error in problems() if error.recorded})
 
 
 def problems(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gc
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from rbac_api.database.constraints import DatabaseDown
 from rbac_api.web import metrics
 from rbac_api.web.metrics import REQUESTS, RequestTally
 from tests.builders import Stage
@@ -20,6 +25,8 @@ from tests.servers.places import server_folder
 from tests.servers.postgres import PostgresServer
 from tests.servers.service import SETTINGS, Service
 
+ROOT = Path(__file__).resolve().parents[3]
+OPERATION = ROOT / "docs" / "operation.md"
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -55,7 +62,7 @@ def test_every_answer_is_counted_by_route_and_status_and_no_id_becomes_a_label(s
     dave.get("/no/such/place")
 
     after = figures(carol.get("/metrics").text)
-    told = [("/v1/users/<uuid:user_id>", 200), ("/v1/users", 403), ("-", 404)]
+    told = [("/v1/users/<user_id>", 200), ("/v1/users", 403), ("-", 404)]
     assert [answered(after, *what) - answered(before, *what) for what in told] == [3, 1, 1]
     assert not [labels for _, labels in after for _, value in labels if stage.user_id(DAVE) in value]
     refused = ("rbac_refusals_total", frozenset({("code", "access.denied")}))
@@ -85,7 +92,6 @@ def everybody_hands_in() -> None:
 
 def test_the_times_taken_are_as_many_as_the_answers(stage: Stage) -> None:
     carol = stage.as_(CAROL)
-    count = ("rbac_http_request_seconds_count", frozenset[tuple[str, str]]())
     everybody_hands_in()
     before = figures(carol.get("/metrics").text)
 
@@ -93,7 +99,100 @@ def test_the_times_taken_are_as_many_as_the_answers(stage: Stage) -> None:
         carol.get("/healthz")
 
     after = figures(carol.get("/metrics").text)
-    assert after[count] - before[count] == 5  # with the reading of the figures before
+    assert timed(after, "/healthz") - timed(before, "/healthz") == 4
+    assert timed(after, "/metrics") - timed(before, "/metrics") == 1  # the reading of the figures before
+
+
+def timed(found: Figures, route: str) -> float:
+    labels = frozenset({("method", "GET"), ("route", route)})
+    return found.get(("rbac_http_request_seconds_count", labels), 0)
+
+
+FRESH = """
+import os, sys, tempfile
+from tests.builders import settings_for
+from rbac_api.cli.prepare import prepare
+from rbac_api.database.engine import Database
+from rbac_api.factory import close_app, create_app
+settings = settings_for("sqlite:///" + tempfile.mkdtemp() + "/fresh.db")
+database = Database(settings)
+prepare(settings, database)
+database.dispose()
+app = create_app(settings)
+app.test_client().get("/healthz")
+sys.stdout.write(app.test_client().get("/metrics").text)
+close_app(app)
+"""
+WATCHED = {  # what the documents say to alert on
+    "rbac_incidents_total": ("type", ("refresh-reuse", "stale-use", "lockout")),
+    "rbac_alarms_total": ("type", ("refresh-reuse", "stale-use", "lockout")),
+    "rbac_refreshes_total": ("outcome", ("rotated", "repeated", "reused", "ended")),
+    "rbac_signins_total": ("outcome", ("succeeded", "failed", "locked", "incomplete")),
+    "rbac_client_authentications_total": ("outcome", ("succeeded", "failed")),
+    "rbac_refusals_total": (
+        "code",
+        ("access.denied", "admin.last", "target.stronger", "escalation.denied", "csrf.failed"),
+    ),
+}
+
+
+def test_every_figure_to_watch_is_there_before_its_first_event() -> None:
+    """In a process of its own: nothing has happened in it."""
+    told = subprocess.run(
+        [sys.executable, "-c", FRESH], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    found = figures(told.stdout)
+
+    for name, (label, values) in WATCHED.items():
+        assert {value: found.get((name, frozenset({(label, value)}))) for value in values} == dict.fromkeys(
+            values, 0.0
+        )
+    documented = set(re.findall(r"^\| `(rbac_\w+)", OPERATION.read_text(), re.MULTILINE))
+    assert documented <= {name for name, _ in found}
+    assert set(WATCHED) <= documented
+
+
+def test_the_values_of_labels_are_those_that_are_known() -> None:
+    """Every literal that the code counts under is among those that start at zero."""
+    known = {value for _, values in WATCHED.values() for value in values}
+    counted: set[str] = set()
+    for source in (ROOT / "rbac_api").rglob("*.py"):
+        for call in re.findall(
+            r"(?:SIGNINS|CLIENTS|ALARMS|INCIDENTS)\.labels\(([^)]*)\)", source.read_text()
+        ):
+            counted |= set(re.findall(r'"([a-z-]+)"', call))
+
+    assert counted
+    assert counted <= known
+
+
+def test_the_installation_is_described(stage: Stage) -> None:
+    alice = stage.as_(CAROL)
+    stage.app.extensions["rbac-facts"]._sessions = None
+
+    found = figures(alice.get("/metrics").text)
+
+    build = next(dict(labels) for name, labels in found if name == "rbac_build_info")
+    assert {"version", "python", "schema"} == set(build)
+    assert found["rbac_revision", frozenset()] == len(stage.events())
+    assert found["rbac_sessions_active", frozenset()] == 1
+    stage.as_(DAVE)
+    assert figures(alice.get("/metrics").text)["rbac_sessions_active", frozenset()] == 1, (
+        "counted once a minute"
+    )
+    assert ("rbac_database_connections_in_use", frozenset[tuple[str, str]]()) in found
+
+
+def test_what_the_database_does_not_answer_is_left_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise DatabaseDown("gone")
+
+    monkeypatch.setattr(stage.database, "reading", fails)
+    answer = stage.app.test_client().get("/metrics")
+
+    assert answer.status_code == 200
+    assert "rbac_build_info" in answer.text
+    assert "rbac_revision" not in answer.text
 
 
 def test_of_answers_noted_by_sixteen_threads_none_is_lost_while_others_fold() -> None:

@@ -1,0 +1,62 @@
+"""What ``/metrics`` tells beside the counters: facts about the installation, looked up when they are read.  Part of the service."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+
+from rbac_api import clock
+from rbac_api.capabilities.operation import queries
+from rbac_api.database.migrate import head_revision
+from rbac_api.errors import ServiceError
+from rbac_api.guard.passage import Guard
+from rbac_api.web.api import VERSION
+
+COUNT_SECONDS = (
+    60.0  # counting sessions reads an index of all active ones, so that it is not done at each reading
+)
+
+
+class Facts:
+    """A collector (prometheus-client) for one application.  What the database does not answer is left out."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._counting = threading.Lock()
+        self._sessions: int | None = None
+        self._counted_at = 0.0
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is asked when this is registered."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """The facts, as they are now."""
+        build = {"version": VERSION, "python": platform.python_version(), "schema": head_revision()}
+        yield InfoMetricFamily("rbac_build", "What runs here.", build)
+        try:
+            with self._guard.database.reading() as connection:
+                revision = queries.newest_event(connection)
+            sessions = self._active_sessions()
+        except ServiceError:
+            return
+        yield GaugeMetricFamily("rbac_revision", "Number of the trail's newest event.", revision)
+        yield GaugeMetricFamily("rbac_sessions_active", "Active sessions, at most a minute ago.", sessions)
+
+    def _active_sessions(self) -> int:
+        with self._counting:
+            if self._sessions is None or clock.monotonic() - self._counted_at > COUNT_SECONDS:
+                with self._guard.database.reading() as connection:
+                    self._sessions = queries.count_active_sessions(connection, clock.now())
+                self._counted_at = clock.monotonic()
+            return self._sessions
