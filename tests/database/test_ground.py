@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from rbac_api import protect
 from rbac_api.cli.prepare import prepare
-from rbac_api.database import ground_sqlite
+from rbac_api.database import ground, ground_sqlite
 from rbac_api.database.engine import Database
 from rbac_api.database.ground import GroundUnfit, Need, look_at_ground, needs_of
 from rbac_api.factory import close_app, create_app
@@ -187,3 +189,21 @@ def test_a_search_path_in_the_address_is_kept_for_every_connection(
     app = create_app(settings)
     assert app.test_client().get("/readyz").status_code == 200
     close_app(app)
+
+
+def test_what_cannot_be_asked_is_not_met_but_an_outage_is_an_outage(stage: Stage) -> None:
+    def ask(_database: Database, connection: Connection) -> tuple[bool, str]:
+        connection.exec_driver_sql("SELECT nothing FROM nowhere")
+        raise AssertionError
+
+    need = Need("anything", "here", ask, "none", essential=True)
+    with stage.database.engine.connect() as connection:
+        if stage.engine == "postgresql":
+            assert "nowhere" in ground._looked(need, stage.database, connection).detail
+        else:  # SQLite calls both kinds operational
+            with pytest.raises(OperationalError):
+                ground._looked(need, stage.database, connection)
+
+
+def test_who_asks_again_at_once_gets_what_was_seen(stage: Stage) -> None:
+    assert ground.recent_look(stage.database) is ground.recent_look(stage.database)
