@@ -28,7 +28,6 @@ from rbac_api.decision.document import holder_of
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.model import Assignment
 from rbac_api.errors import ServiceError
-from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.fields import tracked
 from rbac_api.trail.recorder import Event, Target
 
@@ -53,8 +52,7 @@ def give(state: State, facts: Facts) -> None:
 
 def give_role(state: State, account: Account, role: str, terms: Terms) -> None:
     """As ``assignments.give_role``: nobody hands out what she does not hold, nor acts on somebody stronger."""
-    if role not in state.role_rows:
-        raise RoleNotFound()
+    state.role(role)  # 404 if there is none
     present = account.has.get(role)
     if present is None:
         _give(state, account, role, terms)
@@ -99,8 +97,7 @@ def _change(state: State, account: Account, present: Held, terms: Terms) -> None
 def take_away(state: State, facts: Facts) -> None:
     """``assignment.end``."""
     account, role = state.names[holder_of(facts)], facts["role"]
-    if role not in state.role_rows:
-        raise RoleNotFound()
+    state.role(role)  # 404 if there is none
     _require_outranks(state, account)
     present = account.has.get(role)
     if present is None:

@@ -5,11 +5,12 @@ All rows are in memory until they are written, with one or two kilobytes each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rbac_api import clock
+from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.assigning import give_role
 from rbac_api.capabilities.policy.engine import (
     Work,
@@ -27,10 +28,12 @@ from rbac_api.database.batches import batched
 from rbac_api.decision.difference import is_over, wanted_terms
 from rbac_api.decision.document import holder_of
 from rbac_api.decision.document_form import entry_faults
+from rbac_api.decision.names import canonical
 from rbac_api.errors import MOST_FAULTS, Invalid, ServiceError, listed
 from rbac_api.guard.clearance import Clearance
 
 AT_ONCE = 1000
+MOST_SHOWN = 100  # characters of a value that is wrong
 Row = tuple[int, Mapping[str, Any]]  # its line, and its cells by the names of a document's keys
 Place = tuple[str, str, str]
 
@@ -115,7 +118,8 @@ def _tell_violations(made: _Import) -> None:
 
 
 def _import(made: _Import, rows: list[Row]) -> None:
-    state, good = made.work.state, [row for row in rows if _is_good(made, row)]
+    state = made.work.state
+    good = [row for row in _by_username(made, rows) if _is_good(made, row)]
     new = {name for name in (holder_of(entry) for _, entry in good) if name not in state.names}
     made.present |= assignments_of(meet_people(state, {name for _, name in new}), state.at)
     for line, entry in good:
@@ -123,11 +127,34 @@ def _import(made: _Import, rows: list[Row]) -> None:
         wanted, account = wanted_terms(entry, state.at), state.names.get((kind, name))
         known = made.present.get((kind, name, entry["role"]))
         if account is None:
-            made.refuse(line, f"user {entry['user']} is unknown")
+            made.refuse(line, _unknown(entry["user"], is_service=("service_account", name) in state.names))
         elif known is not None and all(known[key] == value for key, value in wanted.items()):
             made.done.unchanged += 1
         else:
             _give(made, line, (account, entry["role"], wanted), new=known is None)
+
+
+def _by_username(made: _Import, rows: list[Row]) -> Iterator[Row]:
+    """The rows with the username wherever an e-mail address is the user's alone; a username of that form goes first."""
+    connection = made.work.state.connection
+    mails = {canonical(user) for _, entry in rows if "@" in (user := str(entry.get("user")))}
+    mails -= {row.username_canonical for row in queries.list_accounts(connection, mails)}
+    found: dict[str, list[str]] = {}
+    for row in queries.list_people_of_mail(connection, mails):
+        found.setdefault(row.email_canonical, []).append(row.username)
+    for line, entry in rows:
+        names = found.get(canonical(str(entry.get("user"))), ())
+        if len(names) > 1:
+            many = ", ".join(sorted(names))
+            made.refuse(line, f"user {entry['user']} is the e-mail address of {many}; write the username")
+        else:
+            yield line, {**entry, "user": names[0]} if names else entry
+
+
+def _unknown(user: str, *, is_service: bool) -> str:
+    if is_service:
+        return f"user {user} is a service account; give it roles with a policy document"
+    return f"user {user} is unknown; create the user first, or correct the name"
 
 
 def _give(made: _Import, line: int, wanted: tuple[Account, str, Mapping[str, Any]], *, new: bool) -> None:
@@ -144,7 +171,9 @@ def _give(made: _Import, line: int, wanted: tuple[Account, str, Mapping[str, Any
 def _is_good(made: _Import, row: Row) -> bool:
     """Whether the row by itself can be meant; a second one about the same would undo the first."""
     line, entry = row
-    faults = [words for _, words in entry_faults("assignments", entry)]
+    faults = [
+        _with_value(words, entry.get(str(place[0]))) for place, words in entry_faults("assignments", entry)
+    ]
     if not faults and is_over(entry, clock.now()):
         faults = ["expires_at is past"]
     if not faults:
@@ -154,6 +183,13 @@ def _is_good(made: _Import, row: Row) -> bool:
     if faults:
         made.refuse(line, "; ".join(faults))
     return not faults
+
+
+def _with_value(words: str, value: Any) -> str:
+    shown = repr(value)
+    if value is None or shown in words:
+        return words
+    return f"{words}; it is {shown if len(shown) <= MOST_SHOWN else f'{shown[:MOST_SHOWN]}…'}"
 
 
 def _words(refusal: ServiceError) -> str:

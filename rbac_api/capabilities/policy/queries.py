@@ -100,6 +100,13 @@ def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[Row[
         yield from connection.execute(select(*columns).where(known))
 
 
+def list_people_of_mail(connection: Connection, mails: Iterable[str]) -> Iterator[Row[Any]]:
+    """People by the canonical form of their e-mail addresses; those who were deleted have none."""
+    columns: list[Any] = [users.c.username, users.c.email_canonical]
+    for some in batched(mails):
+        yield from connection.execute(select(*columns).where(users.c.email_canonical.in_(some)))
+
+
 def list_people(connection: Connection, ids: Iterable[str]) -> Iterator[Row[Any]]:
     columns: list[Any] = [users.c.id, users.c.username, users.c.status]
     for some in batched(ids):

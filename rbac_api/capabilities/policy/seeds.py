@@ -29,6 +29,7 @@ from rbac_api.decision.document import Document, DocumentRefused, holder_of, rea
 from rbac_api.decision.names import canonical
 from rbac_api.guard.clearance import Clearance
 from rbac_api.trail.recorder import Target
+from rbac_api.web.texts import TextUnreadable, unicode_text
 from rbac_api.web.yaml_bodies import YamlRefused, parse_yaml
 
 SEED_DATA = Path(__file__).resolve().parents[3] / "seed_data"
@@ -65,9 +66,11 @@ class Loaded:
 def read_file(path: Path) -> Document:
     """A document from a YAML (or JSON, its subset) file; ``DocumentRefused`` names what is wrong with it."""
     try:
-        return read_document(parse_yaml(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as fault:
-        raise DocumentRefused([f"{path} cannot be read: {type(fault).__name__}"]) from fault
+        return read_document(parse_yaml(unicode_text(path.read_bytes())))
+    except OSError as fault:
+        raise DocumentRefused([f"{path} cannot be read: {fault.strerror}"]) from fault
+    except TextUnreadable as fault:
+        raise DocumentRefused([f"{path} cannot be read: {fault}; save it as UTF-8"]) from fault
     except YamlRefused as fault:
         raise DocumentRefused([f"{path} is not YAML: {fault}"]) from fault
 
