@@ -58,6 +58,7 @@ def build_stage(folder: Path, database_url: str, people: int, cost: int) -> Stag
         "RBAC_PASSWORD_COST": str(cost),
         "RBAC_DATA_DIR": str(folder),
         "RBAC_ISSUER": "http://bench.invalid",
+        "RBAC_LOG_LEVEL": "warning",
         "PORT": "8000",
     }
     settings = Settings.from_environment(environment)

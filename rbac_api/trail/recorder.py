@@ -125,26 +125,34 @@ def record_all(
     )
 
 
-def record_events(connection: Connection, actor: Actor, events: Iterable[Event]) -> int:
-    """The same with events of any kinds; the ``seq`` of the last."""
-    rows, touched = [], False
+def record_events(connection: Connection, actor: Actor, events: Iterable[Event]) -> None:
+    """The same with events of any kinds."""
+    append_events(connection, prepared_events(actor, events))
+
+
+def prepared_events(actor: Actor, events: Iterable[Event]) -> list[dict[str, Any]]:
+    """Their rows, but for the moment and the place in the trail: what takes time can be done before the write lock is taken."""
+    rows = []
+    for action, target, reason, before, after in events:
+        if secrets := SECRET_NAMES.intersection(_names((before, after))):
+            raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
+        rows.append(_event(actor, action, target, "success", reason, before, after))
+    return rows
+
+
+def append_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Give prepared rows their places, and write them."""
     with _told_if_unwritten():
         last = find_newest(connection)
-        seq, digest = last.seq, last.hash
-        for action, target, reason, before, after in events:
-            if secrets := SECRET_NAMES.intersection(_names((before, after))):
-                raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
-            event = _event(actor, action, target, "success", reason, before, after)
-            event |= {"seq": seq + 1, "prev_hash": digest}
+        seq, digest, now = last.seq, last.hash, clock.now()
+        for event in rows:
+            event |= {"at": now, "seq": seq + 1, "prev_hash": digest}
             event["hash"] = event_hash(event)
             seq, digest = event["seq"], event["hash"]
-            rows.append(event)
-            touched = touched or CATALOGUE[action].touches is not None
         for some in batched(rows, _AT_ONCE):
             connection.execute(_ADDITION, some)
-        if touched:
+        if any(CATALOGUE[event["action"]].touches for event in rows):
             publish(connection, seq)
-    return seq
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Whoever calls knows that nobody has the role yet that she is to be given.  Nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,10 +18,7 @@ from rbac_api.capabilities.constraints.service import require_constraints
 from rbac_api.capabilities.users.service import note_authority_change
 from rbac_api.database.batches import batched
 from rbac_api.database.types import new_id
-from rbac_api.errors import ServiceError
 from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.errors import RoleNotFound
-from rbac_api.guard.queries import list_roles_of
 from rbac_api.trail.recorder import Happening, Target, record_all
 
 AT_ONCE = 1000
@@ -41,10 +38,10 @@ def give_roles(clearance: Clearance, gifts: Sequence[Gift]) -> list[str]:
 
     The first that may not be given is raised; 409 ``constraint.violated``.
     """
-    guard = _Guard(clearance, gifts)
+    now = clock.now()
     for gift in gifts:
-        guard.require(gift)
-    return _write(clearance, gifts, guard.now)
+        _require(clearance, gift, now)
+    return _write(clearance, gifts, now)
 
 
 def _write(clearance: Clearance, gifts: Sequence[Gift], now: datetime) -> list[str]:
@@ -68,36 +65,10 @@ def _write(clearance: Clearance, gifts: Sequence[Gift], now: datetime) -> list[s
     return written
 
 
-class _Guard:
-    """What is asked of every gift, asked of the database once."""
-
-    def __init__(self, clearance: Clearance, gifts: Sequence[Gift]) -> None:
-        self._clearance, self.now = clearance, clock.now()
-        self._effective: Mapping[str, frozenset[str]] = clearance.graph().effective
-        self._held = list_roles_of(
-            clearance.connection, sorted({gift.holder.id or "" for gift in gifts}), self.now
-        )
-        self._known: dict[Any, ServiceError | None] = {}
-
-    def require(self, gift: Gift) -> None:
-        if gift.role not in self._effective:
-            raise RoleNotFound()
-        values = gift.terms.settled(None, self.now)
-        require_activatable(gift.holder, values)
-        until, handed_out = values["valid_to"], self._effective[gift.role]
-        self._once(("role", gift.role, until), lambda: self._clearance.require_held(handed_out, until))
-        require_lasting(self._clearance, gift.holder, values, handed_out)
-        roles = self._held.get(gift.holder.id or "", frozenset())
-        reach = frozenset[str]().union(*(self._effective.get(role, frozenset()) for role in roles))
-        self._clearance.require_outranks(reach, gift.holder.name or "")
-
-    def _once(self, what: Any, ask: Callable[[], None]) -> None:
-        if what not in self._known:
-            self._known[what] = None
-            try:
-                ask()
-            except ServiceError as refusal:
-                self._known[what] = refusal
-        refused = self._known[what]
-        if refused is not None:
-            raise refused
+def _require(clearance: Clearance, gift: Gift, now: datetime) -> None:
+    values = gift.terms.settled(None, now)
+    require_activatable(gift.holder, values)
+    handed_out = clearance.graph().effective[gift.role]
+    clearance.require_held(handed_out, values["valid_to"])
+    require_lasting(clearance, gift.holder, values, handed_out)
+    clearance.require_outranks_user(gift.holder.id or "", gift.holder.name or "")

@@ -30,7 +30,7 @@ from rbac_api.decision.document import Document, holder_of
 from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
 from rbac_api.guard.clearance import HELD, HOLDER, Clearance
 from rbac_api.trail.chain import canonical
-from rbac_api.trail.recorder import Target, record_events
+from rbac_api.trail.recorder import Target, append_events, prepared_events
 
 ATTEMPTS = 5
 _REFERENCES = ("name", "role", "inherits", "permission")
@@ -47,6 +47,7 @@ class Work:
     refused: list[tuple[Step, ServiceError]] = field(default_factory=list)
     violated: ConstraintViolated | None = None
     broken: set[str] = field(default_factory=set)  # what a refused step would have made
+    events: list[dict[str, Any]] = field(default_factory=list)  # rows of the trail
     outdated: set[str] = field(
         default_factory=set
     )  # ids of those who may do something else though nothing of theirs changed
@@ -164,6 +165,7 @@ def settled(work: Work) -> Work:
     state.settle()
     for note in (HELD, HOLDER):
         state.clearance.work.notes.pop(note, None)
+    work.events = prepared_events(state.clearance.actor, state.events)
     work.outdated = queries.list_assigned_ids(state.connection, state.outdated, state.at)
     return work
 
@@ -172,7 +174,7 @@ def write(clearance: Clearance, work: Work) -> None:
     """Everything at once, under the lock, and what a user who was disabled or signed in meanwhile could have spoilt."""
     state, connection = work.state, clearance.connection
     state.pending.write(connection, clock.now())
-    record_events(connection, clearance.actor, state.events)
+    append_events(connection, work.events)
     clearance.know_roles(state.graph_now())
     note_authority_change(clearance, sorted({*state.changed, *work.outdated}))
     if state.loses:
