@@ -200,11 +200,8 @@ def test_a_plan_compiles_the_roles_as_often_for_many_as_for_few(
     for count in (5, 50):
         names = [f"made-{count}-{number}" for number in range(count)]
         compiled.clear()
-        with rows_read(stage.database, writing=False) as rows:
-            assert plan(
-                alice, {"roles": [{"name": name, "permissions": ["invoices:read"]} for name in names]}
-            )
+        roles = [{"name": name, "permissions": ["invoices:read"]} for name in names]
+        assert plan(alice, {"roles": roles})["created"]["roles"]
         times.append(len(compiled))
-        statements.append(len(rows))
 
     assert times[0] == times[1]
