@@ -21,6 +21,7 @@ _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|
 Entry = Mapping[str, Any]
 Place = tuple[str | int, ...]
 # Of what is wrong with several values at once, each of them being right: what a schema may be unable to say.
+MOST_ENTRIES = 4 * 1024 * 1024  # of a list; more do not fit into the largest body
 TOGETHER = re.compile(
     r"name one$|must come after|only for assignments with|different from each other|which could not activate|the number of roles"
     r"|not for constraints that|comes \d+ times|differ by case alone|inherit themselves|roles must be \d or more"
@@ -90,7 +91,10 @@ def document_schema() -> dict[str, Any]:
         " themselves, and `expires_at` comes after `starts_at`.",
         "type": "object",
         "additionalProperties": False,
-        "properties": {section: {"type": "array", "items": _entry_schema(section)} for section in FORMS},
+        "properties": {
+            section: {"type": "array", "maxItems": MOST_ENTRIES, "items": _entry_schema(section)}
+            for section in FORMS
+        },
     }
 
 
@@ -141,7 +145,12 @@ def _names(item: Member, *, required: bool = False, **rules: Any) -> Member:
         right = isinstance(value, list) and all(isinstance(name, str) for name in value)
         return None if right else "must be a list of names"
 
-    return Member(fault, {"type": "array", "items": dict(item.schema), **rules}, required, item)
+    return Member(
+        fault,
+        {"type": "array", "maxItems": MOST_ENTRIES, "items": dict(item.schema), **rules},
+        required,
+        item,
+    )
 
 
 def _choice(*known: str, words: str, required: bool = False) -> Member:

@@ -189,3 +189,44 @@ def test_an_operation_that_is_not_described_stops_the_start() -> None:
     wanting = "operationId, summary, description, security, x-permission, a successful response"
     with pytest.raises(RuntimeError, match=f"GET /bare is not fully described: {wanting}"):
         Api(Flask("bare")).register_blueprint(blueprint)
+
+
+def unbounded(document: dict[str, Any], schema: dict[str, Any], at: str) -> Iterator[str]:
+    """Texts and lists of a request that may be of any length as far as the document goes."""
+    schema = resolved(document, schema)
+    kinds = schema.get("type")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if "string" in kinds and not {"maxLength", "enum", "const", "format"} & set(schema):
+        yield at
+    if "array" in kinds:
+        yield from [] if "maxItems" in schema else [at]
+        yield from unbounded(document, schema.get("items", {}), f"{at}[]")
+    for name, member in schema.get("properties", {}).items():
+        yield from unbounded(document, member, f"{at}.{name}")
+    for choice in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
+        yield from unbounded(document, choice, at)
+
+
+def requested(document: dict[str, Any], operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
+    for parameter in operation.get("parameters", ()):
+        found = resolved(document, parameter)
+        yield found["name"], found.get("schema", {})
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        yield media_type, content.get("schema", {})
+
+
+def test_every_text_and_list_of_a_request_has_a_bound(document: dict[str, Any]) -> None:
+    found = [
+        place
+        for name, operation in operations(document)
+        for part, schema in requested(document, operation)
+        for place in unbounded(document, schema, f"{name} {part}")
+    ]
+
+    assert found == []
+
+
+def test_a_text_without_a_bound_would_be_found(document: dict[str, Any]) -> None:
+    schema = {"properties": {"names": {"type": "array", "items": {"type": ["string", "null"]}}}}
+
+    assert list(unbounded(document, schema, "body")) == ["body.names", "body.names[]"]

@@ -236,5 +236,11 @@ class DiffQuery(Body):
 
     from_ = Moment(required=True, data_key="from", metadata={"description": "the earlier time"})
     to = Moment(metadata={"description": "the later time; default: now"})
-    user = Text(longest=128, shortest=1, metadata={"description": "a user's or service account's id or name"})
-    role = RoleName(metadata={"description": "a role's name, instead of a user"})
+    user = Text(
+        longest=128,
+        shortest=1,
+        metadata={
+            "description": "a user's or service account's id or name; give exactly one of `user` and `role`"
+        },
+    )
+    role = RoleName(metadata={"description": "a role's name; give exactly one of `user` and `role`"})

@@ -19,6 +19,9 @@ _CONTEXT = {
 }
 
 
+_LONGEST = {"maxLength": 1024 * 1024}  # what fits into a body with many questions
+
+
 class _Open(ma.Schema):
     """Members that are not known are ignored (section 10.1.1)."""
 
@@ -34,11 +37,15 @@ class SubjectSchema(_Open):
     """Who would do it."""
 
     type = fields.String(
-        required=True, metadata={"description": "`user` or `service-account`", "example": "user"}
+        required=True, metadata={"description": "`user` or `service-account`", "example": "user", **_LONGEST}
     )
     id = fields.String(
         required=True,
-        metadata={"description": "its id; for a user also the username", "example": "ingrid.solberg"},
+        metadata={
+            "description": "its id; for a user also the username",
+            "example": "ingrid.solberg",
+            **_LONGEST,
+        },
     )
     properties = _properties()
 
@@ -47,7 +54,7 @@ class ActionSchema(_Open):
     """What would be done."""
 
     name = fields.String(
-        required=True, metadata={"description": "the permission's verb", "example": "approve"}
+        required=True, metadata={"description": "the permission's verb", "example": "approve", **_LONGEST}
     )
     properties = _properties()
 
@@ -56,13 +63,15 @@ class ResourceSchema(_Open):
     """What it would be done to."""
 
     type = fields.String(
-        required=True, metadata={"description": "the permission's resource", "example": "invoices"}
+        required=True,
+        metadata={"description": "the permission's resource", "example": "invoices", **_LONGEST},
     )
     id = fields.String(
         required=True,
         metadata={
             "description": "the resource; not evaluated, permissions apply to all resources of a type",
             "example": "2026-1187",
+            **_LONGEST,
         },
     )
     properties = _properties()

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.decision.document_form import FORMS
+from rbac_api.decision.document_form import FORMS, MOST_ENTRIES
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
 from rbac_api.web.fields import ID, Body, Flag, Whole
 
@@ -23,6 +23,9 @@ constraints: []
 assignments: []
 """
 _MOMENT: dict[str, Any] = {"format": "date-time", "example": "2030-06-30T22:00:00Z"}
+
+
+_MOST = {"maxItems": MOST_ENTRIES}
 
 
 def _said(section: str, key: str, example: Any, **more: Any) -> dict[str, Any]:
@@ -110,10 +113,10 @@ class PolicySchema(ma.Schema):
 class PolicyDocumentSchema(Body):
     """A policy as it is sent; every section may be missing."""
 
-    permissions = fields.List(fields.Nested(PolicyPermissionSchema), metadata={"example": []})
-    roles = fields.List(fields.Nested(PolicyRoleSchema))
-    constraints = fields.List(fields.Nested(PolicyConstraintSchema), metadata={"example": []})
-    assignments = fields.List(fields.Nested(PolicyAssignmentSchema), metadata={"example": []})
+    permissions = fields.List(fields.Nested(PolicyPermissionSchema), metadata={"example": [], **_MOST})
+    roles = fields.List(fields.Nested(PolicyRoleSchema), metadata=_MOST)
+    constraints = fields.List(fields.Nested(PolicyConstraintSchema), metadata={"example": [], **_MOST})
+    assignments = fields.List(fields.Nested(PolicyAssignmentSchema), metadata={"example": [], **_MOST})
 
 
 class PolicyQuery(Body):
