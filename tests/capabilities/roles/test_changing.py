@@ -33,7 +33,7 @@ def test_a_role_is_not_made_of_permissions_that_are_unknown_or_badly_written(sta
     bob = stage.as_(BOB)
 
     unknown = bob.post("/v1/roles", json={"name": "clerk", "permissions": ["invoices:shred"]})
-    written = bob.post("/v1/roles", json={"name": "Clerk", "permissions": ["invoices"]})
+    written = bob.post("/v1/roles", json={"name": "Clerk of invoices", "permissions": ["invoices"]})
 
     assert (unknown.status_code, unknown.json["code"]) == (404, "permission.not_found")
     assert [fault["pointer"] for fault in written.json["errors"]] == ["/name", "/permissions/0"]
