@@ -16,6 +16,7 @@ from rbac_api.decision.texts import CONTROL, HIDDEN, LINE, LINES, text_problem
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 PLAIN, TEXT = LINE, LINES  # of free texts: in one line, in several
+CONTROLS = f"^[^{CONTROL}]*$"
 EMAIL = rf"^[^@\s{CONTROL}{HIDDEN}]{{1,64}}@[^@\s{CONTROL}{HIDDEN}]{{1,255}}$"
 ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}
 STORABLE = r"^[^\u0000]*$"

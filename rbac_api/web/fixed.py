@@ -29,7 +29,9 @@ class Fixed:
         packed = self._packed if _takes_gzip() else None
         response = Response(packed or self.body, content_type=self._media_type)
         response.headers["Cache-Control"] = caching
-        response.headers["Vary"] = "Accept-Encoding"
+        response.headers["Vary"] = (
+            "Accept-Encoding, X-Forwarded-Prefix"  # the document and the page name the prefix
+        )
         response.set_etag(f"{self.digest}-gzip" if packed else self.digest)
         if packed:
             response.headers["Content-Encoding"] = "gzip"

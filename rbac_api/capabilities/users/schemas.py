@@ -6,6 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.web.fields import (
+    CONTROLS,
     ID,
     Body,
     Email,
@@ -73,10 +74,12 @@ class UserListSchema(ma.Schema):
 class UserCreateSchema(Body):
     """A new user.  Roles are given afterwards, each as a resource of its own."""
 
-    username = Text(
+    username = Text(  # of hidden characters ``decision.names`` says more
         required=True,
         shortest=1,
         longest=128,
+        pattern=CONTROLS,
+        error="Control characters are not allowed.",
         metadata={"example": "nora.lindqvist", "description": "unique, whatever the case or Unicode form"},
     )
     email = Email(allow_none=True, metadata={"example": "nora.lindqvist@example.com"})

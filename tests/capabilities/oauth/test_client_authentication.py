@@ -82,7 +82,6 @@ def test_a_secret_in_the_address_is_refused_even_if_it_is_right(stage: Stage) ->
         {"Authorization": "Basic !!!"},
         {"Authorization": "Basic é"},
         {"Authorization": "Basic " + base64.urlsafe_b64encode(b"\xfb\xff:\xfb\xff").decode()},
-        {"Authorization": f"Basic {base64.b64encode(b'a:b').decode()}, Bearer x"},
         {"Authorization": "Bearer x"},
         {"Authorization": "Digest x"},
         {},
@@ -248,3 +247,9 @@ def test_no_secret_is_kept_or_told(stage: Stage) -> None:
     for table in ("client_secrets", "trail_events", "idempotency_keys", "sessions"):
         assert robot.secret not in str(stage.query(f"SELECT * FROM {table}"))
     assert robot.secret not in stage.as_(ALICE).get(robot.path).text
+
+
+def test_two_sets_of_credentials_in_one_header_are_no_credentials(stage: Stage) -> None:
+    both = {"Authorization": f"Basic {base64.b64encode(b'a:b').decode()}, Bearer x"}
+
+    assert error(post(stage, both)) == (400, "invalid_request")

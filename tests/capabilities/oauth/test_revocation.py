@@ -167,7 +167,7 @@ def test_of_another_issuers_tokens_nothing_is_revoked_or_refreshed(stage: Stage,
 
 def test_who_revokes_with_a_dead_token_is_noticed(stage: Stage) -> None:
     dave = stage.as_(DAVE)
-    dave.post("/v1/auth/logout")
+    stage.as_(ALICE).delete(f"/v1/sessions/{dave.tokens['session_id']}")
 
     assert error(revoke(dave, dave.tokens["refresh_token"])) == (401, "invalid_token")
     assert [event["action"] for event in stage.events("incident.opened")] == ["incident.opened"]
