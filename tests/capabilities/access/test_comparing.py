@@ -37,7 +37,7 @@ def compared(caller: Caller, query: str) -> dict[str, Any]:
 BEGAN = "from=2026-01-01T00:00:00Z"
 WRONG = {
     "": "/from", "from=x&user=dave": "/from", BEGAN: "/user", f"{BEGAN}&user=dave&role=admin": "/user", f"{BEGAN}&user=": "/user",
-    f"{BEGAN}&role=Admin": "/role", f"{BEGAN}&user=dave&to=9999-12-31T23:59:59Z": "/to", "from=9999-01-01T00:00:00Z&user=dave": "/from",
+    f"{BEGAN}&role=Ad%20min": "/role", f"{BEGAN}&user=dave&to=9999-12-31T23:59:59Z": "/to", "from=9999-01-01T00:00:00Z&user=dave": "/from",
     f"{BEGAN}&to=2025-01-01T00:00:00Z&user=dave": "/to", f"{BEGAN}&user=dave&at=2026-01-01T00:00:00Z": "/at",
 }  # fmt: skip
 
