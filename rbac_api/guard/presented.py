@@ -27,8 +27,8 @@ from rbac_api.web.problems import CredentialsRepeated
 # ``__Host-``: a browser keeps such a cookie only from this very host, Secure and for the path / (RFC 6265bis section 4.1.3.2).
 COOKIES = {"access": "__Host-rbac-access", "refresh": "__Host-rbac-refresh"}
 
-_WITHOUT_COMMAS = ("bearer", "basic")  # RFC 6750 section 2.1, RFC 7617 section 2
-_ANOTHER = re.compile(r",[ \t]*(bearer|basic)([ \t,]|$)", re.IGNORECASE)
+# A comma behind which another scheme begins, or nothing: a scheme may have commas of its own.
+_ANOTHER = re.compile(r",[ \t]*((bearer|basic|digest|negotiate|dpop)([ \t,]|$)|$)", re.IGNORECASE)
 
 
 def presented(request: Request, kind: str = "access") -> tuple[str, bool]:
@@ -56,10 +56,8 @@ def credentials(header: str) -> str:
 
 
 def repeated(header: str) -> bool:
-    """Whether an Authorization header holds more than one set of credentials; other schemes may have commas of their own."""
-    scheme, _, rest = header.strip(" \t").partition(" ")
-    several = "," in scheme or (scheme.lower() in _WITHOUT_COMMAS and "," in rest)
-    return several or _ANOTHER.search(header) is not None
+    """Whether an Authorization header holds more than one set of credentials."""
+    return _ANOTHER.search(header) is not None
 
 
 def cookie(request: Request, kind: str) -> str | None:

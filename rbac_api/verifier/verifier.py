@@ -27,7 +27,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TEXTS = ("iss", "sub", "client_id", "jti", "sid", "type")
 _NUMBERS = ("iat", "nbf", "exp", "auth_time", "av")
 _REQUIRED = [*_TEXTS, *_NUMBERS, "aud", "roles"]
-_ANOTHER = re.compile(r",[ \t]*bearer([ \t,]|$)|^bearer,", re.IGNORECASE)
+_ANOTHER = re.compile(r",[ \t]*((bearer|basic|digest|negotiate|dpop)([ \t,]|$)|$)", re.IGNORECASE)
 _REALM = re.compile(r"[!#-\[\]-~ ]+")
 # As rbac_api.decision.naming has it, which this package does without; a test holds the two together.
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,126}")
@@ -207,7 +207,7 @@ def _credentials() -> str:
     """The bearer token of the Authorization header (RFC 6750 section 2.1)."""
     header: str = request.environ.get("HTTP_AUTHORIZATION", "").strip(" \t")
     scheme, _, rest = header.partition(" ")
-    if _ANOTHER.search(header) or ("," in header and scheme.lower() == "bearer"):
+    if _ANOTHER.search(header):
         raise problems.repeated()
     if scheme.lower() != "bearer" or not rest.strip(" \t"):
         raise problems.missing()

@@ -65,19 +65,21 @@ def test_who_has_a_good_token_is_known_and_the_role_counts(field: Field, theirs:
 @pytest.mark.parametrize(
     ("header", "told", "challenge"),
     [
-        (None, "token.missing", 'Bearer realm="rbac-api"'),
-        ("Basic YTpi", "token.missing", 'Bearer realm="rbac-api"'),
-        ("Basic YTpi, Bearer x", "token.invalid", "invalid_token"),
-        ("Bearer x", "token.invalid", "invalid_token"),
-        ("Bearer", "token.invalid", "invalid_token"),
+        (None, (401, "token.missing"), 'Bearer realm="rbac-api"'),
+        ("Basic YTpi", (401, "token.missing"), 'Bearer realm="rbac-api"'),
+        ("Basic YTpi, Bearer x", (400, "credentials.repeated"), "invalid_request"),
+        ("Bearer x", (401, "token.invalid"), "invalid_token"),
+        ("Bearer", (401, "token.missing"), 'Bearer realm="rbac-api"'),
     ],
 )
-def test_nobody_is_asked_who_she_is(theirs: Any, header: str | None, told: str, challenge: str) -> None:
+def test_nobody_is_asked_who_she_is(
+    theirs: Any, header: str | None, told: tuple[int, str], challenge: str
+) -> None:
     answer = theirs.get("/orders", headers={"Authorization": header} if header else {})
 
-    assert (answer.status_code, answer.json["code"]) == (401, told)
+    assert (answer.status_code, answer.json["code"]) == told
     assert challenge in answer.headers["WWW-Authenticate"]
-    assert answer.json["type"].endswith(f"/problems/{told}")
+    assert answer.json["type"].endswith(f"/problems/{told[1]}")
     assert answer.headers["Cache-Control"] == "no-store"
 
 

@@ -40,6 +40,7 @@ from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.descriptions import ways_in
 from rbac_api.web.fields import UUID
 from rbac_api.web.limits import count_attempt
+from rbac_api.web.problems import CredentialsRepeated
 from rbac_api.web.visitor import user_agent
 
 blueprint = Blueprint("signin", __name__, url_prefix="/v1/auth", tag="Sign-in", description="Tokens.")
@@ -97,6 +98,7 @@ class Refresh(MethodView):
     @blueprint.response(200, TokensSchema)
     @blueprint.operation(
         "refresh",
+        CredentialsRepeated,
         CsrfFailed,
         TokenMissing,
         TokenInvalid,
@@ -126,6 +128,7 @@ class Logout(MethodView):
     @blueprint.response(204)
     @blueprint.operation(
         "logout",
+        CredentialsRepeated,
         CsrfFailed,
         TokenMissing,
         TokenInvalid,

@@ -95,9 +95,10 @@ def test_a_good_header_is_not_spoiled_by_whatever_cookies_are_left(stage: Stage,
 def test_a_good_cookie_does_not_mend_a_bad_header(bobs: Tab, header: str) -> None:
     answer = bobs.get("/v1/me", headers={"Authorization": header})
 
-    assert answer.status_code == 401
+    refused = 400 if "," in header else 401
+    assert answer.status_code == refused
     assert "X-CSRF-TOKEN" not in answer.headers
-    assert bobs.post("/v1/auth/refresh", headers={"Authorization": header}).status_code == 401
+    assert bobs.post("/v1/auth/refresh", headers={"Authorization": header}).status_code == refused
 
 
 def test_two_cookies_of_one_name_are_somebodys_doing(stage: Stage, bobs: Tab) -> None:

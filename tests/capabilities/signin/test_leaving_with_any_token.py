@@ -123,7 +123,7 @@ def test_a_header_that_proves_nothing_signs_nobody_out(stage: Stage, header: str
 
     answer = tab.post(LOGOUT, headers={"Authorization": header})
 
-    assert answer.status_code == 401
+    assert answer.status_code == (400 if "," in header else 401)
     assert end_of(stage, tab.session_id) is None
 
 
