@@ -16,7 +16,7 @@ from tests.capabilities.keys.test_keys import kid_of
 from tests.capabilities.signin.crowd import answers_to
 from tests.cast import ALICE, BOB, DAVE
 from tests.guard.forgery import Model
-from tests.guard.test_keyring import pem_of, public_pem_of
+from tests.guard.test_keyring import OTHER_SECRET, pem_of, public_pem_of
 
 PEMS = {algorithm: generate_pem(algorithm).decode() for algorithm in ("EdDSA", "ES256")}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -145,3 +145,12 @@ def test_what_a_replaced_key_signed_is_withdrawn_from_a_shell_too(
     with operator_unit(stage.settings, stage.database) as clearance:
         withdraw_key(clearance, kid_of(dave.tokens))
     assert answers_to(stage, dave.tokens) == (401, 401)
+
+
+def test_with_another_secret_the_shared_key_of_before_is_not_ours(
+    stage: Stage, with_settings: Callable[..., Stage], node: OpenNode
+) -> None:
+    dave = with_settings("HS256").as_(DAVE)
+    stage.execute("DELETE FROM signing_keys")
+    other = node(signing_algorithm="HS256", secret_key=OTHER_SECRET)
+    assert answers_to(other, dave.tokens) == (401, 401)
