@@ -182,6 +182,8 @@ def _bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
         "username": [],
         "email": ["stolen@example.com"],
         "display_name": [],
+        "title": [],
+        "emergency": [True, False],
         "description": [],
         "reason": [],
         "starts_at": [FAR_AWAY],
@@ -199,6 +201,7 @@ def _bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
         "roles": [[WEAK, STRONG]],
         "limit": [],
         "password": [PASSWORD, NEW_PASSWORD],
+        "current_password": [PASSWORD],
     }
     if operation.id in ("apply_policy", "plan_policy"):
         tempting = POLICIES

@@ -60,7 +60,6 @@ def test_somebody_who_can_sign_in_remains_administrator_whatever_alice_tries(sta
     assert conflicts == {
         "delete_user",
         "update_user",
-        "reset_password",
         "revoke_role",
         "assign_role",
         "apply_policy",

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import make_robot
-from tests.cast import ALICE, BOB, DAVE, NEW_PASSWORD
+from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD
 from tests.contract.operations import Operation, operations
 
 NOBODY = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
@@ -35,10 +35,10 @@ def told(caller: Caller, operation: Operation, names: dict[str, str]) -> tuple[i
 
 
 def incident_about(stage: Stage, alice: Caller) -> str:
-    """An open incident: Alice signs out elsewhere, and the token is used once more."""
-    other = stage.as_(ALICE)
-    other.post("/v1/auth/logout")
-    other.get("/v1/me")
+    """An open incident: Alice ends Carol's session, and the token is used once more."""
+    carol = stage.as_(CAROL)
+    alice.delete(f"/v1/sessions/{carol.tokens['session_id']}")
+    carol.get("/v1/me")
     (incident,) = alice.get("/v1/incidents").json["items"]
     return str(incident["id"])
 

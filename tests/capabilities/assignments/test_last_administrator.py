@@ -30,13 +30,12 @@ def administrators(stage: Stage) -> list[str]:
 
 
 def leave(stage: Stage, alice: Caller) -> list[Any]:
-    """Every way in which Alice could cease to be an administrator."""
+    """Every way in which Alice could cease to be an administrator; her own password she cannot reset at all."""
     path = f"/v1/users/{stage.user_id(ALICE)}"
     return [
         alice.delete_now(path),
         alice.patch_now(path, {"status": "disabled"}),
         alice.delete(f"{path}/roles/admin"),
-        alice.post(f"{path}/password-reset"),
     ]
 
 
@@ -58,10 +57,10 @@ def test_every_attempt_to_leave_nobody_stands_in_the_trail_and_in_the_figures(st
 
     told = [json.loads(event["after"]) for event in stage.events("access.refused")]
     assert [(facts["code"], facts["method"]) for facts in told] == [
-        ("admin.last", method) for method in ("DELETE", "PATCH", "DELETE", "POST")
+        ("admin.last", method) for method in ("DELETE", "PATCH", "DELETE")
     ]
     assert {event["actor_name"] for event in stage.events("access.refused")} == {"alice"}
-    assert refused._value.get() - before == 4
+    assert refused._value.get() - before == 3
 
 
 def test_neither_somebody_disabled_nor_somebody_without_a_password_can_stand_in_for_alice(
@@ -82,6 +81,21 @@ def test_nor_can_somebody_whose_time_as_administrator_has_an_end(stage: Stage) -
     stage.execute(f"UPDATE assignments SET valid_to = {FAR_AWAY[stage.engine]} WHERE id = {newest}")
 
     assert {answer.json["code"] for answer in leave(stage, alice)} == {"admin.last"}
+
+
+def test_nor_does_a_deputy_with_every_permission_reset_the_password_of_the_only_administrator(
+    stage: Stage,
+) -> None:
+    alice, path = stage.as_(ALICE), f"/v1/users/{stage.user_id(ALICE)}/password-reset"
+    everything = [permission["name"] for permission in alice.get("/v1/permissions?limit=200").json["items"]]
+    alice.post("/v1/roles", json={"name": "deputy", "permissions": everything})
+    alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/deputy")
+
+    by_deputy, by_herself = stage.as_(DAVE).post(path), alice.post(path)
+
+    assert (by_deputy.status_code, by_deputy.json["code"]) == (409, "admin.last")
+    assert (by_herself.status_code, by_herself.json["code"]) == (403, "target.self")
+    assert administrators(stage) == ["alice"]
 
 
 def test_alice_leaves_once_bob_is_an_administrator_too(stage: Stage) -> None:
