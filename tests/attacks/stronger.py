@@ -162,6 +162,12 @@ def _totp(s: Scene) -> Call:
     return s.call("DELETE", f"{s.dave}/totp")
 
 
+def _unlocks(s: Scene) -> Call:
+    body = {"username": DAVE.username, "password": "not his password"}
+    assert s.stage.caller().post("/v1/auth/login", json=body).status_code == 401
+    return s.call("POST", f"{s.dave}/unlock")
+
+
 def _ends_session(s: Scene) -> Call:
     return s.call("DELETE", f"/v1/sessions/{s.stage.as_(DAVE).tokens['session_id']}")
 
@@ -213,6 +219,7 @@ STORIES: dict[str, Callable[[Scene], Call]] = {
     "delete_user": _plain("DELETE", "{dave}", None, "{dave}"),
     "reset_password": _plain("POST", "{dave}/password-reset"),
     "remove_user_totp": _totp,
+    "unlock_user": _unlocks,
     "end_user_sessions": _signed_in(_plain("DELETE", "{dave}/sessions")),
     "end_session": _ends_session,
     "revoke_sessions": _ends_many,
@@ -263,7 +270,7 @@ OWN = "only the account of the caller"
 NEW = "what is new has no holder yet"
 UNTOUCHING = {
     **dict.fromkeys(("login", "refresh", "logout", "update_me", "change_my_password", "enrol_totp", "confirm_totp", "remove_totp"), OWN),
-    **dict.fromkeys(("end_my_session", "activate_role", "drop_role", "issue_token"), OWN),
+    **dict.fromkeys(("end_my_session", "end_my_sessions", "activate_role", "drop_role", "issue_token"), OWN),
     **dict.fromkeys(("create_user", "create_role", "create_permission", "create_service_account"), NEW),
     "set_password": "the account whose setup token is presented",
     "rotate_keys": "a new key signs from now on; tokens and sessions stay",
