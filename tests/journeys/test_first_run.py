@@ -133,7 +133,8 @@ def test_of_eight_nodes_that_start_at_once_exactly_one_makes_the_administrator(
     make: Make, postgres: PostgresServer
 ) -> None:
     url = postgres.create_database()
-    nodes = [make(RBAC_DATABASE_URL=url, RBAC_SECRET_KEY=SECRET, RBAC_WORKERS=1) for _ in range(NODES)]
+    same = {"RBAC_DATABASE_URL": url, "RBAC_SECRET_KEY": SECRET, "RBAC_ISSUER": "http://rbac.test"}
+    nodes = [make(RBAC_WORKERS=1, **same) for _ in range(NODES)]
 
     said = started_together(nodes)
 

@@ -30,7 +30,8 @@ LEAKS = ("Traceback", "werkzeug", "flask", "sqlalchemy", "File ", "proxy", "The 
     ("method", "path", "status", "code"),
     [
         ("GET", "/no/such/place", 404, "resource.not_found"),
-        ("GET", "/v1/users/not-an-id", 404, "resource.not_found"),
+        ("GET", "/v1/decisions/not-an-id", 404, "resource.not_found"),
+        ("GET", "/v1/users/not-an-id", 404, "user.not_found"),
         ("GET", "/v1/users/0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57", 404, "user.not_found"),
         ("PUT", "/v1/users", 405, "request.method_not_allowed"),
         ("POST", "/v1/users", 415, "request.not_json"),
