@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from rbac_api import clock
 from rbac_api.capabilities.access import queries
 from rbac_api.capabilities.users.errors import UserNotFound
-from rbac_api.decision.evaluate import effective_permissions
+from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.decision.names import canonical
 from rbac_api.decision.naming import ROLE
 from rbac_api.errors import Fault, Invalid
@@ -33,9 +35,8 @@ LATER = timedelta(
 )  # an event is written at most so long after the row that it tells of, in the same transaction
 _ON_ROLES = tuple(kind.action for kind in CATALOGUE.values() if kind.touches in ("roles", "grants"))
 _ID = re.compile(UUID, re.IGNORECASE)
-Point = tuple[
-    datetime, int | None
-]  # when something may have changed, and by which event; None: by the passing of time
+# When something may have changed, and the events of that moment in their order; without any: by the passing of time.
+Point = tuple[datetime, tuple[int, ...]]
 
 
 def diff_access(clearance: Clearance, filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,12 +96,52 @@ class _Line:
     def points(self) -> list[Point]:
         """In order of time."""
         events = queries.list_events(self.connection, self.period, _ON_ROLES, self.user_id)
-        told: list[Point] = [(event.at, event.seq) for event in events if event.outcome == "success"]
+        happened = (event for event in events if event.outcome == "success")
+        told: list[Point] = [
+            (at, tuple(event.seq for event in some))
+            for at, some in groupby(happened, key=lambda event: event.at)
+        ]
         if self.user_id is None:
             return told
         heard = sorted(event.at for event in events if event.target_id == self.user_id)
         turns = queries.list_turns(self.connection, self.user_id, self.period)
         return sorted([*told, *_by_time(turns, heard)], key=lambda point: point[0])
+
+    def cause(self, points: list[Point], place: int, permission: str) -> int | None:
+        """The event of a point that gave or took the permission: a policy writes many events of one moment."""
+        at, seqs = points[place]
+        if len(seqs) < 2:
+            return next(iter(seqs), None)
+        earlier = points[place - 1][0] if place else self.period[0]
+        moments = (at, earlier) if permission in self.held(at) else (earlier, at)
+        having, lacking = (_granting(self.connection, moment, permission) for moment in moments)
+        events = queries.list_facts(self.connection, seqs)
+        assigned = [
+            event.seq for event in events if event.target_id == self.user_id and _roles(event) & having
+        ]
+        changed = [
+            event.seq for event in events if event.target_name in self._reached(moments[0]) & having - lacking
+        ]
+        return int((assigned or changed or seqs)[-1])
+
+    def _reached(self, at: datetime) -> frozenset[str]:
+        """The roles that counted at a moment, inherited ones too."""
+        graph = history.find_role_graph_at(self.connection, at)
+        if self.user_id is None:
+            return graph.closure_of((self.role,))
+        found = history.find_subject_at(self.connection, self.user_id, at, second_factor=True)
+        return frozenset(each.role for each in effective_roles(graph, found[0], at)) if found else frozenset()
+
+
+def _granting(connection: Connection, at: datetime, permission: str) -> frozenset[str]:
+    effective = history.find_role_graph_at(connection, at).effective
+    return frozenset(role for role, granted in effective.items() if permission in granted)
+
+
+def _roles(event: Row[Any]) -> set[str]:
+    """The role that an event about an assignment names."""
+    facts = (json.loads(text) for text in (event.before, event.after) if text)
+    return {each["role"] for each in facts if "role" in each}
 
 
 def _by_time(turns: Iterable[datetime], heard: list[datetime]) -> Iterator[Point]:
@@ -108,7 +149,7 @@ def _by_time(turns: Iterable[datetime], heard: list[datetime]) -> Iterator[Point
     for turn in turns:
         place = bisect_left(heard, turn)
         if place == len(heard) or heard[place] - turn > LATER:
-            yield turn, None
+            yield turn, ()
 
 
 def _of_user(connection: Connection, user: str, period: tuple[datetime, datetime]) -> _Line:
@@ -133,7 +174,8 @@ def _causes(line: _Line, before: frozenset[str], after: frozenset[str]) -> Itera
         yield from _latest(line, points, differing, after)
     else:
         for permission in sorted(differing):
-            yield permission, _halved(line, points, permission, present=permission in after)
+            place = _halved(line, points, permission, present=permission in after)
+            yield permission, line.cause(points, place, permission) if points else None
 
 
 def _latest(
@@ -146,14 +188,14 @@ def _latest(
         for permission in sorted(waiting):
             if (permission in earlier) != (permission in after):
                 waiting.discard(permission)
-                yield permission, points[place][1]
+                yield permission, line.cause(points, place, permission)
         if not waiting:
             return
     yield from ((permission, None) for permission in waiting)
 
 
-def _halved(line: _Line, points: list[Point], permission: str, *, present: bool) -> int | None:
-    """A moment at which it changed to what it is at the end; the only one, unless it went to and fro."""
+def _halved(line: _Line, points: list[Point], permission: str, *, present: bool) -> int:
+    """The place of a point at which it changed to what it is at the end; the only one, unless it went to and fro."""
     low, high = -1, len(points) - 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -161,4 +203,4 @@ def _halved(line: _Line, points: list[Point], permission: str, *, present: bool)
             high = middle
         else:
             low = middle
-    return points[high][1] if points else None
+    return high

@@ -211,6 +211,19 @@ def list_events(
     return connection.execute(query).all()
 
 
+def list_facts(connection: Connection, seqs: Sequence[int]) -> Sequence[Row[Any]]:
+    """What these events, which follow each other, are about, in their order."""
+    columns = (
+        trail_events.c.seq,
+        trail_events.c.target_id,
+        trail_events.c.target_name,
+        trail_events.c.before,
+        trail_events.c.after,
+    )
+    query: Select[Any] = select(*columns).where(trail_events.c.seq.between(seqs[0], seqs[-1]))
+    return [row for row in connection.execute(query.order_by(trail_events.c.seq)) if row.seq in seqs]
+
+
 def list_turns(connection: Connection, user_id: str, period: tuple[datetime, datetime]) -> list[datetime]:
     """The moments in that time at which an assignment of hers began or ended."""
     found: set[datetime] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from rbac_api import clock
 from rbac_api.capabilities.access import comparing
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import make_robot
+from tests.capabilities.policy.stories import apply
 from tests.cast import ALICE, CAROL, DAVE
 
 
@@ -89,6 +91,52 @@ def test_each_difference_names_the_event_that_made_it_last(stage: Stage) -> None
     for whom in ("user=dave", f"user={stage.user_id(DAVE).upper()}", "role=clerk"):
         assert compared(alice, f"from={start}&{whom}") == expected
     assert compared(alice, f"from={start}&to={start}&user=dave") == {"gained": {}, "lost": {}}
+
+
+POLICY = {
+    "roles": [
+        {"name": "aide", "permissions": ["invoices:approve"]},
+        {"name": "clerk", "permissions": ["invoices:read"]},
+        {"name": "helper", "permissions": ["payments:release"]},
+    ],
+    "assignments": [
+        {"user": "dave", "role": "aide"},
+        {"user": "dave", "role": "clerk"},
+        {"user": "carol", "role": "helper"},
+    ],
+}
+AGAIN = {
+    "roles": [{"name": "aide", "permissions": ["invoices:approve", "payments:release"]}, {"name": "baker"}],
+}
+
+
+@pytest.mark.parametrize("effort", [comparing.EFFORT, 0])
+def test_of_the_events_of_one_policy_the_one_is_named_that_did_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, effort: int
+) -> None:
+    monkeypatch.setattr(comparing, "EFFORT", effort)
+    alice, start = stage.as_(ALICE), moment()
+    assert apply(alice, POLICY).status_code == 200
+    middle = moment()
+    assert apply(alice, AGAIN).status_code == 200
+    events = stage.events("assignment.created")
+    assigned = {
+        json.loads(event["after"])["role"]: event["seq"]
+        for event in events
+        if event["target_name"] == DAVE.username
+    }
+    made = {event["target_name"]: event["seq"] for event in stage.events("role.created")}
+    granted = [
+        event["seq"] for event in stage.events("permission.granted") if event["target_name"] == "aide"
+    ][-1]
+
+    expected = {"invoices:approve": assigned["aide"], "invoices:read": assigned["clerk"]}
+    assert compared(alice, f"from={start}&to={middle}&user=dave") == {"gained": expected, "lost": {}}
+    assert compared(alice, f"from={start}&to={middle}&role=clerk")["gained"] == {
+        "invoices:read": made["clerk"]
+    }
+    for whom in ("user=dave", "role=aide"):
+        assert compared(alice, f"from={middle}&{whom}")["gained"] == {"payments:release": granted}
 
 
 def test_what_the_account_goes_through_is_named_too(stage: Stage) -> None:
