@@ -116,8 +116,8 @@ class User(MethodView):
     def delete(self, user_id: str) -> Response:
         """Delete a user
 
-        Requires the ETag in If-Match. Ends all sessions and assignments. Neither the id nor the username can be used again; the
-        audit trail keeps its entries.
+        Requires the ETag in If-Match. Ends all sessions and assignments. Neither the id nor the username can be used again. The
+        audit trail keeps its events, with the username, e-mail address and display name that stand in them.
         """
         clearance = current_clearance()
         service.delete_user(clearance, find_user_id(clearance, user_id), required_tags())

@@ -1,4 +1,4 @@
-"""People.  A deleted user stays as a nameless tombstone, so that neither id nor username is ever given out again."""
+"""People.  A deleted user stays as a tombstone with the username alone, so that neither id nor username is given out again."""
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
 

@@ -67,7 +67,7 @@ def test_a_roles_etag_changes_with_what_it_inherits(stage: Stage) -> None:
     assert alice.get("/v1/roles/chief").json["effective_permissions"] == ["invoices:read"]
 
 
-@pytest.mark.parametrize("name", ["nothing", "Admin", "admin%20", "..", "a" * 200, "%ED%A0%80"])
+@pytest.mark.parametrize("name", ["nothing", "Admin", "admin%20", "a" * 200, "%ED%A0%80"])
 def test_a_role_that_is_not_there_is_not_found(stage: Stage, name: str) -> None:
     answer = stage.as_(ALICE).get(f"/v1/roles/{name}")
 

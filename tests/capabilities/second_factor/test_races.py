@@ -114,7 +114,7 @@ def test_a_count_taken_before_the_lock_lets_more_be_tried_so_the_test_above_woul
 
     def look_early(clearance: Any, username: str) -> Any:
         found = look_up(clearance, username)
-        monkeypatch.setattr(attempts, "_with_count", lambda _connection, account: account)
+        monkeypatch.setattr(attempts, "failures_of", lambda *_: found.failures)
         return found
 
     monkeypatch.setattr(service, "look_up", look_early)

@@ -1,9 +1,12 @@
 """Deleting users: everything of theirs ends, nothing of theirs is given out again, and the trail remembers."""
 
 import json
+from pathlib import Path
 
 from tests.builders import Stage
 from tests.cast import ALICE, BOB, DAVE
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_bob_deletes_dave_and_everything_of_daves_ends(stage: Stage) -> None:
@@ -74,3 +77,29 @@ def test_dave_deletes_neither_others_nor_himself(stage: Stage) -> None:
     for somebody in (DAVE, BOB):
         answer = dave.delete(f"/v1/users/{stage.user_id(somebody)}", headers={"If-Match": '"any"'})
         assert (answer.status_code, answer.json["required"]) == (403, "users:delete")
+
+
+def test_what_the_documents_say_of_a_deleted_user_is_what_is_kept(stage: Stage) -> None:
+    alice, dave = stage.as_(ALICE), stage.user_id(DAVE)
+    alice.patch_now(f"/v1/users/{dave}", {"email": "dave@example.com", "display_name": "Dave Duck"})
+    alice.delete_now(f"/v1/users/{dave}")
+
+    ((username, email, display_name),) = stage.query(
+        "SELECT username, email, display_name FROM users WHERE username_canonical = 'dave'"
+    )
+    assert (username, email, display_name) == ("dave", None, None)
+    kept = " ".join(
+        str(event["before"]) + str(event["after"])
+        for event in stage.events()
+        if event["target_name"] == "dave"
+    )
+    assert {"dave@example.com", "Dave Duck"} <= {
+        text for text in ("dave@example.com", "Dave Duck") if text in kept
+    }
+    said = " ".join((ROOT / "docs" / "security.md").read_text(encoding="utf-8").split())
+    assert (
+        "removes mail address and display name from the account and keeps the username; the trail keeps all three"
+        in said
+    )
+    described = stage.app.extensions["rbac-openapi"].document()["paths"]["/v1/users/{user_id}"]["delete"]["description"]
+    assert "the username, e-mail address and display name that stand in them" in " ".join(described.split())
