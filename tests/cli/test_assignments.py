@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from rbac_api.capabilities.policy import imports
 from tests.builders import Stage
@@ -156,3 +159,40 @@ def test_only_the_first_hundred_are_told(shell: Shell, tmp_path: Path) -> None:
     rows = "".join(f"eve{number},auditor\n" for number in range(150))
 
     assert "and 50 more" in shell.refusal("assignments", "import", written(tmp_path, f"user,role\n{rows}"))
+
+
+def rows_of(people: int, reason: str) -> str:
+    lines = [f"guest-{number},auditor,{reason}" for number in range(people)]
+    return "user,role,reason\n" + "\n".join(lines) + "\n"
+
+
+def work_of(stage: Stage, shell: Shell, path: str) -> int:
+    """Statements and rows of values that an import sends to the database."""
+    sent: list[int] = []
+
+    def note(*call: Any) -> None:
+        sent.append(len(call[3]) if call[5] else 1)
+
+    event.listen(stage.database.engine, "before_cursor_execute", note)
+    assert shell("assignments", "import", path).exit_code == 0
+    event.remove(stage.database.engine, "before_cursor_execute", note)
+    return sum(sent)
+
+
+def test_a_row_that_changes_costs_at_most_three_times_a_new_one(
+    stage: Stage, shell: Shell, tmp_path: Path
+) -> None:
+    columns = "username, username_canonical, kind, status, password_temporary, version, authorization_version, created_at, updated_at"
+    stage.execute(*(
+        f"INSERT INTO users (id, {columns}) SELECT '{uuid.UUID(int=number + 1).hex}', 'guest-{number}', 'guest-{number}',"
+        f" kind{columns.partition('kind')[2]} FROM users WHERE username_canonical = 'dave'"
+        for number in range(60)
+    ))  # fmt: skip
+
+    new = work_of(stage, shell, written(tmp_path, rows_of(60, "new")))
+    changed = work_of(stage, shell, written(tmp_path, rows_of(60, "changed")))
+
+    assert [row[0] for row in stage.query("SELECT count(*) FROM assignments WHERE reason = 'changed'")] == [
+        60
+    ]
+    assert changed <= 3 * new, (changed, new)

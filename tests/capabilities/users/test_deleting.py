@@ -101,5 +101,7 @@ def test_what_the_documents_say_of_a_deleted_user_is_what_is_kept(stage: Stage) 
         "removes mail address and display name from the account and keeps the username; the trail keeps all three"
         in said
     )
-    described = stage.app.extensions["rbac-openapi"].document()["paths"]["/v1/users/{user_id}"]["delete"]["description"]
+    described = stage.app.extensions["rbac-openapi"].document()["paths"]["/v1/users/{user_id}"]["delete"][
+        "description"
+    ]
     assert "the username, e-mail address and display name that stand in them" in " ".join(described.split())

@@ -1,0 +1,30 @@
+"""The table of faults names every fault once at least, and tests that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = {1: 7, 2: 6, 3: 2, 4: 14, 5: 8, 6: 9, 7: 5, 8: 10}  # how many faults were found of each kind
+TABLE = (ROOT / "tests" / "FAULTS.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (F\d+\.\d+)[^|]*\| ([^|]+) \| [^|]* \|$", TABLE, re.MULTILINE)
+
+
+def test_every_fault_has_its_row() -> None:
+    expected = {f"F{kind}.{number}" for kind, count in KINDS.items() for number in range(1, count + 1)}
+
+    assert {fault for fault, _ in ROWS} == expected
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    missing = []
+    for fault, tests in ROWS:
+        named = re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", tests)
+        assert named, f"{fault} has no test"
+        for file, name in named:
+            source = (ROOT / file).read_text(encoding="utf-8") if (ROOT / file).exists() else ""
+            if not source or (name and f"def {name}(" not in source):
+                missing.append(f"{fault}: {file}::{name}")
+
+    assert missing == []
