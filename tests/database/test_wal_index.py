@@ -21,8 +21,9 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def held(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that has read, so that the index exists and stays."""
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    """A connection that has read, so that the index exists and stays; with room for it, however many tests ran before."""
+    monkeypatch.setattr(wal_index, "MOST", len(wal_index._OPEN) + 1)
     connection = sqlite3.connect(tmp_path / "wal.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("CREATE TABLE notes (id INTEGER)")
