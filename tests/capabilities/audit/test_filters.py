@@ -24,7 +24,7 @@ SEARCHES = (
 )
 REFUSED = (
     "/v1/users?sort=password_hash", "/v1/users?order_by=1", "/v1/users?password_hash=x", "/v1/users?q[]=a", "/v1/users?status=deleted",
-    "/v1/users?status=active'", "/v1/users?role=Admin", "/v1/users?role=a%25", "/v1/users?created_after=yesterday",
+    "/v1/users?status=active'", "/v1/users?role=1admin", "/v1/users?role=a%25", "/v1/users?created_after=yesterday",
     "/v1/users?roles__users__password_hash=x", "/v1/sessions?token_hash=x", "/v1/sessions?state=gone", "/v1/roles?query=a",
     "/v1/audit/events?action=user.%25", "/v1/audit/events?outcome=", "/v1/audit/events?before=2026-13-01T00:00:00Z",
     "/v1/audit/events?after=2026-11-22", "/v1/audit/events?actor=a&actor=b", "/v1/audit/events?hash=x", "/v1/audit/events?q=x",

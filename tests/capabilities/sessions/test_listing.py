@@ -163,7 +163,7 @@ def test_carol_filters_by_time(stage: Stage, frozen: Traveller) -> None:
         "stat=all",
         "created_after=yesterday",
         "user=",
-        "role=A",
+        "role=-A",
         "limit=0",
         "cursor=x",
         "state=all&state=all",
