@@ -51,7 +51,7 @@ class OwnEndings:
             if not _is_same_party(connection, origin, asked):
                 return False
         with self._knowing:
-            if len(self._known) >= REMEMBERED:
+            while len(self._known) >= REMEMBERED:
                 self._known.pop(next(iter(self._known)))
             self._known[seen] = None
         return True
