@@ -33,7 +33,6 @@ from rbac_api.value_checks import (
     nearest_host,
     own_url,
 )
-from rbac_api.web.descriptions import LONGEST_HEADER
 
 MakeApp = Callable[[Settings], Any]
 TRIES, PAUSE = 10, 0.5  # in seconds
@@ -155,7 +154,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "keepalive": settings.keepalive_seconds,
         "worker_connections": connection_capacity(threads),
         "limit_request_line": 8190,
-        "limit_request_field_size": LONGEST_HEADER,
+        "limit_request_field_size": 16380,
         "forwarded_allow_ips": "",
         "control_socket_disable": True,
         "loglevel": "warning",

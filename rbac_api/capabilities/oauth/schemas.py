@@ -7,15 +7,12 @@ from marshmallow import fields, validate
 
 from rbac_api.web.fields import ID
 from rbac_api.web.oauth import GRANTS
-from rbac_api.web.sizes import LARGEST_BODY
 
-_LONGEST = {"maxLength": LARGEST_BODY}  # what fits into a body
-_TOKEN = {"description": "an access or refresh token", "example": "<token>", **_LONGEST}
+_TOKEN = {"description": "an access or refresh token", "example": "<token>"}
 _HINT = fields.String(
     metadata={
         "description": "`access_token` or `refresh_token`; a wrong hint changes nothing",
         "example": "refresh_token",
-        **_LONGEST,
     }
 )
 _URL = {"format": "uri"}
@@ -26,10 +23,9 @@ class _ClientSchema(ma.Schema):
         metadata={
             "description": "the client's id, unless it is in the Authorization header",
             "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57",
-            **_LONGEST,
         }
     )
-    client_secret = fields.String(metadata={"example": "rbac-client-…", **_LONGEST})
+    client_secret = fields.String(metadata={"example": "rbac-client-…"})
 
 
 class TokenRequestSchema(_ClientSchema):
@@ -39,7 +35,7 @@ class TokenRequestSchema(_ClientSchema):
         required=True, validate=validate.OneOf(GRANTS), metadata={"example": "client_credentials"}
     )
     refresh_token = fields.String(
-        metadata={"description": "for the grant type refresh_token", "example": "<refresh token>", **_LONGEST}
+        metadata={"description": "for the grant type refresh_token", "example": "<refresh token>"}
     )
 
 
