@@ -37,7 +37,7 @@ test: $(DEV) ## Run every test on SQLite, PostgreSQL, Valkey and a headless brow
 coverage: $(DEV) ## The same, measured: every line and branch of the service has to be run (takes about twice as long).
 	@$(BIN) -m pytest $(PYTEST_FLAGS) $(COVERAGE_FLAGS)
 
-check: lint types contracts test ## Lint, types, import contracts and tests: what has to pass before a change lands.
+check: lint types contracts coverage ## Lint, types, import contracts and every test, measured: what has to pass before a change lands.
 
 lint: $(DEV) ## Look for faults and for unformatted code, without changing anything.
 	@$(BIN) -m ruff check .
