@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rbac_api.decision.document import Document, holder_of
-from rbac_api.decision.document_form import moment_of
+from rbac_api.decision.document_rules import moment_of
 
 Facts = Mapping[str, Any]
 Held = tuple[str, str, str]  # ``user`` or ``service_account``, the holder's canonical name, the role

@@ -16,33 +16,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rbac_api.decision.document_form import FORMS, document_schema, entry_faults, moment_of
+from rbac_api.decision.document_form import FORMS, document_schema, entry_faults
+from rbac_api.decision.document_rules import INVALID, TOGETHER, UNKNOWN, moment_of
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Role
 from rbac_api.decision.names import canonical
 from rbac_api.decision.naming import folded
-from rbac_api.errors import ServiceError, listed
+from rbac_api.errors import Fault, ServiceError, listed
 
 __all__ = ["Document", "DocumentRefused", "document_schema", "holder_of", "moment_of", "read_document"]
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentFault:
-    """Something wrong with a document: where (RFC 6901 JSON Pointer) and what."""
-
-    pointer: str
-    words: str
-
-
 class DocumentRefused(ServiceError):
-    """The document cannot be loaded; ``faults`` says where and why, ``places`` with pointers."""
+    """The document cannot be loaded; ``faults`` says where and why, ``places`` with pointers and codes."""
 
     code = "document.refused"
     title = "The document cannot be loaded"
 
-    def __init__(self, faults: Iterable[DocumentFault | str]) -> None:
-        self.places = [DocumentFault("", fault) if isinstance(fault, str) else fault for fault in faults]
-        self.faults = [fault.words for fault in self.places]
+    def __init__(self, faults: Iterable[Fault | str]) -> None:
+        self.places = [Fault("", INVALID, fault) if isinstance(fault, str) else fault for fault in faults]
+        self.faults = [fault.detail for fault in self.places]
         lines = [f"  - {line}" for line in listed(self.faults)]
         super().__init__("\n".join(["The document cannot be loaded:", *lines]))
 
@@ -63,7 +56,9 @@ def read_document(raw: Any) -> Document:
     """Check the form; ``DocumentRefused`` with every fault."""
     if not isinstance(raw, dict):
         raise DocumentRefused([f"the document must be a mapping with the sections {', '.join(FORMS)}"])
-    faults = [_fault((section,), f"{section}: unknown section") for section in raw if section not in FORMS]
+    faults = [
+        _fault((section,), f"{section}: unknown section", UNKNOWN) for section in raw if section not in FORMS
+    ]
     sections: dict[str, tuple[Mapping[str, Any], ...]] = {}
     for section in FORMS:
         entries = raw.get(section, [])
@@ -82,14 +77,14 @@ def holder_of(entry: Mapping[str, Any]) -> tuple[str, str]:
     return kind, canonical(str(entry.get(kind)))
 
 
-def _circles(roles: tuple[Mapping[str, Any], ...]) -> Iterator[DocumentFault]:
+def _circles(roles: tuple[Mapping[str, Any], ...]) -> Iterator[Fault]:
     """Roles that would inherit themselves."""
     edges = [(role["name"], junior) for role in roles for junior in role.get("inherits", [])]
     for circle in RoleGraph.compile((Role(role["name"]) for role in roles), (), edges).cycles:
-        yield _fault(("roles",), f"roles: {', '.join(circle)} inherit themselves")
+        yield _fault(("roles",), f"roles: {', '.join(circle)} inherit themselves", TOGETHER)
 
 
-def _section_faults(section: str, entries: Any) -> Iterator[DocumentFault]:
+def _section_faults(section: str, entries: Any) -> Iterator[Fault]:
     if not isinstance(entries, list):
         yield _fault((section,), f"{section}: must be a list")
         return
@@ -98,12 +93,12 @@ def _section_faults(section: str, entries: Any) -> Iterator[DocumentFault]:
         if not isinstance(entry, dict):
             yield _fault((section, number), f"{where}: must be a mapping")
             continue
-        for place, words in entry_faults(section, entry):
-            yield _fault((section, number, *place), f"{where}: {words}")
+        for place, words, code in entry_faults(section, entry):
+            yield _fault((section, number, *place), f"{where}: {words}", code)
     yield from _repetitions(section, [entry for entry in entries if isinstance(entry, dict)])
 
 
-def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[DocumentFault]:
+def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[Fault]:
     """An entry that says again, or otherwise, what one before it said would be passed over in silence."""
     spelled: dict[tuple[str, ...], list[str]] = {}
     for entry in entries:
@@ -111,9 +106,11 @@ def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[Doc
     for name, spellings in spelled.items():
         if len(set(spellings)) > 1:
             names = " and ".join(sorted(set(spellings)))
-            yield _fault((section,), f"{section}: {names} differ by case alone; use one of them")
+            yield _fault((section,), f"{section}: {names} differ by case alone; use one of them", TOGETHER)
         elif len(spellings) > 1:
-            yield _fault((section,), f"{section}: {' with '.join(name)} comes {len(spellings)} times")
+            yield _fault(
+                (section,), f"{section}: {' with '.join(name)} comes {len(spellings)} times", TOGETHER
+            )
 
 
 def _identity(section: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -125,7 +122,7 @@ def _identity(section: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     return (folded(str(entry.get("name"))),)
 
 
-def _fault(path: tuple[Any, ...], words: str) -> DocumentFault:
+def _fault(path: tuple[Any, ...], words: str, code: str = INVALID) -> Fault:
     """Keys are the writer's: they go into a pointer escaped."""
     steps = ("/" + str(step)[:200].replace("~", "~0").replace("/", "~1") for step in path)
-    return DocumentFault("".join(steps), words)
+    return Fault("".join(steps), code, words)

@@ -9,23 +9,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, get_args
 
+from rbac_api.decision.document_rules import (
+    UNKNOWN,
+    Entry,
+    EntryFault,
+    assignment_faults,
+    constraint_faults,
+    holder_faults,
+    missing,
+    moment_of,
+)
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
 from rbac_api.decision.names import username_problem
 from rbac_api.decision.naming import CONSTRAINT, LONGEST_TITLE, PERMISSION, ROLE, NameRule
 from rbac_api.decision.texts import LINE, LINES, text_problem
 
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-Entry = Mapping[str, Any]
-Place = tuple[str | int, ...]
-# Of what is wrong with several values at once, each of them being right: what a schema may be unable to say.
 MOST_ENTRIES = 4 * 1024 * 1024  # of a list; more do not fit into the largest body
-TOGETHER = re.compile(
-    r"name one$|must come after|only for assignments with|different from each other|which could not activate|the number of roles"
-    r"|not for constraints that|comes \d+ times|differ by case alone|inherit themselves|roles must be \d or more"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,40 +40,33 @@ class Member:
     required: bool = False
     item: Member | None = None
 
-    def faults(self, key: str, value: Any) -> Iterator[tuple[Place, str]]:
-        """(path, words) for everything that is wrong with the value of this key."""
+    def faults(self, key: str, value: Any) -> Iterator[EntryFault]:
+        """Everything that is wrong with the value of this key."""
         if words := self.fault(value):
-            yield (key,), _after(key, words)
+            yield EntryFault((key,), _after(key, words))
         elif self.item is not None:
             for place, each in enumerate(value):
                 if words := self.item.fault(each):
-                    yield (key, place), _after(f"{key}[{place + 1}]", words)
+                    yield EntryFault((key, place), _after(f"{key}[{place + 1}]", words))
 
 
-def moment_of(text: str | None) -> datetime | None:
-    """The moment that a document names (RFC 3339 with an offset), in UTC; None for none."""
-    if text is None:
-        return None
-    return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).astimezone(UTC)
-
-
-def entry_faults(section: str, entry: Entry) -> Iterator[tuple[Place, str]]:
-    """(path, words) for everything that is wrong with one entry."""
+def entry_faults(section: str, entry: Entry) -> Iterator[EntryFault]:
+    """Everything that is wrong with one entry."""
     members, wrong = FORMS[section], False
     for key, member in members.items():
-        for place, words in _member_faults(key, member, entry):
+        for fault in _member_faults(key, member, entry):
             wrong = True
-            yield place, words
-    yield from (((str(key),), f"{key} is unknown") for key in entry if key not in members)
+            yield fault
+    yield from (EntryFault((str(key),), f"{key} is unknown", UNKNOWN) for key in entry if key not in members)
     if section == "assignments":
-        yield from (((key,), words) for key, words in _holder_faults(entry))
+        yield from holder_faults(entry)
     if not wrong and section in _TOGETHER:
-        yield from (((key,), words) for key, words in _TOGETHER[section](entry))
+        yield from _TOGETHER[section](entry)
 
 
-def _member_faults(key: str, member: Member, entry: Entry) -> Iterator[tuple[Place, str]]:
+def _member_faults(key: str, member: Member, entry: Entry) -> Iterator[EntryFault]:
     if member.required and entry.get(key) in (None, ""):
-        yield (key,), f"{key} is missing"
+        yield missing(key)
     elif key in entry:
         yield from member.faults(key, entry[key])
 
@@ -223,45 +218,9 @@ FORMS: dict[str, dict[str, Member]] = {
 }  # fmt: skip
 
 
-def _constraint_faults(entry: Entry) -> Iterator[tuple[str, str]]:
-    kind, roles, limit = entry["kind"], entry["roles"], entry.get("limit")
-    least = 1 if kind == "max-holders" else 2
-    if len(set(roles)) < len(roles):
-        yield "roles", "roles must be different from each other"
-    if len(roles) < least:
-        yield "roles", f"roles must be {least} or more"
-    if kind == "requires" and limit is not None:
-        yield "limit", "limit is not for constraints that require"
-    if kind == "max-holders" and limit is None:
-        yield "limit", "limit is missing"
-    if kind in ("static", "dynamic") and not (limit is not None and 2 <= limit <= len(roles)):
-        yield "limit", f"limit must be from 2 to {max(2, len(roles))}, the number of roles"
-
-
-def _holder_faults(entry: Entry) -> Iterator[tuple[str, str]]:
-    named = "service_account" if "service_account" in entry else "user"
-    if "service_account" in entry and "user" in entry:
-        yield named, "service_account and user are two holders; name one"
-    elif named not in entry:
-        yield named, "user or service_account: name one"
-    elif entry.get(named) in (None, ""):
-        yield named, f"{named} is missing"
-
-
-def _assignment_faults(entry: Entry) -> Iterator[tuple[str, str]]:
-    eligible = entry.get("mode") == "eligible"
-    if "service_account" in entry and eligible:
-        yield "mode", "mode must be active for a service account, which could not activate it"
-    if entry.get("max_duration") is not None and not eligible:
-        yield "max_duration", "max_duration is only for assignments with mode eligible"
-    starts, ends = moment_of(entry.get("starts_at")), moment_of(entry.get("expires_at"))
-    if starts and ends and ends <= starts:
-        yield "expires_at", "expires_at must come after starts_at"
-
-
-_TOGETHER: dict[str, Callable[[Entry], Iterator[tuple[str, str]]]] = {
-    "constraints": _constraint_faults,
-    "assignments": _assignment_faults,
+_TOGETHER: dict[str, Callable[[Entry], Iterator[EntryFault]]] = {
+    "constraints": constraint_faults,
+    "assignments": assignment_faults,
 }
 _GIVEN = {"type": "integer"}
 

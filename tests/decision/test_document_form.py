@@ -181,6 +181,49 @@ def test_faults_have_pointers_that_are_escaped() -> None:
     ]
 
 
+CODES: dict[str, list[dict[str, Any]]] = {
+    "field.unknown": [{"x": []}, {"roles": [{"name": "ab", "must come after": 1}]}],
+    "field.required": [
+        {"roles": [{}]},
+        {"assignments": [{"user": "", "role": "ab"}]},
+        {"constraints": [{**RULE, "kind": "max-holders"}]},
+    ],
+    "field.together": [
+        {"roles": [{"name": "ab"}, {"name": "AB"}]},
+        {"roles": [{"name": "ab"}, {"name": "ab"}]},
+        {"roles": [{"name": "ab", "inherits": ["ab"]}]},
+        {"assignments": [{"role": "ab"}]},
+        {"assignments": [{**HELD, "service_account": "till"}]},
+        {
+            "assignments": [
+                {**HELD, "starts_at": "2031-01-01T00:00:00Z", "expires_at": "2030-01-01T00:00:00Z"}
+            ]
+        },
+        {"assignments": [{**HELD, "max_duration": 60}]},
+        {"assignments": [{"service_account": "till", "role": "ab", "mode": "eligible"}]},
+        {"constraints": [{**RULE, "kind": "static", "limit": 3}]},
+        {"constraints": [{**RULE, "kind": "requires", "limit": 1}]},
+        {"constraints": [{**RULE, "kind": "requires", "roles": ["aa"]}]},
+        {"constraints": [{**RULE, "kind": "requires", "roles": ["aa", "aa"]}]},
+    ],
+    # what is in quotation marks is the writer's, and must not be taken for words of ours
+    "field.invalid": [
+        {"roles": 1},
+        {"roles": [1]},
+        {"roles": [{"name": "it comes 3 times"}]},
+        {"permissions": [{"name": "must come after", "description": "x"}]},
+    ],
+}
+
+
+@pytest.mark.parametrize(("code", "raw"), [(code, raw) for code, raws in CODES.items() for raw in raws])
+def test_a_fault_carries_its_code_whatever_its_words(code: str, raw: dict[str, Any]) -> None:
+    with pytest.raises(DocumentRefused) as refusal:
+        read_document(raw)
+
+    assert [fault.code for fault in refusal.value.places] == [code]
+
+
 def test_a_moment_is_read_in_utc() -> None:
     assert moment_of(None) is None
     assert str(moment_of("2030-01-01T02:00:00.5+02:00")) == "2030-01-01 00:00:00.500000+00:00"

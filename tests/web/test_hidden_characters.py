@@ -133,7 +133,7 @@ def test_documents_and_tables_are_read_by_the_same_rule(hidden: str) -> None:
         "assignments": {"user": "dave", "role": "ab", "reason": text},  # a row of a CSV file, too
     }
 
-    faults = {place[0] for section, entry in sections.items() for place, _ in entry_faults(section, entry)}
+    faults = {fault.place[0] for section, entry in sections.items() for fault in entry_faults(section, entry)}
 
     assert faults == {"description", "username", "display_name", "email", "reason"}
 

@@ -172,7 +172,8 @@ def _is_good(made: _Import, row: Row) -> bool:
     """Whether the row by itself can be meant; a second one about the same would undo the first."""
     line, entry = row
     faults = [
-        _with_value(words, entry.get(str(place[0]))) for place, words in entry_faults("assignments", entry)
+        _with_value(fault.words, entry.get(str(fault.place[0])))
+        for fault in entry_faults("assignments", entry)
     ]
     if not faults and is_over(entry, clock.now()):
         faults = ["expires_at is past"]

@@ -8,6 +8,7 @@ revert_policy(clearance, seq)                                 and back
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rbac_api import clock
@@ -29,8 +30,7 @@ from rbac_api.capabilities.policy.seeds import (
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.capabilities.policy.turns import one_at_a_time
 from rbac_api.decision.document import Document, DocumentRefused, read_document
-from rbac_api.decision.document_form import TOGETHER
-from rbac_api.errors import Fault, Invalid
+from rbac_api.errors import Invalid
 from rbac_api.guard.clearance import Clearance
 from rbac_api.web.problems import PreconditionFailed
 
@@ -67,17 +67,8 @@ def read_policy(raw: Any) -> Document:
     try:
         return read_document(raw)
     except DocumentRefused as refusal:
-        faults = [Fault(fault.pointer, _code(fault.words), fault.words[:500]) for fault in refusal.places]
-        raise Invalid(faults=tuple(faults)) from refusal
-
-
-def _code(words: str) -> str:
-    """The code that any other body's fault of this kind has."""
-    if words.endswith((" is unknown", ": unknown section")):
-        return "field.unknown"
-    if TOGETHER.search(words):
-        return "field.together"
-    return "field.required" if words.endswith(" is missing") else "field.invalid"
+        faults = tuple(replace(fault, detail=fault.detail[:500]) for fault in refusal.places)
+        raise Invalid(faults=faults) from refusal
 
 
 def require_revision(clearance: Clearance, tags: frozenset[str]) -> None:

@@ -1,0 +1,78 @@
+"""What is wrong with several values of an entry at once; ``document_form`` looks at each by itself.
+
+A fault carries its code, so that no caller has to read its words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+Entry = Mapping[str, Any]
+Place = tuple[str | int, ...]
+INVALID, REQUIRED, UNKNOWN = "field.invalid", "field.required", "field.unknown"
+TOGETHER = "field.together"  # several values, each of them right, do not go together: a schema may be unable to say that
+
+
+class EntryFault(NamedTuple):
+    """What is wrong with an entry: where, in words, and the code of a fault of this kind."""
+
+    place: Place
+    words: str
+    code: str = INVALID
+
+
+def missing(key: str) -> EntryFault:
+    """The fault of a value that has to be there."""
+    return EntryFault((key,), f"{key} is missing", REQUIRED)
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """The moment that a document names (RFC 3339 with an offset), in UTC; None for none."""
+    if text is None:
+        return None
+    return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).astimezone(UTC)
+
+
+def constraint_faults(entry: Entry) -> Iterator[EntryFault]:
+    """What is wrong with a constraint whose values are right, each by itself."""
+    kind, roles, limit = entry["kind"], entry["roles"], entry.get("limit")
+    least = 1 if kind == "max-holders" else 2
+    if len(set(roles)) < len(roles):
+        yield _together("roles", "roles must be different from each other")
+    if len(roles) < least:
+        yield _together("roles", f"roles must be {least} or more")
+    if kind == "requires" and limit is not None:
+        yield _together("limit", "limit is not for constraints that require")
+    if kind == "max-holders" and limit is None:
+        yield missing("limit")
+    if kind in ("static", "dynamic") and not (limit is not None and 2 <= limit <= len(roles)):
+        yield _together("limit", f"limit must be from 2 to {max(2, len(roles))}, the number of roles")
+
+
+def holder_faults(entry: Entry) -> Iterator[EntryFault]:
+    """Whether an assignment names one holder."""
+    named = "service_account" if "service_account" in entry else "user"
+    if "service_account" in entry and "user" in entry:
+        yield _together(named, "service_account and user are two holders; name one")
+    elif named not in entry:
+        yield _together(named, "user or service_account: name one")
+    elif entry.get(named) in (None, ""):
+        yield missing(named)
+
+
+def assignment_faults(entry: Entry) -> Iterator[EntryFault]:
+    """What is wrong with an assignment whose values are right, each by itself."""
+    eligible = entry.get("mode") == "eligible"
+    if "service_account" in entry and eligible:
+        yield _together("mode", "mode must be active for a service account, which could not activate it")
+    if entry.get("max_duration") is not None and not eligible:
+        yield _together("max_duration", "max_duration is only for assignments with mode eligible")
+    starts, ends = moment_of(entry.get("starts_at")), moment_of(entry.get("expires_at"))
+    if starts and ends and ends <= starts:
+        yield _together("expires_at", "expires_at must come after starts_at")
+
+
+def _together(key: str, words: str) -> EntryFault:
+    return EntryFault((key,), words, TOGETHER)
