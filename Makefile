@@ -23,7 +23,7 @@ TYPED := rbac_api tests/servers tests/contract $(wildcard app.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test coverage check lint types contracts format lock openapi bench clean
+.PHONY: help run test coverage check lint types contracts format lock openapi bench measure clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ openapi: $(RUN) ## Write openapi/openapi.json anew from the code.
 
 bench: $(DEV) ## Measure, and print figures comparable with docs/performance.md.
 	@$(BIN) -m benchmarks
+
+measure: $(DEV) ## Measure the code itself (sizes, types, cycles, three requests), and write ARCHITECTURE.md's map and figures anew.
+	@$(BIN) -m benchmarks.measure --write
 
 clean: ## Remove what was installed and measured; instance/ (your data and keys) stays.
 	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov

@@ -1,18 +1,7 @@
-"""rbac-api: a self-hosted admin API for roles, permissions and sessions.  The tour, a line per room:
+"""A self-hosted admin API for roles, permissions and sessions.
 
-    factory        everything put together: ``create_app``
-    cli            ``flask rbac …`` and the server's start: for whoever runs this on the machine itself
-    capabilities   WHAT THE SERVICE DOES: one package each, the same file names in all
-    guard          WHO ASKS, MAY THEY: tokens, the present state in memory, the decorators, the Clearance
-    trail          THE TRAIL: the append-only record that is also the change feed
-    database       ROWS: engines, units of work, tables          web   HTTP TOOLKIT: problems, pages, ETags, OpenAPI
-    decision       RULES: pure functions from a snapshot and a question to an answer with its reasons
-    verifier       for OTHER services: reads our tokens and follows what is revoked; imports none of the rooms
-    errors  settings  clock  sealing
-
-    factory → cli → capabilities → guard → trail → database | web → decision → errors, settings, clock, sealing
-
-A room imports only rooms to its right.  The decorators below guard routes of other applications too (docs/decorators.md).
+``create_app`` is the service; the decorators guard routes of other applications too (docs/decorators.md).  ARCHITECTURE.md in the
+repository is the map: the packages, their one import direction, and where a line of code belongs.
 """
 
 from __future__ import annotations
@@ -48,7 +37,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Fetched when asked for, so that ``rbac_api.verifier`` in somebody else's service brings neither database nor server along."""
+    """Import on first use, so that ``rbac_api.verifier`` in another service loads neither database nor server."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'guard.requires')}"), name)

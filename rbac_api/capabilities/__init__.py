@@ -1,4 +1,4 @@
-"""WHAT THE SERVICE DOES (policy administration point).  One package per capability, the same file names in each.
+"""What the service does (policy administration point): one package per capability, the same file names in each.
 
 ``routes`` decode, call one service function and answer; ``schemas`` document; ``service`` decides and records; ``queries`` speak SQL;
 ``errors`` name what can go wrong.  Inside: routes → schemas, service; service → queries, errors.  Between: only ``service``, acyclic:

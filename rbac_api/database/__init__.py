@@ -1,4 +1,4 @@
-"""ROWS.  Owns the connection to SQL: engines, units of work, column types, tables, and which constraint means which error.
+"""Owns the connection to SQL: engines, units of work, column types, tables, and which constraint means which error.
 
 Two promises hold on both engines and everything above leans on them.
 

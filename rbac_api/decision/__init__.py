@@ -1,4 +1,4 @@
-"""RULES (policy decision point).  A snapshot and a question in, an answer with its reasons out.
+"""The rules (policy decision point): a snapshot and a question in, an answer with its reasons out.
 
 Standard library only: no Flask, no SQL, no clock.  Whoever asks passes the moment.  Enforcement and explanation call the same
 ``decide``, so they cannot disagree.  Owns the model of roles (ANSI INCITS 359), the catalogue of this service's own permissions, the

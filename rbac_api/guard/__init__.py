@@ -1,4 +1,4 @@
-"""WHO ASKS, AND MAY THEY (policy enforcement point).
+"""Authenticates the caller of each request and decides whether it is allowed (policy enforcement point).
 
 The way of a request through this room:
 

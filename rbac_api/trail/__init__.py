@@ -1,4 +1,4 @@
-"""THE TRAIL.  One append-only, totally ordered, hash-chained table of what happened, written in the transaction of what it tells.
+"""The audit trail: one append-only, totally ordered, hash-chained table of what happened, written in the transaction of what it tells.
 
 It is the audit log, the change feed that freshens every worker's memory, and the record of who had what when.  Its ``seq`` is the
 system's revision.  Owns the catalogue of events (``events``), the classification of every audited column (``fields``), the writing

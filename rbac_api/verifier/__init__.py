@@ -1,4 +1,4 @@
-"""For OTHER services: read our access tokens without asking us, and yet not honour a revoked one for long (docs/verifier.md).
+"""For other services: verifies access tokens without a request to this one, and follows what is revoked (docs/verifier.md).
 
     verifier = Verifier("https://rbac.example", "rbac-api")
 

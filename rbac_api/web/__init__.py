@@ -1,4 +1,4 @@
-"""HTTP TOOLKIT.  Everything about HTTP that is not about users, roles or sessions: problem documents, strict parsing, pages, ETags.
+"""Everything about HTTP that is not about users, roles or sessions: problem documents, strict parsing, pages, ETags.
 
 Owns the one table from error kind to status (``problems``), the blueprint whose decorators document themselves (``blueprint``), the
 OpenAPI document (``api``), field types that refuse what a database could not hold (``fields``), signed cursors (``pagination``),

@@ -20,9 +20,7 @@ from tests.servers.supervisor import Order, Supervised
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
+    *(path.name for path in ROOT.glob("*.md")),
     *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
