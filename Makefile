@@ -46,7 +46,7 @@ lint: $(DEV) ## Look for faults and for unformatted code, without changing anyth
 types: $(DEV) ## Check all types, strictly.
 	@$(BIN) -m mypy $(TYPED)
 
-contracts: $(DEV) ## Check that every package imports only what the house allows.
+contracts: $(DEV) ## Check that every package imports only what ARCHITECTURE.md draws.
 	@$(BIN) -c 'from importlinter.cli import lint_imports_command as c; c()'
 
 format: $(DEV) ## Format the code and repair what can be repaired by machine.

@@ -1,4 +1,4 @@
-"""Settings: everything wrong is said at once, by name and never by value, and secrets that are made are made once (failures.md K5)."""
+"""Settings: everything wrong is said at once, by name and never by value, and secrets that are made are made once."""
 
 from __future__ import annotations
 

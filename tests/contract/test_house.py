@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HOUSE = ROOT / "rbac_api"
-SOURCES = sorted(HOUSE.rglob("*.py"))
+PACKAGE = ROOT / "rbac_api"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 LONGEST_FUNCTION, LONGEST_FILE, LONGEST_TEST = 40, 300, 40
@@ -53,7 +53,7 @@ PURE_MAY = {"rbac_api.errors", "rbac_api.decision"}
 
 
 def where(source: Path) -> Path:
-    return source.relative_to(HOUSE)
+    return source.relative_to(PACKAGE)
 
 
 def lies_in(source: Path, places: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The golden permission matrix: every operation for everybody, reviewed as text (A4).
+"""The golden permission matrix: every operation for everybody, reviewed as text.
 
 A change of who may do what shows up here as a changed line of ``permission_matrix.txt``.  To write the file anew, and then read the
 difference:

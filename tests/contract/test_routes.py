@@ -1,4 +1,4 @@
-"""Every route says who may pass, and the document knows every route (A4, P10)."""
+"""Every route says who may pass, and the document knows every route."""
 
 from collections.abc import Iterator
 from typing import Any

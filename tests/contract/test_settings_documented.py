@@ -15,7 +15,7 @@ from rbac_api.settings import Settings, SettingsRefused
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "settings.md"
-# API.md promises these to outside programs.
+# Outside programs rely on these.
 PROMISED = {
     "HOST": "127.0.0.1", "PORT": "8000", "RBAC_DATA_DIR": "instance", "RBAC_AUDIENCE": "rbac-api", "RBAC_SIGNING_ALGORITHM": "EdDSA",
     "RBAC_THREADS": "8", "RBAC_ACCESS_TOKEN_SECONDS": "900", "RBAC_REFRESH_TOKEN_SECONDS": "3600", "RBAC_SESSION_SECONDS": "43200",

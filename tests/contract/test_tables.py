@@ -8,7 +8,7 @@ from pathlib import Path
 from rbac_api.database.tables import metadata
 
 ROOT = Path(__file__).parents[2]
-HOUSE = ROOT / "rbac_api"
+PACKAGE = ROOT / "rbac_api"
 OWNERS = {
     "activations": "capabilities/activations",
     "assignments": "capabilities/assignments",
@@ -52,13 +52,13 @@ LENT |= {
         "assignments", "constraint_roles", "constraints", "permissions", "role_inheritance", "role_permissions", "roles", "users",
     )
 }  # fmt: skip
-ASIDE = HOUSE / "database" / "pending.py"  # writes whatever was put aside
+ASIDE = PACKAGE / "database" / "pending.py"  # writes whatever was put aside
 STATEMENTS = {"insert", "update", "delete"}
 AS_TEXT = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM|TRUNCATE|REPLACE INTO)\s+(\w+)")
 
 
 def room(source: Path) -> str:
-    parts = source.relative_to(HOUSE).parts
+    parts = source.relative_to(PACKAGE).parts
     return "/".join(parts[:2]) if parts[0] == "capabilities" else parts[0]
 
 
@@ -118,7 +118,7 @@ def _handed(
 
 
 def written() -> set[tuple[str, str]]:
-    return {(room(source), table) for source in HOUSE.rglob("*.py") for table in writes(source)}
+    return {(room(source), table) for source in PACKAGE.rglob("*.py") for table in writes(source)}
 
 
 def test_every_table_has_an_owner() -> None:
@@ -130,7 +130,7 @@ def test_every_table_is_written_by_its_owner_alone() -> None:
 
 
 def test_a_writer_behind_a_parameter_is_found() -> None:
-    assert set(writes(HOUSE / "capabilities" / "roles" / "queries.py")) == {
+    assert set(writes(PACKAGE / "capabilities" / "roles" / "queries.py")) == {
         "roles",
         "role_permissions",
         "role_inheritance",

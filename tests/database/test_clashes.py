@@ -1,4 +1,4 @@
-"""Transactions that meet: run again by themselves, three times at most, and never a 500 (H4)."""
+"""Transactions that meet: run again by themselves, three times at most, and never a 500."""
 
 from __future__ import annotations
 

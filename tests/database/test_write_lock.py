@@ -1,4 +1,4 @@
-"""One writer at a time: nobody's change is lost, everybody gets a turn, and nobody waits for longer than the timeout (H2, H3)."""
+"""One writer at a time: nobody's change is lost, everybody gets a turn, and nobody waits for longer than the timeout."""
 
 from __future__ import annotations
 

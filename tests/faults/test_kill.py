@@ -1,4 +1,4 @@
-"""Done-when 4 (I1, B24): SIGKILL at random during mixed load loses nothing that was acknowledged, on either engine."""
+"""SIGKILL at random during mixed load loses nothing that was acknowledged, on either engine."""
 
 from __future__ import annotations
 

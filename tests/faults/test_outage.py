@@ -1,4 +1,4 @@
-"""The database goes away under load (I3), and the service is told to stop under load (I9)."""
+"""The database goes away under load, and the service is told to stop under load."""
 
 from __future__ import annotations
 

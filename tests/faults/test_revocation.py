@@ -1,4 +1,4 @@
-"""Done-when 3: what one worker has revoked no other worker accepts, from the very next request on."""
+"""What one worker has revoked no other worker accepts, from the very next request on."""
 
 from __future__ import annotations
 

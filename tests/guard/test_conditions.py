@@ -1,4 +1,4 @@
-"""Conditions (H1): whatever asks for an ETag refuses without one, with a star, with an old one and with a weak one."""
+"""Conditions: whatever asks for an ETag refuses without one, with a star, with an old one and with a weak one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The first administrator (A12): one, however many start at once, and none once there is anybody."""
+"""The first administrator: one, however many start at once, and none once there is anybody."""
 
 import subprocess
 import sys

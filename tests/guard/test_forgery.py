@@ -1,4 +1,4 @@
-"""Mallory forges tokens (failures.md C1–C14, B10, B16, B17): every one is 401 with one body, and the honest one goes on working."""
+"""Mallory forges tokens: every one is 401 with one body, and the honest one goes on working."""
 
 from __future__ import annotations
 

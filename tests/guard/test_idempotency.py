@@ -1,4 +1,4 @@
-"""Repeating a POST safely: the same key and body get the first answer again, whatever happened in between (H7)."""
+"""Repeating a POST safely: the same key and body get the first answer again, whatever happened in between."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""No body changes what it was not made to change (A5): every column there is, and what else attackers try, in every body there is."""
+"""No body changes what it was not made to change: every column there is, and what else attackers try, in every body there is."""
 
 from typing import Any
 from uuid import UUID

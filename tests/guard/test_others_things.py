@@ -1,4 +1,4 @@
-"""Somebody else's ids open nothing (A13): what exists and what does not are answered alike to whoever may not know."""
+"""Somebody else's ids open nothing: what exists and what does not are answered alike to whoever may not know."""
 
 from typing import Any
 

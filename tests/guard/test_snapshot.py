@@ -1,4 +1,4 @@
-"""What a worker remembers is never older than what it was told, and never anybody else's (H6, H8)."""
+"""What a worker remembers is never older than what it was told, and never anybody else's."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What stands in a token, who can verify it, and what the library is not allowed to do with it (HOUSE idea 1, API.md "Access token")."""
+"""What stands in a token, who can verify it, and what the library is not allowed to do with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Done-when 2: the five minutes of a stranger, as real HTTP against the service as `make run` starts it."""
+"""The five minutes of a stranger, as real HTTP against the service as `make run` starts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several nodes start at once, one is killed in the middle, a release meets a database of another: nothing is left half done (K3, K4)."""
+"""Several nodes start at once, one is killed in the middle, a release meets a database of another: nothing is left half done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databases with people in them are migrated with every row, and end as a fresh one would (K1, K2)."""
+"""Databases with people in them are migrated with every row, and end as a fresh one would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trail only grows, also for who speaks SQL with the application's own connection (J3)."""
+"""The trail only grows, also for who speaks SQL with the application's own connection."""
 
 from __future__ import annotations
 

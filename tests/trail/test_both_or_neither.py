@@ -1,4 +1,4 @@
-"""A change and its event are committed together or not at all (J2)."""
+"""A change and its event are committed together or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain names the first broken row, whatever was done to it, and says what a cut tail needs to be found (J3)."""
+"""The chain names the first broken row, whatever was done to it, and says what a cut tail needs to be found."""
 
 from __future__ import annotations
 

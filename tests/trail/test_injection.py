@@ -1,4 +1,4 @@
-"""Names and addresses cannot forge a line of the log, a cell of a spreadsheet or an order to a terminal (J4)."""
+"""Names and addresses cannot forge a line of the log, a cell of a spreadsheet or an order to a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of the trail is the order of commits, so whoever follows it misses nothing while sixteen write at once (J7)."""
+"""The order of the trail is the order of commits, so whoever follows it misses nothing while sixteen write at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each kind of event says: who, from where, to whom, as it was and as it is, and never a secret (J1)."""
+"""What each kind of event says: who, from where, to whom, as it was and as it is, and never a secret."""
 
 from __future__ import annotations
 

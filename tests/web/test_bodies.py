@@ -1,4 +1,4 @@
-"""Bodies that are ambiguous, unstorable or too much are refused by every operation that takes one (failures.md F1, F2)."""
+"""Bodies that are ambiguous, unstorable or too much are refused by every operation that takes one."""
 
 from __future__ import annotations
 

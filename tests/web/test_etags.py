@@ -1,4 +1,4 @@
-"""Strong tags: a change is made on what its author has read, or not at all (H1)."""
+"""Strong tags: a change is made on what its author has read, or not at all."""
 
 from __future__ import annotations
 

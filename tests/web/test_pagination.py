@@ -1,4 +1,4 @@
-"""Pages: each row once while rows come and go, and a cursor that only we can make (F3)."""
+"""Pages: each row once while rows come and go, and a cursor that only we can make."""
 
 from __future__ import annotations
 

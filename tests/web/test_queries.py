@@ -1,4 +1,4 @@
-"""Query arguments: each known, each once, each what it should be, at every operation (failures.md F1–F3)."""
+"""Query arguments: each known, each once, each what it should be, at every operation."""
 
 from __future__ import annotations
 

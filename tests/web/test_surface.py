@@ -1,4 +1,4 @@
-"""The surface of HTTP: other origins (G1), caches (G2), headers (G4), proxies (G5)."""
+"""The surface of HTTP: other origins, caches, headers, proxies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Giving roles and taking them away: in force on the next request, whatever a token still says (P4)."""
+"""Giving roles and taking them away: in force on the next request, whatever a token still says."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""There is always somebody left to administrate (A10, P9): one after another and all at once."""
+"""There is always somebody left to administrate: one after another and all at once."""
 
 import json
 from typing import Any

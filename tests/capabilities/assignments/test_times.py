@@ -1,4 +1,4 @@
-"""An assignment counts from its first moment to its last, everywhere at once, without a sweep (H8), and somebody always administrates."""
+"""An assignment counts from its first moment to its last, everywhere at once, without a sweep, and somebody always administrates."""
 
 from __future__ import annotations
 

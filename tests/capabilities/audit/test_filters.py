@@ -1,4 +1,4 @@
-"""Filters take their words literally: no wildcard, no SQL, no column of the client's choice (F4)."""
+"""Filters take their words literally: no wildcard, no SQL, no column of the client's choice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carol the auditor reads everything, changes nothing, and her reading is taken down (J5)."""
+"""Carol the auditor reads everything, changes nothing, and her reading is taken down."""
 
 from __future__ import annotations
 

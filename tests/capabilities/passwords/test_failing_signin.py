@@ -1,4 +1,4 @@
-"""A failed sign-in tells nothing: neither by its answer nor by the work it costs (failures.md D1, D2, D9)."""
+"""A failed sign-in tells nothing: neither by its answer nor by the work it costs."""
 
 from __future__ import annotations
 

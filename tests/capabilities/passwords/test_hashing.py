@@ -1,4 +1,4 @@
-"""Hashing: every byte counts, nothing is held meanwhile, old hashes are made anew, and the queue has an end (failures.md D3–D5, D7, D8)."""
+"""Hashing: every byte counts, nothing is held meanwhile, old hashes are made anew, and the queue has an end."""
 
 from __future__ import annotations
 

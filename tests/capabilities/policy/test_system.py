@@ -1,4 +1,4 @@
-"""What is built in is put back at every start, whoever damaged it; what people made themselves is left alone (K6)."""
+"""What is built in is put back at every start, whoever damaged it; what people made themselves is left alone."""
 
 from __future__ import annotations
 

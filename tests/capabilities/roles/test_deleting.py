@@ -1,4 +1,4 @@
-"""Deleting roles (A9): grants do not survive, and a later role of the same name is another one."""
+"""Deleting roles: grants do not survive, and a later role of the same name is another one."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Roles that inherit roles: what that adds up to, and why it never runs in a circle (A8)."""
+"""Roles that inherit roles: what that adds up to, and why it never runs in a circle."""
 
 from time import thread_time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Usernames: one canonical form, kept unique by the database itself (failures.md E1, E2, E4)."""
+"""Usernames: one canonical form, kept unique by the database itself."""
 
 from __future__ import annotations
 
