@@ -1,12 +1,18 @@
 """``python -m benchmarks.plans [--engine sqlite|postgresql] [--scale N]``: what policies, imports and seeds cost, and who waits.
 
-For each piece of work: how long it takes, and how long people who sign in meanwhile wait for their answer (p50, p99, the longest), with
-the statuses they were answered with.  Sign-ins come one after the other, through the served application, beside the work.
+For each piece of work: how long it takes, and how long users who sign in meanwhile wait for their answer (p50, p99, the longest), with
+the statuses they were answered with.  Sign-ins come one after the other.  Plans and applications run in the process that answers them,
+as requests do; imports and seeds are the commands themselves, in a process of their own, start included.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -136,19 +142,24 @@ class Bench:
         self._operate(lambda clearance, read: service.apply_policy(clearance, read, prune=False), document)
 
     def seed(self, document: dict[str, Any]) -> None:
-        """As ``flask rbac seed`` does in the version that is measured."""
-        if hasattr(service, "seed"):
-            self._operate(
-                lambda clearance, read: service.seed(clearance, read, "bench", lambda _n: None), document
-            )
-        else:
-            self._operate(lambda clearance, read: service.load_document(clearance, read, "bench"), document)
+        """``flask rbac seed``."""
+        file = Path(self.stage.settings.data_dir) / "seed.json"
+        file.write_text(json.dumps(document))
+        self._command("seed", str(file))
 
     def import_rows(self, rows: list[dict[str, Any]]) -> None:
-        """As ``flask rbac assignments import`` does."""
-        numbered = list(enumerate(rows, start=2))
-        with operator_unit(self.stage.settings, self.database) as clearance:
-            service.import_assignments(clearance, numbered, dry_run=False, progress=lambda _n: None)
+        """``flask rbac assignments import``."""
+        file = Path(self.stage.settings.data_dir) / "rows.csv"
+        with file.open("w", newline="") as text:
+            table = csv.DictWriter(text, rows[0].keys())
+            table.writeheader()
+            table.writerows(rows)
+        self._command("assignments", "import", str(file))
+
+    def _command(self, *arguments: str) -> None:
+        own = {**os.environ, **self.stage.environment}
+        command = [sys.executable, "-m", "flask", "--app", "app", "rbac", *arguments]
+        subprocess.run(command, env=own, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def give(self, user_id: str, role: str) -> None:
         """``PUT /v1/users/{id}/roles/{role}``."""
@@ -174,7 +185,7 @@ class Bench:
 def run(bench: Bench, scale: float) -> None:
     """Everything, smaller or larger."""
     many = int(10_000 * scale)
-    for count in (200, 400):
+    for count in (200, 400, 800):
         bench.measure(
             f"plan {count} new roles of ten permissions", lambda count=count: bench.plan(roles(count))
         )

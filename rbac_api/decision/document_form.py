@@ -24,7 +24,7 @@ from rbac_api.decision.document_rules import (
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
 from rbac_api.decision.names import username_problem
 from rbac_api.decision.naming import CONSTRAINT, LONGEST_TITLE, PERMISSION, ROLE, NameRule
-from rbac_api.decision.texts import LINE, LINES, text_problem
+from rbac_api.decision.texts import EMAIL, LINE, LINES, text_problem
 
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 MOST_ENTRIES = 4 * 1024 * 1024  # of a list; more do not fit into the largest body
@@ -118,6 +118,13 @@ def _text_fault(value: Any, longest: int, pattern: str = LINES) -> str | None:
     return f"is longer than {longest} characters" if len(value) > longest else None
 
 
+def _email_fault(value: Any) -> str | None:
+    fault = _text_fault(value, 320, LINE)
+    return fault or (
+        None if re.search(EMAIL, value) else "must be an e-mail address without invisible characters"
+    )
+
+
 def _name(rule: NameRule, *, required: bool = False) -> Member:
     schema = {"type": "string", "pattern": f"^{rule.pattern}$", "maxLength": rule.longest}
     return Member(_told(rule.problem), schema, required)
@@ -203,7 +210,7 @@ FORMS: dict[str, dict[str, Member]] = {
     "users": {
         "username": Member(_told(username_problem), {"type": "string", "minLength": 1, "maxLength": 128}, required=True),
         "display_name": _text(256, pattern=LINE),
-        "email": _text(320, pattern=LINE),
+        "email": Member(_email_fault, {"type": "string", "maxLength": 320, "pattern": EMAIL}),
     },
     "assignments": {
         "user": _text(128, shortest=1),

@@ -15,9 +15,10 @@ _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 # Letters that Unicode does not take apart into a base letter and a mark, as keyboards without them write them.
-_PLAIN = str.maketrans({
+_PLAIN: dict[int, str | None] = str.maketrans({
     "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "ı": "i", "ŋ": "n", "ĸ": "k", "ŀ": "l",
     "æ": "ae", "œ": "oe", "þ": "th", "ə": "e",
+    "\u200c": None, "\u200d": None,  # joiners, which are not seen
 })  # fmt: skip
 
 

@@ -18,19 +18,30 @@ HIDDEN = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufdd0-\ufdef"
     r"\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff" + "\U000e0000-\U000e0fff"
 )
-LINE = f"^[^{CONTROL}{HIDDEN}]*$"
-LINES = f"^[^{CONTROL_IN_LINES}{HIDDEN}]*$"
+# Joiners shape what is seen of Arabic (Persian), Indic and other scripts, and of composed emoji; there, between two letters or two emoji,
+# they are let in (compare RFC 5892, appendix A.1 and A.2).  Each alternative begins and ends with what can be seen: one reading only.
+_SHAPED = (
+    r"\u0600-\u061b\u061d-\u0dff\u0f00-\u109f\u1780-\u17b3\u17b6-\u17ff\u1800-\u180a\u1810-\u18af\ufb50-\ufdcf\ufdf0-\ufdff"
+    r"\ufe70-\ufefc"
+)
+_EMOJI = r"\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff" + "\U0001f000-\U0001faff"
+_CLUSTER = rf"[{_SHAPED}](?:[\u200c\u200d][{_SHAPED}])+|[{_EMOJI}](?:\ufe0f?\u200d[{_EMOJI}])+"
+LINE = f"^(?:[^{CONTROL}{HIDDEN}]|{_CLUSTER})*$"
+LINES = f"^(?:[^{CONTROL_IN_LINES}{HIDDEN}]|{_CLUSTER})*$"
+EMAIL = rf"^[^@\s{CONTROL}{HIDDEN}]{{1,64}}@[^@\s{CONTROL}{HIDDEN}]{{1,255}}$"
 _HALVES = r"\ud800-\udfff"  # of a surrogate pair: YAML can spell them, no encoding can
 _REFUSED = {
     LINE: re.compile(f"[{CONTROL}{HIDDEN}{_HALVES}]"),
     LINES: re.compile(f"[{CONTROL_IN_LINES}{HIDDEN}{_HALVES}]"),
 }
+_JOINED = re.compile(_CLUSTER)
 
 
 def text_problem(text: str, pattern: str = LINES) -> str | None:
     """What is wrong with a free text, as the end of a sentence that begins with its name; None if nothing is."""
-    found = _REFUSED[pattern].search(text)
-    if found is None:
+    refused = _REFUSED[pattern]
+    found = refused.search(text) and refused.search(_JOINED.sub(lambda one: "-" * len(one[0]), text))
+    if not found:
         return None
-    place = f"U+{ord(found[0]):04X} at position {found.start() + 1}"
+    place = f"U+{ord(text[found.start()]):04X} at position {found.start() + 1}"
     return f"has a control, invisible or text-direction character: {place}; remove it"

@@ -109,6 +109,16 @@ def test_roles_and_permissions_are_found_by_name_and_description(stage: Stage) -
     assert found(alice, "/v1/roles", "name", q="%") == set()
 
 
+def test_roles_and_permissions_are_found_by_title(stage: Stage) -> None:
+    alice, title = stage.as_(ALICE), "Rechnungsfreigabe (SAP: Z_FI_AP_APPROVE)"
+    alice.post("/v1/roles", json={"name": "approver", "title": title, "description": "x"})
+    alice.post("/v1/permissions", json={"name": "a:b", "title": title, "description": "x"})
+
+    for text in ("z_fi_ap", "rechnungs", "(SAP:"):
+        assert found(alice, "/v1/roles", "name", q=text) == {"approver"}
+        assert found(alice, "/v1/permissions", "name", q=text) == {"a:b"}
+
+
 def test_service_accounts_are_found_by_name_and_description(stage: Stage) -> None:
     alice, accounts = stage.as_(ALICE), "/v1/service-accounts"
     made = alice.post(accounts, json={"name": "invoice-robot", "description": "Vérifie"}).json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +32,16 @@ PLAINLY_SEEN = (
     "Ω≈ç√",
     "𝔊",
     "🎉",
+    "می\u200cخواهم",
+    "علی\u200cرضا",
+    "क्\u200dष क्\u200cष",
+    "ශ්\u200dරී",
+    "👨\u200d👩\u200d👧\u200d👦 👩🏽\u200d💻 🏳️\u200d🌈 ❤️\u200d🔥 🙂\u200d↔️ 🐦\u200d⬛",
 )
+JOINED_TO_NOTHING = (
+    "سلا\u200c", "\u200cسلا", "سلا\u200c\u200dم", "سلا\u200c م", "سلا\u200ca", "👩\u200c💻", "👩\u200d", "\u200d💻", "👩\u200da",
+    "👩\u200dع", "👩\ufe0f\ufe0f\u200d💻", "a\ufe0f\u200d💻", "سلا\u061c\u200cم",
+)  # fmt: skip
 # Taken as they are: secrets, which are compared and never shown, and a sign-in name, which is only looked up.
 VERBATIM = {
     "password",
@@ -143,6 +153,59 @@ def test_what_is_plainly_seen_is_let_in(text: str) -> None:
     assert (text_problem(text, LINE), text_problem(text, LINES)) == (None, None)
     assert re.search(LINE, text)
     assert re.search(LINES, f"{text}\n\t{text}")
+
+
+@pytest.mark.parametrize("text", JOINED_TO_NOTHING, ids=ascii)
+def test_a_joiner_with_nothing_to_join_is_hidden(text: str) -> None:
+    assert "U+" in str(text_problem(text, LINE))
+    assert "U+" in str(text_problem(text, LINES))
+    assert not re.search(LINE, text)
+    assert not re.search(LINES, text)
+
+
+def test_a_text_of_joiners_is_read_in_linear_time() -> None:
+    for part in ("س\u200c", "👩\u200d", "👩\ufe0f\u200d"):
+        began = time.process_time()
+        assert not re.search(LINE, part * 2000)
+        assert text_problem(part * 2000, LINE)
+        assert time.process_time() - began < 1
+
+
+def test_names_and_texts_with_joiners_come_back_as_they_were_and_are_found_without(stage: Stage) -> None:
+    alice, name, family = stage.as_(ALICE), "علی\u200cرضا", "👨\u200d👩\u200d👧"
+    user = {"username": "erin", "display_name": name}
+    role = {"name": "clerk", "title": name, "description": family}
+    permission = {"name": "books:close", "title": family, "description": name}
+    document = {"roles": [{"name": "scribe", "title": family, "description": name}]}
+
+    made = {
+        path: alice.post(f"/v1/{path}", json=body)
+        for path, body in (("users", user), ("roles", role), ("permissions", permission))
+    }
+
+    assert {path: answer.status_code for path, answer in made.items()} == dict.fromkeys(made, 201)
+    assert made["users"].json["display_name"] == name
+    assert (made["roles"].json["title"], made["roles"].json["description"]) == (name, family)
+    planned = alice.post("/v1/policy/plan", json=document)
+    assert planned.json["created"]["roles"][0]["title"] == family
+    found = alice.get("/v1/users", query_string={"q": name.replace("\u200c", "")}).json["items"]
+    assert [item["username"] for item in found] == ["erin"]
+
+
+@pytest.mark.parametrize("joined", ["علی\u200cرضا", "👨\u200d👩", "क्\u200dष"], ids=ascii)
+def test_what_is_compared_has_no_joiner(stage: Stage, joined: str) -> None:
+    alice = stage.as_(ALICE)
+    attempts = [
+        alice.post("/v1/users", json={"username": joined}),
+        alice.post("/v1/service-accounts", json={"name": joined}),
+        alice.post("/v1/roles", json={"name": joined, "description": "x"}),
+        alice.post("/v1/permissions", json={"name": f"a:{joined}", "description": "x"}),
+        alice.post("/v1/users", json={"username": "erin", "email": f"{joined}@example.com"}),
+    ]
+
+    assert [answer.status_code for answer in attempts] == [422] * len(attempts)
+    faults = entry_faults("users", {"username": joined, "email": f"{joined}@example.com"})
+    assert {fault.place[0] for fault in faults} == {"username", "email"}
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=lambda c: f"U+{ord(c):04X}")

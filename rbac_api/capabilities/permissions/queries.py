@@ -14,6 +14,8 @@ from rbac_api.database.folding import is_named
 from rbac_api.database.searching import naming
 from rbac_api.database.tables import permissions
 
+SEARCHED = ("name", "title", "description")
+
 register_constraint("uq_permissions_name_open", PermissionNameTaken)
 register_constraint("uq_permissions_name_folded", PermissionNameTaken)
 
@@ -55,17 +57,17 @@ def end_permission(connection: Connection, permission_id: str, now: datetime) ->
 def list_permissions(
     connection: Connection, after: tuple[Any, ...] | None, limit: int, text: str | None
 ) -> list[Row[Any]]:
-    """By name; with a text those that have it in name or description."""
+    """By name; with a text those that have it in name, title or description."""
     query = select(permissions).where(_open()).order_by(permissions.c.name)
     query = query.where(permissions.c.name > after[0]) if after else query
     rows = connection.execute(query if text else query.limit(limit))
-    return list(islice(naming(rows, text, "name", "description"), limit))
+    return list(islice(naming(rows, text, *SEARCHED), limit))
 
 
 def count_permissions(connection: Connection, text: str | None) -> int:
     """The same, counted."""
-    named = select(permissions.c.name, permissions.c.description).where(_open())
-    return sum(1 for _ in naming(connection.execute(named), text, "name", "description"))
+    named = select(*(permissions.c[name] for name in SEARCHED)).where(_open())
+    return sum(1 for _ in naming(connection.execute(named), text, *SEARCHED))
 
 
 def _open() -> ColumnElement[bool]:

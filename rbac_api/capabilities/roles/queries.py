@@ -22,6 +22,8 @@ from rbac_api.database.tables import (
 )
 from rbac_api.database.types import new_id
 
+SEARCHED = ("name", "title", "description")
+
 register_constraint("uq_roles_name_open", RoleNameTaken)
 register_constraint("uq_roles_name_folded", RoleNameTaken)
 
@@ -51,17 +53,17 @@ def update_role(connection: Connection, role_id: str, version: int, values: dict
 def list_roles(
     connection: Connection, after: tuple[Any, ...] | None, limit: int, text: str | None
 ) -> list[Row[Any]]:
-    """By name; with a text those that have it in name or description."""
+    """By name; with a text those that have it in name, title or description."""
     query = select(roles).where(roles.c.valid_to.is_(None)).order_by(roles.c.name)
     query = query.where(roles.c.name > after[0]) if after else query
     rows = connection.execute(query if text else query.limit(limit))
-    return list(islice(naming(rows, text, "name", "description"), limit))
+    return list(islice(naming(rows, text, *SEARCHED), limit))
 
 
 def count_roles(connection: Connection, text: str | None) -> int:
     """The same, counted."""
-    named = select(roles.c.name, roles.c.description).where(roles.c.valid_to.is_(None))
-    return sum(1 for _ in naming(connection.execute(named), text, "name", "description"))
+    named = select(*(roles.c[name] for name in SEARCHED)).where(roles.c.valid_to.is_(None))
+    return sum(1 for _ in naming(connection.execute(named), text, *SEARCHED))
 
 
 def add_grant(connection: Connection, role_id: str, permission_id: str, now: datetime) -> bool:
