@@ -49,6 +49,7 @@ class Stages:
         self._request = request
         self._folder = folder
         self._built: dict[str, Stage] = {}
+        self._made = 0
 
     def get(self, engine: str) -> Stage:
         if engine not in self._built:
@@ -56,9 +57,10 @@ class Stages:
         return self._built[engine]
 
     def empty_database(self, engine: str, name: str) -> str:
-        """The URL of a database with nothing in it."""
+        """The URL of a database with nothing in it, however often the same name is asked for."""
         if engine == "sqlite":
-            return f"sqlite:///{self._folder}/{name}.db"
+            self._made += 1
+            return f"sqlite:///{self._folder}/{name}-{self._made}.db"
         server: PostgresServer = self._request.getfixturevalue("postgres")
         return server.create_database()
 

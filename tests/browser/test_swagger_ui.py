@@ -17,6 +17,14 @@ HER = "yichun.lin"  # a buyer of the example company
 OWN = "a passphrase of my own choosing"
 HOSTILE = "<img src=/docs/nothing onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
+# Within the same frame: before Swagger UI has resolved the operation's references.
+OPEN_AND_EXECUTE = """async (name) => {
+    const block = document.querySelector(`.opblock[id^='operations-'][id$='-${name}']`);
+    block.querySelector(".opblock-summary-control").click();
+    while (!block.querySelector(".execute")) await new Promise((done) => setTimeout(done, 0));
+    block.querySelector(".execute").click();
+}"""
+
 
 @pytest.fixture(scope="module")
 def hasty_service(stages: Stages) -> Iterator[str]:
@@ -125,6 +133,12 @@ def test_what_is_refused_as_invalid_or_conflicting_is_told_without_scrolling(ali
 def test_what_the_page_fills_in_for_a_new_user_and_a_new_permission_works(alices: DocsPage) -> None:
     assert alices.done(201, "create_user")["username"] == "nora.lindqvist"
     assert alices.done(201, "create_permission")["name"] == "reports:publish"
+
+
+def test_execute_pressed_right_after_opening_an_operation_is_answered(alices: DocsPage) -> None:
+    alices.tab.evaluate(OPEN_AND_EXECUTE, "get_me")
+
+    assert alices.answer("get_me")[0] == 200
 
 
 def test_a_description_with_markup_stays_text(alices: DocsPage) -> None:

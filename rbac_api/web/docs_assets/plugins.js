@@ -80,6 +80,17 @@ function plain(text) {
   return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
+// Swagger UI resolves an operation a moment after it was opened. "Execute" waits for that: pressed before, it would know no operation and
+// show "loading" forever.
+function resolvedFirst() {
+  const execute = (original, { specSelectors }) => async (request) => {
+    const { path, method } = request;
+    while (!specSelectors.specResolvedSubtree(["paths", path, method])) await new Promise((done) => setTimeout(done, 20));
+    return original({ ...request, operation: specSelectors.operationWithMeta(path, method) });
+  };
+  return { statePlugins: { spec: { wrapActions: { execute } } } };
+}
+
 // After "Execute" the answer comes first, then the request that led to it; and it is brought into view.
 function answerFirst() {
   const liveResponse = (Original, { React }) => class extends Original {
@@ -128,4 +139,4 @@ function scannable() {
   return { wrapComponents: { responseBody } };
 }
 
-export const plugins = [maskedCurl, deepLinks, filterEverything, oneOfEach, answerFirst, scannable];
+export const plugins = [maskedCurl, deepLinks, filterEverything, oneOfEach, resolvedFirst, answerFirst, scannable];
