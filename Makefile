@@ -59,7 +59,7 @@ lock: $(VENV) ## Write the locks anew from requirements/*.in (LOCK_FLAGS=--upgra
 	@$(COMPILE) requirements/dev.in -o requirements/dev.lock
 
 openapi: $(RUN) ## Write openapi/openapi.json anew from the code.
-	@$(BIN) -m flask rbac openapi --write
+	@$(BIN) -m rbac_api openapi --write
 
 bench: $(DEV) ## Measure, and print figures comparable with docs/performance.md.
 	@$(BIN) -m benchmarks
@@ -90,18 +90,22 @@ $(VENV): requirements/tools.lock
 	@$(UV) venv --quiet --python .tools/bin/python .venv
 	@touch $@
 
-# `sync` also removes what a lock no longer names. The dev lock contains the run lock, version for version.
+# `sync` also removes what a lock no longer names. The dev lock contains the run lock, version for version. The clone itself is then
+# installed as a link, which brings .venv/bin/rbac-api and the metadata; it is built by the setuptools of requirements/tools.lock.
 # Compiled now, our own code too (a few seconds, once), or every start pays for it where bytecode may not be written later.
 SYNC := $(UV) pip sync --quiet --require-hashes --no-build --compile-bytecode --python $(BIN)
+LINK := $(UV) pip install --quiet --no-deps --build-constraints requirements/tools.lock --python $(BIN) --editable .
 
-$(RUN): requirements/run.lock $(VENV)
+$(RUN): requirements/run.lock pyproject.toml $(VENV)
 	@echo "Installing what the service needs ..."
 	@$(SYNC) requirements/run.lock
+	@$(LINK)
 	@$(BIN) -m compileall -q app.py migrations rbac_api
 	@rm -f $(DEV)
 	@touch $@
 
-$(DEV): requirements/dev.lock requirements/run.lock $(VENV)
+$(DEV): requirements/dev.lock requirements/run.lock pyproject.toml $(VENV)
 	@echo "Installing what the checks need ..."
 	@$(SYNC) requirements/dev.lock
+	@$(LINK)
 	@touch $(RUN) $@

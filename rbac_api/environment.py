@@ -49,6 +49,11 @@ def present_environment() -> Mapping[str, str]:
     return os.environ
 
 
+def add(name: str, text: str) -> None:
+    """Set a variable for this process and those it starts."""
+    os.environ[name] = text
+
+
 def leave_out(name: str) -> None:
     """Remove a variable that is known by now and that a library would understand in its own way."""
     os.environ.pop(name, None)

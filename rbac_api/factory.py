@@ -28,7 +28,6 @@ from rbac_api.capabilities.service_accounts.routes import blueprint as service_a
 from rbac_api.capabilities.sessions.routes import blueprint as sessions
 from rbac_api.capabilities.signin.routes import blueprint as signin
 from rbac_api.capabilities.users.routes import blueprint as users
-from rbac_api.cli.commands import rbac
 from rbac_api.database.engine import Database
 from rbac_api.database.ground import ground_faults
 from rbac_api.database.migrate import schema_problem
@@ -72,11 +71,12 @@ BLUEPRINTS = (
 )
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, check_database: bool = True) -> Flask:
     """The WSGI application.
 
     Without ``settings`` they are read from the environment.  Raises ``SettingsRefused`` with every fault: in the settings, in the
-    classification of columns, in the database's schema (unless the ``flask`` command runs, which may be about to mend that).
+    classification of columns, in the database and its schema.  With ``check_database=False`` the database is not looked at: for a
+    program that sets it up, or only reads the routes.
     """
     settings = checked(settings or Settings.from_environment())
     configure_logs(settings.log_level)
@@ -93,8 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["rbac-retention"] = Retention(settings, guard.database)
     guard.begin.add(app.extensions["rbac-retention"].start)
     _register_routes(app, settings)
-    app.cli.add_command(rbac)
-    _refuse_faults(app, guard)
+    _refuse_faults(app, guard, check_database)
     return app
 
 
@@ -124,13 +123,13 @@ def _register_routes(app: Flask, settings: Settings) -> None:
         register_docs(app, frozenset(COOKIES.values()))
 
 
-def _refuse_faults(app: Flask, guard: Guard) -> None:
+def _refuse_faults(app: Flask, guard: Guard, check_database: bool) -> None:
     faults = [
         f"{view} has no guard: put @requires, @requires_role, @admin_required or @public on it"
         for view in unguarded_views(app)
     ]
     faults += [f"column {column} is not classified in trail/fields.py" for column in unclassified()]
-    if not guard.settings.command_line:
+    if check_database:
         faults += ground_faults(guard.database)
         problem = schema_problem(guard.database)
         faults += [problem] if problem else []

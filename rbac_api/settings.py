@@ -59,7 +59,7 @@ class Settings:
     """All of it.  Durations are whole seconds; sizes are bytes; an empty string means "not set"."""
 
     # fmt: off
-    host: str = setting("HOST", "address that `make run` and `python app.py` listen on", "127.0.0.1")
+    host: str = setting("HOST", "address that `make run` and `rbac-api serve` listen on", "127.0.0.1")
     port: int = setting("PORT", "port to listen on; 0 picks a free one", 8000, bounds=(0, 65535))
     workers: int = setting("RBAC_WORKERS", "server processes; 0 chooses 1 on SQLite, one per core otherwise", 0, bounds=(0, 256))
     threads: int = setting("RBAC_THREADS", "threads in each process for ordinary requests", 8, bounds=(1, 256))
@@ -141,8 +141,6 @@ class Settings:
     cors_origins: tuple[str, ...] = setting("RBAC_CORS_ORIGINS", "allowed browser origins, separated by commas", (), shown="none")
     docs: bool = setting("RBAC_DOCS", "serve Swagger UI at /docs, and lead there from /", True, shown="on")
     log_level: str = setting("RBAC_LOG_LEVEL", "`debug`, `info`, `warning` or `error`; `info` logs each request", "info")
-    command_line: bool = setting(
-        "FLASK_RUN_FROM_CLI", "set by the `flask` command itself; do not set it", False, shown="off")
     # fmt: on
 
     @classmethod

@@ -1,4 +1,4 @@
-"""``flask rbac create-admin`` and ``recover-admin``: the way back in for whoever has the machine."""
+"""``rbac-api create-admin`` and ``recover-admin``: the way back in for whoever has the machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 from rbac_api.capabilities.assignments.service import Terms, assign_role
 from rbac_api.capabilities.attempts.service import clear_failures
@@ -37,7 +36,6 @@ RECOVERED = Terms(
 @click.argument("username")
 @click.option("--ask-password", is_flag=True, help="Ask for the password at the terminal.")
 @json_option
-@with_appcontext
 def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
     """Create an administrator called USERNAME.
 
@@ -45,7 +43,8 @@ def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
     a one-time password is generated and shown once.
     """
     require_good_name(username)
-    given = _asked() if ask_password else parts()[0].admin_password
+    settings, _ = parts()
+    given = _asked() if ask_password else settings.admin_password
     if given:
         require_good_password(given, username, pointer="/password")
     password = given or secrets.token_urlsafe(18)
@@ -62,7 +61,6 @@ def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
 @click.argument("username")
 @click.option("--setup-token", is_flag=True, help="Issue a single-use setup token instead of a password.")
 @json_option
-@with_appcontext
 def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
     """Make USERNAME an administrator who can sign in.
 

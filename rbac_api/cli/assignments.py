@@ -1,4 +1,4 @@
-"""``flask rbac assignments import``: who has which role, from a spreadsheet's CSV."""
+"""``rbac-api assignments import``: who has which role, from a spreadsheet's CSV."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 from rbac_api.capabilities.policy.service import import_assignments
 from rbac_api.cli.csv_file import Cells, Columns, rows_of, text_of
@@ -34,7 +33,6 @@ def assignments() -> None:
     "--encoding", help="Of the file, such as cp1250. Default: UTF-8, UTF-16 or Windows-1252, as found."
 )
 @json_option
-@with_appcontext
 def import_(file: Path, dry_run: bool, encoding: str | None, as_json: bool) -> None:
     """Assign the roles listed in FILE: all or none.
 

@@ -1,25 +1,59 @@
-"""``flask rbac …``: every command in one place; each stands in the file of its subject."""
+"""``rbac-api …``, also as ``flask rbac …``: every command by name; each stands in the file of its subject and is loaded when it is used."""
 
 from __future__ import annotations
 
-from rbac_api.cli import accounts, assignments, doctor, people, policy, setup, trail
-from rbac_api.cli.group import OperatorGroup
+from importlib import import_module
+from typing import Any
 
-rbac = OperatorGroup("rbac", help="Set up, inspect and repair this service.")
+import click
+from sqlalchemy.exc import DBAPIError
 
-for command in (
-    setup.init,
-    setup.adopt,
-    setup.seed,
-    accounts.create_admin,
-    accounts.recover_admin,
-    people.users,
-    people.sessions,
-    assignments.assignments,
-    policy.policy,
-    trail.audit,
-    setup.keys,
-    setup.openapi,
-    doctor.doctor,
-):
-    rbac.add_command(command)
+from rbac_api.cli.refusals import explained, one_line
+from rbac_api.errors import ServiceError
+from rbac_api.resources import release
+
+COMMANDS = {
+    "serve": "start:serve",
+    "init": "setup:init",
+    "adopt-issuer": "setup:adopt",
+    "seed": "setup:seed",
+    "create-admin": "accounts:create_admin",
+    "recover-admin": "accounts:recover_admin",
+    "users": "people:users",
+    "sessions": "people:sessions",
+    "assignments": "assignments:assignments",
+    "policy": "policy:policy",
+    "audit": "trail:audit",
+    "keys": "setup:keys",
+    "openapi": "setup:openapi",
+    "doctor": "doctor:doctor",
+}
+
+
+class OperatorGroup(click.Group):
+    """Commands whose refusals become exit code 1 and a sentence (2, from click itself, is for a wrong command line)."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        """The command of this name.  ``serve`` has to be the first to load what counts requests, so none is loaded for another."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(import_module(f"rbac_api.cli.{module}"), attribute)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ServiceError as fault:
+            raise click.ClickException(explained(fault)) from fault
+        except DBAPIError as fault:
+            raise click.ClickException(
+                f"The database reports: {one_line(fault.orig)}. Run `rbac-api doctor` to check everything."
+            ) from fault
+
+
+rbac = OperatorGroup("rbac", help="Set up, serve, inspect and repair this service.")
+click.version_option(release(), message="rbac-api %(version)s")(rbac)

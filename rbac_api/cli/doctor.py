@@ -1,4 +1,4 @@
-"""``flask rbac doctor``: looks at everything a running service stands on, and names the remedy for what is wrong."""
+"""``rbac-api doctor``: looks at everything a running service stands on, and names the remedy for what is wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 import click
-from flask.cli import with_appcontext
 
 from rbac_api.capabilities.operation.diagnosis import Finding, diagnose
 from rbac_api.cli.group import parts
@@ -18,7 +17,6 @@ from rbac_api.settings import Settings, SettingsRefused
 @click.command("doctor")
 @json_option
 @click.pass_context
-@with_appcontext
 def doctor(context: click.Context, as_json: bool) -> None:
     """Check settings, files, database, its server, proxies, schema, trail, clock, keys, roles, constraints and administrators.
 

@@ -1,46 +1,41 @@
-"""How every command of ``flask rbac`` reaches the service, and how it fails: one paragraph on standard error, never a traceback."""
+"""How a command reaches the service: the application that is current, or one made of the environment for the length of the command."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
-from flask import current_app
-from flask.cli import AppGroup
-from sqlalchemy.exc import DBAPIError
+from flask import Flask, current_app, has_app_context
 
-from rbac_api.cli.prepare import application_parts, operator_unit
-from rbac_api.database.constraints import DatabaseDown
+from rbac_api.cli.prepare import operator_unit
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import schema_problem
-from rbac_api.errors import Invalid, ServiceError, listed
+from rbac_api.factory import close_app, create_app
 from rbac_api.guard.clearance import Clearance
 from rbac_api.settings import Settings
 
 
-class OperatorGroup(AppGroup):
-    """Commands whose refusals become exit code 1 and a sentence (2, from click itself, is for a wrong command line)."""
+def application() -> Flask:
+    """The current application; without one, it is made of the environment and stays current until the command ends.
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ServiceError as fault:
-            raise click.ClickException(explained(fault)) from fault
-        except DBAPIError as fault:
-            raise click.ClickException(
-                f"The database reports: {_one_line(fault.orig)}. Run `flask rbac doctor` to check everything."
-            ) from fault
+    Nothing is required of its database, which a command may be about to set up or to examine.
+    """
+    if not has_app_context():
+        context, app = click.get_current_context(), create_app(check_database=False)
+        context.call_on_close(lambda: close_app(app))
+        context.with_resource(app.app_context())
+    return current_app._get_current_object()  # type: ignore[attr-defined, no-any-return]
 
 
 def parts() -> tuple[Settings, Database]:
-    """The settings and the database of the application that the ``flask`` command found."""
-    return application_parts(current_app._get_current_object())  # type: ignore[attr-defined]
+    """The settings and the database of the application."""
+    guard = application().extensions["rbac-api"]
+    return guard.settings, guard.database
 
 
 def ready_parts() -> tuple[Settings, Database]:
-    """The same, if the schema is the code's; the ``flask`` command starts without looking, so each command looks."""
+    """The same, if the schema is the code's."""
     settings, database = parts()
     problem = schema_problem(database)
     if problem:
@@ -54,19 +49,3 @@ def operating(*, writes: bool = False) -> Iterator[Clearance]:
     settings, database = ready_parts()
     with operator_unit(settings, database, writes=writes) as clearance:
         yield clearance
-
-
-def explained(fault: ServiceError) -> str:
-    """A refusal in words for whoever owns the machine: to her the database's own words may be told."""
-    if isinstance(fault, Invalid) and fault.faults:
-        return "\n".join(listed([each.detail for each in fault.faults], fault.total))
-    if isinstance(fault, DatabaseDown):
-        return (
-            f"The database does not answer; nothing was changed. It says: {_one_line(fault.internal)}."
-            " Check RBAC_DATABASE_URL and that the server runs, then run `flask rbac doctor` to check everything."
-        )
-    return fault.detail
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split()).rstrip(".")

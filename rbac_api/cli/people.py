@@ -1,4 +1,4 @@
-"""``flask rbac users …`` and ``flask rbac sessions …``."""
+"""``rbac-api users …`` and ``rbac-api sessions …``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import click
-from flask.cli import with_appcontext
 
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.service import end_session, get_session, list_sessions
@@ -44,7 +43,6 @@ def users() -> None:
 @click.option("--status", type=click.Choice(["active", "disabled", "deleted"]), help="Default: not deleted.")
 @click.option("--role", callback=role_name, help="Only those who effectively hold this role.")
 @json_option
-@with_appcontext
 def list_users_(status: str | None, role: str | None, as_json: bool) -> None:
     """List users by name."""
     filters = {"status": status, "role": role}
@@ -56,7 +54,6 @@ def list_users_(status: str | None, role: str | None, as_json: bool) -> None:
 @users.command("disable")
 @click.argument("username")
 @json_option
-@with_appcontext
 def disable_user(username: str, as_json: bool) -> None:
     """Disable USERNAME and end all sessions of the user.
 
@@ -73,7 +70,6 @@ def disable_user(username: str, as_json: bool) -> None:
 @users.command("unlock")
 @click.argument("username")
 @json_option
-@with_appcontext
 def unlock_user_(username: str, as_json: bool) -> None:
     """Let USERNAME sign in again at once after too many failed sign-ins."""
     with operating(writes=True) as clearance:
@@ -93,7 +89,6 @@ def sessions() -> None:
 @click.option("--user", help="Username or id.")
 @click.option("--state", type=click.Choice(["active", "ended", "all"]), default="active", show_default=True)
 @json_option
-@with_appcontext
 def list_sessions_(user: str | None, state: str, as_json: bool) -> None:
     """List sessions, newest first."""
     filters = {"user": user, "state": state}
@@ -105,7 +100,6 @@ def list_sessions_(user: str | None, state: str, as_json: bool) -> None:
 @sessions.command("revoke")
 @click.argument("session_id", type=click.UUID)
 @json_option
-@with_appcontext
 def revoke_session(session_id: UUID, as_json: bool) -> None:
     """End the session SESSION_ID: its tokens are refused from the next request on."""
     try:
@@ -114,7 +108,7 @@ def revoke_session(session_id: UUID, as_json: bool) -> None:
             end_session(clearance, session["id"])
     except SessionNotFound as fault:
         raise click.ClickException(
-            "There is no session with this id. See `flask rbac sessions list`."
+            "There is no session with this id. See `rbac-api sessions list`."
         ) from fault
     changed = session["state"] == "active"
     outcome = "has ended." if changed else "had already ended."

@@ -1,4 +1,4 @@
-"""``flask rbac policy export|plan|apply|drift|revert``: the policy as a file, what it would change, changing it, and back.
+"""``rbac-api policy export|plan|apply|drift|revert``: the policy as a file, what it would change, changing it, and back.
 
 Exit codes: 0 in sync (or done), 2 differs, 1 something went wrong.
 """
@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 import orjson
-from flask.cli import with_appcontext
 
 from rbac_api.capabilities.policy.errors import PolicyNotRevertible
 from rbac_api.capabilities.policy.service import (
@@ -69,7 +68,6 @@ def policy() -> None:
 @policy.command("export")
 @click.option("--file", "-f", "path", type=click.Path(path_type=Path), help="Write to this file instead.")
 @click.option("--format", "form", type=click.Choice(("yaml", "json")), default="yaml", show_default=True)
-@with_appcontext
 def export(path: Path | None, form: str) -> None:
     """Print the policy as one sorted document, without built-in entries and secrets."""
     with operating() as clearance:
@@ -89,7 +87,6 @@ def export(path: Path | None, form: str) -> None:
 @PRUNE
 @FORM
 @click.pass_context
-@with_appcontext
 def plan(context: click.Context, path: Path, prune: bool, form: str) -> None:
     """Show what applying the file would change, and change nothing.
 
@@ -107,7 +104,6 @@ def plan(context: click.Context, path: Path, prune: bool, form: str) -> None:
 )  # for a plan's command line: drift always looks both ways
 @FORM
 @click.pass_context
-@with_appcontext
 def drift(context: click.Context, path: Path, form: str) -> None:
     """Show where the database differs from the file, for pipelines.
 
@@ -130,7 +126,6 @@ def drift(context: click.Context, path: Path, form: str) -> None:
 @YES
 @FORM
 @click.pass_context
-@with_appcontext
 def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str) -> None:
     """Show the plan, ask for confirmation, and apply it: all or nothing.
 
@@ -155,7 +150,7 @@ def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str)
                 "The policy has changed since this plan; nothing was applied. Plan again."
             )
     if form == "text":
-        click.echo(f"Applied: {done['summary']}.  To undo it: flask rbac policy revert {done['seq']}")
+        click.echo(f"Applied: {done['summary']}.  To undo it: rbac-api policy revert {done['seq']}")
     else:
         _print_as(done, form)
 
@@ -164,7 +159,6 @@ def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str)
 @click.argument("seq", type=click.IntRange(min=1))
 @YES
 @FORM
-@with_appcontext
 def revert(seq: int, yes: bool, form: str) -> None:
     """Show what reverting the policy applied as SEQ would change, ask, and revert it: all or nothing.
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from flask import Flask
-
 from rbac_api.capabilities.assignments.service import Terms, assign_role
 from rbac_api.capabilities.keys.service import ensure_key, needs_key
 from rbac_api.capabilities.passwords.service import Hasher, password_problem
@@ -38,7 +36,6 @@ from rbac_api.settings import Settings, SettingsRefused
 from rbac_api.trail.recorder import Target
 
 PATIENCE = 600.0  # seconds for which a start waits for its turn to write
-REFUSAL = "rbac-refusal"  # the extension of an application that could not be made (see ``cli/refused.py``)
 
 
 @dataclass(slots=True)
@@ -200,11 +197,3 @@ def hash_password(settings: Settings, password: str) -> str:
         return hasher.hash(password)
     finally:
         hasher.close()
-
-
-def application_parts(app: Flask) -> tuple[Settings, Database]:
-    """The settings and the database of an application; raises why, for one that could not be made."""
-    if REFUSAL in app.extensions:
-        raise app.extensions[REFUSAL]
-    guard = app.extensions["rbac-api"]
-    return guard.settings, guard.database

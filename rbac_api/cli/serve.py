@@ -17,8 +17,8 @@ from gunicorn.app.base import BaseApplication
 from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.values import MutexValue, ValueClass
 
-from rbac_api.cli.group import explained
 from rbac_api.cli.prepare import Prepared, prepare
+from rbac_api.cli.refusals import explained
 from rbac_api.cli.worker import Worker
 from rbac_api.database.engine import Database
 from rbac_api.environment import leave_out
@@ -115,7 +115,7 @@ def require_free_address(settings: Settings) -> None:
             time.sleep(PAUSE)  # one that was told to stop may be about to
         else:
             return
-    raise SettingsRefused([f"HOST, PORT: {fault_text}. Example: make run PORT=8001"])
+    raise SettingsRefused([f"HOST, PORT: {fault_text}. Example: PORT=8001"])
 
 
 def _listen(host: str, port: int) -> None:

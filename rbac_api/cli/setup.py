@@ -1,4 +1,4 @@
-"""``flask rbac init``, ``seed``, ``keys``, ``openapi``."""
+"""``rbac-api init``, ``seed``, ``keys``, ``openapi``."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from flask import current_app
-from flask.cli import with_appcontext
 
 from rbac_api import clock
 from rbac_api.capabilities.keys.service import get_key, list_keys, rotate_keys, withdraw_key
 from rbac_api.capabilities.policy.service import Loaded, read_file
 from rbac_api.capabilities.policy.service import seed as seed_document
-from rbac_api.cli.group import operating, parts
+from rbac_api.cli.group import application, operating, parts
 from rbac_api.cli.output import json_option, print_items, print_json, progress
 from rbac_api.cli.prepare import adopt_issuer, prepare
 from rbac_api.decision.document import Document
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "openapi" / "openapi.json"
+DOCUMENT = Path("openapi", "openapi.json")
 _KEY_COLUMNS = ("kid", "algorithm", "state", "kept_in", "created_at", "signs_from", "verifies_until")
 
 
 @click.command("init")
 @json_option
-@with_appcontext
 def init(as_json: bool) -> None:
     """Migrate the schema; create built-in roles, signing key and first administrator.
 
@@ -43,7 +40,6 @@ def init(as_json: bool) -> None:
 
 
 @click.command("adopt-issuer")
-@with_appcontext
 def adopt() -> None:
     """Make RBAC_ISSUER and RBAC_AUDIENCE, as they are set here, those of all nodes.
 
@@ -60,7 +56,6 @@ def adopt() -> None:
 @click.command("seed")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
-@with_appcontext
 def seed(file: Path, as_json: bool) -> None:
     """Load FILE (YAML or JSON): add what is not in the database yet.
 
@@ -87,7 +82,6 @@ def keys() -> None:
 
 @keys.command("list")
 @json_option
-@with_appcontext
 def list_(as_json: bool) -> None:
     """List keys: which one signs, which ones verify and until when."""
     with operating() as clearance:
@@ -96,7 +90,6 @@ def list_(as_json: bool) -> None:
 
 @keys.command("rotate")
 @click.option("--emergency", is_flag=True, help="Sign with it at once, not only when every cache knows it.")
-@with_appcontext
 def rotate(emergency: bool) -> None:
     """Publish a new signing key that signs in a few minutes; the previous one verifies until its last token expires."""
     with operating(writes=True) as clearance:
@@ -109,7 +102,6 @@ def rotate(emergency: bool) -> None:
 
 @keys.command("withdraw", context_settings={"ignore_unknown_options": True})  # a name may begin with a hyphen
 @click.argument("kid")
-@with_appcontext
 def withdraw(kid: str) -> None:
     """Withdraw KID: every token it signed is refused at once."""
     with operating(writes=True) as clearance:
@@ -118,12 +110,10 @@ def withdraw(kid: str) -> None:
 
 
 @click.command("openapi")
-@click.option("--write", is_flag=True, help="Write it to openapi/openapi.json instead.")
-@with_appcontext
+@click.option("--write", is_flag=True, help="Write it to openapi/openapi.json, below this folder, instead.")
 def openapi(write: bool) -> None:
     """Print the OpenAPI document, as served at /openapi.json."""
-    parts()
-    text = current_app.extensions["rbac-openapi"].text() + b"\n"
+    text = application().extensions["rbac-openapi"].text() + b"\n"
     if write:
         DOCUMENT.parent.mkdir(exist_ok=True)
         DOCUMENT.write_bytes(text)

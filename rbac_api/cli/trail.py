@@ -1,4 +1,4 @@
-"""``flask rbac audit verify`` and ``flask rbac audit export``."""
+"""``rbac-api audit verify`` and ``rbac-api audit export``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
 import click
-from flask.cli import with_appcontext
 
 from rbac_api.capabilities.audit.service import count_events, export_events, trail_length, verify_trail
 from rbac_api.cli.group import operating, ready_parts
@@ -75,7 +74,6 @@ def verify(
     context.exit(0 if verdict.problem is None else 1)
 
 
-@with_appcontext
 def _verify_stored(noted: dict[int, str]) -> Verdict:
     _, database = ready_parts()
     with progress(trail_length(database), "Verifying") as step:
@@ -87,7 +85,7 @@ def _verify_file(export: BinaryIO, noted: dict[int, str]) -> tuple[int, Verdict]
         return verify_export(export, noted)
     except Unreadable as fault:
         raise click.ClickException(
-            f"{export.name}: {fault}. Export it anew with `flask rbac audit export` or GET /v1/audit/events and"
+            f"{export.name}: {fault}. Export it anew with `rbac-api audit export` or GET /v1/audit/events and"
             " Accept: application/x-ndjson, without filters; a CSV export cannot be verified."
         ) from fault
 
@@ -101,7 +99,6 @@ def _verify_file(export: BinaryIO, noted: dict[int, str]) -> tuple[int, Verdict]
 )
 @click.option("--actor", help="Id, or name at the time.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file (mode 0600).")
-@with_appcontext
 def export(form: Form, output: Path | None, **filters: Any) -> None:
     """Export the trail, oldest first, as CSV or NDJSON. The export itself is recorded."""
     wanted = {name: value for name, value in filters.items() if value is not None}
@@ -162,7 +159,7 @@ def _sentences(verdict: Verdict, compared: bool, first: int) -> str:
         lines.append(
             "Truncation at the end cannot be detected from the chain alone. Store the last event elsewhere"
         )
-        lines.append(f"and check it later: flask rbac audit verify --expect {last}")
+        lines.append(f"and check it later: rbac-api audit verify --expect {last}")
     return "\n".join(lines)
 
 

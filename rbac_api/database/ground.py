@@ -1,7 +1,7 @@
 """What this service needs of the ground it stands on, each need a small function beside its remedy: one register for all.
 
 An *essential* need is one without which an answer could be wrong: a start refuses, and ``/readyz`` answers 503.  Any other is a risk: a
-start warns of it.  ``flask rbac doctor`` has a line for each.  A need tests the property itself, never the name of a product.
+start warns of it.  ``rbac-api doctor`` has a line for each.  A need tests the property itself, never the name of a product.
 """
 
 from __future__ import annotations

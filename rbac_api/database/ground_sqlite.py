@@ -62,7 +62,7 @@ def _file_system(database: Database, _connection: Connection) -> Seen:
 
 @need(
     "write access",
-    "Run this service as the owner of these: chown them, and do not run `flask rbac` as another user.",
+    "Run this service as the owner of these: chown them, and do not run `rbac-api` as another user.",
 )
 def _write_access(database: Database, _connection: Connection) -> Seen:
     file = _file(database)

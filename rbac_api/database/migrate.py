@@ -16,11 +16,12 @@ from sqlalchemy import Connection, inspect, text
 from rbac_api.database.constraints import translated
 from rbac_api.database.engine import WRITE_LOCK, Database
 from rbac_api.errors import ServiceError
+from rbac_api.resources import resource
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+MIGRATIONS = resource("migrations")
 HEAD = "head"
 _NEWER = "the database is at revision {}, which this code does not know: it is newer; run the newer release"
 
@@ -85,10 +86,10 @@ def schema_problem(database: Database) -> str | None:
     if present == head:
         return None
     if present is None:
-        return "the database is empty: run `flask rbac init`"
+        return "the database is empty: run `rbac-api init`"
     if present not in known:
         return _NEWER.format(present)
-    return f"the database is at revision {present}, the code needs {head}: run `flask rbac init`"
+    return f"the database is at revision {present}, the code needs {head}: run `rbac-api init`"
 
 
 def head_revision() -> str:

@@ -13,7 +13,7 @@ from rbac_api.settings import Settings
 INSTANCE_KEY = "RBAC_SECRET_KEY"
 REMEDY = (
     "Give every node the same RBAC_ISSUER, RBAC_AUDIENCE and RBAC_SECRET_KEY. To change the issuer or the audience on purpose, run"
-    " `flask rbac adopt-issuer` with the new ones and restart all nodes. The secret cannot be changed: restore the original."
+    " `rbac-api adopt-issuer` with the new ones and restart all nodes. The secret cannot be changed: restore the original."
 )
 
 
@@ -32,7 +32,7 @@ def differences(connection: Connection, settings: Settings) -> dict[str, str]:
     """In what this node differs from the others: a sentence for each setting."""
     theirs, found = read_instance(connection), {}
     if not theirs:
-        return {"RBAC_ISSUER": "nothing was recorded yet that nodes agree on: run `flask rbac init`"}
+        return {"RBAC_ISSUER": "nothing was recorded yet that nodes agree on: run `rbac-api init`"}
     for name, value in present(settings).items():
         if theirs.get(name) != value and name == INSTANCE_KEY:
             found[name] = f"{name} is not the one that this database was created with"

@@ -44,7 +44,7 @@ class NoSigningKey(Unavailable):
     """No key of the configured algorithm exists yet."""
 
     code = "key.absent"
-    default_detail = "This service has no signing key yet. Run `flask rbac init`, then try again."
+    default_detail = "This service has no signing key yet. Run `rbac-api init`, then try again."
 
 
 class SigningKeyWithdrawn(NoSigningKey):

@@ -3,7 +3,7 @@
     hash(n) = SHA-256( canonical JSON of all fields of event n but `hash`, with prev_hash = hash(n - 1) );  hash(0) = 64 zeros
 
 Changing a byte breaks the hash of that row; deleting or swapping rows breaks the numbering or the link.  Cutting the *tail* leaves a
-valid shorter chain: to notice that, somebody outside must have noted a ``seq`` and ``hash`` (``flask rbac audit verify`` prints the
+valid shorter chain: to notice that, somebody outside must have noted a ``seq`` and ``hash`` (``rbac-api audit verify`` prints the
 present ones, and takes noted ones with ``--expect``).
 """
 

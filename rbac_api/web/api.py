@@ -11,12 +11,13 @@ import marshmallow as ma
 import orjson
 from flask import Flask, Response, request
 
+from rbac_api.resources import release
 from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.descriptions import DECISION_ID, SECURITY_SCHEMES, register_headers, ways_in, who_may
 from rbac_api.web.fields import Moment
 from rbac_api.web.fixed import Fixed
 
-VERSION = "0.1.0"
+VERSION = release()
 _DESCRIPTION = """\
 Users, roles, permissions and sessions in SQL, with roles embedded as claims in signed tokens.
 

@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 from flask import Flask, Response, abort, jsonify, request
 
+from rbac_api.resources import resource
 from rbac_api.web.fixed import ASK_EACH_TIME, KEEP, Fixed
 
-OWN_FOLDER: Final = Path(__file__).parent / "docs_assets"
+OWN_FOLDER: Final = resource("web", "docs_assets")
 SWAGGER_UI_FILES: Final = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png", "LICENSE")
 MEDIA_TYPES: Final = {  # stated, not guessed: with `nosniff` a machine's odd MIME table would break the page
     ".js": "text/javascript; charset=utf-8",

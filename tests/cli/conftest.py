@@ -1,4 +1,4 @@
-"""A shell on the stage: `flask rbac …` against the application that the cast is signed in to."""
+"""A shell on the stage: `rbac-api …` against the application that the cast is signed in to."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from flask import Flask
 
+from rbac_api.cli.commands import rbac
 from rbac_api.factory import close_app, create_app
 from rbac_api.settings import Settings
 from tests.builders import Stage
@@ -23,13 +23,14 @@ ROOT = Path(__file__).parents[2]
 
 
 class Shell:
-    """Whoever sits at the machine. Called with the words after `flask rbac`."""
+    """Whoever sits at the machine. Called with the words after `rbac-api`."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
 
     def __call__(self, *words: str, typed: str | None = None) -> Result:
-        result = self.app.test_cli_runner().invoke(args=["rbac", *words], input=typed)
+        with self.app.app_context():
+            result = CliRunner().invoke(rbac, words, input=typed)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
@@ -57,11 +58,11 @@ def shell(stage: Stage) -> Shell:
 
 @pytest.fixture
 def shell_with() -> Iterator[Callable[[Settings], Shell]]:
-    """Makes shells with settings of their own; the schema is looked at by each command, as under `flask`."""
+    """Makes shells with settings of their own; the schema is looked at by each command."""
     made: list[Flask] = []
 
     def make(settings: Settings) -> Shell:
-        made.append(create_app(replace(settings, command_line=True)))
+        made.append(create_app(settings, check_database=False))
         return Shell(made[-1])
 
     yield make
@@ -70,15 +71,15 @@ def shell_with() -> Iterator[Callable[[Settings], Shell]]:
 
 
 @pytest.fixture
-def flask_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the real `flask` in the repository's root, with nothing set but what is given and a data folder."""
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a program in the repository's root, with nothing set but what is given and a data folder."""
 
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLASK_", "RBAC_"))}
         environment = {**kept, "RBAC_DATA_DIR": str(tmp_path / "data"), **variables}
-        command = [sys.executable, "-m", "flask", *words]
         return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
+            [sys.executable, "-m", *words],
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
 
     return run

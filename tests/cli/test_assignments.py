@@ -1,4 +1,4 @@
-"""`flask rbac assignments import`: who has which role, from a spreadsheet; all rows or none, and every wrong one is named."""
+"""`rbac-api assignments import`: who has which role, from a spreadsheet; all rows or none, and every wrong one is named."""
 
 from __future__ import annotations
 

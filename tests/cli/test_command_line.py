@@ -1,4 +1,4 @@
-"""The real `flask` command: how it finds the application, what it says when there can be none, and its progress bars."""
+"""The real `rbac-api` command and its alias `flask rbac`: what they say when settings are refused, and their progress bars."""
 
 from __future__ import annotations
 
@@ -12,57 +12,85 @@ from pathlib import Path
 
 import click
 import pytest
-from flask import Flask
-from flask.cli import FlaskGroup
+from click.testing import CliRunner
 
 from rbac_api.cli.commands import rbac
-from rbac_api.cli.refused import explaining
-from rbac_api.settings import SettingsRefused
+from rbac_api.resources import release
 from tests.builders import settings_for
 from tests.cli.conftest import ROOT, Shell
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_the_doctor_says_why_settings_are_refused(flask_command: Run) -> None:
-    run = flask_command("rbac", "doctor", "--json", RBAC_SECRET_KEY="secret", RBAC_LOG_LEVEL="loud")
+PROGRAMS = pytest.mark.parametrize("program", [("rbac_api",), ("flask", "rbac")], ids=" ".join)
+
+
+@PROGRAMS
+def test_the_doctor_says_why_settings_are_refused(command: Run, program: tuple[str, ...]) -> None:
+    run = command(*program, "doctor", "--json", RBAC_SECRET_KEY="secret", RBAC_LOG_LEVEL="loud")
     assert run.returncode == 1
     found = [check["detail"] for check in json.loads(run.stdout)["checks"]]
     assert len(found) == 2
     assert "Traceback" not in run.stderr
 
 
-def test_other_commands_refuse_in_plain_words(flask_command: Run) -> None:
-    run = flask_command("rbac", "users", "list", RBAC_SECRET_KEY="secret")
+@PROGRAMS
+def test_other_commands_refuse_in_plain_words(command: Run, program: tuple[str, ...]) -> None:
+    run = command(*program, "users", "list", RBAC_SECRET_KEY="secret")
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.startswith("Error: The settings are refused:\n  - RBAC_SECRET_KEY")
 
 
-def test_a_data_folder_that_cannot_be_made_is_a_refusal(flask_command: Run) -> None:
-    run = flask_command("rbac", "doctor", RBAC_DATA_DIR="/dev/null/data")
+def test_a_data_folder_that_cannot_be_made_is_a_refusal(command: Run) -> None:
+    run = command("rbac_api", "doctor", RBAC_DATA_DIR="/dev/null/data")
     assert run.returncode == 1
     assert "RBAC_DATA_DIR cannot be used" in run.stdout
     assert "Traceback" not in run.stderr
 
 
-def test_no_server_starts_with_refused_settings(flask_command: Run) -> None:
-    run = flask_command("run", "--port", "1", RBAC_SECRET_KEY="secret")
+def test_no_server_starts_with_refused_settings(command: Run) -> None:
+    run = command("flask", "run", "--port", "1", RBAC_SECRET_KEY="secret")
     assert run.returncode == 1
     assert "SettingsRefused" in run.stderr
 
 
-def test_outside_of_the_flask_command_a_refusal_stays_an_exception() -> None:
-    def refuse() -> Flask:
-        raise SettingsRefused(["for a reason"])
-
-    with pytest.raises(SettingsRefused, match="for a reason"):
-        explaining(refuse)
-
-
-def test_a_fresh_clone_prints_its_openapi_document(flask_command: Run) -> None:
-    run = flask_command("rbac", "openapi")
+@PROGRAMS
+def test_a_fresh_clone_prints_its_openapi_document(command: Run, program: tuple[str, ...]) -> None:
+    run = command(*program, "openapi")
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["info"]["title"] == "rbac-api"
+
+
+@PROGRAMS
+def test_an_empty_data_folder_is_set_up_and_examined(command: Run, program: tuple[str, ...]) -> None:
+    made = command(*program, "init", RBAC_SEED_EXAMPLE="off")
+    assert made.returncode == 0, made.stderr
+    assert "one-time password" in made.stdout
+    listed = command(*program, "users", "list", "--json")
+    assert [user["username"] for user in json.loads(listed.stdout)] == ["admin"]
+
+
+def test_the_release_is_printed(command: Run) -> None:
+    assert command("rbac_api", "--version").stdout == f"rbac-api {release()}\n"
+
+
+def test_an_unknown_command_is_a_usage_error(command: Run) -> None:
+    run = command("rbac_api", "sirve")
+    assert run.returncode == 2
+    assert "No such command 'sirve'" in run.stderr
+
+
+def test_serve_is_the_first_to_load_what_counts_requests() -> None:
+    """prometheus-client looks once for the folder that the workers share."""
+    asks = "import sys, rbac_api.cli.commands, rbac_api.cli.start; print('prometheus_client' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", asks], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
+
+
+def test_serve_takes_host_and_port_from_its_options(command: Run) -> None:
+    run = command("rbac_api", "serve", "--host", "192.0.2.1", "--port", "eighty", HOST="127.0.0.1", PORT="1")
+    assert run.returncode == 1
+    assert "PORT must be a whole number" in run.stderr
 
 
 def test_progress_is_drawn_on_a_terminal_and_stays_out_of_the_output(
@@ -71,7 +99,7 @@ def test_progress_is_drawn_on_a_terminal_and_stays_out_of_the_output(
     folder = tmp_path / "data"
     shell_with(settings_for("", secret_key="", data_dir=str(folder)))("init")
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "flask", "rbac", "audit", "export", "-o", str(tmp_path / "trail")]
+    command = [sys.executable, "-m", "rbac_api", "audit", "export", "-o", str(tmp_path / "trail")]
     environment = {**os.environ, "RBAC_DATA_DIR": str(folder)}
     run = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=300, check=True
@@ -89,7 +117,10 @@ def commands(
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every command below a group, with the words that lead to it."""
     if isinstance(command, click.Group):
-        for name, below in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
             yield from commands(below, (*path, name))
     else:
         yield path, command
@@ -101,11 +132,10 @@ def commands(
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_no_command_meets_refused_settings_with_a_traceback(
-    path: tuple[str, ...], command: click.Command, tmp_path: Path
+    path: tuple[str, ...], command: click.Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse() -> Flask:
-        raise SettingsRefused(["HOST must be an address of this machine"])
-
+    monkeypatch.setenv("HOST", "not a host")
+    monkeypatch.setenv("RBAC_DATA_DIR", str(tmp_path / "data"))
     (tmp_path / "given.yaml").write_text("{}")
     needed = [one for one in command.params if isinstance(one, click.Argument) or one.required]
     given = [
@@ -116,11 +146,10 @@ def test_no_command_meets_refused_settings_with_a_traceback(
             str(tmp_path / "given.yaml") if isinstance(one.type, click.Path | click.File) else "1",
         )
     ]
-    with click.Context(FlaskGroup()):
-        app = explaining(refuse)
 
-    done = app.test_cli_runner().invoke(rbac, [*path, *given])
+    done = CliRunner().invoke(rbac, [*path, *given])
 
     assert isinstance(done.exception, SystemExit)
     assert "Traceback" not in done.output
     assert "HOST must be an address" in done.output or done.exit_code == 2
+    assert not (tmp_path / "data").exists()

@@ -125,7 +125,7 @@ def test_nobody_left_to_administer_is_found(stage: Stage, shell: Shell) -> None:
 
 def test_an_empty_database_is_found(empty_url: str, shell_with: MakeShell) -> None:
     shell = shell_with(settings_for(empty_url))
-    assert "flask rbac init" in faults(shell)["schema"]["detail"]
+    assert "rbac-api init" in faults(shell)["schema"]["detail"]
     assert "Remedy:" in shell("doctor").stdout
 
 

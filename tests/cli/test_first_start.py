@@ -34,8 +34,7 @@ NUMBERS = {
     "session_seconds": 50000,
     "signin_free_failures": 3,
 }
-NOT_TRIED = {"command_line": "set by the flask command itself"}
-NAMES = [field.name for field in fields(Settings) if field.name not in NOT_TRIED]
+NAMES = [field.name for field in fields(Settings)]
 # Two that cannot be had together, and are refused in words: the key is for another algorithm; a secret is needed beside an address.
 ODD = {("signing_algorithm", "signing_key"): "RBAC_SIGNING_KEY"}
 

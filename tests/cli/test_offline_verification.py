@@ -151,14 +151,14 @@ def test_a_line_that_is_no_event_is_named(lines: Lines, damage: str) -> None:
 
 
 def test_the_command_needs_no_database(
-    lines: Lines, tmp_path: Path, flask_command: Callable[..., subprocess.CompletedProcess[str]]
+    lines: Lines, tmp_path: Path, command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     file, unreachable = tmp_path / "moved.ndjson", "postgresql://nobody@127.0.0.1:1/none"
     file.write_bytes(b"".join(lines))
     ((seq, digest),) = end(lines).items()
 
-    said = flask_command(
-        "rbac", "audit", "verify", "--file", str(file), "--expect", f"{seq}:{digest}",
+    said = command(
+        "rbac_api", "audit", "verify", "--file", str(file), "--expect", f"{seq}:{digest}",
         RBAC_DATABASE_URL=unreachable, RBAC_SECRET_KEY="s" * 43,
     )  # fmt: skip
 

@@ -91,7 +91,7 @@ def test_a_revoked_session_is_over_on_the_next_request(stage: Stage, shell: Shel
 
 def test_a_session_that_never_was_is_not_revoked(shell: Shell) -> None:
     unknown = "0198a000-0000-7000-8000-000000000000"
-    assert "flask rbac sessions list" in shell.refusal("sessions", "revoke", unknown)
+    assert "rbac-api sessions list" in shell.refusal("sessions", "revoke", unknown)
     assert "not a valid UUID" in shell.refusal("sessions", "revoke", "nonsense", code=2)
 
 

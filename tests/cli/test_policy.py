@@ -1,4 +1,4 @@
-"""`flask rbac policy`: the whole policy as a file, what it would change, and changing it; for people and for pipelines."""
+"""`rbac-api policy`: the whole policy as a file, what it would change, and changing it; for people and for pipelines."""
 
 from __future__ import annotations
 

@@ -143,5 +143,5 @@ def test_a_database_that_is_down_is_said_in_words_for_a_terminal(monkeypatch: py
         )
 
     assert "rbac-api does not start." in str(end.value)
-    assert "flask rbac doctor" in str(end.value)
+    assert "rbac-api doctor" in str(end.value)
     assert "Retry-After" not in str(end.value)

@@ -48,11 +48,8 @@ OWN = {
 def app() -> Iterator[Flask]:
     """The application with nothing behind it: no database is asked what routes there are."""
     found = create_app(
-        Settings(
-            command_line=True,
-            database_url="sqlite:////nowhere/rbac.db",
-            secret_key="k" * 8 + "0123456789" * 4,
-        )
+        Settings(database_url="sqlite:////nowhere/rbac.db", secret_key="k" * 8 + "0123456789" * 4),
+        check_database=False,
     )
     yield found
     close_app(found)

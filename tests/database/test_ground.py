@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ def test_a_start_refuses_without_what_is_essential_and_warns_of_a_risk(unmet: tu
 @each_breakage
 def test_the_doctor_and_the_readiness_name_it(unmet: tuple[Need, Settings]) -> None:
     need, settings = unmet
-    app = create_app(replace(settings, command_line=True))
+    app = create_app(settings, check_database=False)
     try:
         report = Shell(app).json("doctor", code=1 if need.essential else report_code(app))
         answer = app.test_client().get("/readyz")

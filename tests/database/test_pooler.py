@@ -38,7 +38,7 @@ def pooler(stage: Stage) -> Iterator[TransactionPooler]:
 @contextmanager
 def behind(pooler: TransactionPooler, stage: Stage) -> Iterator[Flask]:
     """A node that came to be behind the pooler without a look at the ground."""
-    app = create_app(replace(stage.settings, database_url=pooler.url, command_line=True))
+    app = create_app(replace(stage.settings, database_url=pooler.url), check_database=False)
     yield app
     close_app(app)
 

@@ -36,7 +36,7 @@ SHELL = {
     "RBAC_DATABASE_URL=postgresql://rbac:": "names a host of its reader's; tests/cli starts the service on PostgreSQL",
     'curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" $BASE/v1/service-accounts': "here",
     'curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" $BASE/v1/sessions': "here",
-    ".venv/bin/flask rbac doctor": "here",
+    ".venv/bin/rbac-api doctor": "here",
 }
 
 
@@ -122,7 +122,7 @@ def test_a_service_account_gets_a_token_and_sessions_are_counted(shell: Shell) -
 
 def test_doctor_and_recovery_run_from_the_clone(shell: Shell) -> None:
     for line in shell_block([*SHELL][4]):
-        command = line.replace(".venv/bin/flask", f"{sys.executable} -m flask").replace("NAME", "admin")
+        command = line.replace(".venv/bin/rbac-api", f"{sys.executable} -m rbac_api").replace("NAME", "admin")
 
         printed = shell.type(f"{command} 2>&1").strip()
 

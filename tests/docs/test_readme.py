@@ -31,9 +31,9 @@ def test_the_five_minutes_are_true(service: Service, tmp_path: Path) -> None:
     places = {
         "http://127.0.0.1:8000": f"http://127.0.0.1:{service.port}",
         "the one-time password": one_time[1],
-        ".venv/bin/flask": f"{sys.executable} -m flask",
+        ".venv/bin/rbac-api": f"{sys.executable} -m rbac_api",
     }
-    environment = {**os.environ, "RBAC_DATA_DIR": str(tmp_path / "instance"), "FLASK_APP": "app.py"}
+    environment = {**os.environ, "RBAC_DATA_DIR": str(tmp_path / "instance")}
 
     wrong = play(ROOT / "README.md", Shell(ROOT, environment), places)
 

@@ -37,10 +37,10 @@ def typed(document: str, service: Service, settings: dict[str, str]) -> list[str
     places = {
         "http://127.0.0.1:8000": f"http://127.0.0.1:{service.port}",
         "the one-time password": one_time[1],
-        ".venv/bin/flask": f"{sys.executable} -m flask",
+        ".venv/bin/rbac-api": f"{sys.executable} -m rbac_api",
     }
     ordinary = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return play(ROOT / document, Shell(ROOT, {**ordinary, **settings, "FLASK_APP": "app.py"}), places)
+    return play(ROOT / document, Shell(ROOT, {**ordinary, **settings}), places)
 
 
 def test_everything_on_the_tour_is_true(service: Service, settings: dict[str, str]) -> None:

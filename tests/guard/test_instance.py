@@ -133,7 +133,7 @@ def test_a_database_of_before_is_recorded_at_the_first_start_with_the_right_secr
 ) -> None:
     stage.execute("DELETE FROM instance")
     odd = node(secret_key=OTHER_SECRET)
-    assert "run `flask rbac init`" in told(stage)[1]
+    assert "run `rbac-api init`" in told(stage)[1]
 
     with pytest.raises(SealBroken):
         prepare(odd.settings, odd.database)

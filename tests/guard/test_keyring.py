@@ -144,7 +144,7 @@ def test_without_any_key_nobody_signs_in_and_the_answer_says_what_to_do(stage: S
     answer = stage.caller().post("/v1/auth/login", json={"username": "alice", "password": PASSWORD})
 
     assert (answer.status_code, answer.json["code"]) == (503, "key.absent")
-    assert "flask rbac init" in answer.json["detail"]
+    assert "rbac-api init" in answer.json["detail"]
     assert alice.get("/v1/me").json["code"] == "token.invalid"
     assert alice.get("/readyz").status_code == 503
 

@@ -139,16 +139,16 @@ def test_this_release_does_not_serve_on_a_database_of_an_older_one(
 
     assert (
         schema_problem(database)
-        == f"the database is at revision {LATEST}, the code needs 9001: run `flask rbac init`"
+        == f"the database is at revision {LATEST}, the code needs 9001: run `rbac-api init`"
     )
-    with pytest.raises(SettingsRefused, match="run `flask rbac init`"):
+    with pytest.raises(SettingsRefused, match="run `rbac-api init`"):
         create_app(settings_for(empty_url))
     assert upgrade(database) == (LATEST, "9001")
     assert schema_problem(database) is None
 
 
 def test_an_empty_database_is_not_served(empty_url: str) -> None:
-    with pytest.raises(SettingsRefused, match="the database is empty: run `flask rbac init`"):
+    with pytest.raises(SettingsRefused, match="the database is empty: run `rbac-api init`"):
         create_app(settings_for(empty_url))
 
 

@@ -46,9 +46,7 @@ def diagnose(clearance: Clearance) -> Iterator[Finding]:
     yield Finding("database", True, "answers")
     yield from _ground(clearance)
     if problem:
-        yield Finding(
-            "schema", False, problem, "Run `flask rbac init`, or the release that fits the database."
-        )
+        yield Finding("schema", False, problem, "Run `rbac-api init`, or the release that fits the database.")
         return
     yield Finding("schema", True, "up to date")
     for name, look in _CHECKS.items():
@@ -98,7 +96,7 @@ def _looked(name: str, look: Callable[[Clearance], Finding], clearance: Clearanc
             name, False, detail, "Restore what is missing from a backup, or correct RBAC_DATABASE_URL."
         )
     except ValueError as fault:
-        return Finding(name, False, f"a row cannot be read: {fault}", "Run `flask rbac audit verify`.")
+        return Finding(name, False, f"a row cannot be read: {fault}", "Run `rbac-api audit verify`.")
 
 
 def _private_files(settings: Settings) -> Iterator[Finding]:
@@ -122,7 +120,7 @@ def _trail(clearance: Clearance) -> Finding:
         return Finding("trail", True, "append-only: its triggers are in place")
     detail = f"not append-only: {', '.join(missing)} missing or disabled"
     remedy = (
-        "Run `flask rbac audit verify --expect SEQ:HASH` with an event noted earlier, find out who removed the trigger,"
+        "Run `rbac-api audit verify --expect SEQ:HASH` with an event noted earlier, find out who removed the trigger,"
         " and put it back (migrations/versions/0001_first_schema.py has its text)."
     )
     return Finding("trail", False, detail, remedy)
@@ -182,7 +180,7 @@ def _administrator(clearance: Clearance) -> Finding:
     try:
         clearance.require_administrator_remains()
     except ServiceError:
-        remedy = "Run `flask rbac recover-admin USERNAME` or `flask rbac create-admin USERNAME`."
+        remedy = "Run `rbac-api recover-admin USERNAME` or `rbac-api create-admin USERNAME`."
         return Finding("administrator", False, "nobody who can sign in holds the role admin", remedy)
     return Finding("administrator", True, "somebody who can sign in holds the role admin")
 

@@ -50,5 +50,5 @@ class PolicyTooLarge(Invalid):
 
     code = "policy.too_large"
     title = "The policy is too large for one request"
-    default_detail = "This takes too many steps at once. Split the document, or use `flask rbac policy` on the server, which has no limit."
+    default_detail = "This takes too many steps at once. Split the document, or use `rbac-api policy` on the server, which has no limit."
     example = {}  # noqa: RUF012

@@ -28,13 +28,13 @@ from rbac_api.decision.difference import Present, Step, is_over, rule_of, wanted
 from rbac_api.decision.document import Document, DocumentRefused, holder_of, read_document
 from rbac_api.decision.names import canonical
 from rbac_api.guard.clearance import Clearance
+from rbac_api.resources import resource
 from rbac_api.trail.recorder import Target
 from rbac_api.web.texts import TextUnreadable, unicode_text
 from rbac_api.web.yaml_bodies import YamlRefused, parse_yaml
 
-SEED_DATA = Path(__file__).resolve().parents[3] / "seed_data"
-SYSTEM = SEED_DATA / "system.yaml"
-EXAMPLE = SEED_DATA / "example_company.yaml"
+SYSTEM = resource("seed_data", "system.yaml")
+EXAMPLE = resource("seed_data", "example_company.yaml")
 Progress = Callable[[], Any]
 AT_ONCE = 500  # people, or assignments, written in one transaction
 COUNTED = ("permissions", "roles", "constraints", "users", "assignments")

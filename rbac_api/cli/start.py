@@ -1,0 +1,45 @@
+"""``rbac-api serve``: the first to load the server, once the workers have a folder in which they add up their figures."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+import click
+
+from rbac_api.environment import add, present_environment
+
+FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen on; takes the place of HOST.")
+@click.option("--port", help="Port to listen on; takes the place of PORT.")
+def serve(host: str | None, port: str | None) -> None:
+    """Set up the database as `init` does, then serve until stopped."""
+    start(**{name: text for name, text in (("HOST", host), ("PORT", port)) if text is not None})
+
+
+def start(**given: str) -> None:
+    """Serve with the settings of the environment and those given."""
+    for name, text in given.items():
+        add(name, text)
+    if FIGURES not in present_environment():
+        _share_figures()  # before the imports: prometheus-client looks once, when it is first imported
+    from rbac_api.cli.serve import serve as serve_app
+    from rbac_api.factory import create_app
+
+    serve_app(create_app)
+
+
+def _share_figures() -> None:
+    """Let the workers add up their figures in a folder that lives as long as this process."""
+    folder, owner = tempfile.mkdtemp(prefix="rbac-figures-"), os.getpid()
+    add(FIGURES, folder)
+
+    @atexit.register
+    def _() -> None:
+        if os.getpid() == owner:  # a worker inherits this, and ends earlier
+            shutil.rmtree(folder, ignore_errors=True)
