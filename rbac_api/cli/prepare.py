@@ -22,7 +22,7 @@ from rbac_api.capabilities.sessions.service import Ending, close_all_sessions
 from rbac_api.capabilities.users.service import NewUser, add_user, no_users
 from rbac_api.database.engine import Database
 from rbac_api.database.ground import require_ground
-from rbac_api.database.migrate import upgrade
+from rbac_api.database.migrate import is_empty, upgrade
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.document import Document
 from rbac_api.decision.evaluate import ADMIN
@@ -67,6 +67,8 @@ def prepare(settings: Settings, database: Database) -> Prepared:
     Where there is nothing to do it only reads, and else it waits for whatever writes at the moment.
     """
     done = Prepared(warnings=require_ground(database))
+    if is_empty(database):
+        _require_good_administrator(settings)  # before anything is written
     with database.patient(PATIENCE):
         before, after = upgrade(database)
         if before != after:

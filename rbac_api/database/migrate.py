@@ -92,6 +92,12 @@ def schema_problem(database: Database) -> str | None:
     return f"the database is at revision {present}, the code needs {head}: run `rbac-api init`"
 
 
+def is_empty(database: Database) -> bool:
+    """Whether nothing has been migrated here yet."""
+    with database.reading() as connection:
+        return present_revision(connection) is None
+
+
 def head_revision() -> str:
     """The newest revision of this release."""
     return _revisions(MIGRATIONS)[0]

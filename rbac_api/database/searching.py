@@ -53,7 +53,7 @@ def searched(
 
 def mentions(connection: Connection, column: Column[Any], text: str) -> ColumnElement[bool]:
     """Return the condition that the column, in search form, has this text anywhere; wildcards are ordinary characters."""
-    sought = search_form(text)
+    sought = _sought(text)
     if connection.dialect.name == "sqlite":
         return func.instr(column, sought) > 0
     return column.contains(sought, autoescape=True)
@@ -64,10 +64,16 @@ def naming(rows: Iterable[Row[Any]], text: str | None, *columns: str) -> Iterato
 
     For tables with few rows, such as roles: reading all of them is cheaper than a column kept for the search.
     """
-    sought = search_form(text) if text else ""
+    sought = _sought(text) if text else ""
     return (
         row for row in rows if not text or sought in search_text(*(getattr(row, name) for name in columns))
     )
+
+
+def _sought(text: str) -> str:
+    """Return the text in search form, without spaces around it and with one between words, as pasted text often is not."""
+    form = search_form(text)
+    return " ".join(form.split()) or form
 
 
 def among(column: Column[Any], values: Collection[str]) -> ColumnElement[bool]:

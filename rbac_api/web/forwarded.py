@@ -50,8 +50,8 @@ class _TrustedOnly:
             self._warned = True
             log.warning("proxy.address_unreadable", header=environ["HTTP_X_FORWARDED_FOR"][:64])
         environ["REMOTE_ADDR"] = address or original["REMOTE_ADDR"]
-        if environ.get("SCRIPT_NAME") and not is_prefix(environ["SCRIPT_NAME"]):
-            environ["SCRIPT_NAME"] = original["SCRIPT_NAME"]
+        prefix = environ.get("SCRIPT_NAME", "").rstrip("/")  # some proxies write a slash behind it
+        environ["SCRIPT_NAME"] = prefix if is_prefix(prefix) else original["SCRIPT_NAME"]
         return self._inner(environ, start_response)
 
 

@@ -27,6 +27,7 @@ FOUND = {
     "kozlowski": {"tomasz.kozlowski"}, "KOZŁOWSKI": {"tomasz.kozlowski"}, "Wójcik": {"tomasz.kozlowski"},
     "wojcik@ex": {"tomasz.kozlowski"}, "owski-w": {"tomasz.kozlowski"}, "soren@": {"soren"}, "akesson": {"soren"},
     "strasse": {"soren"}, "ＳＯＲＥＮ": {"soren"}, "本 太": {"kenji"}, "ISIK": {"gonul"}, "gonul ışık": {"gonul"},
+    " Kozlowski ": {"tomasz.kozlowski"}, "tomasz  kozlowski": {"tomasz.kozlowski"}, "太郎\u3000": {"kenji"},
     "kozlowskit": set(), "%": set(), "_": set(), "'": set(), "\\": set(), "kozlowski t.w": set(),
 }  # fmt: skip
 
