@@ -1,13 +1,15 @@
 """YAML read strictly: what JSON could say as well, of YAML 1.2's core schema, and nothing that grows, repeats or runs.
 
 No anchors and aliases (a few lines of them unfold into gigabytes), no tags, no duplicate keys, no second document; a moment stays text.
-The reader goes through libyaml's events once, without recursion, so its time is linear and its depth is bounded.
+The reader goes through libyaml's events once, so its time is linear, and its depth is bounded before libyaml's own loader, which builds a
+document in C, could overflow the stack: 100,000 brackets end a process that loads them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import takewhile
 from math import inf, isfinite
 from typing import Any
 
@@ -21,7 +23,6 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _WHOLE = re.compile(r"[-+]?[0-9]{1,19}", re.ASCII)
 _FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?", re.ASCII)
-_PENDING = object()
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
@@ -64,63 +65,46 @@ def strict_yaml(data: bytes) -> Any:
 def parse_yaml(text: str) -> Any:
     """One YAML document as dicts, lists, texts, numbers, booleans and None; ``YamlRefused`` otherwise."""
     try:
-        return _built(yaml.parse(text, Loader=_LOADER))
+        return _document(yaml.parse(text, Loader=_LOADER))
     except yaml.YAMLError as fault:
         mark = getattr(fault, "problem_mark", None)
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise YamlRefused(f"{getattr(fault, 'problem', None) or 'it cannot be parsed'}{place}") from fault
 
 
-def _built(events: Iterable[Any]) -> Any:
-    builder = _Builder()
+def _document(events: Iterator[Any]) -> Any:
+    value, documents = None, 0
     for event in events:
-        builder.take(event)
-    return builder.value
-
-
-class _Builder:
-    """What the events have made so far; ``_open`` are the collections that have not ended, each with the key that waits for a value."""
-
-    def __init__(self) -> None:
-        self.value: Any = None
-        self._open: list[tuple[Any, list[Any]]] = []
-        self._documents = 0
-
-    def take(self, event: Any) -> None:
         if isinstance(event, yaml.DocumentStartEvent):
-            self._documents += 1
-            _require(self._documents == 1, event, "there is more than one document")
-        elif isinstance(event, yaml.AliasEvent):
-            _require(False, event, "aliases are not allowed")
+            documents += 1
+            _require(documents == 1, event, "there is more than one document")
         elif isinstance(event, yaml.NodeEvent):
-            _require(event.anchor is None, event, "anchors are not allowed")
-            _require(event.tag is None, event, "tags are not allowed")  # type: ignore[attr-defined]
-            self._add(event)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            self._open.pop()
+            value = _node(event, events, 1)
+    return value
 
-    def _add(self, event: Any) -> None:
-        value: Any = _scalar(event) if isinstance(event, yaml.ScalarEvent) else None
-        if not isinstance(event, yaml.ScalarEvent):
-            value = {} if isinstance(event, yaml.MappingStartEvent) else []
-        self._place(value, event)
-        if not isinstance(event, yaml.ScalarEvent):
-            _require(len(self._open) < DEEPEST, event, f"it is nested deeper than {DEEPEST} levels")
-            self._open.append((value, [_PENDING]))
 
-    def _place(self, value: Any, event: Any) -> None:
-        if not self._open:
-            self.value = value
-            return
-        into, waiting = self._open[-1]
-        if isinstance(into, list):
-            into.append(value)
-        elif waiting[0] is _PENDING:
-            _require(isinstance(value, str), event, "a key is not text")
-            _require(value not in into, event, "a key comes twice")
-            waiting[0] = value
-        else:
-            into[waiting[0]], waiting[0] = value, _PENDING
+def _node(event: Any, events: Iterator[Any], depth: int) -> Any:
+    """The value that begins with this event; takes what belongs to it from the others."""
+    _require(not isinstance(event, yaml.AliasEvent), event, "aliases are not allowed")
+    _require(event.anchor is None, event, "anchors are not allowed")
+    _require(event.tag is None, event, "tags are not allowed")
+    if isinstance(event, yaml.ScalarEvent):
+        return _scalar(event)
+    _require(depth <= DEEPEST, event, f"it is nested deeper than {DEEPEST} levels")
+    if isinstance(event, yaml.SequenceStartEvent):
+        return [_node(inner, events, depth + 1) for inner in _until_end(events)]
+    found: dict[str, Any] = {}
+    for inner in _until_end(events):
+        key = _node(inner, events, depth + 1)
+        _require(isinstance(key, str), inner, "a key is not text")
+        _require(key not in found, inner, "a key comes twice")
+        found[key] = _node(next(events), events, depth + 1)
+    return found
+
+
+def _until_end(events: Iterator[Any]) -> Iterator[Any]:
+    """The events up to the end of the collection that was begun last."""
+    return takewhile(lambda event: not isinstance(event, yaml.CollectionEndEvent), events)
 
 
 def _scalar(event: Any) -> Any:

@@ -23,6 +23,7 @@ REFUSED = {
     "!x a": "tags",
     "a\n---\nb": "more than one document",
     "- " * 33 + "a": "nested deeper",
+    "[" * 100_000: "nested deeper",
     "a: [": "line 2, column 1",
     "a: \x00": "not allowed|cannot be parsed|control",
 }
