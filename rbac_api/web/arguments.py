@@ -12,13 +12,20 @@ import marshmallow as ma
 from webargs.flaskparser import FlaskParser
 
 from rbac_api.errors import Fault, Invalid
-from rbac_api.web.fields import OptionalBody
+from rbac_api.web.fields import OptionalBody, Whole
 from rbac_api.web.problems import NotJson, TooLarge, Unreadable
 
 DEEPEST = 32
 _TOO_DEEP = f"The body is nested deeper than {DEEPEST} levels."
-_NO_OBJECT = "Invalid input type."  # marshmallow's words for a body that is no object
-_FRACTION = "Write the whole number without a fraction."
+_OF_SCHEMA, _OF_FIELD = ma.Schema().error_messages, ma.fields.Field.default_error_messages
+_NO_OBJECT, _FRACTION = _OF_SCHEMA["type"], str(Whole.default_error_messages["fraction"])
+# marshmallow hands on messages without their keys: they are known again by being the ones that it was given.
+_KNOWN = {
+    _OF_SCHEMA["unknown"]: ("field.unknown", "This field is not known here; remove it."),
+    _OF_FIELD["required"]: ("field.required", "This field is required."),
+    _NO_OBJECT: ("field.invalid", "Send a JSON object."),
+    _FRACTION: ("field.fraction", _FRACTION),
+}
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # In JSON of UTF-8 those can only be written so; without any, thousands of texts need not be looked at one by one.
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -38,9 +45,6 @@ class StrictParser(FlaskParser):
     def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
         if isinstance(schema, OptionalBody) and not whole_body(req):
             return ma.missing
-        return super().load_json(req, schema)
-
-    def _raw_load_json(self, req: flask.Request) -> Any:
         if req.mimetype != "application/json":
             raise NotJson()
         return strict_json(whole_body(req))
@@ -212,13 +216,7 @@ def _step(name: Any) -> str:
 
 
 def _fault(message: str, pointer: str) -> Fault:
-    known = {
-        "Unknown field.": ("field.unknown", "This field is not known here; remove it."),
-        "Missing data for required field.": ("field.required", "This field is required."),
-        _NO_OBJECT: ("field.invalid", "Send a JSON object."),
-        _FRACTION: ("field.fraction", _FRACTION),
-    }
-    code, detail = known.get(message, ("field.invalid", message))
+    code, detail = _KNOWN.get(message, ("field.invalid", message))
     return Fault(pointer, code, detail)
 
 
