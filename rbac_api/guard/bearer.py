@@ -1,10 +1,10 @@
-"""Tokens: issued through Flask-JWT-Extended, read strictly, verified once, judged every time.
+"""Tokens: signed by PyJWT, read strictly, verified once through Flask-JWT-Extended, judged every time.
 
 The one importer of ``flask_jwt_extended``.  The library accepts more than we do (tokens without ``exp``, ``jti`` or ``type``, any
 ``typ``, a signature with ``=`` appended), so every token is first taken apart strictly (``unpack``) and only then handed to it.
 
 The library keeps its configuration and its manager in the application that is current.  A host (``protect``) may use the library for
-tokens of its own, so ours lives in a small application that is current only while a token is made or read.  An application of ours
+tokens of its own, so ours lives in a small application that is current only while a token is read.  An application of ours
 has it too (``register``), so that ``@jwt_required`` on a route added there gives the same answers.
 
 A verified token is remembered by the SHA-256 of its text: that saves the signature check, never the decision.  Expiry is compared on
@@ -17,20 +17,19 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import jwt
-from flask import Flask, Request, Response
-from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
+from flask import Flask, Request, Response, request
+from flask_jwt_extended import JWTManager, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 
 from rbac_api import clock
 from rbac_api.errors import ServiceError
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.keyring import Keyring, SigningKey
-from rbac_api.guard.presented import presented
-from rbac_api.guard.token_form import KINDS, TYP, amr_fits, unpack
+from rbac_api.guard.presented import credentials, presented
+from rbac_api.guard.token_form import TYP, fits, unpack
 from rbac_api.settings import ALGORITHMS, Settings
 from rbac_api.web.problems import problem_answer
 
@@ -66,36 +65,6 @@ class Issue:
     key: SigningKey | None = None
 
 
-class TokenManager(JWTManager):
-    """Flask-JWT-Extended, narrowed at both ends: issues exactly the claims of the contract, reads only what ``unpack`` lets through."""
-
-    def _encode_jwt_from_config(
-        self,
-        identity: Any,
-        token_type: str,
-        claims: Any = None,
-        fresh: Any = False,
-        expires_delta: Any = None,
-        headers: Any = None,
-    ) -> str:
-        named = {"sub": self._user_identity_callback(identity), "type": token_type}
-        merged = {**self._user_claims_callback(identity), **(claims or {}), **named}
-        optional = {"amr"} if "amr" in merged else set()
-        payload = {name: value for name, value in merged.items() if name in KINDS[token_type] | optional}
-        if len(payload) != len(KINDS[token_type] | optional) or not amr_fits(payload):
-            raise ValueError("the claims of a token are fixed: only Bearer issues one")
-        given = {**dict(self._jwt_additional_header_callback(identity)), **(headers or {})}
-        key: Any = given.get("kid") or self._encode_key_callback(identity)
-        header = {**given, "kid": key.kid}
-        return jwt.encode(payload, key.private, algorithm=key.algorithm, headers=header)
-
-    def _decode_jwt_from_config(
-        self, encoded_token: str, csrf_value: Any = None, allow_expired: bool = False
-    ) -> dict[str, Any]:
-        unpack(encoded_token)
-        return super()._decode_jwt_from_config(encoded_token, csrf_value, allow_expired)
-
-
 class Bearer:
     """Issues tokens and reads those presented."""
 
@@ -111,26 +80,17 @@ class Bearer:
     def register(self, app: Flask) -> None:
         """Make the library's own decorators on routes of an application of ours give our answers; a host's stay the host's."""
         _configure(app, self._settings)
-        _set_loaders(TokenManager(app), self._keyring, self._is_revoked)
+        _set_loaders(JWTManager(app), self._keyring, self._is_revoked)
 
     def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str:
         """An access token: header ``at+jwt``, role *names* and the authorization version, nothing personal."""
-        claims = {**self._claims(issue, self._settings.audience), "roles": list(roles), "av": version}
+        claims: dict[str, Any] = {"roles": list(roles), "av": version}
         claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
-        headers = {"typ": TYP["access"], "kid": issue.key}
-        with self._app.app_context():
-            return str(
-                create_access_token(issue.subject, additional_claims=claims, additional_headers=headers)
-            )
+        return self._signed("access", issue, self._settings.audience, claims)
 
     def issue_refresh(self, issue: Issue, generation: int) -> str:
         """A refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The same ``issue`` gives the same claims."""
-        claims = {**self._claims(issue, self._settings.issuer_url), "gen": generation}
-        headers = {"typ": TYP["refresh"], "kid": issue.key}
-        with self._app.app_context():
-            return str(
-                create_refresh_token(issue.subject, additional_claims=claims, additional_headers=headers)
-            )
+        return self._signed("refresh", issue, self._settings.issuer_url, {"gen": generation})
 
     def presented(self, request: Request) -> tuple[Token, bool]:
         """The access token that a request presents, verified and not expired, and whether a cookie brought it."""
@@ -179,8 +139,8 @@ class Bearer:
                 self._remembered.pop(next(iter(self._remembered)))
             self._remembered[digest] = token
 
-    def _claims(self, issue: Issue, audience: str) -> dict[str, Any]:
-        return {
+    def _signed(self, kind: str, issue: Issue, audience: str, own: dict[str, Any]) -> str:
+        claims = {
             "iss": self._settings.issuer_url,
             "aud": audience,
             "client_id": issue.client_id,
@@ -190,7 +150,15 @@ class Bearer:
             "jti": issue.jti,
             "sid": issue.session_id,
             "auth_time": issue.auth_time,
+            **own,
+            "sub": issue.subject,
+            "type": kind,
         }
+        key = issue.key or self._keyring.active()
+        header = {"alg": key.algorithm, "typ": TYP[kind], "kid": key.kid}
+        if not fits(header, claims):
+            raise ValueError("the claims of a token are fixed: guard.token_form has them")
+        return jwt.encode(claims, key.private, algorithm=key.algorithm, headers=header)
 
 
 def _configure(app: Flask, settings: Settings) -> None:
@@ -200,17 +168,14 @@ def _configure(app: Flask, settings: Settings) -> None:
         JWT_TOKEN_LOCATION=["headers"],
         JWT_COOKIE_CSRF_PROTECT=False,
         JWT_DECODE_LEEWAY=settings.clock_leeway_seconds,
-        JWT_ENCODE_ISSUER=settings.issuer_url,
         JWT_DECODE_ISSUER=settings.issuer_url,
         JWT_DECODE_AUDIENCE=[settings.audience, settings.issuer_url],
-        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=settings.access_token_seconds),
-        JWT_REFRESH_TOKEN_EXPIRES=timedelta(seconds=settings.refresh_token_seconds),
     )
 
 
 def _set_loaders(manager: JWTManager, keyring: Keyring, is_revoked: Callable[[str, str], bool]) -> None:
-    def decode_key(header: dict[str, Any], _payload: dict[str, Any]) -> Any:
-        key = keyring.find(header.get("kid"), header.get("alg"))
+    def decode_key(header: dict[str, Any], payload: dict[str, Any]) -> Any:
+        key = keyring.find(header.get("kid"), header.get("alg")) if fits(header, payload) else None
         if key is None:
             raise jwt.InvalidTokenError("no such key")  # anything else would become a 500
         return key.public
@@ -218,14 +183,12 @@ def _set_loaders(manager: JWTManager, keyring: Keyring, is_revoked: Callable[[st
     def answer(error: type[ServiceError]) -> Callable[..., Response]:
         return lambda *_details: problem_answer(error())
 
-    manager.encode_key_loader(lambda _identity: keyring.active())
+    manager.encode_key_loader(_refuse_to_sign)
     manager.decode_key_loader(decode_key)
-    manager.additional_claims_loader(lambda _identity: {})  # a fresh one each time: it is written into
-    manager.additional_headers_loader(lambda _identity: {})
     manager.token_in_blocklist_loader(
         lambda _header, payload: is_revoked(str(payload.get("sid")), str(payload.get("jti")))
     )
-    manager.token_verification_loader(lambda _header, payload: payload["type"] == "access")
+    manager.token_verification_loader(_is_access_token)
     manager.unauthorized_loader(answer(TokenMissing))
     manager.expired_token_loader(answer(TokenExpired))
     manager.revoked_token_loader(answer(TokenRevoked))
@@ -236,3 +199,14 @@ def _set_loaders(manager: JWTManager, keyring: Keyring, is_revoked: Callable[[st
         manager.user_lookup_error_loader,
     ):
         loader(answer(TokenInvalid))
+
+
+def _refuse_to_sign(_identity: Any) -> NoReturn:
+    raise ValueError("the claims of a token are fixed: only Bearer issues one")
+
+
+def _is_access_token(_header: dict[str, Any], payload: dict[str, Any]) -> bool:
+    """For ``@jwt_required``: the library hands on no text, so a second spelling of a token is looked for in the request."""
+    if header := request.headers.get("Authorization"):
+        unpack(credentials(header))
+    return bool(payload["type"] == "access")

@@ -42,10 +42,14 @@ def unpack(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
         header, payload = strict_json(_part(head)), strict_json(_part(body))
     except ServiceError as fault:
         raise TokenInvalid() from fault
-    objects = isinstance(header, dict) and isinstance(payload, dict)
-    if not (objects and _payload_fits(payload) and _header_fits(header, payload["type"])):
+    if not (isinstance(header, dict) and isinstance(payload, dict) and fits(header, payload)):
         raise TokenInvalid()
     return header, payload
+
+
+def fits(header: dict[str, Any], payload: dict[str, Any]) -> bool:
+    """Whether a token of ours has these members, and no others."""
+    return _payload_fits(payload) and _header_fits(header, payload["type"])
 
 
 def _part(text: str) -> bytes:
@@ -64,7 +68,7 @@ def _header_fits(header: dict[str, Any], kind: str) -> bool:
     return spelled and header.keys() == {"alg", "kid", "typ"}
 
 
-def amr_fits(payload: dict[str, Any]) -> bool:
+def _amr_fits(payload: dict[str, Any]) -> bool:
     """An access token may say that a second factor was proved; nothing else is said of how somebody signed in."""
     return "amr" not in payload or (payload["type"], payload["amr"]) == ("access", _SECOND_FACTOR)
 
@@ -78,7 +82,7 @@ def _payload_fits(payload: dict[str, Any]) -> bool:
     counts = [payload[name] for name in (*_NUMBERS, "av", "gen") if name in payload]
     return (
         texts
-        and amr_fits(payload)
+        and _amr_fits(payload)
         and all(_ID.fullmatch(payload[name]) for name in _IDS)
         and all(type(count) is int and 0 <= count < 1 << 40 for count in counts)
         and isinstance(roles, list)
