@@ -114,15 +114,15 @@ class Settings:
         "RBAC_CLIENT_SECRET_SECONDS", "lifetime of a client secret, unless a shorter one is requested", 365 * 86400,
         bounds=(60, 10 * 365 * 86400))
     token_limit: str = setting(
-        "RBAC_TOKEN_LIMIT", "refresh, token, revocation and introspection requests per address, in Flask-Limiter's notation",
+        "RBAC_TOKEN_LIMIT", "refresh, token, revocation and introspection requests per address, such as 30 per minute; 200 per hour",
         "6000 per minute")
     account_limit: str = setting(
-        "RBAC_ACCOUNT_LIMIT", "changes of one's own account and refreshes per account, from all addresses, in Flask-Limiter's notation",
+        "RBAC_ACCOUNT_LIMIT", "changes of one's own account and refreshes per account, from all addresses, such as 300 per minute",
         "300 per minute")
     password_cost: int = setting("RBAC_PASSWORD_COST", "bcrypt cost, 10 to 16", 12)
     password_setup_seconds: int = setting(
         "RBAC_PASSWORD_SETUP_SECONDS", "lifetime of a single-use password setup token", 86400, bounds=(60, 30 * 86400))
-    signin_limit: str = setting("RBAC_SIGNIN_LIMIT", "sign-in attempts per address, in Flask-Limiter's notation", "30 per minute")
+    signin_limit: str = setting("RBAC_SIGNIN_LIMIT", "sign-in attempts per address, such as 30 per minute; 200 per hour", "30 per minute")
     ipv6_prefix: int = setting("RBAC_IPV6_PREFIX", "bits of an IPv6 address that limits per address look at", 64, bounds=(32, 128))
     signin_free_failures: int = setting(
         "RBAC_SIGNIN_FREE_FAILURES", "failed sign-ins per account before the growing delay begins", 5, bounds=(1, 100))

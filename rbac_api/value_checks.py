@@ -140,7 +140,7 @@ def is_store(text: str) -> bool:
 
 
 def is_limit(text: str) -> bool:
-    """Flask-Limiter's notation, for instance ``30 per minute; 200 per hour``; a limit of none would let nobody in."""
+    """The notation of the ``limits`` library, for instance ``30 per minute; 200 per hour``; a limit of none would let nobody in."""
     try:
         return all(limit.amount > 0 for limit in parse_many(text))
     except ValueError:

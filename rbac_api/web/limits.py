@@ -1,5 +1,5 @@
-"""How often one address may do what can be guessed at, and one account what it needs no permission for (Flask-Limiter), shared through
-Redis where it is configured.
+"""How often one address may do what can be guessed at, and one account what it needs no permission for (the ``limits`` library), shared
+through Redis where it is configured.
 
 Of an IPv6 address its network counts (``RBAC_IPV6_PREFIX`` bits), because one host has as many addresses there as it likes.
 
@@ -11,20 +11,20 @@ RFC 9651):
     RateLimit-Policy: "signin";q=30;w=60        the quota and its window, in seconds
     RateLimit: "signin";r=29;t=60               how much is left, and for how many seconds that has to do
 
-The store only counts.  When it is gone, counting goes on in this process's memory, ``/metrics`` and the log say so, and nobody is
-answered 500; revocations never depend on it.
+The store only counts.  When it fails, counting goes on in this process's memory, ``/metrics`` and the log say so, and no answer becomes
+500; revocations never depend on it.
 """
 
 from __future__ import annotations
 
-import math
-from contextlib import suppress
-from typing import Any, Literal
+import threading
+from math import ceil
+from typing import Any, Literal, NamedTuple
 
 from flask import Flask, Response, after_this_request, current_app, request
-from flask_limiter import Limiter
-from flask_limiter.errors import RateLimitExceeded
 from limits import RateLimitItem, parse_many
+from limits.storage import MemoryStorage, storage_from_string
+from limits.strategies import SlidingWindowCounterRateLimiter
 
 from rbac_api import clock
 from rbac_api.errors import TooManyAttempts
@@ -35,112 +35,104 @@ from rbac_api.web.shared_store import impatient, store_faults
 from rbac_api.web.visitor import network_of
 
 Group = Literal["signin", "token", "account"]
-ACCOUNT = "rbac.account"  # in the environment of a request: whose it is
 _EXTENSION = "rbac-limits"
-TRIES = 3  # of several threads that meet the store's death at once, the library turns to memory in one and lets the others fail
+_UNKNOWN = "unknown"  # requests of which the server does not say whence they come are counted together
+RETRY_SECONDS = 5.0  # until a store that failed is asked again, by one request
+
+
+class Counted(NamedTuple):
+    """What one limit said of one request: its name, whether it allowed it, how much is left, and for how many seconds."""
+
+    name: str
+    allowed: bool
+    remaining: int
+    seconds: int
 
 
 class GroupLimit:
     """How often one address, or account, may do what belongs to a group; several limits at once if the notation names several."""
 
-    def __init__(self, group: Group, notation: str, settings: Settings) -> None:
-        redis_url, prefix = settings.redis_url, settings.ipv6_prefix
+    def __init__(self, group: Group, notation: str) -> None:
+        names = _policy_names(group, notation)
         self._group = group
-        self._faults = store_faults() if redis_url else ()
-        self._notation = notation
-        self._names = _policy_names(group, notation)
+        self._names = {item: names[item] for item in sorted(names)}  # the shortest window first
         self._policy = ", ".join(
-            f'"{name}";q={item.amount};w={item.get_expiry()}' for item, name in self._names.items()
-        )
-        # One for each group: its ``with`` remembers limits by the line it stands on, and two threads would swap theirs.
-        self._limiter = Limiter(
-            lambda: (
-                request.environ[ACCOUNT]
-                if group == "account"
-                else network_of(request.remote_addr, prefix) or ""
-            ),
-            app=Flask(
-                "limits"
-            ),  # its hooks run before and after every request of the application given here; we count few operations
-            storage_uri=redis_url or "memory://",
-            storage_options=impatient() if redis_url else {},
-            strategy="sliding-window-counter",
-            in_memory_fallback_enabled=bool(redis_url),
-            key_prefix="rbac",
+            f'"{name}";q={item.amount};w={item.get_expiry()}' for item, name in names.items()
         )
 
-    @property
-    def degraded(self) -> bool:
-        """Whether it counts in this process alone, the shared store being gone."""
-        return bool(self._limiter._storage_dead)
-
-    def count(self) -> None:
-        """Count one request and say so in its answer; ``TooManyAttempts`` over the limit."""
-        for _ in range(TRIES):
-            with suppress(*self._faults):
-                exceeded = self._exceeded()
+    def count(self, limiter: SlidingWindowCounterRateLimiter, key: str) -> list[Counted]:
+        """Count one request, up to the first limit that refuses it."""
+        found: list[Counted] = []
+        for item, name in self._names.items():
+            allowed = limiter.hit(item, "rbac", key, self._group)
+            reset, remaining = limiter.get_window_stats(item, "rbac", key, self._group)
+            seconds = max(1, ceil(int(reset + 1) - clock.epoch_seconds()))
+            found.append(Counted(name, allowed, remaining, seconds))
+            if not allowed:
                 break
-        else:
-            return  # a store that fails whenever it is asked keeps nobody out
-        with suppress(*self._faults):
-            _announce(self._policy, self._present(), also=exceeded)
-        if exceeded:
-            raise self._refusal()
+        return found
 
-    def _exceeded(self) -> bool:
-        self._limiter.context.reset()
-        try:
-            with self._limiter.shared_limit(self._notation, scope=self._group):
-                return False
-        except RateLimitExceeded:
-            return True
-
-    def _present(self) -> str:
-        """What is left of each limit that was looked at."""
-        return ", ".join(
-            f'"{self._names[limit.limit]}";r={limit.remaining};t={_seconds_until(limit.reset_at)}'
-            for limit in self._limiter.current_limits
-        )
-
-    def _refusal(self) -> TooManyAttempts:
-        present, wait = self._limiter.current_limits, 1
-        with suppress(*self._faults):
-            wait = max(_seconds_until(limit.reset_at) for limit in present)  # never before any ``t``
-        violated = [self._names[limit.limit] for limit in present if limit.breached]
-        members: dict[str, Any] = {"violated-policies": violated}
-        return TooManyAttempts(retry_after=wait, **members)
+    def answer(self, found: list[Counted]) -> None:
+        """Say what was found in this request's answer; ``TooManyAttempts`` over a limit."""
+        violated = [each.name for each in found if not each.allowed]
+        present = ", ".join(f'"{each.name}";r={each.remaining};t={each.seconds}' for each in found)
+        _announce(self._policy, present, also=bool(violated))
+        if violated:
+            members: dict[str, Any] = {"violated-policies": violated}
+            raise TooManyAttempts(retry_after=max(each.seconds for each in found), **members)
 
 
 class Limits:
-    """All groups."""
+    """All groups, and where they are counted: in the shared store, or in memory where there is none, and while it fails."""
 
     def __init__(self, settings: Settings) -> None:
-        notations: dict[Group, str] = {
-            "signin": settings.signin_limit,
-            "token": settings.token_limit,
-            "account": settings.account_limit,
+        url, self._ipv6_prefix = settings.redis_url, settings.ipv6_prefix
+        self._groups: dict[Group, GroupLimit] = {
+            "signin": GroupLimit("signin", settings.signin_limit),
+            "token": GroupLimit("token", settings.token_limit),
+            "account": GroupLimit("account", settings.account_limit),
         }
-        self._limits = {group: GroupLimit(group, notation, settings) for group, notation in notations.items()}
-        self._shared = bool(settings.redis_url)
-        self._degraded = False
+        self._memory = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared = (
+            SlidingWindowCounterRateLimiter(storage_from_string(url, **impatient())) if url else None
+        )
+        self._faults = store_faults() if url else ()
+        self._degraded, self._retry_at, self._lock = False, 0.0, threading.Lock()
 
-    def count(self, group: Group) -> None:
+    def count(self, group: Group, account_id: str | None = None) -> None:
         """Count one request in a group; ``TooManyAttempts`` over its limit."""
-        try:
-            self._limits[group].count()
-        finally:
-            if self._shared:
-                self._say_if_degraded()
+        key = account_id if group == "account" else network_of(request.remote_addr, self._ipv6_prefix)
+        limit = self._groups[group]
+        limit.answer(self._counted(limit, key or _UNKNOWN))
 
-    def _say_if_degraded(self) -> None:
-        degraded = any(limit.degraded for limit in self._limits.values())
+    def _counted(self, limit: GroupLimit, key: str) -> list[Counted]:
+        if self._shared and self._may_ask():
+            try:
+                found = limit.count(self._shared, key)
+            except self._faults:
+                self._note(degraded=True)
+            else:
+                self._note(degraded=False)
+                return found
+        return limit.count(self._memory, key)
+
+    def _may_ask(self) -> bool:
+        """Whether the store works as far as is known, or it is this request's turn to find out."""
+        with self._lock:
+            if self._degraded and clock.monotonic() < self._retry_at:
+                return False
+            self._retry_at = clock.monotonic() + RETRY_SECONDS
+            return True
+
+    def _note(self, *, degraded: bool) -> None:
+        with self._lock:
+            changed, self._degraded = degraded is not self._degraded, degraded
         LIMITER_DEGRADED.set(degraded)
-        if degraded and not self._degraded:
+        if changed and degraded:
             log.warning(
                 "limits.degraded",
                 detail="RBAC_REDIS_URL does not answer: attempts are counted per process until it does",
             )
-        self._degraded = degraded
 
 
 def register_limits(app: Flask, settings: Settings) -> None:
@@ -159,18 +151,14 @@ def count_attempt(group: Group = "signin") -> None:
 
 def count_account(account_id: str | None) -> None:
     """The same for something that this account did."""
-    request.environ[ACCOUNT] = account_id or ""
-    count_attempt("account")
+    limits: Limits = current_app.extensions[_EXTENSION]
+    limits.count("account", account_id)
 
 
 def _policy_names(group: Group, notation: str) -> dict[RateLimitItem, str]:
     """A name for each limit: the group's, and with a number from the second on."""
     items = dict.fromkeys(parse_many(notation))
     return {item: group if number == 1 else f"{group}-{number}" for number, item in enumerate(items, start=1)}
-
-
-def _seconds_until(moment: float) -> int:
-    return max(1, math.ceil(moment - clock.epoch_seconds()))
 
 
 def _announce(policy: str, present: str, *, also: bool) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import redis
-from flask_limiter import Limiter
-from time_machine import Traveller
+from limits.storage import RedisStorage
 from werkzeug.test import TestResponse
 
+from rbac_api.web import limits
 from tests.builders import OpenNode, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import DAVE, PASSWORD
-from tests.patience import at_best, seconds
+from tests.patience import at_best, eventually, seconds
 from tests.servers.valkey import ValkeyServer
 
 
@@ -104,32 +104,59 @@ def test_a_crowd_that_finds_the_store_gone_at_once_is_served(
     assert degraded(service)
 
 
-def test_a_store_that_fails_whenever_it_is_asked_keeps_nobody_out(
+def test_a_store_that_fails_whenever_it_is_asked_is_done_without(
     node: OpenNode, store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = node(signin_limit="1 per minute", redis_url=store.url)
+    silence(monkeypatch, "acquire_sliding_window_entry")
 
-    def flap(*_: object, **__: object) -> None:
+    assert [attempt(service).status_code for _ in range(3)] == [200, 429, 429]
+
+
+def test_a_store_that_counts_and_then_falls_silent_is_done_without(
+    node: OpenNode, store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = node(signin_limit="1 per minute", redis_url=store.url)
+    silence(monkeypatch, "get_sliding_window")
+
+    first, second = attempt(service), attempt(service)
+
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert [answer.headers["RateLimit"][:12] for answer in (first, second)] == ['"signin";r=0'] * 2
+
+
+def silence(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Let the store fail at one of its operations."""
+
+    def fail(*_: object, **__: object) -> None:
         raise redis.ConnectionError
 
-    monkeypatch.setattr(Limiter, "_check_request_limit", flap)
-
-    assert [attempt(service).status_code for _ in range(3)] == [200] * 3
+    monkeypatch.setattr(RedisStorage, method, fail)
 
 
 def test_the_store_that_comes_back_is_used_again(
-    store: ValkeyServer, node: OpenNode, frozen: Traveller
+    store: ValkeyServer, node: OpenNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(limits, "RETRY_SECONDS", 0.5)
     service = node(signin_limit="1000 per minute", redis_url=store.url)
     store.crash()
     attempt(service)
     assert degraded(service)
     store.restart()
-    frozen.shift(60)  # by then at the latest the store is asked again
 
-    attempt(service)
+    assert eventually(lambda: attempt(service).status_code == 200 and not degraded(service))
 
-    assert not degraded(service)
+
+def test_attempts_from_an_unknown_address_are_counted_together(node: OpenNode) -> None:
+    service = node(signin_limit="2 per minute")
+    body = {"username": "dave", "password": PASSWORD}
+
+    found = [
+        service.caller().client.post("/v1/auth/login", json=body, environ_overrides={"REMOTE_ADDR": address})
+        for address in ("", "", "")
+    ]
+
+    assert [answer.status_code for answer in found] == [200, 200, 429]
 
 
 def test_a_revocation_is_not_forgotten_with_the_store(store: ValkeyServer, node: OpenNode) -> None:
