@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.roles.service import grant_permission, seed_role
-from rbac_api.capabilities.sessions.service import Grip, Origin, begin_session
+from rbac_api.capabilities.sessions.service import Origin, RefreshTokenRecord, begin_session
 from rbac_api.capabilities.users.service import NewUser, add_user
 from rbac_api.cli.prepare import hash_password, operator_unit, prepare
 from rbac_api.database.engine import Database
@@ -88,7 +88,7 @@ def _sign_in(clearance: Clearance, bearer: Bearer, people: int, hashed: str) -> 
     return found
 
 
-def _tokens(bearer: Bearer, name: str, grip: Grip, role: str) -> SignedIn:
+def _tokens(bearer: Bearer, name: str, grip: RefreshTokenRecord, role: str) -> SignedIn:
     now, moment = int(time.time()), int(grip.auth_time.timestamp())
     issued, ends = int(grip.issued_at.timestamp()), int(grip.expires_at.timestamp())
     access = Issue(grip.user_id, grip.session_id, new_id(), CLIENT, now, now + LIFETIME, moment)

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row
 
 from rbac_api import clock
 from rbac_api.database.engine import Database
+from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow, find_refresh_token
 from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError, Unavailable
 from rbac_api.guard import queries_incidents as queries
@@ -162,9 +163,11 @@ def sound_stale_use(connection: Connection, actor: Actor, session_id: str, times
         sound(connection, actor, alarm, times)
 
 
-def sound_reuse(connection: Connection, actor: Actor, session: Row[Any], spent: Row[Any], times: int) -> None:
+def sound_reuse(
+    connection: Connection, actor: Actor, session: SessionRow, spent: RefreshTokenRow, times: int
+) -> None:
     """A spent refresh token came back.  Rightful is who spent it: she was the first, though nobody can know that it was she."""
-    successor = queries.find_successor(connection, spent.replaced_by)
+    successor = find_refresh_token(connection, spent.replaced_by) if spent.replaced_by else None
     rightful = Party(successor.ip, session.user_agent, successor.issued_at) if successor else NOBODY
     alarm = Alarm("refresh-reuse", session.id, session.user_id, session.username, session.id, rightful)
     sound(connection, actor, alarm, times)

@@ -11,6 +11,7 @@ from flask import request
 from sqlalchemy import Connection
 
 from rbac_api import clock
+from rbac_api.database.queries.assignments import list_assignments, list_roles_of
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
 from rbac_api.decision.hierarchy import RoleGraph
@@ -174,7 +175,7 @@ class Clearance:
         """The same, for many users by id: all of them, or 403 for the first who holds more.  Read in few statements."""
         if self.unbounded or not usernames:
             return
-        roles = queries.list_roles_of(self.connection, list(usernames), clock.now())
+        roles = list_roles_of(self.connection, list(usernames), clock.now())
         graph = self.graph()
         reaches = {held: graph.held_by(held) for held in set(roles.values())}
         for user_id, held in roles.items():
@@ -191,7 +192,7 @@ class Clearance:
         stronger = stronger_roles(graph, self.held)
         through = assigned_through(graph, roles) if stronger else frozenset[str]()
         found = queries_strength.list_holders_of_both(self.connection, through, stronger, now, most)
-        for user_id, held in queries.list_roles_of(self.connection, list(found), now).items():
+        for user_id, held in list_roles_of(self.connection, list(found), now).items():
             if rule is None or bound_by(graph, rule, held):
                 self.require_outranks(
                     graph.held_by(held), self.named(found[user_id], "A holder of this role")
@@ -237,9 +238,7 @@ class Clearance:
     def reach(self, user_id: str) -> frozenset[str]:
         """What a user would hold if she were active, with all that is assigned to her now or later."""
         now: datetime = clock.now()
-        found = queries.find_subject(self.connection, user_id, now)
-        roles = {assignment.role for assignment in found[0].assignments} if found else set()
-        return self.graph().held_by(roles)
+        return self.graph().held_by(a.role for a in list_assignments(self.connection, user_id, now))
 
 
 def require_recent(session: SessionStanding, settings: Settings) -> None:

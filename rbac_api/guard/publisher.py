@@ -26,7 +26,7 @@ from rbac_api import clock
 from rbac_api.database.batches import batched
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database
-from rbac_api.guard import queries
+from rbac_api.guard import queries_revocations as queries
 from rbac_api.guard.revocations import CURSOR, cursor_of, seq_of
 from rbac_api.settings import Settings
 from rbac_api.web.logs import log

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from rbac_api.database.batches import batched
 from rbac_api.database.periods import in_force
+from rbac_api.database.queries.sessions import session_roles
 from rbac_api.database.tables import activations, assignments, roles, trail_events, users
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import EVERYTHING, Assignment, Role, SessionRoles, Status, Subject
-from rbac_api.guard.queries_roles import compile_graph, session_roles
+from rbac_api.decision.model import EVERYTHING, Activation, Assignment, Role, SessionRoles, Status, Subject
+from rbac_api.guard.queries_roles import compile_graph
 
 _STATUS_EVENTS = (
     "user.created", "user.disabled", "user.enabled", "user.deleted",
@@ -196,5 +197,5 @@ def find_session_roles_at(
     columns = (roles.c.name, activations.c.valid_from, activations.c.valid_to)
     joined = activations.join(roles, activations.c.role_id == roles.c.id)
     mine = (activations.c.session_id == session_id, in_force(activations, at), in_force(roles, at))
-    activated: Select[Any] = select(*columns).select_from(joined).where(*mine)
-    return session_roles(chosen, connection.execute(activated).all())
+    activated = select(*columns).select_from(joined).where(*mine)
+    return session_roles(chosen, (Activation(*row) for row in connection.execute(activated)))

@@ -56,12 +56,6 @@ def find_latest_origin(connection: Connection, user_id: str) -> Row[Any] | None:
     return connection.execute(newest.limit(1)).first()
 
 
-def find_successor(connection: Connection, jti: str) -> Row[Any] | None:
-    """When and where a refresh token was handed out."""
-    columns: tuple[Any, ...] = (refresh_tokens.c.ip, refresh_tokens.c.issued_at)
-    return connection.execute(select(*columns).where(refresh_tokens.c.jti == jti)).first()
-
-
 _ORIGIN: tuple[Any, ...] = (
     sessions.c.id, sessions.c.user_id, sessions.c.ip, sessions.c.user_agent, sessions.c.last_seen_at, sessions.c.ended_at,
     sessions.c.ended_by, sessions.c.end_reason,

@@ -47,11 +47,6 @@ def note_key_use(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(adding.on_conflict_do_update(index_elements=["kid"], set_=latest), row)
 
 
-def last_access_token_expires(connection: Connection) -> datetime | None:
-    """When the last access token expires that any key has signed; None if there is none."""
-    return connection.execute(select(func.max(key_uses.c.access_until))).scalar()
-
-
 def withdraw_external_key(connection: Connection, kid: str, now: datetime) -> bool:
     """A key of the settings verifies no more; False if that was so already."""
     mine = (_EXTERNAL, key_uses.c.kid == kid, key_uses.c.withdrawn_at.is_(None))

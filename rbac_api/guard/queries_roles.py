@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +17,9 @@ from rbac_api.database.tables import (
 )
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import (
-    EVERYTHING,
-    Activation,
     Constraint,
     Permission,
     Role,
-    SessionRoles,
 )
 
 Counts = Callable[[Table], ColumnElement[bool]]  # which rows of a table with periods
@@ -57,14 +54,6 @@ def compile_graph(connection: Connection, counts: Counts, roles: Mapping[str, Ro
 def list_columns(connection: Connection, counts: Counts, table: Table, *columns: str) -> Sequence[Row[Any]]:
     """These columns of the rows that count."""
     return connection.execute(select(*(table.c[name] for name in columns)).where(counts(table))).all()
-
-
-def session_roles(chosen: str | None, activated: Iterable[Row[Any]]) -> SessionRoles:
-    """Of a session begun with the ``chosen`` roles (names with a space between; None: all), in which some were ``activated`` since."""
-    activations = tuple(Activation(row.name, row.valid_from, row.valid_to) for row in activated)
-    if chosen is None and not activations:
-        return EVERYTHING
-    return SessionRoles(None if chosen is None else frozenset(chosen.split()), activations)
 
 
 def _constraints(connection: Connection, counts: Counts, roles: Mapping[str, Role]) -> list[Constraint]:

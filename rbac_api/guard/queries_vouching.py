@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from rbac_api import clock
+from rbac_api.database.queries.assignments import list_roles_of
 from rbac_api.database.tables import trail_events
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.guard.queries import list_roles_of
 from rbac_api.guard.queries_history import list_assignments_at
 from rbac_api.guard.standing import Issued
 

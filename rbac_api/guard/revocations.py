@@ -14,10 +14,11 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row
 
 from rbac_api import clock
-from rbac_api.guard import queries, queries_keys
+from rbac_api.guard import queries_revocations as queries
 from rbac_api.settings import Settings
 
 Kind = Literal["sid", "jti", "kid"]
+Entry = tuple[str, str, int | None]  # kind, value, minimum
 
 
 def revoke(
@@ -32,33 +33,38 @@ def revoke(
     Inside the caller's writing transaction, which records an event that touches somebody.  It lasts until no token that was handed out
     before can be alive, whatever the settings were then, or ``until`` if that is later: a key that somebody else may have.
     """
-    _add(connection, settings, [(kind, value, None) for value in dict.fromkeys(values)], until)
+    entries: list[Entry] = [(kind, value, None) for value in dict.fromkeys(values)]
+    if entries:
+        _add(connection, settings, entries, queries.find_denylist_end(connection), until)
 
 
 def outdate(connection: Connection, settings: Settings, versions: Mapping[str, int]) -> None:
-    """What these users may do has changed: their tokens with a lower ``av`` than this are out of date.  As ``revoke`` otherwise."""
-    _add(connection, settings, [("av", user_id, version) for user_id, version in versions.items()], None)
+    """Note that the tokens of these users with a lower ``av`` than this are out of date, since what the users may do has changed.
+
+    A user without an active session has no token to refuse, and gets no row.  As ``revoke`` otherwise.
+    """
+    leeway = timedelta(seconds=settings.clock_leeway_seconds)
+    signed_in, end = queries.list_signed_in(connection, list(versions), clock.now() - leeway)
+    if end is not None:
+        entries: list[Entry] = [("av", user_id, versions[user_id]) for user_id in signed_in]
+        _add(connection, settings, entries, end)
 
 
 def _add(
     connection: Connection,
     settings: Settings,
-    entries: list[tuple[str, str, int | None]],
-    until: datetime | None,
+    entries: list[Entry],
+    end: queries.DenylistEnd,
+    until: datetime | None = None,
 ) -> None:
-    if not entries:
-        return
     now = clock.now()
-    handed_out = queries_keys.last_access_token_expires(connection) or now
-    ends = max(now + timedelta(seconds=settings.access_token_seconds), handed_out, until or now)
+    ends = max(now + timedelta(seconds=settings.access_token_seconds), end.tokens_until or now, until or now)
     moments = {"revoked_at": now, "expires_at": ends + timedelta(seconds=settings.clock_leeway_seconds)}
-    newest = queries.newest_revocation_seq(connection)
     rows = [
         {"seq": seq, "kind": kind, "value": value, "minimum": minimum, **moments}
-        for seq, (kind, value, minimum) in enumerate(entries, start=newest + 1)
+        for seq, (kind, value, minimum) in enumerate(entries, start=(end.seq or 0) + 1)
     ]
     queries.add_revocations(connection, rows)
-    queries.prune_revocations(connection, now)
 
 
 # -- how far somebody has followed them ---------------------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.database.freshness import open_gate
+from rbac_api.database.queries import users as accounts
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, SessionRoles
-from rbac_api.guard import queries, queries_people
+from rbac_api.guard import queries, queries_revocations
 from rbac_api.guard.keyring import Keyring
 from rbac_api.guard.standing import (
     WHOLE,
@@ -89,7 +90,9 @@ class Snapshot:
         denied = self._denied
         if denied is None:
             denied = self._kept(
-                connection, lambda c: queries.list_denied_tokens(c, clock.now()), self._keep_denied
+                connection,
+                lambda c: queries_revocations.list_denied_tokens(c, clock.now()),
+                self._keep_denied,
             )
         return denied
 
@@ -172,7 +175,7 @@ class Snapshot:
         unread = list(names - found.keys())
         if unread:
             with self.database.reading() as reader:
-                read = queries_people.find_ids(reader, unread)
+                read = accounts.find_ids(reader, unread)
             self._keep_ids(read, before)
             found.update(read)
         return found

@@ -9,6 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from rbac_api import clock
+from rbac_api.database.queries import users as accounts
+from rbac_api.database.queries.sessions import find_session_roles
 from rbac_api.decision.evaluate import (
     claimed_roles,
     decide,
@@ -18,7 +20,7 @@ from rbac_api.decision.evaluate import (
 )
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, Decision, SessionRoles, Subject
-from rbac_api.guard import queries, queries_people
+from rbac_api.guard import queries
 
 OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
 Profile = tuple[bool, SessionRoles]
@@ -100,14 +102,14 @@ def person_of(graph: RoleGraph, subject: Subject, kind: str, username: str, at: 
 def find_person(connection: Connection, graph: RoleGraph, user_id: str, profile: Profile) -> Person | None:
     """Somebody's standing now in such a session; None if there is no such user."""
     at, (second_factor, roles) = clock.now(), profile
-    found = queries.find_subject(connection, user_id, at, second_factor=second_factor, roles=roles)
+    found = accounts.find_subject(connection, user_id, at, second_factor=second_factor, roles=roles)
     return None if found is None else person_of(graph, *found, at)
 
 
 def find_people(connection: Connection, graph: RoleGraph, user_ids: Sequence[str]) -> dict[str, Person]:
     """Several persons' standing by id, each in a new session of her own; unknown ids are left out."""
     now = clock.now()
-    people = (person_of(graph, *one, now) for one in queries_people.list_subjects(connection, user_ids, now))
+    people = (person_of(graph, *one, now) for one in accounts.list_subjects(connection, user_ids, now))
     return {person.subject.id: person for person in people}
 
 
@@ -117,7 +119,7 @@ def find_session(connection: Connection, session_id: str) -> SessionStanding | N
     if row is None:
         return None
     auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
-    roles = queries.find_session_roles(connection, session_id, row.active_roles, clock.now())
+    roles = find_session_roles(connection, session_id, row.active_roles, clock.now())
     issued = Issued(row.issued_by, row.issued_at) if row.issued_by else None
     return SessionStanding(
         row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr, roles, issued

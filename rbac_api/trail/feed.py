@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Select, bindparam, select
 
@@ -32,6 +32,7 @@ class Mark:
 
 
 START = Mark(-1, "")  # before the first look
+_END = "trail_end"  # in ``connection.info``: the writing transaction that looked, and what it saw
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,27 @@ def read_tail(connection: Connection, since: Mark) -> Tail:
     known = since.seq == 0 or (bool(rows) and Mark(rows[0].seq, rows[0].hash) == since)
     later = [row for row in rows if row.seq > since.seq]
     if since == START or not known or len(later) > LONGEST_TAIL:
-        return Tail(find_newest(connection), (), complete=False)
+        return Tail(find_end(connection), (), complete=False)
     mark = Mark(later[-1].seq, later[-1].hash) if later else since
+    note_end(connection, mark)
     return Tail(mark, tuple(_touches((row.action, row.target_id) for row in later)), complete=True)
 
 
-def find_newest(connection: Connection) -> Mark:
-    """Where the trail ends."""
+def find_end(connection: Connection) -> Mark:
+    """Return where the trail ends; a writing transaction, whose events alone can come next, looks once."""
+    transaction, end = connection.info.get(_END, (None, START))
+    if transaction is not None and transaction is connection.get_transaction():
+        return cast("Mark", end)
     last = connection.execute(_NEWEST).first()
-    return Mark(last.seq, last.hash) if last else Mark(0, GENESIS)
+    end = Mark(last.seq, last.hash) if last else Mark(0, GENESIS)
+    note_end(connection, end)
+    return end
+
+
+def note_end(connection: Connection, end: Mark) -> None:
+    """Remember that the trail ends there, for as long as this transaction lasts, if it is a writing one."""
+    if connection.get_execution_options().get("writer"):
+        connection.info[_END] = (connection.get_transaction(), end)
 
 
 def _touches(events: Iterator[tuple[str, str | None]]) -> Iterator[Touch]:

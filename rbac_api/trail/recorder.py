@@ -17,7 +17,7 @@ from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
 from rbac_api.trail.chain import canonical, event_hash
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.trail.feed import find_newest
+from rbac_api.trail.feed import Mark, find_end, note_end
 from rbac_api.trail.fields import LONGEST_TEXT, SECRET_NAMES, bounded
 
 
@@ -99,6 +99,7 @@ def record(
     with _told_if_unwritten():
         event = _linked(connection, _event(actor, action, target, outcome, reason, before, after))
         connection.execute(_ADDITION, event)
+        note_end(connection, Mark(event["seq"], event["hash"]))
         if kind.touches:
             publish(connection, event["seq"])
     return int(event["seq"])
@@ -143,14 +144,15 @@ def prepared_events(actor: Actor, events: Iterable[Event]) -> list[dict[str, Any
 def append_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Give prepared rows their places, and write them."""
     with _told_if_unwritten():
-        last = find_newest(connection)
-        seq, digest, now = last.seq, last.hash, clock.now()
+        end, now = find_end(connection), clock.now()
+        seq, digest = end.seq, end.hash
         for event in rows:
             event |= {"at": now, "seq": seq + 1, "prev_hash": digest}
             event["hash"] = event_hash(event)
             seq, digest = event["seq"], event["hash"]
         for some in batched(rows, _AT_ONCE):
             connection.execute(_ADDITION, some)
+        note_end(connection, Mark(seq, digest))
         if any(CATALOGUE[event["action"]].touches for event in rows):
             publish(connection, seq)
 
@@ -206,7 +208,7 @@ def _event(
 
 
 def _linked(connection: Connection, event: dict[str, Any]) -> dict[str, Any]:
-    last = find_newest(connection)
-    event["seq"], event["prev_hash"] = last.seq + 1, last.hash
+    end = find_end(connection)
+    event["seq"], event["prev_hash"] = end.seq + 1, end.hash
     event["hash"] = event_hash(event)
     return event

@@ -8,7 +8,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.roles.service import grant_permission, seed_role
-from rbac_api.capabilities.sessions.service import Grip, Origin, begin_session
+from rbac_api.capabilities.sessions.service import Origin, RefreshTokenRecord, begin_session
 from rbac_api.capabilities.users.service import NewUser, add_user, known_user
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.database.engine import Database
@@ -77,7 +77,7 @@ class Mint:
     def close(self) -> None:
         close_app(self.app)
 
-    def _sign(self, grip: Grip) -> Pass:
+    def _sign(self, grip: RefreshTokenRecord) -> Pass:
         bearer: Any = self.app.extensions["rbac-api"].bearer
         now, ends = int(clock.now().timestamp()), int(grip.expires_at.timestamp())
         parts: Any = (grip.user_id, grip.session_id, grip.jti, grip.client_id, now, ends, now)

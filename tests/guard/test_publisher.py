@@ -13,7 +13,8 @@ import redis
 import time_machine
 
 from rbac_api import clock
-from rbac_api.guard import publisher, queries
+from rbac_api.guard import publisher
+from rbac_api.guard import queries_revocations as queries
 from rbac_api.guard.publisher import MARK, Publisher
 from rbac_api.guard.revocations import outdate, revoke
 from rbac_api.trail.recorder import SYSTEM, Target, record
@@ -93,12 +94,14 @@ def test_a_revocation_stands_there_when_its_answer_comes_for_as_long_as_the_toke
 
 
 def test_tokens_keys_and_versions_stand_there_each_in_its_way(own: Stage, store: Any) -> None:
+    own.as_(DAVE)
+    dave = own.user_id(DAVE)
     with own.database.writing() as connection:
         revoke(connection, own.settings, "jti", ["token"])
         revoke(connection, own.settings, "kid", ["key"])
-        outdate(connection, own.settings, {"her": 7})
+        outdate(connection, own.settings, {dave: 7})
         record(connection, SYSTEM, "token.revoked", Target("token"))
-    names = ("revoked:token", "revoked:key", "av:her")
+    names = ("revoked:token", "revoked:key", f"av:{dave}")
     assert [store.get(f"rbac:{name}") for name in names] == [b"jti", b"kid", b"7"]
     assert all(store.pttl(f"rbac:{name}") > 0 for name in names)
 

@@ -11,7 +11,7 @@ import time_machine
 from sqlalchemy import event
 
 from rbac_api import clock
-from rbac_api.guard import queries
+from rbac_api.guard import queries_revocations as queries
 from rbac_api.guard.revocations import outdate, revoke
 from rbac_api.guard.snapshot import Snapshot
 from rbac_api.trail.recorder import SYSTEM, Target, record
@@ -178,10 +178,30 @@ def test_whatever_takes_something_from_dave_is_on_the_denylist(
     assert set(denylist(stage)) == {told[kind] for kind in kinds}
 
 
+def test_a_user_without_an_active_session_has_no_token_that_could_be_out_of_date(
+    stage: Stage, node: OpenNode
+) -> None:
+    brief = node(refresh_token_seconds=60, access_token_seconds=60)
+    alice, dave = stage.as_(ALICE), stage.user_id(DAVE)
+    alice.put(f"/v1/users/{dave}/roles/auditor")
+    stage.as_(DAVE).post("/v1/auth/logout")
+    stage.execute("DELETE FROM revocations")
+    alice.delete(f"/v1/users/{dave}/roles/auditor")
+    begun = clock.now()
+    brief.as_(DAVE)
+    with time_machine.travel(clock.now() + timedelta(seconds=61 + stage.settings.clock_leeway_seconds)):
+        alice.put(f"/v1/users/{dave}/roles/auditor")
+        assert denylist(stage) == []
+    with time_machine.travel(begun + timedelta(seconds=58 + stage.settings.clock_leeway_seconds)):
+        alice.delete(f"/v1/users/{dave}/roles/auditor")
+        assert [row[:2] for row in denylist(stage)] == [("av", dave)]
+
+
 def test_a_role_deleted_under_its_holders_raises_each_of_them(stage: Stage) -> None:
     alice = stage.as_(ALICE)
     alice.post("/v1/roles", json={"name": "clerk"})
     for person in (BOB, DAVE):
+        stage.as_(person)
         alice.put(f"/v1/users/{stage.user_id(person)}/roles/clerk")
     alice.delete_now("/v1/roles/clerk?force=true")
 
@@ -192,17 +212,19 @@ def test_a_role_deleted_under_its_holders_raises_each_of_them(stage: Stage) -> N
 
 
 def test_numbers_go_up_in_the_order_of_commits_and_nothing_stands_there_twice(stage: Stage) -> None:
+    stage.as_(DAVE)
+    dave = stage.user_id(DAVE)
     with stage.database.writing() as connection:
         revoke(connection, stage.settings, "jti", ["one", "two", "one"])
-        outdate(connection, stage.settings, {"her": 2})
+        outdate(connection, stage.settings, {dave: 2})
     with stage.database.writing() as connection:
-        outdate(connection, stage.settings, {"her": 3})
+        outdate(connection, stage.settings, {dave: 3})
         revoke(connection, stage.settings, "sid", [])
 
     assert stage.query("SELECT seq, value, minimum FROM revocations ORDER BY seq") == [
         (1, "one", None),
         (2, "two", None),
-        (4, "her", 3),
+        (4, dave, 3),
     ]
 
 
@@ -221,8 +243,10 @@ def test_a_row_lasts_as_long_as_a_token_and_the_newest_stays_so_that_no_number_c
             assert len(queries.list_live_revocations(connection, 0, clock.now())) == 1
         with stage.database.writing() as connection:
             revoke(connection, stage.settings, "jti", ["new"])
+            assert queries.delete_old_revocations(connection, clock.now(), 100) == 1
     with time_machine.travel(until + timedelta(days=1)), stage.database.writing() as connection:
         revoke(connection, stage.settings, "jti", ["newest"])
+        assert queries.delete_old_revocations(connection, clock.now(), 100) == 2
 
     assert stage.query("SELECT seq, value FROM revocations ORDER BY seq") == [(5, "newest")]
 

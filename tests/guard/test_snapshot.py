@@ -8,6 +8,7 @@ import pytest
 import time_machine
 
 from rbac_api import clock
+from rbac_api.database.queries import users as accounts
 from rbac_api.decision.evaluate import decide
 from rbac_api.guard import queries
 from rbac_api.guard import snapshot as module
@@ -22,7 +23,7 @@ READERS, ROUNDS = 4, 40
 def fresh(stage: Stage, person: Any, permission: str) -> bool:
     """The decision on what the rows say, past every memory."""
     with stage.database.reading() as connection:
-        found = queries.find_subject(connection, stage.user_id(person), clock.now())
+        found = accounts.find_subject(connection, stage.user_id(person), clock.now())
         assert found is not None
         return decide(queries.find_role_graph(connection), found[0], permission, clock.now()).allowed
 
@@ -50,7 +51,7 @@ def test_when_a_role_gains_or_loses_a_permission_nobody_is_read_again(
     alice, path = stage.as_(ALICE), "/v1/roles/role-manager/permissions/payments:release"
     assert alice.get("/v1/me").status_code == 200
     assert not remembered(stage, BOB, "payments:release")
-    monkeypatch.setattr(queries, "find_subject", None)  # whoever asks the database who she is gets no answer
+    monkeypatch.setattr(accounts, "find_subject", None)  # whoever asks the database who she is gets no answer
 
     for change, held in ((alice.put, True), (alice.delete, False)):
         assert change(path).status_code < 300
@@ -129,7 +130,7 @@ def test_a_memory_that_keeps_whatever_it_read_would_believe_it_for_ever(
 def test_old_roles_and_a_new_assignment_do_not_add_up_to_what_was_never_allowed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alice, dave, read = stage.as_(ALICE), stage.as_(DAVE), queries.find_subject
+    alice, dave, read = stage.as_(ALICE), stage.as_(DAVE), accounts.find_subject
     alice.post("/v1/roles", json={"name": "clerk", "permissions": ["users:read"]})
     alice.patch_now(f"/v1/users/{stage.user_id(DAVE)}", {"display_name": "D."})
     stage.guard.snapshot.freshen()
@@ -143,7 +144,7 @@ def test_old_roles_and_a_new_assignment_do_not_add_up_to_what_was_never_allowed(
             assert alice.put(f"/v1/users/{user_id}/roles/clerk").status_code == 201
         return read(connection, user_id, *arguments, **more)
 
-    monkeypatch.setattr(queries, "find_subject", slow)
+    monkeypatch.setattr(accounts, "find_subject", slow)
 
     assert dave.get("/v1/users").status_code == 403
     assert not todo
@@ -152,10 +153,10 @@ def test_old_roles_and_a_new_assignment_do_not_add_up_to_what_was_never_allowed(
 def test_she_is_answered_although_something_changes_at_every_look(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory, carol, read = stage.guard.snapshot, stage.user_id(CAROL), queries.find_subject
+    memory, carol, read = stage.guard.snapshot, stage.user_id(CAROL), accounts.find_subject
     looks: list[None] = []
     monkeypatch.setattr(
-        queries, "find_subject", lambda *a, **k: (looks.append(memory.forget()), read(*a, **k))[1]
+        accounts, "find_subject", lambda *a, **k: (looks.append(memory.forget()), read(*a, **k))[1]
     )  # type: ignore[func-returns-value]
     memory.forget()
 

@@ -28,6 +28,7 @@ from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.database.queries.users import get_subject
 from rbac_api.decision.constraints import dynamic_conflicts
 from rbac_api.decision.evaluate import missing
 from rbac_api.decision.explain import Explanation, explain
@@ -36,7 +37,6 @@ from rbac_api.decision.model import Subject
 from rbac_api.guard import queries_history as history
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
-from rbac_api.guard.queries import get_subject
 
 __all__ = [
     "HOLDERS",

@@ -8,12 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from rbac_api.database.periods import ended, in_force
-from rbac_api.database.tables import activations, assignments, roles, sessions
-
-
-def find_session(connection: Connection, session_id: str) -> Row[Any]:
-    """One that exists."""
-    return connection.execute(select(sessions).where(sessions.c.id == session_id)).one()
+from rbac_api.database.tables import activations, assignments, roles
 
 
 def list_offers(connection: Connection, user_id: str, now: datetime) -> list[Row[Any]]:

@@ -14,13 +14,14 @@ from rbac_api.capabilities.activations.errors import ActivationNotEligible, Acti
 from rbac_api.capabilities.constraints.service import require_compatible
 from rbac_api.capabilities.sessions.service import choose_roles
 from rbac_api.capabilities.users.service import find_user, note_authority_change
+from rbac_api.database.queries.sessions import SessionRow, find_session_roles, get_session
+from rbac_api.database.queries.users import get_subject
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import active_roles, needs_second_factor
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import SessionRoles, Subject
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.queries import find_session_roles, get_subject
 from rbac_api.trail.recorder import Target
 from rbac_api.web.pagination import Page, PageRequest, cut
 
@@ -30,7 +31,7 @@ class Scene:
     """A session at one moment, and what its user could make active in it: by role the assignments that allow it."""
 
     now: datetime
-    session: Row[Any]
+    session: SessionRow
     user: Row[Any]
     graph: RoleGraph
     subject: Subject
@@ -113,7 +114,7 @@ def drop_role(clearance: Clearance, role: str) -> None:
 def _look(clearance: Clearance) -> Scene:
     connection, now = clearance.connection, clock.now()
     user = find_user(connection, clearance.actor.id or "")
-    session = queries.find_session(connection, clearance.actor.session_id or "")
+    session = get_session(connection, clearance.actor.session_id or "")
     roles = find_session_roles(connection, session.id, session.active_roles, now)
     subject = get_subject(connection, user.id, now, second_factor=clearance.second_factor, roles=roles)
     graph = clearance.graph()

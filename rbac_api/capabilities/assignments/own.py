@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rbac_api import clock
+from rbac_api.database.queries.assignments import list_assignments
 from rbac_api.decision.evaluate import ESCALATE, missing
 from rbac_api.decision.model import Assignment
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import EscalationDenied
-from rbac_api.guard.queries import get_subject
 from rbac_api.trail.recorder import Target
 
 Counts = Callable[[Assignment], bool]
@@ -43,5 +43,5 @@ def require_lasting(
 
 
 def _held_through(clearance: Clearance, counts: Counts) -> frozenset[str]:
-    own = get_subject(clearance.connection, clearance.actor.id or "", clock.now()).assignments
+    own = list_assignments(clearance.connection, clearance.actor.id or "", clock.now())
     return clearance.graph().held_by(one.role for one in own if counts(one))

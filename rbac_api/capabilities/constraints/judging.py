@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, Connection, Row
 
 from rbac_api.capabilities.constraints import queries
 from rbac_api.database.batches import batched
+from rbac_api.database.queries.sessions import find_session_roles
 from rbac_api.decision.constraints import Holder, Violation, touches, violations
 from rbac_api.decision.evaluate import active_roles
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Constraint, Subject
-from rbac_api.guard.queries import find_session_roles
 from rbac_api.guard.standing import OTP
 
 TOGETHER = 500  # people whose rows are read at a time

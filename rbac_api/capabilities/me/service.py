@@ -14,8 +14,8 @@ from rbac_api.capabilities.passwords.service import hasher, require_changed_pass
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.users import service as users
+from rbac_api.database.queries.users import get_subject
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
-from rbac_api.guard import queries
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.vouching import is_outgrown
 from rbac_api.trail.recorder import Target
@@ -25,7 +25,7 @@ def get_me(clearance: Clearance) -> dict[str, Any]:
     """Who am I: the user, her effective roles and permissions at this moment, and the session of this request."""
     user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
     user = users.find_user(connection, user_id)
-    subject = queries.get_subject(
+    subject = get_subject(
         connection, user_id, now, second_factor=clearance.second_factor, roles=clearance.session_roles
     )
     graph = clearance.graph()

@@ -10,10 +10,11 @@ from rbac_api.capabilities.sessions.service import (
     Origin,
     begin_client_session,
     close_session,
-    find_refresh,
+    find_presented,
     is_live,
 )
 from rbac_api.capabilities.signin.service import issue_access, refresh
+from rbac_api.database.queries.users import get_account
 from rbac_api.errors import Forbidden, Unauthenticated
 from rbac_api.guard.bearer import Token
 from rbac_api.guard.callers import Caller
@@ -109,13 +110,13 @@ def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin)
     if client is None:
         raise InvalidClient()
     connection = clearance.connection  # not before: strangers do not get the write lock
-    grip = begin_client_session(connection, clearance.settings, client, origin)
-    actor = clearance.actor._replace(session_id=grip.session_id)
+    begun = begin_client_session(connection, clearance.settings, client, origin)
+    actor = clearance.actor._replace(session_id=begun.session_id)
     facts = {"client_id": client.id, "user_agent": origin.user_agent, "client_secret_id": client.secret_id}
     record(
-        connection, actor, "client.signed_in", Target("session", grip.session_id, client.name), after=facts
+        connection, actor, "client.signed_in", Target("session", begun.session_id, client.name), after=facts
     )
-    return issue_access(clearance, connection, grip)
+    return issue_access(clearance, connection, begun, get_account(connection, client.id))
 
 
 def _by_refresh_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[str, Any]:
@@ -157,13 +158,13 @@ def _bearer_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
         except Unauthenticated:
             return None
     with clearance.work.database.reading() as connection:
-        found = find_refresh(connection, token.jti)
+        found = find_presented(connection, token.jti)
     whose = clearance.snapshot.person(token.subject)
     if (
         found is None
-        or found[0].spent_at is not None
-        or not is_live(found[1])
-        or found[1].id != token.session_id
+        or found.token.spent_at is not None
+        or not is_live(found.session)
+        or found.session.id != token.session_id
     ):
         return None
     return whose if whose is not None and whose.subject.status == "active" else None

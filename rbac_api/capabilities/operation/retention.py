@@ -2,10 +2,10 @@
 
     sessions, their refresh-token records and activations    ``RBAC_RETENTION_DAYS`` after their end
     decisions, closed incidents, setup tokens, client secrets    as long after the refusal, closing, end of life or withdrawal
-    failure counts, kept answers, unconfirmed second factors    as soon as they have no effect
+    failure counts, kept answers, unconfirmed second factors, revocations    as soon as they have no effect
 
-The trail keeps its events about all of them.  Roles, assignments and accounts stay, because the past can be asked for; revocations and
-keys end with the tokens that they concern.
+The trail keeps its events about all of them.  Roles, assignments and accounts stay, because the past can be asked for; keys end with the
+tokens that they concern.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from rbac_api.database.engine import Database
 from rbac_api.errors import Unavailable
 from rbac_api.guard.queries import clear_old_answers
 from rbac_api.guard.queries_decisions import delete_old_decisions
+from rbac_api.guard.queries_revocations import delete_old_revocations
 from rbac_api.settings import Settings
 from rbac_api.web.logs import log
 
@@ -44,6 +45,7 @@ STEPS: dict[str, Step] = {
     "totp_factors": lambda connection, _before, limit: delete_unconfirmed(connection, limit),
     "signin_attempts": lambda connection, _before, _limit: clear_old_failures(connection),
     "idempotency_keys": lambda connection, _before, _limit: clear_old_answers(connection, clock.now()),
+    "revocations": lambda connection, _before, limit: delete_old_revocations(connection, clock.now(), limit),
 }
 
 

@@ -12,7 +12,7 @@ from rbac_api import clock
 from rbac_api.capabilities.revocations import queries
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.keyring import SigningKey, sign
-from rbac_api.guard.queries import find_newest_revocation, find_revocation
+from rbac_api.guard.queries_revocations import find_newest_revocation, find_revocation
 from rbac_api.guard.revocations import BEGINNING, cursor_of, seq_of
 
 MOST = 5000  # entries in one answer; what is left comes with the next

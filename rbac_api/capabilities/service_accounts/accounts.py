@@ -8,14 +8,14 @@ from sqlalchemy import Connection, Row
 
 from rbac_api.capabilities.service_accounts import queries
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
-from rbac_api.guard import queries_people as people
+from rbac_api.database.queries.users import find_id
 from rbac_api.guard.clearance import Clearance
 from rbac_api.trail.recorder import Target
 
 
 def find_account_id(clearance: Clearance, reference: str) -> str:
     """Return the id of the service account named by id or name; 404 for an unknown name."""
-    account_id = people.find_account_id(clearance.work, reference, "service")
+    account_id = find_id(clearance.work, reference, "service")
     if account_id is None:
         raise ServiceAccountNotFound()
     return account_id

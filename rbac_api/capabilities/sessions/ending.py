@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row
+from sqlalchemy import ColumnElement, Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.errors import SessionNotFound
+from rbac_api.database.queries.sessions import SessionRow, find_session
 from rbac_api.database.tables import sessions
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.revocations import revoke
@@ -74,7 +74,7 @@ def close_user_sessions(
 
 def end_session(clearance: Clearance, session_id: str) -> None:
     """End somebody's session.  404 unknown; 403 ``target.stronger``; ending an ended one changes nothing."""
-    session = queries.find_session(clearance.connection, session_id)
+    session = find_session(clearance.connection, session_id)
     if session is None:
         raise SessionNotFound()
     if session.user_id != clearance.actor.id:
@@ -84,7 +84,7 @@ def end_session(clearance: Clearance, session_id: str) -> None:
 
 def end_own_session(clearance: Clearance, session_id: str) -> None:
     """End a session of one's own; somebody else's is as unknown as one that does not exist."""
-    session = queries.find_session(clearance.connection, session_id)
+    session = find_session(clearance.connection, session_id)
     if session is None or session.user_id != clearance.actor.id:
         raise SessionNotFound()
     leave_session(clearance.connection, clearance.settings, clearance.actor, session)
@@ -100,12 +100,12 @@ def end_own_sessions(clearance: Clearance, *, keep_current: bool) -> None:
         clearance.record("sessions.ended", Target("user", actor.id, actor.name), after=facts)
 
 
-def leave_session(connection: Connection, settings: Settings, actor: Actor, session: Row[Any]) -> None:
+def leave_session(connection: Connection, settings: Settings, actor: Actor, session: SessionRow) -> None:
     """End a session because its user signs out of it; ending an ended one changes nothing."""
     _end(connection, settings, actor, session, "logout")
 
 
-def _end(connection: Connection, settings: Settings, actor: Actor, session: Row[Any], reason: str) -> None:
+def _end(connection: Connection, settings: Settings, actor: Actor, session: SessionRow, reason: str) -> None:
     if close_session(connection, settings, session.id, Ending(actor.id, reason)):
         facts = {"user": {"id": session.user_id, "username": session.username}, "end_reason": reason}
         target = Target("session", session.id, session.username)

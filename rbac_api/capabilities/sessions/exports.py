@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.selection import conditions
 from rbac_api.capabilities.sessions.shown import REFRESH_TOKENS, SESSIONS
+from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow, find_session
 from rbac_api.guard.clearance import Clearance
 from rbac_api.web.exports import CHUNK, Form, stream
 
@@ -19,7 +18,7 @@ def export_sessions(clearance: Clearance, filters: Mapping[str, Any], form: Form
     """All sessions that fit, newest first; whoever signs in meanwhile is not among them."""
     database, fitting = clearance.work.database, conditions(clearance, filters)
 
-    def batch(last: Row[Any] | None) -> list[Row[Any]]:
+    def batch(last: SessionRow | None) -> list[SessionRow]:
         with database.reading() as connection:
             return queries.list_sessions(connection, fitting, (last.id,) if last else None, CHUNK)
 
@@ -28,11 +27,11 @@ def export_sessions(clearance: Clearance, filters: Mapping[str, Any], form: Form
 
 def export_refresh_tokens(clearance: Clearance, session_id: str, form: Form) -> Iterator[bytes]:
     """Every rotation of a session."""
-    if queries.find_session(clearance.connection, session_id) is None:
+    if find_session(clearance.connection, session_id) is None:
         raise SessionNotFound()
     database = clearance.work.database
 
-    def batch(last: Row[Any] | None) -> list[Row[Any]]:
+    def batch(last: RefreshTokenRow | None) -> list[RefreshTokenRow]:
         after = (last.generation,) if last else None
         with database.reading() as connection:
             return queries.list_refresh_tokens(connection, session_id, after, CHUNK)

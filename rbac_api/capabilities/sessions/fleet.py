@@ -13,6 +13,7 @@ from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.errors import SessionsCountDiffers
 from rbac_api.capabilities.sessions.selection import conditions
 from rbac_api.capabilities.sessions.service import Ending, close_sessions
+from rbac_api.database.queries.sessions import is_active
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
@@ -35,7 +36,7 @@ def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, 
     if not reads and (body["dry_run"] or not body["expected_count"]):
         raise AccessDenied(_COUNTS, required="sessions:read")
     connection, dry_run = clearance.connection, body["dry_run"]
-    fitting = [*conditions(clearance, body["filter"]), queries.is_active(clock.now())]
+    fitting = [*conditions(clearance, body["filter"]), is_active(clock.now())]
     affected = queries.count_by_user(connection, fitting)
     count = sum(user.sessions for user in affected)
     clearance.require_outranks_users(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.sessions import queries, service
+from rbac_api.capabilities.sessions import service
+from rbac_api.database.queries.sessions import find_session_roles, get_session
+from rbac_api.database.queries.users import get_subject
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.queries import find_session_roles, get_subject
 from rbac_api.guard.standing import OTP
 
 
@@ -18,7 +19,7 @@ def get_session_inside(clearance: Clearance, session_id: str) -> dict[str, Any]:
     if shown["state"] != "active":
         return {**shown, "active_roles": [], "permissions": []}
     connection, now = clearance.connection, clock.now()
-    row = queries.get_session(connection, session_id)
+    row = get_session(connection, session_id)
     begun = find_session_roles(connection, session_id, row.active_roles, now)
     subject = get_subject(connection, row.user_id, now, second_factor=OTP in row.amr.split(), roles=begun)
     graph = clearance.graph()

@@ -23,34 +23,24 @@ from sqlalchemy import (
     update,
 )
 
+from rbac_api.database.queries.sessions import (
+    SESSION,
+    SESSIONS_AND_USERS,
+    TOKEN,
+    RefreshTokenRow,
+    SessionRow,
+    is_active,
+)
 from rbac_api.database.searching import among, holding, list_open_roles, one_of
 from rbac_api.database.tables import activations, assignments, refresh_tokens, sessions, users
 
-
-def is_active(now: Any) -> ColumnElement[bool]:
-    """The condition under which a session counts as active; ``now`` may be a bound parameter.
-
-    It asks for the reason of an end, which is there if and only if the moment is: that one has an index, by which SQLite would collect and
-    sort whatever was never ended, where the newest fifty are asked for.
-    """
-    return and_(
-        sessions.c.end_reason.is_(None),
-        sessions.c.idle_expires_at > now,
-        sessions.c.absolute_expires_at > now,
-    )
-
-
-_JOINED = sessions.join(users, sessions.c.user_id == users.c.id)
-_WITH_USER: Select[Any] = select(*sessions.c, users.c.username.label("username")).select_from(_JOINED)
-# What every sign-in and refresh needs, put together once.
-_SESSION = _WITH_USER.where(sessions.c.id == bindparam("session_id"))
+_WITH_USER: Select[Any] = select(*SESSION).select_from(SESSIONS_AND_USERS)
 _SURPLUS: Select[Any] = (
     select(sessions.c.id)
     .where(sessions.c.user_id == bindparam("user_id"), is_active(bindparam("now")))
     .order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
     .offset(bindparam("kept"))
 )
-_TOKEN: Select[Any] = select(refresh_tokens).where(refresh_tokens.c.jti == bindparam("presented"))
 _MOVED = update(sessions).where(
     sessions.c.id == bindparam("session_id"), sessions.c.generation == bindparam("before"), is_active(bindparam("now"))
 )  # fmt: skip
@@ -58,16 +48,6 @@ _SPENT = update(refresh_tokens).where(
     refresh_tokens.c.jti == bindparam("presented"), refresh_tokens.c.spent_at.is_(None)
 )
 _NEW_SESSION, _NEW_TOKEN = insert(sessions), insert(refresh_tokens)
-
-
-def find_session(connection: Connection, session_id: str) -> Row[Any] | None:
-    return connection.execute(_SESSION, {"session_id": session_id}).first()
-
-
-def get_session(connection: Connection, session_id: str) -> Row[Any]:
-    """One that exists."""
-    row: Row[Any] = connection.execute(_SESSION, {"session_id": session_id}).one()
-    return row
 
 
 def add_session(connection: Connection, values: dict[str, Any]) -> None:
@@ -108,20 +88,25 @@ def set_active_roles(connection: Connection, session_id: str, names: str) -> Non
 
 def list_sessions(
     connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
-) -> list[Row[Any]]:
+) -> list[SessionRow]:
     """Newest first."""
     query = _WITH_USER.where(*conditions).order_by(sessions.c.id.desc()).limit(limit)
-    return list(connection.execute(query.where(sessions.c.id < after[0]) if after else query))
+    rows = connection.execute(query.where(sessions.c.id < after[0]) if after else query)
+    return [SessionRow._make(row) for row in rows]
 
 
 def count_sessions(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    return connection.execute(select(func.count()).select_from(_JOINED).where(*conditions)).scalar_one()
+    return connection.execute(
+        select(func.count()).select_from(SESSIONS_AND_USERS).where(*conditions)
+    ).scalar_one()
 
 
 def count_by_user(connection: Connection, conditions: list[ColumnElement[bool]]) -> Sequence[Row[Any]]:
     """Of the sessions that fit: whose they are (id and name), and how many of each."""
     whose = (sessions.c.user_id, users.c.username)
-    counted = select(*whose, func.count().label("sessions")).select_from(_JOINED).where(*conditions)
+    counted = (
+        select(*whose, func.count().label("sessions")).select_from(SESSIONS_AND_USERS).where(*conditions)
+    )
     return connection.execute(counted.group_by(*whose).order_by(users.c.username)).all()
 
 
@@ -142,7 +127,7 @@ def is_any() -> ColumnElement[bool]:
 
 def is_among(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
     """The session fits these conditions, which may speak of its user."""
-    return sessions.c.id.in_(select(sessions.c.id).select_from(_JOINED).where(*conditions))
+    return sessions.c.id.in_(select(sessions.c.id).select_from(SESSIONS_AND_USERS).where(*conditions))
 
 
 def is_of(name: str, user_id: str | None) -> ColumnElement[bool]:
@@ -189,10 +174,6 @@ def add_refresh_token(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(_NEW_TOKEN, values)
 
 
-def find_refresh_token(connection: Connection, jti: str) -> Row[Any] | None:
-    return connection.execute(_TOKEN, {"presented": jti}).first()
-
-
 def spend_refresh_token(connection: Connection, jti: str, now: datetime, successor: str) -> bool:
     """Spend it if nobody did: a conditional update, so of many only one succeeds."""
     spent = {"presented": jti, "spent_at": now, "replaced_by": successor}
@@ -201,15 +182,16 @@ def spend_refresh_token(connection: Connection, jti: str, now: datetime, success
 
 def list_refresh_tokens(
     connection: Connection, session_id: str, after: tuple[Any, ...] | None, limit: int
-) -> list[Row[Any]]:
+) -> list[RefreshTokenRow]:
     """By generation."""
     query = (
-        select(refresh_tokens)
+        select(*TOKEN)
         .where(refresh_tokens.c.session_id == session_id)
         .order_by(refresh_tokens.c.generation)
         .limit(limit)
     )
-    return list(connection.execute(query.where(refresh_tokens.c.generation > after[0]) if after else query))
+    rows = connection.execute(query.where(refresh_tokens.c.generation > after[0]) if after else query)
+    return [RefreshTokenRow._make(row) for row in rows]
 
 
 def count_refresh_tokens(connection: Connection, session_id: str) -> int:

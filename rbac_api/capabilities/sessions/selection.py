@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement
 
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
+from rbac_api.database.queries.sessions import is_active
 from rbac_api.decision.names import canonical
 from rbac_api.guard.clearance import Clearance
 from rbac_api.web.fields import UUID
@@ -21,7 +22,7 @@ _ID = re.compile(UUID, re.IGNORECASE)
 def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     """What a session must fulfil to fit the filters, at this moment; whoever uses them joins the users."""
     now = clock.now()
-    active = queries.is_active(now)
+    active = is_active(now)
     listed = queries.is_listed(now - timedelta(days=clearance.settings.retention_days))
     states = {"active": active, "ended": ~active & listed, "all": listed}
     found = [states[filters.get("state", "active")]]

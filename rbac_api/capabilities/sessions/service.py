@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row
+from sqlalchemy import ColumnElement, Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
@@ -28,28 +28,60 @@ from rbac_api.capabilities.sessions.retention import delete_old_sessions
 from rbac_api.capabilities.sessions.selection import conditions, signed_between
 from rbac_api.capabilities.sessions.shown import describe, describe_token
 from rbac_api.database.constraints import Clash
+from rbac_api.database.queries.sessions import (
+    RefreshTokenRow,
+    SessionRow,
+    find_presented,
+    find_refresh_token,
+    find_session,
+    find_session_roles,
+    is_active,
+)
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
 from rbac_api.decision.model import EVERYTHING, SessionRoles
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.clients import Client
-from rbac_api.guard.queries import find_session_roles
 from rbac_api.settings import Settings
 from rbac_api.web.pagination import Page, PageRequest, cut
 
 __all__ = [
-    "PASSWORD", "PROVED", "Ending", "Grip", "Origin", "Proof", "begin_client_session", "begin_session", "choose_roles",
-    "close_all_sessions", "close_session",
-    "close_sessions", "close_user_sessions", "delete_old_sessions",
-    "end_own_session", "end_own_sessions", "end_session", "find_refresh", "find_session",
-    "forget_second_factor", "get_session", "is_live", "leave_session", "list_own_sessions", "list_refresh_tokens", "list_sessions",
-    "make_room", "rotate", "same_successor", "signed_between",
+    "PASSWORD",
+    "PROVED",
+    "Ending",
+    "Origin",
+    "Proof",
+    "RefreshTokenRecord",
+    "begin_client_session",
+    "begin_session",
+    "choose_roles",
+    "close_all_sessions",
+    "close_session",
+    "close_sessions",
+    "close_user_sessions",
+    "delete_old_sessions",
+    "end_own_session",
+    "end_own_sessions",
+    "end_session",
+    "find_presented",
+    "find_session",
+    "forget_second_factor",
+    "get_session",
+    "is_live",
+    "leave_session",
+    "list_own_sessions",
+    "list_refresh_tokens",
+    "list_sessions",
+    "make_room",
+    "rotate",
+    "same_successor",
+    "signed_between",
 ]  # fmt: skip
 PASSWORD = ("pwd",)  # ``amr`` (RFC 8176): how somebody proved who she is
 
 
-@dataclass(frozen=True, slots=True)
-class Grip:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshTokenRecord:
     """A refresh token as its record has it: whose session, which generation, how long it lives."""
 
     session_id: str
@@ -91,31 +123,37 @@ def begin_session(
     user_id: str,
     origin: Origin,
     proof: Proof = PROVED,
-) -> Grip:
+) -> RefreshTokenRecord:
     """A new session with its first refresh token, generation 1; ids are always new (no fixation)."""
     now = clock.now()
     absolute = _deadline(now, settings.session_seconds)
     idle = min(_deadline(now, settings.refresh_token_seconds), absolute)
-    grip = Grip(
-        new_id(), user_id, origin.client_id, new_id(), 1, now, idle, now, absolute, proof.amr, SessionRoles(proof.chosen)
+    record = RefreshTokenRecord(
+        session_id=new_id(), user_id=user_id, client_id=origin.client_id, jti=new_id(), generation=1, issued_at=now, expires_at=idle,
+        auth_time=now, absolute_expires_at=absolute, amr=proof.amr, roles=SessionRoles(proof.chosen),
     )  # fmt: skip
-    _add_session(connection, grip, origin)
-    _add_token(connection, grip, origin.ip)
-    return grip
+    _add_session(connection, record, origin)
+    _add_token(connection, record, origin.ip)
+    return record
 
 
-def begin_client_session(connection: Connection, settings: Settings, client: Client, origin: Origin) -> Grip:
+def begin_client_session(
+    connection: Connection, settings: Settings, client: Client, origin: Origin
+) -> RefreshTokenRecord:
     """The session of a service account: it has no refresh token, so it ends with its one access token, or with the secret before that."""
     now = clock.now()
     ends = min(_deadline(now, settings.access_token_seconds), client.secret_expires_at.replace(microsecond=0))
-    grip = Grip(new_id(), client.id, client.id, "", 0, now, ends, now, ends, ())
-    _add_session(connection, grip, origin, client.secret_id)
-    return grip
+    record = RefreshTokenRecord(
+        session_id=new_id(), user_id=client.id, client_id=client.id, jti="", generation=0, issued_at=now, expires_at=ends,
+        auth_time=now, absolute_expires_at=ends, amr=(),
+    )  # fmt: skip
+    _add_session(connection, record, origin, client.secret_id)
+    return record
 
 
 def rotate(
-    connection: Connection, settings: Settings, session: Row[Any], spent: Row[Any], ip: str | None
-) -> Grip:
+    connection: Connection, settings: Settings, session: SessionRow, spent: RefreshTokenRow, ip: str | None
+) -> RefreshTokenRecord:
     """Exchange an unspent token of a live session for its successor.
 
     If it is no longer so, since somebody was quicker: ``Clash``, nothing changed, and a repetition gets the same successor.
@@ -130,32 +168,23 @@ def rotate(
         and queries.spend_refresh_token(connection, spent.jti, now, successor)
     ):
         raise Clash(internal=f"generation {spent.generation} of session {session.id} was exchanged meanwhile")
-    grip = Grip(
-        session.id, session.user_id, session.client_id, successor, spent.generation + 1, now, idle, session.created_at,
-        session.absolute_expires_at, tuple(session.amr.split()), find_session_roles(connection, session.id, session.active_roles, now),
-    )  # fmt: skip
-    _add_token(connection, grip, ip)
-    return grip
+    token = RefreshTokenRow(successor, session.id, spent.generation + 1, now, idle, None, None, ip)
+    record = _record(connection, session, token)
+    _add_token(connection, record, ip)
+    return record
 
 
 def same_successor(
-    connection: Connection, settings: Settings, session: Row[Any], spent: Row[Any]
-) -> Grip | None:
+    connection: Connection, settings: Settings, session: SessionRow, spent: RefreshTokenRow
+) -> RefreshTokenRecord | None:
     """For the token just spent, inside the leeway counted from its first use, and while its successor is unused: that successor."""
-    deadline = spent.spent_at + timedelta(seconds=settings.refresh_leeway_seconds)
-    successor = queries.find_refresh_token(connection, spent.replaced_by)
-    if (
-        clock.now() >= deadline
-        or successor is None
-        or successor.spent_at
-        or session.generation != spent.generation + 1
-    ):
+    leeway = timedelta(seconds=settings.refresh_leeway_seconds)
+    if spent.spent_at is None or spent.replaced_by is None or clock.now() >= spent.spent_at + leeway:
         return None
-    return Grip(
-        session.id, session.user_id, session.client_id, successor.jti, successor.generation, successor.issued_at, successor.expires_at,
-        session.created_at, session.absolute_expires_at, tuple(session.amr.split()),
-        find_session_roles(connection, session.id, session.active_roles, clock.now()),
-    )  # fmt: skip
+    successor = find_refresh_token(connection, spent.replaced_by)
+    if successor is None or successor.spent_at or session.generation != successor.generation:
+        return None
+    return _record(connection, session, successor)
 
 
 def forget_second_factor(connection: Connection, session_id: str) -> None:
@@ -168,19 +197,7 @@ def choose_roles(connection: Connection, session_id: str, chosen: Iterable[str])
     queries.set_active_roles(connection, session_id, " ".join(sorted(chosen)))
 
 
-def find_refresh(connection: Connection, jti: str) -> tuple[Row[Any], Row[Any]] | None:
-    """A refresh token's row and its session's; None if there is none."""
-    token = queries.find_refresh_token(connection, jti)
-    session = queries.find_session(connection, token.session_id) if token else None
-    return (token, session) if token and session else None
-
-
-def find_session(connection: Connection, session_id: str) -> Row[Any] | None:
-    """A session's row with the name of its user; None if there is none."""
-    return queries.find_session(connection, session_id)
-
-
-def is_live(session: Row[Any]) -> bool:
+def is_live(session: SessionRow) -> bool:
     """Whether the session is active at this moment."""
     now = clock.now()
     return session.ended_at is None and now < session.idle_expires_at and now < session.absolute_expires_at
@@ -188,7 +205,7 @@ def is_live(session: Row[Any]) -> bool:
 
 def get_session(clearance: Clearance, session_id: str) -> dict[str, Any]:
     """One session, active or ended."""
-    session = queries.find_session(clearance.connection, session_id)
+    session = find_session(clearance.connection, session_id)
     if session is None:
         raise SessionNotFound()
     return describe(session)
@@ -201,7 +218,7 @@ def list_sessions(clearance: Clearance, filters: dict[str, Any], page: PageReque
 
 def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page:
     """The caller's active sessions, ``current`` marked."""
-    conditions = [sessions.c.user_id == clearance.actor.id, queries.is_active(clock.now())]
+    conditions = [sessions.c.user_id == clearance.actor.id, is_active(clock.now())]
     found = _page(clearance, conditions, page)
     items = [{**item, "current": item["id"] == clearance.actor.session_id} for item in found.items]
     return Page(items, found.next_key, found.total)
@@ -209,7 +226,7 @@ def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page:
 
 def list_refresh_tokens(clearance: Clearance, session_id: str, page: PageRequest) -> Page:
     """Every rotation of a session, in order of generation; never the tokens themselves."""
-    if queries.find_session(clearance.connection, session_id) is None:
+    if find_session(clearance.connection, session_id) is None:
         raise SessionNotFound()
     rows = queries.list_refresh_tokens(clearance.connection, session_id, page.after, page.limit + 1)
     total = queries.count_refresh_tokens(clearance.connection, session_id) if page.count else None
@@ -229,22 +246,39 @@ def _deadline(now: datetime, seconds: int) -> datetime:
     return (now + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
+def _record(connection: Connection, session: SessionRow, token: RefreshTokenRow) -> RefreshTokenRecord:
+    """A token of a session that there is."""
+    return RefreshTokenRecord(
+        session_id=session.id,
+        user_id=session.user_id,
+        client_id=session.client_id,
+        jti=token.jti,
+        generation=token.generation,
+        issued_at=token.issued_at,
+        expires_at=token.expires_at,
+        auth_time=session.created_at,
+        absolute_expires_at=session.absolute_expires_at,
+        amr=tuple(session.amr.split()),
+        roles=find_session_roles(connection, session.id, session.active_roles, clock.now()),
+    )
+
+
 def _add_session(
-    connection: Connection, grip: Grip, origin: Origin, client_secret_id: str | None = None
+    connection: Connection, record: RefreshTokenRecord, origin: Origin, client_secret_id: str | None = None
 ) -> None:
-    chosen = grip.roles.chosen
+    chosen = record.roles.chosen
     row = {
-        "id": grip.session_id, "user_id": grip.user_id, "client_id": grip.client_id, "created_at": grip.auth_time,
-        "last_seen_at": grip.issued_at, "idle_expires_at": grip.expires_at, "absolute_expires_at": grip.absolute_expires_at,
-        "generation": grip.generation, "amr": " ".join(grip.amr), "client_secret_id": client_secret_id, "ip": origin.ip,
+        "id": record.session_id, "user_id": record.user_id, "client_id": record.client_id, "created_at": record.auth_time,
+        "last_seen_at": record.issued_at, "idle_expires_at": record.expires_at, "absolute_expires_at": record.absolute_expires_at,
+        "generation": record.generation, "amr": " ".join(record.amr), "client_secret_id": client_secret_id, "ip": origin.ip,
         "user_agent": origin.user_agent, "active_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip
     queries.add_session(connection, row)
 
 
-def _add_token(connection: Connection, grip: Grip, ip: str | None) -> None:
+def _add_token(connection: Connection, record: RefreshTokenRecord, ip: str | None) -> None:
     row = {
-        "jti": grip.jti, "session_id": grip.session_id, "generation": grip.generation, "issued_at": grip.issued_at,
-        "expires_at": grip.expires_at, "ip": ip,
+        "jti": record.jti, "session_id": record.session_id, "generation": record.generation, "issued_at": record.issued_at,
+        "expires_at": record.expires_at, "ip": ip,
     }  # fmt: skip
     queries.add_refresh_token(connection, row)

@@ -14,7 +14,7 @@ from rbac_api.capabilities.constraints.service import require_compatible
 from rbac_api.capabilities.passwords.service import HasherBusy, hasher
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
-from rbac_api.capabilities.sessions.service import Ending, Grip, Origin, Proof
+from rbac_api.capabilities.sessions.service import Ending, Origin, Proof, RefreshTokenRecord
 from rbac_api.capabilities.signin.attempts import (
     Account,
     is_stale,
@@ -26,9 +26,10 @@ from rbac_api.capabilities.signin.errors import LoginFailed, RolesNotAuthorized
 from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.constraints import Clash
+from rbac_api.database.queries.sessions import Presented, RefreshTokenRow, SessionRow
+from rbac_api.database.queries.users import get_account, get_subject
 from rbac_api.decision.activation import unauthorized
 from rbac_api.errors import ServiceError
-from rbac_api.guard import queries as standing
 from rbac_api.guard.alarms import sound_reuse
 from rbac_api.guard.bearer import Token
 from rbac_api.guard.clearance import Clearance
@@ -110,7 +111,7 @@ def _require_startable(clearance: Clearance, connection: Connection, account: Ac
         return
     now, strong = clock.now(), OTP in proof.amr
     graph = clearance.snapshot.settled_graph(connection)
-    subject = standing.get_subject(connection, row.id, now, second_factor=strong)
+    subject = get_subject(connection, row.id, now, second_factor=strong)
     lacking = unauthorized(graph, subject, proof.chosen, now)
     if lacking:
         raise RolesNotAuthorized(roles=list(lacking))
@@ -120,9 +121,9 @@ def _require_startable(clearance: Clearance, connection: Connection, account: Ac
 
 def _leave(clearance: Clearance, connection: Connection, actor: Actor, jti: str | None) -> None:
     """End the session whose cookies the new ones replace: nobody could sign out of it any more (ASVS 7.2.4)."""
-    found = sessions.find_refresh(connection, jti) if jti else None
+    found = sessions.find_presented(connection, jti) if jti else None
     if found is not None:
-        sessions.leave_session(connection, clearance.settings, actor, found[1])
+        sessions.leave_session(connection, clearance.settings, actor, found.session)
 
 
 def _signing_in(clearance: Clearance, account: Account) -> Actor:
@@ -150,9 +151,10 @@ def refresh(clearance: Clearance, text: str, origin: Origin) -> dict[str, Any]:
 def _refresh_once(clearance: Clearance, token: Token, origin: Origin) -> dict[str, Any]:
     with clearance.work.database.writing() as connection:
         clearance.snapshot.catch_up(connection)
-        grip, outcome = _exchange(clearance, connection, token, origin)
+        presented = _find_presented(connection, token)
+        record, outcome = _exchange(clearance, connection, presented, origin)
         REFRESHES.labels(outcome).inc()
-        tokens = issue_tokens(clearance, connection, grip) if grip else None
+        tokens = issue_tokens(clearance, connection, record, presented.account) if record else None
     if tokens is None:
         raise TokenReused() if outcome == "reused" else TokenRevoked()
     return tokens
@@ -189,8 +191,8 @@ def _begin(
         clear_failures(connection, clearance.settings, account.name)
     actor = _signing_in(clearance, account)
     sessions.make_room(connection, clearance.settings, actor)
-    grip = sessions.begin_session(connection, clearance.settings, row.id, origin, proof)
-    actor = actor._replace(session_id=grip.session_id)
+    begun = sessions.begin_session(connection, clearance.settings, row.id, origin, proof)
+    actor = actor._replace(session_id=begun.session_id)
     facts: dict[str, Any] = {
         "client_id": origin.client_id,
         "user_agent": origin.user_agent,
@@ -198,33 +200,39 @@ def _begin(
     }
     facts |= {} if proof.chosen is None else {"roles": sorted(proof.chosen)}
     record(
-        connection, actor, "signin.succeeded", Target("session", grip.session_id, row.username), after=facts
+        connection, actor, "signin.succeeded", Target("session", begun.session_id, row.username), after=facts
     )
     SIGNINS.labels("succeeded").inc()
-    return issue_tokens(clearance, connection, grip)
+    return issue_tokens(clearance, connection, begun, get_account(connection, row.id))
+
+
+def _find_presented(connection: Connection, token: Token) -> Presented:
+    """What the rows say of a refresh token; ``TokenInvalid`` if they do not say what the token does."""
+    found = sessions.find_presented(connection, token.jti)
+    if found is None:
+        raise TokenInvalid()
+    session = found.session
+    if (session.id, session.user_id, session.client_id) != (
+        token.session_id,
+        token.subject,
+        token.client_id,
+    ):
+        raise TokenInvalid()
+    return found
 
 
 def _exchange(
-    clearance: Clearance, connection: Connection, token: Token, origin: Origin
-) -> tuple[Grip | None, str]:
-    """The grip to hand out and the outcome; without a grip ``reused`` (the session was ended just now) or ``ended``."""
-    found = sessions.find_refresh(connection, token.jti)
-    if found is None:
-        raise TokenInvalid()
-    spent, session = found
-    if (
-        session.id != token.session_id
-        or session.user_id != token.subject
-        or session.client_id != token.client_id
-    ):
-        raise TokenInvalid()
-    if not sessions.is_live(session) or not _in_good_standing(connection, session.user_id):
+    clearance: Clearance, connection: Connection, presented: Presented, origin: Origin
+) -> tuple[RefreshTokenRecord | None, str]:
+    """The record of the token to hand out and the outcome; without one ``reused`` (the session was ended just now) or ``ended``."""
+    spent, session, account = presented
+    if not sessions.is_live(session) or account.status != "active":
         _count_repetition(clearance, connection, session, spent)
         return None, "ended"
     if spent.spent_at is None:
-        grip = sessions.rotate(connection, clearance.settings, session, spent, origin.ip)
-        _record_rotation(clearance, connection, session, grip)
-        return grip, "rotated"
+        successor = sessions.rotate(connection, clearance.settings, session, spent, origin.ip)
+        _record_rotation(clearance, connection, session, successor.generation)
+        return successor, "rotated"
     same = sessions.same_successor(connection, clearance.settings, session, spent)
     if same is not None:
         return same, "repeated"
@@ -232,23 +240,22 @@ def _exchange(
     return None, "reused"
 
 
-def _in_good_standing(connection: Connection, user_id: str) -> bool:
-    found = standing.find_subject(connection, user_id, clock.now())
-    return found is not None and found[0].status == "active"
-
-
-def _record_rotation(clearance: Clearance, connection: Connection, session: Row[Any], grip: Grip) -> None:
+def _record_rotation(
+    clearance: Clearance, connection: Connection, session: SessionRow, generation: int
+) -> None:
     actor = _user_actor(clearance, session)
     record(
         connection,
         actor,
         "token.rotated",
         Target("session", session.id, session.username),
-        after={"generation": grip.generation},
+        after={"generation": generation},
     )
 
 
-def _end_for_reuse(clearance: Clearance, connection: Connection, session: Row[Any], spent: Row[Any]) -> None:
+def _end_for_reuse(
+    clearance: Clearance, connection: Connection, session: SessionRow, spent: RefreshTokenRow
+) -> None:
     """Somebody holds a copy: end this session, and this one only.  Who presented it is not known, so the actor is nobody."""
     sessions.close_session(connection, clearance.settings, session.id, Ending(None, "reuse-detected"))
     facts = {
@@ -271,7 +278,7 @@ def _end_for_reuse(clearance: Clearance, connection: Connection, session: Row[An
 
 
 def _count_repetition(
-    clearance: Clearance, connection: Connection, session: Row[Any], spent: Row[Any]
+    clearance: Clearance, connection: Connection, session: SessionRow, spent: RefreshTokenRow
 ) -> None:
     """Once the session was ended for it, more of the same is no more news, and hardly ever a write."""
     if spent.spent_at is not None and session.end_reason == "reuse-detected":
@@ -280,7 +287,7 @@ def _count_repetition(
             sound_reuse(connection, clearance.actor, session, spent, times)
 
 
-def _user_actor(clearance: Clearance, session: Row[Any]) -> Actor:
+def _user_actor(clearance: Clearance, session: SessionRow) -> Actor:
     return Actor(
         "user", session.user_id, session.username, session.id, clearance.actor.ip, clearance.actor.request_id
     )

@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.keys.service import rotate_if_due
-from rbac_api.capabilities.sessions.service import Grip
+from rbac_api.capabilities.sessions.service import RefreshTokenRecord
+from rbac_api.database.queries.users import AccountRow, subject_of
 from rbac_api.database.types import new_id
 from rbac_api.decision.activation import carried_until, lasting
 from rbac_api.decision.evaluate import claimed_roles, effective_roles
-from rbac_api.guard import queries as standing
 from rbac_api.guard.bearer import Issue
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.passage import current_guard
@@ -21,20 +21,29 @@ from rbac_api.guard.signing import SigningKey, Use
 from rbac_api.guard.standing import OTP
 
 
-def issue_access(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
-    """Sign an access token on the state of this transaction: roles are read anew each time, never widened by a request."""
-    return _issue_access(clearance, connection, grip, _signer(clearance, connection))
+def issue_access(
+    clearance: Clearance, connection: Connection, record: RefreshTokenRecord, account: AccountRow
+) -> dict[str, Any]:
+    """Sign an access token on the state of this transaction, in which the account was read.
+
+    Its roles are read anew each time, never widened by a request.
+    """
+    return _issue_access(clearance, connection, record, (account, _signer(clearance, connection)))
 
 
-def issue_tokens(clearance: Clearance, connection: Connection, grip: Grip) -> dict[str, Any]:
+def issue_tokens(
+    clearance: Clearance, connection: Connection, record: RefreshTokenRecord, account: AccountRow
+) -> dict[str, Any]:
     """Both tokens of a session: the refresh token is the one that its record describes, however often it is asked for."""
     key = _signer(clearance, connection)
-    issued, ends = int(grip.issued_at.timestamp()), int(grip.expires_at.timestamp())
-    begun = int(grip.auth_time.timestamp())
-    refresh = Issue(grip.user_id, grip.session_id, grip.jti, grip.client_id, issued, ends, begun, key=key)
+    issued, ends = int(record.issued_at.timestamp()), int(record.expires_at.timestamp())
+    begun = int(record.auth_time.timestamp())
+    refresh = Issue(
+        record.user_id, record.session_id, record.jti, record.client_id, issued, ends, begun, key=key
+    )
     return {
-        **_issue_access(clearance, connection, grip, key),
-        "refresh_token": current_guard().bearer.issue_refresh(refresh, grip.generation),
+        **_issue_access(clearance, connection, record, (account, key)),
+        "refresh_token": current_guard().bearer.issue_refresh(refresh, record.generation),
         "refresh_expires_in": max(0, ends - int(clock.now().timestamp())),
     }
 
@@ -48,31 +57,40 @@ def _signer(clearance: Clearance, connection: Connection) -> SigningKey:
 
 
 def _issue_access(
-    clearance: Clearance, connection: Connection, grip: Grip, key: SigningKey
+    clearance: Clearance,
+    connection: Connection,
+    record: RefreshTokenRecord,
+    signed: tuple[AccountRow, SigningKey],
 ) -> dict[str, Any]:
-    now = clock.now()
-    subject, version = standing.get_versioned_subject(
-        connection, grip.user_id, now, second_factor=OTP in grip.amr, roles=grip.roles
-    )
+    now, (account, key) = clock.now(), signed
+    subject = subject_of(connection, account, now, second_factor=OTP in record.amr, roles=record.roles)
     graph, begun = clearance.snapshot.settled_graph(connection), now.replace(microsecond=0)
     # Roles that end within this very second are left out: a token that carries them would be dead on arrival.
     carrying = lasting(subject, begun + timedelta(seconds=1))
     roles = claimed_roles(effective_roles(graph, carrying, now))
     ends = min(
         now + timedelta(seconds=clearance.settings.access_token_seconds),
-        grip.expires_at,  # of a session that is over no token is left: nobody could end it any more
+        record.expires_at,  # of a session that is over no token is left: nobody could end it any more
         carried_until(graph, carrying, now) or clock.ENDLESS,
     )  # whoever verifies offline learns of an end by nothing else
-    use = Use(grip.issued_at, ends, grip.expires_at if grip.jti else None)
+    use = Use(record.issued_at, ends, record.expires_at if record.jti else None)
     clearance.snapshot.keyring.note_use(connection, key, use)
-    issued, expires, proved = int(begun.timestamp()), int(ends.timestamp()), int(grip.auth_time.timestamp())
+    issued, expires, proved = int(begun.timestamp()), int(ends.timestamp()), int(record.auth_time.timestamp())
     issue = Issue(
-        grip.user_id, grip.session_id, new_id(), grip.client_id, issued, expires, proved, grip.amr, key
+        record.user_id,
+        record.session_id,
+        new_id(),
+        record.client_id,
+        issued,
+        expires,
+        proved,
+        record.amr,
+        key,
     )
     return {
-        "access_token": current_guard().bearer.issue_access(issue, roles, version),
+        "access_token": current_guard().bearer.issue_access(issue, roles, account.authorization_version),
         "token_type": "Bearer",
         "expires_in": expires - issued,
-        "session_id": grip.session_id,
+        "session_id": record.session_id,
         "password_change_required": subject.must_change_password,
     }

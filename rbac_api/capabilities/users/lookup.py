@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.database.queries.users import find_id
 from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.queries_people import find_account_id
 
 
 def find_user_id(clearance: Clearance, reference: str) -> str:
     """Return the id of the user named by id or username; 404 for an unknown username."""
-    user_id = find_account_id(clearance.work, reference, "person")
+    user_id = find_id(clearance.work, reference, "person")
     if user_id is None:
         raise UserNotFound()
     return user_id

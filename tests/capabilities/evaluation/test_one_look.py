@@ -11,9 +11,10 @@ import pytest
 
 from rbac_api import clock
 from rbac_api.capabilities.evaluation.service import DETAILS
+from rbac_api.database.queries.users import find_subject
 from rbac_api.decision.evaluate import decide
 from rbac_api.guard.errors import AccessDenied
-from rbac_api.guard.queries import find_role_graph, find_subject
+from rbac_api.guard.queries import find_role_graph
 from rbac_api.guard.rules import Rule, judge
 from rbac_api.guard.standing import Person
 from tests.builders import Caller, Stage

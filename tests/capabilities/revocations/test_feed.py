@@ -147,12 +147,14 @@ def test_a_cursor_too_old_gives_everything_that_still_counts(stage: Stage, froze
 
 
 def test_what_moved_on_since_is_told_again(stage: Stage) -> None:
+    stage.as_(DAVE)
+    dave = stage.user_id(DAVE)
     with stage.database.writing() as connection:
-        outdate(connection, stage.settings, {"her": 2})
+        outdate(connection, stage.settings, {dave: 2})
     cursor = read(stage)["cursor"]
     with stage.database.writing() as connection:
-        outdate(connection, stage.settings, {"her": 3})
-    assert read(stage, cursor)["users"] == {"her": 3}
+        outdate(connection, stage.settings, {dave: 3})
+    assert read(stage, cursor)["users"] == {dave: 3}
 
 
 def test_an_answer_is_bounded_and_says_that_there_is_more(

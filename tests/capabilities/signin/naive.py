@@ -15,7 +15,7 @@ from sqlalchemy import insert, update
 from rbac_api import clock
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
-from rbac_api.capabilities.sessions.service import Grip, Origin
+from rbac_api.capabilities.sessions.service import Origin, RefreshTokenRecord
 from rbac_api.capabilities.signin import service as signin
 from rbac_api.database import tables
 from rbac_api.database.types import new_id
@@ -30,29 +30,31 @@ def naive_refresh(
     """Stands in for ``signin.service.refresh``; something happens between reading and writing."""
     token = current_guard().bearer.read(text, "refresh")
     with clearance.work.database.reading() as connection:
-        found = sessions.find_refresh(connection, token.jti)
+        found = sessions.find_presented(connection, token.jti)
     assert found is not None
-    spent, session = found
+    spent, session, account = found
     if not sessions.is_live(session):
         raise TokenRevoked()
     if spent.spent_at is not None:
         raise TokenReused()
     meanwhile()
-    grip = Grip(
-        session.id, session.user_id, session.client_id, new_id(), random.getrandbits(30), clock.now(), spent.expires_at,
-        session.created_at, session.absolute_expires_at,
+    successor = RefreshTokenRecord(
+        session_id=session.id, user_id=session.user_id, client_id=session.client_id, jti=new_id(), generation=random.getrandbits(30),
+        issued_at=clock.now(), expires_at=spent.expires_at, auth_time=session.created_at,
+        absolute_expires_at=session.absolute_expires_at,
     )  # fmt: skip
     row = {
-        name: getattr(grip, name) for name in ("jti", "session_id", "generation", "issued_at", "expires_at")
+        name: getattr(successor, name)
+        for name in ("jti", "session_id", "generation", "issued_at", "expires_at")
     }
     as_read = {column.name: getattr(session, column.name) for column in tables.sessions.columns}
     with clearance.work.database.writing() as connection:
         connection.execute(
             update(tables.refresh_tokens)
             .where(tables.refresh_tokens.c.jti == spent.jti)
-            .values(spent_at=clock.now(), replaced_by=grip.jti)
+            .values(spent_at=clock.now(), replaced_by=successor.jti)
         )
         connection.execute(insert(tables.refresh_tokens).values(row))
         connection.execute(update(tables.sessions).where(tables.sessions.c.id == session.id).values(as_read))
         clearance.snapshot.catch_up(connection)
-        return signin.issue_tokens(clearance, connection, grip)
+        return signin.issue_tokens(clearance, connection, successor, account)

@@ -1,0 +1,138 @@
+"""Sessions, their refresh tokens, and which roles count in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, select
+
+from rbac_api.database.queries.users import ACCOUNT, AccountRow
+from rbac_api.database.tables import activations, refresh_tokens, roles, sessions, users
+from rbac_api.decision.model import EVERYTHING, Activation, SessionRoles
+
+
+class SessionRow(NamedTuple):
+    """A session and the name of its user; ``amr`` and ``active_roles`` are names with a space between."""
+
+    id: str
+    user_id: str
+    client_id: str
+    created_at: datetime
+    last_seen_at: datetime
+    idle_expires_at: datetime
+    absolute_expires_at: datetime
+    generation: int
+    amr: str
+    active_roles: str | None
+    client_secret_id: str | None
+    ip: str | None
+    user_agent: str | None
+    ended_at: datetime | None
+    ended_by: str | None
+    end_reason: str | None
+    username: str
+
+
+class RefreshTokenRow(NamedTuple):
+    """What is kept of a refresh token: never the token."""
+
+    jti: str
+    session_id: str
+    generation: int
+    issued_at: datetime
+    expires_at: datetime
+    spent_at: datetime | None
+    replaced_by: str | None
+    ip: str | None
+
+
+class Presented(NamedTuple):
+    """A refresh token, its session, and the account of the user."""
+
+    token: RefreshTokenRow
+    session: SessionRow
+    account: AccountRow
+
+
+SESSION = (*(sessions.c[name] for name in SessionRow._fields[:-1]), users.c.username)
+"""The columns of a ``SessionRow``, where sessions and users are joined."""
+SESSIONS_AND_USERS = sessions.join(users, sessions.c.user_id == users.c.id)
+TOKEN = tuple(refresh_tokens.c[name] for name in RefreshTokenRow._fields)
+_FIND_SESSION = (
+    select(*SESSION).select_from(SESSIONS_AND_USERS).where(sessions.c.id == bindparam("session_id"))
+)
+_FIND_TOKEN = select(*TOKEN).where(refresh_tokens.c.jti == bindparam("presented"))
+_FIND_PRESENTED = (
+    select(*TOKEN, *SESSION, *ACCOUNT)
+    .select_from(refresh_tokens.join(SESSIONS_AND_USERS, refresh_tokens.c.session_id == sessions.c.id))
+    .where(refresh_tokens.c.jti == bindparam("presented"))
+)
+_ACTIVATIONS = (
+    select(roles.c.name, activations.c.valid_from, activations.c.valid_to)
+    .select_from(activations.join(roles, activations.c.role_id == roles.c.id))
+    .where(
+        activations.c.session_id == bindparam("session_id"),
+        activations.c.valid_to > bindparam("at"),
+        roles.c.valid_to.is_(None),
+    )
+    .order_by(activations.c.id)
+)
+
+
+def is_active(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """The condition under which a session counts as active; ``now`` may be a bound parameter.
+
+    It asks for the reason of an end, which is there if and only if the moment is: that one has an index, by which SQLite would collect and
+    sort whatever was never ended, where the newest fifty are asked for.
+    """
+    return and_(
+        sessions.c.end_reason.is_(None),
+        sessions.c.idle_expires_at > now,
+        sessions.c.absolute_expires_at > now,
+    )
+
+
+def find_session(connection: Connection, session_id: str) -> SessionRow | None:
+    row = connection.execute(_FIND_SESSION, {"session_id": session_id}).first()
+    return SessionRow._make(row) if row else None
+
+
+def get_session(connection: Connection, session_id: str) -> SessionRow:
+    """One that exists."""
+    return SessionRow._make(connection.execute(_FIND_SESSION, {"session_id": session_id}).one())
+
+
+def find_refresh_token(connection: Connection, jti: str) -> RefreshTokenRow | None:
+    row = connection.execute(_FIND_TOKEN, {"presented": jti}).first()
+    return RefreshTokenRow._make(row) if row else None
+
+
+def find_presented(connection: Connection, jti: str) -> Presented | None:
+    """A refresh token by its ``jti`` with all that decides whether it is good, in one look."""
+    row = connection.execute(_FIND_PRESENTED, {"presented": jti}).first()
+    if row is None:
+        return None
+    token, session = len(RefreshTokenRow._fields), len(RefreshTokenRow._fields) + len(SessionRow._fields)
+    return Presented(
+        RefreshTokenRow._make(row[:token]),
+        SessionRow._make(row[token:session]),
+        AccountRow._make(row[session:]),
+    )
+
+
+def find_session_roles(
+    connection: Connection, session_id: str, active_roles: str | None, at: datetime
+) -> SessionRoles:
+    """The roles that a session was begun with (its row says which), and what was activated in it and is not over."""
+    rows = connection.execute(_ACTIVATIONS, {"session_id": session_id, "at": at})
+    return session_roles(active_roles, (Activation(*row) for row in rows))
+
+
+def session_roles(chosen: str | None, activated: Iterable[Activation]) -> SessionRoles:
+    """Of a session begun with the ``chosen`` roles (names with a space between; None: all), in which some were ``activated`` since."""
+    activations = tuple(activated)
+    if chosen is None and not activations:
+        return EVERYTHING
+    return SessionRoles(None if chosen is None else frozenset(chosen.split()), activations)

@@ -1,0 +1,129 @@
+"""Accounts of people and of services, and what decisions need of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, select
+
+from rbac_api.database.batches import batched
+from rbac_api.database.queries.assignments import list_assignments, list_assignments_of
+from rbac_api.database.session import UnitOfWork
+from rbac_api.database.tables import users
+from rbac_api.decision.model import EVERYTHING, SessionRoles, Status, Subject
+from rbac_api.decision.names import canonical
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class AccountRow(NamedTuple):
+    """What decisions and tokens need of an account; ``kind`` is ``person`` or ``service``."""
+
+    id: str
+    kind: str
+    username: str
+    status: Status
+    password_temporary: bool
+    authorization_version: int
+
+
+ACCOUNT = tuple(users.c[name] for name in AccountRow._fields)
+_FIND_ACCOUNT = select(*ACCOUNT).where(users.c.id == bindparam("user_id"))
+
+
+def find_account(connection: Connection, user_id: str) -> AccountRow | None:
+    """An account of either kind, deleted ones too."""
+    row = connection.execute(_FIND_ACCOUNT, {"user_id": user_id}).first()
+    return AccountRow._make(row) if row else None
+
+
+def get_account(connection: Connection, user_id: str) -> AccountRow:
+    """One that exists."""
+    return AccountRow._make(connection.execute(_FIND_ACCOUNT, {"user_id": user_id}).one())
+
+
+def find_subject(
+    connection: Connection,
+    user_id: str,
+    at: datetime,
+    *,
+    second_factor: bool = False,
+    roles: SessionRoles = EVERYTHING,
+) -> tuple[Subject, str, str] | None:
+    """Somebody as decisions see her, with assignments that count now or later, her kind (``person``, ``service``) and her name."""
+    account = find_account(connection, user_id)
+    if account is None:
+        return None
+    subject = subject_of(connection, account, at, second_factor=second_factor, roles=roles)
+    return subject, account.kind, account.username
+
+
+def get_subject(
+    connection: Connection,
+    user_id: str,
+    at: datetime,
+    *,
+    second_factor: bool = False,
+    roles: SessionRoles = EVERYTHING,
+) -> Subject:
+    """The same, for somebody who is known to exist (a session or an account of hers was just read)."""
+    return subject_of(
+        connection, get_account(connection, user_id), at, second_factor=second_factor, roles=roles
+    )
+
+
+def subject_of(
+    connection: Connection, account: AccountRow, at: datetime, *, second_factor: bool, roles: SessionRoles
+) -> Subject:
+    """The same, for an account that was read in this transaction."""
+    held = tuple(list_assignments(connection, account.id, at))
+    return Subject(account.id, account.status, held, account.password_temporary, second_factor, roles)
+
+
+def list_subjects(
+    connection: Connection, user_ids: Sequence[str], at: datetime
+) -> list[tuple[Subject, str, str]]:
+    """As ``find_subject``, for several: each that exists, in no particular order; people with a second factor, programs have none."""
+    found: list[tuple[Subject, str, str]] = []
+    for some in batched(user_ids):
+        held = list_assignments_of(connection, some, at)
+        for row in connection.execute(select(*ACCOUNT).where(users.c.id.in_(some))):
+            account = AccountRow._make(row)
+            given, person = tuple(held.get(account.id, ())), account.kind == "person"
+            subject = Subject(
+                account.id, account.status, given, account.password_temporary, second_factor=person
+            )
+            found.append((subject, account.kind, account.username))
+    return found
+
+
+def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str, str]:
+    """The ids of the people with these canonical names; unknown ones, and service accounts, are not in it."""
+    found: dict[str, str] = {}
+    for some in batched(canonical_names):
+        named = select(users.c.username_canonical, users.c.id).where(
+            users.c.username_canonical.in_(some), users.c.kind == "person"
+        )
+        found.update((row.username_canonical, row.id) for row in connection.execute(named))
+    return found
+
+
+def find_id(work: UnitOfWork, reference: str, kind: str) -> str | None:
+    """Return the id of the account that a path names, by id or by name in any case and Unicode form.
+
+    What has the form of an id is one, and is returned without a look at the database: a name can never stand in
+    for the id of another account.  ``kind`` is ``person`` or ``service``; None for an unknown name.
+    """
+    if _ID.fullmatch(reference):
+        return reference.lower()
+    if "\0" in reference:
+        return None  # no database holds it, and PostgreSQL refuses to be asked
+    named = (
+        users.c.username_canonical == canonical(reference),
+        users.c.kind == kind,
+        users.c.status != "deleted",
+    )
+    return work.connection.execute(select(users.c.id).where(*named)).scalar()

@@ -1,0 +1,93 @@
+"""SQL for the denylist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Select, bindparam, case, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rbac_api.database.batches import batched
+from rbac_api.database.tables import key_uses, revocations, sessions
+
+
+class DenylistEnd(NamedTuple):
+    """The newest number in the denylist, and when the last access token expires that any key has signed; None where there is none."""
+
+    seq: int | None
+    tokens_until: datetime | None
+
+
+_END = (
+    select(func.max(revocations.c.seq)).scalar_subquery().label("seq"),
+    select(func.max(key_uses.c.access_until)).scalar_subquery().label("tokens_until"),
+)
+_FIND_END: Select[Any] = select(*_END)
+_SIGNED_IN: Select[Any] = (
+    select(sessions.c.user_id, *_END)
+    .distinct()
+    .where(
+        sessions.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        sessions.c.end_reason.is_(None),
+        sessions.c.idle_expires_at > bindparam("at"),
+        sessions.c.absolute_expires_at > bindparam("at"),
+    )
+)
+
+
+def find_denylist_end(connection: Connection) -> DenylistEnd:
+    return DenylistEnd._make(connection.execute(_FIND_END).one())
+
+
+def list_signed_in(
+    connection: Connection, user_ids: Sequence[str], at: datetime
+) -> tuple[list[str], DenylistEnd | None]:
+    """Return who of these users has an active session, and the end of the denylist if there is one who has."""
+    found: list[str] = []
+    end = None
+    for some in batched(user_ids):
+        for user_id, *rest in connection.execute(_SIGNED_IN, {"user_ids": some, "at": at}):
+            found.append(user_id)
+            end = DenylistEnd._make(rest)
+    return found, end
+
+
+def add_revocations(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Append them in one go; what is denied already moves to the end, and lasts for as long as the later of the two says."""
+    kit: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    adding = kit.insert(revocations)
+    new, old = adding.excluded, revocations.c
+    later = case((new.expires_at > old.expires_at, new.expires_at), else_=old.expires_at)
+    moved = {"seq": new.seq, "minimum": new.minimum, "revoked_at": new.revoked_at, "expires_at": later}
+    connection.execute(adding.on_conflict_do_update(index_elements=["kind", "value"], set_=moved), rows)
+
+
+def delete_old_revocations(connection: Connection, now: datetime, limit: int) -> int:
+    """Delete what concerns no living token, and return how many rows; never the newest, from which the next one's number follows."""
+    newest = select(func.max(revocations.c.seq)).scalar_subquery()
+    outdated = select(revocations.c.seq).where(revocations.c.expires_at <= now, revocations.c.seq < newest)
+    return connection.execute(
+        delete(revocations).where(revocations.c.seq.in_(outdated.limit(limit)))
+    ).rowcount
+
+
+def list_denied_tokens(connection: Connection, now: datetime) -> frozenset[str]:
+    """The ``jti`` of every token that was revoked by itself and might still be alive."""
+    denied = select(revocations.c.value).where(revocations.c.kind == "jti", revocations.c.expires_at > now)
+    return frozenset(connection.execute(denied).scalars())
+
+
+def find_newest_revocation(connection: Connection) -> Row[Any] | None:
+    return connection.execute(select(revocations).order_by(revocations.c.seq.desc()).limit(1)).first()
+
+
+def find_revocation(connection: Connection, seq: int) -> Row[Any] | None:
+    return connection.execute(select(revocations).where(revocations.c.seq == seq)).first()
+
+
+def list_live_revocations(connection: Connection, after: int, now: datetime) -> list[Row[Any]]:
+    """What still concerns somebody, in the order of commits."""
+    live = (revocations.c.seq > after, revocations.c.expires_at > now)
+    return list(connection.execute(select(revocations).where(*live).order_by(revocations.c.seq)))
