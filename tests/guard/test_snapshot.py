@@ -79,7 +79,8 @@ READS: dict[str, tuple[str, Change]] = {
 
 def race(stage: Stage, monkeypatch: pytest.MonkeyPatch, query: str, change: Change, *, applied: bool) -> bool:
     """Carol's standing is read; before the reading ends, the change is made (and noticed).  What is believed of her afterwards."""
-    alice, memory, read = stage.as_(ALICE), stage.guard.snapshot, getattr(queries, query)
+    home = accounts if query == "find_subject" else queries
+    alice, memory, read = stage.as_(ALICE), stage.guard.snapshot, getattr(home, query)
     alice.post("/v1/roles", json={"name": "reader", "permissions": ["audit:read"]})
     if query == "find_role_graph":
         alice.put(f"/v1/users/{stage.user_id(CAROL)}/roles/reader")
@@ -96,7 +97,7 @@ def race(stage: Stage, monkeypatch: pytest.MonkeyPatch, query: str, change: Chan
                 memory.freshen()
         return found
 
-    monkeypatch.setattr(queries, query, slow)
+    monkeypatch.setattr(home, query, slow)
     memory.person(stage.user_id(CAROL))
     memory.freshen()
     return remembered(stage, CAROL, "audit:read")

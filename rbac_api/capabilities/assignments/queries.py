@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
-from rbac_api.database.batches import batched
 from rbac_api.database.periods import ended, in_force, not_over
+from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
 from rbac_api.database.tables import assignments, roles, users
 from rbac_api.guard.queries_history import was_assigned
 
-
-def find_role_id(connection: Connection, name: str) -> str | None:
-    return connection.execute(
-        select(roles.c.id).where(roles.c.name == name, roles.c.valid_to.is_(None))
-    ).scalar()
+_ADDITION = insert(assignments)
 
 
-def find_role_ids(connection: Connection, names: Iterable[str]) -> dict[str, str]:
-    """Ids by name, of those that exist."""
-    found = select(roles.c.name, roles.c.id).where(roles.c.valid_to.is_(None))
-    some = (connection.execute(found.where(roles.c.name.in_(part))) for part in batched(set(names)))
-    return {row.name: row.id for rows in some for row in rows}
+class Addressed(NamedTuple):
+    """Whose assignment of which role a request is about; ``role_id`` is None for an unknown role."""
+
+    username: str
+    role_id: str | None
 
 
-def find_assignment(connection: Connection, user_id: str, role_id: str, now: datetime) -> Row[Any] | None:
-    """The one in force or still to come."""
-    still = not_over(assignments, now)
-    return connection.execute(
-        _described().where(assignments.c.user_id == user_id, assignments.c.role_id == role_id, still)
-    ).first()
+_FIND_ADDRESSED = (
+    select(users.c.username, roles.c.id)
+    .select_from(users.outerjoin(roles, and_(roles.c.name == bindparam("role"), roles.c.valid_to.is_(None))))
+    .where(users.c.id == bindparam("user_id"), users.c.kind == "person", users.c.status != "deleted")
+)
 
 
-def get_assignment(connection: Connection, assignment_id: str) -> Row[Any]:
-    """One that exists."""
-    row: Row[Any] = connection.execute(_described().where(assignments.c.id == assignment_id)).one()
-    return row
+def find_addressed(connection: Connection, user_id: str, role: str) -> Addressed | None:
+    """A person who was not deleted, and a role by name; None if there is no such person."""
+    row = connection.execute(_FIND_ADDRESSED, {"user_id": user_id, "role": role}).first()
+    return Addressed._make(row) if row else None
 
 
-def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Row[Any]]:
+def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
     """A user's as of that moment, in force or still to come; by role."""
     still = not_over(assignments, at)
     theirs = (assignments.c.user_id == user_id, still, was_assigned(at), in_force(roles, at))
-    return list(connection.execute(_described().where(*theirs).order_by(roles.c.name)))
+    rows = connection.execute(DESCRIBED.where(*theirs).order_by(roles.c.name))
+    return [AssignmentRow._make(row) for row in rows]
 
 
-def add_assignments(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    connection.execute(insert(assignments), rows)
+def add_assignment(connection: Connection, assignment: AssignmentRow) -> None:
+    """Write a row; the names in it stand elsewhere."""
+    row = assignment._asdict()
+    del row["role"], row["giver"]
+    connection.execute(_ADDITION, row)
 
 
 def update_assignment(connection: Connection, assignment_id: str, values: dict[str, Any]) -> None:
@@ -76,13 +74,3 @@ def end_role_assignments(connection: Connection, role_id: str, now: datetime) ->
     """End them all."""
     still = and_(assignments.c.role_id == role_id, not_over(assignments, now))
     connection.execute(update(assignments).where(still).values(ended(assignments, now)))
-
-
-def _described() -> Any:
-    giver = users.alias("giver")
-    joined = assignments.join(roles, assignments.c.role_id == roles.c.id).outerjoin(
-        giver, assignments.c.assigned_by == giver.c.id
-    )
-    return select(assignments, roles.c.name.label("role"), giver.c.username.label("giver")).select_from(
-        joined
-    )

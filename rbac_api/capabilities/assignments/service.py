@@ -6,15 +6,15 @@ that take a ``holder``, after making sure that it is one).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments import queries
-from rbac_api.capabilities.assignments.bulk import Gift, give_roles
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.exports import ASSIGNMENTS, export_roles
 from rbac_api.capabilities.assignments.own import require_lasting
@@ -28,7 +28,9 @@ from rbac_api.capabilities.assignments.terms import (
 )
 from rbac_api.capabilities.constraints.service import require_constraints
 from rbac_api.capabilities.users.errors import UserNotFound
-from rbac_api.capabilities.users.service import find_user, note_authority_change
+from rbac_api.capabilities.users.service import note_authority_change
+from rbac_api.database.queries.assignments import AssignmentRow, list_held
+from rbac_api.database.queries.roles import find_role_id
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.guard import queries_history as history
@@ -41,6 +43,13 @@ __all__ = [
     "get_user_roles", "give_role", "held_roles", "is_within", "require_activatable", "require_lasting", "revoke_role", "take_role", "told",
 ]  # fmt: skip
 ORDINARY = Terms()
+
+
+class KnownRole(NamedTuple):
+    """A role that exists."""
+
+    id: str
+    name: str
 
 
 def get_user_roles(clearance: Clearance, user_id: str, at: datetime | None = None) -> dict[str, Any]:
@@ -76,8 +85,7 @@ def assign_role(
     clearance: Clearance, user_id: str, role: str, terms: Terms = ORDINARY
 ) -> tuple[dict[str, Any], bool]:
     """Give a user a role, or change the terms on which she has it; the assignment, and whether it is new."""
-    user = find_user(clearance.connection, user_id)
-    return give_role(clearance, Target("user", user.id, user.username), role, terms)
+    return _assign(clearance, *_addressed(clearance, user_id, role), terms)
 
 
 def give_role(
@@ -88,29 +96,76 @@ def give_role(
 
     404 ``role.not_found``, 403 ``escalation.denied`` and ``target.stronger``, 409 ``admin.last``, 422 for terms that cannot be.
     """
-    connection, holder_id, role_id = clearance.connection, holder.id or "", _role_id(clearance, role)
-    present = queries.find_assignment(connection, holder_id, role_id, clock.now())
+    return _assign(clearance, holder, _known_role(clearance, role), terms)
+
+
+def _assign(
+    clearance: Clearance, holder: Target, role: KnownRole, terms: Terms
+) -> tuple[dict[str, Any], bool]:
+    held = list_held(clearance.connection, holder.id or "", clock.now())
+    present = next((one for one in held if one.role_id == role.id), None)
     if present is None:
-        (written,) = give_roles(clearance, [Gift(holder, role, terms)])
-    else:
-        written = _change_terms(clearance, present, holder, terms)
-    return describe(queries.get_assignment(connection, written)), present is None
+        return describe(_give(clearance, holder, role, terms, held)), True
+    return describe(_change_terms(clearance, holder, present, terms, held)), False
 
 
-def _change_terms(clearance: Clearance, present: Row[Any], holder: Target, terms: Terms) -> str:
-    """The one place where an assignment changes; the id under which it goes on."""
+def _give(
+    clearance: Clearance, holder: Target, role: KnownRole, terms: Terms, held: list[AssignmentRow]
+) -> AssignmentRow:
+    now, holder_id = clock.now(), holder.id or ""
+    values = terms.settled(None, now)
+    require_activatable(holder, values)
+    _require_handed_out(clearance, holder, role.name, values)
+    _require_outranks(clearance, holder, held)
+    written = _new_row(clearance, holder_id, role, values, now)
+    queries.add_assignment(clearance.connection, written)
+    note_authority_change(clearance, [holder_id])
+    clearance.record(
+        "assignment.created", holder, reason=terms.reason, after={"role": role.name, **told(values, now)}
+    )
+    require_constraints(clearance, users=[holder_id], roles=[role.name])
+    return written
+
+
+def _new_row(
+    clearance: Clearance, holder_id: str, role: KnownRole, values: Mapping[str, Any], now: datetime
+) -> AssignmentRow:
+    """The row of an assignment that the caller makes now."""
+    actor = clearance.actor
+    giver = (actor.id, actor.name) if actor.id else (None, None)
+    return AssignmentRow(
+        id=new_id(), user_id=holder_id, role_id=role.id, assigned_by=giver[0], assigned_at=now, role=role.name, giver=giver[1], **values
+    )  # fmt: skip
+
+
+def _require_handed_out(clearance: Clearance, holder: Target, role: str, values: Mapping[str, Any]) -> None:
+    """403 unless the caller holds what the role holds, for as long as the assignment lasts."""
+    handed_out = clearance.graph().effective[role]
+    clearance.require_held(handed_out, values["valid_to"])
+    require_lasting(clearance, holder, values, handed_out)
+
+
+def _require_outranks(clearance: Clearance, holder: Target, held: list[AssignmentRow]) -> None:
+    """403 if the holder would hold more than the caller."""
+    clearance.require_outranks(clearance.graph().held_by(one.role for one in held), holder.name or "")
+
+
+def _change_terms(
+    clearance: Clearance, holder: Target, present: AssignmentRow, terms: Terms, held: list[AssignmentRow]
+) -> AssignmentRow:
+    """The one place where an assignment changes; how it goes on."""
     now, role, longest = clock.now(), present.role, clearance.settings.activation_seconds
     values = terms.settled(present, now)
     require_activatable(holder, values)
     before, after = differences(present, values)
     grows = not is_within(values, columns_of(present), longest)
-    if grows or not after:
-        clearance.require_held(clearance.graph().effective[role], values["valid_to"] if grows else now)
     if grows:
-        require_lasting(clearance, holder, values, clearance.graph().effective[role])
-    clearance.require_outranks_user(present.user_id, holder.name or "")
+        _require_handed_out(clearance, holder, role, values)
+    elif not after:
+        clearance.require_held(clearance.graph().effective[role], now)
+    _require_outranks(clearance, holder, held)
     if not after:
-        return str(present.id)
+        return present
     written = _rewrite(clearance, present, values, now)
     note_authority_change(clearance, [present.user_id])
     clearance.record(
@@ -122,37 +177,42 @@ def _change_terms(clearance: Clearance, present: Row[Any], holder: Target, terms
     return written
 
 
-def _rewrite(clearance: Clearance, present: Row[Any], values: dict[str, Any], now: datetime) -> str:
+def _rewrite(
+    clearance: Clearance, present: AssignmentRow, values: dict[str, Any], now: datetime
+) -> AssignmentRow:
     """Write the row as it shall be; of another mode a new one, so that what it was stays readable as of any moment before."""
     if present.mode == values["mode"]:
         queries.update_assignment(clearance.connection, present.id, values)
-        return str(present.id)
-    written = new_id()
+        return present._replace(**values)
     queries.end_assignment(clearance.connection, present.id, now)
-    whose = {"user_id": present.user_id, "role_id": present.role_id, "assigned_by": clearance.actor.id}
-    begun = {"assigned_at": now, "valid_from": max(values["valid_from"], now)}
-    queries.add_assignments(clearance.connection, [{"id": written, **whose, **values, **begun}])
+    begun = {**values, "valid_from": max(values["valid_from"], now)}
+    written = _new_row(clearance, present.user_id, KnownRole(present.role_id, present.role), begun, now)
+    queries.add_assignment(clearance.connection, written)
     return written
 
 
 def revoke_role(clearance: Clearance, user_id: str, role: str) -> None:
     """Take a role away; 404 if it is not assigned directly, 409 ``admin.last``, 403 ``target.stronger``."""
-    user = find_user(clearance.connection, user_id)
-    take_role(clearance, Target("user", user.id, user.username), role)
+    _revoke(clearance, *_addressed(clearance, user_id, role))
 
 
 def take_role(clearance: Clearance, holder: Target, role: str) -> None:
     """The same for any holder."""
-    holder_id, role_id = holder.id or "", _role_id(clearance, role)
-    clearance.require_outranks_user(holder_id, holder.name or "")
-    present = queries.find_assignment(clearance.connection, holder_id, role_id, clock.now())
+    _revoke(clearance, holder, _known_role(clearance, role))
+
+
+def _revoke(clearance: Clearance, holder: Target, role: KnownRole) -> None:
+    holder_id = holder.id or ""
+    held = list_held(clearance.connection, holder_id, clock.now())
+    _require_outranks(clearance, holder, held)
+    present = next((one for one in held if one.role_id == role.id), None)
     if present is None:
         raise AssignmentNotFound()
     queries.end_assignment(clearance.connection, present.id, clock.now())
-    clearance.record("assignment.ended", holder, before={"role": role})
+    clearance.record("assignment.ended", holder, before={"role": role.name})
     note_authority_change(clearance, [holder_id])
     clearance.require_administrator_remains()
-    require_constraints(clearance, users=[holder_id], roles=[role], losing=True)
+    require_constraints(clearance, users=[holder_id], roles=[role.name], losing=True)
 
 
 def end_role_assignments(clearance: Clearance, role_id: str, role: str) -> list[str]:
@@ -169,7 +229,7 @@ def _holder(row: Row[Any]) -> Target:
     return Target("service_account" if row.kind == "service" else "user", row.user_id, row.username)
 
 
-def describe(row: Row[Any]) -> dict[str, Any]:
+def describe(row: AssignmentRow) -> dict[str, Any]:
     """An assignment as it is shown."""
     return {
         "role": row.role,
@@ -183,8 +243,18 @@ def describe(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _role_id(clearance: Clearance, role: str) -> str:
-    role_id = queries.find_role_id(clearance.connection, role)
+def _addressed(clearance: Clearance, user_id: str, role: str) -> tuple[Target, KnownRole]:
+    """The user and the role; 404 for the first of them that is unknown."""
+    found = queries.find_addressed(clearance.connection, user_id, role)
+    if found is None:
+        raise UserNotFound()
+    if found.role_id is None:
+        raise RoleNotFound()
+    return Target("user", user_id, found.username), KnownRole(found.role_id, role)
+
+
+def _known_role(clearance: Clearance, role: str) -> KnownRole:
+    role_id = find_role_id(clearance.connection, role)
     if role_id is None:
         raise RoleNotFound()
-    return role_id
+    return KnownRole(role_id, role)

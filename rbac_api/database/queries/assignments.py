@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
 from rbac_api.database.batches import batched
 from rbac_api.database.periods import not_over
-from rbac_api.database.tables import assignments, roles
-from rbac_api.decision.model import Assignment
+from rbac_api.database.tables import assignments, roles, users
+from rbac_api.decision.model import Assignment, Mode
+
+
+class AssignmentRow(NamedTuple):
+    """An assignment with the names of its role and of the user who gave it; ``giver`` is None where a user did not."""
+
+    id: str
+    user_id: str
+    role_id: str
+    valid_from: datetime
+    valid_to: datetime | None
+    reason: str | None
+    assigned_by: str | None
+    assigned_at: datetime
+    mode: Mode
+    max_duration: int | None
+    role: str
+    giver: str | None
+
 
 _ASSIGNMENT = (roles.c.name, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode)
 _JOINED = assignments.join(roles, assignments.c.role_id == roles.c.id)
@@ -23,6 +42,21 @@ _LIST_ASSIGNMENTS = (
         roles.c.valid_to.is_(None),
     )
 )
+_GIVER = users.alias("giver")
+DESCRIBED = select(
+    *(assignments.c[name] for name in AssignmentRow._fields[:-2]), roles.c.name, _GIVER.c.username
+).select_from(_JOINED.outerjoin(_GIVER, assignments.c.assigned_by == _GIVER.c.id))
+"""Selects the columns of an ``AssignmentRow``."""
+_LIST_HELD = DESCRIBED.where(
+    assignments.c.user_id == bindparam("user_id"), not_over(assignments, bindparam("at"))
+)
+
+
+def list_held(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
+    """The assignments of an account that count at that moment or later, with all that is to be said of them."""
+    return [
+        AssignmentRow._make(row) for row in connection.execute(_LIST_HELD, {"user_id": user_id, "at": at})
+    ]
 
 
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Assignment]:
