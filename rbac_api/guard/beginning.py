@@ -10,13 +10,13 @@ class Beginning:
     """Calls each of what it was given once, at its own first call; costs next to nothing afterwards."""
 
     def __init__(self, *starts: Callable[[], None]) -> None:
-        self._waiting = list(starts)
+        self.waiting = list(starts)
 
     def add(self, start: Callable[[], None]) -> None:
         """One more."""
-        self._waiting.append(start)
+        self.waiting.append(start)
 
     def __call__(self) -> None:
-        while self._waiting:
+        while self.waiting:
             with suppress(IndexError):  # another thread took it
-                self._waiting.pop()()
+                self.waiting.pop()()

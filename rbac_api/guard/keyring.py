@@ -115,6 +115,15 @@ class Keyring:
         now = clock.now()
         return [key for key in self.keys(connection).values() if key.waits(now)]
 
+    def rotation_begins(self, connection: Connection) -> datetime | None:
+        """When the next key shall begin to sign, if it is time to make it (``RBAC_KEY_ROTATION``); None otherwise."""
+        seconds = self._settings.key_rotation
+        if not seconds or self.external or self.waiting(connection):
+            return None
+        begun, earliest = self.active(connection).signs_from, clock.now() + self.lead()
+        due = begun + timedelta(seconds=seconds) if begun else earliest
+        return earliest if due <= earliest else None
+
     def lead(self) -> timedelta:
         """How long before it signs a key is published: until every cache and every node's clock has come so far."""
         return timedelta(seconds=self._settings.jwks_seconds + self._settings.clock_leeway_seconds)

@@ -20,12 +20,7 @@ from rbac_api.guard.bearer import Bearer, Token
 from rbac_api.guard.beginning import Beginning
 from rbac_api.guard.clearance import CLEARANCE, Clearance, require_recent
 from rbac_api.guard.clients import Clients
-from rbac_api.guard.errors import (
-    TokenExpired,
-    TokenInvalid,
-    TokenMissing,
-    TokenRevoked,
-)
+from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.idempotency import Keep, Repeats
 from rbac_api.guard.keyring import Keyring
 from rbac_api.guard.presented import CrossSite, cookie, presented
@@ -81,7 +76,8 @@ class Guard:
     ) -> Response:
         """Authenticate, decide, run the view in one unit of work, and see that a refusal is recorded."""
         asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy would search for it at every use
-        self.begin()
+        if self.begin.waiting:
+            self.begin()
         self.snapshot.freshen()  # the keys too: a token may name one that another worker has just made or withdrawn
         token, by_cookie = self._presented(asked)
         session, person = self.alive(token, asked)
@@ -109,7 +105,8 @@ class Guard:
 
     def enter_public(self, view: Callable[[], Any]) -> Any:
         """Run a public view in a unit of work of its own, cleared for nobody in particular."""
-        self.begin()
+        if self.begin.waiting:
+            self.begin()
         actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
         try:
             return again(lambda: self._attempt_public(actor, view))

@@ -20,7 +20,8 @@ from rbac_api.database.freshness import open_gate
 from rbac_api.database.queries import users as accounts
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, SessionRoles
-from rbac_api.guard import queries, queries_revocations
+from rbac_api.guard import queries
+from rbac_api.guard import queries_revocations as denylist
 from rbac_api.guard.keyring import Keyring
 from rbac_api.guard.standing import (
     WHOLE,
@@ -89,11 +90,8 @@ class Snapshot:
         """The ``jti`` of every token revoked by itself; some may have expired since, which harms nobody."""
         denied = self._denied
         if denied is None:
-            denied = self._kept(
-                connection,
-                lambda c: queries_revocations.list_denied_tokens(c, clock.now()),
-                self._keep_denied,
-            )
+            read = denylist.list_denied_tokens
+            denied = self._kept(connection, lambda c: read(c, clock.now()), self._keep_denied)
         return denied
 
     def person(

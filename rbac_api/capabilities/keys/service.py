@@ -92,15 +92,9 @@ def rotate_keys(clearance: Clearance, *, emergency: bool = False) -> str:
     )
 
 
-def rotate_if_due(connection: Connection, clearance: Clearance) -> None:
-    """Do the same by itself when the key is old enough (``RBAC_KEY_ROTATION``), in good time; for whoever signs, under the write lock."""
-    seconds, keyring = clearance.settings.key_rotation, clearance.snapshot.keyring
-    if not seconds or keyring.external or keyring.waiting(connection):
-        return
-    begun, earliest = keyring.active(connection).signs_from, clock.now() + keyring.lead()
-    due = begun + timedelta(seconds=seconds) if begun else earliest
-    if due <= earliest:
-        _rotate(connection, clearance, SYSTEM, earliest)
+def rotate_for_signing(connection: Connection, clearance: Clearance, begins: datetime) -> None:
+    """Do the same without being asked, when the key is old enough (``Keyring.rotation_begins``); under the write lock."""
+    _rotate(connection, clearance, SYSTEM, begins)
 
 
 def withdraw_key(clearance: Clearance, kid: str) -> None:

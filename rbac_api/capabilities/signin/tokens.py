@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from rbac_api import clock
-from rbac_api.capabilities.keys.service import rotate_if_due
+from rbac_api.capabilities.keys.service import rotate_for_signing
 from rbac_api.capabilities.sessions.service import RefreshTokenRecord
 from rbac_api.database.queries.users import AccountRow, subject_of
 from rbac_api.database.types import new_id
@@ -52,7 +52,8 @@ def _signer(clearance: Clearance, connection: Connection) -> SigningKey:
     """The key that signs now; the next one is made if it is time for that."""
     # Read on this connection if at all: a second one might not be had, from a pool drained by those who wait for our lock.
     key = clearance.snapshot.keyring.active(connection)
-    rotate_if_due(connection, clearance)
+    if begins := clearance.snapshot.keyring.rotation_begins(connection):
+        rotate_for_signing(connection, clearance, begins)
     return key
 
 

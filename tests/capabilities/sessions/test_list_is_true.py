@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from time_machine import Traveller
 
-from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions import selection
 from rbac_api.database.tables import sessions
 from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import refresh
@@ -135,6 +135,6 @@ def test_the_list_is_the_set_of_sessions_that_can_refresh(stage: Stage, frozen: 
 def test_a_list_that_waits_for_a_sweeper_would_be_caught_lying(
     stage: Stage, frozen: Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "is_active", lambda _now: sessions.c.ended_at.is_(None))
+    monkeypatch.setattr(selection, "is_active", lambda _now: sessions.c.ended_at.is_(None))
 
     assert lie(Play(stage, frozen, random.Random(0))) is not None
