@@ -179,7 +179,7 @@ class Clearance:
         graph = self.graph()
         reaches = {held: graph.held_by(held) for held in set(roles.values())}
         for user_id, held in roles.items():
-            self.require_outranks(reaches[held], self.named(usernames[user_id], "A user concerned"))
+            self.require_outranks(reaches[held], self.named(user_id, usernames[user_id], "A user concerned"))
 
     def require_outranks_holders(self, roles: Iterable[str], rule: Constraint | None = None) -> None:
         """The same, for all holders of these roles, direct or through a senior; of a dynamic ``rule`` for those whom it can bind.
@@ -195,12 +195,21 @@ class Clearance:
         for user_id, held in list_roles_of(self.connection, list(found), now).items():
             if rule is None or bound_by(graph, rule, held):
                 self.require_outranks(
-                    graph.held_by(held), self.named(found[user_id], "A holder of this role")
+                    graph.held_by(held), self.named(user_id, found[user_id], "A holder of this role")
                 )
 
-    def named(self, username: str, otherwise: str) -> str:
-        """A user whom the caller did not name, by name only for a caller who may read users."""
-        return username if "users:read" in self.held else otherwise
+    @property
+    def reads_users(self) -> bool:
+        """Whether an answer may name users whom the caller did not name."""
+        return self.unbounded or "users:read" in self.held
+
+    def may_name(self, user_id: str) -> bool:
+        """Whether an answer may name this user: the caller may read users, or is that user."""
+        return user_id == self.actor.id or self.reads_users
+
+    def named(self, user_id: str, username: str, otherwise: str) -> str:
+        """The username where it may be named, and other words where not."""
+        return username if self.may_name(user_id) else otherwise
 
     def require_administrator_remains(self) -> None:
         """After what this unit wrote and recorded somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""

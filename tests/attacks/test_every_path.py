@@ -196,7 +196,7 @@ def test_a_look_before_the_lock_would_let_both_succeed(
     newest = "SELECT max(seq) FROM trail_events"
     [(before,)] = stage.query(newest)
 
-    def naive(found: Any) -> None:
+    def naive(found: Any, _may_name: Any) -> None:
         found.close()
         if seen.newest != before:
             raise ConstraintViolated()

@@ -84,7 +84,9 @@ class ViolationSchema(ma.Schema):
         BreakerSchema,
         required=True,
         allow_none=True,
-        metadata={"description": "null for `max-holders`, which concerns nobody in particular"},
+        metadata={
+            "description": "null for `max-holders`, which is about no single user, and for a caller without `users:read`"
+        },
     )
     roles = fields.List(
         fields.String(),

@@ -6,7 +6,7 @@ require_constraints(clearance, users=[her id], roles=["accountant"])     409 con
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from itertools import islice
 from typing import Any
@@ -38,6 +38,7 @@ __all__ = [
 ]  # fmt: skip
 SHOWN = 50  # violations in a problem document
 COUNTED = 10_000  # how far they are counted
+MayName = Callable[[str], bool]  # whether the answer may name the user of this id
 
 
 def require_constraints(
@@ -56,18 +57,21 @@ def require_constraints(
     """
     change = Change(None if users is None else frozenset(users), frozenset(roles), through, losing)
     if clearance.graph().constraints:
-        _refuse(_judge(clearance).broken_by([change]))
+        _refuse(_judge(clearance).broken_by([change]), clearance.may_name)
 
 
-def require_all_kept(judge: Judge, changes: Iterable[Change], made: Iterable[str]) -> None:
+def require_all_kept(
+    clearance: Clearance, judge: Judge, changes: Iterable[Change], made: Iterable[str]
+) -> None:
     """Before anything is written: 409 as above if these changes, or the new constraints of these names, break something."""
     names = set(made)
-    _refuse(_broken(judge, changes, [rule for rule in judge.graph.constraints if rule.name in names]))
+    rules = [rule for rule in judge.graph.constraints if rule.name in names]
+    _refuse(_broken(judge, changes, rules), clearance.may_name)
 
 
-def require_sessions_kept(judge: Judge, rule: Constraint) -> None:
+def require_sessions_kept(clearance: Clearance, judge: Judge, rule: Constraint) -> None:
     """409 as above if so many roles of a dynamic constraint, which does not bind yet, are active in a session."""
-    _refuse(judge.overfull_sessions(rule))
+    _refuse(judge.overfull_sessions(rule), clearance.may_name)
 
 
 def list_constraints(clearance: Clearance, page: PageRequest) -> Page:
@@ -102,9 +106,9 @@ def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str
     queries.add_constraint(clearance.connection, row, [ids[role] for role in rule.roles])
     clearance.record("constraint.created", _target(rule.name), after=facts_of(rule))
     if rule.kind == "dynamic":
-        _refuse(before.overfull_sessions(rule))
+        _refuse(before.overfull_sessions(rule), clearance.may_name)
     else:
-        _refuse(_judge(clearance).breaking(rule))
+        _refuse(_judge(clearance).breaking(rule), clearance.may_name)
     return get_constraint(clearance, rule.name)
 
 
@@ -132,7 +136,7 @@ def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page:
             rows = list(islice((one for one in found if _place(one) > after), page.limit + 1))
         total = sum(1 for _ in judge.breaking(rule)) if page.count else None
     listed = cut(rows, page, _place, total)
-    return Page([_shown(row) for row in listed.items], listed.next_key, listed.total)
+    return Page([_shown(row, clearance.may_name) for row in listed.items], listed.next_key, listed.total)
 
 
 def violated_constraints(clearance: Clearance) -> list[str]:
@@ -159,7 +163,8 @@ def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str
         now, who = clock.now(), (user["id"], user["username"])
         together = [tuple(role for role in rule.roles if role in active) for rule in conflicts]
         pairs = zip(conflicts, together, strict=True)
-        _refuse(Violation(rule.name, names, now, None, *who) for rule, names in pairs)
+        found = (Violation(rule.name, names, now, None, *who) for rule, names in pairs)
+        _refuse(found, lambda _own: True)
 
 
 def assignable(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> Generator[str, None, None]:
@@ -191,7 +196,7 @@ def _first(found: Violations) -> Violation | None:
         return next(found, None)
 
 
-def _refuse(found: Violations) -> None:
+def _refuse(found: Violations, may_name: MayName) -> None:
     """409 with the list, unless there is none."""
     with closing(found):
         broken = list(dict.fromkeys(islice(found, COUNTED)))
@@ -199,9 +204,9 @@ def _refuse(found: Violations) -> None:
         return
     first = broken[0]
     raise ConstraintViolated(
-        _sentence(first),
+        _sentence(first, may_name),
         constraint=first.constraint,
-        violations=[_shown(violation) for violation in broken[:SHOWN]],
+        violations=[_shown(violation, may_name) for violation in broken[:SHOWN]],
         count=len(broken),
     )
 
@@ -253,12 +258,12 @@ def _describe(row: Row[Any], members: Mapping[str, list[str]]) -> dict[str, Any]
     return {**facts_of(rule), "created_at": row.valid_from}
 
 
-def _shown(violation: Violation) -> dict[str, Any]:
+def _shown(violation: Violation, may_name: MayName) -> dict[str, Any]:
     """A violation as it is shown."""
-    user = {"id": violation.user_id, "username": violation.username} if violation.user_id else None
+    named = violation.user_id is not None and may_name(violation.user_id)
     return {
         "constraint": violation.constraint,
-        "user": user,
+        "user": {"id": violation.user_id, "username": violation.username} if named else None,
         "roles": list(violation.roles),
         "from": violation.since,
         "until": violation.until,
@@ -271,7 +276,10 @@ def _place(violation: Violation) -> tuple[str, str]:
     return violation.user_id or violation.roles[0], until
 
 
-def _sentence(violation: Violation) -> str:
-    who, (first, *others) = violation.username or "More people than allowed", violation.roles
+def _sentence(violation: Violation, may_name: MayName) -> str:
+    first, *others = violation.roles
+    who = "More people than allowed"
+    if violation.user_id:
+        who = str(violation.username) if may_name(violation.user_id) else "A user"
     roles = f"{first} without {', '.join(others)}" if violation.alone else ", ".join(violation.roles)
     return f"{who} would hold {roles}, which the constraint {violation.constraint} forbids; 'violations' lists everybody."

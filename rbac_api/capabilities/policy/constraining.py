@@ -48,7 +48,7 @@ def require_constraints_kept(state: State) -> None:
             replace(change, users=change.users and frozenset(users))
             for change, users in state.changes.items()
         ]
-        require_all_kept(judge_of(state), changes, state.made_rules)
+        require_all_kept(state.clearance, judge_of(state), changes, state.made_rules)
 
 
 def require_administrator(state: State) -> None:
@@ -77,7 +77,7 @@ def create_constraint(state: State, facts: Facts) -> None:
     if state.rule_ids.is_taken(rule.name):
         raise ConstraintNameTaken()
     if rule.kind == "dynamic":
-        require_sessions_kept(judge_of(state), rule)
+        require_sessions_kept(state.clearance, judge_of(state), rule)
     row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": NOW}
     state.pending.add(constraints, row)
     for position, role_id in enumerate(ids):

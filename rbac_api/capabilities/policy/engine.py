@@ -182,7 +182,7 @@ def write(clearance: Clearance, work: Work) -> None:
     judge = Judge(connection, clearance.graph(), clock.now())
     for rule in (state.roles.rules[name] for name in state.made_rules):
         if rule.kind == "dynamic":
-            require_sessions_kept(judge, rule)
+            require_sessions_kept(clearance, judge, rule)
 
 
 def meet_people(state: State, names: Iterable[str], *, everybody: bool = False) -> list[Any]:

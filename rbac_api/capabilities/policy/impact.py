@@ -24,22 +24,23 @@ MOST_TOLD = 10_000
 
 @dataclass(slots=True)
 class Impact:
-    """``gains`` and ``losses``: ``{user: {id, username}, permissions}``, by username."""
+    """``gains`` and ``losses``: ``{user: {id, username}, permissions}``, by username; no user for callers who may not read users, and
+    no number of sessions for those who may not read sessions."""
 
     gains: list[dict[str, Any]] = field(default_factory=list)
     losses: list[dict[str, Any]] = field(default_factory=list)
-    sessions_stale: int = 0
+    sessions_stale: int | None = 0
 
 
 def find_impact(state: State) -> Impact:
     """Compare what was with what will be, and note who holds a role that changes (``state.outdated_ids``)."""
-    graphs, connection = (state.graph, state.graph_now()), state.connection
+    graphs, connection, clearance = (state.graph, state.graph_now()), state.connection, state.clearance
     touched = changed_roles(*graphs)
     others = queries.list_holder_ids(connection, touched, state.at) - state.changed.keys()
     turns.require_few(state.clearance, len(others), turns.MOST_PEOPLE)
     held = _find_held(connection, others, state.at)
     impact, stale = Impact(), []
-    named = [*others, *state.changed]
+    named, everybody, own_id = [*others, *state.changed], clearance.reads_users, clearance.actor.id
     for row in sorted(queries.list_people(connection, named), key=lambda row: str(row.username)):
         had, has = _before_and_after(state, row.id, held)
         subjects = tuple(Subject(row.id, row.status, part, second_factor=True) for part in (had, has))
@@ -47,15 +48,21 @@ def find_impact(state: State) -> Impact:
             effective_permissions(graph, subject, state.at)
             for graph, subject in zip(graphs, subjects, strict=True)
         )
-        who = {"id": row.id, "username": row.username}
+        who = {"id": row.id, "username": row.username} if everybody or row.id == own_id else None
         impact.gains += [{"user": who, "permissions": sorted(now - was)}] if now - was else []
         impact.losses += [{"user": who, "permissions": sorted(was - now)}] if was - now else []
         if effective_roles(graphs[0], subjects[0], state.at) != effective_roles(
             graphs[1], subjects[1], state.at
         ):
             stale.append(row.id)
-    impact.sessions_stale = queries.count_sessions(connection, stale, state.at)
+    impact.sessions_stale = _count_sessions(state, stale)
     return impact
+
+
+def _count_sessions(state: State, user_ids: list[str]) -> int | None:
+    if not state.clearance.unbounded and "sessions:read" not in state.clearance.held:
+        return None
+    return queries.count_sessions(state.connection, user_ids, state.at)
 
 
 def _find_held(

@@ -179,7 +179,12 @@ class PolicyUserSchema(ma.Schema):
 class PolicyEffectSchema(ma.Schema):
     """Somebody, and what she gains or loses."""
 
-    user = fields.Nested(PolicyUserSchema, required=True)
+    user = fields.Nested(
+        PolicyUserSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "null for a caller without `users:read`"},
+    )
     permissions = fields.List(fields.String(), required=True, metadata={"example": ["invoices:approve"]})
 
 
@@ -188,7 +193,10 @@ class PolicyViolationSchema(ma.Schema):
 
     constraint = fields.String(required=True, metadata={"example": "pay-or-approve"})
     user = fields.Nested(
-        PolicyUserSchema, required=True, allow_none=True, metadata={"description": "null for `max-holders`"}
+        PolicyUserSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "null for `max-holders`, and for a caller without `users:read`"},
     )
     roles = fields.List(fields.String(), required=True, metadata={"example": ["approver", "payer"]})
     since = fields.DateTime(data_key="from", required=True)
@@ -224,7 +232,11 @@ class PolicyPlanSchema(ma.Schema):
     refusals = fields.List(fields.Nested(PolicyRefusalSchema), required=True)
     sessions_stale = fields.Integer(
         required=True,
-        metadata={"description": "active sessions whose tokens would carry outdated roles", "example": 2},
+        allow_none=True,
+        metadata={
+            "description": "active sessions whose tokens would carry outdated roles; null for a caller without `sessions:read`",
+            "example": 2,
+        },
     )
     summary = fields.String(required=True, metadata={"example": "3 to add, 1 to change, 0 to remove"})
     hash = fields.String(

@@ -88,7 +88,7 @@ def look_too_early(monkeypatch: pytest.MonkeyPatch, meet: Callable[[], object] =
         return careful(clearance, user_id, role, *terms)
 
     monkeypatch.setattr(assignments, "assign_role", naive)
-    monkeypatch.setattr(service, "_refuse", lambda _found: None)
+    monkeypatch.setattr(service, "_refuse", lambda *_: None)
 
 
 def test_a_look_before_the_lock_would_let_both_succeed(
