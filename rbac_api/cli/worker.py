@@ -34,6 +34,7 @@ from rbac_api.cli.crowd import Crowd, Queue
 from rbac_api.cli.exchange import Exchange, answer_fault, refusal
 from rbac_api.value_checks import browser_origins
 from rbac_api.web.logs import log
+from rbac_api.web.metrics import CLOSED
 from rbac_api.web.problems import ProtocolError
 from rbac_api.web.surface import EXPOSED_HEADERS
 
@@ -263,6 +264,7 @@ class Worker(GunicornWorker):
         """End a connection whose client keeps us waiting."""
         if conn.unfinished:
             self._closed[reason] += 1
+            CLOSED.labels(reason).inc()
         if conn.outbox.size:  # else the system would go on offering what it has of the answer
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._poller.unregister(conn.sock)

@@ -57,6 +57,11 @@ CONNECTIONS = Gauge(
     "Pooled database connections that are lent to a request or a thread.",
     multiprocess_mode="livesum",
 )
+CLOSED = Counter(
+    "rbac_connections_closed_total",
+    "Connections closed amid a request or an answer because their clients kept the server waiting, by what ran out.",
+    ["reason"],
+)
 INCIDENT_TYPES = ("refresh-reuse", "stale-use", "lockout")
 _KNOWN: tuple[tuple[Counter, tuple[str, ...]], ...] = (
     (SIGNINS, ("succeeded", "failed", "locked", "incomplete")),
@@ -64,6 +69,7 @@ _KNOWN: tuple[tuple[Counter, tuple[str, ...]], ...] = (
     (REFRESHES, ("rotated", "repeated", "reused", "ended")),
     (ALARMS, INCIDENT_TYPES),
     (INCIDENTS, INCIDENT_TYPES),
+    (CLOSED, ("deadline", "number", "memory", "files")),
 )
 
 

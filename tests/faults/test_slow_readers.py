@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -185,6 +186,14 @@ def test_a_reader_below_the_least_rate_is_cut_off_and_one_above_it_is_not(starte
         assert whole.count(b'"status":"ok"') == 1
         assert "connections.closed" in found.wait_until_it_says("connections.closed")
         assert eventually(lambda: ended(slow))
+    assert closed_by(found) == {"deadline": 1, "number": 0, "memory": 0, "files": 0}
+
+
+def closed_by(server: Service) -> dict[str, int]:
+    """How many connections were closed amid something, by reason, as ``/metrics`` has it."""
+    text = once(server, "GET", "/metrics").body.decode()
+    found = re.findall(r'^rbac_connections_closed_total\{reason="(\w+)"\} (\d+)', text, re.MULTILINE)
+    return {reason: int(number) for reason, number in found}
 
 
 def test_an_answer_that_fails_amid_itself_does_not_look_complete(started: list[Service]) -> None:
@@ -208,6 +217,7 @@ def test_out_of_files_the_connection_that_waits_longest_makes_room(started: list
         for _ in range(200):
             stack.enter_context(dial(found, DOCUMENT[:-3]))
         assert seconds(lambda: once(found, "GET", "/healthz")) < PROMPT
+    assert eventually(lambda: closed_by(found).get("files", 0) > 0)  # it has no file to count in before
 
 
 def test_more_requests_at_once_than_threads_are_all_answered(started: list[Service]) -> None:
@@ -232,6 +242,7 @@ def test_half_requests_that_fill_the_memory_are_ended_before_it_is_full(started:
             except OSError:
                 continue
         assert eventually(lambda: sum(map(ended, crowd)) >= 10)
+        assert closed_by(found)["memory"] >= 10
         assert not ended(modest)
         assert once(found, "GET", "/readyz").status == 200
 
@@ -257,6 +268,7 @@ def test_when_all_connections_are_taken_the_address_with_the_most_makes_room(sta
             stack.enter_context(dial(found, DOCUMENT[:-3], "127.0.0.2"))
         assert slowest_answer(found) < PROMPT
         assert not any(map(ended, few))
+        assert closed_by(found)["number"] > 0
 
 
 def test_told_to_stop_it_still_answers_on_open_connections_and_closes_them(started: list[Service]) -> None:

@@ -64,7 +64,9 @@ def _require_sense(filters: Mapping[str, Any], period: tuple[datetime, datetime]
     if not faults and period[0] > period[1]:
         faults = [Fault("/to", "to.before_from", "Must not be before 'from'.")]
     if ("user" in filters) == ("role" in filters):
-        faults.append(Fault("/user", "field.either", "Give either a user or a role."))
+        given = "both" if "user" in filters else "neither"
+        words = f"Give exactly one of 'user' and 'role'; {given} was given."
+        faults.append(Fault("/user", "field.either", words))
     if faults:
         raise Invalid(faults=tuple(faults))
 

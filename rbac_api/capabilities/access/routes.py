@@ -110,7 +110,7 @@ class AccessDiff(MethodView):
         """Compare access at two points in time
 
         The permissions that a `user` (needs `users:read`) or a `role` (needs `roles:read`) gained and lost between two points in
-        time, each with the event that caused it.
+        time, each with the event that caused it. Give exactly one of `user` and `role`: neither, or both, is 422 `field.either`.
         """
         return json_answer(service.diff_access(current_clearance(), query))
 
