@@ -24,10 +24,13 @@ class Step:
 
 def steps(document: Path) -> list[Step]:
     """Every command of every console block, in order."""
+    return steps_in(document.read_text(encoding="utf-8"))
+
+
+def steps_in(text: str) -> list[Step]:
+    """The same for a part of a document."""
     found: list[Step] = []
-    for block in re.findall(
-        r"^```console\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    ):
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
             found.append(Step(command, expected))
@@ -69,13 +72,19 @@ def play(document: Path, shell: Shell, places: dict[str, str]) -> list[str]:
 
     ``places``: what stands in the document, and what it is here.
     """
+    wrong = play_steps(steps(document), shell, places)
+    shell.close()
+    return wrong
+
+
+def play_steps(found: list[Step], shell: Shell, places: dict[str, str]) -> list[str]:
+    """The same for some commands; the shell stays open."""
     wrong = []
-    for step in steps(document):
+    for step in found:
         command, expected = step.command, step.expected
         for shown, real in places.items():
             command, expected = command.replace(shown, real), expected.replace(shown, real)
         printed = shell.type(command)
         if not Step(command, expected).fits(printed):
             wrong.append(f"$ {command}\nexpected:\n{expected}\nprinted:\n{printed}")
-    shell.close()
     return wrong

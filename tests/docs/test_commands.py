@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     *(path.name for path in ROOT.glob("*.md")),
     *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    "deploy/README.md",
 ]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 TYPED = {  # console blocks, output and all
@@ -29,6 +30,8 @@ TYPED = {  # console blocks, output and all
     "docs/tour.md": "tests/docs/test_tour.py",
     "docs/decorators.md": "here",
     "docs/verifier.md": "here",
+    "docs/backup.md": "tests/docs/test_backup.py",
+    "docs/upgrading.md": "tests/docs/test_backup.py",
 }
 # Shell blocks by their first words: who types them, or why nobody does.
 SHELL = {
@@ -37,6 +40,9 @@ SHELL = {
     'curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" $BASE/v1/service-accounts': "here",
     'curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" $BASE/v1/sessions': "here",
     ".venv/bin/rbac-api doctor": "here",
+    "mkdir -p deploy/secrets": "tests/deploy/test_nodes.py",
+    "podman compose": "needs containers; tests/deploy/test_nodes.py starts two nodes with the settings of the file",
+    "systemctl enable": "changes the machine; tests/deploy/test_nodes.py reads the unit and starts what it starts",
 }
 
 
