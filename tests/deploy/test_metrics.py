@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ EXPRESSIONS = [
 
 
 @pytest.fixture(scope="module")
-def series() -> Iterator[dict[str, list[dict[str, str]]]]:
+def series() -> dict[str, list[dict[str, str]]]:
     """Name of each metric of a node that has answered something → the labels of each of its series."""
     node = Service(server_folder("metrics"), {**SETTINGS, "RBAC_DATA_DIR": "instance"})
     node.start()
@@ -51,7 +50,7 @@ def series() -> Iterator[dict[str, list[dict[str, str]]]]:
     found: dict[str, list[dict[str, str]]] = {}
     for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", text, re.MULTILINE):
         found.setdefault(name, []).append(dict(re.findall(r'(\w+)="([^"]*)"', labels)))
-    yield found
+    return found
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
