@@ -19,7 +19,8 @@ RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-build \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
-TYPED := rbac_api tests/servers tests/contract $(wildcard app.py)
+SERVICE := pyproject.toml --extra postgresql --extra redis --no-emit-package rbac-verifier
+TYPED := rbac_api rbac_verifier tests/servers tests/contract $(wildcard app.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -53,10 +54,10 @@ format: $(DEV) ## Format the code and repair what can be repaired by machine.
 	@$(BIN) -m ruff check --fix --quiet . || true
 	@$(BIN) -m ruff format .
 
-lock: $(VENV) ## Write the locks anew from requirements/*.in (LOCK_FLAGS=--upgrade takes newer versions).
+lock: $(VENV) ## Write the locks anew from pyproject.toml and requirements/*.in (LOCK_FLAGS=--upgrade takes newer versions).
 	@$(COMPILE) requirements/tools.in -o requirements/tools.lock
-	@$(COMPILE) requirements/run.in -o requirements/run.lock
-	@$(COMPILE) requirements/dev.in -o requirements/dev.lock
+	@$(COMPILE) $(SERVICE) -o requirements/run.lock
+	@$(COMPILE) $(SERVICE) requirements/dev.in -o requirements/dev.lock
 
 openapi: $(RUN) ## Write openapi/openapi.json anew from the code.
 	@$(BIN) -m rbac_api openapi --write
@@ -94,17 +95,17 @@ $(VENV): requirements/tools.lock
 # installed as a link, which brings .venv/bin/rbac-api and the metadata; it is built by the setuptools of requirements/tools.lock.
 # Compiled now, our own code too (a few seconds, once), or every start pays for it where bytecode may not be written later.
 SYNC := $(UV) pip sync --quiet --require-hashes --no-build --compile-bytecode --python $(BIN)
-LINK := $(UV) pip install --quiet --no-deps --build-constraints requirements/tools.lock --python $(BIN) --editable .
+LINK := $(UV) pip install --quiet --no-deps --build-constraints requirements/tools.lock --python $(BIN) --editable . --editable rbac_verifier
 
-$(RUN): requirements/run.lock pyproject.toml $(VENV)
+$(RUN): requirements/run.lock pyproject.toml rbac_verifier/pyproject.toml $(VENV)
 	@echo "Installing what the service needs ..."
 	@$(SYNC) requirements/run.lock
 	@$(LINK)
-	@$(BIN) -m compileall -q app.py migrations rbac_api
+	@$(BIN) -m compileall -q app.py migrations rbac_api rbac_verifier
 	@rm -f $(DEV)
 	@touch $@
 
-$(DEV): requirements/dev.lock requirements/run.lock pyproject.toml $(VENV)
+$(DEV): requirements/dev.lock requirements/run.lock pyproject.toml rbac_verifier/pyproject.toml $(VENV)
 	@echo "Installing what the checks need ..."
 	@$(SYNC) requirements/dev.lock
 	@$(LINK)

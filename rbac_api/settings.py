@@ -237,6 +237,7 @@ class Settings:
             )
         if self.log_level not in ("debug", "info", "warning", "error"):
             found.append("RBAC_LOG_LEVEL must be debug, info, warning or error")
+        found += value_checks.driver_faults(self.database_url, self.redis_url)
         return [*found, *self._limit_faults()]
 
     def _limit_faults(self) -> list[str]:

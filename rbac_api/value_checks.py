@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from importlib.util import find_spec
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -137,6 +138,24 @@ def is_database(text: str) -> bool:
 def is_store(text: str) -> bool:
     """An address of Redis or Valkey."""
     return text.startswith(STORES) and _split(text) is not None
+
+
+def driver_faults(database: str, store: str) -> list[str]:
+    """What has to be installed beside this service to use these addresses of a database and of a store, if they are any."""
+    needed = (
+        (
+            "RBAC_DATABASE_URL",
+            "postgresql",
+            "psycopg",
+            is_database(database) and not database.startswith("sqlite"),
+        ),
+        ("RBAC_REDIS_URL", "redis", "redis", is_store(store)),
+    )
+    return [
+        f"{name} needs the package {module}, which is not installed: pip install 'rbac-api[{extra}]'"
+        for name, extra, module, used in needed
+        if used and find_spec(module) is None
+    ]
 
 
 def is_limit(text: str) -> bool:

@@ -349,3 +349,23 @@ def test_eight_processes_that_start_at_once_agree_on_one_secret(
 
 def test_a_naive_way_would_give_them_different_ones(race: tuple[Path, dict[str, list[int]]]) -> None:
     assert min(race[1]["naive"]) > 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "module", "extra"),
+    [
+        ("RBAC_DATABASE_URL", "postgresql://rbac@127.0.0.1/rbac", "psycopg", "postgresql"),
+        ("RBAC_DATABASE_URL", "postgres://rbac@127.0.0.1/rbac", "psycopg", "postgresql"),
+        ("RBAC_REDIS_URL", "redis://127.0.0.1", "redis", "redis"),
+        ("RBAC_REDIS_URL", "unix:///run/redis.sock", "redis", "redis"),
+    ],
+)
+def test_a_driver_that_is_not_installed_is_named_with_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, address: str, module: str, extra: str
+) -> None:
+    given = {"RBAC_SECRET_KEY": "an odd secret of more than 32 bytes", variable: address}
+    assert Settings.from_environment(given).faults() == []
+    monkeypatch.setitem(sys.modules, module, None)
+
+    with pytest.raises(SettingsRefused, match=f"{variable} needs the package {module}.*rbac-api.{extra}"):
+        Settings.from_environment(given)

@@ -8,12 +8,7 @@ application is:
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from flask import Blueprint, Flask, abort, request
-
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # only because this file lies in the clone
 
 from rbac_api import (
     Settings,

@@ -1,4 +1,4 @@
-"""Somebody else's service: it has neither our database nor our secret, and reads our tokens by itself.
+"""Another team's Flask service: it has neither our database nor our secret, and reads our tokens by itself.
 
 RBAC_ISSUER=http://127.0.0.1:8000 RBAC_AUDIENCE=rbac-api .venv/bin/flask --app docs/examples/verified_app run --port 9001
 """
@@ -6,19 +6,15 @@ RBAC_ISSUER=http://127.0.0.1:8000 RBAC_AUDIENCE=rbac-api .venv/bin/flask --app d
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 from flask import Flask
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # only because this file lies in the clone
-
-from rbac_api.verifier import Verifier, current_identity
+from rbac_verifier.flask import FlaskVerifier, current_identity
 
 
-def create_app(verifier: Verifier | None = None) -> Flask:
+def create_app(verifier: FlaskVerifier | None = None) -> Flask:
     """The application; without a verifier one is made of the two settings that the service has too."""
-    verifier = verifier or Verifier(os.environ["RBAC_ISSUER"], os.environ["RBAC_AUDIENCE"])
+    verifier = verifier or FlaskVerifier(os.environ["RBAC_ISSUER"], os.environ["RBAC_AUDIENCE"])
     app = Flask(__name__, static_folder=None)
 
     @app.get("/orders")

@@ -1,19 +1,11 @@
-"""For other services: verifies access tokens without a request to this one, and follows what is revoked (docs/verifier.md).
+"""The verifier for other services, under the name it has where the service is installed; it is a distribution of its own.
 
-    verifier = Verifier("https://rbac.example", "rbac-api")
-
-    @app.get("/orders")
-    @verifier.requires_role("clerk")
-    def orders():
-        return {"for": current_identity().user_id}
-
-``jose`` takes signed texts apart and verifies them, ``keys`` holds the service's public keys, ``revoked`` follows its feed of revocations,
-``verifier`` puts them together, ``problems`` are the answers.
-
-It needs no database and no secret, only Flask and PyJWT.  Refuses to import any room of this service (``clock`` apart); no room imports it.
+``Verifier`` is the one for Flask.  See ``rbac_verifier``, which needs nothing of this service, and docs/verifier.md.
 """
 
-from rbac_api.verifier.problems import Refused
-from rbac_api.verifier.verifier import Identity, Verifier, current_identity
+from rbac_verifier.flask import FlaskVerifier as Verifier
+from rbac_verifier.flask import current_identity
+from rbac_verifier.problems import Refused
+from rbac_verifier.verifier import Identity
 
 __all__ = ["Identity", "Refused", "Verifier", "current_identity"]

@@ -71,7 +71,7 @@ class Application(Flask):
             return None
         if request is not None and _UNUSUAL.search(_path_as_sent(request.environ)):
             raise OtherSpelling()
-        if request is None or self.config["TRUSTED_HOSTS"] or not _is_plain(request.environ):
+        if request is None or self.config.get("TRUSTED_HOSTS") or not _is_plain(request.environ):
             return super().create_url_adapter(request)
         environ = request.environ
         scheme: str = environ["wsgi.url_scheme"]

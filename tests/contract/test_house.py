@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "rbac_api"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+VERIFIER = sorted((ROOT / "rbac_verifier").glob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 LONGEST_FUNCTION, LONGEST_FILE, LONGEST_TEST = 40, 300, 40
@@ -174,7 +175,7 @@ def test_capabilities_meet_only_in_their_services() -> None:
 
 
 def test_functions_fit_on_a_screen() -> None:
-    assert not too_long(SOURCES, LONGEST_FUNCTION)
+    assert not too_long(SOURCES + VERIFIER, LONGEST_FUNCTION)
 
 
 def test_tests_fit_on_a_screen() -> None:
@@ -182,7 +183,9 @@ def test_tests_fit_on_a_screen() -> None:
 
 
 def test_files_can_be_read_in_one_sitting() -> None:
-    lengths = {str(where(source)): len(source.read_text().splitlines()) for source in SOURCES}
+    lengths = {
+        str(source.relative_to(ROOT)): len(source.read_text().splitlines()) for source in SOURCES + VERIFIER
+    }
     assert not {name: length for name, length in lengths.items() if length > LONGEST_FILE}
 
 

@@ -155,7 +155,7 @@ def refreshed(node: Service, minted: Pass) -> Pass:
 
 def honoured(verifier: Verifier, token: str) -> bool:
     try:
-        verifier.identify(token)
+        verifier.identify_token(token)
     except Refused as refused:
         if refused.status != 401:
             raise

@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from rbac_api.verifier import Verifier
+from rbac_verifier import Verifier
+from rbac_verifier.flask import FlaskVerifier
 from tests.builders import Caller, Stage
 
 Change = Callable[[str, bytes], bytes]
 POLL, BOUND = 0.1, 60.0
+V = TypeVar("V", bound=Verifier)
 
 
 class Silent(WSGIRequestHandler):
@@ -61,9 +63,13 @@ class Field:
         self.stage, self.line, self.address = stage, line, address
         self._made = ExitStack()
 
-    def verifier(self, **options: Any) -> Verifier:
+    def verifier(self, **options: Any) -> FlaskVerifier:
+        return self.make(FlaskVerifier, **options)
+
+    def make(self, kind: type[V], **options: Any) -> V:
+        """A verifier of this kind, closed with the field."""
         given = {"service": self.address, "poll_seconds": POLL, "bound_seconds": BOUND, **options}
-        made = Verifier(self.stage.settings.issuer_url, self.stage.settings.audience, **given)
+        made = kind(self.stage.settings.issuer_url, self.stage.settings.audience, **given)
         self._made.callback(made.close)
         return made
 

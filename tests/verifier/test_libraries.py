@@ -18,7 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from rbac_api.cli.prepare import prepare
-from rbac_api.verifier.jose import read_key, verify
+from rbac_verifier.jws import read_key, verify
 from tests.builders import Caller, OpenNode, Stage
 from tests.cast import CAROL
 
@@ -59,7 +59,7 @@ def by_our_own(stage: Stage, jwks: dict[str, Any], token: str, _algorithm: str) 
 
 
 LIBRARIES: dict[str, Reads] = {
-    "`rbac_api.verifier`": by_our_own,
+    "`rbac_verifier`": by_our_own,
     "PyJWT": by_pyjwt,
     "joserfc, `decode(token, keys)`": by_joserfc,
     "joserfc, `decode(token, keys, algorithms=[…])`": by_joserfc_named,

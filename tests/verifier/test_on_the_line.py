@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rbac_api import clock
 from rbac_api.guard.keyring import generate_pem, key_from_pem, sign
-from rbac_api.verifier import fetch, keys, revoked
-from rbac_api.verifier.jose import read_key
+from rbac_verifier import fetch, keys, revoked
+from rbac_verifier.jws import read_key
 from tests.cast import ALICE, DAVE
 from tests.guard.forgery import Model, b64, unb64, written
 from tests.patience import eventually, quickest
@@ -190,7 +190,7 @@ def test_a_strangers_key_is_worth_nothing_without_a_token_it_signed(field: Field
 def test_an_answer_that_drips_is_given_up(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
     source = fetch.Source(field.address, timeout=2.0)
     moments = iter([0.0, 1.0, 9.0, 10.0])
-    monkeypatch.setattr(clock, "monotonic", lambda: next(moments, 10.0))
+    monkeypatch.setattr(fetch, "monotonic", lambda: next(moments, 10.0))
 
     class Dripping:
         def read1(self, _size: int) -> bytes:

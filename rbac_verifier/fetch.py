@@ -6,9 +6,8 @@ import http.client
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from time import monotonic
 from urllib.parse import urlsplit
-
-from rbac_api import clock
 
 LARGEST = 4 << 20
 _LINES = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
@@ -56,9 +55,9 @@ class Source:
             raise Unreachable(f"{path}: {type(fault).__name__}") from fault
 
     def _body(self, answer: http.client.HTTPResponse) -> bytes:
-        deadline, body = clock.monotonic() + self._timeout, b""
+        deadline, body = monotonic() + self._timeout, b""
         while part := answer.read1(65536):
             body += part
-            if len(body) > LARGEST or clock.monotonic() > deadline:
+            if len(body) > LARGEST or monotonic() > deadline:
                 raise Unreachable("an answer too long, or too slow")
         return body

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from time import monotonic
 
-from rbac_api import clock
-from rbac_api.verifier.fetch import Source, Unreachable, one_at_a_time
-from rbac_api.verifier.jose import KID, Key, read_key
+from rbac_verifier.fetch import Source, Unreachable, one_at_a_time
+from rbac_verifier.jws import KID, Key, read_key
 
 PATH = "/.well-known/jwks.json"
 BURST = 5  # fetches for names that are not known, one after the other
@@ -22,7 +22,7 @@ class KeySet:
         self._keys: dict[str, Key] = {}
         self._withdrawn: frozenset[str] = frozenset()
         self._fetching = threading.Lock()
-        self._left, self._counted = float(BURST), clock.monotonic()
+        self._left, self._counted = float(BURST), monotonic()
 
     def find(self, kid: str, algorithm: str) -> Key | None:
         """The key of this name, if it is for this algorithm.  ``Unreachable`` when that cannot be told now."""
@@ -50,7 +50,7 @@ class KeySet:
             return self._keys.get(kid)
 
     def _count(self) -> None:
-        now = clock.monotonic()
+        now = monotonic()
         self._left = min(BURST, self._left + (now - self._counted) / APART)
         self._counted = now
         if self._left < 1:

@@ -1,4 +1,4 @@
-"""The decorators for a service that has our tokens and nothing else of ours."""
+"""The verifier itself: the caller by the headers of a request, in a service that has our tokens and nothing else of ours."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, TypeVar
+from time import monotonic, time
+from typing import Any, Protocol, runtime_checkable
 
-from flask import g, request
+from rbac_verifier import problems
+from rbac_verifier.fetch import Source, Unreachable
+from rbac_verifier.jws import TooLate, Unverifiable, header_fits, unpack, verify
+from rbac_verifier.keys import KeySet
+from rbac_verifier.problems import Answer, Refused
+from rbac_verifier.revoked import Feed
 
-from rbac_api import clock
-from rbac_api.verifier import problems
-from rbac_api.verifier.fetch import Source, Unreachable
-from rbac_api.verifier.jose import TooLate, Unverifiable, unpack, verify
-from rbac_api.verifier.keys import KeySet
-from rbac_api.verifier.revoked import Feed
-
-F = TypeVar("F", bound=Callable[..., Any])
 LONGEST = 8192
 KEYS_SECONDS = 300.0
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -34,7 +31,17 @@ _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,126}")
 _NO_ROLE = (
     "{!r} is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; at most 127 characters."
 )
-log = logging.getLogger("rbac_api.verifier")
+log = logging.getLogger("rbac_verifier")
+
+
+@runtime_checkable
+class HasItems(Protocol):
+    """A mapping of headers, also one that has a name several times."""
+
+    def items(self) -> Iterable[tuple[str, str]]: ...
+
+
+Headers = HasItems | Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +91,21 @@ class Verifier:
         self._starting = threading.Lock()
         self._stopping = threading.Event()
 
-    def signed_in(self, view: F) -> F:
-        """Let only holders of a good token through."""
-        return self._guarded(view, None)
+    def identify(self, headers: Headers, *, role: str | None = None) -> Identity:
+        """The caller, by the ``Authorization`` header among these; ``Refused`` without a good token, or one that names ``role``.
 
-    def requires_role(self, role: str) -> Callable[[F], F]:
-        """Let only holders of a good token through that names ``role``.  ``ValueError`` for what cannot be a role's name."""
-        if not _ROLE.fullmatch(role):
-            raise ValueError(_NO_ROLE.format(role))
-        return lambda view: self._guarded(view, role)
+        ``headers`` is what a framework calls the headers of a request, or an iterable of names and values; names in any case.
+        """
+        identity = self.identify_token(_credentials(headers))
+        if role is not None and role not in identity.roles:
+            raise problems.lacking(role)
+        return identity
 
-    def identify(self, text: str) -> Identity:
-        """Who presents this access token; ``problems.Refused`` with the reason why nobody is let through with it."""
+    def identify_token(self, token: str) -> Identity:
+        """The holder of an access token, wherever it came from; ``Refused`` with the reason if it is not accepted."""
         self._start()
         try:
-            claims, kid = self._claims(text)
+            claims, kid = self._claims(token)
         except TooLate as fault:
             raise problems.expired() from fault
         except Unverifiable as fault:
@@ -111,30 +118,19 @@ class Verifier:
         roles = frozenset(claims["roles"])
         return Identity(claims["sub"], claims["sid"], claims["client_id"], roles, claims)
 
+    def answer_to(self, refused: Refused) -> Answer:
+        """The answer that a caller gets who is refused: status, headers and a problem document."""
+        return problems.answer_to(refused, self._issuer, self._audience)
+
     def close(self) -> None:
         """Stop following."""
         self._stopping.set()
         if self._follower is not None:
             self._follower[1].join()
 
-    def _guarded(self, view: F, role: str | None) -> F:
-        @wraps(view)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            try:
-                identity = self.identify(_credentials())
-                if role is not None and role not in identity.roles:
-                    raise problems.lacking(role)
-            except problems.Refused as refused:
-                return problems.answer_to(refused, self._issuer, self._audience)
-            g.rbac_identity = identity
-            return view(*args, **kwargs)
-
-        guarded.access = f"role {role}" if role else "signed in"  # type: ignore[attr-defined]
-        return guarded  # type: ignore[return-value]
-
     def _claims(self, text: str) -> tuple[dict[str, Any], str]:
-        header, _ = unpack(text, "at+jwt", LONGEST)
-        key = self._keys.find(header["kid"], header["alg"])
+        header, _ = unpack(text, LONGEST)
+        key = self._keys.find(header["kid"], header["alg"]) if header_fits(header, "at+jwt") else None
         if key is None:
             raise Unverifiable("signed by nobody we know")
         claims = verify(
@@ -147,7 +143,7 @@ class Verifier:
         )
         if not _fits(claims):
             raise Unverifiable("claims of another form")
-        if clock.epoch_seconds() >= claims["exp"]:
+        if time() >= claims["exp"]:
             raise TooLate("expired")
         return claims, key.kid
 
@@ -156,7 +152,7 @@ class Verifier:
         if self._feed.age <= self._bound or self._trusts:
             return
         before = self._tried
-        if clock.monotonic() - before >= self._poll:
+        if monotonic() - before >= self._poll:
             self._follow(lambda: self._feed.age <= self._bound or self._tried > before)
         if self._feed.age > self._bound:
             raise problems.blind()
@@ -167,7 +163,7 @@ class Verifier:
         except (Unreachable, Unverifiable) as fault:
             log.warning("the feed of revocations cannot be followed: %s", fault)
         finally:
-            self._tried = clock.monotonic()
+            self._tried = monotonic()
 
     def _start(self) -> None:
         """A thread of this very process follows the feed; one from before a fork is not there any more."""
@@ -181,11 +177,11 @@ class Verifier:
                     thread.start()
 
     def _keep_following(self) -> None:
-        keys_at = clock.monotonic() + KEYS_SECONDS
+        keys_at = monotonic() + KEYS_SECONDS
         while True:
             self._follow()
-            if clock.monotonic() >= keys_at:
-                keys_at = clock.monotonic() + KEYS_SECONDS
+            if monotonic() >= keys_at:
+                keys_at = monotonic() + KEYS_SECONDS
                 self._refresh_keys()
             if self._stopping.wait(self._poll):
                 return
@@ -197,17 +193,22 @@ class Verifier:
             log.warning("the public keys cannot be read: %s", fault)
 
 
-def current_identity() -> Identity:
-    """Who asks; only inside a view under one of the decorators."""
-    identity: Identity = g.rbac_identity
-    return identity
+def role_name(role: str) -> str:
+    """The same; ``ValueError`` for what cannot be a role's name."""
+    if not _ROLE.fullmatch(role):
+        raise ValueError(_NO_ROLE.format(role))
+    return role
 
 
-def _credentials() -> str:
+def _credentials(headers: Headers) -> str:
     """The bearer token of the Authorization header (RFC 6750 section 2.1)."""
-    header: str = request.environ.get("HTTP_AUTHORIZATION", "").strip(" \t")
+    if isinstance(headers, str):
+        raise TypeError("identify() takes the headers of a request; for a bare token use identify_token()")
+    pairs = headers.items() if isinstance(headers, HasItems) else headers
+    found = [value for name, value in pairs if name.lower() == "authorization"]
+    header = found[0].strip(" \t") if found else ""
     scheme, _, rest = header.partition(" ")
-    if _ANOTHER.search(header):
+    if len(found) > 1 or _ANOTHER.search(header):
         raise problems.repeated()
     if scheme.lower() != "bearer" or not rest.strip(" \t"):
         raise problems.missing()

@@ -10,12 +10,12 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic, time
 from typing import Any
 
-from rbac_api import clock
-from rbac_api.verifier.fetch import LARGEST, Source, one_at_a_time
-from rbac_api.verifier.jose import Unverifiable, unpack, verify
-from rbac_api.verifier.keys import KeySet
+from rbac_verifier.fetch import LARGEST, Source, one_at_a_time
+from rbac_verifier.jws import Unverifiable, header_fits, unpack, verify
+from rbac_verifier.keys import KeySet
 
 PATH, TYPE = "/.well-known/revocations", "revocations+jwt"
 ANEW_SECONDS = 3600.0  # everything is read again now and then, so that what has expired is forgotten
@@ -60,7 +60,7 @@ class Feed:
     @property
     def age(self) -> float:
         """Seconds since the moment up to which nothing is missing, also if this machine's clock was set back since."""
-        return max(clock.epoch_seconds() - self._as_of, clock.monotonic() - self._told_at)
+        return max(time() - self._as_of, monotonic() - self._told_at)
 
     def follow(self, enough: Callable[[], bool] = lambda: False) -> None:
         """Read what is new, to its end.  ``Unreachable`` or ``Unverifiable`` if that cannot be, and then nothing is taken for known.
@@ -70,24 +70,24 @@ class Feed:
         with one_at_a_time(self._following, self._source.patience):
             if enough():
                 return
-            anew = clock.monotonic() >= self._anew_at
+            anew = monotonic() >= self._anew_at
             known = Known() if anew else self.known
-            asked, payload = clock.monotonic(), self._answer(known.cursor)
+            asked, payload = monotonic(), self._answer(known.cursor)
             known = _joined(known, payload)
             while payload["more"]:
-                asked, payload = clock.monotonic(), self._answer(known.cursor)
+                asked, payload = monotonic(), self._answer(known.cursor)
                 known = _joined(known, payload)
             self._keys.withdraw(known.kids)
             self.known = known
             if payload["iat"] > self._as_of:  # the same again, out of a cache, tells nothing newer
                 self._as_of, self._told_at = payload["iat"], asked
-            self._anew_at = clock.monotonic() + ANEW_SECONDS if anew else self._anew_at
+            self._anew_at = monotonic() + ANEW_SECONDS if anew else self._anew_at
 
     def _answer(self, since: str | None) -> dict[str, Any]:
         raw = self._source.get(PATH + (f"?since={since}" if since else ""))
         text = raw.decode("ascii", "replace")
-        header, _ = unpack(text, TYPE, LARGEST)
-        key = self._keys.find(header["kid"], header["alg"])
+        header, _ = unpack(text, LARGEST)
+        key = self._keys.find(header["kid"], header["alg"]) if header_fits(header, TYPE) else None
         if key is None:
             raise Unverifiable("signed by nobody we know")
         options = {"require": ["iss", "iat"], "verify_aud": False}

@@ -57,19 +57,22 @@ def read_key(jwk: Any) -> Key | None:
         return None
 
 
-def unpack(text: str, typ: str, longest: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def unpack(text: str, longest: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and payload, verified in form alone; ``Unverifiable`` for whatever is not written exactly as the service writes."""
     if len(text) > longest or not _SHAPE.fullmatch(text):
         raise Unverifiable("not a compact JWS")
     head, body, signature = text.split(".")
     _bytes(signature)
     header, payload = _object(_bytes(head)), _object(_bytes(body))
-    named = header.get("typ")
-    if not isinstance(named, str) or named.lower().removeprefix("application/") != typ:
-        raise Unverifiable("of another type")
-    if header.keys() != {"alg", "kid", "typ"} or not all(isinstance(part, str) for part in header.values()):
-        raise Unverifiable("members in the header that do not belong there")
     return header, payload
+
+
+def header_fits(header: dict[str, Any], typ: str) -> bool:
+    """Whether a header has the members that the service writes, and is of this type (RFC 7515 section 4.1.9)."""
+    if header.keys() != {"alg", "kid", "typ"} or not all(isinstance(part, str) for part in header.values()):
+        return False
+    named: str = header["typ"]
+    return named.lower().removeprefix("application/") == typ
 
 
 def verify(text: str, key: Key, **expected: Any) -> dict[str, Any]:

@@ -1,12 +1,10 @@
-"""The answers of a guarded view: problem documents (RFC 9457) and Bearer challenges (RFC 6750), as the service itself gives them."""
+"""The answers of a guarded endpoint: problem documents (RFC 9457) and Bearer challenges (RFC 6750), as the service itself gives them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
 from typing import Any
-
-from flask import Response
 
 
 @dataclass(eq=False)
@@ -70,7 +68,16 @@ def blind() -> Refused:
     return Refused(503, "service.unavailable", "Temporarily unavailable", detail)
 
 
-def answer_to(refused: Refused, issuer: str, realm: str) -> Response:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A refusal as HTTP, for any framework."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def answer_to(refused: Refused, issuer: str, realm: str) -> Answer:
     """The whole answer; the service's own pages say what a code means."""
     body = {
         "type": f"{issuer.rstrip('/')}/problems/{refused.code}",
@@ -80,13 +87,12 @@ def answer_to(refused: Refused, issuer: str, realm: str) -> Response:
         "code": refused.code,
         **refused.members,
     }
-    answer = Response(json.dumps(body), refused.status, content_type="application/problem+json")
+    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if refused.status == 503:
-        answer.headers["Retry-After"] = "1"
+        headers["Retry-After"] = "1"
     else:
-        answer.headers["WWW-Authenticate"] = _challenge(refused, realm)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+        headers["WWW-Authenticate"] = _challenge(refused, realm)
+    return Answer(refused.status, headers, json.dumps(body).encode())
 
 
 def _challenge(refused: Refused, realm: str) -> str:

@@ -1,0 +1,33 @@
+"""Another team's FastAPI service: it has neither our database nor our secret, and reads our tokens by itself.
+
+RBAC_ISSUER=http://127.0.0.1:8000 RBAC_AUDIENCE=rbac-api uvicorn --factory verified_fastapi_app:create_app --port 9002
+"""
+
+import os
+from typing import Annotated
+
+from fastapi import Depends, FastAPI
+
+from rbac_verifier import Identity
+from rbac_verifier.asgi import AsgiVerifier
+
+
+def create_app(verifier: AsgiVerifier | None = None) -> FastAPI:
+    """The application; without a verifier one is made of the two settings that the service has too."""
+    verifier = verifier or AsgiVerifier(os.environ["RBAC_ISSUER"], os.environ["RBAC_AUDIENCE"])
+    app = FastAPI()
+    verifier.register(app)  # refused callers get problem documents
+
+    @app.get("/orders")
+    async def list_orders(caller: Annotated[Identity, Depends(verifier.signed_in)]) -> dict[str, str]:
+        """Anybody with a good token."""
+        return {"of": caller.user_id}
+
+    @app.post("/orders/{number}/shipment", status_code=201)
+    async def ship(
+        number: int, caller: Annotated[Identity, Depends(verifier.requires_role("clerk"))]
+    ) -> dict[str, str | int]:
+        """A role that the token names."""
+        return {"shipped": number, "by": caller.user_id}
+
+    return app

@@ -1,0 +1,67 @@
+"""Dependencies for FastAPI, which Starlette endpoints call themselves.
+
+verifier = AsgiVerifier("https://rbac.example", "rbac-api")
+verifier.register(app)
+
+@app.get("/orders")
+async def orders(identity: Annotated[Identity, Depends(verifier.requires_role("clerk"))]):
+    return {"for": identity.user_id}
+
+async def orders(request):  # Starlette
+    identity = await verifier.signed_in(request)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from rbac_verifier.problems import Answer, Refused
+from rbac_verifier.verifier import Identity, Verifier, role_name
+
+
+class Denied(HTTPException):
+    """A refused caller.  Any application answers it with the right status and challenge, a registered one with the problem document."""
+
+    def __init__(self, refused: Refused, answer: Answer) -> None:
+        kept = {name: value for name, value in answer.headers.items() if name != "Content-Type"}
+        super().__init__(answer.status, refused.detail, kept)
+        self.answer = answer
+
+
+class AsgiVerifier(Verifier):
+    """A ``Verifier`` whose methods are dependencies: each gives the ``Identity`` of a request, or raises ``Denied``."""
+
+    def register(self, app: Starlette) -> None:
+        """Let an application, FastAPI's too, answer refused callers with problem documents."""
+        app.add_exception_handler(Denied, _answer)
+
+    async def signed_in(self, connection: HTTPConnection) -> Identity:
+        """The holder of a good token."""
+        return await self._identity(connection, None)
+
+    def requires_role(self, role: str) -> Callable[[HTTPConnection], Awaitable[Identity]]:
+        """The holder of a good token that names ``role``.  ``ValueError`` for what cannot be a role's name."""
+        role_name(role)
+
+        async def dependency(connection: HTTPConnection) -> Identity:
+            return await self._identity(connection, role)
+
+        return dependency
+
+    async def _identity(self, connection: HTTPConnection, role: str | None) -> Identity:
+        """In a thread, since reading a new key or the feed may take a while."""
+        try:
+            return await run_in_threadpool(self.identify, connection.headers, role=role)
+        except Refused as refused:
+            raise Denied(refused, self.answer_to(refused)) from refused
+
+
+async def _answer(_connection: HTTPConnection, denied: Exception) -> Response:
+    answer: Answer = denied.answer  # type: ignore[attr-defined]
+    return Response(answer.body, answer.status, answer.headers)

@@ -1,0 +1,54 @@
+"""Decorators for Flask views.
+
+verifier = FlaskVerifier("https://rbac.example", "rbac-api")
+
+@app.get("/orders")
+@verifier.requires_role("clerk")
+def orders():
+    return {"for": current_identity().user_id}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Response, current_app, g, request
+
+from rbac_verifier.problems import Refused
+from rbac_verifier.verifier import Identity, Verifier, role_name
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class FlaskVerifier(Verifier):
+    """A ``Verifier`` whose methods guard views."""
+
+    def signed_in(self, view: F) -> F:
+        """Let only holders of a good token through."""
+        return self._guarded(view, None)
+
+    def requires_role(self, role: str) -> Callable[[F], F]:
+        """Let only holders of a good token through that names ``role``.  ``ValueError`` for what cannot be a role's name."""
+        role_name(role)
+        return lambda view: self._guarded(view, role)
+
+    def _guarded(self, view: F, role: str | None) -> F:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                g.rbac_identity = self.identify(request.headers, role=role)
+            except Refused as refused:
+                answer = self.answer_to(refused)
+                return Response(answer.body, answer.status, answer.headers)
+            return current_app.ensure_sync(view)(*args, **kwargs)
+
+        guarded.access = f"role {role}" if role else "signed in"  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+
+def current_identity() -> Identity:
+    """The caller; only inside a view under one of the decorators."""
+    identity: Identity = g.rbac_identity
+    return identity
