@@ -1,6 +1,7 @@
 """The benchmark runs and prints every figure; how fast it found us is not a test's business."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import decisions as module
-from benchmarks import slow_readers
+from benchmarks import slow_readers, trail_growth
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
@@ -118,3 +119,17 @@ def test_what_slow_readers_cost_is_measured_in_every_shape(capsys: pytest.Captur
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 3: ")]
     assert len(rows) == len(slow_readers.SHAPES)
     assert all(float(figure) > 0 for row in rows for figure in row.strip("| ").split(" | ")[1:])
+
+
+def test_what_a_user_without_permissions_writes_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trail_growth, "SETTLING", 0.1)
+
+    trail_growth.measure("sqlite", 1.0)
+
+    found = re.search(r"(\d+) requests in 1 s, (\{.*\}): (\d+) events, (\d+) bytes", capsys.readouterr().out)
+    assert found
+    assert all(int(found[place]) > 0 for place in (1, 3, 4))
+    assert {401, 403} <= set(map(int, re.findall(r"(\d+): ", found[2])))
+    assert not re.search(r"\b5\d\d: ", found[2])
