@@ -23,6 +23,7 @@ DOCUMENTS = [
     *(path.name for path in ROOT.glob("*.md")),
     *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
     "deploy/README.md",
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "examples").glob("*/README.md")),
 ]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 TYPED = {  # console blocks, output and all
@@ -41,6 +42,7 @@ SHELL = {
     'curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" $BASE/v1/sessions': "here",
     ".venv/bin/rbac-api doctor": "here",
     "mkdir -p deploy/secrets": "tests/deploy/test_nodes.py",
+    "cd examples/": "tests/examples/test_examples.py, but for the installation, which is its own",
     "podman compose": "needs containers; tests/deploy/test_nodes.py starts two nodes with the settings of the file",
     "systemctl enable": "changes the machine; tests/deploy/test_nodes.py reads the unit and starts what it starts",
 }

