@@ -226,6 +226,21 @@ def test_nor_can_who_holds_everything_but_what_the_operation_asks_for(stage: Sta
     assert wrong == []
 
 
+def test_who_reads_sessions_but_no_users_cannot_tell_who_exists(stage: Stage) -> None:
+    """Mallory has no session, as a user who is not there."""
+    carol = carol_with(stage, {"sessions:read"})
+    [there] = [one for one in asked_about_things(stage) if one.id == "list_user_sessions"]
+
+    alike = ["mallory", stage.user_id("mallory"), "never-there", UNKNOWN]
+    answers = {ask(stage, carol, there, {"user_id": name}) for name in alike}
+    listed = {str(carol.get(f"/v1/sessions?user={name}").json) for name in alike}
+
+    assert {answer.status for answer in answers} == {200}
+    assert (len(answers), len(listed)) == (1, 1)
+    assert len(carol.get("/v1/users/carol/sessions").json["items"]) == 1
+    assert stage.as_(ALICE).get("/v1/users/never-there/sessions").status_code == 404
+
+
 def test_to_who_may_ask_each_answer_depends_on_what_is_there(stage: Stage) -> None:
     """The vulnerable twin: without the guard the comparison finds a difference at every operation that reads."""
     there, found = things(stage), [one for one in asked_about_things(stage) if one.method == "GET"]
