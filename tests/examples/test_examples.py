@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from tests.servers.supervisor import Order, Supervised
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {  # folder → how its page starts it, with another port
+    "flask": f"{sys.executable} -m flask --app app run --port PORT",
+    "fastapi": f"{sys.executable} -m uvicorn --factory app:create_app --port PORT",
     "node": "node server.mjs",
 }
 
@@ -166,8 +169,11 @@ def test_when_the_service_is_gone_nobody_is_let_in_on_old_knowledge(example: str
 def test_every_example_is_run_here_and_has_a_page() -> None:
     folders = {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()}
 
-    assert folders == set(COMMANDS)
+    assert folders == {
+        *COMMANDS,
+        "guarded-flask",
+    }  # of which tests/guard/test_decorators.py tries every route
     for name, command in COMMANDS.items():
         page = (ROOT / "examples" / name / "README.md").read_text(encoding="utf-8")
-        program = command.replace("PORT", "").split()[-1]
-        assert program in page or "npm start" in page
+        started = command.partition(" -m ")[2].partition("PORT")[0] or "npm start"
+        assert started in page

@@ -1,4 +1,4 @@
-"""The decorators on somebody else's application (docs/examples/guarded_app.py): nothing else of ours is there."""
+"""The decorators on somebody else's application (examples/guarded-flask): nothing else of ours is there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.builders import Caller, Stage
 from tests.capabilities.second_factor.device import enrolled, strongly
 from tests.cast import ALICE, BOB, CAROL, DAVE
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "guarded_app.py"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "guarded-flask" / "app.py"
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from rbac_verifier.asgi import AsgiVerifier
 from tests.cast import ALICE, CAROL, DAVE
 from tests.verifier.conftest import Field
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "verified_fastapi_app.py"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fastapi" / "app.py"
 DENIAL: dict[str, Any] = {"websocket.http.response": {}}
 CASES = [
     (None, 401, "token.missing", 'Bearer realm="rbac-api"'),

@@ -27,7 +27,7 @@ from tests.guard.forgery import Model, forgeries
 from tests.patience import PATIENCE, eventually
 from tests.verifier.conftest import BOUND, POLL, Field
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "verified_app.py"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "flask" / "app.py"
 
 
 def code(verifier: Verifier, token: str) -> str:

@@ -1,7 +1,4 @@
-"""Another team's Flask service: it has neither our database nor our secret, and reads our tokens by itself.
-
-RBAC_ISSUER=http://127.0.0.1:8000 RBAC_AUDIENCE=rbac-api .venv/bin/flask --app docs/examples/verified_app run --port 9001
-"""
+"""An order service in Flask: it has neither the database nor the secret of rbac-api, and verifies access tokens by itself."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Another team's FastAPI service: it has neither our database nor our secret, and reads our tokens by itself.
-
-RBAC_ISSUER=http://127.0.0.1:8000 RBAC_AUDIENCE=rbac-api uvicorn --factory verified_fastapi_app:create_app --port 9002
-"""
+"""An order service in FastAPI: it has neither the database nor the secret of rbac-api, and verifies access tokens by itself."""
 
 import os
 from typing import Annotated

@@ -1,9 +1,6 @@
-"""Somebody else's application: its own routes and its own errors, and of rbac-api nothing but the decorators.
+"""An invoice service in Flask with routes and errors of its own, guarded by the decorators of rbac-api on its database.
 
-It reads the same settings as the service (RBAC_DATABASE_URL, RBAC_SECRET_KEY, RBAC_ISSUER, RBAC_AUDIENCE) and is run as any Flask
-application is:
-
-    .venv/bin/flask --app docs/examples/guarded_app run --port 9000
+It reads the same settings as the service: RBAC_DATABASE_URL, RBAC_SECRET_KEY, RBAC_ISSUER, RBAC_AUDIENCE.
 """
 
 from __future__ import annotations
