@@ -37,6 +37,7 @@ TYPED = {  # console blocks, output and all
 # Shell blocks by their first words: who types them, or why nobody does.
 SHELL = {
     "make run ": "tests/docs/test_readme.py starts what it starts; installing again would take the tests' own packages away",
+    "python3 -m pip wheel ": "tests/contract/test_installed.py builds the wheels, installs them and serves, with uv in place of pip",
     "RBAC_DATABASE_URL=postgresql://rbac:": "names a host of its reader's; tests/cli starts the service on PostgreSQL",
     'curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" $BASE/v1/service-accounts': "here",
     'curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" $BASE/v1/sessions': "here",
@@ -112,7 +113,7 @@ def test_every_block_is_typed_or_excused() -> None:
 
 
 def test_a_service_account_gets_a_token_and_sessions_are_counted(shell: Shell) -> None:
-    make, give, secret, token = shell_block([*SHELL][2])
+    make, give, secret, token = shell_block([*SHELL][3])
     found = re.search(r'"id":\s*"([0-9a-f-]{36})"', shell.type(f"{make} -sS"))
     assert found
     shell.type(f"ID={found[1]}")
@@ -122,14 +123,14 @@ def test_a_service_account_gets_a_token_and_sessions_are_counted(shell: Shell) -
     shell.type(f"SECRET='{made[1]}'")
     assert '"access_token"' in shell.type(f"{token} -sS")
 
-    count, end = shell_block([*SHELL][3])
+    count, end = shell_block([*SHELL][4])
 
     assert '"count":0' in shell.type(f"{count} -sS").replace(" ", "")
     assert '"status":409' in shell.type(f"{end} -sS").replace(" ", "")
 
 
 def test_doctor_and_recovery_run_from_the_clone(shell: Shell) -> None:
-    for line in shell_block([*SHELL][4]):
+    for line in shell_block([*SHELL][5]):
         command = line.replace(".venv/bin/rbac-api", f"{sys.executable} -m rbac_api").replace("NAME", "admin")
 
         printed = shell.type(f"{command} 2>&1").strip()
