@@ -36,10 +36,12 @@ def start(**given: str) -> None:
 
 def _share_figures() -> None:
     """Let the workers add up their figures in a folder that lives as long as this process."""
-    folder, owner = tempfile.mkdtemp(prefix="rbac-figures-"), os.getpid()
+    folder = tempfile.mkdtemp(prefix="rbac-figures-")
     add(FIGURES, folder)
+    atexit.register(remove, folder, os.getpid())
 
-    @atexit.register
-    def _() -> None:
-        if os.getpid() == owner:  # a worker inherits this, and ends earlier
-            shutil.rmtree(folder, ignore_errors=True)
+
+def remove(folder: str, owner: int) -> None:
+    """Remove the folder, in the process that made it; a worker inherits this, and ends earlier."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from rbac_api.cli.commands import rbac
+from rbac_api.cli.start import FIGURES, remove
 from rbac_api.resources import release
 from tests.builders import settings_for
 from tests.cli.conftest import ROOT, Shell
@@ -85,6 +86,28 @@ def test_serve_is_the_first_to_load_what_counts_requests() -> None:
     asks = "import sys, rbac_api.cli.commands, rbac_api.cli.start; print('prometheus_client' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", asks], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_folder_for_figures_is_made_and_removed_unless_one_is_given(
+    command: Run, tmp_path: Path, given: bool
+) -> None:
+    (tmp_path / "figures").mkdir()
+    folder = {FIGURES: str(tmp_path / "figures")} if given else {}
+
+    run = command("rbac_api", "serve", HOST="192.0.2.1", TMPDIR=str(tmp_path), **folder)
+
+    assert run.returncode == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["figures"]
+
+
+def test_a_worker_that_ends_leaves_the_folder_for_figures_to_the_process_that_made_it(tmp_path: Path) -> None:
+    remove(str(tmp_path), os.getpid() + 1)
+    assert tmp_path.exists()
+
+    remove(str(tmp_path), os.getpid())
+
+    assert not tmp_path.exists()
 
 
 def test_serve_takes_host_and_port_from_its_options(command: Run) -> None:
