@@ -13,6 +13,7 @@ from marshmallow import fields, validate
 from rbac_api.decision import naming
 from rbac_api.decision.naming import NameRule
 from rbac_api.decision.texts import CONTROL, EMAIL, LINE, LINES, text_problem
+from rbac_api.web.forwarded import client_address
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 PLAIN, TEXT = LINE, LINES  # of free texts: in one line, in several
@@ -203,6 +204,24 @@ class Moment(fields.Field[datetime]):
             return datetime.fromisoformat(value.upper().replace("Z", "+00:00")).astimezone(UTC)
         except (ValueError, OverflowError):
             raise self.make_error("invalid") from None
+
+
+class Address(Text):
+    """The address of a client in the form in which it is kept, however it is written: ``2001:DB8:0::5`` is ``2001:db8::5``."""
+
+    default_error_messages = {"address": "Give an IP address, for instance 203.0.113.7 or 2001:db8::5."}  # noqa: RUF012
+
+    def __init__(self, *, description: str) -> None:
+        form = [{"format": "ipv4"}, {"format": "ipv6"}]
+        super().__init__(longest=64, shortest=1, metadata={"description": description, "anyOf": form})
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if (address := client_address(text)) is None:
+            raise self.make_error("address")
+        return address
 
 
 class NextCursor(fields.String):

@@ -10,6 +10,7 @@ from marshmallow import fields, validate
 from rbac_api.web.fields import (
     ID,
     TEXT,
+    Address,
     Body,
     Moment,
     NextCursor,
@@ -163,7 +164,7 @@ class SessionFilter(Body):
     )
     user = Text(longest=128, shortest=1, metadata={"description": "a user's id or username"})
     role = RoleName(metadata={"description": "only sessions of users who effectively hold this role"})
-    ip = Text(longest=64, shortest=1, metadata={"description": "client address at sign-in"})
+    ip = Address(description="client address at sign-in")
     created_after = Moment(metadata={"description": "started after this time"})
     created_before = Moment(metadata={"description": "started before this time"})
 

@@ -141,7 +141,26 @@ def test_carol_filters_by_address(stage: Stage) -> None:
 
     assert names(carol, "ip=203.0.113.9") == ["dave"]
     assert names(carol, "ip=203.0.113.9&user=carol") == []
-    assert names(carol, "ip=203.0.113.%25") == []
+
+
+@pytest.mark.parametrize(
+    "written", ["2001:db8::5", "2001:DB8:0:0::5", "2001:db8:0:0:0:0:0:5", "[2001:db8::5]:443"]
+)
+def test_an_address_is_found_however_it_is_written(stage: Stage, written: str) -> None:
+    alice, body = stage.as_(ALICE), {"username": "dave", "password": PASSWORD}
+    stage.caller().post("/v1/auth/login", json=body, environ_base={"REMOTE_ADDR": "2001:db8::5"})
+    ending = {"filter": {"ip": written}, "reason": "lost phone", "expected_count": 1}
+
+    assert names(alice, f"ip={quote(written)}") == ["dave"]
+    assert alice.post("/v1/sessions/revocations", json=ending).json["count"] == 1
+
+
+@pytest.mark.parametrize("written", ["203.0.113.%", "999.0.0.1", "10.0.0.0/8", "dave", ""])
+def test_what_is_no_address_is_refused_instead_of_found_nowhere(stage: Stage, written: str) -> None:
+    answer = stage.as_(CAROL).get("/v1/sessions", query_string={"ip": written})
+
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/ip")
+    assert "203.0.113.7" in answer.json["errors"][0]["detail"]
 
 
 def test_carol_filters_by_time(stage: Stage, frozen: Traveller) -> None:
