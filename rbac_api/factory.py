@@ -38,7 +38,6 @@ from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings, SettingsRefused, checked
 from rbac_api.trail.fields import unclassified
 from rbac_api.web.api import Api
-from rbac_api.web.application import Application
 from rbac_api.web.docs import register_docs
 from rbac_api.web.envelope import register_envelope
 from rbac_api.web.front import register_front
@@ -80,7 +79,7 @@ def create_app(settings: Settings | None = None, *, check_database: bool = True)
     """
     settings = checked(settings or Settings.from_environment())
     configure_logs(settings.log_level)
-    app = Application("rbac_api", static_folder=None)
+    app = Flask("rbac_api", static_folder=None)
     app.config["RBAC_CURSOR_KEY"] = derived_key(settings.secret_key, "cursor")
     register_surface(app, settings)
     app.extensions["rbac-tally"] = register_envelope(app, settings)

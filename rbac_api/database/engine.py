@@ -23,6 +23,7 @@ _TAKE_LOCK = text("SELECT set_config('lock_timeout', :patience, true), pg_adviso
 # read-only or shutting-down server: the connection is of no more use, though it still answers (a demoted primary does)
 _LOST_STATES = frozenset({"25006", "57P01", "57P02", "57P03"})
 
+POSTGRESQL_OVERFLOW = 8  # connections that a pool opens beyond its size while there is need
 Announcement = Callable[[int], None]
 
 
@@ -262,7 +263,7 @@ def _postgresql_engine(settings: Settings) -> Engine:
             **impatience(settings.database_timeout),
         },
         pool_size=settings.threads + 2,
-        max_overflow=8,
+        max_overflow=POSTGRESQL_OVERFLOW,
         pool_timeout=settings.database_timeout,
         pool_pre_ping=True,
         hide_parameters=True,

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, text
 
-from rbac_api.database.engine import Database, session_settings
+from rbac_api.database.engine import POSTGRESQL_OVERFLOW, Database, session_settings
 from rbac_api.database.ground import Seen, need
 from rbac_api.database.sessions import keeps_its_session
 
@@ -157,7 +157,7 @@ def _time_limits(_database: Database, connection: Connection) -> Seen:
 )
 def _connections(database: Database, connection: Connection) -> Seen:
     settings, pool = database.settings, database.engine.pool
-    each = pool.size() + pool._max_overflow + CONNECTIONS_BESIDE_THE_POOL  # type: ignore[attr-defined]
+    each = pool.size() + POSTGRESQL_OVERFLOW + CONNECTIONS_BESIDE_THE_POOL  # type: ignore[attr-defined]
     wanted, allowed = settings.worker_count * each, int(connection.execute(_LIMITS).scalar() or 0)
     return wanted <= allowed, f"this node may open {wanted}, the server allows {allowed}"
 

@@ -33,6 +33,7 @@ from rbac_api.web.limits import count_attempt
 from rbac_api.web.oauth import FAULTS, ClientNotAllowed, InsufficientScope, InvalidClient, form_of
 from rbac_api.web.problems import CredentialsRepeated
 from rbac_api.web.request_id import request_id
+from rbac_api.web.smorest import described
 
 F = TypeVar("F", bound=Callable[..., Any])
 CALLER = "rbac.caller"  # in the environment of the request that is served
@@ -81,7 +82,7 @@ def requires_caller(
         )
         documented: Any = document_access(guarded, permission=permission, public=False, problems=problems)
         ways = [CLIENT, *([BEARER] if bearer else ()), *([NOBODY] if anonymous else ())]
-        documented._apidoc["manual_doc"]["security"] = ways
+        described(documented)["manual_doc"]["security"] = ways
         return documented  # type: ignore[no-any-return]
 
     return decorate

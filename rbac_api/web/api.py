@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 import apispec
-import flask_smorest
 import marshmallow as ma
 import orjson
 from flask import Flask, Response, request
@@ -16,6 +15,7 @@ from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.descriptions import DECISION_ID, SECURITY_SCHEMES, register_headers, ways_in, who_may
 from rbac_api.web.fields import Moment
 from rbac_api.web.fixed import Fixed
+from rbac_api.web.smorest import BareApi
 
 VERSION = release()
 _DESCRIPTION = """\
@@ -135,7 +135,7 @@ class DocumentationGuard(apispec.BasePlugin):
                 operation["security"] = ways_in(method)
 
 
-class Api(flask_smorest.Api):
+class Api(BareApi):
     """flask-smorest's Api without its error answers (``web.problems`` has them) and without its UI (``web.docs`` has one)."""
 
     DEFAULT_ERROR_RESPONSE_NAME = None
@@ -148,12 +148,14 @@ class Api(flask_smorest.Api):
             API_SPEC_OPTIONS=_spec_options(),
         )
         super().__init__(app, spec_kwargs={"extra_plugins": [DocumentationGuard()]})
+        self._application = app
+        register_headers(self.spec)
         self.ma_plugin.converter.add_attribute_function(_moment)
         self.spec.components.schema("Problem", schema=ProblemSchema)
 
     def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
         """Register the views and their documentation; tags are declared once, above, in reading order."""
-        app = self._app
+        app = self._application
         app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
         app.register_blueprint(blp, **options)
         blp.register_views_in_doc(self, app, self.spec, name=blp.name, parameters=None)
@@ -181,19 +183,7 @@ class Api(flask_smorest.Api):
             return below(request.script_root or "/").answer()
 
         openapi_json.access = "public"  # type: ignore[attr-defined]
-        self._app.add_url_rule("/openapi.json", view_func=openapi_json)
-
-    def _register_responses(self) -> None:
-        """None by status name: the names differ between Python versions, and each operation names its own."""
-
-    def _register_error_handlers(self) -> None:
-        """None here: ``web.problems`` answers every error."""
-
-    def _register_etag_headers(self) -> None:
-        register_headers(self.spec)
-
-    def _register_pagination_header(self) -> None:
-        """None: pages go by cursor."""
+        self._application.add_url_rule("/openapi.json", view_func=openapi_json)
 
 
 def _spec_options() -> dict[str, Any]:

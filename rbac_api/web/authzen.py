@@ -57,7 +57,7 @@ class AuthzenBlueprint(Blueprint):
 
     def __init__(self, name: str, import_name: str, **options: Any) -> None:
         super().__init__(name, import_name, **options)
-        self._prepare_doc_cbks.append(_prepare_authzen_doc)
+        self.document_by(_prepare_authzen_doc)
 
     def question(self, schema: type[ma.Schema]) -> Callable[[F], F]:
         """Document a body; ``question_of`` reads it, since a schema would refuse what it does not know."""

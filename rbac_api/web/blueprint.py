@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from functools import wraps
 from typing import Any, TypeVar
 
-import flask_smorest
 from apispec import APISpec
 
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts
@@ -25,12 +23,13 @@ from rbac_api.web.problems import (
     Unreadable,
     status_of,
 )
+from rbac_api.web.smorest import ExtensibleBlueprint, described, description_of
 
 _JSON = "application/json"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Blueprint(flask_smorest.Blueprint):
+class Blueprint(ExtensibleBlueprint):
     """flask-smorest's blueprint with strict arguments, problem documents in OpenAPI and a reader-friendly tag."""
 
     ARGUMENTS_PARSER = StrictParser()
@@ -38,7 +37,7 @@ class Blueprint(flask_smorest.Blueprint):
     def __init__(self, name: str, import_name: str, *, tag: str, description: str, **options: Any) -> None:
         super().__init__(name, import_name, description=description, **options)
         self.tag = tag
-        self._prepare_doc_cbks.append(_prepare_problem_doc)
+        self.document_by(_prepare_problem_doc)
 
     def route(self, rule: str, **options: Any) -> Callable[[F], F]:
         """Register a view under this blueprint's tag."""
@@ -55,8 +54,9 @@ class Blueprint(flask_smorest.Blueprint):
 
         def decorate(view: F) -> F:
             documented = document_problems(inner(view), found)
-            documented._apidoc["paged"] = issubclass(schema, PageQuery)  # type: ignore[attr-defined]
-            documented._apidoc["as_of"] = issubclass(schema, AtQuery)  # type: ignore[attr-defined]
+            described(documented).update(
+                paged=issubclass(schema, PageQuery), as_of=issubclass(schema, AtQuery)
+            )
             return documented
 
         return decorate
@@ -67,7 +67,7 @@ class Blueprint(flask_smorest.Blueprint):
 
         def decorate(view: F) -> F:
             documented = document_problems(view, problems)
-            documented._apidoc["body"] = content  # type: ignore[attr-defined]
+            described(documented)["body"] = content
             return documented
 
         return decorate
@@ -79,30 +79,28 @@ class Blueprint(flask_smorest.Blueprint):
         def decorate(view: F) -> F:
             if schema is None or view.__name__ != "get":
                 return inner(view)
-            offered = (_JSON, *getattr(view, "_apidoc", {}).get("also_as", {}))
+            offered = (_JSON, *description_of(view).get("also_as", {}))
             return inner(document_problems(_negotiated(view, offered), (NotAcceptable,)))
 
         return decorate
 
     def tagged(self, view: F) -> F:
         """Document a strong ETag on the answer and ``If-None-Match`` on a GET; ``web.etags`` does the work."""
-        documented = _documented(view)
-        documented._apidoc["tagged"] = True  # type: ignore[attr-defined]
-        return documented
+        described(view)["tagged"] = True
+        return view
 
     def conditional(self, view: F) -> F:
         """Document a required ``If-Match``; ``web.etags`` does the work."""
         documented = document_problems(view, (PreconditionFailed, PreconditionRequired))
-        documented._apidoc["conditional"] = True  # type: ignore[attr-defined]
+        described(documented)["conditional"] = True
         return documented
 
     def also_as(self, media_type: str, example: str) -> Callable[[F], F]:
         """Document another media type of the successful answer; the view looks at ``Accept`` itself."""
 
         def decorate(view: F) -> F:
-            documented = _documented(view)
-            documented._apidoc.setdefault("also_as", {})[media_type] = example  # type: ignore[attr-defined]
-            return documented
+            described(view).setdefault("also_as", {})[media_type] = example
+            return view
 
         return decorate
 
@@ -111,9 +109,8 @@ class Blueprint(flask_smorest.Blueprint):
         """Document another shape of the successful answer, which the caller chooses."""
 
         def decorate(view: F) -> F:
-            documented = _documented(view)
-            documented._apidoc["or_schema"] = schema  # type: ignore[attr-defined]
-            return documented
+            described(view)["or_schema"] = schema
+            return view
 
         return decorate
 
@@ -129,15 +126,10 @@ class Blueprint(flask_smorest.Blueprint):
         def decorate(view: F) -> F:
             documented = document_problems(view, problems)
             named: dict[str, Any] = {"operationId": operation_id, "security": list(security)}
-            documented._apidoc["manual_doc"] = named  # type: ignore[attr-defined]
+            described(documented)["manual_doc"] = named
             return documented
 
         return decorate
-
-    def _prepare_arguments_doc(self, doc: Any, doc_info: Any, **kwargs: Any) -> Any:
-        if "arguments" in doc_info:
-            doc_info["arguments"].pop("responses", None)  # its status names differ between Python versions
-        return super()._prepare_arguments_doc(doc, doc_info, **kwargs)
 
 
 def _negotiated(view: F, offered: tuple[str, ...]) -> F:
@@ -149,18 +141,11 @@ def _negotiated(view: F, offered: tuple[str, ...]) -> F:
     return negotiated  # type: ignore[return-value]
 
 
-def _documented(view: F) -> F:
-    """The view itself, with documentation of its own: ``functools.wraps`` shares the dictionary, and writes would leak."""
-    view._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
-    return view
-
-
 def document_problems(view: F, problems: Iterable[type[ServiceError]]) -> F:
     """Add problems to what the OpenAPI document says of a view."""
-    documented = _documented(view)
-    known = documented._apidoc.setdefault("problems", [])  # type: ignore[attr-defined]
+    known = described(view).setdefault("problems", [])
     known += [problem for problem in problems if problem not in known]
-    return documented
+    return view
 
 
 def document_access(
@@ -168,7 +153,7 @@ def document_access(
 ) -> F:
     """Add a guard's meaning: security scheme, ``x-permission`` and the refusals it can answer."""
     documented = document_problems(view, problems)
-    manual = documented._apidoc.setdefault("manual_doc", {})  # type: ignore[attr-defined]
+    manual = described(documented).setdefault("manual_doc", {})
     manual["security"] = manual.get("security", []) if public else [{"bearerAuth": []}]
     manual["x-permission"] = permission
     return documented
@@ -181,21 +166,21 @@ def refuses_query(view: Any) -> bool:
 
 def refuses_body(view: Any) -> bool:
     """Whether the view is an operation of ours without a body."""
-    return _is_ours(view) and "body" not in view._apidoc and not _reads(view, "json")
+    return _is_ours(view) and "body" not in description_of(view) and not _reads(view, "json")
 
 
 def _is_ours(view: Any) -> bool:
-    return "operationId" in getattr(view, "_apidoc", {}).get("manual_doc", {})
+    return "operationId" in description_of(view).get("manual_doc", {})
 
 
 def _reads(view: Any, location: str) -> bool:
-    parameters = view._apidoc.get("arguments", {}).get("parameters", [])
+    parameters = description_of(view).get("arguments", {}).get("parameters", [])
     return any(parameter["in"] == location for parameter in parameters)
 
 
 def documents(view: Any, problem: type[ServiceError]) -> bool:
     """Whether the view is an operation of ours that says it may answer this problem."""
-    return problem in getattr(view, "_apidoc", {}).get("problems", ())
+    return problem in description_of(view).get("problems", ())
 
 
 def _prepare_problem_doc(

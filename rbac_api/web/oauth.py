@@ -139,7 +139,7 @@ class OAuthBlueprint(Blueprint):
 
     def __init__(self, name: str, import_name: str, **options: Any) -> None:
         super().__init__(name, import_name, **options)
-        self._prepare_doc_cbks.append(_prepare_oauth_doc)
+        self.document_by(_prepare_oauth_doc)
 
     def form(self, schema: type[ma.Schema]) -> Callable[[F], F]:
         """Document a form-encoded body; the guard reads it, since credentials may be in it."""

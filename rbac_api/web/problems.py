@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, SecurityError
-from werkzeug.exceptions import NotFound as WerkzeugNotFound
 
 from rbac_api.errors import (
     Conflict,
@@ -129,10 +128,6 @@ class PathNotCanonical(NotFound):
     )
 
 
-class OtherSpelling(WerkzeugNotFound):
-    """Raised where the routes are looked up, where Flask takes nothing but its own kind; answered as ``PathNotCanonical``."""
-
-
 class Unexpected(ProtocolError):
     status = 500
     code = "service.failed"
@@ -153,10 +148,7 @@ _BY_STATUS: dict[int, type[ServiceError]] = {
     400: Unreadable, 404: NotFound, 405: MethodNotAllowed, 412: PreconditionFailed, 413: TooLarge, 414: UriTooLong, 415: NotJson,
     422: Invalid, 428: PreconditionRequired, 429: TooManyAttempts, 503: Unavailable,
 }  # fmt: skip
-_BY_KIND: dict[type[HTTPException], type[ServiceError]] = {
-    SecurityError: HostInvalid,
-    OtherSpelling: PathNotCanonical,
-}
+_BY_KIND: dict[type[HTTPException], type[ServiceError]] = {SecurityError: HostInvalid}
 _OTHERWISE: dict[str, Callable[[ServiceError], Response]] = {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface
 from flask_cors import CORS
 from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
@@ -12,6 +13,7 @@ from rbac_api.settings import Settings
 from rbac_api.value_checks import browser_origins
 from rbac_api.web.forwarded import register_forwarded
 from rbac_api.web.sizes import LARGEST_BODY, largest_body
+from rbac_api.web.spellings import register_spellings
 from rbac_api.web.unheard import UnheardProxy
 
 EXPOSED_HEADERS = (
@@ -58,6 +60,15 @@ class SizedRequest(Request):
         return largest_body(self.environ["PATH_INFO"])
 
 
+class NoSessions(SessionInterface):
+    """Gives every request the same empty session, which cannot be written: nothing is read from cookies, and none is set."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._none
+
+
 def register_surface(app: Flask, settings: Settings) -> None:
     """Everything that holds for each request alike."""
     app.url_map.strict_slashes = True  # a proxy's rule for `/metrics` does not see `/metrics/`
@@ -67,7 +78,9 @@ def register_surface(app: Flask, settings: Settings) -> None:
     app.url_map.converters["other_than"] = OtherThan
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.request_class = SizedRequest
+    app.session_interface = NoSessions()
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    register_spellings(app)
     register_forwarded(app, settings)
     app.wsgi_app = UnheardProxy(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
     if settings.cors_origins:

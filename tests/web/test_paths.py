@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from rbac_api.web.application import Application
-from rbac_api.web.problems import PathNotCanonical
+from rbac_api.web.problems import PathNotCanonical, register_problems
+from rbac_api.web.spellings import register_spellings
 from tests.builders import Stage
 from tests.cast import ALICE
 from tests.faults.test_wire import hear, node, send
@@ -93,7 +93,9 @@ def test_a_colon_in_a_name_may_be_encoded(stage: Stage) -> None:
 def test_where_the_server_does_not_tell_the_path_as_sent_the_decoded_one_is_judged(
     path: str, status: int
 ) -> None:
-    app: Flask = Application("elsewhere")
+    app = Flask("elsewhere")
+    register_problems(app)
+    register_spellings(app)
     app.add_url_rule("/<name>", view_func=lambda name: name)
     found: list[str] = []
     environ = {
