@@ -1,7 +1,7 @@
 """The log's busiest lines on their way out: one by one while it is quiet, many at a time under load.
 
 A write per request is a system call, and after it a wait for the interpreter's lock: under load that cost more than the guard, and the
-standard library's ``QueueListener`` writes each line by itself (decision 60).  So a
+standard library's ``QueueListener`` writes each line by itself (decision 61).  So a
 line is written at once if none was in the last moment; else it waits for the next one that comes after that moment, or for a thread
 that looks after what is left.  In the worst case (``kill -9``) the lines of that moment are lost; the trail never is.
 """

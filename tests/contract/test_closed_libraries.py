@@ -213,7 +213,7 @@ def test_no_sentence_of_marshmallow_is_copied() -> None:
 
 
 def test_the_service_is_flask_itself() -> None:
-    """No subclass of it, of which methods could be overridden (decision 60)."""
+    """No subclass of it, of which methods could be overridden (decision 61)."""
     subclasses = {each for module in modules() for each in vars(module).values() if inspect.isclass(each)}
 
     assert [each for each in subclasses if issubclass(each, Flask) and is_ours(each)] == []
