@@ -2,7 +2,8 @@
 
 For each piece of work: how long it takes, and how long users who sign in meanwhile wait for their answer (p50, p99, the longest), with
 the statuses they were answered with.  Sign-ins come one after the other.  Plans and applications run in the process that answers them,
-as requests do; imports and seeds are the commands themselves, in a process of their own, start included.
+as requests do; imports and seeds are the commands themselves, in a process of their own, start included.  Beside that a writer of the same
+process asks for the write lock fifty times a second: its longest wait is what the work itself, and not the machine, keeps others waiting.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,13 @@ from flask import Flask
 from benchmarks.stage import PASSWORD, Stage, build_stage
 from rbac_api.capabilities.policy import service
 from rbac_api.cli.prepare import operator_unit
+from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database
 from rbac_api.decision.document import Document, read_document
 from rbac_api.factory import close_app, create_app
 from tests.servers import start_postgres
 
+LOOK_SECONDS = 0.02
 COST = 10  # of password hashes: this measures waiting, not hashing
 Row = tuple[str, float, "SignIns"]
 
@@ -43,6 +46,7 @@ class SignIns:
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    longest_lock: float = 0.0  # seconds that another writer waited for the lock
 
     def at(self, part: float) -> float:
         """The time within which this part of them was answered."""
@@ -86,9 +90,15 @@ def company(people: int) -> dict[str, Any]:
     }
 
 
+def cpu_seconds() -> float:
+    """CPU time of this thread, and of the commands that have ended."""
+    children = os.times()
+    return time.thread_time() + children.children_user + children.children_system
+
+
 @contextmanager
-def signing_in(app: Flask, username: str) -> Iterator[SignIns]:
-    """Sign in again and again until the block ends."""
+def signing_in(app: Flask, database: Database, username: str) -> Iterator[SignIns]:
+    """Sign in again and again, and ask for the write lock again and again, until the block ends."""
     found, done = SignIns(), threading.Event()
 
     def go() -> None:
@@ -99,13 +109,22 @@ def signing_in(app: Flask, username: str) -> Iterator[SignIns]:
             found.seconds.append(time.monotonic() - began)
             found.statuses[answer.status_code] += 1
 
-    thread = threading.Thread(target=go)
-    thread.start()
+    def ask() -> None:
+        while not done.wait(LOOK_SECONDS):
+            began = time.monotonic()
+            with suppress(DatabaseDown), database.writing():  # the wait counts, even if it was given up
+                pass
+            found.longest_lock = max(found.longest_lock, time.monotonic() - began)
+
+    threads = [threading.Thread(target=work) for work in (go, ask)]
+    for thread in threads:
+        thread.start()
     try:
         yield found
     finally:
         done.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 class Bench:
@@ -119,16 +138,19 @@ class Bench:
 
     def measure(self, what: str, work: Callable[[], Any]) -> Any:
         """Do it with sign-ins beside it."""
-        with signing_in(self.app, self.stage.people[-1].username) as found:
+        with signing_in(
+            self.app, self.app.extensions["rbac-api"].database, self.stage.people[-1].username
+        ) as found:
             time.sleep(0.2)
             found.seconds.clear()
-            began = time.monotonic()
+            found.longest_lock = 0.0
+            began, used = time.monotonic(), cpu_seconds()
             result = work()
-            took = time.monotonic() - began
+            took, used = time.monotonic() - began, cpu_seconds() - used
         self.rows.append((what, took, found))
         print(
-            f"{what:58} {took:8.2f} s   sign-ins: p50 {found.at(0.5):5.2f}  p99 {found.at(0.99):5.2f}"
-            f"  max {found.at(1):5.2f}  {dict(found.statuses)}",
+            f"{what:58} {took:8.2f} s, CPU {used:6.2f}   sign-ins: p50 {found.at(0.5):5.2f}  p99 {found.at(0.99):5.2f}"
+            f"  max {found.at(1):5.2f}  {dict(found.statuses)}  lock: {found.longest_lock:5.2f}",
             flush=True,
         )
         return result
@@ -185,6 +207,7 @@ class Bench:
 def run(bench: Bench, scale: float) -> None:
     """Everything, smaller or larger."""
     many = int(10_000 * scale)
+    bench.measure("nothing", lambda: time.sleep(5))
     for count in (200, 400, 800):
         bench.measure(
             f"plan {count} new roles of ten permissions", lambda count=count: bench.plan(roles(count))
