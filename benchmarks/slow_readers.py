@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import random
 import selectors
 import socket
 import sys
@@ -45,7 +46,7 @@ class _Reader:
 
     line: socket.socket
     unsent: memoryview
-    due: float = field(default_factory=time.monotonic)
+    due: float = field(default_factory=lambda: time.monotonic() + random.random() * AGAIN)  # not all at once
 
 
 class Crowd:
