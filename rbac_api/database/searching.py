@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from rbac_api.database.periods import in_force
-from rbac_api.database.tables import assignments, roles
+from rbac_api.database.tables import assignments
 from rbac_api.decision.names import search_form, search_text
 
 FEW = 5000
@@ -88,12 +88,6 @@ def among(column: Column[Any], values: Collection[str]) -> ColumnElement[bool]:
         literal_execute=len(values) > _WRITTEN_OUT,
     )
     return column.in_(several)
-
-
-def list_open_roles(connection: Connection, names: Collection[str]) -> list[str]:
-    """The ids of the roles in force that have these names."""
-    named = select(roles.c.id).where(among(roles.c.name, names), roles.c.valid_to.is_(None))
-    return list(connection.execute(named).scalars())
 
 
 def holding(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:

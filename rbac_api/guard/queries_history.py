@@ -7,7 +7,7 @@ factor, an account's status) is read backwards: the present value, unless an eve
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,16 +61,6 @@ def find_role_at(connection: Connection, name: str, at: datetime) -> dict[str, A
     changed = select(trail_events.c.at).where(*about, trail_events.c.at <= at)
     last = connection.execute(changed.order_by(trail_events.c.seq.desc()).limit(1)).scalar()
     return {**role, "updated_at": max(last or role["valid_from"], role["valid_from"])}
-
-
-def list_role_ids_at(connection: Connection, names: Iterable[str], at: datetime) -> list[str]:
-    """The ids of the roles that had these names."""
-    wanted = list(names)
-    found: list[str] = []
-    for some in batched(wanted):
-        named = select(roles.c.id).where(roles.c.name.in_(some), in_force(roles, at))
-        found += connection.execute(named).scalars()
-    return found
 
 
 def _roles_at(

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, select
 
 from rbac_api.database.batches import batched
 from rbac_api.database.periods import not_over
-from rbac_api.database.tables import assignments, roles, users
+from rbac_api.database.queries.roles import list_role_ids
+from rbac_api.database.tables import assignments, users
 
 
 def list_holders_of_both(
@@ -23,7 +24,7 @@ def list_holders_of_both(
     )
     both = select(users.c.id, users.c.username).distinct().select_from(joined)
     both = both.where(not_over(first, at), not_over(second, at)).limit(most)
-    one, other = _ids(connection, some), _ids(connection, others)
+    one, other = list_role_ids(connection, set(some)), list_role_ids(connection, set(others))
     found: dict[str, str] = {}
     for few in batched(one):
         for rest in batched(other):
@@ -32,12 +33,3 @@ def list_holders_of_both(
             if most is not None and len(found) >= most:
                 return found
     return found
-
-
-def _ids(connection: Connection, names: Iterable[str]) -> list[str]:
-    named = select(roles.c.id).where(roles.c.valid_to.is_(None))
-    return [
-        role_id
-        for some in batched(sorted(names))
-        for role_id in connection.execute(named.where(roles.c.name.in_(some))).scalars()
-    ]

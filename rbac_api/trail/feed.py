@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection
 
-from rbac_api.database.tables import trail_events
+from rbac_api.database.queries import trail
 from rbac_api.trail.chain import GENESIS
 from rbac_api.trail.events import CATALOGUE, Touched
 
@@ -44,20 +44,9 @@ class Tail:
     complete: bool
 
 
-# Put together once: they are asked at every write, and building a statement takes longer than answering it.
-_FACTS = (trail_events.c.seq, trail_events.c.hash, trail_events.c.action, trail_events.c.target_id)
-_NEWEST: Select[Any] = select(*_FACTS[:2]).order_by(trail_events.c.seq.desc()).limit(1)
-_TAIL: Select[Any] = (
-    select(*_FACTS)
-    .where(trail_events.c.seq >= bindparam("since"))
-    .order_by(trail_events.c.seq)
-    .limit(LONGEST_TAIL + 2)
-)
-
-
 def read_tail(connection: Connection, since: Mark) -> Tail:
     """What happened after ``since``; before the first look nothing is remembered, so nothing need be read."""
-    rows = [] if since == START else connection.execute(_TAIL, {"since": since.seq}).all()
+    rows = [] if since == START else trail.list_since(connection, since.seq, LONGEST_TAIL + 2)
     known = since.seq == 0 or (bool(rows) and Mark(rows[0].seq, rows[0].hash) == since)
     later = [row for row in rows if row.seq > since.seq]
     if since == START or not known or len(later) > LONGEST_TAIL:
@@ -72,7 +61,7 @@ def find_end(connection: Connection) -> Mark:
     transaction, end = connection.info.get(_END, (None, START))
     if transaction is not None and transaction is connection.get_transaction():
         return cast("Mark", end)
-    last = connection.execute(_NEWEST).first()
+    last = trail.find_end(connection)
     end = Mark(last.seq, last.hash) if last else Mark(0, GENESIS)
     note_end(connection, end)
     return end

@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Row
 from rbac_api import clock
 from rbac_api.capabilities.access import queries
 from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.database.queries.roles import list_role_ids_at
+from rbac_api.database.queries.users import find_id_by_name
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.decision.names import canonical
 from rbac_api.decision.naming import ROLE
@@ -156,14 +158,14 @@ def _by_time(turns: Iterable[datetime], heard: list[datetime]) -> Iterator[Point
 
 def _of_user(connection: Connection, user: str, period: tuple[datetime, datetime]) -> _Line:
     by_id = _ID.fullmatch(user)
-    user_id = user.lower() if by_id else queries.find_account_id(connection, canonical(user))
+    user_id = user.lower() if by_id else find_id_by_name(connection, canonical(user))
     if user_id is None or history.find_account_at(connection, user_id, period[1]) is None:
         raise UserNotFound()
     return _Line(connection, period, user_id=user_id)
 
 
 def _of_role(connection: Connection, role: str, period: tuple[datetime, datetime]) -> _Line:
-    if not any(history.list_role_ids_at(connection, [role], moment) for moment in period):
+    if not any(list_role_ids_at(connection, [role], moment) for moment in period):
         raise RoleNotFound(f"There was no role {role[: ROLE.longest]} at either moment.")
     return _Line(connection, period, role=role)
 

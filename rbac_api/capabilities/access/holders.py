@@ -18,6 +18,7 @@ from rbac_api import clock
 from rbac_api.capabilities.access import queries
 from rbac_api.capabilities.access.queries import Holding
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
+from rbac_api.database.queries.roles import list_role_ids_at
 from rbac_api.decision.evaluate import decide
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Subject
@@ -59,7 +60,7 @@ def find_members(clearance: Clearance, role: str, *, effective: bool, at: dateti
     if role not in graph.roles:
         raise RoleNotFound(f"There is no role {role[: ROLE.longest]}. List them with GET /v1/roles.")
     names = graph.seniors(role) if effective else frozenset({role})
-    holding = Holding(tuple(history.list_role_ids_at(connection, names, moment)), moment)
+    holding = Holding(tuple(list_role_ids_at(connection, names, moment)), moment)
 
     def judge(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item | None]:
         held, accounts = _read(connection, holding, rows)
@@ -84,7 +85,7 @@ def find_holders(clearance: Clearance, permission: str, *, eligible: bool, at: d
     directly = frozenset(
         name for name in names if permission in direct_permissions(graph.roles[name], graph.permissions)
     )
-    role_ids = tuple(history.list_role_ids_at(connection, names, moment))
+    role_ids = tuple(list_role_ids_at(connection, names, moment))
     holding = Holding(role_ids, moment, active=not eligible, enabled=at is None)
 
     def judge(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item | None]:

@@ -187,11 +187,6 @@ def find_decision(connection: Connection, decision_id: str) -> Row[Any] | None:
 # -- what changed -------------------------------------------------------------------------------------------------------------------
 
 
-def find_account_id(connection: Connection, name: str) -> str | None:
-    """By canonical name, whatever has become of it."""
-    return connection.execute(select(users.c.id).where(users.c.username_canonical == name)).scalar()
-
-
 def list_events(
     connection: Connection, period: tuple[datetime, datetime], actions: Iterable[str], about: str | None
 ) -> Sequence[Row[Any]]:

@@ -20,12 +20,6 @@ def list_offers(connection: Connection, user_id: str, now: datetime) -> list[Row
     return list(connection.execute(query.order_by(roles.c.name, assignments.c.id)))
 
 
-def get_role_id(connection: Connection, name: str) -> str:
-    """Of one that exists."""
-    found = select(roles.c.id).where(roles.c.name == name, roles.c.valid_to.is_(None))
-    return str(connection.execute(found).scalar_one())
-
-
 def list_activations(connection: Connection, session_id: str, now: datetime) -> dict[str, Row[Any]]:
     """What was made active in a session and is not over, by role."""
     joined = activations.join(roles, activations.c.role_id == roles.c.id)

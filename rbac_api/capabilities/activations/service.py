@@ -14,8 +14,9 @@ from rbac_api.capabilities.activations.errors import ActivationNotEligible, Acti
 from rbac_api.capabilities.constraints.service import require_compatible
 from rbac_api.capabilities.sessions.service import choose_roles
 from rbac_api.capabilities.users.service import find_user, note_authority_change
+from rbac_api.database.queries.roles import get_role_id
 from rbac_api.database.queries.sessions import SessionRow, find_session_roles, get_session
-from rbac_api.database.queries.users import get_subject
+from rbac_api.database.queries.users import UserRow, get_subject
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import active_roles, needs_second_factor
 from rbac_api.decision.hierarchy import RoleGraph
@@ -32,7 +33,7 @@ class Scene:
 
     now: datetime
     session: SessionRow
-    user: Row[Any]
+    user: UserRow
     graph: RoleGraph
     subject: Subject
     offers: dict[str, list[Row[Any]]]
@@ -76,7 +77,7 @@ def activate_role(clearance: Clearance, role: str, duration: int, reason: str) -
     require_compatible(counting, scene.active() | {role}, person)
     allowed = max(o.valid_to or clock.ENDLESS for o in offers if _longest(clearance, o) >= duration)
     until = min(scene.now + timedelta(seconds=duration), allowed, scene.session.absolute_expires_at)
-    connection, role_id = clearance.connection, queries.get_role_id(clearance.connection, role)
+    connection, role_id = clearance.connection, get_role_id(clearance.connection, role)
     before = queries.list_activations(connection, scene.session.id, scene.now).get(role)
     queries.end_activations(connection, scene.session.id, role_id, scene.now)
     row = {
@@ -99,7 +100,7 @@ def drop_role(clearance: Clearance, role: str) -> None:
     scene, connection = _look(clearance), clearance.connection
     if role not in scene.active():
         raise ActivationNotFound()
-    queries.end_activations(connection, scene.session.id, queries.get_role_id(connection, role), scene.now)
+    queries.end_activations(connection, scene.session.id, get_role_id(connection, role), scene.now)
     held = scene.subject.roles
     left = SessionRoles(held.chosen, tuple(a for a in held.activations if a.role != role))
     remaining = scene.active(left)

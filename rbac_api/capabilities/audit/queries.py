@@ -34,10 +34,6 @@ def count_events(connection: Connection, conditions: list[ColumnElement[bool]]) 
     return connection.execute(select(func.count()).select_from(events).where(*conditions)).scalar_one()
 
 
-def newest_event(connection: Connection) -> int:
-    return int(connection.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one())
-
-
 def up_to(seq: int) -> ColumnElement[bool]:
     """Events no newer than this one."""
     return events.c.seq <= seq

@@ -12,6 +12,7 @@ from rbac_api import clock
 from rbac_api.capabilities.audit import queries
 from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.database.engine import Database
+from rbac_api.database.queries.trail import newest_seq
 from rbac_api.guard.clearance import Clearance
 from rbac_api.trail.chain import Verdict, verify
 from rbac_api.trail.recorder import Target, record
@@ -74,7 +75,7 @@ def verify_trail(database: Database, expected: Mapping[int, str], progress: Any 
 def trail_length(database: Database) -> int:
     """The newest event's number: how many there are, in an intact trail."""
     with database.reading() as connection:
-        return queries.newest_event(connection)
+        return newest_seq(connection)
 
 
 def count_events(clearance: Clearance, filters: Mapping[str, Any]) -> int:

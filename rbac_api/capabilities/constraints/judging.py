@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row
 
 from rbac_api.capabilities.constraints import queries
 from rbac_api.database.batches import batched
+from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.sessions import find_session_roles
 from rbac_api.decision.constraints import Holder, Violation, touches, violations
 from rbac_api.decision.evaluate import active_roles
@@ -188,7 +189,7 @@ class Judge:
 
     def _seniors(self, roles: Iterable[str]) -> list[str]:
         """Their ids."""
-        return sorted(queries.list_role_ids(self.connection, self._names(roles)).values())
+        return sorted(list_role_ids(self.connection, self._names(roles)))
 
     def _likely(self, rule: Constraint) -> Iterator[ColumnElement[bool]]:
         """What is true of everybody who breaks the rule, and of few besides."""

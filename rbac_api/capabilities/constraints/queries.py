@@ -88,12 +88,6 @@ def end_constraint(connection: Connection, constraint_id: str, now: datetime) ->
     connection.execute(update(constraints).where(constraints.c.id == constraint_id).values(valid_to=now))
 
 
-def list_role_ids(connection: Connection, names: Collection[str]) -> dict[str, str]:
-    """Ids by name, of those that exist."""
-    query = select(roles.c.name, roles.c.id).where(among(roles.c.name, names), roles.c.valid_to.is_(None))
-    return {row.name: row.id for row in connection.execute(query)}
-
-
 def count_assignments(connection: Connection, role_ids: Collection[str]) -> dict[str, int]:
     """How many there are of each role, past ones included: the index alone answers, so it is good enough to plan by."""
     query = select(assignments.c.role_id, func.count().label("number")).group_by(assignments.c.role_id)

@@ -21,6 +21,7 @@ from rbac_api.capabilities.constraints.errors import (
     ConstraintViolated,
 )
 from rbac_api.capabilities.constraints.judging import Change, Expected, Judge, Violations
+from rbac_api.database.queries.roles import find_role_ids
 from rbac_api.database.types import new_id
 from rbac_api.decision.constraints import Holder, Violation, dynamic_conflicts
 from rbac_api.decision.hierarchy import RoleGraph
@@ -93,7 +94,7 @@ def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str
     """A new constraint, in force at once.  404 for an unknown role, 403 ``escalation.denied`` unless the caller holds whatever its roles
     effectively hold, 409 ``constraint.violated`` with the list if it is broken as things are."""
     rule = sensible_rule(body)
-    ids = queries.list_role_ids(clearance.connection, rule.roles)
+    ids = find_role_ids(clearance.connection, rule.roles)
     if unknown := [role for role in rule.roles if role not in ids]:
         raise RoleNotFound(f"There is no role {unknown[0]}. List them with GET /v1/roles.")
     clearance.require_held(clearance.graph().held_by(rule.roles))

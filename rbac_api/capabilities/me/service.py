@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from rbac_api import clock
 from rbac_api.capabilities.attempts.service import count_failure, require_unlocked
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
@@ -14,7 +12,7 @@ from rbac_api.capabilities.passwords.service import hasher, require_changed_pass
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.users import service as users
-from rbac_api.database.queries.users import get_subject
+from rbac_api.database.queries.users import UserRow, get_subject
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.vouching import is_outgrown
@@ -72,7 +70,7 @@ def remove_totp(clearance: Clearance) -> None:
     users.drop_second_factor(clearance, user_id, keep_session=clearance.actor.session_id)
 
 
-def _proved(clearance: Clearance, current: str) -> Row[Any]:
+def _proved(clearance: Clearance, current: str) -> UserRow:
     """The caller, whose password this is.
 
     403 ``password.wrong``, counted as a failed sign-in; 429 ``account.locked`` after too many.  No connection is held while hashing.
@@ -89,7 +87,7 @@ def _proved(clearance: Clearance, current: str) -> Row[Any]:
     return user
 
 
-def _require_unchanged(clearance: Clearance, proved: Row[Any]) -> None:
+def _require_unchanged(clearance: Clearance, proved: UserRow) -> None:
     """What was proved while others went on still holds now that nothing can change."""
     require_unlocked(clearance.connection, clearance.settings, proved.username)
     user = users.find_user(clearance.connection, proved.id)

@@ -14,6 +14,7 @@ from rbac_api.capabilities.constraints.service import violated_constraints
 from rbac_api.capabilities.operation import queries
 from rbac_api.database.ground import look_at_ground
 from rbac_api.database.migrate import schema_problem
+from rbac_api.database.queries.trail import find_end
 from rbac_api.errors import ServiceError
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.instance import REMEDY, differences
@@ -129,7 +130,7 @@ def _trail(clearance: Clearance) -> Finding:
 def _clock(clearance: Clearance) -> Finding:
     allowed = timedelta(seconds=clearance.settings.clock_leeway_seconds)
     before, theirs, after = clock.now(), queries.database_time(clearance.connection), clock.now()
-    newest = queries.newest_event_time(clearance.connection)
+    newest = find_end(clearance.connection)
     if theirs and not before - allowed <= theirs <= after + allowed:
         detail = (
             f"differs from the database's by {_seconds(theirs, after)} s; {allowed.seconds} s are allowed"
@@ -137,8 +138,8 @@ def _clock(clearance: Clearance) -> Finding:
         return Finding(
             "clock", False, detail, "Synchronise both machines' clocks (chrony, systemd-timesyncd)."
         )
-    if newest and newest > clock.now() + allowed:
-        detail = f"is {_seconds(newest, after)} s behind the trail's last event"
+    if newest and newest.at > clock.now() + allowed:
+        detail = f"is {_seconds(newest.at, after)} s behind the trail's last event"
         remedy = "Correct this machine's clock: sessions and tokens would live too long."
         return Finding("clock", False, detail, remedy)
     return Finding("clock", True, f"{clock.rfc3339(after)}, not behind the trail" + _agrees(theirs))

@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
 from rbac_api import clock
-from rbac_api.capabilities.operation import queries
 from rbac_api.database.migrate import head_revision
+from rbac_api.database.queries.sessions import count_active
+from rbac_api.database.queries.trail import newest_seq
 from rbac_api.errors import ServiceError
 from rbac_api.guard.passage import Guard
 from rbac_api.web.api import VERSION
@@ -46,7 +47,7 @@ class Facts:
         yield InfoMetricFamily("rbac_build", "What runs here.", build)
         try:
             with self._guard.database.reading() as connection:
-                revision = queries.newest_event(connection)
+                revision = newest_seq(connection)
             sessions = self._active_sessions()
         except ServiceError:
             return
@@ -57,6 +58,6 @@ class Facts:
         with self._counting:
             if self._sessions is None or clock.monotonic() - self._counted_at > COUNT_SECONDS:
                 with self._guard.database.reading() as connection:
-                    self._sessions = queries.count_active_sessions(connection, clock.now())
+                    self._sessions = count_active(connection, clock.now())
                 self._counted_at = clock.monotonic()
             return self._sessions

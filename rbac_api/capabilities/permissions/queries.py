@@ -6,11 +6,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from rbac_api.capabilities.permissions.errors import PermissionNameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.folding import is_named
+from rbac_api.database.queries.permissions import PERMISSION, PermissionRow
 from rbac_api.database.searching import naming
 from rbac_api.database.tables import permissions
 
@@ -26,12 +27,6 @@ def is_name_taken(connection: Connection, name: str) -> bool:
         is_named(permissions.c.name, name), permissions.c.valid_to.is_(None)
     )
     return connection.execute(taken).first() is not None
-
-
-def find_permission(connection: Connection, name: str) -> Row[Any] | None:
-    return connection.execute(
-        select(permissions).where(permissions.c.name == name, permissions.c.valid_to.is_(None))
-    ).first()
 
 
 def add_permission(connection: Connection, values: dict[str, Any]) -> None:
@@ -56,12 +51,12 @@ def end_permission(connection: Connection, permission_id: str, now: datetime) ->
 
 def list_permissions(
     connection: Connection, after: tuple[Any, ...] | None, limit: int, text: str | None
-) -> list[Row[Any]]:
+) -> list[PermissionRow]:
     """By name; with a text those that have it in name, title or description."""
-    query = select(permissions).where(_open()).order_by(permissions.c.name)
+    query = select(*PERMISSION).where(_open()).order_by(permissions.c.name)
     query = query.where(permissions.c.name > after[0]) if after else query
     rows = connection.execute(query if text else query.limit(limit))
-    return list(islice(naming(rows, text, *SEARCHED), limit))
+    return [PermissionRow._make(row) for row in islice(naming(rows, text, *SEARCHED), limit)]
 
 
 def count_permissions(connection: Connection, text: str | None) -> int:

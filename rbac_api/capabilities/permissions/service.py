@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.permissions import queries
@@ -15,6 +15,8 @@ from rbac_api.capabilities.permissions.errors import (
     PermissionNameTaken,
     PermissionNotFound,
 )
+from rbac_api.database.queries import permissions as reads
+from rbac_api.database.queries.permissions import PermissionRow
 from rbac_api.database.types import new_id
 from rbac_api.guard.clearance import Clearance
 from rbac_api.trail.fields import stated
@@ -80,9 +82,9 @@ def _in_use(name: str, holders: list[str]) -> str:
     return f"{held} {name}. Remove it from the roles first, or repeat with ?force=true."
 
 
-def find_permission(connection: Connection, name: str) -> Row[Any]:
+def find_permission(connection: Connection, name: str) -> PermissionRow:
     """The row; 404 for an unknown or deleted permission."""
-    permission = queries.find_permission(connection, name)
+    permission = reads.find_permission(connection, name)
     if permission is None:
         raise PermissionNotFound(f"There is no permission {name}. List them with GET /v1/permissions.")
     return permission
@@ -90,7 +92,7 @@ def find_permission(connection: Connection, name: str) -> Row[Any]:
 
 def is_permission_as_built_in(clearance: Clearance, name: str, description: str) -> bool:
     """Whether ``reconcile_permission`` would change nothing; reads alone."""
-    found = queries.find_permission(clearance.connection, name)
+    found = reads.find_permission(clearance.connection, name)
     return found is not None and (found.system, found.description) == (True, description)
 
 
@@ -100,10 +102,8 @@ def reconcile_permission(clearance: Clearance, name: str, description: str) -> b
     One that was ended, which only somebody with the database in hand can do, is revived: the roles that held it hold it still.
     """
     connection = clearance.connection
-    revived = queries.find_permission(connection, name) is None and queries.revive_permission(
-        connection, name
-    )
-    present = queries.find_permission(connection, name)
+    revived = reads.find_permission(connection, name) is None and queries.revive_permission(connection, name)
+    present = reads.find_permission(connection, name)
     if present is None:
         create_permission(clearance, name, description, system=True)
         return True
@@ -123,7 +123,7 @@ def reconcile_permission(clearance: Clearance, name: str, description: str) -> b
     return True
 
 
-def describe(row: Row[Any]) -> dict[str, Any]:
+def describe(row: PermissionRow) -> dict[str, Any]:
     """A permission as it is shown."""
     return {
         "name": row.name,

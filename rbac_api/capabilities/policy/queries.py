@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, insert, select, upda
 
 from rbac_api.database.batches import batched
 from rbac_api.database.periods import in_force, not_over
+from rbac_api.database.queries.sessions import count_active
 from rbac_api.database.tables import (
     assignments,
     constraints,
@@ -144,14 +145,7 @@ def list_names(connection: Connection, names: Iterable[str]) -> Iterator[Row[Any
 
 def count_sessions(connection: Connection, user_ids: Iterable[str], now: datetime) -> int:
     """How many sessions of these users are active."""
-    active = and_(
-        sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now, sessions.c.absolute_expires_at > now
-    )
-    count = select(func.count()).select_from(sessions)
-    return sum(
-        connection.execute(count.where(active, sessions.c.user_id.in_(some))).scalar_one()
-        for some in batched(user_ids)
-    )
+    return sum(count_active(connection, now, sessions.c.user_id.in_(some)) for some in batched(user_ids))
 
 
 def get_last_policy_event(connection: Connection) -> Row[Any]:

@@ -12,6 +12,7 @@ from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.folding import is_named
 from rbac_api.database.periods import not_over
+from rbac_api.database.queries.roles import ROLE, RoleRow
 from rbac_api.database.searching import naming
 from rbac_api.database.tables import (
     assignments,
@@ -34,10 +35,6 @@ def is_name_taken(connection: Connection, name: str) -> bool:
     return connection.execute(taken).first() is not None
 
 
-def find_role(connection: Connection, name: str) -> Row[Any] | None:
-    return connection.execute(select(roles).where(roles.c.name == name, roles.c.valid_to.is_(None))).first()
-
-
 def add_role(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(roles).values(values))
 
@@ -52,12 +49,12 @@ def update_role(connection: Connection, role_id: str, version: int, values: dict
 
 def list_roles(
     connection: Connection, after: tuple[Any, ...] | None, limit: int, text: str | None
-) -> list[Row[Any]]:
+) -> list[RoleRow]:
     """By name; with a text those that have it in name, title or description."""
-    query = select(roles).where(roles.c.valid_to.is_(None)).order_by(roles.c.name)
+    query = select(*ROLE).where(roles.c.valid_to.is_(None)).order_by(roles.c.name)
     query = query.where(roles.c.name > after[0]) if after else query
     rows = connection.execute(query if text else query.limit(limit))
-    return list(islice(naming(rows, text, *SEARCHED), limit))
+    return [RoleRow._make(row) for row in islice(naming(rows, text, *SEARCHED), limit)]
 
 
 def count_roles(connection: Connection, text: str | None) -> int:
@@ -140,14 +137,6 @@ def list_holders(connection: Connection, role_ids: list[str], now: datetime) -> 
     query = select(users.c.id, users.c.username).distinct().select_from(joined)
     return list(
         connection.execute(query.where(assignments.c.role_id.in_(role_ids), still).order_by(users.c.username))
-    )
-
-
-def list_role_ids(connection: Connection, names: frozenset[str]) -> list[str]:
-    return list(
-        connection.execute(
-            select(roles.c.id).where(roles.c.name.in_(names), roles.c.valid_to.is_(None))
-        ).scalars()
     )
 
 

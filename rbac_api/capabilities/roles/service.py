@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import end_role_assignments
@@ -21,6 +21,8 @@ from rbac_api.capabilities.roles.errors import (
     RoleNameTaken,
 )
 from rbac_api.capabilities.users.service import note_authority_change
+from rbac_api.database.queries import roles as reads
+from rbac_api.database.queries.roles import RoleRow
 from rbac_api.database.types import new_id
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Grants
@@ -65,7 +67,7 @@ def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str
     return get_role(clearance, name)
 
 
-def add_role(clearance: Clearance, facts: Mapping[str, Any], *, grants: Grants | None = None) -> Row[Any]:
+def add_role(clearance: Clearance, facts: Mapping[str, Any], *, grants: Grants | None = None) -> RoleRow:
     """Write the row alone; the caller records it.  One with ``grants`` is built in.  409 if the name is in use."""
     name = facts["name"]
     if queries.is_name_taken(clearance.connection, name):
@@ -202,7 +204,7 @@ def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
 
 def seed_role(clearance: Clearance, name: str, description: str, *, requires_mfa: bool = False) -> bool:
     """A role from a document, still empty, unless there is one of that name; whether it was added."""
-    if queries.find_role(clearance.connection, name):
+    if reads.find_role(clearance.connection, name):
         return False
     role = add_role(clearance, {"name": name, "description": description, "requires_mfa": requires_mfa})
     clearance.record("role.created", Target("role", name, name), after=stated("roles", role._asdict()))
@@ -212,7 +214,7 @@ def seed_role(clearance: Clearance, name: str, description: str, *, requires_mfa
 def is_role_as_built_in(clearance: Clearance, name: str, description: str, grants: Grants) -> bool:
     """Whether ``reconcile_role`` would change nothing; reads alone."""
     connection = clearance.connection
-    found = queries.find_role(connection, name)
+    found = reads.find_role(connection, name)
     if found is None or (found.description, found.system, found.grants) != (description, True, grants):
         return False
     return not queries.inherits_any(connection, found.id)
@@ -224,8 +226,8 @@ def reconcile_role(clearance: Clearance, name: str, description: str, grants: Gr
     One that was ended, which only somebody with the database in hand can do, is revived: its holders are its holders still.
     """
     connection = clearance.connection
-    revived = queries.find_role(connection, name) is None and queries.revive_role(connection, name)
-    present = queries.find_role(connection, name)
+    revived = reads.find_role(connection, name) is None and queries.revive_role(connection, name)
+    present = reads.find_role(connection, name)
     if present is None:
         role = add_role(clearance, {"name": name, "description": description}, grants=grants)
         clearance.record("role.created", Target("role", name, name), after=stated("roles", role._asdict()))
@@ -247,9 +249,9 @@ def reconcile_role(clearance: Clearance, name: str, description: str, grants: Gr
     return True
 
 
-def find_role(connection: Connection, name: str) -> Row[Any]:
+def find_role(connection: Connection, name: str) -> RoleRow:
     """The row; 404 for an unknown or deleted role."""
-    role = queries.find_role(connection, name)
+    role = reads.find_role(connection, name)
     if role is None:
         raise _unknown(name)
     return role
@@ -259,7 +261,7 @@ def _unknown(name: str) -> RoleNotFound:
     return RoleNotFound(f"There is no role {name[: ROLE.longest]}. List them with GET /v1/roles.")
 
 
-def describe(row: Row[Any], graph: RoleGraph) -> dict[str, Any]:
+def describe(row: RoleRow, graph: RoleGraph) -> dict[str, Any]:
     """A role as it is shown."""
     return {
         "name": row.name,
@@ -275,14 +277,14 @@ def describe(row: Row[Any], graph: RoleGraph) -> dict[str, Any]:
     }
 
 
-def _require_changeable(clearance: Clearance, role: Row[Any], *, built_in_too: bool = False) -> None:
+def _require_changeable(clearance: Clearance, role: RoleRow, *, built_in_too: bool = False) -> None:
     """First who asks, then what it is: a stranger to the role learns only that it is stronger."""
     clearance.require_outranks(clearance.graph().effective[role.name], f"The role {role.name}")
     if role.system and not built_in_too:
         raise RoleBuiltIn()
 
 
-def _write(clearance: Clearance, role: Row[Any], values: dict[str, Any]) -> None:
+def _write(clearance: Clearance, role: RoleRow, values: dict[str, Any]) -> None:
     if not queries.update_role(
         clearance.connection, role.id, role.version, {**values, "updated_at": clock.now()}
     ):
@@ -291,5 +293,5 @@ def _write(clearance: Clearance, role: Row[Any], values: dict[str, Any]) -> None
 
 def _affected(clearance: Clearance, graph: RoleGraph, name: str) -> list[str]:
     """Ids of the users who effectively hold the role."""
-    role_ids = queries.list_role_ids(clearance.connection, graph.seniors(name))
+    role_ids = reads.list_role_ids(clearance.connection, graph.seniors(name))
     return [row.id for row in queries.list_holders(clearance.connection, role_ids, clock.now())]

@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.sessions import (
     SESSION,
     SESSIONS_AND_USERS,
@@ -31,7 +32,7 @@ from rbac_api.database.queries.sessions import (
     SessionRow,
     is_active,
 )
-from rbac_api.database.searching import among, holding, list_open_roles, one_of
+from rbac_api.database.searching import among, holding, one_of
 from rbac_api.database.tables import activations, assignments, refresh_tokens, sessions, users
 
 _WITH_USER: Select[Any] = select(*SESSION).select_from(SESSIONS_AND_USERS)
@@ -156,7 +157,7 @@ def holds_role(
     connection: Connection, role_names: frozenset[str], now: datetime, listed: ColumnElement[bool]
 ) -> ColumnElement[bool]:
     """The session's user holds one of these roles, or made one active in it; ``listed``: which sessions are asked for at all."""
-    role_ids = list_open_roles(connection, role_names)
+    role_ids = list_role_ids(connection, role_names)
     given = holding(role_ids, now)
     theirs = one_of(
         connection,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api.capabilities.attempts.service import Failures, count_failure, failures_of
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions.service import PASSWORD
 from rbac_api.capabilities.signin import queries
 from rbac_api.capabilities.signin.errors import LoginFailed, MfaRequired
+from rbac_api.capabilities.signin.queries import SigninRow
 from rbac_api.decision.names import canonical
 from rbac_api.errors import Unauthenticated
 from rbac_api.guard.clearance import Clearance
@@ -26,7 +26,7 @@ SECOND_FACTOR = (*PASSWORD, "otp")
 class Account:
     """What is known about a name somebody tries to sign in with; ``row`` None if it is nobody's."""
 
-    row: Row[Any] | None
+    row: SigninRow | None
     name: str
     failures: Failures
     second_factor: bool = False
@@ -42,8 +42,7 @@ class Account:
         """The hash to compare with; None (so that a dummy is compared) if the attempt cannot succeed anyway."""
         if self.row is None or self.row.status != "active" or self.blocked or self.outgrown:
             return None
-        password_hash: str | None = self.row.password_hash
-        return password_hash
+        return self.row.password_hash
 
     def failure(self) -> str:
         """Why an attempt failed, for the trail alone."""
@@ -58,6 +57,16 @@ class Account:
         return "wrong password" if self.row.password_hash else "no password set"
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """An account whose password was sent: its row, the hash that was compared, and whether that is of an old make."""
+
+    account: Account
+    row: SigninRow
+    checked: str = field(repr=False)
+    outdated: bool
+
+
 def look_up(clearance: Clearance, username: str) -> Account:
     """What is known of a name, as it was typed."""
     name = canonical(username)
@@ -68,7 +77,7 @@ def look_up(clearance: Clearance, username: str) -> Account:
         return Account(row, name, failures_of(connection, clearance.settings, name), strong, outgrown)
 
 
-def is_stale(clearance: Clearance, connection: Connection, row: Row[Any]) -> bool:
+def is_stale(clearance: Clearance, connection: Connection, row: SigninRow) -> bool:
     """Whether the account has a temporary password that opens nothing any more."""
     return bool(row.password_temporary) and is_outgrown(connection, clearance.snapshot, row.id)
 
@@ -80,13 +89,13 @@ def note_failure(clearance: Clearance, account: Account) -> None:
 
 
 def prove_second_factor(
-    clearance: Clearance, connection: Connection, account: Account, otp: str | None
+    clearance: Clearance, connection: Connection, account: Account, row: SigninRow, otp: str | None
 ) -> tuple[str, ...] | Unauthenticated:
     """After the right password: by what somebody has proved who she is (``amr``), or how the attempt fails, recorded and counted.
 
     Under the write lock, where every failure counted before is seen: of many guesses at once no more are tried than one after the other.
     """
-    user_id, name = account.row.id, account.row.username  # type: ignore[union-attr]  # it has just been proved to exist
+    user_id, name = row.id, row.username
     if not second_factor.has_totp(connection, user_id):
         return PASSWORD
     if otp is None:

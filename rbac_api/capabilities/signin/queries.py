@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from rbac_api.database.tables import totp_factors, users
+from rbac_api.decision.model import Status
+
+
+class SigninRow(NamedTuple):
+    """What a person's sign-in is judged by; ``second_factor_since``: when a second factor began to count."""
+
+    id: str
+    username: str
+    status: Status
+    password_hash: str | None
+    password_temporary: bool
+    second_factor_since: datetime | None
+
 
 # What every sign-in asks, put together once.
-_ACCOUNT: Select[Any] = (
-    select(*users.c, totp_factors.c.confirmed_at.label("second_factor_since"))
+_FIND_ACCOUNT = (
+    select(*(users.c[name] for name in SigninRow._fields[:-1]), totp_factors.c.confirmed_at)
     .select_from(users.outerjoin(totp_factors, totp_factors.c.user_id == users.c.id))
     .where(users.c.username_canonical == bindparam("name"), users.c.kind == "person")
 )
 
 
-def find_account(connection: Connection, name: str) -> Row[Any] | None:
-    """What is needed to judge a person's sign-in, by canonical name, and since when a second factor of hers counts; a service account has
-    no password and is nobody here."""
-    return connection.execute(_ACCOUNT, {"name": name}).first()
+def find_account(connection: Connection, name: str) -> SigninRow | None:
+    """A person by canonical name; a service account has no password and is nobody here."""
+    row = connection.execute(_FIND_ACCOUNT, {"name": name}).first()
+    return SigninRow._make(row) if row else None

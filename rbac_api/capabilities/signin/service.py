@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.attempts.service import clear_failures
@@ -16,13 +16,14 @@ from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import Ending, Origin, Proof, RefreshTokenRecord
 from rbac_api.capabilities.signin.attempts import (
-    Account,
+    Proved,
     is_stale,
     look_up,
     note_failure,
     prove_second_factor,
 )
 from rbac_api.capabilities.signin.errors import LoginFailed, RolesNotAuthorized
+from rbac_api.capabilities.signin.queries import SigninRow
 from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.constraints import Clash
@@ -72,41 +73,41 @@ def login(clearance: Clearance, asked: Asked, origin: Origin) -> dict[str, Any]:
     """
     password = asked.password
     for _ in range(TRIES):
-        account, row, outdated = _prove(clearance, asked.username, password)
+        proved = _prove(clearance, asked.username, password)
         # Where a code may still be wrong the new hash waits until it is not: no failing path costs more than another.
-        renews = outdated and not account.second_factor
-        password_hash = hasher().hash(password) if renews else row.password_hash
+        renews = proved.outdated and not proved.account.second_factor
+        password_hash = hasher().hash(password) if renews else proved.checked
         with suppress(_AccountChanged):
-            tokens = _enter(clearance, account, password_hash, origin, asked)
-            if outdated and not renews:
-                _renew_hash(clearance, row, password)
+            tokens = _enter(clearance, proved, password_hash, origin, asked)
+            if proved.outdated and not renews:
+                _renew_hash(clearance, proved, password)
             return tokens
     raise LoginFailed()
 
 
 def _enter(
-    clearance: Clearance, account: Account, password_hash: str, origin: Origin, asked: Asked
+    clearance: Clearance, proved: Proved, password_hash: str, origin: Origin, asked: Asked
 ) -> dict[str, Any]:
+    row = proved.row
     try:
         with clearance.work.database.writing() as connection:
             clearance.snapshot.catch_up(connection)
-            proved = prove_second_factor(clearance, connection, account, asked.otp)
-            if isinstance(proved, tuple):
-                row: Any = account.row
-                if is_stale(clearance, connection, row) or not note_signin(connection, row, password_hash):
+            methods = prove_second_factor(clearance, connection, proved.account, row, asked.otp)
+            if isinstance(methods, tuple):
+                stale = is_stale(clearance, connection, row)
+                if stale or not note_signin(connection, row.id, proved.checked, password_hash):
                     raise _AccountChanged()
-                _require_startable(clearance, connection, account, Proof(proved, asked.roles))
-                _leave(clearance, connection, _signing_in(clearance, account), asked.leaves)
-                return _begin(clearance, connection, account, origin, Proof(proved, asked.roles))
+                _require_startable(clearance, connection, row, Proof(methods, asked.roles))
+                _leave(clearance, connection, _signing_in(clearance, row), asked.leaves)
+                return _begin(clearance, connection, proved, origin, Proof(methods, asked.roles))
     except ServiceError as refusal:
-        current_guard().record_refusal(_signing_in(clearance, account), Rule(), refusal)
+        current_guard().record_refusal(_signing_in(clearance, row), Rule(), refusal)
         raise
-    raise proved  # only now that the failure is counted
+    raise methods  # only now that the failure is counted
 
 
-def _require_startable(clearance: Clearance, connection: Connection, account: Account, proof: Proof) -> None:
+def _require_startable(clearance: Clearance, connection: Connection, row: SigninRow, proof: Proof) -> None:
     """The session may begin with the chosen roles (INCITS 359 sections 6.1.2 and 6.4.2, CreateSession)."""
-    row: Any = account.row
     if proof.chosen is None:
         return
     now, strong = clock.now(), OTP in proof.amr
@@ -126,16 +127,15 @@ def _leave(clearance: Clearance, connection: Connection, actor: Actor, jti: str 
         sessions.leave_session(connection, clearance.settings, actor, found.session)
 
 
-def _signing_in(clearance: Clearance, account: Account) -> Actor:
-    row: Any = account.row
+def _signing_in(clearance: Clearance, row: SigninRow) -> Actor:
     return Actor("user", row.id, row.username, None, clearance.actor.ip, clearance.actor.request_id)
 
 
-def _renew_hash(clearance: Clearance, row: Row[Any], password: str) -> None:
+def _renew_hash(clearance: Clearance, proved: Proved, password: str) -> None:
     with suppress(HasherBusy):  # then at the next sign-in
         password_hash = hasher().hash(password)
         with clearance.work.database.writing() as connection:
-            note_signin(connection, row, password_hash)
+            note_signin(connection, proved.row.id, proved.checked, password_hash)
 
 
 def refresh(clearance: Clearance, text: str, origin: Origin) -> dict[str, Any]:
@@ -172,24 +172,25 @@ def logout(clearance: Clearance, token: Token) -> None:
     sessions.leave_session(clearance.connection, clearance.settings, actor, session)
 
 
-def _prove(clearance: Clearance, username: str, password: str) -> tuple[Account, Row[Any], bool]:
-    """The account whose password this is, its row, and whether its hash is of an old make; ``LoginFailed``, counted, otherwise."""
+def _prove(clearance: Clearance, username: str, password: str) -> Proved:
+    """The account whose password this is; ``LoginFailed``, counted, otherwise."""
     with hasher().slot():  # whoever is in the slot sees every failure counted before: parallel guesses do not slip past the limit
         account = look_up(clearance, username)
-        check = hasher().check(password, account.password_hash)
-        if check.fits and account.row is not None and account.row.status == "active":
-            return account, account.row, check.outdated
+        row, compared = account.row, account.password_hash
+        check = hasher().check(password, compared)
+        if check.fits and row is not None and compared is not None:
+            return Proved(account, row, compared, check.outdated)
         note_failure(clearance, account)
         raise LoginFailed()
 
 
 def _begin(
-    clearance: Clearance, connection: Connection, account: Account, origin: Origin, proof: Proof
+    clearance: Clearance, connection: Connection, proved: Proved, origin: Origin, proof: Proof
 ) -> dict[str, Any]:
-    row: Any = account.row
-    if account.failures.count:
-        clear_failures(connection, clearance.settings, account.name)
-    actor = _signing_in(clearance, account)
+    row = proved.row
+    if proved.account.failures.count:
+        clear_failures(connection, clearance.settings, proved.account.name)
+    actor = _signing_in(clearance, row)
     sessions.make_room(connection, clearance.settings, actor)
     begun = sessions.begin_session(connection, clearance.settings, row.id, origin, proof)
     actor = actor._replace(session_id=begun.session_id)

@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.attempts.service import clear_failures
@@ -16,6 +16,8 @@ from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions.service import Ending, close_user_sessions, forget_second_factor
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.errors import SetupTokenInvalid, UserNotFound
+from rbac_api.database.queries import users as reads
+from rbac_api.database.queries.users import UserRow
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.revocations import outdate
 from rbac_api.guard.vouching import is_outgrown
@@ -142,7 +144,7 @@ def delete_old_setups(connection: Connection, before: datetime, limit: int) -> i
     return queries.delete_old_setups(connection, before, limit)
 
 
-def write_user(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> bool:
+def write_user(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> bool:
     """Change a user's row if it still is as it was read; a raised ``av`` goes to detached verifiers too."""
     written = queries.update_user(clearance.connection, user.id, user.version, values)
     if written and "authorization_version" in values:
@@ -150,11 +152,11 @@ def write_user(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> 
     return written
 
 
-def note_signin(connection: Connection, checked: Row[Any], password_hash: str) -> bool:
-    """Note the time of a sign-in and put an upgraded hash in place; False if, since ``checked`` was read, she was disabled or deleted
-    or got another password."""
+def note_signin(connection: Connection, user_id: str, checked: str, password_hash: str) -> bool:
+    """Note the time of a sign-in and put an upgraded hash in place; False if, since the hash ``checked`` was read, the user was disabled or
+    deleted or got another password."""
     values = {"last_login_at": clock.now(), "password_hash": password_hash}
-    return queries.note_signin(connection, checked.id, checked.password_hash, values)
+    return queries.note_signin(connection, user_id, checked, values)
 
 
 def end_sessions(clearance: Clearance, user_id: str, reason: str) -> list[str]:
@@ -163,7 +165,7 @@ def end_sessions(clearance: Clearance, user_id: str, reason: str) -> list[str]:
     return close_user_sessions(clearance.connection, clearance.settings, user_id, ending)
 
 
-def _put_password(clearance: Clearance, user: Row[Any], hashed: str, *, temporary: bool) -> None:
+def _put_password(clearance: Clearance, user: UserRow, hashed: str, *, temporary: bool) -> None:
     now = clock.now()
     values = {
         "password_hash": hashed, "password_temporary": temporary, "password_changed_at": now, "updated_at": now,
@@ -176,8 +178,8 @@ def _put_password(clearance: Clearance, user: Row[Any], hashed: str, *, temporar
     )  # they were guesses at another password
 
 
-def _present(clearance: Clearance, user_id: str) -> Row[Any]:
-    user = queries.find_user(clearance.connection, user_id)
+def _present(clearance: Clearance, user_id: str) -> UserRow:
+    user = reads.find_user(clearance.connection, user_id)
     if user is None:
         raise UserNotFound()
     return user

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     bindparam,
     delete,
     exists,
@@ -22,7 +21,9 @@ from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.batches import batched
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.periods import ended, not_over
-from rbac_api.database.searching import holding, list_open_roles, mentions, one_of, searched
+from rbac_api.database.queries.roles import list_role_ids
+from rbac_api.database.queries.users import USER, UserRow
+from rbac_api.database.searching import holding, mentions, one_of, searched
 from rbac_api.database.tables import assignments, password_setups, roles, users
 
 register_constraint("uq_users_username_canonical", UsernameTaken)
@@ -30,17 +31,6 @@ register_constraint("uq_users_username_canonical", UsernameTaken)
 _SIGNED_IN = update(users).where(
     users.c.id == bindparam("user_id"), users.c.password_hash == bindparam("old_hash"), users.c.status == "active"
 )  # fmt: skip
-
-
-def find_user(connection: Connection, user_id: str) -> Row[Any] | None:
-    """A person who was not deleted; service accounts, which are rows of the same table, are nobody here."""
-    person = (users.c.id == user_id, users.c.kind == "person", users.c.status != "deleted")
-    return connection.execute(select(users).where(*person)).first()
-
-
-def find_user_by_name(connection: Connection, name: str) -> Row[Any] | None:
-    """By canonical name; also a deleted one, whose name stays taken, and a service account, of which nobody can have the name."""
-    return connection.execute(select(users).where(users.c.username_canonical == name)).first()
 
 
 def any_user(connection: Connection) -> bool:
@@ -89,10 +79,11 @@ def end_user_assignments(connection: Connection, user_id: str, now: datetime) ->
 
 def list_users(
     connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
-) -> list[Row[Any]]:
+) -> list[UserRow]:
     """By canonical name."""
-    query = select(users).where(*conditions).order_by(users.c.username_canonical).limit(limit)
-    return list(connection.execute(query.where(users.c.username_canonical > after[0]) if after else query))
+    query = select(*USER).where(*conditions).order_by(users.c.username_canonical).limit(limit)
+    rows = connection.execute(query.where(users.c.username_canonical > after[0]) if after else query)
+    return [UserRow._make(row) for row in rows]
 
 
 def count_users(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
@@ -113,7 +104,7 @@ def joined_after(connection: Connection, moment: datetime) -> ColumnElement[bool
 
 def holds_role(connection: Connection, role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
     """The user holds one of these roles now; one that would have to be activated first is not held."""
-    given = holding(list_open_roles(connection, role_names), now)
+    given = holding(list_role_ids(connection, role_names), now)
     mine = exists(select(1).where(assignments.c.user_id == users.c.id, given))
     return one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
 
@@ -130,7 +121,14 @@ def retire_password_setups(connection: Connection, user_id: str, now: datetime) 
     connection.execute(open_ones.values(spent_at=now))
 
 
-def find_password_setup(connection: Connection, token_hash: str, now: datetime) -> Row[Any] | None:
+class PasswordSetup(NamedTuple):
+    """Whose setup token it is."""
+
+    user_id: str
+    username: str
+
+
+def find_password_setup(connection: Connection, token_hash: str, now: datetime) -> PasswordSetup | None:
     """An unspent, timely setup token of an active user, with her name."""
     joined = password_setups.join(users, password_setups.c.user_id == users.c.id)
     timely = (
@@ -138,8 +136,9 @@ def find_password_setup(connection: Connection, token_hash: str, now: datetime) 
         password_setups.c.expires_at > now,
         users.c.status == "active",
     )
-    query = select(password_setups, users.c.username).select_from(joined)
-    return connection.execute(query.where(password_setups.c.token_hash == token_hash, *timely)).first()
+    query = select(password_setups.c.user_id, users.c.username).select_from(joined)
+    row = connection.execute(query.where(password_setups.c.token_hash == token_hash, *timely)).first()
+    return PasswordSetup._make(row) if row else None
 
 
 def spend_password_setup(connection: Connection, token_hash: str, now: datetime) -> bool:

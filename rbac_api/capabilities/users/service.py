@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row
+from sqlalchemy import ColumnElement, Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
@@ -30,6 +30,8 @@ from rbac_api.capabilities.users.credentials import (
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.capabilities.users.lookup import find_user_id
 from rbac_api.capabilities.users.shown import describe, describe_all
+from rbac_api.database.queries import users as reads
+from rbac_api.database.queries.users import UserRow
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import canonical, search_text, username_problem
@@ -86,10 +88,10 @@ def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str
     return answer, user.version
 
 
-def add_user(clearance: Clearance, new: NewUser) -> Row[Any]:
+def add_user(clearance: Clearance, new: NewUser) -> UserRow:
     """Write the account and its event.  409 if the canonical name is or was somebody's."""
     name = canonical(new.username)
-    if queries.find_user_by_name(clearance.connection, name):
+    if reads.find_user_by_name(clearance.connection, name):
         raise UsernameTaken()
     row = row_of(new, clock.now())
     queries.add_user(clearance.connection, row)
@@ -119,12 +121,12 @@ def no_users(clearance: Clearance) -> bool:
     return not queries.any_user(clearance.connection)
 
 
-def known_user(clearance: Clearance, username: str) -> Row[Any] | None:
+def known_user(clearance: Clearance, username: str) -> UserRow | None:
     """Whoever has, or had, this name."""
-    return queries.find_user_by_name(clearance.connection, canonical(username))
+    return reads.find_user_by_name(clearance.connection, canonical(username))
 
 
-def find_person(clearance: Clearance, username: str) -> Row[Any]:
+def find_person(clearance: Clearance, username: str) -> UserRow:
     """The row by name, in any case and form; 404 for an unknown or deleted user."""
     user = known_user(clearance, username)
     if user is None or user.kind != "person":
@@ -134,9 +136,9 @@ def find_person(clearance: Clearance, username: str) -> Row[Any]:
     return user
 
 
-def find_user(connection: Connection, user_id: str) -> Row[Any]:
+def find_user(connection: Connection, user_id: str) -> UserRow:
     """The row; 404 for an unknown or deleted user."""
-    user = queries.find_user(connection, user_id)
+    user = reads.find_user(connection, user_id)
     if user is None:
         raise UserNotFound()
     return user
@@ -245,7 +247,7 @@ def require_good_name(username: str) -> None:
         raise Invalid(faults=(Fault("/username", "username.invalid", problem),))
 
 
-def _change(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None:
+def _change(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> None:
     wanted = {**user._asdict(), **values}
     before, after = changes("users", user._asdict(), wanted)
     if not after:
@@ -261,7 +263,7 @@ def _change(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> Non
     clearance.record(action, Target("user", user.id, user.username), before=before, after=after)
 
 
-def _write(clearance: Clearance, user: Row[Any], values: dict[str, Any]) -> None:
+def _write(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> None:
     if not write_user(clearance, user, values):
         raise PreconditionFailed()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, func, select
 
 from rbac_api.database.queries.users import ACCOUNT, AccountRow
 from rbac_api.database.tables import activations, refresh_tokens, roles, sessions, users
@@ -120,6 +120,12 @@ def find_presented(connection: Connection, jti: str) -> Presented | None:
         SessionRow._make(row[token:session]),
         AccountRow._make(row[session:]),
     )
+
+
+def count_active(connection: Connection, now: datetime, *conditions: ColumnElement[bool]) -> int:
+    """How many sessions are active, of those that fit the conditions."""
+    counting = select(func.count()).select_from(sessions)
+    return connection.execute(counting.where(is_active(now), *conditions)).scalar_one()
 
 
 def find_session_roles(

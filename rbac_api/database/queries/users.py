@@ -16,6 +16,7 @@ from rbac_api.database.tables import users
 from rbac_api.decision.model import EVERYTHING, SessionRoles, Status, Subject
 from rbac_api.decision.names import canonical
 
+_FIND_ID = select(users.c.id).where(users.c.username_canonical == bindparam("name"))
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -30,8 +31,48 @@ class AccountRow(NamedTuple):
     authorization_version: int
 
 
+class UserRow(NamedTuple):
+    """A row of ``users``: a person, or what a service account has in common with one."""
+
+    id: str
+    username: str
+    username_canonical: str
+    email: str | None
+    email_canonical: str | None
+    display_name: str | None
+    search_text: str
+    kind: str
+    status: Status
+    password_hash: str | None
+    password_temporary: bool
+    password_changed_at: datetime | None
+    version: int
+    authorization_version: int
+    created_at: datetime
+    updated_at: datetime
+    last_login_at: datetime | None
+    deleted_at: datetime | None
+
+
+USER = tuple(users.c[name] for name in UserRow._fields)
+_PERSON = select(*USER).where(
+    users.c.id == bindparam("user_id"), users.c.kind == "person", users.c.status != "deleted"
+)
+_NAMED = select(*USER).where(users.c.username_canonical == bindparam("name"))
 ACCOUNT = tuple(users.c[name] for name in AccountRow._fields)
 _FIND_ACCOUNT = select(*ACCOUNT).where(users.c.id == bindparam("user_id"))
+
+
+def find_user(connection: Connection, user_id: str) -> UserRow | None:
+    """A person who was not deleted; service accounts, which are rows of the same table, are nobody here."""
+    row = connection.execute(_PERSON, {"user_id": user_id}).first()
+    return UserRow._make(row) if row else None
+
+
+def find_user_by_name(connection: Connection, name: str) -> UserRow | None:
+    """By canonical name; also a deleted one, whose name stays taken, and a service account, of which nobody can have the name."""
+    row = connection.execute(_NAMED, {"name": name}).first()
+    return UserRow._make(row) if row else None
 
 
 def find_account(connection: Connection, user_id: str) -> AccountRow | None:
@@ -98,6 +139,11 @@ def list_subjects(
             )
             found.append((subject, account.kind, account.username))
     return found
+
+
+def find_id_by_name(connection: Connection, canonical_name: str) -> str | None:
+    """The id of the account that has, or had, this name."""
+    return connection.execute(_FIND_ID, {"name": canonical_name}).scalar()
 
 
 def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str, str]:

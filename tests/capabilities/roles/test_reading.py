@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rbac_api.capabilities.roles import queries
+from rbac_api.database.queries import roles as reads
 from rbac_api.guard import queries as guard_queries
 from tests.builders import Stage
 from tests.cast import ALICE, BOB, BOBS_PERMISSIONS, CAROL, PERMISSIONS
@@ -134,7 +135,8 @@ def test_a_role_that_comes_while_carol_reads_does_no_harm(
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, query: str, happens: Any, *, after: bool) -> None:
     """The first time this query is asked, something else happens right before or right after it."""
-    ask, todo = getattr(queries, query), [happens]
+    home = reads if query == "find_role" else queries
+    ask, todo = getattr(home, query), [happens]
 
     def asked(*arguments: Any) -> Any:
         happening = todo.pop() if todo else None
@@ -145,4 +147,4 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, query: str, happens: Any, *, afte
             happening()
         return found
 
-    monkeypatch.setattr(queries, query, asked)
+    monkeypatch.setattr(home, query, asked)

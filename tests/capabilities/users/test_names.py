@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
-from rbac_api.capabilities.users import queries
+from rbac_api.database.queries import users as accounts
 from rbac_api.database.tables import users
 from rbac_api.decision.names import LONGEST, canonical, username_problem
 from tests.builders import Stage
@@ -208,7 +208,7 @@ def test_of_fifty_creations_at_once_exactly_one_succeeds(stage: Stage) -> None:
 
 def test_the_constraint_alone_gives_the_same_answers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the look beforehand."""
-    monkeypatch.setattr(queries, "find_user_by_name", lambda _connection, _name: None)
+    monkeypatch.setattr(accounts, "find_user_by_name", lambda _connection, _name: None)
 
     assert outcome(stage, fifty_creations(stage)) == (1, {(409, "user.username_taken")}, 1, 1)
 
