@@ -44,7 +44,7 @@ SQL_WORDS = {
     "sqlalchemy.ColumnElement",  # a condition handed from a filter to a query
 }
 # Between capabilities only services act; their errors and shapes are words that others may use too.
-MEETING_PLACES = ("service", "errors", "schemas")
+MEETING_PLACES = ("service", "errors", "schemas", "answers")
 # HTTP ends in routes.py.
 NO_HTTP = ["decision/*", "trail/*", "database/*", "capabilities/*/service*", "capabilities/*/queries*"]
 HTTP = {"flask", "werkzeug", "flask_smorest", "webargs"}

@@ -1,0 +1,21 @@
+"""Answers about roles."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+
+
+class RoleAnswer(TypedDict):
+    """A role, what it holds directly and what it effectively permits."""
+
+    name: str
+    title: str | None
+    description: str
+    system: bool
+    requires_mfa: bool
+    permissions: list[str]
+    inherits: list[str]
+    effective_permissions: list[str]
+    created_at: datetime
+    updated_at: datetime

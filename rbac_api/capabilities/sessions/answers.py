@@ -1,0 +1,57 @@
+"""Answers about sessions and refresh-token records, as the services return them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypedDict
+
+
+class UserReferenceAnswer(TypedDict):
+    """A user, by id and name."""
+
+    id: str
+    username: str
+
+
+class SessionAnswer(TypedDict):
+    """One sign-in."""
+
+    id: str
+    user: UserReferenceAnswer
+    state: Literal["active", "ended"]
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    ip: str | None
+    user_agent: str | None
+    client_id: str
+    amr: list[str]
+    roles: list[str] | None
+    ended_at: datetime | None
+    ended_by: str | None
+    end_reason: str | None
+
+
+class SessionInsideAnswer(SessionAnswer):
+    """One sign-in, and what counts in it at this moment."""
+
+    active_roles: list[str]
+    permissions: list[str]
+
+
+class OwnSessionAnswer(SessionAnswer):
+    """One of the caller's own sign-ins."""
+
+    current: bool
+
+
+class RefreshTokenAnswer(TypedDict):
+    """The record of a refresh token."""
+
+    jti: str
+    generation: int
+    issued_at: datetime
+    expires_at: datetime
+    spent_at: datetime | None
+    replaced_by: str | None
+    ip: str | None

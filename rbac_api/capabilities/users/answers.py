@@ -1,0 +1,23 @@
+"""Answers about users."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+
+from rbac_api.decision.model import Status
+
+
+class UserAnswer(TypedDict):
+    """A person with an account."""
+
+    id: str
+    username: str
+    email: str | None
+    display_name: str | None
+    status: Status
+    password_change_required: bool
+    locked_until: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    last_login_at: datetime | None
