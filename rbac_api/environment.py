@@ -98,7 +98,7 @@ def _from_file(source: Mapping[str, str], name: str, problems: list[str]) -> str
     return text
 
 
-def _convert(text: str, default: Any) -> Any:
+def _convert(text: str, default: object) -> object:
     if default is None or isinstance(default, bool):
         return _switch(text)
     if isinstance(default, int):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from importlib.util import find_spec
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -172,7 +171,7 @@ def pem_problem(pem: bytes, algorithm: str, *, checked: bool = False) -> str | N
     if len(blocks) > 1:
         return f"holds {len(blocks)} keys or certificates in PEM: keep the one private key that is to sign"
     try:
-        private: Any = serialization.load_pem_private_key(
+        private: object = serialization.load_pem_private_key(
             pem, password=None, unsafe_skip_rsa_key_validation=checked
         )
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -182,7 +181,7 @@ def pem_problem(pem: bytes, algorithm: str, *, checked: bool = False) -> str | N
     return None
 
 
-def _fits(private: Any, algorithm: str) -> bool:
+def _fits(private: object, algorithm: str) -> bool:
     if algorithm == "EdDSA":
         return isinstance(private, ed25519.Ed25519PrivateKey)
     if algorithm == "ES256":

@@ -95,7 +95,7 @@ def _asked() -> str:
     return found
 
 
-def _report(answer: dict[str, Any], *, as_json: bool, given: bool = False) -> None:
+def _report(answer: dict[str, object], *, as_json: bool, given: bool = False) -> None:
     if as_json:
         print_json(answer)
         return

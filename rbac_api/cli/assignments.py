@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -55,9 +54,9 @@ def import_(file: Path, dry_run: bool, encoding: str | None, as_json: bool) -> N
     click.echo(f"Would be imported: {told}." if dry_run else f"Imported: {told}.")
 
 
-def _entry(cells: Cells) -> dict[str, Any]:
+def _entry(cells: Cells) -> dict[str, object]:
     """The row as a document's entry, with what a spreadsheet writes in its own way as documents have it."""
-    entry: dict[str, Any] = dict(cells)
+    entry: dict[str, object] = dict(cells)
     for name in {"starts_at", "expires_at"} & cells.keys():
         entry[name] = _SPACED.sub(r"\1T\2", cells[name])
     if "mode" in cells:

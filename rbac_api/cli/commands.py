@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 import click
 from sqlalchemy.exc import DBAPIError
@@ -44,7 +43,7 @@ class OperatorGroup(click.Group):
         command: click.Command = getattr(import_module(f"rbac_api.cli.{module}"), attribute)
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except ServiceError as fault:

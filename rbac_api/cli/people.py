@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import click
@@ -116,7 +115,7 @@ def revoke_session(session_id: UUID, as_json: bool) -> None:
     _report(answer, f"The session of {answer['username']} {outcome}", as_json=as_json)
 
 
-def _report(answer: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+def _report(answer: dict[str, object], sentence: str, *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:

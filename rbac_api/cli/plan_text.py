@@ -35,12 +35,12 @@ def is_empty(plan: Mapping[str, Any]) -> bool:
     return not any(entries for part in _PARTS for entries in plan[part].values())
 
 
-def is_refused(plan: Mapping[str, Any]) -> bool:
+def is_refused(plan: Mapping[str, object]) -> bool:
     """Whether applying it would be refused."""
     return bool(plan["refusals"] or plan["violations"])
 
 
-def drift_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+def drift_lines(plan: Mapping[str, object], paint: Paint) -> Iterator[str]:
     """One line per difference and a summary; nothing but that line where there is none."""
     if is_empty(plan):
         yield "In sync."
@@ -49,7 +49,7 @@ def drift_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     yield f"Differs: {plan['summary']}."
 
 
-def plan_lines(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+def plan_lines(plan: Mapping[str, object], paint: Paint) -> Iterator[str]:
     """Everything there is to know before one says yes."""
     if is_empty(plan):
         yield "Nothing to do: the policy is already in place."
@@ -71,7 +71,7 @@ def _changes(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
                 yield paint(sign, f"  {sign} {_NAMES[section]} {_sentence(section, entry)}")
 
 
-def _sentence(section: str, entry: Mapping[str, Any]) -> str:
+def _sentence(section: str, entry: Mapping[str, object]) -> str:
     if section == "inheritance":
         return f"{entry['role']} inherits {entry['inherits']}"
     if section == "assignments":
@@ -98,12 +98,12 @@ def _details(entry: Mapping[str, Any], named: tuple[str, ...]) -> str:
     return f" ({'; '.join(told)})" if told else ""
 
 
-def _said(key: str, value: Any) -> bool:
+def _said(key: str, value: object) -> bool:
     """Whether it is worth telling: what is usual is not."""
     return value not in (None, "", [], False) and (key, value) != ("mode", "active")
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else shown(value)
 
 

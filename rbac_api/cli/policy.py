@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
@@ -53,7 +52,7 @@ DIFFERS = 2
 class SyncGroup(click.Group):
     """Commands whose exit code 2 has a meaning, so that a wrong command line has to be 1."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except click.UsageError as fault:
@@ -187,12 +186,12 @@ def _read(path: Path) -> Document:
     return read_file(Path("/dev/stdin") if str(path) == "-" else path)
 
 
-def _planned(document: Document, *, prune: bool) -> dict[str, Any]:
+def _planned(document: Document, *, prune: bool) -> dict[str, object]:
     with operating() as clearance:
         return plan_policy(clearance, document, prune=prune)
 
 
-def _show(found: dict[str, Any], form: str) -> None:
+def _show(found: dict[str, object], form: str) -> None:
     if form != "text":
         _print_as(found, form)
         return
@@ -200,7 +199,7 @@ def _show(found: dict[str, Any], form: str) -> None:
         click.echo(line, color=True)  # whether there are colours is decided already
 
 
-def _print_as(value: Any, form: str) -> None:
+def _print_as(value: object, form: str) -> None:
     if form == "json":
         print_json(value)
     else:

@@ -54,7 +54,7 @@ class Server(BaseApplication):
         for name, value in _options(self.settings).items():
             self.cfg.set(name, value)
 
-    def load(self) -> Any:
+    def load(self) -> object:
         app = self.make_app(self.settings)
         gc.collect()
         gc.freeze()  # what was made at the start stays: the collector need not go through it again while somebody waits
@@ -140,7 +140,7 @@ def connection_capacity(threads: int) -> int:
     return max(1, min(MOST_CONNECTIONS, files - others))
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+def _options(settings: Settings) -> dict[str, object]:
     threads = (
         settings.threads + settings.signin_queue
     )  # those who wait for the hasher must not keep others waiting
@@ -164,7 +164,7 @@ def _options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _worker_exit(_server: Any, worker: Any) -> None:
+def _worker_exit(_server: object, worker: object) -> None:
     """In a worker that stops in good order: let go of the database, so that nobody waits for it to follow the trail any more, and hand
     in the last figures.  One that could not make its application has neither."""
     app = getattr(worker, "wsgi", None)

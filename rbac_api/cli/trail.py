@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, get_args
+from typing import BinaryIO, get_args
 
 import click
 
@@ -26,7 +26,7 @@ class Noted(click.ParamType[tuple[int, str]]):
     name = "SEQ:HASH"
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, str]:
         seq, _, digest = str(value).partition(":")
         if not (seq.isascii() and seq.isdigit() and int(seq) > 0 and _is_digest(digest)):
@@ -39,7 +39,7 @@ class MomentType(click.ParamType[datetime]):
 
     name = "MOMENT"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
             moment = datetime.fromisoformat(str(value))
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -99,7 +99,7 @@ def _verify_file(export: BinaryIO, noted: dict[int, str]) -> tuple[int, Verdict]
 )
 @click.option("--actor", help="Id, or name at the time.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file (mode 0600).")
-def export(form: Form, output: Path | None, **filters: Any) -> None:
+def export(form: Form, output: Path | None, **filters: object) -> None:
     """Export the trail, oldest first, as CSV or NDJSON. The export itself is recorded."""
     wanted = {name: value for name, value in filters.items() if value is not None}
     with operating() as clearance:
@@ -135,7 +135,7 @@ def _by_number(expect: Iterable[tuple[int, str]]) -> dict[int, str]:
     return noted
 
 
-def _report(verdict: Verdict) -> dict[str, Any]:
+def _report(verdict: Verdict) -> dict[str, object]:
     broken = {"seq": verdict.broken_seq, "problem": verdict.problem} if verdict.problem else None
     last = {"seq": verdict.seq, "hash": verdict.hash}
     return {"intact": broken is None, "checked": verdict.checked, "last": last, "broken": broken}

@@ -25,7 +25,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any
 
 from gunicorn.workers.base import Worker as GunicornWorker
 
@@ -50,7 +49,7 @@ _RESET = struct.pack("ii", 1, 0)
 class Worker(GunicornWorker):
     """See the module's docstring.  Everything runs in the event loop's thread, except ``_serve`` and ``handle_error``."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: object, **options: object) -> None:
         super().__init__(*arguments, **options)
         most_of_one = (
             self.cfg.worker_connections
@@ -75,12 +74,12 @@ class Worker(GunicornWorker):
         self._bell.setblocking(False)
         super().init_process()
 
-    def handle_exit(self, sig: int, frame: Any) -> None:
+    def handle_exit(self, sig: int, frame: object) -> None:
         """SIGTERM: stop in good order."""
         super().handle_exit(sig, frame)
         self._ring()
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+    def handle_error(self, req: object, client: socket.socket, addr: object, exc: BaseException) -> None:
         """Answer a fault of the client's, or of ours."""
         answer_fault(client.sendall, addr, exc)
 

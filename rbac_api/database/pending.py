@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, insert, update
 
@@ -23,14 +22,14 @@ class Pending:
     """New rows, and changes of present ones.  What ends is written before what begins, for the sake of unique indexes."""
 
     def __init__(self) -> None:
-        self._added: dict[Table, list[dict[str, Any]]] = {}
-        self._changed: dict[_Shape, list[tuple[Any, ...]]] = {}
+        self._added: dict[Table, list[dict[str, object]]] = {}
+        self._changed: dict[_Shape, list[tuple[object, ...]]] = {}
 
-    def add(self, table: Table, row: dict[str, Any]) -> None:
+    def add(self, table: Table, row: dict[str, object]) -> None:
         """A new row; all rows of a table have the same columns."""
         self._added.setdefault(table, []).append(row)
 
-    def change(self, table: Table, where: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    def change(self, table: Table, where: Mapping[str, object], values: Mapping[str, object]) -> None:
         """Set these values in the rows in which the columns of ``where`` are so (None: NULL)."""
         given = {name: value for name, value in where.items() if value is not None}
         shape = (table, tuple(given), tuple(where.keys() - given.keys()), tuple(values))
@@ -45,7 +44,7 @@ class Pending:
                 connection.execute(insert(table), [_dated(row, now) for row in some])
 
 
-def _change(connection: Connection, shape: _Shape, rows: Iterable[tuple[Any, ...]], now: datetime) -> None:
+def _change(connection: Connection, shape: _Shape, rows: Iterable[tuple[object, ...]], now: datetime) -> None:
     table, given, empty, values = shape
     names = [*(f"is_{name}" for name in given), *(f"to_{name}" for name in values)]
     conditions = [table.c[name] == bindparam(f"is_{name}") for name in given]
@@ -55,5 +54,5 @@ def _change(connection: Connection, shape: _Shape, rows: Iterable[tuple[Any, ...
         connection.execute(changed, [_dated(dict(zip(names, row, strict=True)), now) for row in some])
 
 
-def _dated(row: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _dated(row: dict[str, object], now: datetime) -> dict[str, object]:
     return {name: now if value is NOW else value for name, value in row.items()}

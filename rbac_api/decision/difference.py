@@ -49,7 +49,7 @@ def is_over(entry: Facts, at: datetime) -> bool:
     return ends is not None and ends <= at
 
 
-def wanted_terms(entry: Facts, at: datetime) -> dict[str, Any]:
+def wanted_terms(entry: Facts, at: datetime) -> dict[str, object]:
     """The terms an assignment of a document asks for; a beginning in the past means that it has begun."""
     starts = moment_of(entry.get("starts_at"))
     terms = {
@@ -107,7 +107,7 @@ def _roles(document: Document, present: Present) -> Iterator[Step]:
     yield from _edges(entries, present, "inherits", "inheritance")
 
 
-def _new_role(entry: Facts) -> dict[str, Any]:
+def _new_role(entry: Facts) -> dict[str, object]:
     return {
         "name": entry["name"],
         "title": _title(entry, None),
@@ -117,7 +117,7 @@ def _new_role(entry: Facts) -> dict[str, Any]:
     }
 
 
-def _role_values(entry: Facts, known: Facts) -> dict[str, Any]:
+def _role_values(entry: Facts, known: Facts) -> dict[str, object]:
     """What of a role itself changes; of a built-in one what is left out stays."""
     wanted = {"title": _title(entry, known), "description": entry.get("description", known["description"])}
     if "requires_mfa" in entry or not known["system"]:
@@ -198,7 +198,7 @@ def _constraints(document: Document, present: Present, prunes: bool) -> tuple[li
     return old, new
 
 
-def rule_of(entry: Facts) -> dict[str, Any]:
+def rule_of(entry: Facts) -> dict[str, object]:
     """What a constraint says, but for its name."""
     return {"kind": entry["kind"], "roles": list(entry["roles"]), "limit": entry.get("limit")}
 
@@ -238,7 +238,7 @@ def _assignments(
     return sorted(given, key=lambda step: (step.op, *holder_of(step.facts), step.facts["role"])), ended
 
 
-def _changed(name: Facts, known: Facts, wanted: Facts) -> dict[str, Any]:
+def _changed(name: Facts, known: Facts, wanted: Facts) -> dict[str, object]:
     differing = {key: value for key, value in wanted.items() if known[key] != value}
     return {**name, "before": {key: known[key] for key in differing}, "after": differing}
 
@@ -250,13 +250,13 @@ def _by_name(entries: Iterable[Facts]) -> list[Facts]:
 SECTIONS = ("permissions", "roles", "inheritance", "constraints", "assignments")
 
 
-def shown(steps: Iterable[Step]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def shown(steps: Iterable[Step]) -> dict[str, dict[str, list[dict[str, object]]]]:
     """The steps as a plan tells them: what is created, changed and removed, by kind; a role's permissions stand with the role."""
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {
+    found: dict[str, dict[str, list[dict[str, object]]]] = {
         part: {section: [] for section in SECTIONS} for part in ("created", "changed", "removed")
     }
-    rules: dict[str, dict[str, Any]] = {}
-    roles: dict[str, dict[str, Any]] = {}
+    rules: dict[str, dict[str, object]] = {}
+    roles: dict[str, dict[str, object]] = {}
     for step in steps:
         thing, _, verb = step.op.partition(".")
         facts = dict(step.facts)

@@ -185,7 +185,7 @@ def _constraint_created(roles: WorkingRoles, name: str, facts: Facts) -> None:
 
 
 _UNCHANGING = frozenset({"permission.updated", "policy.applied", "policy.reverted", "seed.loaded"})
-_FOLLOWED: dict[str, Callable[[WorkingRoles, str, Facts], Any]] = {
+_FOLLOWED: dict[str, Callable[[WorkingRoles, str, Facts], object]] = {
     "role.created": _role_created,
     "role.updated": _role_updated,
     "role.deleted": _role_deleted,

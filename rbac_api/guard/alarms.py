@@ -185,10 +185,10 @@ def _seen(origin: Row[Any]) -> Party:
     return Party(origin.ip, origin.user_agent, origin.last_seen_at)
 
 
-def _columns(name: str, party: Party) -> dict[str, Any]:
+def _columns(name: str, party: Party) -> dict[str, object]:
     return {f"{name}_ip": party.ip, f"{name}_user_agent": party.user_agent, f"{name}_at": party.at}
 
 
-def _told(party: Party) -> dict[str, Any]:
+def _told(party: Party) -> dict[str, object]:
     at = clock.rfc3339(party.at) if party.at else None
     return {"ip": party.ip, "user_agent": party.user_agent, "at": at}

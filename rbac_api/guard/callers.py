@@ -113,7 +113,7 @@ def _identify(guard: Guard, bearer: bool, anonymous: bool) -> Caller:
     return Caller(stranger, form)
 
 
-def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], Any]) -> Any:
+def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], object]) -> object:
     guard.snapshot.freshen()
     try:
         decision, session = _decide(guard, caller, rule)
@@ -122,7 +122,7 @@ def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], Any]) ->
         guard.record_refusal(caller.actor, rule, refusal, session)
         raise (ClientNotAllowed() if caller.client else InsufficientScope(refusal.detail)) from refusal
 
-    def attempt() -> Any:
+    def attempt() -> object:
         with UnitOfWork(guard.database, writes=True) as work:
             work.on_open = lambda: _confirm(guard, caller, rule, work.connection)
             request.environ[CALLER] = caller

@@ -223,7 +223,7 @@ class Clearance:
             self._follow(action, target.name or "", facts.get("after") or facts.get("before") or {})
         return record(self.connection, self.actor, action, target, **facts)
 
-    def _follow(self, action: str, name: str, facts: Mapping[str, Any]) -> None:
+    def _follow(self, action: str, name: str, facts: Mapping[str, object]) -> None:
         """Let the roles that this unit works with change along, instead of reading all of them again under the lock.
 
         What the system puts in place at a start is built in, which its events do not say: then the roles are read again.

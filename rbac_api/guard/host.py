@@ -50,7 +50,7 @@ class HostGuard(Guard):
     """Answers its own refusals: raised, they would meet the host's error handlers, of which a blueprint's comes first."""
 
     def enter(
-        self, view: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, view: Callable[..., Any], rule: Rule, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> Response:
         """As in this service; a view that is a coroutine runs as the host runs its others."""
         ready = current_app.ensure_sync(view)
@@ -60,7 +60,7 @@ class HostGuard(Guard):
         except ServiceError as refusal:
             return self._refused(refusal)
 
-    def enter_public(self, view: Callable[[], Any]) -> Any:
+    def enter_public(self, view: Callable[[], object]) -> object:
         """As in this service."""
         try:
             return super().enter_public(view)

@@ -128,7 +128,7 @@ class Keyring:
         """How long before it signs a key is published: until every cache and every node's clock has come so far."""
         return timedelta(seconds=self._settings.jwks_seconds + self._settings.clock_leeway_seconds)
 
-    def find(self, kid: Any, algorithm: Any) -> SigningKey | None:
+    def find(self, kid: object, algorithm: object) -> SigningKey | None:
         """The key a token names, if it is ours and of that algorithm: one key, one algorithm (RFC 8725 section 3.1).
 
         A key unknown here may have begun to sign elsewhere a moment ago, and one that seems to be over may have signed since this
@@ -141,7 +141,7 @@ class Keyring:
             key = self._look_again(kid)
         return key if key is not None and key.algorithm == algorithm and key.verifies else None
 
-    def published(self) -> list[dict[str, Any]]:
+    def published(self) -> list[dict[str, object]]:
         """The public JWKs of all keys that verify or will sign, as the database has them now; none with a shared secret."""
         return [key.jwk for key in self._load(None).values() if key.jwk is not None and key.verifies]
 
@@ -165,7 +165,7 @@ class Keyring:
         """Whether the key that signs comes from the settings, so that its private part is not kept in SQL."""
         return self._settings.signing_algorithm == "HS256" or bool(self._settings.signing_key)
 
-    def _use(self, key: SigningKey, row: Row[Any] | None, use: Use) -> dict[str, Any]:
+    def _use(self, key: SigningKey, row: Row[Any] | None, use: Use) -> dict[str, object]:
         sealed = None
         if row is None and key.created_at is None and key.jwk is not None:
             sealed = seal(self._settings.secret_key, PUBLIC_PURPOSE, json.dumps(key.jwk).encode())

@@ -93,7 +93,7 @@ def find_answer(connection: Connection, scope: str, key: str, now: datetime) -> 
     return connection.execute(select(table).where(*mine)).first()
 
 
-def add_answer(connection: Connection, values: dict[str, Any]) -> None:
+def add_answer(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(idempotency_keys).values(values))
 
 

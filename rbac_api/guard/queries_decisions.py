@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
 from rbac_api.database.tables import decisions
 
 
-def add_decision(connection: Connection, values: dict[str, Any]) -> None:
+def add_decision(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(decisions).values(values))
 
 

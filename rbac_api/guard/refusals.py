@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import Request
 from sqlalchemy import Connection
@@ -128,7 +127,7 @@ def _add(connection: Connection, refused: Refused, times: int, number: str) -> N
 
 def _record(connection: Connection, refused: Refused, times: int) -> int:
     """The event, which stands for so many refusals of this cause: this one, and those before it that were only counted."""
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "code": refused.refusal.code,
         "method": refused.method,
         "path": refused.path,

@@ -88,7 +88,7 @@ def public(view: F) -> F:
     checks_query, checks_body = refuses_query(view), view.__name__ in _WRITING and refuses_body(view)
 
     @wraps(view)
-    def opened(*args: Any, **kwargs: Any) -> Any:
+    def opened(*args: object, **kwargs: object) -> object:
         if checks_query:
             refuse_unknown_query()
         if checks_body:
@@ -129,7 +129,7 @@ def _guarded(rule: Rule) -> Callable[[F], F]:
         )
 
         @wraps(view)
-        def guarded(*args: Any, **kwargs: Any) -> Response:
+        def guarded(*args: object, **kwargs: object) -> Response:
             return current_guard().enter(view, complete_rule, args, kwargs)
 
         guarded.access = complete_rule  # type: ignore[attr-defined]

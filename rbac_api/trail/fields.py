@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from rbac_api import clock
 from rbac_api.database.tables import metadata
@@ -121,27 +121,27 @@ def unclassified() -> list[str]:
     return sorted(in_schema ^ in_catalogue)
 
 
-def tracked(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def tracked(table: str, values: Mapping[str, object]) -> dict[str, object]:
     """Of a row's values those that an auditor may and should see, as JSON values."""
     kinds = COLUMNS[table]
     return {name: _json(value) for name, value in values.items() if kinds.get(name) == "track"}
 
 
-def stated(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def stated(table: str, values: Mapping[str, object]) -> dict[str, object]:
     """The same without what the row leaves empty."""
     return {name: value for name, value in tracked(table, values).items() if value is not None}
 
 
 def changes(
-    table: str, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    table: str, before: Mapping[str, object], after: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, object]]:
     """The tracked values that differ: (as they were, as they are)."""
     old, new = tracked(table, before), tracked(table, after)
     differing = [name for name in new if old.get(name) != new[name]]
     return {name: old.get(name) for name in differing}, {name: new[name] for name in differing}
 
 
-def bounded(value: Any, longest: int = LONGEST_TEXT) -> Any:
+def bounded(value: object, longest: int = LONGEST_TEXT) -> object:
     """The value with every text in it cut to so many characters: what callers send must not decide how much the trail keeps."""
     if isinstance(value, str):
         return value if len(value) <= longest else value[: longest - 1] + "…"
@@ -152,5 +152,5 @@ def bounded(value: Any, longest: int = LONGEST_TEXT) -> Any:
     return value
 
 
-def _json(value: Any) -> Any:
+def _json(value: object) -> object:
     return clock.rfc3339(value) if isinstance(value, datetime) else value

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from datetime import datetime
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 import marshmallow as ma
 import pytest
@@ -33,7 +33,7 @@ def answer_types() -> dict[str, Any]:
         name: thing
         for module in capability_modules("answers")
         for name, thing in vars(module).items()
-        if is_typeddict(thing) and thing.__module__ == module.__name__
+        if is_typeddict(thing) and name.endswith("Answer")
     }
 
 
@@ -48,6 +48,7 @@ def schema_of(answer: Any) -> type[ma.Schema]:
 
 def differences(annotation: Any, field: ma.fields.Field[Any]) -> str | None:
     """What is wrong with a member's annotation; None if nothing is."""
+    annotation = get_args(annotation)[0] if get_origin(annotation) is NotRequired else annotation
     parts = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     [kind] = [part for part in parts if part is not NoneType]
     if (NoneType in parts) != field.allow_none:
@@ -67,10 +68,11 @@ def differences(annotation: Any, field: ma.fields.Field[Any]) -> str | None:
 
 def compared(answer: Any, schema: type[ma.Schema]) -> dict[str, str]:
     """Members that differ, and how."""
-    hints, fields = get_type_hints(answer), schema().fields
+    hints, fields = get_type_hints(answer, include_extras=True), schema().fields
+    promised = {name for name, hint in hints.items() if get_origin(hint) is not NotRequired}
     required = {name for name, field in fields.items() if field.required}
     found = dict.fromkeys(set(hints) ^ set(fields), "is not in both")
-    found |= dict.fromkeys(answer.__required_keys__ ^ required, "is required in one of them")
+    found |= dict.fromkeys(promised ^ required, "is required in one of them")
     told = {name: differences(hints[name], fields[name]) for name in set(hints) & set(fields)}
     return found | {name: wrong for name, wrong in told.items() if wrong}
 

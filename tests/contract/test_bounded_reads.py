@@ -13,7 +13,6 @@ from rbac_api.database.tables import refresh_tokens
 from rbac_api.database.types import new_id
 from rbac_api.decision.document import read_document
 from tests.builders import Caller, Stage
-from tests.capabilities.incidents.test_incidents import ask, dave_at_home
 from tests.capabilities.oauth.robot import make_robot
 from tests.cast import ALICE, DAVE
 from tests.contract.operations import Operation, operations
@@ -37,10 +36,9 @@ NEEDED = {
 
 def scene(stage: Stage, alice: Caller) -> dict[str, str]:
     """One of everything that a path can name."""
-    thief = dave_at_home(stage)
+    thief, dave = stage.as_(DAVE), stage.as_(DAVE)
     alice.delete(f"/v1/sessions/{thief.tokens['session_id']}")
-    ask(thief)
-    dave = stage.as_(DAVE)
+    assert thief.get("/v1/me", headers={"User-Agent": "thief/1.0"}).status_code == 401
     rule = {"name": "rule", "kind": "max-holders", "roles": ["role-manager"], "limit": 100_000}
     assert alice.post("/v1/constraints", json=rule).status_code == 201
     alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/auditor")

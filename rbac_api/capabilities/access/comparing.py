@@ -61,7 +61,7 @@ def diff_access(clearance: Clearance, filters: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _require_sense(filters: Mapping[str, Any], period: tuple[datetime, datetime]) -> None:
+def _require_sense(filters: Mapping[str, object], period: tuple[datetime, datetime]) -> None:
     faults = [*future("from", period[0]), *future("to", period[1])]
     if not faults and period[0] > period[1]:
         faults = [Fault("/to", "to.before_from", "Must not be before 'from'.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import Response
 from flask.views import MethodView
@@ -106,7 +107,7 @@ class AccessDiff(MethodView):
     @blueprint.arguments(DiffQuery, location="query")
     @blueprint.response(200, DiffSchema)
     @blueprint.operation("diff_access", AccessDenied, UserNotFound, RoleNotFound)
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """Compare access at two points in time
 
         The permissions that a `user` (needs `users:read`) or a `role` (needs `roles:read`) gained and lost between two points in
@@ -120,7 +121,7 @@ class Decision(MethodView):
     @requires()
     @blueprint.response(200, DecisionSchema)
     @blueprint.operation("get_decision", DecisionNotFound)
-    def get(self, decision_id: Any) -> Response:
+    def get(self, decision_id: UUID) -> Response:
         """Explain a refusal
 
         Explains a 403 by its `decision_id`, with the state as it was then: your own, or with `audit:read` anybody's.

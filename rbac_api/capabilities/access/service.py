@@ -56,7 +56,7 @@ MOST_NEAREST = 5
 
 def get_user_access(
     clearance: Clearance, user_id: str, permission: str, at: datetime | None, *, second_factor: bool = True
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Whether a user may, and why: in a new session, with a second factor or without.  404 for unknown ones."""
     moment = at or clock.now()
     subject = history.find_holder_at(clearance.connection, user_id, "person", moment)
@@ -67,7 +67,7 @@ def get_user_access(
 
 def get_service_account_access(
     clearance: Clearance, account_id: str, permission: str, at: datetime | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The same for a service account, which has no second factor."""
     subject = history.find_holder_at(clearance.connection, account_id, "service", at or clock.now())
     if subject is None:
@@ -75,7 +75,7 @@ def get_service_account_access(
     return _access(clearance, subject, permission, at)
 
 
-def get_my_access(clearance: Clearance, permission: str) -> dict[str, Any]:
+def get_my_access(clearance: Clearance, permission: str) -> dict[str, object]:
     """Whether the caller may, in this session as it is."""
     connection, my_id, now = clearance.connection, clearance.actor.id or "", clock.now()
     subject = get_subject(
@@ -85,7 +85,7 @@ def get_my_access(clearance: Clearance, permission: str) -> dict[str, Any]:
     return _access(clearance, replace(subject, assignments=held), permission, None)
 
 
-def get_decision(clearance: Clearance, decision_id: str) -> dict[str, Any]:
+def get_decision(clearance: Clearance, decision_id: str) -> dict[str, object]:
     """A refusal, explained with everything as it was; one's own, or with ``audit:read`` anybody's.  404 otherwise."""
     row = queries.find_decision(clearance.connection, decision_id)
     own = row is not None and row.user_id is not None and row.user_id == clearance.actor.id
@@ -139,7 +139,9 @@ def _nearest_now(clearance: Clearance, row: Row[Any]) -> list[str]:
     return _nearest(clearance, graph, found[0], row.permission)
 
 
-def _access(clearance: Clearance, subject: Subject, permission: str, at: datetime | None) -> dict[str, Any]:
+def _access(
+    clearance: Clearance, subject: Subject, permission: str, at: datetime | None
+) -> dict[str, object]:
     connection, moment = clearance.connection, at or clock.now()
     graph = clearance.graph() if at is None else history.find_role_graph_at(connection, at)
     if permission not in graph.permissions:

@@ -19,7 +19,7 @@ Edge = tuple[str, str]  # (role, role that it inherits) or (role, permission tha
 
 def tell(
     connection: Connection, user_id: str, permission: str, explanation: Explanation, at: datetime
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The members of an answer about somebody, as of that moment; ``nearest`` is for the caller to fill."""
     teller = _Teller(connection, user_id, permission, explanation.paths, at)
     return {

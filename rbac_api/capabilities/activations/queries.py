@@ -30,7 +30,7 @@ def list_activations(connection: Connection, session_id: str, now: datetime) -> 
     return {row.name: row for row in found}
 
 
-def add_activation(connection: Connection, values: dict[str, Any]) -> None:
+def add_activation(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(activations).values(values))
 
 

@@ -36,7 +36,7 @@ class Activations(MethodView):
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, ActivationListSchema)
     @blueprint.operation("list_activations", UserNotFound)
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List the roles I can activate
 
         Every role that your current assignments allow, including inherited ones, and whether it is active in this session.

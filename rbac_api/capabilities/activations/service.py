@@ -62,7 +62,9 @@ def list_activations(clearance: Clearance, page: PageRequest) -> Page:
     return Page(items, found.next_key, found.total)
 
 
-def activate_role(clearance: Clearance, role: str, duration: int, reason: str) -> tuple[dict[str, Any], bool]:
+def activate_role(
+    clearance: Clearance, role: str, duration: int, reason: str
+) -> tuple[dict[str, object], bool]:
     """Make a role active in the session of this request; how it is with it then, and whether it was not made so before.
 
     403 ``activation.not_eligible``, 409 ``constraint.violated``, 422 for a duration over the maximum.
@@ -143,7 +145,7 @@ def _longest(clearance: Clearance, offer: Row[Any]) -> int:
 
 def _describe(
     clearance: Clearance, scene: Scene, role: str, active: frozenset[str], present: Row[Any] | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     offers = scene.offers[role]
     ends = max(offer.valid_to or clock.ENDLESS for offer in offers)
     counts = present if role in active else None

@@ -50,7 +50,7 @@ def add_assignment(connection: Connection, assignment: AssignmentRow) -> None:
     connection.execute(_ADDITION, row)
 
 
-def update_assignment(connection: Connection, assignment_id: str, values: dict[str, Any]) -> None:
+def update_assignment(connection: Connection, assignment_id: str, values: dict[str, object]) -> None:
     connection.execute(update(assignments).where(assignments.c.id == assignment_id).values(values))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response
 from flask.views import MethodView
 
@@ -35,7 +33,7 @@ class UserRoles(MethodView):
     @blueprint.also_as("text/csv", ASSIGNMENTS.header)
     @blueprint.also_as("application/x-ndjson", '{"role": "accountant", "mode": "active"}\n')
     @blueprint.operation("get_user_roles", UserNotFound)
-    def get(self, query: dict[str, Any], user_id: str) -> Response:
+    def get(self, query: dict[str, object], user_id: str) -> Response:
         """Read a user's roles
 
         Direct assignments, including those that start later or are eligible; the current effective roles with the assignments they
@@ -64,7 +62,7 @@ class UserRole(MethodView):
         LastAdministrator,
         ConstraintViolated,
     )
-    def put(self, body: dict[str, Any], user_id: str, role: str) -> Response:
+    def put(self, body: dict[str, object], user_id: str, role: str) -> Response:
         """Assign a role to a user
 
         You must hold every effective permission of the role. Takes effect on the user's next request, or at `starts_at`, until

@@ -15,6 +15,7 @@ from sqlalchemy import Row
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments import queries
+from rbac_api.capabilities.assignments.answers import AssignmentAnswer, UserRolesAnswer
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.exports import ASSIGNMENTS, export_roles
 from rbac_api.capabilities.assignments.own import require_lasting
@@ -52,7 +53,7 @@ class KnownRole(NamedTuple):
     name: str
 
 
-def get_user_roles(clearance: Clearance, user_id: str, at: datetime | None = None) -> dict[str, Any]:
+def get_user_roles(clearance: Clearance, user_id: str, at: datetime | None = None) -> UserRolesAnswer:
     """What a user holds, or held: assigned directly, effectively with the assigned roles it comes from, and the effective permissions."""
     found = held_roles(clearance, user_id, "person", at)
     if found is None:
@@ -62,7 +63,7 @@ def get_user_roles(clearance: Clearance, user_id: str, at: datetime | None = Non
 
 def held_roles(
     clearance: Clearance, holder_id: str, kind: str, at: datetime | None = None
-) -> dict[str, Any] | None:
+) -> UserRolesAnswer | None:
     """The same for an account of either kind; None if there is, or was, none."""
     connection, moment = clearance.connection, at or clock.now()
     subject = history.find_holder_at(connection, holder_id, kind, moment)
@@ -83,14 +84,14 @@ def held_roles(
 
 def assign_role(
     clearance: Clearance, user_id: str, role: str, terms: Terms = ORDINARY
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[AssignmentAnswer, bool]:
     """Give a user a role, or change the terms on which she has it; the assignment, and whether it is new."""
     return _assign(clearance, *_addressed(clearance, user_id, role), terms)
 
 
 def give_role(
     clearance: Clearance, holder: Target, role: str, terms: Terms = ORDINARY
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[AssignmentAnswer, bool]:
     """The same for any holder.  Nobody hands out what she does not hold, nor acts on somebody stronger: who makes an assignment count
     longer or for more hands out.
 
@@ -101,7 +102,7 @@ def give_role(
 
 def _assign(
     clearance: Clearance, holder: Target, role: KnownRole, terms: Terms
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[AssignmentAnswer, bool]:
     held = list_held(clearance.connection, holder.id or "", clock.now())
     present = next((one for one in held if one.role_id == role.id), None)
     if present is None:
@@ -229,7 +230,7 @@ def _holder(row: Row[Any]) -> Target:
     return Target("service_account" if row.kind == "service" else "user", row.user_id, row.username)
 
 
-def describe(row: AssignmentRow) -> dict[str, Any]:
+def describe(row: AssignmentRow) -> AssignmentAnswer:
     """An assignment as it is shown."""
     return {
         "role": row.role,
@@ -239,7 +240,9 @@ def describe(row: AssignmentRow) -> dict[str, Any]:
         "expires_at": row.valid_to,
         "max_duration": row.max_duration,
         "assigned_at": row.assigned_at,
-        "assigned_by": {"id": row.assigned_by, "username": row.giver} if row.giver else None,
+        "assigned_by": {"id": row.assigned_by, "username": row.giver}
+        if row.assigned_by and row.giver
+        else None,
     }
 
 

@@ -15,7 +15,10 @@ def find_event(connection: Connection, seq: int) -> Row[Any] | None:
 
 
 def list_events(
-    connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+    connection: Connection,
+    conditions: list[ColumnElement[bool]],
+    after: tuple[object, ...] | None,
+    limit: int,
 ) -> list[Row[Any]]:
     """Newest first."""
     query = select(events).where(*conditions).order_by(events.c.seq.desc()).limit(limit)
@@ -24,7 +27,7 @@ def list_events(
 
 def list_onward(
     connection: Connection, conditions: list[ColumnElement[bool]], last: int, limit: int
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Oldest first, from the one behind ``last``."""
     query = select(events).where(events.c.seq > last, *conditions).order_by(events.c.seq).limit(limit)
     return [row._asdict() for row in connection.execute(query)]
@@ -55,7 +58,7 @@ def stream_chain(connection: Connection) -> Iterator[Mapping[str, Any]]:
             yield {n: v if n == "seq" else _hashed(n, v) for n, v in found.items()} if raw else found
 
 
-def _hashed(name: str, stored: bytes | None) -> Any:
+def _hashed(name: str, stored: bytes | None) -> object:
     """The value as it was hashed; what cannot be text becomes something that no hash fits."""
     if stored is None:
         return None
@@ -70,7 +73,7 @@ def _hashed(name: str, stored: bytes | None) -> Any:
     return text
 
 
-def matching(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+def matching(filters: Mapping[str, object]) -> list[ColumnElement[bool]]:
     """The conditions of a list's filters: actor and target by id or name at the time."""
     found: list[ColumnElement[bool]] = []
     if actor := filters.get("actor"):

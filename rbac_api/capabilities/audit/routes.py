@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response
 from flask.views import MethodView
 
@@ -30,7 +28,7 @@ class AuditEvents(MethodView):
     @blueprint.also_as("text/csv", service.SHEET.header)
     @blueprint.also_as("application/x-ndjson", '{"seq": 42, "action": "assignment.created"}\n')
     @blueprint.operation("list_events")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """Read the audit trail
 
         Newest first, as pages of JSON. With `Accept: text/csv` or `application/x-ndjson` all matching events are streamed, oldest

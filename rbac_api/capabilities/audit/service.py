@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -24,8 +24,10 @@ COLUMNS = (
     "reason", "before", "after", "ip", "request_id", "prev_hash", "hash",
 )  # fmt: skip
 
+Progress = Callable[[int], object]
 
-def list_events(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
+
+def list_events(clearance: Clearance, filters: Mapping[str, object], page: PageRequest) -> Page:
     """Events, newest first."""
     conditions = queries.matching(filters)
     with (
@@ -38,7 +40,7 @@ def list_events(clearance: Clearance, filters: Mapping[str, Any], page: PageRequ
     return Page([describe(row._asdict()) for row in found.items], found.next_key, found.total)
 
 
-def get_event(clearance: Clearance, seq: int) -> dict[str, Any]:
+def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
     """One event by its number."""
     with clearance.work.database.reading() as connection:
         row: Row[Any] | None = queries.find_event(connection, seq)
@@ -48,7 +50,7 @@ def get_event(clearance: Clearance, seq: int) -> dict[str, Any]:
     return describe(row._asdict())
 
 
-def export_events(clearance: Clearance, filters: Mapping[str, Any], form: Form) -> Iterator[bytes]:
+def export_events(clearance: Clearance, filters: Mapping[str, object], form: Form) -> Iterator[bytes]:
     """All matching events present now, oldest first, as a stream of CSV or NDJSON that holds only a few hundred in memory."""
     newest = trail_length(clearance.work.database)
     _note(clearance, "audit.exported", {**filters, "form": form})
@@ -66,7 +68,9 @@ def stream_events(database: Database, filters: Mapping[str, Any], form: Form, ne
     return stream(SHEET, form, batch)
 
 
-def verify_trail(database: Database, expected: Mapping[int, str], progress: Any = None) -> Verdict:
+def verify_trail(
+    database: Database, expected: Mapping[int, str], progress: Progress | None = None
+) -> Verdict:
     """Walk the whole chain; ``progress`` is called with each event's number."""
     with database.streaming() as connection:
         return verify(_watched(queries.stream_chain(connection), progress), expected)
@@ -78,7 +82,7 @@ def trail_length(database: Database) -> int:
         return newest_seq(connection)
 
 
-def count_events(clearance: Clearance, filters: Mapping[str, Any]) -> int:
+def count_events(clearance: Clearance, filters: Mapping[str, object]) -> int:
     """How many events match."""
     return queries.count_events(clearance.connection, queries.matching(filters))
 
@@ -116,7 +120,7 @@ def _note(clearance: Clearance, action: str, filters: Mapping[str, Any]) -> None
         record(connection, clearance.actor, action, Target("trail"), after=facts or None)
 
 
-def _watched(events: Iterator[Mapping[str, Any]], progress: Any) -> Iterator[Mapping[str, Any]]:
+def _watched(events: Iterator[Mapping[str, Any]], progress: Progress | None) -> Iterator[Mapping[str, Any]]:
     for event in events:
         if progress is not None:
             progress(event["seq"])

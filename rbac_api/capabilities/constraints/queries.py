@@ -51,7 +51,7 @@ def find_constraint(connection: Connection, name: str) -> Row[Any] | None:
     return connection.execute(select(constraints).where(*named)).first()
 
 
-def list_constraints(connection: Connection, after: tuple[Any, ...] | None, limit: int) -> list[Row[Any]]:
+def list_constraints(connection: Connection, after: tuple[object, ...] | None, limit: int) -> list[Row[Any]]:
     """By name."""
     query = select(constraints).where(constraints.c.valid_to.is_(None)).order_by(constraints.c.name)
     return list(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response
 from flask.views import MethodView
 
@@ -42,7 +40,7 @@ class Constraints(MethodView):
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, ConstraintListSchema)
     @blueprint.operation("list_constraints")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List constraints
 
         Ordered by name, each with its roles.
@@ -61,7 +59,7 @@ class Constraints(MethodView):
         TargetStronger,
         *REPEATABLE,
     )
-    def post(self, body: dict[str, Any]) -> Response:
+    def post(self, body: dict[str, object]) -> Response:
         """Create a constraint
 
         Takes effect at once: every change that would violate it is refused with 409. It is not created if somebody already violates
@@ -101,7 +99,7 @@ class Violations(MethodView):
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, ViolationListSchema)
     @blueprint.operation("list_violations", ConstraintNotFound)
-    def get(self, query: dict[str, Any], constraint: str) -> Response:
+    def get(self, query: dict[str, object], constraint: str) -> Response:
         """List who violates a constraint
 
         Now and in the future. No change through this service can violate a constraint, so anything listed here was written directly

@@ -84,13 +84,13 @@ def list_constraints(clearance: Clearance, page: PageRequest) -> Page:
     return Page([_describe(row, members) for row in found.items], found.next_key, found.total)
 
 
-def get_constraint(clearance: Clearance, name: str) -> dict[str, Any]:
+def get_constraint(clearance: Clearance, name: str) -> dict[str, object]:
     """One constraint; 404 ``constraint.not_found``."""
     row = _find_constraint(clearance.connection, name)
     return _describe(row, queries.list_members(clearance.connection, [row.id]))
 
 
-def create_constraint(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
+def create_constraint(clearance: Clearance, body: Mapping[str, object]) -> dict[str, object]:
     """A new constraint, in force at once.  404 for an unknown role, 403 ``escalation.denied`` unless the caller holds whatever its roles
     effectively hold, 409 ``constraint.violated`` with the list if it is broken as things are."""
     rule = sensible_rule(body)
@@ -249,17 +249,17 @@ def _target(name: str) -> Target:
     return Target("constraint", name, name)
 
 
-def facts_of(rule: Constraint) -> dict[str, Any]:
+def facts_of(rule: Constraint) -> dict[str, object]:
     """A constraint as the trail and the API have it."""
     return {"name": rule.name, "kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
 
 
-def _describe(row: Row[Any], members: Mapping[str, list[str]]) -> dict[str, Any]:
+def _describe(row: Row[Any], members: Mapping[str, list[str]]) -> dict[str, object]:
     rule = Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
     return {**facts_of(rule), "created_at": row.valid_from}
 
 
-def _shown(violation: Violation, may_name: MayName) -> dict[str, Any]:
+def _shown(violation: Violation, may_name: MayName) -> dict[str, object]:
     """A violation as it is shown."""
     named = violation.user_id is not None and may_name(violation.user_id)
     return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rbac_api.decision.naming import PERMISSION
 from rbac_api.web.authzen import InvalidQuestion
@@ -45,7 +44,7 @@ class Batch:
     semantic: str
 
 
-def question_in(body: Mapping[str, Any]) -> Question:
+def question_in(body: Mapping[str, object]) -> Question:
     """One question (section 6.1).  Raises ``InvalidQuestion`` naming the first member that is missing or of another type."""
     subject, action, resource = (_entity(body, name, members) for name, members in _ENTITIES.items())
     context = body.get("context", {})
@@ -60,7 +59,7 @@ def question_in(body: Mapping[str, Any]) -> Question:
     return Question(subject["type"], subject["id"], named, second_factor)
 
 
-def batch_in(body: Mapping[str, Any]) -> Batch | None:
+def batch_in(body: Mapping[str, object]) -> Batch | None:
     """Several questions (section 7.1); None if there are none, and the body itself is the question.
 
     A question that is not well-formed is told so in its own place (section 7.2.1); what spoils the whole raises ``InvalidQuestion``.
@@ -80,7 +79,7 @@ def batch_in(body: Mapping[str, Any]) -> Batch | None:
     return Batch(tuple(_or_fault(item, defaults) for item in items), semantic)
 
 
-def _or_fault(item: Any, defaults: Mapping[str, Any]) -> Question | InvalidQuestion:
+def _or_fault(item: object, defaults: Mapping[str, object]) -> Question | InvalidQuestion:
     if not isinstance(item, dict):
         return InvalidQuestion("The evaluation is not an object.")
     try:
@@ -94,7 +93,7 @@ def _may_be_named(resource: str, verb: str) -> bool:
     return len(resource) + len(verb) < PERMISSION.longest
 
 
-def _semantic(body: Mapping[str, Any]) -> str:
+def _semantic(body: Mapping[str, object]) -> str:
     """Which of the three (section 7.1.2.1); other options are not ours to understand."""
     options = body.get("options", {})
     if not isinstance(options, dict):
@@ -105,7 +104,7 @@ def _semantic(body: Mapping[str, Any]) -> str:
     return str(semantic)
 
 
-def _entity(body: Mapping[str, Any], name: str, members: tuple[str, ...]) -> dict[str, str]:
+def _entity(body: Mapping[str, object], name: str, members: tuple[str, ...]) -> dict[str, str]:
     if name not in body:
         raise InvalidQuestion(f"The member {name} is missing.")
     entity = body[name]

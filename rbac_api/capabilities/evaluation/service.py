@@ -39,13 +39,13 @@ _LONGEST_NAME = LONGEST * 8  # as typed, a name may be longer than in its canoni
 Answer = dict[str, Any]
 
 
-def evaluate_access(clearance: Clearance, body: Mapping[str, Any]) -> Answer:
+def evaluate_access(clearance: Clearance, body: Mapping[str, object]) -> Answer:
     """The answer to one question, ``{decision, context?}`` (AuthZEN section 6.2); no is an answer as good as yes."""
     question = question_in(body)
     return _Panel(clearance.snapshot, [question]).answer(question)
 
 
-def evaluate_accesses(clearance: Clearance, body: Mapping[str, Any]) -> Answer:
+def evaluate_accesses(clearance: Clearance, body: Mapping[str, object]) -> Answer:
     """The answers to several, ``{evaluations: [...]}`` in their order (section 7.2); to a single one, as above."""
     batch = batch_in(body)
     return {"evaluations": _answers(clearance.snapshot, batch)} if batch else evaluate_access(clearance, body)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, sel
 from rbac_api.database.tables import incidents, users
 
 
-def matching(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+def matching(filters: Mapping[str, object]) -> list[ColumnElement[bool]]:
     """The conditions of the list's filters; open ones unless something else is said."""
     is_open = incidents.c.closed_at.is_(None)
     found: list[ColumnElement[bool]] = [~is_open if filters.get("state") == "closed" else is_open]
@@ -25,7 +25,10 @@ def find_incident(connection: Connection, incident_id: str) -> Row[Any] | None:
 
 
 def list_incidents(
-    connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+    connection: Connection,
+    conditions: list[ColumnElement[bool]],
+    after: tuple[object, ...] | None,
+    limit: int,
 ) -> list[Row[Any]]:
     """Newest first."""
     query = _with_user().where(*conditions).order_by(incidents.c.id.desc()).limit(limit)

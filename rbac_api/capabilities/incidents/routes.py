@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import Response
 from flask.views import MethodView
@@ -38,7 +39,7 @@ class Incidents(MethodView):
         "application/x-ndjson", '{"type": "refresh-reuse", "state": "open", "occurrences": 1}\n'
     )
     @blueprint.operation("list_incidents")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List incidents
 
         Open ones unless `state` says otherwise, newest first: reused refresh tokens, revoked tokens still in use, locked accounts.
@@ -55,7 +56,7 @@ class Incident(MethodView):
     @requires("sessions:read")
     @blueprint.response(200, IncidentSchema)
     @blueprint.operation("get_incident", IncidentNotFound)
-    def get(self, incident_id: Any) -> Response:
+    def get(self, incident_id: UUID) -> Response:
         """Read one incident
 
         Both parties side by side, the first one and the later one: address, user agent and times of each.

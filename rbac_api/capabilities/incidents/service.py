@@ -17,7 +17,7 @@ from rbac_api.web.exports import CHUNK, Form, Sheet, stream
 from rbac_api.web.pagination import Page, PageRequest, cut
 
 
-def list_incidents(clearance: Clearance, filters: dict[str, Any], page: PageRequest) -> Page:
+def list_incidents(clearance: Clearance, filters: dict[str, object], page: PageRequest) -> Page:
     """Incidents, newest first, by type and state."""
     conditions = queries.matching(filters)
     rows = queries.list_incidents(clearance.connection, conditions, page.after, page.limit + 1)
@@ -26,7 +26,7 @@ def list_incidents(clearance: Clearance, filters: dict[str, Any], page: PageRequ
     return Page([describe(row) for row in found.items], found.next_key, found.total)
 
 
-def export_incidents(clearance: Clearance, filters: dict[str, Any], form: Form) -> Iterator[bytes]:
+def export_incidents(clearance: Clearance, filters: dict[str, object], form: Form) -> Iterator[bytes]:
     """The same as a stream of CSV or NDJSON, all of them; what is opened meanwhile is not in it."""
     database, conditions = clearance.work.database, queries.matching(filters)
 
@@ -37,12 +37,12 @@ def export_incidents(clearance: Clearance, filters: dict[str, Any], form: Form) 
     return stream(SHEET, form, batch)
 
 
-def get_incident(clearance: Clearance, incident_id: str) -> dict[str, Any]:
+def get_incident(clearance: Clearance, incident_id: str) -> dict[str, object]:
     """One incident, open or closed."""
     return describe(_known(clearance, incident_id))
 
 
-def close_incident(clearance: Clearance, incident_id: str, reason: str) -> dict[str, Any]:
+def close_incident(clearance: Clearance, incident_id: str, reason: str) -> dict[str, object]:
     """Close an incident for good.  404 unknown; 409 closed already; 403 ``target.stronger`` if it is about somebody who holds more."""
     incident = _known(clearance, incident_id)
     if incident.user_id != clearance.actor.id:
@@ -64,7 +64,7 @@ def delete_old_incidents(connection: Connection, before: datetime, limit: int) -
     return queries.delete_old_incidents(connection, before, limit)
 
 
-def describe(row: Row[Any]) -> dict[str, Any]:
+def describe(row: Row[Any]) -> dict[str, object]:
     """An incident as it is shown."""
     return {
         "id": row.id,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from rbac_api.database.tables import signing_keys
 
 
-def add_key(connection: Connection, values: dict[str, Any]) -> None:
+def add_key(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(signing_keys).values(values))
 
 

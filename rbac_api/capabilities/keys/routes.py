@@ -27,7 +27,7 @@ class Keys(MethodView):
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, KeyListSchema)
     @blueprint.operation("list_keys")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List signing keys
 
         Newest first: which one signs, which one will, which ones only verify and until when, and which were withdrawn; also keys from

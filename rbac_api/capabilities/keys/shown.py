@@ -16,7 +16,7 @@ from rbac_api.guard.signing import SigningKey
 
 def describe(
     keyring: Keyring, keys: dict[str, SigningKey], kept: Iterable[Row[Any]], external: Iterable[Row[Any]]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Every key: those ``kept`` in the database, those of the settings that have signed, and the one in the settings now."""
     active = None
     with suppress(NoSigningKey):
@@ -31,8 +31,8 @@ def describe(
 
 def _row(
     row: Row[Any], key: SigningKey | None, active: SigningKey | None, created: datetime | None
-) -> dict[str, Any]:
-    moments: dict[str, Any] = {"created_at": created, "signs_from": created}
+) -> dict[str, object]:
+    moments: dict[str, object] = {"created_at": created, "signs_from": created}
     if created is not None:
         moments |= {"signs_from": row.signs_from or created, "retired_at": row.retired_at}
     if row.withdrawn_at is not None or key is None:

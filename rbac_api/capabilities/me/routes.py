@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import Response, request
 from flask.views import MethodView
@@ -60,7 +61,7 @@ class Me(MethodView):
     @blueprint.arguments(MePatchSchema)
     @blueprint.response(200, MeSchema)
     @blueprint.operation("update_me", TooManyAttempts, SigninTooOld)
-    def patch(self, body: dict[str, Any]) -> Response:
+    def patch(self, body: dict[str, object]) -> Response:
         """Change my profile
 
         Only the fields you send change. A new e-mail address requires a recent sign-in. Everything else about your account is
@@ -160,7 +161,7 @@ class MySessions(MethodView):
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, OwnSessionListSchema)
     @blueprint.operation("list_my_sessions")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List my active sessions
 
         The session of this request is marked `current`.
@@ -171,7 +172,7 @@ class MySessions(MethodView):
     @blueprint.arguments(EndSessionsQuery, location="query")
     @blueprint.response(204)
     @blueprint.operation("end_my_sessions")
-    def delete(self, query: dict[str, Any]) -> Response:
+    def delete(self, query: dict[str, object]) -> Response:
         """Sign out everywhere
 
         Ends all your active sessions; with `keep=current` all but the one of this request. In browser mode the cookies of an ended
@@ -187,7 +188,7 @@ class MySession(MethodView):
     @requires()
     @blueprint.response(204)
     @blueprint.operation("end_my_session", SessionNotFound)
-    def delete(self, session_id: Any) -> Response:
+    def delete(self, session_id: UUID) -> Response:
         """End one of my sessions
 
         Its tokens are refused from the next request on. Ending an ended session changes nothing. Ending the session of this request

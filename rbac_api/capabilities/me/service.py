@@ -19,7 +19,7 @@ from rbac_api.guard.vouching import is_outgrown
 from rbac_api.trail.recorder import Target
 
 
-def get_me(clearance: Clearance) -> dict[str, Any]:
+def get_me(clearance: Clearance) -> dict[str, object]:
     """Who am I: the user, her effective roles and permissions at this moment, and the session of this request."""
     user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
     user = users.find_user(connection, user_id)
@@ -36,7 +36,7 @@ def get_me(clearance: Clearance) -> dict[str, Any]:
     }
 
 
-def update_me(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
+def update_me(clearance: Clearance, body: Mapping[str, object]) -> dict[str, object]:
     """Change one's own display name and mail address, the latter only after a recent sign-in."""
     users.update_profile(clearance, body)
     return get_me(clearance)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from rbac_api.capabilities.sessions.service import (
     Ending,
@@ -13,6 +13,7 @@ from rbac_api.capabilities.sessions.service import (
     find_presented,
     is_live,
 )
+from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.capabilities.signin.service import issue_access, refresh
 from rbac_api.database.queries.users import get_account
 from rbac_api.errors import Forbidden, Unauthenticated
@@ -39,7 +40,7 @@ _SHOWN = ("access_token", "token_type", "expires_in", "refresh_token")
 _BY_SECRET = ["client_secret_basic", "client_secret_post"]
 
 
-def issue_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[str, Any]:
+def issue_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[str, object]:
     """Exchange a client's credentials, or a refresh token, for tokens (RFC 6749 sections 4.4 and 6)."""
     grant = caller.form.get("grant_type")
     if grant is None:
@@ -49,7 +50,7 @@ def issue_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[st
     if "scope" in caller.form:
         raise InvalidScope()
     given = _by_refresh_token if grant == "refresh_token" else _by_client_credentials
-    tokens = given(clearance, caller, origin)
+    tokens: Mapping[str, object] = given(clearance, caller, origin)
     return {name: tokens[name] for name in _SHOWN if name in tokens}
 
 
@@ -72,7 +73,7 @@ def revoke_token(clearance: Clearance, caller: Caller) -> None:
         _revoke_access(clearance, token, whose, ending)
 
 
-def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, Any]:
+def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
     """Whether a token is good at this moment, and if so whose it is and what it says (RFC 7662)."""
     text = _token(caller)
     found = _read(text)
@@ -85,7 +86,7 @@ def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, Any]:
     return {"active": True, "username": whose.username, **claims}
 
 
-def describe_server(settings: Settings) -> dict[str, Any]:
+def describe_server(settings: Settings) -> dict[str, object]:
     """Authorization server metadata (RFC 8414 section 2): where everything is, and what it offers."""
     base = settings.issuer_url.rstrip("/")
     optional = {"jwks_uri": f"{base}/.well-known/jwks.json"} if settings.signing_algorithm != "HS256" else {}
@@ -105,7 +106,7 @@ def describe_server(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin) -> dict[str, Any]:
+def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin) -> AccessToken:
     client = caller.client
     if client is None:
         raise InvalidClient()
@@ -119,7 +120,7 @@ def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin)
     return issue_access(clearance, connection, begun, get_account(connection, client.id))
 
 
-def _by_refresh_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[str, Any]:
+def _by_refresh_token(clearance: Clearance, caller: Caller, origin: Origin) -> TokensAnswer:
     """As ``POST /v1/auth/refresh``; a client that says who it is gets only what was issued to it (RFC 6749 section 6)."""
     text = caller.form.get("refresh_token")
     if text is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rbac_api.errors import NotFound, Unavailable
 
 
@@ -16,7 +14,7 @@ class NotReady(Unavailable):
         "checks": [{"name": "database", "ok": False, "detail": "The database cannot answer right now."}],
     }
 
-    def __init__(self, found: dict[str, Any]) -> None:
+    def __init__(self, found: dict[str, object]) -> None:
         super().__init__()
         self.members = found
 

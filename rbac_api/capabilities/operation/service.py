@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client import REGISTRY as OWN_REGISTRY
@@ -23,13 +22,13 @@ from rbac_api.web.problems import status_of
 _REPLACED = "the database file was removed or replaced while in use; restart this service"
 
 
-def readiness(guard: Guard) -> dict[str, Any]:
+def readiness(guard: Guard) -> dict[str, object]:
     """``{ready, checks: [{name, ok, detail}]}``: the database answers, its schema is the code's, a key signs, the roles have no cycle."""
     checks = list(_checks(guard))
     return {"ready": all(check["ok"] for check in checks), "checks": checks}
 
 
-def public_keys(guard: Guard) -> list[dict[str, Any]]:
+def public_keys(guard: Guard) -> list[dict[str, object]]:
     """The JWK Set's members (RFC 7517 section 5): public parts of the keys that verify; none with a shared secret."""
     return guard.keyring.published()
 
@@ -44,7 +43,7 @@ def metrics(tally: RequestTally, facts: Facts) -> tuple[bytes, str]:
     return generate_latest(registry) + facts.text(), CONTENT_TYPE_LATEST
 
 
-def find_problem(code: str) -> dict[str, Any] | None:
+def find_problem(code: str) -> dict[str, object] | None:
     """What a problem code means; of a kind and what is made of it under the same code, what is made of it."""
     named = [error for error in problems() if error.code == code]
     if not named:
@@ -65,7 +64,7 @@ def problems(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceEr
         yield from problems(child)
 
 
-def _checks(guard: Guard) -> Iterator[dict[str, Any]]:
+def _checks(guard: Guard) -> Iterator[dict[str, object]]:
     try:
         problem = schema_problem(guard.database)
         replaced = guard.database.replaced()
@@ -78,21 +77,21 @@ def _checks(guard: Guard) -> Iterator[dict[str, Any]]:
         yield {"name": "database", "ok": False, "detail": fault.detail}
 
 
-def _ground_checks(guard: Guard) -> Iterator[dict[str, Any]]:
+def _ground_checks(guard: Guard) -> Iterator[dict[str, object]]:
     """What an answer rests on beyond the schema: named only where it is missing, each a check of its own."""
     for result in recent_look(guard.database):
         if not result.met:
             yield {"name": result.need.name, "ok": False, "detail": f"{result.detail}. {result.need.remedy}"}
 
 
-def _key_check(guard: Guard) -> dict[str, Any]:
+def _key_check(guard: Guard) -> dict[str, object]:
     try:
         return {"name": "signing key", "ok": True, "detail": guard.keyring.active().algorithm}
     except KEY_PROBLEMS as fault:
         return {"name": "signing key", "ok": False, "detail": fault.detail}
 
 
-def _instance_check(guard: Guard, *, sealed: bool) -> Iterator[dict[str, Any]]:
+def _instance_check(guard: Guard, *, sealed: bool) -> Iterator[dict[str, object]]:
     """Only where it fails; of a secret that opens no key the check of the key has told already."""
     with guard.database.reading() as connection:
         found = differences(connection, guard.settings)
@@ -101,7 +100,7 @@ def _instance_check(guard: Guard, *, sealed: bool) -> Iterator[dict[str, Any]]:
         yield {"name": "instance", "ok": False, "detail": f"{'; '.join(told)}. {REMEDY}"}
 
 
-def _state_checks(guard: Guard) -> Iterator[dict[str, Any]]:
+def _state_checks(guard: Guard) -> Iterator[dict[str, object]]:
     key = _key_check(guard)
     yield key
     yield from _instance_check(guard, sealed=not key["ok"])

@@ -33,7 +33,7 @@ def add_permission(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(permissions).values(values))
 
 
-def update_permission(connection: Connection, permission_id: str, values: dict[str, Any]) -> None:
+def update_permission(connection: Connection, permission_id: str, values: dict[str, object]) -> None:
     connection.execute(update(permissions).where(permissions.c.id == permission_id).values(values))
 
 
@@ -50,7 +50,7 @@ def end_permission(connection: Connection, permission_id: str, now: datetime) ->
 
 
 def list_permissions(
-    connection: Connection, after: tuple[Any, ...] | None, limit: int, text: str | None
+    connection: Connection, after: tuple[object, ...] | None, limit: int, text: str | None
 ) -> list[PermissionRow]:
     """By name; with a text those that have it in name, title or description."""
     query = select(*PERMISSION).where(_open()).order_by(permissions.c.name)

@@ -43,7 +43,7 @@ class Permissions(MethodView):
     @blueprint.arguments(NamedQuery, location="query")
     @blueprint.response(200, PermissionListSchema)
     @blueprint.operation("list_permissions")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List permissions
 
         This service's own (`system`) and those of your applications, ordered by name.

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.permissions import queries
+from rbac_api.capabilities.permissions.answers import PermissionAnswer
 from rbac_api.capabilities.permissions.errors import (
     PermissionBuiltIn,
     PermissionInUse,
@@ -33,14 +34,14 @@ def list_permissions(clearance: Clearance, filters: Mapping[str, Any], page: Pag
     return Page([describe(row) for row in found.items], found.next_key, found.total)
 
 
-def get_permission(clearance: Clearance, name: str) -> dict[str, Any]:
+def get_permission(clearance: Clearance, name: str) -> PermissionAnswer:
     """One permission by its name."""
     return describe(find_permission(clearance.connection, name))
 
 
 def create_permission(
     clearance: Clearance, name: str, description: str, *, title: str | None = None, system: bool = False
-) -> dict[str, Any]:
+) -> PermissionAnswer:
     """A new permission.  Nobody but administrators holds it until it is put into a role."""
     if queries.is_name_taken(clearance.connection, name):
         raise PermissionNameTaken()
@@ -123,7 +124,7 @@ def reconcile_permission(clearance: Clearance, name: str, description: str) -> b
     return True
 
 
-def describe(row: PermissionRow) -> dict[str, Any]:
+def describe(row: PermissionRow) -> PermissionAnswer:
     """A permission as it is shown."""
     return {
         "name": row.name,

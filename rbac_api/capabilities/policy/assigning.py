@@ -176,7 +176,7 @@ def _require_administrator(state: State, role: str) -> None:
         require_administrator(state)
 
 
-def _once(state: State, question: Any, ask: Callable[[], None]) -> None:
+def _once(state: State, question: object, ask: Callable[[], None]) -> None:
     """The same question has the same answer until the roles change."""
     if question not in state.answers:
         state.answers[question] = None

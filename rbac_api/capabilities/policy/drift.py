@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rbac_api.capabilities.policy.engine import elsewhere, find_everything, meet_people
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.decision.difference import difference, shown, summary
@@ -11,7 +9,7 @@ from rbac_api.decision.document import Document, holder_of
 from rbac_api.guard.clearance import Clearance
 
 
-def find_drift(clearance: Clearance, document: Document) -> dict[str, Any]:
+def find_drift(clearance: Clearance, document: Document) -> dict[str, object]:
     """What a plan with ``prune`` would show: ``created`` is only in the document, ``removed`` only in the database.
 
     Sections that the document does not have are not compared.  422 for whatever names what is not there.

@@ -47,7 +47,7 @@ class Work:
     refused: list[tuple[Step, ServiceError]] = field(default_factory=list)
     violated: ConstraintViolated | None = None
     broken: set[str] = field(default_factory=set)  # what a refused step would have made
-    events: list[dict[str, Any]] = field(default_factory=list)  # rows of the trail
+    events: list[dict[str, object]] = field(default_factory=list)  # rows of the trail
     outdated: set[str] = field(
         default_factory=set
     )  # ids of those who may do something else though nothing of theirs changed
@@ -70,7 +70,7 @@ Compute = Callable[[Clearance], Work]
 Check = Callable[[Clearance], None]
 
 
-def plan_policy(clearance: Clearance, document: Document, *, prune: bool) -> dict[str, Any]:
+def plan_policy(clearance: Clearance, document: Document, *, prune: bool) -> dict[str, object]:
     """What applying the document would do, found out by working it out.  Nothing is written, and nobody waits for it."""
     with elsewhere(clearance) as reader:
         work = prepare(reader, document, prune=prune)
@@ -79,12 +79,12 @@ def plan_policy(clearance: Clearance, document: Document, *, prune: bool) -> dic
 
 def apply_policy(
     clearance: Clearance, document: Document, *, prune: bool, check: Check = lambda _reader: None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Do it, all of it or nothing: the first refusal is raised.  The answer is the plan's, with the ``seq`` by which it can be undone.
 
     ``check`` looks beforehand at the same moment, and is asked again whenever it has to be worked out again.
     """
-    answer: dict[str, Any] = {}
+    answer: dict[str, object] = {}
 
     def compute(reader: Clearance) -> Work:
         check(reader)
@@ -260,7 +260,7 @@ def _note_unmade(work: Work, step: Step) -> None:
         work.broken.add(step.facts["name"])
 
 
-def told(work: Work, found: Impact) -> dict[str, Any]:
+def told(work: Work, found: Impact) -> dict[str, object]:
     """The plan as it is answered."""
     parts = shown(work.steps)
     violated = [refusal for _, refusal in work.refused if isinstance(refusal, ConstraintViolated)]
@@ -277,7 +277,7 @@ def told(work: Work, found: Impact) -> dict[str, Any]:
     }
 
 
-def _told_refusal(step: Step, refusal: ServiceError) -> dict[str, Any]:
+def _told_refusal(step: Step, refusal: ServiceError) -> dict[str, object]:
     detail = refusal.detail
     if isinstance(refusal, Invalid) and refusal.faults:
         detail = " ".join(fault.detail for fault in refusal.faults)

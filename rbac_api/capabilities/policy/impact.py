@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -27,8 +26,8 @@ class Impact:
     """``gains`` and ``losses``: ``{user: {id, username}, permissions}``, by username; no user for callers who may not read users, and
     no number of sessions for those who may not read sessions."""
 
-    gains: list[dict[str, Any]] = field(default_factory=list)
-    losses: list[dict[str, Any]] = field(default_factory=list)
+    gains: list[dict[str, object]] = field(default_factory=list)
+    losses: list[dict[str, object]] = field(default_factory=list)
     sessions_stale: int | None = 0
 
 

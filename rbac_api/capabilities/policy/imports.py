@@ -67,7 +67,7 @@ class _Import:
     errors: list[tuple[int, str]] = field(default_factory=list)
     count: int = 0  # of wrong rows
     met: set[int] = field(default_factory=set)
-    present: dict[Place, Mapping[str, Any]] = field(default_factory=dict)
+    present: dict[Place, Mapping[str, object]] = field(default_factory=dict)
 
     def refuse(self, line: int, words: str) -> None:
         self.count += 1
@@ -76,7 +76,7 @@ class _Import:
 
 
 def import_assignments(
-    clearance: Clearance, rows: Iterable[Row], *, dry_run: bool, progress: Callable[[int], Any]
+    clearance: Clearance, rows: Iterable[Row], *, dry_run: bool, progress: Callable[[int], object]
 ) -> Imported:
     """All of them or nothing: ``ImportRefused`` names the wrong rows.  Everything is worked out before the lock is taken, and then written
     at once; a dry run ends before that."""
@@ -98,7 +98,7 @@ def import_assignments(
     return found
 
 
-def _worked_out(clearance: Clearance, rows: list[Row], progress: Callable[[int], Any]) -> _Import:
+def _worked_out(clearance: Clearance, rows: list[Row], progress: Callable[[int], object]) -> _Import:
     made = _Import(begun(load_state(clearance, clock.now())))
     for some in batched(rows, AT_ONCE):
         _import(made, some)
@@ -157,7 +157,7 @@ def _unknown(user: str, *, is_service: bool) -> str:
     return f"user {user} is unknown; create the user first, or correct the name"
 
 
-def _give(made: _Import, line: int, wanted: tuple[Account, str, Mapping[str, Any]], *, new: bool) -> None:
+def _give(made: _Import, line: int, wanted: tuple[Account, str, Mapping[str, object]], *, new: bool) -> None:
     account, role, terms = wanted
     try:
         give_role(made.work.state, account, role, terms_of(terms))
@@ -186,7 +186,7 @@ def _is_good(made: _Import, row: Row) -> bool:
     return not faults
 
 
-def _with_value(words: str, value: Any) -> str:
+def _with_value(words: str, value: object) -> str:
     shown = repr(value)
     if value is None or shown in words:
         return words

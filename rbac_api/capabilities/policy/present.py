@@ -30,9 +30,9 @@ def find_present(state: State, held: Iterable[Row[Any]]) -> Present:
     return Present(permissions, roles, constraints, assignments_of(held, state.at))
 
 
-def assignments_of(rows: Iterable[Row[Any]], at: datetime) -> dict[Held, Mapping[str, Any]]:
+def assignments_of(rows: Iterable[Row[Any]], at: datetime) -> dict[Held, Mapping[str, object]]:
     """Assignments by whom and what; one that has begun has no beginning any more."""
-    found: dict[Held, Mapping[str, Any]] = {}
+    found: dict[Held, Mapping[str, object]] = {}
     for row in rows:
         kind = "service_account" if row.kind == "service" else "user"
         found[kind, row.username_canonical, row.role] = {
@@ -47,7 +47,7 @@ def assignments_of(rows: Iterable[Row[Any]], at: datetime) -> dict[Held, Mapping
     return found
 
 
-def export(present: Present) -> dict[str, list[dict[str, Any]]]:
+def export(present: Present) -> dict[str, list[dict[str, object]]]:
     """The document: sorted, without what is built in (its holders are told), and without what is the default."""
     return {
         "permissions": [
@@ -82,7 +82,7 @@ def revision(connection: Connection, at: datetime) -> str:
     return f"{last.seq}" if boundary is None else f"{last.seq}-{clock.rfc3339(boundary)}"
 
 
-def _role(name: str, row: Thing, graph: RoleGraph) -> dict[str, Any]:
+def _role(name: str, row: Thing, graph: RoleGraph) -> dict[str, object]:
     return {
         "title": row.title,
         "description": row.description,
@@ -99,12 +99,12 @@ def _ordered(rule: Mapping[str, Any]) -> list[str]:
     return [*rule["roles"][:first], *sorted(rule["roles"][first:])]
 
 
-def _exported(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _exported(facts: Mapping[str, object]) -> dict[str, object]:
     kind = "service_account" if "service_account" in facts else "user"
     terms = _said(facts, "reason", "starts_at", "expires_at", "max_duration")
     mode = {"mode": facts["mode"]} if facts["mode"] != "active" else {}
     return {kind: facts[kind], "role": facts["role"], **terms, **mode}
 
 
-def _said(facts: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def _said(facts: Mapping[str, object], *names: str) -> dict[str, object]:
     return {name: facts[name] for name in names if facts[name] is not None}

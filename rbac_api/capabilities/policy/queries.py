@@ -173,7 +173,7 @@ def find_last_boundary(connection: Connection, since: datetime, at: datetime) ->
     return max((moment for moment in found if moment is not None), default=None)
 
 
-def add_change(connection: Connection, values: dict[str, Any]) -> None:
+def add_change(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(policy_changes).values(values))
 
 

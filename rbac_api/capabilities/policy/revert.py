@@ -42,9 +42,9 @@ from rbac_api.guard.errors import LastAdministrator
 _NAME = "name"
 
 
-def revert_policy(clearance: Clearance, seq: int) -> dict[str, Any]:
+def revert_policy(clearance: Clearance, seq: int) -> dict[str, object]:
     """Undo it, all of it or nothing; the answer is that of a plan.  404, 409 ``policy.reverted`` and ``policy.not_revertible``."""
-    answer: dict[str, Any] = {}
+    answer: dict[str, object] = {}
 
     def compute(reader: Clearance) -> Work:
         work = _worked_out(reader, seq)
@@ -58,7 +58,7 @@ def revert_policy(clearance: Clearance, seq: int) -> dict[str, Any]:
     return {**answer, "seq": by, "revision": revision(clearance.connection, clock.now())}
 
 
-def plan_revert(clearance: Clearance, seq: int) -> dict[str, Any]:
+def plan_revert(clearance: Clearance, seq: int) -> dict[str, object]:
     """What undoing it would change; refused as that would be."""
     with elsewhere(clearance) as reader:
         work = _worked_out(reader, seq)
@@ -162,7 +162,7 @@ class _Left:
     """What the steps left behind: for each thing the last that was said of it; None for what is gone."""
 
     def __init__(self) -> None:
-        self.values: dict[tuple[str, ...], Any] = {}
+        self.values: dict[tuple[str, ...], object] = {}
         self.roles: set[str] = set()  # created
         self.permissions: set[str] = set()
 

@@ -22,13 +22,13 @@ roles:
 constraints: []
 assignments: []
 """
-_MOMENT: dict[str, Any] = {"format": "date-time", "example": "2030-06-30T22:00:00Z"}
+_MOMENT: dict[str, object] = {"format": "date-time", "example": "2030-06-30T22:00:00Z"}
 
 
 _MOST = {"maxItems": MOST_ENTRIES}
 
 
-def _said(section: str, key: str, example: Any, **more: Any) -> dict[str, Any]:
+def _said(section: str, key: str, example: object, **more: object) -> dict[str, object]:
     """What the document's own schema says of a member, for the OpenAPI document."""
     schema = {
         name: value

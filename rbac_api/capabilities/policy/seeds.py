@@ -228,7 +228,7 @@ def _additions(document: Document, there: _There, loaded: Loaded) -> Iterator[tu
         )
 
 
-def _assignment(entry: Mapping[str, Any], there: _There, loaded: Loaded) -> Step | None:
+def _assignment(entry: Mapping[str, object], there: _There, loaded: Loaded) -> Step | None:
     """None also for somebody who was deleted: the name is never given out again."""
     (kind, name), role, now = holder_of(entry), entry["role"], there.state.at
     if is_over(entry, now):

@@ -117,8 +117,8 @@ class State:
     made_rules: list[str] = field(default_factory=list)
     loses: bool = False  # whether an administrator may be lost
     until: datetime | None = None  # from then on it would be something else
-    touched: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)  # rows of roles, by id
-    answers: dict[Any, ServiceError | None] = field(
+    touched: dict[str, tuple[int, dict[str, object]]] = field(default_factory=dict)  # rows of roles, by id
+    answers: dict[object, ServiceError | None] = field(
         default_factory=dict
     )  # of guards, while the roles stay as they are
     stronger: frozenset[str] | None = (
@@ -146,7 +146,7 @@ class State:
         """An event about a role, a permission, an inheritance or a constraint."""
         self.events.append(Event(action, Target(kind, name, name), **facts))
 
-    def touch_role(self, row: Thing, **values: Any) -> None:
+    def touch_role(self, row: Thing, **values: object) -> None:
         """The row becomes another version; one that is new is written as it will be."""
         if row.version is not None:
             self.touched.setdefault(row.id, (row.version, {}))[1].update(values)

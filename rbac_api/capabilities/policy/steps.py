@@ -6,7 +6,6 @@ Besides, applying a document needs for each step the permission that the single 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from rbac_api.capabilities.permissions.errors import (
     PermissionBuiltIn,
@@ -270,7 +269,7 @@ def _add_grant(state: State, role_id: str, permission_id: str) -> None:
     state.pending.add(role_permissions, edge)
 
 
-DO: dict[str, Callable[[State, Facts], Any]] = {
+DO: dict[str, Callable[[State, Facts], object]] = {
     "permission.create": _create_permission,
     "permission.update": _update_permission,
     "permission.delete": _delete_permission,

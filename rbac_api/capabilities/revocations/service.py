@@ -56,7 +56,7 @@ def signed_feed(clearance: Clearance, place: Place) -> str:
     now = clock.now()  # before reading: whatever was committed by then is in it
     rows = queries.list_revocations(clearance.connection, place.seq, MOST + 1)
     listed, more = rows[:MOST], len(rows) > MOST
-    payload: dict[str, Any] = {
+    payload: dict[str, object] = {
         "iss": clearance.settings.issuer_url,
         "iat": int(now.timestamp()),
         "cursor": cursor_of(listed[-1]) if listed else place.cursor,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from rbac_api.decision.hierarchy import direct_permissions
 from rbac_api.decision.naming import ROLE
@@ -12,7 +11,7 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.queries_history import find_role_at, find_role_graph_at
 
 
-def get_role_at(clearance: Clearance, name: str, at: datetime) -> dict[str, Any]:
+def get_role_at(clearance: Clearance, name: str, at: datetime) -> dict[str, object]:
     """One role as of a moment that is past; 404 if there was none of this name."""
     role = find_role_at(clearance.connection, name, at)
     if role is None:

@@ -35,11 +35,11 @@ def is_name_taken(connection: Connection, name: str) -> bool:
     return connection.execute(taken).first() is not None
 
 
-def add_role(connection: Connection, values: dict[str, Any]) -> None:
+def add_role(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(roles).values(values))
 
 
-def update_role(connection: Connection, role_id: str, version: int, values: dict[str, Any]) -> bool:
+def update_role(connection: Connection, role_id: str, version: int, values: dict[str, object]) -> bool:
     """Change the row if it still has that version; the check and the write are one statement."""
     changed = update(roles).where(
         roles.c.id == role_id, roles.c.version == version, roles.c.valid_to.is_(None)
@@ -48,7 +48,7 @@ def update_role(connection: Connection, role_id: str, version: int, values: dict
 
 
 def list_roles(
-    connection: Connection, after: tuple[Any, ...] | None, limit: int, text: str | None
+    connection: Connection, after: tuple[object, ...] | None, limit: int, text: str | None
 ) -> list[RoleRow]:
     """By name; with a text those that have it in name, title or description."""
     query = select(*ROLE).where(roles.c.valid_to.is_(None)).order_by(roles.c.name)

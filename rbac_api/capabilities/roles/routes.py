@@ -53,7 +53,7 @@ class Roles(MethodView):
     @blueprint.arguments(NamedQuery, location="query")
     @blueprint.response(200, RoleListSchema)
     @blueprint.operation("list_roles")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List roles
 
         With direct permissions, inherited roles and the resulting effective permissions.
@@ -72,7 +72,7 @@ class Roles(MethodView):
         EscalationDenied,
         *REPEATABLE,
     )
-    def post(self, body: dict[str, Any]) -> Response:
+    def post(self, body: dict[str, object]) -> Response:
         """Create a role
 
         You can add only permissions that you hold yourself.
@@ -88,7 +88,7 @@ class Role(MethodView):
     @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, RoleSchema)
     @blueprint.operation("get_role", RoleNotFound)
-    def get(self, query: dict[str, Any], role: str) -> Response:
+    def get(self, query: dict[str, object], role: str) -> Response:
         """Read one role
 
         Use the ETag of the answer in If-Match to change or delete the role. With `at`, the role as it was at that time, without an
@@ -106,7 +106,7 @@ class Role(MethodView):
     @blueprint.arguments(RolePatchSchema)
     @blueprint.response(200, RoleSchema)
     @blueprint.operation("update_role", RoleNotFound, RoleBuiltIn, TargetStronger)
-    def patch(self, body: dict[str, Any], role: str) -> Response:
+    def patch(self, body: dict[str, object], role: str) -> Response:
         """Change a role
 
         Changes title, description, and whether the role is effective only in sessions with a second factor (`requires_mfa`, the only

@@ -12,6 +12,7 @@ from rbac_api.capabilities.assignments.service import end_role_assignments
 from rbac_api.capabilities.constraints.service import constraints_on, require_constraints
 from rbac_api.capabilities.permissions.service import find_permission
 from rbac_api.capabilities.roles import queries
+from rbac_api.capabilities.roles.answers import RoleAnswer
 from rbac_api.capabilities.roles.errors import (
     GrantNotFound,
     InheritanceNotFound,
@@ -46,7 +47,7 @@ def list_roles(clearance: Clearance, filters: Mapping[str, Any], page: PageReque
     return Page(items, found.next_key, found.total)
 
 
-def get_role(clearance: Clearance, name: str) -> tuple[dict[str, Any], int]:
+def get_role(clearance: Clearance, name: str) -> tuple[RoleAnswer, int]:
     """One role and the row's version."""
     role, graph = find_role(clearance.connection, name), clearance.latest_graph()
     if name not in graph.roles:
@@ -54,7 +55,7 @@ def get_role(clearance: Clearance, name: str) -> tuple[dict[str, Any], int]:
     return describe(role, graph), role.version
 
 
-def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[RoleAnswer, int]:
     """A new role.  404 for an unknown permission, 403 ``escalation.denied`` for one the caller does not hold."""
     name, permissions = body["name"], sorted(set(body.get("permissions", ())))
     found = {permission: find_permission(clearance.connection, permission).id for permission in permissions}
@@ -90,8 +91,8 @@ def add_role(clearance: Clearance, facts: Mapping[str, Any], *, grants: Grants |
 
 
 def update_role(
-    clearance: Clearance, name: str, tags: frozenset[str], body: Mapping[str, Any]
-) -> tuple[dict[str, Any], int]:
+    clearance: Clearance, name: str, tags: frozenset[str], body: Mapping[str, object]
+) -> tuple[RoleAnswer, int]:
     """Change title, description, and whether the role requires a second factor.  409 for anything else of a built-in role, 412 stale."""
     role = find_role(clearance.connection, name)
     require_match(tags, describe(role, clearance.graph()), role.version)
@@ -261,7 +262,7 @@ def _unknown(name: str) -> RoleNotFound:
     return RoleNotFound(f"There is no role {name[: ROLE.longest]}. List them with GET /v1/roles.")
 
 
-def describe(row: RoleRow, graph: RoleGraph) -> dict[str, Any]:
+def describe(row: RoleRow, graph: RoleGraph) -> RoleAnswer:
     """A role as it is shown."""
     return {
         "name": row.name,
@@ -284,7 +285,7 @@ def _require_changeable(clearance: Clearance, role: RoleRow, *, built_in_too: bo
         raise RoleBuiltIn()
 
 
-def _write(clearance: Clearance, role: RoleRow, values: dict[str, Any]) -> None:
+def _write(clearance: Clearance, role: RoleRow, values: dict[str, object]) -> None:
     if not queries.update_role(
         clearance.connection, role.id, role.version, {**values, "updated_at": clock.now()}
     ):

@@ -16,7 +16,7 @@ def find_factor(connection: Connection, user_id: str) -> Row[Any] | None:
     return connection.execute(_FACTOR, {"user_id": user_id}).first()
 
 
-def add_factor(connection: Connection, values: dict[str, Any]) -> None:
+def add_factor(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(totp_factors).values(values))
 
 

@@ -46,7 +46,7 @@ def add_account(connection: Connection, row: dict[str, Any], details: dict[str, 
     connection.execute(insert(service_accounts).values(details))
 
 
-def update_account(connection: Connection, account_id: str, version: int, values: dict[str, Any]) -> bool:
+def update_account(connection: Connection, account_id: str, version: int, values: dict[str, object]) -> bool:
     """Change the row if it still has that version; the check and the write are one statement."""
     changed = update(users).where(users.c.id == account_id, users.c.version == version)
     return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
@@ -58,7 +58,10 @@ def update_description(connection: Connection, account_id: str, description: str
 
 
 def list_accounts(
-    connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+    connection: Connection,
+    conditions: list[ColumnElement[bool]],
+    after: tuple[object, ...] | None,
+    limit: int,
 ) -> list[Row[Any]]:
     """By name."""
     query = _described().where(*conditions).order_by(users.c.username_canonical).limit(limit)
@@ -74,7 +77,7 @@ def named_like(connection: Connection, text: str) -> ColumnElement[bool]:
     return mentions(connection, users.c.search_text, text)
 
 
-def add_secret(connection: Connection, values: dict[str, Any]) -> None:
+def add_secret(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(client_secrets).values(values))
 
 

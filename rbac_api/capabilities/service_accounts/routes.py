@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import Response
 from flask.views import MethodView
@@ -61,7 +62,7 @@ class ServiceAccounts(MethodView):
     @blueprint.arguments(ServiceAccountQuery, location="query")
     @blueprint.response(200, ServiceAccountListSchema)
     @blueprint.operation("list_service_accounts")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List service accounts
 
         Ordered by name. `q` finds a text anywhere in name or description, without regard to case and accents.
@@ -107,7 +108,7 @@ class ServiceAccount(MethodView):
     @blueprint.arguments(ServiceAccountPatchSchema, example={"description": "Sends invoices and reminders"})
     @blueprint.response(200, ServiceAccountDetailSchema)
     @blueprint.operation("update_service_account", ServiceAccountNotFound, TargetStronger)
-    def patch(self, body: dict[str, Any], account_id: str) -> Response:
+    def patch(self, body: dict[str, object], account_id: str) -> Response:
         """Change, disable or enable a service account
 
         Requires the ETag in If-Match. Disabling ends every session at once, and no secret works until the account is enabled again.
@@ -165,7 +166,7 @@ class ClientSecret(MethodView):
     @blueprint.operation(
         "withdraw_client_secret", ServiceAccountNotFound, ClientSecretNotFound, TargetStronger
     )
-    def delete(self, account_id: str, secret_id: Any) -> Response:
+    def delete(self, account_id: str, secret_id: UUID) -> Response:
         """Withdraw a client secret
 
         The secret stops working, and every session started with it ends: its tokens are refused from the next request on.
@@ -183,7 +184,7 @@ class ServiceAccountRoles(MethodView):
     @blueprint.also_as("text/csv", ASSIGNMENTS.header)
     @blueprint.also_as("application/x-ndjson", '{"role": "accountant", "mode": "active"}\n')
     @blueprint.operation("get_service_account_roles", ServiceAccountNotFound)
-    def get(self, query: dict[str, Any], account_id: str) -> Response:
+    def get(self, query: dict[str, object], account_id: str) -> Response:
         """Read a service account's roles
 
         Direct assignments, and the effective roles with the assignments they come from.
@@ -210,7 +211,7 @@ class ServiceAccountRole(MethodView):
         LastAdministrator,
         ConstraintViolated,
     )
-    def put(self, body: dict[str, Any], account_id: str, role: str) -> Response:
+    def put(self, body: dict[str, object], account_id: str, role: str) -> Response:
         """Assign a role to a service account
 
         You must hold every effective permission of the role. Takes effect on the account's next request, or at `starts_at`, until

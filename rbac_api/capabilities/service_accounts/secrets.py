@@ -25,7 +25,7 @@ MOST = 5  # that work at a time: enough to replace one without a pause, few enou
 
 def create_client_secret(
     clearance: Clearance, account_id: str, expires_at: datetime | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """A new secret of 256 random bits, shown this once and stored as a keyed hash.  409 if there are enough, 422 for a bad time."""
     account, now = weaker_account(clearance, account_id), clock.now()
     ends = _deadline(now, clearance.settings.client_secret_seconds, expires_at)
@@ -56,7 +56,7 @@ def withdraw_client_secret(clearance: Clearance, account_id: str, secret_id: str
     clearance.record("client_secret.withdrawn", named(account), after=facts)
 
 
-def describe_secret(row: Row[Any]) -> dict[str, Any]:
+def describe_secret(row: Row[Any]) -> dict[str, object]:
     """What is shown of a secret once it was handed out."""
     return {
         "id": row.id,

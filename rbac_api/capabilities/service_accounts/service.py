@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row
 
 from rbac_api import clock
+from rbac_api.capabilities.assignments.answers import AssignmentAnswer, UserRolesAnswer
 from rbac_api.capabilities.assignments.service import (
     ORDINARY,
     Terms,
@@ -61,7 +62,7 @@ __all__ = [
 
 def create_service_account(
     clearance: Clearance, name: str, description: str | None
-) -> tuple[dict[str, Any], int]:
+) -> tuple[dict[str, object], int]:
     """A new service account, which can do nothing yet, and the row's version.  409 if the name is or was anybody's."""
     if queries.is_name_taken(clearance.connection, name):
         raise ServiceAccountNameTaken()
@@ -78,13 +79,13 @@ def create_service_account(
     return get_service_account(clearance, account_id)
 
 
-def get_service_account(clearance: Clearance, account_id: str) -> tuple[dict[str, Any], int]:
+def get_service_account(clearance: Clearance, account_id: str) -> tuple[dict[str, object], int]:
     """One service account with what is known of its secrets, and the row's version."""
     account = known_account(clearance.connection, account_id)
     return _with_secrets(clearance.connection, account), account.version
 
 
-def list_service_accounts(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
+def list_service_accounts(clearance: Clearance, filters: Mapping[str, object], page: PageRequest) -> Page:
     """Service accounts by name; by a text in name or description, and status."""
     conditions = _conditions(clearance.connection, filters)
     rows = queries.list_accounts(clearance.connection, conditions, page.after, page.limit + 1)
@@ -94,8 +95,8 @@ def list_service_accounts(clearance: Clearance, filters: Mapping[str, Any], page
 
 
 def update_service_account(
-    clearance: Clearance, account_id: str, tags: frozenset[str], body: Mapping[str, Any]
-) -> tuple[dict[str, Any], int]:
+    clearance: Clearance, account_id: str, tags: frozenset[str], body: Mapping[str, object]
+) -> tuple[dict[str, object], int]:
     """Change description and status.  Disabling ends every session; 403 ``target.stronger``, 412 stale."""
     account = weaker_account(clearance, account_id)
     require_match(tags, _with_secrets(clearance.connection, account), account.version)
@@ -131,7 +132,7 @@ def delete_service_account(clearance: Clearance, account_id: str, tags: frozense
 
 def get_service_account_roles(
     clearance: Clearance, account_id: str, at: datetime | None = None
-) -> dict[str, Any]:
+) -> UserRolesAnswer:
     """What a service account holds, or held: assigned directly, effectively with the assigned roles it comes from, and in all."""
     found = held_roles(clearance, account_id, "service", at)
     if found is None:
@@ -141,7 +142,7 @@ def get_service_account_roles(
 
 def assign_service_account_role(
     clearance: Clearance, account_id: str, role: str, terms: Terms = ORDINARY
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[AssignmentAnswer, bool]:
     """Give a service account a role, or change the terms; the assignment, and whether it is new.  The guards are those of users."""
     return give_role(clearance, named(known_account(clearance.connection, account_id)), role, terms)
 
@@ -189,7 +190,7 @@ def _conditions(connection: Connection, filters: Mapping[str, Any]) -> list[Colu
     return found
 
 
-def _describe(row: Row[Any]) -> dict[str, Any]:
+def _describe(row: Row[Any]) -> dict[str, object]:
     return {
         "id": row.id,
         "client_id": row.id,
@@ -201,6 +202,6 @@ def _describe(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _with_secrets(connection: Connection, account: Row[Any]) -> dict[str, Any]:
+def _with_secrets(connection: Connection, account: Row[Any]) -> dict[str, object]:
     found = queries.list_secrets(connection, account.id)
     return {**_describe(account), "secrets": [describe_secret(secret) for secret in found]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.errors import SessionNotFound
@@ -14,7 +13,7 @@ from rbac_api.guard.clearance import Clearance
 from rbac_api.web.exports import CHUNK, Form, stream
 
 
-def export_sessions(clearance: Clearance, filters: Mapping[str, Any], form: Form) -> Iterator[bytes]:
+def export_sessions(clearance: Clearance, filters: Mapping[str, object], form: Form) -> Iterator[bytes]:
     """All sessions that fit, newest first; whoever signs in meanwhile is not among them."""
     database, fitting = clearance.work.database, conditions(clearance, filters)
 

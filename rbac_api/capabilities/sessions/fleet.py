@@ -60,7 +60,7 @@ def _differs(count: int, expected: int) -> SessionsCountDiffers:
     return SessionsCountDiffers(detail, count=count)
 
 
-def _require_said_openly(body: Mapping[str, Any]) -> None:
+def _require_said_openly(body: Mapping[str, object]) -> None:
     """422 unless it is clear which sessions are meant and, where they really end, how many there are and why."""
     faults = []
     if not body["filter"]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rbac_api import clock
 from rbac_api.capabilities.sessions import service
+from rbac_api.capabilities.sessions.answers import SessionInsideAnswer
 from rbac_api.database.queries.sessions import find_session_roles, get_session
 from rbac_api.database.queries.users import get_subject
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
@@ -13,7 +12,7 @@ from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.standing import OTP
 
 
-def get_session_inside(clearance: Clearance, session_id: str) -> dict[str, Any]:
+def get_session_inside(clearance: Clearance, session_id: str) -> SessionInsideAnswer:
     """One session, and the roles and permissions that count in it at this moment: none any more in one that has ended."""
     shown = service.get_session(clearance, session_id)
     if shown["state"] != "active":

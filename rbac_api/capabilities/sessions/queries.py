@@ -51,7 +51,7 @@ _SPENT = update(refresh_tokens).where(
 _NEW_SESSION, _NEW_TOKEN = insert(sessions), insert(refresh_tokens)
 
 
-def add_session(connection: Connection, values: dict[str, Any]) -> None:
+def add_session(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(_NEW_SESSION, values)
 
 
@@ -88,7 +88,10 @@ def set_active_roles(connection: Connection, session_id: str, names: str) -> Non
 
 
 def list_sessions(
-    connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+    connection: Connection,
+    conditions: list[ColumnElement[bool]],
+    after: tuple[object, ...] | None,
+    limit: int,
 ) -> list[SessionRow]:
     """Newest first."""
     query = _WITH_USER.where(*conditions).order_by(sessions.c.id.desc()).limit(limit)
@@ -171,7 +174,7 @@ def holds_role(
     return one_of(connection, sessions.c.id, found, or_(theirs, sessions.c.id.in_(here)))
 
 
-def add_refresh_token(connection: Connection, values: dict[str, Any]) -> None:
+def add_refresh_token(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(_NEW_TOKEN, values)
 
 
@@ -182,7 +185,7 @@ def spend_refresh_token(connection: Connection, jti: str, now: datetime, success
 
 
 def list_refresh_tokens(
-    connection: Connection, session_id: str, after: tuple[Any, ...] | None, limit: int
+    connection: Connection, session_id: str, after: tuple[object, ...] | None, limit: int
 ) -> list[RefreshTokenRow]:
     """By generation."""
     query = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
 
 from flask import Response
 from flask.views import MethodView
@@ -43,7 +43,7 @@ class Sessions(MethodView):
         "application/x-ndjson", '{"user": {"username": "ingrid.solberg"}, "state": "active"}\n'
     )
     @blueprint.operation("list_sessions")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List sessions of all users
 
         Active ones unless `state` says otherwise, newest first. Ended sessions stay listed for the retention time, with the reason
@@ -61,7 +61,7 @@ class SessionRevocations(MethodView):
     @blueprint.arguments(SessionsRevocationSchema)
     @blueprint.response(200, SessionsRevokedSchema)
     @blueprint.operation("revoke_sessions", SessionsCountDiffers, TargetStronger)
-    def post(self, body: dict[str, Any]) -> Response:
+    def post(self, body: dict[str, object]) -> Response:
         """Revoke many sessions at once
 
         Ends every active session that matches the filter, including your own. All or none: nothing ends if the number differs from
@@ -78,7 +78,7 @@ class Session(MethodView):
     @requires("sessions:read")
     @blueprint.response(200, SessionInsideSchema)
     @blueprint.operation("get_session", SessionNotFound)
-    def get(self, session_id: Any) -> Response:
+    def get(self, session_id: UUID) -> Response:
         """Read one session
 
         Active or ended: start, address, app, how it ended, and the roles and permissions that are currently effective in it.
@@ -88,7 +88,7 @@ class Session(MethodView):
     @requires("sessions:revoke")
     @blueprint.response(204)
     @blueprint.operation("end_session", SessionNotFound, TargetStronger)
-    def delete(self, session_id: Any) -> Response:
+    def delete(self, session_id: UUID) -> Response:
         """Revoke a session
 
         Its access and refresh tokens are refused from the next request on, everywhere. Revoking an ended session changes nothing.
@@ -105,7 +105,7 @@ class RefreshTokens(MethodView):
     @blueprint.also_as("text/csv", REFRESH_TOKENS.header)
     @blueprint.also_as("application/x-ndjson", '{"generation": 1, "ip": "203.0.113.7"}\n')
     @blueprint.operation("list_refresh_tokens", SessionNotFound)
-    def get(self, query: dict[str, Any], session_id: Any) -> Response:
+    def get(self, query: dict[str, object], session_id: UUID) -> Response:
         """List a session's refresh tokens
 
         One record per rotation: its `jti`, when it was issued and used, what replaced it, and the client address; never the token

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions.answers import SessionAnswer
 from rbac_api.capabilities.sessions.ending import (
     Ending,
     close_all_sessions,
@@ -203,7 +204,7 @@ def is_live(session: SessionRow) -> bool:
     return session.ended_at is None and now < session.idle_expires_at and now < session.absolute_expires_at
 
 
-def get_session(clearance: Clearance, session_id: str) -> dict[str, Any]:
+def get_session(clearance: Clearance, session_id: str) -> SessionAnswer:
     """One session, active or ended."""
     session = find_session(clearance.connection, session_id)
     if session is None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rbac_api import clock
+from rbac_api.capabilities.sessions.answers import RefreshTokenAnswer, SessionAnswer
 from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow
 from rbac_api.web.exports import Sheet
 
 
-def describe(row: SessionRow) -> dict[str, Any]:
+def describe(row: SessionRow) -> SessionAnswer:
     """A session as it is shown; what a passed deadline means is worked out here."""
     ended_at, reason = row.ended_at, row.end_reason
     deadline = min(row.idle_expires_at, row.absolute_expires_at)
@@ -33,7 +32,7 @@ def describe(row: SessionRow) -> dict[str, Any]:
     }
 
 
-def describe_token(row: RefreshTokenRow) -> dict[str, Any]:
+def describe_token(row: RefreshTokenRow) -> RefreshTokenAnswer:
     """The record of a refresh token, never the token."""
     return {
         "jti": row.jti,

@@ -13,6 +13,7 @@ from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import Origin
 from rbac_api.capabilities.signin import service
+from rbac_api.capabilities.signin.answers import TokensAnswer
 from rbac_api.capabilities.signin.errors import LoginFailed, MfaRequired, RolesNotAuthorized
 from rbac_api.capabilities.signin.schemas import (
     BrowserSessionSchema,
@@ -167,7 +168,7 @@ class PasswordSetup(MethodView):
         return empty_answer()
 
 
-def _answer(tokens: dict[str, Any], *, as_cookies: bool) -> Response:
+def _answer(tokens: TokensAnswer, *, as_cookies: bool) -> Response:
     """The tokens in the answer, or in cookies that no script of the page can read."""
     if not as_cookies:
         return json_answer(tokens, headers=_UNCACHED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -15,6 +14,7 @@ from rbac_api.capabilities.passwords.service import HasherBusy, hasher
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import Ending, Origin, Proof, RefreshTokenRecord
+from rbac_api.capabilities.signin.answers import TokensAnswer
 from rbac_api.capabilities.signin.attempts import (
     Proved,
     is_stale,
@@ -65,7 +65,7 @@ class Asked:
     leaves: str | None = None
 
 
-def login(clearance: Clearance, asked: Asked, origin: Origin) -> dict[str, Any]:
+def login(clearance: Clearance, asked: Asked, origin: Origin) -> TokensAnswer:
     """Tokens for a name and password, and the code of a second factor where there is one; no connection is held while hashing.
 
     ``LoginFailed`` for whatever is wrong, ``MfaRequired`` if nothing is but the code is missing; only then 403
@@ -87,7 +87,7 @@ def login(clearance: Clearance, asked: Asked, origin: Origin) -> dict[str, Any]:
 
 def _enter(
     clearance: Clearance, proved: Proved, password_hash: str, origin: Origin, asked: Asked
-) -> dict[str, Any]:
+) -> TokensAnswer:
     row = proved.row
     try:
         with clearance.work.database.writing() as connection:
@@ -138,7 +138,7 @@ def _renew_hash(clearance: Clearance, proved: Proved, password: str) -> None:
             note_signin(connection, proved.row.id, proved.checked, password_hash)
 
 
-def refresh(clearance: Clearance, text: str, origin: Origin) -> dict[str, Any]:
+def refresh(clearance: Clearance, text: str, origin: Origin) -> TokensAnswer:
     """Exchange a refresh token (RFC 9700 section 4.14.2).  One token, one successor; a copy that comes late ends the session."""
     clearance.snapshot.freshen()  # the keys, before one is looked up
     token = current_guard().bearer.read(text, "refresh")
@@ -148,7 +148,7 @@ def refresh(clearance: Clearance, text: str, origin: Origin) -> dict[str, Any]:
     return _refresh_once(clearance, token, origin)  # whoever was quicker has the same successor
 
 
-def _refresh_once(clearance: Clearance, token: Token, origin: Origin) -> dict[str, Any]:
+def _refresh_once(clearance: Clearance, token: Token, origin: Origin) -> TokensAnswer:
     with clearance.work.database.writing() as connection:
         clearance.snapshot.catch_up(connection)
         presented = _find_presented(connection, token)
@@ -186,7 +186,7 @@ def _prove(clearance: Clearance, username: str, password: str) -> Proved:
 
 def _begin(
     clearance: Clearance, connection: Connection, proved: Proved, origin: Origin, proof: Proof
-) -> dict[str, Any]:
+) -> TokensAnswer:
     row = proved.row
     if proved.account.failures.count:
         clear_failures(connection, clearance.settings, proved.account.name)
@@ -194,7 +194,7 @@ def _begin(
     sessions.make_room(connection, clearance.settings, actor)
     begun = sessions.begin_session(connection, clearance.settings, row.id, origin, proof)
     actor = actor._replace(session_id=begun.session_id)
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "client_id": origin.client_id,
         "user_agent": origin.user_agent,
         "amr": " ".join(proof.amr),

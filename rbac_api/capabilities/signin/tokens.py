@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.keys.service import rotate_for_signing
 from rbac_api.capabilities.sessions.service import RefreshTokenRecord
+from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.database.queries.users import AccountRow, subject_of
 from rbac_api.database.types import new_id
 from rbac_api.decision.activation import carried_until, lasting
@@ -23,7 +23,7 @@ from rbac_api.guard.standing import OTP
 
 def issue_access(
     clearance: Clearance, connection: Connection, record: RefreshTokenRecord, account: AccountRow
-) -> dict[str, Any]:
+) -> AccessToken:
     """Sign an access token on the state of this transaction, in which the account was read.
 
     Its roles are read anew each time, never widened by a request.
@@ -33,7 +33,7 @@ def issue_access(
 
 def issue_tokens(
     clearance: Clearance, connection: Connection, record: RefreshTokenRecord, account: AccountRow
-) -> dict[str, Any]:
+) -> TokensAnswer:
     """Both tokens of a session: the refresh token is the one that its record describes, however often it is asked for."""
     key = _signer(clearance, connection)
     issued, ends = int(record.issued_at.timestamp()), int(record.expires_at.timestamp())
@@ -62,7 +62,7 @@ def _issue_access(
     connection: Connection,
     record: RefreshTokenRecord,
     signed: tuple[AccountRow, SigningKey],
-) -> dict[str, Any]:
+) -> AccessToken:
     now, (account, key) = clock.now(), signed
     subject = subject_of(connection, account, now, second_factor=OTP in record.amr, roles=record.roles)
     graph, begun = clearance.snapshot.settled_graph(connection), now.replace(microsecond=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from rbac_api.decision.model import Status
 
@@ -21,3 +21,16 @@ class UserAnswer(TypedDict):
     created_at: datetime
     updated_at: datetime
     last_login_at: datetime | None
+
+
+class PasswordSetupAnswer(TypedDict):
+    """A single-use token to choose a password with."""
+
+    token: str
+    expires_at: datetime
+
+
+class CreatedUserAnswer(UserAnswer):
+    """The new user; without a password in the request also the setup token."""
+
+    password_setup: NotRequired[PasswordSetupAnswer]

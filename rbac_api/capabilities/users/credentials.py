@@ -15,6 +15,7 @@ from rbac_api.capabilities.passwords.service import hasher, require_good_passwor
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions.service import Ending, close_user_sessions, forget_second_factor
 from rbac_api.capabilities.users import queries
+from rbac_api.capabilities.users.answers import PasswordSetupAnswer
 from rbac_api.capabilities.users.errors import SetupTokenInvalid, UserNotFound
 from rbac_api.database.queries import users as reads
 from rbac_api.database.queries.users import UserRow
@@ -27,7 +28,7 @@ from rbac_api.trail.recorder import Target
 PREFIX = "rbac-setup-"  # so that secret scanners and people recognise one
 
 
-def issue_setup(connection: Connection, settings: Settings, user_id: str) -> dict[str, Any]:
+def issue_setup(connection: Connection, settings: Settings, user_id: str) -> PasswordSetupAnswer:
     """A new single-use token, the only one of that user that counts; 256 random bits, stored as SHA-256."""
     now = clock.now()
     token, expires_at = (
@@ -42,7 +43,7 @@ def issue_setup(connection: Connection, settings: Settings, user_id: str) -> dic
     return {"token": token, "expires_at": expires_at}
 
 
-def reset_password(clearance: Clearance, user_id: str) -> dict[str, Any]:
+def reset_password(clearance: Clearance, user_id: str) -> PasswordSetupAnswer:
     """Take the password away, end every session, and give out a setup token: nobody chooses a password for somebody else."""
     user = _present(clearance, user_id)
     clearance.require_other(user.id, "use POST /v1/me/password")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rbac_api.capabilities.users import queries
+from rbac_api.capabilities.users.answers import UserAnswer
 from rbac_api.capabilities.users.service import conditions
 from rbac_api.capabilities.users.shown import describe_on
 from rbac_api.decision.names import canonical
@@ -27,7 +28,7 @@ def export_users(clearance: Clearance, filters: Mapping[str, Any], form: Form) -
 
     settings = clearance.settings
 
-    def batch(last: dict[str, Any] | None) -> list[dict[str, Any]]:
+    def batch(last: UserAnswer | None) -> list[UserAnswer]:
         after = (canonical(last["username"]),) if last else None
         with database.reading() as connection:
             return describe_on(connection, settings, queries.list_users(connection, fitting, after, CHUNK))

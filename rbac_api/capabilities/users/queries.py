@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -37,17 +37,17 @@ def any_user(connection: Connection) -> bool:
     return connection.execute(select(users.c.id).limit(1)).first() is not None
 
 
-def add_user(connection: Connection, values: dict[str, Any]) -> None:
+def add_user(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(users).values(values))
 
 
-def update_user(connection: Connection, user_id: str, version: int, values: dict[str, Any]) -> bool:
+def update_user(connection: Connection, user_id: str, version: int, values: dict[str, object]) -> bool:
     """Change the row if it still has that version; the check and the write are one statement."""
     changed = update(users).where(users.c.id == user_id, users.c.version == version)
     return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
 
 
-def note_signin(connection: Connection, user_id: str, old_hash: str, values: dict[str, Any]) -> bool:
+def note_signin(connection: Connection, user_id: str, old_hash: str, values: dict[str, object]) -> bool:
     """Change the row of somebody who signed in, if the password is still the one that was checked."""
     return connection.execute(_SIGNED_IN, {"user_id": user_id, "old_hash": old_hash, **values}).rowcount == 1
 
@@ -78,7 +78,10 @@ def end_user_assignments(connection: Connection, user_id: str, now: datetime) ->
 
 
 def list_users(
-    connection: Connection, conditions: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+    connection: Connection,
+    conditions: list[ColumnElement[bool]],
+    after: tuple[object, ...] | None,
+    limit: int,
 ) -> list[UserRow]:
     """By canonical name."""
     query = select(*USER).where(*conditions).order_by(users.c.username_canonical).limit(limit)
@@ -109,7 +112,7 @@ def holds_role(connection: Connection, role_names: frozenset[str], now: datetime
     return one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
 
 
-def add_password_setup(connection: Connection, values: dict[str, Any]) -> None:
+def add_password_setup(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(password_setups).values(values))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response
 from flask.views import MethodView
 
@@ -48,7 +46,7 @@ class Users(MethodView):
     @blueprint.also_as("text/csv", exports.USERS.header)
     @blueprint.also_as("application/x-ndjson", '{"username": "ingrid.solberg", "status": "active"}\n')
     @blueprint.operation("list_users")
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """List users
 
         Ordered by username. `q` finds a text anywhere in username, e-mail address or display name, without regard to case and
@@ -65,7 +63,7 @@ class Users(MethodView):
     @blueprint.arguments(UserCreateSchema, example=_NEW)
     @blueprint.response(201, CreatedUserSchema)
     @blueprint.operation("create_user", UsernameTaken, PasswordRefused, HasherBusy, *REPEATABLE)
-    def post(self, body: dict[str, Any]) -> Response:
+    def post(self, body: dict[str, object]) -> Response:
         """Create a user
 
         Without a `password` the answer contains a single-use setup token, shown only once: pass it on to the user. With a
@@ -97,7 +95,7 @@ class User(MethodView):
     @blueprint.arguments(UserPatchSchema, example={"display_name": "Ingrid Solberg Nilsen"})
     @blueprint.response(200, UserSchema)
     @blueprint.operation("update_user", UserNotFound, TargetStronger, SigninTooOld, LastAdministrator)
-    def patch(self, body: dict[str, Any], user_id: str) -> Response:
+    def patch(self, body: dict[str, object], user_id: str) -> Response:
         """Change, disable or enable a user
 
         Requires the ETag in If-Match. A new e-mail address requires a recent sign-in. Disabling ends every session at once; enabling
@@ -180,7 +178,7 @@ class UserSessions(MethodView):
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, SessionListSchema)
     @blueprint.operation("list_user_sessions", UserNotFound)
-    def get(self, query: dict[str, Any], user_id: str) -> Response:
+    def get(self, query: dict[str, object], user_id: str) -> Response:
         """List a user's active sessions
 
         Newest first. For ended sessions use `GET /v1/sessions` with `user` and `state=ended`. To a caller without `users:read` an

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection
 from rbac_api import clock
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
 from rbac_api.capabilities.users import queries
+from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer
 from rbac_api.capabilities.users.credentials import (
     delete_old_setups,
     drop_second_factor,
@@ -46,8 +47,7 @@ from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
     "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user", "describe", "describe_all",
-    "drop_second_factor",
-    "end_user_assignments", "end_user_sessions", "find_person", "find_user", "find_user_id", "get_user", "issue_setup",
+    "drop_second_factor", "end_user_assignments", "end_user_sessions", "find_person", "find_user", "find_user_id", "get_user", "issue_setup",
     "known_user", "list_users", "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
     "restore_access", "row_of", "set_password", "spend_setup", "unlock_user", "update_profile", "update_user",
 ]  # fmt: skip
@@ -64,7 +64,7 @@ class NewUser:
     password_final: bool = False
 
 
-def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[UserAnswer | CreatedUserAnswer, int]:
     """A new user and the row's version.  Without a password the answer holds a setup token, shown this once."""
     username, password = body["username"], body.get("password")
     spaced = username != username.strip()
@@ -82,10 +82,11 @@ def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[dict[str
         password_hash=hashed,
     )
     user = add_user(clearance, new)
-    answer = describe_all(clearance, [user])[0]
-    if hashed is None:
-        answer["password_setup"] = issue_setup(clearance.connection, clearance.settings, user.id)
-    return answer, user.version
+    [answer] = describe_all(clearance, [user])
+    if hashed is not None:
+        return answer, user.version
+    setup = issue_setup(clearance.connection, clearance.settings, user.id)
+    return {**answer, "password_setup": setup}, user.version
 
 
 def add_user(clearance: Clearance, new: NewUser) -> UserRow:
@@ -110,7 +111,7 @@ def row_of(new: NewUser, now: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def get_user(clearance: Clearance, user_id: str) -> tuple[dict[str, Any], int]:
+def get_user(clearance: Clearance, user_id: str) -> tuple[UserAnswer, int]:
     """One user and the row's version."""
     user = find_user(clearance.connection, user_id)
     return describe_all(clearance, [user])[0], user.version
@@ -155,7 +156,7 @@ def list_users(clearance: Clearance, filters: Mapping[str, Any], page: PageReque
 
 def update_user(
     clearance: Clearance, user_id: str, tags: frozenset[str], body: Mapping[str, Any]
-) -> tuple[dict[str, Any], int]:
+) -> tuple[UserAnswer, int]:
     """Change profile and status, the address only after a recent sign-in.
 
     Disabling ends every session; 409 ``admin.last``, 403 ``target.stronger``, 412 stale."""
