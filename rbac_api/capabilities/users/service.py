@@ -47,8 +47,8 @@ from rbac_api.web.problems import PreconditionFailed
 
 __all__ = [
     "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user", "describe", "describe_all",
-    "drop_second_factor", "end_user_assignments", "end_user_sessions", "find_person", "find_user", "find_user_id", "get_user", "issue_setup",
-    "known_user", "list_users", "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
+    "drop_second_factor", "end_user_assignments", "end_user_sessions", "find_person", "find_user", "find_user_id", "get_user",
+    "issue_setup", "known_user", "list_users", "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
     "restore_access", "row_of", "set_password", "spend_setup", "unlock_user", "update_profile", "update_user",
 ]  # fmt: skip
 
