@@ -31,11 +31,11 @@ SOURCES = sorted(HOUSE.rglob("*.py"))
 OPENED = "web/smorest.py"
 # Underscored, and documented for use all the same.
 DOCUMENTED = {
-    "_asdict",  # collections.namedtuple, and SQLAlchemy's Row
-    "_replace",  # collections.namedtuple
+    "_asdict", "_fields", "_make", "_replace",  # collections.namedtuple, and in part SQLAlchemy's Row
+    "_mapping",  # SQLAlchemy's Row
     "_get_current_object",  # werkzeug's LocalProxy
     "_deserialize",  # marshmallow: what a field of one's own overrides
-}
+}  # fmt: skip
 BY_NAME = {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller", "getattr_static"}
 STARTS = {"rbac_api.__main__"}  # run on being imported
 
