@@ -101,6 +101,7 @@ class Stage:
     app: Flask
     checker: AnswerChecker
     template: Path | None = None
+    resetting: psycopg.Connection | None = None
 
     @property
     def database(self) -> Database:
@@ -164,6 +165,8 @@ class Stage:
 
     def close(self) -> None:
         close_app(self.app)
+        if self.resetting is not None:
+            self.resetting.close()
 
     def _reset_sqlite(self, template: Path) -> None:
         source, target = sqlite3.connect(template), sqlite3.connect(self.database.engine.url.database or "")
@@ -174,8 +177,9 @@ class Stage:
             target.close()
 
     def _reset_postgresql(self) -> None:
-        with psycopg.connect(self.settings.database_url, autocommit=True) as connection:
-            connection.execute(RESET)
+        if self.resetting is None:  # kept: a new connection would cost seven times what it does
+            self.resetting = psycopg.connect(self.settings.database_url, autocommit=True)
+        self.resetting.execute(RESET)
 
 
 class Caller:

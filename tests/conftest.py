@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,43 @@ ENGINES = ("sqlite", "postgresql")
 MEMORY, ENOUGH = Path("/dev/shm"), 2 * 1024**3
 
 
+# What starts a server or a browser; a test that asks for one of these, or for PostgreSQL as its engine, carries the mark ``outside``.
+SERVERS = {"postgres", "valkey", "store", "durable", "troupe", "start_node", "chromium"}
+STARTS_A_PROGRAM = ("subprocess.Popen", "os.fork", "os.posix_spawn")
+_running: list[pytest.Item] = []
+
+
 def pytest_configure() -> None:
     """Put the tests' files into memory where there is a folder for that: SQLite is as durable as in service, and a disk would be waited
     for at every commit."""
+    sys.addaudithook(_refuse_what_is_not_marked)
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server, so that `make test-fast` can leave it out."""
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if "postgresql" in params.values() or SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.outside)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Know which test runs."""
+    _running.append(item)
+    try:
+        return (yield)
+    finally:
+        _running.remove(item)
+
+
+def _refuse_what_is_not_marked(event: str, _arguments: tuple[Any, ...]) -> None:
+    """Fail a test that starts a program without saying so: `make test-fast` would run it."""
+    if event in STARTS_A_PROGRAM and _running and _running[-1].get_closest_marker("outside") is None:
+        raise AssertionError(f"{_running[-1].nodeid} starts a program: mark it with pytest.mark.outside")
 
 
 @pytest.fixture(scope="session")

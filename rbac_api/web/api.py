@@ -25,6 +25,7 @@ Users, roles, permissions and sessions in SQL, with roles embedded as claims in 
 refreshes the session when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403
 names the missing permission, and "Why?" explains it.
 """
+_DOCUMENTS: dict[tuple[Blueprint, ...], dict[str, Any]] = {}
 _TAGS = (
     ("Sign-in", "For client apps: get tokens, refresh them, sign out."),
     ("My account", "For everybody: my profile, password, second factor, sessions and active roles."),
@@ -147,6 +148,7 @@ class Api(BareApi):
             OPENAPI_VERSION="3.1.1",
             API_SPEC_OPTIONS=_spec_options(),
         )
+        self._described: tuple[Blueprint, ...] = ()
         super().__init__(app, spec_kwargs={"extra_plugins": [DocumentationGuard()]})
         self._application = app
         register_headers(self.spec)
@@ -154,16 +156,19 @@ class Api(BareApi):
         self.spec.components.schema("Problem", schema=ProblemSchema)
 
     def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
-        """Register the views and their documentation; tags are declared once, above, in reading order."""
+        """Register the views; tags are declared once, above, in reading order."""
         app = self._application
         app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
         app.register_blueprint(blp, **options)
-        blp.register_views_in_doc(self, app, self.spec, name=blp.name, parameters=None)
+        self._described = (*self._described, blp)
 
     def document(self) -> dict[str, Any]:
-        """The OpenAPI document."""
-        found: dict[str, Any] = self.spec.to_dict()
-        return found
+        """The OpenAPI document.  No setting changes it, so a process describes the same blueprints once, for all its applications."""
+        if self._described not in _DOCUMENTS:
+            for blp in self._described:
+                blp.register_views_in_doc(self, self._application, self.spec, name=blp.name, parameters=None)
+            _DOCUMENTS[self._described] = self.spec.to_dict()
+        return _DOCUMENTS[self._described]
 
     def text(self) -> bytes:
         """The document as it is served and committed."""

@@ -14,6 +14,8 @@ from benchmarks import slow_readers, trail_growth
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -20,6 +20,8 @@ from rbac_api.resources import release
 from tests.builders import settings_for
 from tests.cli.conftest import ROOT, Shell
 
+pytestmark = pytest.mark.outside
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -16,6 +16,8 @@ from tests.builders import Stage
 from tests.cast import ALICE, BOB, DAVE
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.outside
+
 Lines = list[bytes]
 
 

@@ -143,6 +143,8 @@ def test_one_that_is_about_to_stop_is_waited_for(monkeypatch: pytest.MonkeyPatch
 LUCKLESS = """
 from rbac_api.cli.serve import serve
 
+pytestmark = pytest.mark.outside
+
 def make_app(settings):
     raise RuntimeError("no such luck")
 

@@ -28,6 +28,8 @@ NODE = """
 import sys
 from tests.builders import settings_for
 from tests.cli.test_starts_together import IMPATIENT, start
+
+pytestmark = pytest.mark.outside
 print(start(settings_for(sys.argv[1], database_timeout=IMPATIENT)))
 """
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rbac_api.factory import close_app, create_app
+from rbac_api.web import api
 from tests.builders import Stage, settings_for
 
 DOCUMENT = Path(__file__).parents[2] / "openapi" / "openapi.json"
@@ -18,9 +19,13 @@ def test_the_committed_document_is_the_one_that_is_served(stage: Stage) -> None:
     assert DOCUMENT.read_bytes() == served.data + b"\n", "run `make openapi` and read the difference"
 
 
-def test_the_document_does_not_depend_on_what_is_configured_nor_on_which_application_it_is_made_for() -> None:
+def test_the_document_does_not_depend_on_what_is_configured_nor_on_which_application_it_is_made_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     documents = set()
     for port in (8000, 9000):
+        # described anew each time: this is why one description may serve all
+        monkeypatch.setattr(api, "_DOCUMENTS", {})
         settings = settings_for("sqlite:////nowhere/rbac.db", port=port, issuer=f"https://{port}.example.com")
         app = create_app(settings, check_database=False)
         documents.add(app.extensions["rbac-openapi"].text())

@@ -17,6 +17,8 @@ from tests.conftest import Stages
 from tests.servers.node import node_workshop, run_node
 from tests.servers.running import ADMIN, running_service
 
+pytestmark = pytest.mark.outside
+
 OWN = "a passphrase of my own choosing"
 MACHINES = [
     "service_account.created", "client_secret.created", "client.signed_in", "access.refused", "assignment.created", "key.rotated",

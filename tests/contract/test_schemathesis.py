@@ -1,4 +1,4 @@
-"""Schemathesis, all phases and all checks, against the running service on both engines at once."""
+"""Schemathesis, all phases and all checks, against the running service on both engines at once: few cases of each kind, or many."""
 
 import json
 import os
@@ -14,9 +14,14 @@ import pytest
 from tests.cast import PASSWORD
 from tests.conftest import ENGINES, Stages
 from tests.servers.running import ADMIN, ROOT, running_service
+from tests.sizes import sized
+
+pytestmark = pytest.mark.outside
 
 HERE = Path(__file__).parent
-PATIENCE = 900  # seconds; a run takes less than one minute on two idle cores
+EXAMPLES, AT_LEAST, PATIENCE = sized(
+    (2, 1000, 900), (60, 10_000, 4 * 3600)
+)  # of each operation; cases; seconds
 
 # The fuzzer learns Alice's name from the answers and guesses passwords for it; a locked Alice would end the run.
 PATIENT = {
@@ -34,7 +39,7 @@ class Campaign:
         self._output = folder / "output.txt"
         command = [
             *(sys.executable, "-m", "schemathesis.cli", f"--config-file={HERE / 'schemathesis.toml'}"),
-            *("run", f"{address}/openapi.json", "--no-color"),
+            *("run", f"{address}/openapi.json", "--no-color", "--max-examples", str(EXAMPLES)),
             *("--report", "json", "--report-json-path", str(self._report)),
         ]
         environment = {
@@ -75,6 +80,7 @@ def campaigns(stages: Stages, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield found
 
 
+@pytest.mark.soak
 def test_no_input_breaks_the_service_or_its_promises(campaigns: dict[str, Campaign], engine: str) -> None:
     report, printed = campaigns[engine].finish()
 
@@ -82,4 +88,4 @@ def test_no_input_breaks_the_service_or_its_promises(campaigns: dict[str, Campai
     assert not report["errors"], printed
     assert report["operations"]["tested"] == report["operations"]["total"]
     assert {phase["status"] for phase in report["phases"].values()} == {"success"}
-    assert report["test_cases"]["generated"] > 1000
+    assert report["test_cases"]["generated"] > AT_LEAST

@@ -17,8 +17,9 @@ from tests.builders import Caller, Stage
 from tests.cast import ALICE, DAVE
 from tests.conftest import Stages
 from tests.servers.pooler import TransactionPooler
+from tests.sizes import sized
 
-ROUNDS = 20
+ROUNDS = sized(10, 500)
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def behind(pooler: TransactionPooler, stage: Stage) -> Iterator[Flask]:
     close_app(app)
 
 
+@pytest.mark.soak
 def test_a_revoked_role_is_never_honoured_behind_a_pooler(stage: Stage, pooler: TransactionPooler) -> None:
     alice, dave = stage.as_(ALICE), stage.as_(DAVE)
     edge = f"/v1/users/{stage.user_id(DAVE)}/roles/auditor"

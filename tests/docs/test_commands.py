@@ -18,6 +18,8 @@ from tests.servers.places import free_port
 from tests.servers.service import Service
 from tests.servers.supervisor import Order, Supervised
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     *(path.name for path in ROOT.glob("*.md")),

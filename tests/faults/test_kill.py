@@ -17,8 +17,9 @@ from tests.faults.load import Client, burst, crowd
 from tests.faults.minting import Mint
 from tests.servers.postgres import PostgresServer
 from tests.servers.service import Service, await_end
+from tests.sizes import sized
 
-ROUNDS = 50
+ROUNDS = sized(8, 200)
 BURIAL = """DELETE FROM followers f WHERE NOT EXISTS
     (SELECT 1 FROM pg_stat_activity a WHERE a.application_name LIKE 'rbac-follower:' || f.name || ':%')"""
 EVERYTHING = 0.4  # the share of rounds in which all processes are killed; in the others it is one worker
@@ -60,6 +61,7 @@ def play(node: Service, clients: list[Client], mint: Mint, dice: random.Random) 
     return wrong
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_was_acknowledged_survives_sigkill_at_any_moment(
     engine: str, durable: PostgresServer, start_node: StartNode, tmp_path: object

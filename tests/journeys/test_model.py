@@ -1,14 +1,12 @@
 """The service against the standard's reference model, command by command, over HTTP, on both engines at once.
 
 Whatever a run of commands does, the model and both databases accept the same ones, and every review function answers the same.  What is
-drawn fits the state often enough that commands of every kind are accepted and refused.  The suite's few runs are always the same;
-``RBAC_MODEL_RUNS=500 pytest -o faulthandler_timeout=0 tests/journeys/test_model.py`` makes as many others, at random.  A run that fails
-is printed as a program; at random it is made smaller first.
+drawn fits the state often enough that commands of every kind are accepted and refused.  The few runs of `make test` are always the same;
+`make soak` makes many others, at random.  A run that fails is printed as a program; at random it is made smaller first.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
@@ -26,25 +24,26 @@ from rbac_api.decision.model import Constraint
 from tests.conftest import Stages
 from tests.journeys.lock_step import PERMISSIONS, ROLES, LockStep
 from tests.journeys.product import Product
+from tests.sizes import SOAK, sized
 
-USUAL_RUNS, STEPS = 8, 50
+RUNS, STEPS = sized(4, 500), 50
 
 
+@pytest.mark.soak
 def test_the_service_and_the_model_agree_on_every_command(stages: Stages) -> None:
     class Machine(LockStep):
         pass
 
     Machine.stages = stages
-    runs = int(os.environ.get("RBAC_MODEL_RUNS", "0"))
     given = settings(
-        max_examples=runs or USUAL_RUNS,
+        max_examples=RUNS,
         stateful_step_count=STEPS,
         deadline=None,
-        derandomize=not runs,
+        derandomize=not SOAK,
         database=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink] if runs else [Phase.generate],
+        phases=[Phase.generate, Phase.shrink] if SOAK else [Phase.generate],
     )
     run_state_machine_as_test(Machine, settings=given)
 

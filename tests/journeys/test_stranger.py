@@ -12,6 +12,8 @@ from tests.journeys.stranger import ROLE, Stranger
 from tests.servers.places import server_folder
 from tests.servers.service import APP, Service
 
+pytestmark = pytest.mark.outside
+
 TOLD = {
     "first-sign-in": ["signin.succeeded"],
     "too-early": ["access.refused"],

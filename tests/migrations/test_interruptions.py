@@ -46,6 +46,8 @@ import sys
 from rbac_api.cli.prepare import prepare
 from rbac_api.database.engine import Database
 from tests.builders import settings_for
+
+pytestmark = pytest.mark.outside
 settings = settings_for(sys.argv[1])
 database = Database(settings)
 print("ready", flush=True)

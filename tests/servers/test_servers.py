@@ -29,6 +29,8 @@ FINDERS = [find_browser, *([browsers.fetched_browser] if shutil.which("npm") els
 ABANDONED = """
 import time
 from tests.servers import start_postgres, start_valkey
+
+pytestmark = pytest.mark.outside
 servers = start_postgres(), start_valkey()
 print(*(s._process.folder for s in servers), *(s.url for s in servers), flush=True)
 time.sleep(60)

@@ -7,14 +7,16 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+import pytest
 import time_machine
 
 from rbac_api import clock
 from tests.builders import Caller, Stage
 from tests.capabilities.access.replay import World
 from tests.cast import ALICE
+from tests.sizes import sized
 
-CHANGES = 60
+CHANGES = sized(30, 300)
 ROLES = ("clerk", "chief", "payer", "guest")
 THINGS = ("invoices:read", "invoices:approve", "payments:release", "extra:use")
 PEOPLE = ("bob", "dave", "erin", "frank", "grace", "heidi")
@@ -136,6 +138,7 @@ def check(alice: Caller, world: World, asked: tuple[datetime, str, int]) -> None
         assert set(shown.json["inherits"]) == world.roles[role].inherits, moment
 
 
+@pytest.mark.soak
 def test_replaying_the_trail_reproduces_every_answer_as_of_any_moment(stage: Stage) -> None:
     chance = Chance(stage, SEEDS[stage.engine])
     first = len(stage.events())

@@ -16,8 +16,9 @@ from tests.builders import Caller, Stage
 from tests.capabilities.activations.scenes import activate, drop, give, make_role, take
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, DAVE
+from tests.sizes import sized
 
-ROUNDS = 8
+ROUNDS = sized(3, 100)
 
 
 def apart(stage: Stage) -> Caller:
@@ -37,6 +38,7 @@ def both_at_once(stage: Stage) -> list[int]:
     return together(2, lambda number: int(activate(dave, ("clerk", "treasurer")[number]).status_code))
 
 
+@pytest.mark.soak
 def test_of_two_roles_kept_apart_one_becomes_active(stage: Stage) -> None:
     for _ in range(ROUNDS):
         assert sorted(both_at_once(stage)) == [201, 409]
@@ -55,6 +57,7 @@ def test_a_look_before_the_lock_would_let_both_in(stage: Stage, monkeypatch: pyt
     assert both_at_once(stage) == [201, 201]
 
 
+@pytest.mark.soak
 def test_a_role_made_active_while_it_is_taken_away_is_not_active_afterwards(stage: Stage) -> None:
     for _ in range(ROUNDS):
         stage.reset()

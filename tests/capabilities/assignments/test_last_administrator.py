@@ -15,8 +15,9 @@ from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, BOB, DAVE, MALLORY
 from tests.meeting import met
+from tests.sizes import sized
 
-ROUNDS = 12
+ROUNDS = sized(3, 100)
 FAR_AWAY = {"sqlite": "'2099-01-01 00:00:00'", "postgresql": "TIMESTAMPTZ '2099-01-01Z'"}
 
 
@@ -157,6 +158,7 @@ def clash(stage: Stage, way: Any) -> list[int]:
     return together(2, act)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_of_two_administrators_who_act_at_once_one_remains(stage: Stage, way: Any) -> None:
     for _ in range(ROUNDS):

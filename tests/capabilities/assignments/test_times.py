@@ -14,9 +14,10 @@ from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.activations.scenes import activate, after, at, begin_with, give, make_role, take
 from tests.capabilities.signin.crowd import claims, together
 from tests.cast import ALICE, BOB, CAROL, DAVE
+from tests.sizes import sized
 
 A_MOMENT = timedelta(milliseconds=1)
-ROUNDS = 8
+ROUNDS = sized(3, 100)
 
 
 @pytest.fixture
@@ -235,6 +236,7 @@ def test_an_administrator_may_go_when_the_next_one_comes(
     assert give(bob, BOB, "admin", expires_at=after(60)).json["code"] == "admin.last"
 
 
+@pytest.mark.soak
 def test_of_two_administrators_who_give_each_other_an_end_one_remains(stage: Stage) -> None:
     for _ in range(ROUNDS):
         stage.reset()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import tracemalloc
 from collections.abc import Iterator
 
@@ -15,8 +14,9 @@ from rbac_api.capabilities.audit.service import stream_events
 from rbac_api.web.exports import CHUNK
 from tests.builders import Stage
 from tests.cast import ALICE, CAROL, DAVE
+from tests.sizes import sized
 
-ROWS = int(os.environ.get("RBAC_TEST_EXPORT_ROWS", "6000"))  # a million takes minutes and the same memory
+ROWS = sized(6000, 1_000_000)  # a million takes minutes and the same memory
 MEGABYTES = 3
 COPIED = (
     "at, actor_type, actor_id, actor_name, session_id, action, target_type, target_id, target_name, outcome, reason, before, after,"
@@ -38,6 +38,7 @@ def lengthen(stage: Stage, rows: int) -> int:
     return int(newest + rows)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("form", MEDIA)
 def test_a_long_trail_passes_through_flat_memory(stage: Stage, form: str) -> None:
     last = lengthen(stage, ROWS)

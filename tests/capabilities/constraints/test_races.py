@@ -15,8 +15,9 @@ from tests.capabilities.constraints.rules import CONSTRAINTS, PAIR, give, keep_a
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, DAVE
 from tests.meeting import met
+from tests.sizes import sized
 
-ROUNDS = 10
+ROUNDS = sized(3, 100)
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def give_both(stage: Stage, alice: Caller) -> list[int]:
     return sorted(together(2, work))
 
 
+@pytest.mark.soak
 def test_of_two_who_give_one_each_one_succeeds(stage: Stage, alice: Caller) -> None:
     keep_apart(alice, *PAIR)
 
@@ -66,6 +68,7 @@ def make_and_break(stage: Stage, alice: Caller, number: int) -> list[int]:
     return sorted(statuses)
 
 
+@pytest.mark.soak
 def test_a_constraint_is_made_or_broken_never_both(stage: Stage, alice: Caller) -> None:
     give(alice, DAVE, "approver")
 

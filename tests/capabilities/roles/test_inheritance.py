@@ -12,8 +12,9 @@ from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, BOB, DAVE
 from tests.meeting import met
+from tests.sizes import sized
 
-ROUNDS, PATIENCE = 10, 3.0
+ROUNDS, PATIENCE = sized(3, 100), 3.0
 MOMENT = {"sqlite": "'2026-01-01 00:00:00'", "postgresql": "TIMESTAMPTZ '2026-01-01Z'"}
 NEW_ID = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}
 
@@ -97,6 +98,7 @@ def close_both_halves(stage: Stage, alice: Caller, number: int) -> list[int]:
     return sorted(together(2, close))
 
 
+@pytest.mark.soak
 def test_of_two_who_each_close_half_of_a_circle_one_succeeds(stage: Stage) -> None:
     alice = stage.as_(ALICE)
 

@@ -14,6 +14,8 @@ from tests.capabilities.signin.crowd import answers_to, end_of, lineage, refresh
 from tests.capabilities.signin.victim import POINTS
 from tests.cast import DAVE
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parents[3]
 FAULTS = (
     "UPDATE ON sessions",

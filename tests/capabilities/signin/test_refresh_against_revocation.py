@@ -17,8 +17,9 @@ from tests.capabilities.signin.crowd import answers_to, refresh
 from tests.capabilities.signin.naive import naive_refresh
 from tests.cast import ALICE, DAVE, NEW_PASSWORD, PASSWORD
 from tests.patience import PATIENCE
+from tests.sizes import sized
 
-ROUNDS = 6
+ROUNDS = sized(3, 100)
 Tokens = dict[str, Any]
 
 
@@ -78,6 +79,7 @@ def survivors(nodes: list[Stage], end: Callable[[Stage, Caller], TestResponse]) 
     return [statuses for statuses in found if statuses != (401, 401)]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
 def test_nothing_lives_on_when_dave_refreshes_while_he(
     stage: Stage, nodes: list[Stage], end: Callable[[Stage, Caller], TestResponse]

@@ -16,8 +16,9 @@ from tests.capabilities.signin.crowd import claims, lineage, refresh, together
 from tests.capabilities.signin.naive import naive_refresh
 from tests.cast import DAVE
 from tests.meeting import met
+from tests.sizes import sized
 
-CROWD, ROUNDS = 50, 4
+CROWD, ROUNDS = 50, sized(2, 50)
 
 
 def lineages(nodes: list[Stage]) -> tuple[set[int], set[str]]:
@@ -28,6 +29,7 @@ def lineages(nodes: list[Stage]) -> tuple[set[int], set[str]]:
     return {answer.status_code for answer in answers}, {claims(token)["jti"] for token in given}
 
 
+@pytest.mark.soak
 def test_fifty_tabs_with_one_token_share_one_successor(
     stage: Stage, nodes: list[Stage], frozen: Traveller
 ) -> None:
