@@ -10,6 +10,8 @@ LOCK_FLAGS ?=
 
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Compiled once, not by every worker and every program that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 PY_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
 BIN := .venv/bin/python
@@ -24,16 +26,22 @@ TYPED := rbac_api rbac_verifier tests/servers tests/contract $(wildcard app.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test coverage check lint types contracts format lock openapi bench measure clean
+.PHONY: help run test test-fast soak coverage check lint types contracts format lock openapi bench measure clean
 
 help: ## List these commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: $(RUN) ## Install what is needed, migrate, load the seed data and serve at http://127.0.0.1:8000.
 	@exec $(BIN) app.py
 
 test: $(DEV) ## Run every test on SQLite, PostgreSQL, Valkey and a headless browser.
 	@$(BIN) -m pytest $(PYTEST_FLAGS)
+
+test-fast: $(DEV) ## Run the tests that need SQLite alone: no server, no browser, no program is started.
+	@$(BIN) -m pytest $(PYTEST_FLAGS) -m "not outside"
+
+soak: $(DEV) ## Race, kill, fuzz and generate at length (hours), at random where that is possible.
+	@RBAC_TEST_SOAK=1 $(BIN) -m pytest $(PYTEST_FLAGS) -m soak -o faulthandler_timeout=0
 
 coverage: $(DEV) ## The same, measured: every line and branch of the service has to be run (takes about twice as long).
 	@$(BIN) -m pytest $(PYTEST_FLAGS) $(COVERAGE_FLAGS)

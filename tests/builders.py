@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
-import psycopg
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -23,8 +22,12 @@ from rbac_api.factory import close_app, create_app
 from rbac_api.settings import Settings
 from tests.cast import BOBS_PERMISSIONS, CAST, PASSWORD, PERMISSIONS
 from tests.contract.answers import AnswerChecker
+from tests.keeping import PostgresRows, Rows, SqliteRows
 
 SECRET = "Jq3v0pZt8cWm5yLr2xBn7kFd4hGs9aTe1uVo6iXw"
+FIRST_SCENE = "first scene"
+KEPT_SECONDS = 60.0  # what is kept has sessions in it, and they grow old
+T = TypeVar("T")
 _HASHES: dict[str, str] = {}
 
 
@@ -100,8 +103,8 @@ class Stage:
     settings: Settings
     app: Flask
     checker: AnswerChecker
-    template: Path | None = None
-    resetting: psycopg.Connection | None = None
+    rows: Rows | None = None
+    _kept: dict[str, tuple[float, Any]] = field(default_factory=dict)
 
     @property
     def database(self) -> Database:
@@ -114,10 +117,27 @@ class Stage:
 
     def reset(self) -> None:
         """Put every row back, in place, and make the application forget what it remembers."""
-        if self.template is not None:
-            self._reset_sqlite(self.template)
-        else:
-            self._reset_postgresql()
+        self._put_back(FIRST_SCENE)
+
+    def kept(self, name: str, build: Callable[[], T]) -> T:
+        """What ``build`` makes of the first scene: made once, and put back, rows and all, whenever it is asked for again soon after."""
+        began, found = self._kept.get(name, (-KEPT_SECONDS, None))
+        if time.monotonic() - began < KEPT_SECONDS:
+            self._put_back(name)
+            return cast(T, found)
+        self.reset()
+        began, made = time.monotonic(), build()
+        self._rows.keep(name)
+        self._kept[name] = began, made
+        return made
+
+    @property
+    def _rows(self) -> Rows:
+        assert self.rows is not None, "one more node on a stage puts nothing back: the stage does"
+        return self.rows
+
+    def _put_back(self, name: str) -> None:
+        self._rows.put_back(name)
         self.guard.snapshot.forget()
         self.guard.bearer._remembered.clear()
         self.guard.refusals.forget()
@@ -165,21 +185,8 @@ class Stage:
 
     def close(self) -> None:
         close_app(self.app)
-        if self.resetting is not None:
-            self.resetting.close()
-
-    def _reset_sqlite(self, template: Path) -> None:
-        source, target = sqlite3.connect(template), sqlite3.connect(self.database.engine.url.database or "")
-        try:
-            source.backup(target)
-        finally:
-            source.close()
-            target.close()
-
-    def _reset_postgresql(self) -> None:
-        if self.resetting is None:  # kept: a new connection would cost seven times what it does
-            self.resetting = psycopg.connect(self.settings.database_url, autocommit=True)
-        self.resetting.execute(RESET)
+        if self.rows is not None:
+            self.rows.close()
 
 
 class Caller:
@@ -189,6 +196,12 @@ class Caller:
         self.stage = stage
         self.client: FlaskClient = stage.app.test_client()
         self.tokens: dict[str, Any] = {}
+
+    def again(self) -> Caller:
+        """The same caller, as a client of its own."""
+        found = Caller(self.stage)
+        found.tokens = dict(self.tokens)
+        return found
 
     @property
     def headers(self) -> dict[str, str]:
@@ -233,21 +246,10 @@ def raise_curtain(engine: str, url: str, folder: Path, **changes: Any) -> Stage:
     """A stage on an empty database at ``url``."""
     settings = settings_for(url, **changes)
     build(settings)
-    template = None
-    if engine == "sqlite":
-        template = folder / "template.db"
-        source, target = (
-            sqlite3.connect(settings.database_url.removeprefix("sqlite:///")),
-            sqlite3.connect(template),
-        )
-        source.backup(target)
-        source.close()
-        target.close()
-    else:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(KEEP)
+    rows = SqliteRows(url, folder) if engine == "sqlite" else PostgresRows(url)
+    rows.keep(FIRST_SCENE)
     app = create_app(settings)
-    return Stage(engine, settings, app, AnswerChecker(app), template)
+    return Stage(engine, settings, app, AnswerChecker(app), rows)
 
 
 @contextmanager
@@ -267,19 +269,3 @@ OpenNode = Callable[..., Stage]
 
 def _marked(sql: str, engine: str) -> str:
     return sql if engine == "sqlite" else sql.replace("?", "%s")
-
-
-TABLES = (
-    "users", "permissions", "roles", "role_permissions", "role_inheritance", "assignments", "sessions", "refresh_tokens", "trail_events",
-    "signing_keys", "idempotency_keys", "password_setups", "signin_attempts", "service_accounts", "client_secrets", "totp_factors",
-    "recovery_codes", "incidents", "revocations", "constraints", "constraint_roles", "activations", "decisions", "policy_changes",
-    "key_uses", "instance",
-)  # fmt: skip
-KEEP = "CREATE SCHEMA template;" + "".join(f"CREATE TABLE template.{t} AS TABLE public.{t};" for t in TABLES)
-# A superuser may look away from triggers and references for a moment; the application's own role could not.
-RESET = (
-    "BEGIN; SET LOCAL session_replication_role = replica;"
-    + "".join(f"DELETE FROM public.{t};" for t in reversed(TABLES))
-    + "".join(f"INSERT INTO public.{t} SELECT * FROM template.{t};" for t in TABLES)
-    + "COMMIT;"
-)

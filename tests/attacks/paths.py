@@ -7,7 +7,7 @@ A breach is told in two halves.  Each is fine by itself, and whichever comes sec
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -69,7 +69,11 @@ Breach = Callable[[Stage], tuple[Call, Call]]
 
 
 def set_scene(stage: Stage, kind: str) -> Scene:
-    """The roles, which hold nothing, and the victim."""
+    """On the first scene, the roles, which hold nothing, and the victim."""
+    return replace(stage.kept(f"a {kind}", lambda: _set_scene(stage, kind)))
+
+
+def _set_scene(stage: Stage, kind: str) -> Scene:
     alice = stage.as_(ALICE)
     make_roles(alice, *PAIR, "chief")
     if kind == "user":
@@ -298,7 +302,11 @@ ESCALATIONS: dict[str, Callable[[Handing], Call]] = {
 
 
 def make_steward(stage: Stage, permissions: set[str]) -> Handing:
-    """Dave holds these permissions; the role payer holds one that he does not."""
+    """On the first scene, Dave holds these permissions; the role payer holds one that he does not."""
+    return replace(stage.kept(f"a steward of {len(permissions)}", lambda: _make_steward(stage, permissions)))
+
+
+def _make_steward(stage: Stage, permissions: set[str]) -> Handing:
     alice = stage.as_(ALICE)
     alice.post("/v1/roles", json={"name": "steward", "permissions": sorted(permissions - {SECRET})})
     alice.post("/v1/roles", json={"name": "payer", "permissions": [SECRET]})

@@ -7,7 +7,7 @@ and Dave has the roles ``team`` and ``other``, which hold nothing that Bob lacks
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.attacks.paths import POLICY, Call
@@ -58,7 +58,12 @@ class Scene:
 
 
 def set_scene(stage: Stage, actor: str, victim: str) -> Scene:
-    """Bob is as strong as ``actor`` says, Dave and the program as ``victim`` says."""
+    """On the first scene: Bob is as strong as ``actor`` says, Dave and the program as ``victim`` says."""
+    kept = stage.kept(f"{actor} and {victim}", lambda: _set_scene(stage, actor, victim))
+    return replace(kept, alice=kept.alice.again(), bob=kept.bob.again())
+
+
+def _set_scene(stage: Stage, actor: str, victim: str) -> Scene:
     alice = stage.as_(ALICE)
     done(alice.post("/v1/permissions", json={"name": SHARED, "description": "Brew tea."}))
     mine = [p["name"] for p in alice.get("/v1/permissions?limit=200").json["items"] if p["system"]]

@@ -45,7 +45,6 @@ def test_each_pair_of_the_cast_differs_in_strength() -> None:
 def test_a_weaker_caller_changes_nothing_and_a_stronger_one_may(stage: Stage, story: str) -> None:
     wrong: list[Any] = []
     for actor, victim in PAIRS:
-        stage.reset()
         call = STORIES[story](set_scene(stage, actor, victim))
         before = checksum(stage)
 

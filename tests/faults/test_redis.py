@@ -6,18 +6,22 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 import pytest
 import redis
 
+from tests.conftest import ENGINES, Stages
 from tests.faults.calls import Line, call, doors
-from tests.faults.conftest import StartNode
 from tests.faults.minting import Mint, Pass
 from tests.patience import eventually
+from tests.servers.places import server_folder
+from tests.servers.service import SETTINGS, Service
 from tests.servers.valkey import ValkeyServer, start_valkey
 
+pytestmark = pytest.mark.outside
 PROMPT, LATE = (
     1.0,
     5.0,
@@ -26,13 +30,29 @@ FIXER = "fixer"
 Store = ValkeyServer
 
 
-@pytest.fixture
-def store() -> Iterator[Store]:
-    server = start_valkey()
-    yield server
-    with suppress(ProcessLookupError):
-        server.thaw()
-    server.stop()
+@dataclass(frozen=True)
+class Publishing:
+    """A node of two workers and the store that it publishes to."""
+
+    url: str
+    node: Service
+    store: Store
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def publishing(request: pytest.FixtureRequest, stages: Stages) -> Iterator[Publishing]:
+    """One for every fault in turn: each test revokes sessions of its own, and mends what it broke."""
+    url, store = stages.empty_database(request.param, "publishing"), start_valkey()
+    settings = {"RBAC_DATABASE_URL": url, "RBAC_WORKERS": "2", "RBAC_REDIS_URL": store.url}
+    node = Service(server_folder("node"), {**SETTINGS, **settings})
+    try:
+        node.start()
+        yield Publishing(url, node, store)
+    finally:
+        node.end()
+        with suppress(ProcessLookupError):
+            store.thaw()
+        store.stop()
 
 
 def client(store: Store, **who: str) -> Any:
@@ -115,15 +135,14 @@ def published(store: Store, victims: list[Pass]) -> bool:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_revoked_stays_so_and_nobody_waits_when_the_store_is(
-    fault: str, empty_url: str, start_node: StartNode, store: Store
+    fault: str, publishing: Publishing
 ) -> None:
-    break_, mend = FAULTS[fault]
-    node = start_node(empty_url, RBAC_WORKERS=2, RBAC_REDIS_URL=store.url)
-    mint = Mint(empty_url)
+    (break_, mend), store = FAULTS[fault], publishing.store
+    mint = Mint(publishing.url)
     admin, *victims = mint.passes([mint.user_id("admin")] * 8)
     mint.close()
     with ExitStack() as stack:
-        lines = [stack.enter_context(closing(line)) for (line,) in doors(node, 1)]
+        lines = [stack.enter_context(closing(line)) for (line,) in doors(publishing.node, 1)]
         watch = Watch()
         assert revoke_all(watch, lines, admin, victims[:2]) == set()
         assert eventually(lambda: published(store, victims[:2]), 0.05)

@@ -104,8 +104,11 @@ def scene(stage: Stage) -> Scene:
 
 
 def prepare(stage: Stage) -> None:
-    """Give the roles something worth attacking, and Carol, who is stronger than Bob, a session."""
-    stage.reset()
+    """On the first scene, give the roles something worth attacking, and Carol, who is stronger than Bob, a session."""
+    stage.kept("hostile", lambda: _prepare(stage))
+
+
+def _prepare(stage: Stage) -> None:
     with operator_unit(stage.settings, stage.database) as clearance:
         for role, permission in ((WEAK, "invoices:read"), (STRONG, "payments:release")):
             seed_role(clearance, role, "Worth having.")
