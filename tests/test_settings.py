@@ -129,6 +129,7 @@ def test_everything_wrong_is_said_at_once() -> None:
     assert not [value for value in environ.values() if shows(caught.value.detail, value)]
 
 
+@pytest.mark.outside
 def test_the_server_does_not_start_with_bad_settings_and_says_why(tmp_path: Path) -> None:
     environ = {
         "RBAC_SECRET_KEY": "changeme",
@@ -338,6 +339,7 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list
     return folder, json.loads(done.stdout)
 
 
+@pytest.mark.outside
 def test_eight_processes_that_start_at_once_agree_on_one_secret(
     race: tuple[Path, dict[str, list[int]]],
 ) -> None:
@@ -347,6 +349,7 @@ def test_eight_processes_that_start_at_once_agree_on_one_secret(
     assert sorted(path.name for path in folder.glob("ours/*/*")) == ["secret_key"] * 20
 
 
+@pytest.mark.outside
 def test_a_naive_way_would_give_them_different_ones(race: tuple[Path, dict[str, list[int]]]) -> None:
     assert min(race[1]["naive"]) > 1
 

@@ -22,6 +22,8 @@ from tests.conftest import ENGINES, Stages
 from tests.servers.places import server_folder
 from tests.servers.service import SETTINGS, Service
 
+pytestmark = pytest.mark.outside
+
 CLAIMED = 400  # pairs of a header and a payload, each on one route of each kind by turns
 PLAIN = (
     "X-Request-ID", "User-Agent", "Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port",

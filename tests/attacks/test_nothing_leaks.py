@@ -17,6 +17,8 @@ from tests.cast import NEW_PASSWORD, PASSWORD
 from tests.servers.places import server_folder
 from tests.servers.service import SETTINGS, Service
 
+pytestmark = pytest.mark.outside
+
 FORM = "application/x-www-form-urlencoded"
 WRONG = "a wrong password that she mistyped"
 

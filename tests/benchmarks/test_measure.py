@@ -59,6 +59,7 @@ def test_requests_stay_within_their_bounds(empty_url: str, tmp_path: Path, engin
     assert not above, "files and statements found"
 
 
+@pytest.mark.outside
 def test_the_command_prints_the_rows_that_the_architecture_page_shows() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.measure"],

@@ -19,6 +19,8 @@ from tests.patience import eventually
 from tests.servers.places import server_folder
 from tests.servers.service import SETTINGS, Service
 
+pytestmark = pytest.mark.outside
+
 WANTED = serve.MOST_CONNECTIONS + serve.OTHER_FILES + serve.FILES_OF_A_THREAD * 40
 
 

@@ -74,6 +74,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
     validate(document, cls=OpenAPIV31SpecValidator)
 
 
+@pytest.mark.outside
 def test_the_document_is_clean_under_a_public_ruleset(text: str, tmp_path: Path) -> None:
     workshop = node_workshop(tmp_path / "node")
     (workshop / "openapi.json").write_text(text)

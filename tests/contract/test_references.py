@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = {".png", ".woff2", ".gz", ".ico", ".db"}
 MADE = re.compile(

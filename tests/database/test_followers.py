@@ -211,6 +211,7 @@ def test_a_worker_that_hears_nothing_delays_alice_by_a_lease_at_most(
     assert visit(dave, distant) == 403
 
 
+@pytest.mark.outside
 def test_a_frozen_process_delays_a_writer_by_a_lease_and_a_killed_one_once(
     troupe: Stage, long_lease: float, leaping: Leaping
 ) -> None:
@@ -231,6 +232,7 @@ def test_a_frozen_process_delays_a_writer_by_a_lease_and_a_killed_one_once(
     assert not [entry for entry in registered(troupe) if entry.startswith(name)], "struck off"
 
 
+@pytest.mark.outside
 def test_a_process_that_ends_in_good_order_leaves_no_entry_and_no_delay(
     troupe: Stage, long_lease: float
 ) -> None:

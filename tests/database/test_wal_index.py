@@ -31,6 +31,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Co
     connection.close()
 
 
+@pytest.mark.outside
 def test_every_commit_of_another_process_shows_before_it_is_answered(
     held: sqlite3.Connection, tmp_path: Path
 ) -> None:

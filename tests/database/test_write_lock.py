@@ -81,6 +81,7 @@ def hasty(stage: Stage) -> Iterator[Stage]:
         yield worker
 
 
+@pytest.mark.outside
 def test_of_sixteen_threads_and_two_programs_no_count_is_lost(stage: Stage) -> None:
     stage.execute(START)
     command = [sys.executable, "-c", PROGRAM, stage.settings.database_url, str(EACH), READ, RAISE]

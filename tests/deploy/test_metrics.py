@@ -15,6 +15,8 @@ from tests.cast import PASSWORD
 from tests.servers.places import server_folder
 from tests.servers.service import SETTINGS, Service
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 METRIC = re.compile(r"\b(rbac_\w+|process_\w+|python_\w+)(?:\{([^}]*)\})?")

@@ -25,6 +25,8 @@ from tests.servers.places import server_folder
 from tests.servers.postgres import PostgresServer
 from tests.servers.service import Service
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text(encoding="utf-8")

@@ -22,6 +22,8 @@ from tests.servers.places import server_folder
 from tests.servers.postgres import PostgresServer, find_postgres, start_postgres
 from tests.servers.service import SETTINGS, Service
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).resolve().parents[2]
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 PLACES = {".venv/bin/rbac-api": f"{sys.executable} -m rbac_api"}

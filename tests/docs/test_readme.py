@@ -13,6 +13,8 @@ import pytest
 from tests.docs.console import Shell, play
 from tests.servers.service import Service
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -11,6 +11,8 @@ from tests.faults.test_wire import hear, node
 from tests.patience import PATIENCE
 from tests.servers.service import Service
 
+pytestmark = pytest.mark.outside
+
 ORIGIN = "capacitor://localhost"
 SHARED = "Access-Control-Allow-Origin: capacitor://localhost"
 

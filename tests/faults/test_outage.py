@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.faults.calls import once
 from tests.faults.conftest import StartNode
 from tests.faults.ledger import Ledger, broken_chain
@@ -15,6 +17,8 @@ from tests.faults.load import Client, burst, crowd
 from tests.faults.minting import Mint
 from tests.servers.postgres import PostgresServer
 from tests.servers.service import Service
+
+pytestmark = pytest.mark.outside
 
 RECOVERY = 5.0  # seconds, at best: what else the machine does delays now one restart and now another, a fault delays them all
 STOPPING = 10.0

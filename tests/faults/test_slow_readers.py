@@ -23,6 +23,8 @@ from tests.servers.places import server_folder
 from tests.servers.postgres import PostgresServer
 from tests.servers.service import SETTINGS, Service
 
+pytestmark = pytest.mark.outside
+
 HURRIED = Path(hurried.__file__)
 DOCUMENT = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -20,6 +20,8 @@ from tests.patience import PATIENCE, at_best, seconds
 from tests.servers.places import server_folder
 from tests.servers.service import SETTINGS, Service
 
+pytestmark = pytest.mark.outside
+
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 LOGIN = b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 CHUNKED = LOGIN + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -4,10 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rbac_api.cli.prepare import prepare
 from rbac_api.database.engine import Database
 from tests.builders import settings_for
 from tests.guard import newcomers
+
+pytestmark = pytest.mark.outside
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -19,6 +19,8 @@ from tests.servers.places import server_folder
 from tests.servers.postgres import PostgresServer
 from tests.servers.service import Service
 
+pytestmark = pytest.mark.outside
+
 Make = Callable[..., Service]
 CHEAP = {"RBAC_PASSWORD_COST": "10", "RBAC_SEED_EXAMPLE": "off"}
 NODES = 8

@@ -19,6 +19,8 @@ from tests.cast import PASSWORD
 from tests.servers.places import server_folder
 from tests.servers.service import Service
 
+pytestmark = pytest.mark.outside
+
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 METHODS = ("client_secret_basic", "client_secret_post")
 

@@ -7,6 +7,8 @@ import pytest
 from tests.servers import node
 from tests.servers.missing import ServerMissing
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.mark.parametrize("said", [None, "v18.19.0", "v20.18.3"])
 def test_without_a_usable_node_the_remedy_is_said(

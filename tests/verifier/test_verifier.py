@@ -260,12 +260,14 @@ def test_a_verifier_that_would_be_of_no_use_is_not_made(
         Verifier(issuer, audience, **options)
 
 
+@pytest.mark.outside
 def test_it_brings_neither_database_nor_server_along() -> None:
     asks = "import sys, rbac_api.verifier; print(*(m for m in sys.modules if m.startswith('rbac_api') or m == 'sqlalchemy'))"
     done = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["rbac_api", "rbac_api.verifier"]
 
 
+@pytest.mark.outside
 def test_its_core_needs_no_framework() -> None:
     asks = "import sys, rbac_verifier; print({'rbac_api', 'flask', 'starlette'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)

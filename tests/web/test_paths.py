@@ -16,6 +16,8 @@ from tests.cast import ALICE
 from tests.faults.test_wire import hear, node, send
 from tests.servers.service import Service
 
+pytestmark = pytest.mark.outside
+
 DOCUMENT = Path(__file__).parents[2] / "openapi" / "openapi.json"
 EACH_PATH = sorted(path for path in json.loads(DOCUMENT.read_text())["paths"] if "{" not in path)
 SPELLINGS = {

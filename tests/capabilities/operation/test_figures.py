@@ -254,6 +254,7 @@ def test_two_first_answers_at_once_begin_one_thread_that_folds(kind: type[Reques
     tally.close()
 
 
+@pytest.mark.outside
 def test_the_figures_of_two_workers_add_up(service: Service) -> None:
     lines = [service.connect() for _ in range(12)]
     before = scrape(service)
