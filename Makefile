@@ -37,8 +37,8 @@ run: $(RUN) ## Install what is needed, migrate, load the seed data and serve at 
 test: $(DEV) ## Run every test on SQLite, PostgreSQL, Valkey and a headless browser.
 	@$(BIN) -m pytest $(PYTEST_FLAGS)
 
-test-fast: $(DEV) ## Run the tests that need SQLite alone: no server, no browser, no program is started.
-	@$(BIN) -m pytest $(PYTEST_FLAGS) -m "not outside"
+test-fast: $(DEV) ## Run the short tests that need SQLite alone: no server, no browser, no program is started.
+	@$(BIN) -m pytest $(PYTEST_FLAGS) -m "not outside and not soak"
 
 soak: $(DEV) ## Race, kill, fuzz and generate at length (hours), at random where that is possible.
 	@RBAC_TEST_SOAK=1 $(BIN) -m pytest $(PYTEST_FLAGS) -m soak -o faulthandler_timeout=0

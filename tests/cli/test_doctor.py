@@ -69,6 +69,7 @@ def test_a_removed_trigger_is_named(stages: Stages) -> None:
     assert "trail_events_no_replace" in faults(Shell(stage.app))["trail"]["detail"]
 
 
+@pytest.mark.outside
 def test_a_trigger_that_is_switched_off_is_named(stages: Stages) -> None:
     stage = stages.get("postgresql")
     stage.reset()
@@ -85,6 +86,7 @@ def test_a_clock_behind_the_trail_is_found(stage: Stage, shell: Shell) -> None:
     assert "behind the trail's last event" in faults(shell)["clock"]["detail"]
 
 
+@pytest.mark.outside
 def test_a_clock_that_differs_from_the_databases_is_found(
     stages: Stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,8 @@ from tests.builders import settings_for
 from tests.capabilities.passwords.spy import Spy
 from tests.servers.places import free_port
 
+pytestmark = pytest.mark.outside
+
 STATEMENTS = (
     130  # about a hundred are needed; with one per person of the example company it would be hundreds
 )
@@ -142,8 +144,6 @@ def test_one_that_is_about_to_stop_is_waited_for(monkeypatch: pytest.MonkeyPatch
 
 LUCKLESS = """
 from rbac_api.cli.serve import serve
-
-pytestmark = pytest.mark.outside
 
 def make_app(settings):
     raise RuntimeError("no such luck")

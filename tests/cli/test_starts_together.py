@@ -22,14 +22,14 @@ from rbac_api.settings import Settings
 from tests.builders import settings_for
 from tests.conftest import Stages
 
+pytestmark = pytest.mark.outside
+
 IMPATIENT = 1  # second that a request waits
 ROOT = Path(__file__).parents[2]
 NODE = """
 import sys
 from tests.builders import settings_for
 from tests.cli.test_starts_together import IMPATIENT, start
-
-pytestmark = pytest.mark.outside
 print(start(settings_for(sys.argv[1], database_timeout=IMPATIENT)))
 """
 

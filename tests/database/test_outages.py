@@ -18,6 +18,8 @@ from tests.patience import eventually
 from tests.servers.postgres import PostgresServer, start_postgres
 from tests.trail.breakage import broken, renamed
 
+pytestmark = pytest.mark.outside
+
 DEMOTE = "ALTER SYSTEM SET default_transaction_read_only = on"
 PROMOTE = "ALTER SYSTEM RESET default_transaction_read_only"
 

@@ -19,6 +19,8 @@ from tests.conftest import Stages
 from tests.servers.pooler import TransactionPooler
 from tests.sizes import sized
 
+pytestmark = pytest.mark.outside
+
 ROUNDS = sized(10, 500)
 
 

@@ -18,6 +18,8 @@ from tests.conftest import Stages
 from tests.migrations.freeze import statements
 from tests.migrations.population import LATEST, schema
 
+pytestmark = pytest.mark.outside
+
 # Migrates, and dies without a word before statement number so-and-so, or before the commit if there are not so many.
 KILLED = """
 import os, sys
@@ -46,8 +48,6 @@ import sys
 from rbac_api.cli.prepare import prepare
 from rbac_api.database.engine import Database
 from tests.builders import settings_for
-
-pytestmark = pytest.mark.outside
 settings = settings_for(sys.argv[1])
 database = Database(settings)
 print("ready", flush=True)

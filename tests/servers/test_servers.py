@@ -24,13 +24,13 @@ from tests.servers import (
 )
 from tests.servers import browser as browsers
 
+pytestmark = pytest.mark.outside
+
 PAGE = "<title>Roles</title><h1 style='font-size:80px'>Alice is admin</h1>"
 FINDERS = [find_browser, *([browsers.fetched_browser] if shutil.which("npm") else [])]
 ABANDONED = """
 import time
 from tests.servers import start_postgres, start_valkey
-
-pytestmark = pytest.mark.outside
 servers = start_postgres(), start_valkey()
 print(*(s._process.folder for s in servers), *(s.url for s in servers), flush=True)
 time.sleep(60)

@@ -166,6 +166,7 @@ def test_alice_does_not_overwrite_what_was_changed_by_hand_while_she_waited(stag
     assert stage.events(f"{kind}.updated") == []
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("kind", ["user", "role"])
 def test_a_change_that_does_not_name_the_version_would_overwrite_it(
     stages: Stages, monkeypatch: pytest.MonkeyPatch, kind: str

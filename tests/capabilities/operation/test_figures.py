@@ -136,6 +136,7 @@ WATCHED = {  # what the documents say to alert on
 }
 
 
+@pytest.mark.outside
 def test_every_figure_to_watch_is_there_before_its_first_event() -> None:
     """In a process of its own: nothing has happened in it."""
     told = subprocess.run(

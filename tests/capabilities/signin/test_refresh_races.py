@@ -51,6 +51,7 @@ def test_a_naive_rotation_forks_so_the_test_above_would_notice(
     assert len(lineages([stage])[1]) == CROWD
 
 
+@pytest.mark.outside
 def test_on_postgresql_the_conditional_write_alone_keeps_one_lineage(
     stages, frozen: Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
