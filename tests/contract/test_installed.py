@@ -17,7 +17,7 @@ from rbac_api.resources import release
 from tests.cast import PASSWORD
 from tests.contract.installing import ROOT, Environment, Served, build_wheels, make_environment
 
-EXAMPLES = ROOT / "docs" / "examples"
+EXAMPLES = ROOT / "examples"
 PLANNED = "roles:\n  - name: reader\n    description: Reads the trail.\n    permissions: [audit:read]\n"
 QUIET = {"RBAC_ADMIN_PASSWORD": PASSWORD, "RBAC_SEED_EXAMPLE": "off", "RBAC_PASSWORD_COST": "10"}
 LOWEST = {"flask": "3.0", "sqlalchemy": "2.0"}
@@ -69,8 +69,8 @@ def elsewhere(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Environ
     found = make_environment(tmp_path_factory.mktemp("elsewhere"))
     [wheel] = wheels.glob("rbac_verifier-*.whl")
     found.install(*LOCKED, f"rbac-verifier[flask,asgi] @ {wheel.as_uri()}", "fastapi", "uvicorn")
-    for example in EXAMPLES.glob("verified_*.py"):
-        shutil.copy(example, found.work)
+    for framework in ("flask", "fastapi"):
+        shutil.copy(EXAMPLES / framework / "app.py", found.work / f"orders_{framework}.py")
     return found
 
 
@@ -151,8 +151,8 @@ def test_an_extra_that_is_missing_is_named(installed: Environment) -> None:
 def test_another_application_is_guarded_by_the_decorators(
     installed: Environment, service: Served, admin: str
 ) -> None:
-    shutil.copy(EXAMPLES / "guarded_app.py", installed.work)
-    words = ("--app", "guarded_app", "run", "--port", "{port}")
+    shutil.copy(EXAMPLES / "guarded-flask" / "app.py", installed.work / "invoices.py")
+    words = ("--app", "invoices", "run", "--port", "{port}")
     app = installed.serve("/invoices/help", "flask", *words, RBAC_ISSUER=service.url)
 
     open_, refused, mine = (
@@ -170,8 +170,8 @@ def test_another_application_is_guarded_by_the_decorators(
 @pytest.mark.parametrize(
     "words",
     [
-        ("flask", "--app", "verified_app", "run", "--port", "{port}"),
-        ("uvicorn", "--factory", "verified_fastapi_app:create_app", "--port", "{port}"),
+        ("flask", "--app", "orders_flask", "run", "--port", "{port}"),
+        ("uvicorn", "--factory", "orders_fastapi:create_app", "--port", "{port}"),
     ],
     ids=["flask", "fastapi"],
 )
