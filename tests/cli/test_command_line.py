@@ -13,11 +13,13 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import text
 
 from rbac_api.cli.commands import rbac
 from rbac_api.cli.start import FIGURES, remove
 from rbac_api.resources import release
-from tests.builders import settings_for
+from tests.builders import Stage, settings_for
+from tests.cast import DAVE
 from tests.cli.conftest import ROOT, Shell
 
 pytestmark = pytest.mark.outside
@@ -178,3 +180,13 @@ def test_no_command_meets_refused_settings_with_a_traceback(
     assert "Traceback" not in done.output
     assert "HOST must be an address" in done.output or done.exit_code == 2
     assert not (tmp_path / "data").exists()
+
+
+def test_what_the_database_objects_to_is_said_in_its_words(shell: Shell, stage: Stage) -> None:
+    with stage.guard.database.engine.begin() as connection:
+        connection.execute(text("CREATE UNIQUE INDEX only_one ON users (status) WHERE status = 'disabled'"))
+
+    said = shell.refusal("users", "disable", DAVE.username)  # Mallory is disabled already
+
+    assert said.startswith("Error: The database reports: ")
+    assert "rbac-api doctor" in said
