@@ -21,6 +21,7 @@ from rbac_api.factory import close_app, create_app
 from rbac_api.settings import Settings
 from tests.builders import settings_for
 from tests.conftest import Stages
+from tests.sizes import sized
 
 pytestmark = pytest.mark.outside
 
@@ -72,7 +73,8 @@ def settings(empty_url: str) -> Settings:
     return settings_for(empty_url, database_timeout=IMPATIENT)
 
 
-@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(sized(2, 20)))
 def test_two_nodes_start_together_on_an_empty_database(
     stages: Stages, engine: str, turn: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -96,10 +98,11 @@ def test_two_nodes_start_together_on_an_empty_database(
     ] * 2, said
 
 
+@pytest.mark.soak
 def test_a_start_with_nothing_to_do_does_not_wait_for_who_writes(settings: Settings) -> None:
     assert start(settings) == 200
 
-    with writing_for(settings, 6 * IMPATIENT) as over:
+    with writing_for(settings, sized(6, 60) * IMPATIENT) as over:
         assert start(settings) == 200
         assert not over.is_set()
 
