@@ -103,6 +103,24 @@ def test_what_the_container_holds_is_enough_to_serve_and_to_be_found_healthy(
     assert subprocess.run([sys.executable, *check], check=False, stderr=subprocess.DEVNULL).returncode != 0
 
 
+OWN_FILES = """
+import sys
+import rbac_api.cli.serve, rbac_api.factory, rbac_api.verifier
+print(*(module.__file__ for name, module in sys.modules.items() if name.startswith("rbac_")), sep="\\n")
+"""
+
+
+def test_the_container_holds_every_package_of_this_repository_that_is_imported(image: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OWN_FILES], cwd=image, capture_output=True, text=True, check=True
+    )
+
+    files = done.stdout.split()
+
+    assert len(files) > 100
+    assert [file for file in files if not Path(file).is_relative_to(image)] == []
+
+
 def secrets_as_documented(folder: Path) -> dict[str, str]:
     """What the commands of deploy/README.md make: name of the secret → its text."""
     text = (DEPLOY / "README.md").read_text(encoding="utf-8")
