@@ -26,8 +26,8 @@ import rbac_api
 from rbac_api.cli.worker import Worker
 from rbac_api.web import smorest
 
-HOUSE = Path(rbac_api.__file__).parent
-SOURCES = sorted(HOUSE.rglob("*.py"))
+PACKAGE = Path(rbac_api.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 OPENED = "web/smorest.py"
 # Underscored, and documented for use all the same.
 DOCUMENTED = {
@@ -77,11 +77,11 @@ def opened(tree: ast.Module) -> Iterator[str]:
         yield from (f"line {node.lineno}: {part}" for part in parts if is_private(part))
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_underscored_name_of_another_module_is_used(source: Path) -> None:
     found = list(opened(ast.parse(source.read_text(encoding="utf-8"))))
 
-    assert bool(found) == (source == HOUSE / OPENED), found
+    assert bool(found) == (source == PACKAGE / OPENED), found
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_the_search_lets_names_of_the_modules_own_be() -> None:
 
 def modules() -> Iterator[ModuleType]:
     for source in SOURCES:
-        parts = (HOUSE.name, *source.relative_to(HOUSE).with_suffix("").parts)
+        parts = (PACKAGE.name, *source.relative_to(PACKAGE).with_suffix("").parts)
         name = ".".join(parts).removesuffix(".__init__")
         if name not in STARTS:
             yield importlib.import_module(name)
 
 
 def is_ours(thing: type) -> bool:
-    return thing.__module__.split(".")[0] == HOUSE.name
+    return thing.__module__.split(".")[0] == PACKAGE.name
 
 
 @cache
@@ -201,9 +201,9 @@ def test_no_sentence_of_marshmallow_is_copied() -> None:
     }
     sentences |= set(ma.Schema().error_messages.values())
     copied = {
-        f"{source.relative_to(HOUSE)}: {node.value}"
+        f"{source.relative_to(PACKAGE)}: {node.value}"
         for source in SOURCES
-        if source != HOUSE / "errors.py"  # an example of an answer
+        if source != PACKAGE / "errors.py"  # an example of an answer
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and node.value in sentences
     }
