@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import String, cast, func, select
 
 from benchmarks.__main__ import ENGINES, database
 from benchmarks.processes import serving
@@ -84,7 +84,9 @@ def trail(stage: Stage) -> tuple[int, int]:
     """The number of events, and the bytes of their texts."""
     known = Database(stage.settings)
     texts = sum(
-        func.coalesce(func.length(column), 0) for column in trail_events.c if column.name not in ("seq", "at")
+        func.coalesce(func.length(cast(column, String)), 0)
+        for column in trail_events.c
+        if column.name not in ("seq", "at")
     )
     with known.reading() as connection:
         count, size = connection.execute(select(func.count(), func.coalesce(func.sum(texts), 0))).one()

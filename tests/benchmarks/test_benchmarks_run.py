@@ -123,12 +123,13 @@ def test_what_slow_readers_cost_is_measured_in_every_shape(capsys: pytest.Captur
     assert all(float(figure) > 0 for row in rows for figure in row.strip("| ").split(" | ")[1:])
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_what_a_user_without_permissions_writes_is_measured(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    engine: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(trail_growth, "SETTLING", 0.1)
 
-    trail_growth.measure("sqlite", 1.0)
+    trail_growth.measure(engine, 1.0)
 
     found = re.search(r"(\d+) requests in 1 s, (\{.*\}): (\d+) events, (\d+) bytes", capsys.readouterr().out)
     assert found
