@@ -13,8 +13,8 @@ from rbac_api.capabilities.constraints import queries as constraints
 from rbac_api.capabilities.permissions import queries as permissions
 from rbac_api.capabilities.roles import queries as roles
 from rbac_api.capabilities.service_accounts import queries as service_accounts
-from rbac_api.capabilities.users import queries as users
 from rbac_api.capabilities.users import service as user_service
+from rbac_api.database.queries import users
 from tests.builders import Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE
