@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from flask import Flask
 from flask.testing import FlaskClient
 
+from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.permissions.service import create_permission
 from rbac_api.capabilities.roles.service import grant_permission, seed_role
@@ -26,7 +27,7 @@ from tests.keeping import PostgresRows, Rows, SqliteRows
 
 SECRET = "Jq3v0pZt8cWm5yLr2xBn7kFd4hGs9aTe1uVo6iXw"
 FIRST_SCENE = "first scene"
-KEPT_SECONDS = 60.0  # what is kept has sessions in it, and they grow old
+TOO_OLD = timedelta(minutes=1)  # what is kept has sessions in it, and they grow old
 T = TypeVar("T")
 _HASHES: dict[str, str] = {}
 
@@ -104,7 +105,7 @@ class Stage:
     app: Flask
     checker: AnswerChecker
     rows: Rows | None = None
-    _kept: dict[str, tuple[float, Any]] = field(default_factory=dict)
+    _kept: dict[str, tuple[datetime, Any]] = field(default_factory=dict)
 
     @property
     def database(self) -> Database:
@@ -121,12 +122,13 @@ class Stage:
 
     def kept(self, name: str, build: Callable[[], T]) -> T:
         """What ``build`` makes of the first scene: made once, and put back, rows and all, whenever it is asked for again soon after."""
-        began, found = self._kept.get(name, (-KEPT_SECONDS, None))
-        if time.monotonic() - began < KEPT_SECONDS:
+        now = clock.now()  # as the test has it: one that travels keeps nothing for the others
+        began, found = self._kept.get(name, (now - TOO_OLD, None))
+        if timedelta() <= now - began < TOO_OLD:
             self._put_back(name)
             return cast(T, found)
         self.reset()
-        began, made = time.monotonic(), build()
+        began, made = now, build()
         self._rows.keep(name)
         self._kept[name] = began, made
         return made

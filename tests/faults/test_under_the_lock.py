@@ -90,8 +90,7 @@ def counted(stage: Stage, operation: str) -> Counter[str]:
 @pytest.mark.parametrize("operation", sorted(DONE))
 def test_a_writing_operation_reads_under_the_lock_only_what_it_is_about(stage: Stage, operation: str) -> None:
     few = counted(stage, operation)
-    stage.reset()
-    grow(stage)
+    stage.kept("grown", lambda: grow(stage))
     many = counted(stage, operation)
 
     grown = {

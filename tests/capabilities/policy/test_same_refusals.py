@@ -175,7 +175,7 @@ def needed(document: Document, before: Document) -> Document:
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_single_change_and_a_document_are_refused_alike(stage: Stage, name: str) -> None:
     change = CHANGES[name]
-    stage_it(stage)
+    stage.kept("refusals", lambda: stage_it(stage))
     caller = stage.as_(change.by)
     document, before = export(caller), export(caller)
     change.edit(document)
