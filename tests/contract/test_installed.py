@@ -17,6 +17,8 @@ from rbac_api.resources import release
 from tests.cast import PASSWORD
 from tests.contract.installing import ROOT, Environment, Served, build_wheels, make_environment
 
+pytestmark = pytest.mark.outside
+
 EXAMPLES = ROOT / "examples"
 PLANNED = "roles:\n  - name: reader\n    description: Reads the trail.\n    permissions: [audit:read]\n"
 QUIET = {"RBAC_ADMIN_PASSWORD": PASSWORD, "RBAC_SEED_EXAMPLE": "off", "RBAC_PASSWORD_COST": "10"}

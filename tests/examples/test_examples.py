@@ -23,6 +23,8 @@ from tests.servers.places import free_port, server_folder
 from tests.servers.service import SETTINGS, Service
 from tests.servers.supervisor import Order, Supervised
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {  # folder → how its page starts it, with another port
     "flask": f"{sys.executable} -m flask --app app run --port PORT",
