@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from flask import Request, request
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.engine import Database
@@ -181,7 +181,7 @@ def sound_lockout(connection: Connection, actor: Actor, user_id: str, username: 
     sound(connection, actor, Alarm("lockout", user_id, user_id, username, None, rightful))
 
 
-def _seen(origin: Row[Any]) -> Party:
+def _seen(origin: queries.Origin) -> Party:
     return Party(origin.ip, origin.user_agent, origin.last_seen_at)
 
 

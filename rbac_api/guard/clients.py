@@ -15,17 +15,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from flask import Request
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.guard import queries_clients as queries
 from rbac_api.guard.errors import TokenRevoked
 from rbac_api.guard.presented import repeated
+from rbac_api.guard.queries_clients import SecretRow, ServiceRow
 from rbac_api.guard.repeated import Repeated
 from rbac_api.guard.snapshot import Snapshot
 from rbac_api.guard.standing import Issued, Person
@@ -128,7 +128,7 @@ class Clients:
             raise TokenRevoked()
 
     def _outgrown(
-        self, account_id: str, secret: Row[Any] | None, connection: Connection | None = None
+        self, account_id: str, secret: SecretRow | None, connection: Connection | None = None
     ) -> str | None:
         """Why a secret that fits opens nothing: it is known to somebody who holds less than the account."""
         if secret is None or secret.created_by is None:
@@ -138,14 +138,14 @@ class Clients:
         covered = person is None or self._vouching.covers(person, issued, connection)
         return None if covered else "secret issued by somebody who holds less than the account"
 
-    def _note_use(self, secret: Row[Any]) -> None:
+    def _note_use(self, secret: SecretRow) -> None:
         now = clock.now()
         since = now - timedelta(seconds=QUIET)
         if secret.last_used_at is None or secret.last_used_at < since:
             with self._database.writing() as connection:
                 queries.note_use(connection, secret.id, now, since)
 
-    def _record(self, account: Row[Any] | None, fault: str | None, actor: Actor) -> None:
+    def _record(self, account: ServiceRow | None, fault: str | None, actor: Actor) -> None:
         target = Target("service_account", *((account.id, account.username) if account else ()))
 
         def write(times: int) -> bool:
@@ -159,7 +159,7 @@ class Clients:
         self._repeated.once(("client", target.id or NOBODY), write, write)
 
 
-def _fault(account: Row[Any] | None, secret: Row[Any] | None, client_id: str) -> str | None:
+def _fault(account: ServiceRow | None, secret: SecretRow | None, client_id: str) -> str | None:
     """Why these do not open anything, for the trail alone; None if they do."""
     if account is None:
         return "unknown client"

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypedDict
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.engine import Database
@@ -38,6 +38,15 @@ from rbac_api.value_checks import pem_problem
 __all__ = ["Keyring", "NoSigningKey", "SigningKey", "generate_pem", "key_from_pem", "shared_secret_key"]
 PURPOSE, PUBLIC_PURPOSE = "signing-key", "verification-key"
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class _Moments(TypedDict, total=False):
+    """From when until when a key signs and verifies."""
+
+    created_at: datetime | None
+    signs_from: datetime | None
+    signs_until: datetime | None
+    until: datetime | None
 
 
 class NoSigningKey(Unavailable):
@@ -69,7 +78,7 @@ class Keyring:
         self._keys: dict[str, SigningKey] | None = None
         self._configured: SigningKey | None = None
         self._opened: dict[str, SigningKey] = {}  # by what was sealed: opening is slow
-        self._used: dict[str, Row[Any]] = {}
+        self._used: dict[str, queries.KeyUseRow] = {}
         self._forgotten = 0
         self._changing = threading.Lock()
 
@@ -165,7 +174,7 @@ class Keyring:
         """Whether the key that signs comes from the settings, so that its private part is not kept in SQL."""
         return self._settings.signing_algorithm == "HS256" or bool(self._settings.signing_key)
 
-    def _use(self, key: SigningKey, row: Row[Any] | None, use: Use) -> dict[str, object]:
+    def _use(self, key: SigningKey, row: queries.KeyUseRow | None, use: Use) -> dict[str, object]:
         sealed = None
         if row is None and key.created_at is None and key.jwk is not None:
             sealed = seal(self._settings.secret_key, PUBLIC_PURPOSE, json.dumps(key.jwk).encode())
@@ -208,7 +217,7 @@ class Keyring:
         self._opened = {sealed: key for sealed, key in self._opened.items() if key.kid in found}
         return found
 
-    def _own(self, rows: list[Row[Any]]) -> list[SigningKey]:
+    def _own(self, rows: list[queries.KeptKey]) -> list[SigningKey]:
         """Those kept in SQL, in the order in which they sign: each until the next of its algorithm does, or it was retired."""
         found: list[SigningKey] = []
         following: dict[str, datetime] = {}
@@ -218,31 +227,34 @@ class Keyring:
                 following[row.algorithm] = row.begins_at
             if ends is None and (self.external or row.algorithm != self._settings.signing_algorithm):
                 ends = row.last_used_at  # None if it was made for a setting that is yet to come
-            moments = {"created_at": row.created_at, "signs_from": row.begins_at, "signs_until": ends}
             signed = ends is not None and row.begins_at < ends
-            found.append(
-                replace(self._open(row), **moments, until=self._until(row, ends if signed else None))
+            until = self._until(row, ends if signed else None)
+            moments = _Moments(
+                created_at=row.created_at, signs_from=row.begins_at, signs_until=ends, until=until
             )
+            found.append(replace(self._open(row), **moments))
         return found[::-1]
 
-    def _replaced(self, uses: list[Row[Any]]) -> Iterator[SigningKey]:
+    def _replaced(self, uses: list[queries.KeyUseRow]) -> Iterator[SigningKey]:
         """Those that came from settings of before, the public part alone."""
         for row in uses:
             if row.withdrawn_at is None:
-                moments = {"signs_until": row.last_used_at, "until": self._until(row)}
-                if row.algorithm != "HS256":
+                moments = _Moments(signs_until=row.last_used_at, until=self._until(row))
+                if row.public_sealed is not None:
                     yield replace(self._open_public(row.public_sealed), **moments)
                 elif row.kid == (key := shared_secret_key(self._settings)).kid:
                     yield replace(key, **moments)
 
-    def _until(self, row: Row[Any], retired: datetime | None = None) -> datetime | None:
+    def _until(
+        self, row: queries.KeptKey | queries.KeyUseRow, retired: datetime | None = None
+    ) -> datetime | None:
         """When a key's last token has expired: as was taken down, and no sooner than a token of the moment in which it was retired."""
         lifetime = timedelta(seconds=self._settings.refresh_token_seconds)
         ends = (row.access_until, row.refresh_until, retired and retired + lifetime)
         last = max(filter(None, ends), default=None)
         return last and last + timedelta(seconds=self._settings.clock_leeway_seconds)
 
-    def _open(self, row: Row[Any]) -> SigningKey:
+    def _open(self, row: queries.KeptKey) -> SigningKey:
         key = self._opened.get(row.private_sealed)
         if key is None or key.algorithm != row.algorithm:
             pem = unseal(self._settings.secret_key, PURPOSE, row.private_sealed)
@@ -259,7 +271,7 @@ class Keyring:
         return key
 
 
-def _covers(row: Row[Any] | None, use: Use, seen: datetime) -> bool:
+def _covers(row: queries.KeyUseRow | None, use: Use, seen: datetime) -> bool:
     """Whether a row says already that the key was used so lately, and for tokens that live so long."""
     if row is None or row.last_used_at < seen or row.access_until is None or row.access_until < use.access:
         return False

@@ -9,10 +9,9 @@ elsewhere is an alarm as before, and so is any token after somebody else ended t
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 from flask import Request
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api.database.engine import Database
 from rbac_api.guard import queries_incidents as queries
@@ -57,14 +56,14 @@ class OwnEndings:
         return True
 
 
-def _was_left(connection: Connection, origin: Row[Any], jti: str) -> bool:
+def _was_left(connection: Connection, origin: queries.Origin, jti: str) -> bool:
     """Whether the user ended the session, or revoked the token alone; the oldest of too many sessions made room for the user's own."""
     if origin.ended_at is None:
         return origin.user_id in queries.list_revokers(connection, jti)
     return bool(origin.ended_by == origin.user_id or origin.end_reason == "session-limit")
 
 
-def _is_same_party(connection: Connection, origin: Row[Any], asked: Request) -> bool:
+def _is_same_party(connection: Connection, origin: queries.Origin, asked: Request) -> bool:
     if user_agent(asked) != origin.user_agent:
         return False
     addresses = {origin.ip, *queries.list_addresses(connection, origin.id)}

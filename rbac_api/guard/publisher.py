@@ -20,7 +20,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.batches import batched
@@ -153,7 +153,7 @@ def _reached(client: Any, connection: Connection) -> int:
     return row.seq if row is not None and cursor_of(row) == mark else 0
 
 
-def _send(client: Any, rows: list[Row[Any]]) -> None:
+def _send(client: Any, rows: list[queries.RevocationRow]) -> None:
     """Each in its place for as long as it counts, in one round trip; whatever stood there before gives way."""
     now = clock.now()
     with client.pipeline(transaction=False) as pipe:

@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from rbac_api.database.tables import client_secrets, users
+from rbac_api.decision.model import Status
 
 
-def find_service(connection: Connection, account_id: str) -> Row[Any] | None:
+class ServiceRow(NamedTuple):
+    """A service account by name and status."""
+
+    id: str
+    username: str
+    status: Status
+
+
+class SecretRow(NamedTuple):
+    """A secret of a service account: its hash, and for how long it is good."""
+
+    id: str
+    service_account_id: str
+    secret_hash: str
+    created_at: datetime
+    created_by: str | None
+    expires_at: datetime
+    last_used_at: datetime | None
+    withdrawn_at: datetime | None
+
+
+def find_service(connection: Connection, account_id: str) -> ServiceRow | None:
     """Name and status of a service account, a deleted one included."""
-    columns: tuple[Any, ...] = (users.c.id, users.c.username, users.c.status)
-    return connection.execute(
+    columns = (users.c[name] for name in ServiceRow._fields)
+    row = connection.execute(
         select(*columns).where(users.c.id == account_id, users.c.kind == "service")
     ).first()
+    return ServiceRow._make(row) if row else None
 
 
-def find_secret(connection: Connection, secret_hash: str) -> Row[Any] | None:
+def find_secret(connection: Connection, secret_hash: str) -> SecretRow | None:
     """By hash: whoever does not know the secret cannot learn from the search how close she is."""
-    return connection.execute(
-        select(client_secrets).where(client_secrets.c.secret_hash == secret_hash)
-    ).first()
+    columns = (client_secrets.c[name] for name in SecretRow._fields)
+    row = connection.execute(select(*columns).where(client_secrets.c.secret_hash == secret_hash)).first()
+    return SecretRow._make(row) if row else None
 
 
 def note_use(connection: Connection, secret_id: str, now: datetime, unless_since: datetime) -> None:

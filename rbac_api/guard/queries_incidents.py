@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, insert, select, union, update
+from sqlalchemy import Connection, insert, select, union, update
 
+from rbac_api.database.queries.sessions import SESSIONS_AND_USERS
 from rbac_api.database.tables import incidents, refresh_tokens, sessions, trail_events, users
+
+
+class Origin(NamedTuple):
+    """A session: whose it is, from where it began and was last seen, and how it ended."""
+
+    id: str
+    user_id: str
+    ip: str | None
+    user_agent: str | None
+    last_seen_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+    end_reason: str | None
+    username: str
+
+
+_ORIGIN = select(*(sessions.c[name] for name in Origin._fields[:-1]), users.c.username).select_from(
+    SESSIONS_AND_USERS
+)
 
 
 def raise_occurrences(connection: Connection, kind: str, subject: str, times: int) -> bool:
@@ -28,11 +49,10 @@ def add_incident(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(incidents).values(values))
 
 
-def find_origin(connection: Connection, session_id: str) -> Row[Any] | None:
-    """Whose session it is, from where it began, and when it was last seen; None if there is no such session."""
-    columns = (*_ORIGIN, users.c.username)
-    found = select(*columns).select_from(sessions.join(users, sessions.c.user_id == users.c.id))
-    return connection.execute(found.where(sessions.c.id == session_id)).first()
+def find_origin(connection: Connection, session_id: str) -> Origin | None:
+    """Where a session comes from; None if there is no such session."""
+    row = connection.execute(_ORIGIN.where(sessions.c.id == session_id)).first()
+    return Origin._make(row) if row else None
 
 
 def list_addresses(connection: Connection, session_id: str) -> list[str | None]:
@@ -49,14 +69,9 @@ def list_revokers(connection: Connection, jti: str) -> list[str | None]:
     return list(connection.execute(select(trail_events.c.actor_id).where(*revoked)).scalars())
 
 
-def find_latest_origin(connection: Connection, user_id: str) -> Row[Any] | None:
+def find_latest_origin(connection: Connection, user_id: str) -> Origin | None:
     """The same for the newest session of a user."""
-    mine = select(*_ORIGIN).where(sessions.c.user_id == user_id)
+    mine = _ORIGIN.where(sessions.c.user_id == user_id)
     newest = mine.order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
-    return connection.execute(newest.limit(1)).first()
-
-
-_ORIGIN: tuple[Any, ...] = (
-    sessions.c.id, sessions.c.user_id, sessions.c.ip, sessions.c.user_agent, sessions.c.last_seen_at, sessions.c.ended_at,
-    sessions.c.ended_by, sessions.c.end_reason,
-)  # fmt: skip
+    row = connection.execute(newest.limit(1)).first()
+    return Origin._make(row) if row else None

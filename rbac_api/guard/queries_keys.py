@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, case, func, or_, select, update
+from sqlalchemy import Connection, case, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rbac_api.database.tables import key_uses, signing_keys
 
+
+class KeyUseRow(NamedTuple):
+    """What a key has signed, and of a key from the settings its public part."""
+
+    kid: str
+    algorithm: str
+    public_sealed: str | None
+    first_used_at: datetime
+    last_used_at: datetime
+    access_until: datetime | None
+    refresh_until: datetime | None
+    withdrawn_at: datetime | None
+
+
+class KeptKey(NamedTuple):
+    """A key kept in SQL, from when it signs, and what it has signed so far."""
+
+    kid: str
+    algorithm: str
+    public_jwk: str
+    private_sealed: str
+    created_at: datetime
+    retired_at: datetime | None
+    begins_at: datetime
+    last_used_at: datetime | None
+    access_until: datetime | None
+    refresh_until: datetime | None
+
+
+_KEY_USE = tuple(key_uses.c[name] for name in KeyUseRow._fields)
 _EXTERNAL = or_(key_uses.c.public_sealed.is_not(None), key_uses.c.algorithm == "HS256")
 _USE = (key_uses.c.last_used_at, key_uses.c.access_until, key_uses.c.refresh_until)
 _BEGINS = func.coalesce(
@@ -17,22 +47,25 @@ _BEGINS = func.coalesce(
 )
 
 
-def list_signing_keys(connection: Connection) -> list[Row[Any]]:
+def list_signing_keys(connection: Connection) -> list[KeptKey]:
     """Every key kept here that was not withdrawn, with what it has signed, in the order in which they sign."""
     used = signing_keys.outerjoin(key_uses, signing_keys.c.kid == key_uses.c.kid)
-    found = select(*signing_keys.c, _BEGINS.label("begins_at"), *_USE).select_from(used)
+    found = select(*(signing_keys.c[name] for name in KeptKey._fields[:6]), _BEGINS, *_USE).select_from(used)
     order = (_BEGINS, signing_keys.c.kid)
-    return list(connection.execute(found.where(signing_keys.c.withdrawn_at.is_(None)).order_by(*order)))
+    rows = connection.execute(found.where(signing_keys.c.withdrawn_at.is_(None)).order_by(*order))
+    return [KeptKey._make(row) for row in rows]
 
 
-def list_external_keys(connection: Connection) -> list[Row[Any]]:
+def list_external_keys(connection: Connection) -> list[KeyUseRow]:
     """Every key of the settings that has ever signed, withdrawn ones too."""
-    return list(connection.execute(select(key_uses).where(_EXTERNAL).order_by(key_uses.c.first_used_at)))
+    rows = connection.execute(select(*_KEY_USE).where(_EXTERNAL).order_by(key_uses.c.first_used_at))
+    return [KeyUseRow._make(row) for row in rows]
 
 
-def find_key_use(connection: Connection, kid: str) -> Row[Any] | None:
+def find_key_use(connection: Connection, kid: str) -> KeyUseRow | None:
     """What a key has signed."""
-    return connection.execute(select(key_uses).where(key_uses.c.kid == kid)).first()
+    row = connection.execute(select(*_KEY_USE).where(key_uses.c.kid == kid)).first()
+    return KeyUseRow._make(row) if row else None
 
 
 def note_key_use(connection: Connection, row: dict[str, Any]) -> None:

@@ -6,11 +6,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, delete, func, select
+from sqlalchemy import Connection, bindparam, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rbac_api.database.batches import batched
 from rbac_api.database.tables import key_uses, revocations, sessions
+
+
+class RevocationRow(NamedTuple):
+    """What is refused though it verifies: ``minimum`` is that of ``av`` alone."""
+
+    seq: int
+    kind: str
+    value: str
+    minimum: int | None
+    revoked_at: datetime
+    expires_at: datetime
 
 
 class DenylistEnd(NamedTuple):
@@ -20,12 +31,13 @@ class DenylistEnd(NamedTuple):
     tokens_until: datetime | None
 
 
+REVOCATION = tuple(revocations.c[name] for name in RevocationRow._fields)
 _END = (
     select(func.max(revocations.c.seq)).scalar_subquery().label("seq"),
     select(func.max(key_uses.c.access_until)).scalar_subquery().label("tokens_until"),
 )
-_FIND_END: Select[Any] = select(*_END)
-_SIGNED_IN: Select[Any] = (
+_FIND_END = select(*_END)
+_SIGNED_IN = (
     select(sessions.c.user_id, *_END)
     .distinct()
     .where(
@@ -79,15 +91,18 @@ def list_denied_tokens(connection: Connection, now: datetime) -> frozenset[str]:
     return frozenset(connection.execute(denied).scalars())
 
 
-def find_newest_revocation(connection: Connection) -> Row[Any] | None:
-    return connection.execute(select(revocations).order_by(revocations.c.seq.desc()).limit(1)).first()
+def find_newest_revocation(connection: Connection) -> RevocationRow | None:
+    row = connection.execute(select(*REVOCATION).order_by(revocations.c.seq.desc()).limit(1)).first()
+    return RevocationRow._make(row) if row else None
 
 
-def find_revocation(connection: Connection, seq: int) -> Row[Any] | None:
-    return connection.execute(select(revocations).where(revocations.c.seq == seq)).first()
+def find_revocation(connection: Connection, seq: int) -> RevocationRow | None:
+    row = connection.execute(select(*REVOCATION).where(revocations.c.seq == seq)).first()
+    return RevocationRow._make(row) if row else None
 
 
-def list_live_revocations(connection: Connection, after: int, now: datetime) -> list[Row[Any]]:
+def list_live_revocations(connection: Connection, after: int, now: datetime) -> list[RevocationRow]:
     """What still concerns somebody, in the order of commits."""
     live = (revocations.c.seq > after, revocations.c.expires_at > now)
-    return list(connection.execute(select(revocations).where(*live).order_by(revocations.c.seq)))
+    rows = connection.execute(select(*REVOCATION).where(*live).order_by(revocations.c.seq))
+    return [RevocationRow._make(row) for row in rows]

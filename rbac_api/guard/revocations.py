@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.guard import queries_revocations as queries
@@ -73,7 +73,7 @@ CURSOR = r"^[0-9a-f]{16}-[0-9a-f]{16}$"
 BEGINNING = f"{0:016x}-{0:016x}"
 
 
-def cursor_of(row: Row[Any]) -> str:
+def cursor_of(row: queries.RevocationRow) -> str:
     """A row's place: its number, then a digest of the row, since a restored backup gives out the same numbers again.
 
     Text order is the order of commits.

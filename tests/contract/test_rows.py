@@ -15,16 +15,23 @@ from rbac_api.database import tables
 ROWS: dict[str, tuple[Table, set[str]]] = {
     "AccountRow": (tables.users, set()),
     "AssignmentRow": (tables.assignments, {"role", "giver"}),
+    "AttemptsRow": (tables.signin_attempts, set()),
     "EndRow": (tables.trail_events, set()),
+    "FactorRow": (tables.totp_factors, set()),
+    "KeyUseRow": (tables.key_uses, set()),
     "LaterRow": (tables.trail_events, set()),
     "PermissionRow": (tables.permissions, set()),
     "RefreshTokenRow": (tables.refresh_tokens, set()),
+    "RevocationRow": (tables.revocations, set()),
     "RoleRow": (tables.roles, set()),
+    "SecretRow": (tables.client_secrets, set()),
+    "ServiceRow": (tables.users, set()),
     "SessionRow": (tables.sessions, {"username"}),
+    "SigningKeyRow": (tables.signing_keys, set()),
     "SigninRow": (tables.users, {"second_factor_since"}),
     "UserRow": (tables.users, set()),
 }
-WHOLE = {"AssignmentRow", "PermissionRow", "RefreshTokenRow", "RoleRow", "SessionRow", "UserRow"}
+PARTS = {"AccountRow", "EndRow", "LaterRow", "ServiceRow", "SigninRow"}  # of their tables
 
 
 def row_classes() -> dict[str, Any]:
@@ -66,5 +73,5 @@ def test_a_row_class_has_the_names_and_types_of_its_columns(name: str) -> None:
     told = {column: plain(hint) for column, hint in hints.items() if column not in others}
 
     assert told == {column: (stored(table.c[column].type), bool(table.c[column].nullable)) for column in told}
-    if name in WHOLE:
+    if name not in PARTS:
         assert set(told) == set(table.c.keys())

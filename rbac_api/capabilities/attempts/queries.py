@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from rbac_api.database.batches import batched
 from rbac_api.database.tables import signin_attempts as attempts
 
-_ATTEMPTS: Select[Any] = select(attempts).where(attempts.c.name_digest == bindparam("digest"))
+
+class AttemptsRow(NamedTuple):
+    """How often sign-ins with a name have failed, and until when they are blocked."""
+
+    name_digest: str
+    failures: int
+    last_failed_at: datetime
+    blocked_until: datetime | None
 
 
-def find_attempts(connection: Connection, digest: str) -> Row[Any] | None:
-    return connection.execute(_ATTEMPTS, {"digest": digest}).first()
+_ATTEMPTS = select(*(attempts.c[name] for name in AttemptsRow._fields)).where(
+    attempts.c.name_digest == bindparam("digest")
+)
+
+
+def find_attempts(connection: Connection, digest: str) -> AttemptsRow | None:
+    row = connection.execute(_ATTEMPTS, {"digest": digest}).first()
+    return AttemptsRow._make(row) if row else None
 
 
 def list_blocks(connection: Connection, digests: Sequence[str], now: datetime) -> dict[str, datetime]:

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from rbac_api.database.tables import signing_keys
+
+
+class SigningKeyRow(NamedTuple):
+    """A key kept in SQL; ``signs_from`` is None for one that signed from the moment it was made."""
+
+    kid: str
+    algorithm: str
+    public_jwk: str
+    private_sealed: str
+    created_at: datetime
+    retired_at: datetime | None
+    withdrawn_at: datetime | None
+    signs_from: datetime | None
+
+
+_KEY = tuple(signing_keys.c[name] for name in SigningKeyRow._fields)
 
 
 def add_key(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(signing_keys).values(values))
 
 
-def find_key(connection: Connection, kid: str) -> Row[Any] | None:
-    return connection.execute(select(signing_keys).where(signing_keys.c.kid == kid)).first()
+def find_key(connection: Connection, kid: str) -> SigningKeyRow | None:
+    row = connection.execute(select(*_KEY).where(signing_keys.c.kid == kid)).first()
+    return SigningKeyRow._make(row) if row else None
 
 
-def list_keys(connection: Connection) -> list[Row[Any]]:
+def list_keys(connection: Connection) -> list[SigningKeyRow]:
     """Newest first."""
     order = (signing_keys.c.created_at.desc(), signing_keys.c.kid.desc())
-    return list(connection.execute(select(signing_keys).order_by(*order)))
+    return [SigningKeyRow._make(row) for row in connection.execute(select(*_KEY).order_by(*order))]
 
 
 def retire_waiting_keys(connection: Connection, algorithm: str, now: datetime) -> None:

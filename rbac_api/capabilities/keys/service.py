@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.keys import queries
@@ -179,7 +179,7 @@ def _add_key(connection: Connection, settings: Settings, begins: datetime) -> Si
     return key
 
 
-def _signs(row: Row[Any]) -> bool:
+def _signs(row: queries.SigningKeyRow) -> bool:
     return row.retired_at is None and row.withdrawn_at is None
 
 

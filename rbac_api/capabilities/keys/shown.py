@@ -7,15 +7,18 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from rbac_api import clock
+from rbac_api.capabilities.keys.queries import SigningKeyRow
 from rbac_api.guard.keyring import Keyring, NoSigningKey
+from rbac_api.guard.queries_keys import KeyUseRow
 from rbac_api.guard.signing import SigningKey
 
 
 def describe(
-    keyring: Keyring, keys: dict[str, SigningKey], kept: Iterable[Row[Any]], external: Iterable[Row[Any]]
+    keyring: Keyring,
+    keys: dict[str, SigningKey],
+    kept: Iterable[SigningKeyRow],
+    external: Iterable[KeyUseRow],
 ) -> list[dict[str, object]]:
     """Every key: those ``kept`` in the database, those of the settings that have signed, and the one in the settings now."""
     active = None
@@ -30,11 +33,14 @@ def describe(
 
 
 def _row(
-    row: Row[Any], key: SigningKey | None, active: SigningKey | None, created: datetime | None
+    row: SigningKeyRow | KeyUseRow,
+    key: SigningKey | None,
+    active: SigningKey | None,
+    created: datetime | None,
 ) -> dict[str, object]:
     moments: dict[str, object] = {"created_at": created, "signs_from": created}
-    if created is not None:
-        moments |= {"signs_from": row.signs_from or created, "retired_at": row.retired_at}
+    if isinstance(row, SigningKeyRow):
+        moments |= {"signs_from": row.signs_from or row.created_at, "retired_at": row.retired_at}
     if row.withdrawn_at is not None or key is None:
         return _shown(
             row,

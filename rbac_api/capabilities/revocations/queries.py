@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from rbac_api.database.tables import revocations
+from rbac_api.guard.queries_revocations import REVOCATION, RevocationRow
 
 
-def list_revocations(connection: Connection, after: int, limit: int) -> list[Row[Any]]:
+def list_revocations(connection: Connection, after: int, limit: int) -> list[RevocationRow]:
     """In the order of commits."""
-    found = select(revocations).where(revocations.c.seq > after).order_by(revocations.c.seq).limit(limit)
-    return list(connection.execute(found))
+    found = select(*REVOCATION).where(revocations.c.seq > after).order_by(revocations.c.seq).limit(limit)
+    return [RevocationRow._make(row) for row in connection.execute(found)]

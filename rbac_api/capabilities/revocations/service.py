@@ -6,13 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.revocations import queries
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.keyring import SigningKey, sign
-from rbac_api.guard.queries_revocations import find_newest_revocation, find_revocation
+from rbac_api.guard.queries_revocations import RevocationRow, find_newest_revocation, find_revocation
 from rbac_api.guard.revocations import BEGINNING, cursor_of, seq_of
 
 MOST = 5000  # entries in one answer; what is left comes with the next
@@ -72,14 +72,14 @@ def signed_feed(clearance: Clearance, place: Place) -> str:
     return sign(place.key, TYPE, payload)
 
 
-def _put(payload: dict[str, Any], row: Row[Any]) -> None:
+def _put(payload: dict[str, Any], row: RevocationRow) -> None:
     if row.kind == "av":
         payload["users"][row.value] = row.minimum
     else:
         payload[_LISTS[row.kind]].append(row.value)
 
 
-def _known(connection: Connection, since: str | None) -> Row[Any] | None:
+def _known(connection: Connection, since: str | None) -> RevocationRow | None:
     """The row a cursor stands at; None if it went long ago, has moved on, or was another database's."""
     row = find_revocation(connection, seq_of(since)) if since else None
     return row if row is not None and cursor_of(row) == since else None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, insert, or_, select, update
 
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
@@ -130,14 +129,12 @@ def end_all_edges(connection: Connection, role_id: str, now: datetime) -> None:
     )
 
 
-def list_holders(connection: Connection, role_ids: list[str], now: datetime) -> list[Row[Any]]:
-    """Users to whom one of these roles is assigned, now or later."""
+def list_holder_ids(connection: Connection, role_ids: list[str], now: datetime) -> list[str]:
+    """The ids of users to whom one of these roles is assigned, now or later."""
     still = not_over(assignments, now)
     joined = assignments.join(users, assignments.c.user_id == users.c.id)
-    query = select(users.c.id, users.c.username).distinct().select_from(joined)
-    return list(
-        connection.execute(query.where(assignments.c.role_id.in_(role_ids), still).order_by(users.c.username))
-    )
+    query = select(users.c.id).distinct().select_from(joined)
+    return list(connection.execute(query.where(assignments.c.role_id.in_(role_ids), still)).scalars())
 
 
 def _open_edge(connection: Connection, table: Table, pair: dict[str, str], now: datetime) -> bool:

@@ -295,4 +295,4 @@ def _write(clearance: Clearance, role: RoleRow, values: dict[str, object]) -> No
 def _affected(clearance: Clearance, graph: RoleGraph, name: str) -> list[str]:
     """Ids of the users who effectively hold the role."""
     role_ids = reads.list_role_ids(clearance.connection, graph.seniors(name))
-    return [row.id for row in queries.list_holders(clearance.connection, role_ids, clock.now())]
+    return queries.list_holder_ids(clearance.connection, role_ids, clock.now())

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from rbac_api.database.tables import recovery_codes, totp_factors
 
-_FACTOR: Select[Any] = select(totp_factors).where(totp_factors.c.user_id == bindparam("user_id"))
+
+class FactorRow(NamedTuple):
+    """A second factor; it counts from ``confirmed_at`` on, and no code up to ``last_step`` any more."""
+
+    user_id: str
+    secret_sealed: str
+    created_at: datetime
+    confirmed_at: datetime | None
+    last_step: int | None
 
 
-def find_factor(connection: Connection, user_id: str) -> Row[Any] | None:
-    return connection.execute(_FACTOR, {"user_id": user_id}).first()
+_FACTOR = select(*(totp_factors.c[name] for name in FactorRow._fields)).where(
+    totp_factors.c.user_id == bindparam("user_id")
+)
+
+
+def find_factor(connection: Connection, user_id: str) -> FactorRow | None:
+    row = connection.execute(_FACTOR, {"user_id": user_id}).first()
+    return FactorRow._make(row) if row else None
 
 
 def add_factor(connection: Connection, values: dict[str, object]) -> None:
@@ -26,14 +40,14 @@ def end_factor(connection: Connection, user_id: str) -> None:
     connection.execute(delete(totp_factors).where(totp_factors.c.user_id == user_id))
 
 
-def confirm_factor(connection: Connection, factor: Row[Any], step: int, now: datetime) -> bool:
+def confirm_factor(connection: Connection, factor: FactorRow, step: int, now: datetime) -> bool:
     """Let the very factor that was read count from now on; its first code is spent thereby."""
     same = (totp_factors.c.user_id == factor.user_id, totp_factors.c.secret_sealed == factor.secret_sealed)
     waiting = update(totp_factors).where(*same, totp_factors.c.confirmed_at.is_(None))
     return connection.execute(waiting.values(confirmed_at=now, last_step=step)).rowcount == 1
 
 
-def spend_step(connection: Connection, factor: Row[Any], step: int) -> bool:
+def spend_step(connection: Connection, factor: FactorRow, step: int) -> bool:
     """Spend a time step, and all before it, if nobody did: of many only one succeeds (RFC 6238 section 5.2)."""
     same = (totp_factors.c.user_id == factor.user_id, totp_factors.c.secret_sealed == factor.secret_sealed)
     unspent = or_(totp_factors.c.last_step.is_(None), totp_factors.c.last_step < step)
