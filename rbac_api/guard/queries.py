@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
-    Select,
     Table,
     and_,
     bindparam,
@@ -31,7 +29,30 @@ from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Role
 from rbac_api.guard.queries_roles import compile_graph, list_columns
 
-_STANDING: Select[Any] = (
+
+class StandingRow(NamedTuple):
+    """A session as the guard looks at it, and who issued the secret it was begun with, and when."""
+
+    user_id: str
+    ended_at: datetime | None
+    client_id: str
+    created_at: datetime
+    amr: str
+    active_roles: str | None
+    issued_by: str | None
+    issued_at: datetime | None
+
+
+class AnswerRow(NamedTuple):
+    """What was answered to a caller's request with an Idempotency-Key."""
+
+    fingerprint: str
+    status: int
+    location: str | None
+    body_sealed: str
+
+
+_STANDING = (
     select(
         sessions.c.user_id,
         sessions.c.ended_at,
@@ -59,9 +80,10 @@ def _open(table: Table) -> ColumnElement[bool]:
     return table.c.valid_to.is_(None)
 
 
-def find_session_standing(connection: Connection, session_id: str) -> Row[Any] | None:
+def find_session_standing(connection: Connection, session_id: str) -> StandingRow | None:
     """Whose session it is, whether it was ended, and how it began."""
-    return connection.execute(_STANDING, {"session_id": session_id}).first()
+    row = connection.execute(_STANDING, {"session_id": session_id}).first()
+    return StandingRow._make(row) if row else None
 
 
 def list_administrators(
@@ -86,11 +108,12 @@ def list_administrators(
     ]
 
 
-def find_answer(connection: Connection, scope: str, key: str, now: datetime) -> Row[Any] | None:
+def find_answer(connection: Connection, scope: str, key: str, now: datetime) -> AnswerRow | None:
     """What was answered to a caller's request under this Idempotency-Key, unless it is too old."""
     table = idempotency_keys
     mine = (table.c.scope == scope, table.c.key == key, table.c.expires_at > now)
-    return connection.execute(select(table).where(*mine)).first()
+    row = connection.execute(select(*(table.c[name] for name in AnswerRow._fields)).where(*mine)).first()
+    return AnswerRow._make(row) if row else None
 
 
 def add_answer(connection: Connection, values: dict[str, object]) -> None:

@@ -120,7 +120,7 @@ def find_session(connection: Connection, session_id: str) -> SessionStanding | N
         return None
     auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
     roles = find_session_roles(connection, session_id, row.active_roles, clock.now())
-    issued = Issued(row.issued_by, row.issued_at) if row.issued_by else None
+    issued = Issued(row.issued_by, row.issued_at) if row.issued_by and row.issued_at else None
     return SessionStanding(
         row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr, roles, issued
     )

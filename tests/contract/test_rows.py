@@ -14,10 +14,14 @@ from rbac_api.database import tables
 # Row class → its table, and what else it has: a name from another table, or a column under another name.
 ROWS: dict[str, tuple[Table, set[str]]] = {
     "AccountRow": (tables.users, set()),
+    "AnswerRow": (tables.idempotency_keys, set()),
     "AssignmentRow": (tables.assignments, {"role", "giver"}),
     "AttemptsRow": (tables.signin_attempts, set()),
+    "ConstraintRow": (tables.constraints, set()),
     "EndRow": (tables.trail_events, set()),
     "FactorRow": (tables.totp_factors, set()),
+    "HolderRow": (tables.users, set()),
+    "IncidentRow": (tables.incidents, {"username"}),
     "KeyUseRow": (tables.key_uses, set()),
     "LaterRow": (tables.trail_events, set()),
     "PermissionRow": (tables.permissions, set()),
@@ -28,10 +32,20 @@ ROWS: dict[str, tuple[Table, set[str]]] = {
     "ServiceRow": (tables.users, set()),
     "SessionRow": (tables.sessions, {"username"}),
     "SigningKeyRow": (tables.signing_keys, set()),
+    "StandingRow": (tables.sessions, {"issued_by", "issued_at"}),
     "SigninRow": (tables.users, {"second_factor_since"}),
     "UserRow": (tables.users, set()),
 }
-PARTS = {"AccountRow", "EndRow", "LaterRow", "ServiceRow", "SigninRow"}  # of their tables
+PARTS = {
+    "AccountRow",
+    "AnswerRow",
+    "EndRow",
+    "HolderRow",
+    "LaterRow",
+    "ServiceRow",
+    "SigninRow",
+    "StandingRow",
+}  # of their tables
 
 
 def row_classes() -> dict[str, Any]:

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from rbac_api.database.periods import ended, in_force
 from rbac_api.database.tables import activations, assignments, roles
+from rbac_api.decision.model import Mode
 
 
-def list_offers(connection: Connection, user_id: str, now: datetime) -> list[Row[Any]]:
+class Offer(NamedTuple):
+    """An assignment that lets a role be made active: the role's name, and the terms."""
+
+    name: str
+    mode: Mode
+    valid_to: datetime | None
+    max_duration: int | None
+
+
+class Activated(NamedTuple):
+    """What was made active in a session: the role's name, from when to when, and why."""
+
+    name: str
+    valid_from: datetime
+    valid_to: datetime
+    reason: str | None
+
+
+def list_offers(connection: Connection, user_id: str, now: datetime) -> list[Offer]:
     """The assignments in force at this moment, active and eligible ones, with the names of their roles."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     columns = (roles.c.name, assignments.c.mode, assignments.c.valid_to, assignments.c.max_duration)
     theirs = (assignments.c.user_id == user_id, in_force(assignments, now), roles.c.valid_to.is_(None))
     query = select(*columns).select_from(joined).where(*theirs)
-    return list(connection.execute(query.order_by(roles.c.name, assignments.c.id)))
+    rows = connection.execute(query.order_by(roles.c.name, assignments.c.id))
+    return [Offer._make(row) for row in rows]
 
 
-def list_activations(connection: Connection, session_id: str, now: datetime) -> dict[str, Row[Any]]:
+def list_activations(connection: Connection, session_id: str, now: datetime) -> dict[str, Activated]:
     """What was made active in a session and is not over, by role."""
     joined = activations.join(roles, activations.c.role_id == roles.c.id)
     columns = (roles.c.name, activations.c.valid_from, activations.c.valid_to, activations.c.reason)
     mine = (activations.c.session_id == session_id, activations.c.valid_to > now, roles.c.valid_to.is_(None))
     query = select(*columns).select_from(joined).where(*mine).order_by(activations.c.id)
-    found: list[Row[Any]] = list(connection.execute(query))
+    found = [Activated._make(row) for row in connection.execute(query)]
     return {row.name: row for row in found}
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlalchemy import Row
 
 from rbac_api import clock
 from rbac_api.capabilities.activations import queries
@@ -36,7 +33,7 @@ class Scene:
     user: UserRow
     graph: RoleGraph
     subject: Subject
-    offers: dict[str, list[Row[Any]]]
+    offers: dict[str, list[queries.Offer]]
 
     @property
     def target(self) -> Target:
@@ -122,14 +119,14 @@ def _look(clearance: Clearance) -> Scene:
     subject = get_subject(connection, user.id, now, second_factor=clearance.second_factor, roles=roles)
     graph = clearance.graph()
     counting = graph.seen_with(clearance.second_factor)
-    offers: dict[str, list[Row[Any]]] = {}
+    offers: dict[str, list[queries.Offer]] = {}
     for offer in queries.list_offers(connection, user.id, now):
         for name in counting.closures.get(offer.name, ()):
             offers.setdefault(name, []).append(offer)
     return Scene(now, session, user, graph, subject, offers)
 
 
-def _offers(scene: Scene, role: str) -> list[Row[Any]]:
+def _offers(scene: Scene, role: str) -> list[queries.Offer]:
     """The assignments that let the role be made active; 403 if there is none."""
     if role in scene.offers:
         return scene.offers[role]
@@ -139,12 +136,12 @@ def _offers(scene: Scene, role: str) -> list[Row[Any]]:
     raise ActivationNotEligible()
 
 
-def _longest(clearance: Clearance, offer: Row[Any]) -> int:
+def _longest(clearance: Clearance, offer: queries.Offer) -> int:
     return offer.max_duration or clearance.settings.activation_seconds
 
 
 def _describe(
-    clearance: Clearance, scene: Scene, role: str, active: frozenset[str], present: Row[Any] | None
+    clearance: Clearance, scene: Scene, role: str, active: frozenset[str], present: queries.Activated | None
 ) -> dict[str, object]:
     offers = scene.offers[role]
     ends = max(offer.valid_to or clock.ENDLESS for offer in offers)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from rbac_api.database.periods import ended, in_force, not_over
 from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
@@ -13,6 +13,14 @@ from rbac_api.database.tables import assignments, roles, users
 from rbac_api.guard.queries_history import was_assigned
 
 _ADDITION = insert(assignments)
+
+
+class HolderRow(NamedTuple):
+    """An account that holds a role; ``kind`` is ``person`` or ``service``."""
+
+    id: str
+    username: str
+    kind: str
 
 
 class Addressed(NamedTuple):
@@ -60,14 +68,13 @@ def end_assignment(connection: Connection, assignment_id: str, now: datetime) ->
     )
 
 
-def list_role_assignments(connection: Connection, role_id: str, now: datetime) -> list[Row[Any]]:
+def list_role_assignments(connection: Connection, role_id: str, now: datetime) -> list[HolderRow]:
     """Everybody's assignments of one role."""
     joined = assignments.join(users, assignments.c.user_id == users.c.id)
     still = and_(assignments.c.role_id == role_id, not_over(assignments, now))
-    columns = (assignments.c.user_id, users.c.username, users.c.kind)
-    return list(
-        connection.execute(select(*columns).select_from(joined).where(still).order_by(users.c.username))
-    )
+    columns = (users.c[name] for name in HolderRow._fields)
+    rows = connection.execute(select(*columns).select_from(joined).where(still).order_by(users.c.username))
+    return [HolderRow._make(row) for row in rows]
 
 
 def end_role_assignments(connection: Connection, role_id: str, now: datetime) -> None:

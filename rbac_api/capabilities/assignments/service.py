@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row
-
 from rbac_api import clock
 from rbac_api.capabilities.assignments import queries
 from rbac_api.capabilities.assignments.answers import AssignmentAnswer, UserRolesAnswer
@@ -223,11 +221,11 @@ def end_role_assignments(clearance: Clearance, role_id: str, role: str) -> list[
     queries.end_role_assignments(connection, role_id, now)
     ended = [(_holder(row), "role deleted", {"role": role}) for row in found]
     record_all(connection, clearance.actor, "assignment.ended", ended, facts_are="before")
-    return [row.user_id for row in found]
+    return [row.id for row in found]
 
 
-def _holder(row: Row[Any]) -> Target:
-    return Target("service_account" if row.kind == "service" else "user", row.user_id, row.username)
+def _holder(row: queries.HolderRow) -> Target:
+    return Target("service_account" if row.kind == "service" else "user", row.id, row.username)
 
 
 def describe(row: AssignmentRow) -> AssignmentAnswer:

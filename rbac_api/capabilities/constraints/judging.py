@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import merge
 from operator import attrgetter
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row
+from sqlalchemy import ColumnElement, Connection
 
 from rbac_api.capabilities.constraints import queries
 from rbac_api.database.batches import batched
@@ -166,7 +165,7 @@ class Judge:
         holders = (holder for holder in passing if holder.id != besides)
         yield from violations(self.graph, replace(rule, roles=(role,), limit=seats), holders, self.at)
 
-    def _active(self, holder: Holder, session: Row[Any]) -> frozenset[str]:
+    def _active(self, holder: Holder, session: queries.LiveSession) -> frozenset[str]:
         """What is active in a session, with all that it inherits."""
         chosen = find_session_roles(self.connection, session.id, session.active_roles, self.at)
         proved = OTP in session.amr.split()

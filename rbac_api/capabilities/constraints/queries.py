@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     and_,
     exists,
@@ -27,15 +26,39 @@ from rbac_api.capabilities.constraints.errors import ConstraintNameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.folding import is_named
 from rbac_api.database.periods import not_over
+from rbac_api.database.queries.sessions import is_active
 from rbac_api.database.searching import among
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
 from rbac_api.decision.constraints import Holder
-from rbac_api.decision.model import Assignment
+from rbac_api.decision.model import Assignment, ConstraintKind
 
 register_constraint("uq_constraints_name_open", ConstraintNameTaken)
 register_constraint("uq_constraints_name_folded", ConstraintNameTaken)
 
 _STREAMED = {"stream_results": True, "max_row_buffer": 500}  # a million holders are never in memory at once
+
+
+class ConstraintRow(NamedTuple):
+    """A constraint without its roles."""
+
+    id: str
+    name: str
+    kind: ConstraintKind
+    cardinality: int | None
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+class LiveSession(NamedTuple):
+    """A session in which its user may be acting; ``amr`` and ``active_roles`` are names with a space between."""
+
+    id: str
+    user_id: str
+    amr: str
+    active_roles: str | None
+
+
+_CONSTRAINT = tuple(constraints.c[name] for name in ConstraintRow._fields)
 
 
 def is_name_taken(connection: Connection, name: str) -> bool:
@@ -46,17 +69,19 @@ def is_name_taken(connection: Connection, name: str) -> bool:
     return connection.execute(taken).first() is not None
 
 
-def find_constraint(connection: Connection, name: str) -> Row[Any] | None:
+def find_constraint(connection: Connection, name: str) -> ConstraintRow | None:
     named = (constraints.c.name == name, constraints.c.valid_to.is_(None))
-    return connection.execute(select(constraints).where(*named)).first()
+    row = connection.execute(select(*_CONSTRAINT).where(*named)).first()
+    return ConstraintRow._make(row) if row else None
 
 
-def list_constraints(connection: Connection, after: tuple[object, ...] | None, limit: int) -> list[Row[Any]]:
+def list_constraints(
+    connection: Connection, after: tuple[object, ...] | None, limit: int
+) -> list[ConstraintRow]:
     """By name."""
-    query = select(constraints).where(constraints.c.valid_to.is_(None)).order_by(constraints.c.name)
-    return list(
-        connection.execute((query.where(constraints.c.name > after[0]) if after else query).limit(limit))
-    )
+    query = select(*_CONSTRAINT).where(constraints.c.valid_to.is_(None)).order_by(constraints.c.name)
+    rows = connection.execute((query.where(constraints.c.name > after[0]) if after else query).limit(limit))
+    return [ConstraintRow._make(row) for row in rows]
 
 
 def count_constraints(connection: Connection) -> int:
@@ -157,16 +182,15 @@ def list_holders(
 
 def list_live_sessions(
     connection: Connection, user_ids: Collection[str], at: datetime
-) -> dict[str, list[Row[Any]]]:
+) -> dict[str, list[LiveSession]]:
     """Sessions in which somebody may be acting right now, by user."""
     table = sessions.c
-    live = (table.ended_at.is_(None), table.idle_expires_at > at, table.absolute_expires_at > at)
-    columns = (table.id, table.user_id, table.amr, table.active_roles)
+    columns = (table[name] for name in LiveSession._fields)
     able = (users.c.id == table.user_id, users.c.status == "active", table.user_id.in_(user_ids))
-    found: dict[str, list[Row[Any]]] = {}
-    rows: list[Row[Any]] = list(connection.execute(select(*columns).where(*live, *able).order_by(table.id)))
-    for row in rows:
-        found.setdefault(row.user_id, []).append(row)
+    found: dict[str, list[LiveSession]] = {}
+    for row in connection.execute(select(*columns).where(is_active(at), *able).order_by(table.id)):
+        session = LiveSession._make(row)
+        found.setdefault(session.user_id, []).append(session)
     return found
 
 

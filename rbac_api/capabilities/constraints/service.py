@@ -11,7 +11,7 @@ from contextlib import closing
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.constraints import queries
@@ -238,7 +238,7 @@ def _wrong_limit(rule: Constraint) -> str | None:
     return None
 
 
-def _find_constraint(connection: Connection, name: str) -> Row[Any]:
+def _find_constraint(connection: Connection, name: str) -> queries.ConstraintRow:
     row = queries.find_constraint(connection, name)
     if row is None:
         raise ConstraintNotFound()
@@ -254,7 +254,7 @@ def facts_of(rule: Constraint) -> dict[str, object]:
     return {"name": rule.name, "kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
 
 
-def _describe(row: Row[Any], members: Mapping[str, list[str]]) -> dict[str, object]:
+def _describe(row: queries.ConstraintRow, members: Mapping[str, list[str]]) -> dict[str, object]:
     rule = Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
     return {**facts_of(rule), "created_at": row.valid_from}
 

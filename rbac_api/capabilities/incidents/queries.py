@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from rbac_api.database.tables import incidents, users
+
+
+class IncidentRow(NamedTuple):
+    """An incident and the name of the user it is about."""
+
+    id: str
+    type: str
+    subject: str
+    user_id: str | None
+    session_id: str | None
+    opened_at: datetime
+    occurrences: int
+    rightful_ip: str | None
+    rightful_user_agent: str | None
+    rightful_at: datetime | None
+    other_ip: str | None
+    other_user_agent: str | None
+    other_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    close_reason: str | None
+    username: str | None
+
+
+_INCIDENT = select(*(incidents.c[name] for name in IncidentRow._fields[:-1]), users.c.username).select_from(
+    incidents.outerjoin(users, incidents.c.user_id == users.c.id)
+)
 
 
 def matching(filters: Mapping[str, object]) -> list[ColumnElement[bool]]:
@@ -20,8 +47,9 @@ def matching(filters: Mapping[str, object]) -> list[ColumnElement[bool]]:
     return found
 
 
-def find_incident(connection: Connection, incident_id: str) -> Row[Any] | None:
-    return connection.execute(_with_user().where(incidents.c.id == incident_id)).first()
+def find_incident(connection: Connection, incident_id: str) -> IncidentRow | None:
+    row = connection.execute(_INCIDENT.where(incidents.c.id == incident_id)).first()
+    return IncidentRow._make(row) if row else None
 
 
 def list_incidents(
@@ -29,10 +57,11 @@ def list_incidents(
     conditions: list[ColumnElement[bool]],
     after: tuple[object, ...] | None,
     limit: int,
-) -> list[Row[Any]]:
+) -> list[IncidentRow]:
     """Newest first."""
-    query = _with_user().where(*conditions).order_by(incidents.c.id.desc()).limit(limit)
-    return list(connection.execute(query.where(incidents.c.id < after[0]) if after else query))
+    query = _INCIDENT.where(*conditions).order_by(incidents.c.id.desc()).limit(limit)
+    rows = connection.execute(query.where(incidents.c.id < after[0]) if after else query)
+    return [IncidentRow._make(row) for row in rows]
 
 
 def count_incidents(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
@@ -45,11 +74,6 @@ def close_incident(
     """Close it if it is open: a conditional update, so of many only one succeeds."""
     closed = update(incidents).where(incidents.c.id == incident_id, incidents.c.closed_at.is_(None))
     return connection.execute(closed.values(closed_at=at, closed_by=by, close_reason=reason)).rowcount == 1
-
-
-def _with_user() -> Select[Any]:
-    joined = incidents.outerjoin(users, incidents.c.user_id == users.c.id)
-    return select(*incidents.c, users.c.username).select_from(joined)
 
 
 def delete_old_incidents(connection: Connection, before: datetime, limit: int) -> int:

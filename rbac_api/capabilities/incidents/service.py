@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.incidents import queries
@@ -30,7 +29,7 @@ def export_incidents(clearance: Clearance, filters: dict[str, object], form: For
     """The same as a stream of CSV or NDJSON, all of them; what is opened meanwhile is not in it."""
     database, conditions = clearance.work.database, queries.matching(filters)
 
-    def batch(last: Row[Any] | None) -> list[Row[Any]]:
+    def batch(last: queries.IncidentRow | None) -> list[queries.IncidentRow]:
         with database.reading() as connection:
             return queries.list_incidents(connection, conditions, (last.id,) if last else None, CHUNK)
 
@@ -46,7 +45,7 @@ def close_incident(clearance: Clearance, incident_id: str, reason: str) -> dict[
     """Close an incident for good.  404 unknown; 409 closed already; 403 ``target.stronger`` if it is about somebody who holds more."""
     incident = _known(clearance, incident_id)
     if incident.user_id != clearance.actor.id:
-        clearance.require_outranks_user(incident.user_id, incident.username)
+        clearance.require_outranks_user(incident.user_id or "", incident.username or "")
     if not queries.close_incident(clearance.connection, incident_id, clock.now(), clearance.actor.id, reason):
         raise IncidentClosed()
     facts = {
@@ -64,7 +63,7 @@ def delete_old_incidents(connection: Connection, before: datetime, limit: int) -
     return queries.delete_old_incidents(connection, before, limit)
 
 
-def describe(row: Row[Any]) -> dict[str, object]:
+def describe(row: queries.IncidentRow) -> dict[str, object]:
     """An incident as it is shown."""
     return {
         "id": row.id,
@@ -91,7 +90,7 @@ SHEET = Sheet(
 )  # fmt: skip
 
 
-def _known(clearance: Clearance, incident_id: str) -> Row[Any]:
+def _known(clearance: Clearance, incident_id: str) -> queries.IncidentRow:
     incident = queries.find_incident(clearance.connection, incident_id)
     if incident is None:
         raise IncidentNotFound()

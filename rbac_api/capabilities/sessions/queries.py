@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
-    Select,
     and_,
     bindparam,
     delete,
@@ -35,8 +32,8 @@ from rbac_api.database.queries.sessions import (
 from rbac_api.database.searching import among, holding, one_of
 from rbac_api.database.tables import activations, assignments, refresh_tokens, sessions, users
 
-_WITH_USER: Select[Any] = select(*SESSION).select_from(SESSIONS_AND_USERS)
-_SURPLUS: Select[Any] = (
+_WITH_USER = select(*SESSION).select_from(SESSIONS_AND_USERS)
+_SURPLUS = (
     select(sessions.c.id)
     .where(sessions.c.user_id == bindparam("user_id"), is_active(bindparam("now")))
     .order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
@@ -49,6 +46,14 @@ _SPENT = update(refresh_tokens).where(
     refresh_tokens.c.jti == bindparam("presented"), refresh_tokens.c.spent_at.is_(None)
 )
 _NEW_SESSION, _NEW_TOKEN = insert(sessions), insert(refresh_tokens)
+
+
+class UserSessions(NamedTuple):
+    """How many sessions of a user there are."""
+
+    user_id: str
+    username: str
+    sessions: int
 
 
 def add_session(connection: Connection, values: dict[str, object]) -> None:
@@ -105,13 +110,14 @@ def count_sessions(connection: Connection, conditions: list[ColumnElement[bool]]
     ).scalar_one()
 
 
-def count_by_user(connection: Connection, conditions: list[ColumnElement[bool]]) -> Sequence[Row[Any]]:
+def count_by_user(connection: Connection, conditions: list[ColumnElement[bool]]) -> list[UserSessions]:
     """Of the sessions that fit: whose they are (id and name), and how many of each."""
     whose = (sessions.c.user_id, users.c.username)
     counted = (
         select(*whose, func.count().label("sessions")).select_from(SESSIONS_AND_USERS).where(*conditions)
     )
-    return connection.execute(counted.group_by(*whose).order_by(users.c.username)).all()
+    rows = connection.execute(counted.group_by(*whose).order_by(users.c.username))
+    return [UserSessions._make(row) for row in rows]
 
 
 def list_surplus(connection: Connection, user_id: str, kept: int, now: datetime) -> list[str]:
