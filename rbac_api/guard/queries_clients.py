@@ -32,6 +32,9 @@ class SecretRow(NamedTuple):
     withdrawn_at: datetime | None
 
 
+SECRET = tuple(client_secrets.c[name] for name in SecretRow._fields)
+
+
 def find_service(connection: Connection, account_id: str) -> ServiceRow | None:
     """Name and status of a service account, a deleted one included."""
     columns = (users.c[name] for name in ServiceRow._fields)
@@ -43,8 +46,7 @@ def find_service(connection: Connection, account_id: str) -> ServiceRow | None:
 
 def find_secret(connection: Connection, secret_hash: str) -> SecretRow | None:
     """By hash: whoever does not know the secret cannot learn from the search how close she is."""
-    columns = (client_secrets.c[name] for name in SecretRow._fields)
-    row = connection.execute(select(*columns).where(client_secrets.c.secret_hash == secret_hash)).first()
+    row = connection.execute(select(*SECRET).where(client_secrets.c.secret_hash == secret_hash)).first()
     return SecretRow._make(row) if row else None
 
 

@@ -19,6 +19,7 @@ ROWS: dict[str, tuple[Table, set[str]]] = {
     "AttemptsRow": (tables.signin_attempts, set()),
     "ConstraintRow": (tables.constraints, set()),
     "EndRow": (tables.trail_events, set()),
+    "EventRow": (tables.trail_events, set()),
     "FactorRow": (tables.totp_factors, set()),
     "HolderRow": (tables.users, set()),
     "IncidentRow": (tables.incidents, {"username"}),
@@ -29,6 +30,7 @@ ROWS: dict[str, tuple[Table, set[str]]] = {
     "RevocationRow": (tables.revocations, set()),
     "RoleRow": (tables.roles, set()),
     "SecretRow": (tables.client_secrets, set()),
+    "ServiceAccountRow": (tables.users, {"description"}),
     "ServiceRow": (tables.users, set()),
     "SessionRow": (tables.sessions, {"username"}),
     "SigningKeyRow": (tables.signing_keys, set()),
@@ -42,10 +44,11 @@ PARTS = {
     "EndRow",
     "HolderRow",
     "LaterRow",
+    "ServiceAccountRow",
     "ServiceRow",
     "SigninRow",
     "StandingRow",
-}  # of their tables
+}
 
 
 def row_classes() -> dict[str, Any]:

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, func, or_, select
 
 from rbac_api.database.tables import trail_events as events
 
 
-def find_event(connection: Connection, seq: int) -> Row[Any] | None:
-    return connection.execute(select(events).where(events.c.seq == seq)).first()
+class EventRow(NamedTuple):
+    """An event of the trail; ``before`` and ``after`` are canonical JSON."""
+
+    seq: int
+    at: datetime
+    actor_type: str
+    actor_id: str | None
+    actor_name: str | None
+    session_id: str | None
+    action: str
+    target_type: str | None
+    target_id: str | None
+    target_name: str | None
+    outcome: str
+    reason: str | None
+    before: str | None
+    after: str | None
+    ip: str | None
+    request_id: str | None
+    prev_hash: str
+    hash: str
+
+
+_EVENT = tuple(events.c[name] for name in EventRow._fields)
+
+
+def find_event(connection: Connection, seq: int) -> EventRow | None:
+    row = connection.execute(select(*_EVENT).where(events.c.seq == seq)).first()
+    return EventRow._make(row) if row else None
 
 
 def list_events(
@@ -19,10 +47,11 @@ def list_events(
     conditions: list[ColumnElement[bool]],
     after: tuple[object, ...] | None,
     limit: int,
-) -> list[Row[Any]]:
+) -> list[EventRow]:
     """Newest first."""
-    query = select(events).where(*conditions).order_by(events.c.seq.desc()).limit(limit)
-    return list(connection.execute(query.where(events.c.seq < after[0]) if after else query))
+    query = select(*_EVENT).where(*conditions).order_by(events.c.seq.desc()).limit(limit)
+    rows = connection.execute(query.where(events.c.seq < after[0]) if after else query)
+    return [EventRow._make(row) for row in rows]
 
 
 def list_onward(

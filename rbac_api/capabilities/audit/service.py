@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Row
 
 from rbac_api import clock
 from rbac_api.capabilities.audit import queries
@@ -43,7 +42,7 @@ def list_events(clearance: Clearance, filters: Mapping[str, object], page: PageR
 def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
     """One event by its number."""
     with clearance.work.database.reading() as connection:
-        row: Row[Any] | None = queries.find_event(connection, seq)
+        row = queries.find_event(connection, seq)
     if row is None:
         raise EventNotFound()
     _note(clearance, "audit.read", {"seq": seq})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api.capabilities.service_accounts import queries
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
@@ -21,7 +19,7 @@ def find_account_id(clearance: Clearance, reference: str) -> str:
     return account_id
 
 
-def known_account(connection: Connection, account_id: str) -> Row[Any]:
+def known_account(connection: Connection, account_id: str) -> queries.ServiceAccountRow:
     """The row; 404 for an unknown or deleted one."""
     account = queries.find_account(connection, account_id)
     if account is None:
@@ -29,13 +27,13 @@ def known_account(connection: Connection, account_id: str) -> Row[Any]:
     return account
 
 
-def weaker_account(clearance: Clearance, account_id: str) -> Row[Any]:
+def weaker_account(clearance: Clearance, account_id: str) -> queries.ServiceAccountRow:
     """The same, if the caller holds what it holds: whoever commands a service account can do what it can."""
     account = known_account(clearance.connection, account_id)
     clearance.require_outranks_user(account.id, account.username)
     return account
 
 
-def named(account: Row[Any]) -> Target:
+def named(account: queries.ServiceAccountRow) -> Target:
     """As the trail names it."""
     return Target("service_account", account.id, account.username)

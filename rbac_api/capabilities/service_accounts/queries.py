@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
-    Select,
     delete,
     exists,
     func,
@@ -21,18 +19,33 @@ from sqlalchemy import (
 
 from rbac_api.database.searching import mentions
 from rbac_api.database.tables import client_secrets, service_accounts, users
+from rbac_api.decision.model import Status
+from rbac_api.guard.queries_clients import SECRET, SecretRow
 
 
-def _described() -> Select[Any]:
-    joined = users.join(service_accounts, service_accounts.c.id == users.c.id)
-    return select(users, service_accounts.c.description).select_from(joined)
+class ServiceAccountRow(NamedTuple):
+    """A service account."""
+
+    id: str
+    username: str
+    username_canonical: str
+    status: Status
+    version: int
+    authorization_version: int
+    created_at: datetime
+    updated_at: datetime
+    description: str | None
 
 
-def find_account(connection: Connection, account_id: str) -> Row[Any] | None:
+_ACCOUNT = select(
+    *(users.c[name] for name in ServiceAccountRow._fields[:-1]), service_accounts.c.description
+).select_from(users.join(service_accounts, service_accounts.c.id == users.c.id))
+
+
+def find_account(connection: Connection, account_id: str) -> ServiceAccountRow | None:
     """One that was not deleted."""
-    return connection.execute(
-        _described().where(users.c.id == account_id, users.c.status != "deleted")
-    ).first()
+    row = connection.execute(_ACCOUNT.where(users.c.id == account_id, users.c.status != "deleted")).first()
+    return ServiceAccountRow._make(row) if row else None
 
 
 def is_name_taken(connection: Connection, name: str) -> bool:
@@ -62,10 +75,11 @@ def list_accounts(
     conditions: list[ColumnElement[bool]],
     after: tuple[object, ...] | None,
     limit: int,
-) -> list[Row[Any]]:
+) -> list[ServiceAccountRow]:
     """By name."""
-    query = _described().where(*conditions).order_by(users.c.username_canonical).limit(limit)
-    return list(connection.execute(query.where(users.c.username_canonical > after[0]) if after else query))
+    query = _ACCOUNT.where(*conditions).order_by(users.c.username_canonical).limit(limit)
+    rows = connection.execute(query.where(users.c.username_canonical > after[0]) if after else query)
+    return [ServiceAccountRow._make(row) for row in rows]
 
 
 def count_accounts(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
@@ -81,10 +95,11 @@ def add_secret(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(client_secrets).values(values))
 
 
-def list_secrets(connection: Connection, account_id: str) -> list[Row[Any]]:
+def list_secrets(connection: Connection, account_id: str) -> list[SecretRow]:
     """Those not withdrawn, oldest first."""
     kept = (client_secrets.c.service_account_id == account_id, client_secrets.c.withdrawn_at.is_(None))
-    return list(connection.execute(select(client_secrets).where(*kept).order_by(client_secrets.c.id)))
+    rows = connection.execute(select(*SECRET).where(*kept).order_by(client_secrets.c.id))
+    return [SecretRow._make(row) for row in rows]
 
 
 def withdraw_secret(connection: Connection, account_id: str, secret_id: str, now: datetime) -> bool:

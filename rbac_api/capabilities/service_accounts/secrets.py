@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.service_accounts import queries
@@ -18,6 +17,7 @@ from rbac_api.database.types import new_id
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.clearance import Clearance
 from rbac_api.guard.clients import secret_digest
+from rbac_api.guard.queries_clients import SecretRow
 
 PREFIX = "rbac-client-"  # so that secret scanners and people recognise one
 MOST = 5  # that work at a time: enough to replace one without a pause, few enough to be kept an eye on
@@ -56,7 +56,7 @@ def withdraw_client_secret(clearance: Clearance, account_id: str, secret_id: str
     clearance.record("client_secret.withdrawn", named(account), after=facts)
 
 
-def describe_secret(row: Row[Any]) -> dict[str, object]:
+def describe_secret(row: SecretRow) -> dict[str, object]:
     """What is shown of a secret once it was handed out."""
     return {
         "id": row.id,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row
+from sqlalchemy import ColumnElement, Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments.answers import AssignmentAnswer, UserRolesAnswer
@@ -152,7 +152,7 @@ def revoke_service_account_role(clearance: Clearance, account_id: str, role: str
     take_role(clearance, named(known_account(clearance.connection, account_id)), role)
 
 
-def _change(clearance: Clearance, account: Row[Any], wanted: dict[str, Any]) -> None:
+def _change(clearance: Clearance, account: queries.ServiceAccountRow, wanted: dict[str, Any]) -> None:
     present = account._asdict()
     was, status = changes("users", present, wanted)
     before, after = changes("service_accounts", present, wanted)
@@ -174,7 +174,7 @@ def _change(clearance: Clearance, account: Row[Any], wanted: dict[str, Any]) -> 
     clearance.record(action, named(account), before=before | was, after=after)
 
 
-def _write(clearance: Clearance, account: Row[Any], values: dict[str, Any]) -> None:
+def _write(clearance: Clearance, account: queries.ServiceAccountRow, values: dict[str, Any]) -> None:
     values = {**values, "updated_at": clock.now()}
     if not queries.update_account(clearance.connection, account.id, account.version, values):
         raise PreconditionFailed()
@@ -190,7 +190,7 @@ def _conditions(connection: Connection, filters: Mapping[str, Any]) -> list[Colu
     return found
 
 
-def _describe(row: Row[Any]) -> dict[str, object]:
+def _describe(row: queries.ServiceAccountRow) -> dict[str, object]:
     return {
         "id": row.id,
         "client_id": row.id,
@@ -202,6 +202,6 @@ def _describe(row: Row[Any]) -> dict[str, object]:
     }
 
 
-def _with_secrets(connection: Connection, account: Row[Any]) -> dict[str, object]:
+def _with_secrets(connection: Connection, account: queries.ServiceAccountRow) -> dict[str, object]:
     found = queries.list_secrets(connection, account.id)
     return {**_describe(account), "secrets": [describe_secret(secret) for secret in found]}
