@@ -17,6 +17,7 @@ ROWS: dict[str, tuple[Table, set[str]]] = {
     "AnswerRow": (tables.idempotency_keys, set()),
     "AssignmentRow": (tables.assignments, {"role", "giver"}),
     "AttemptsRow": (tables.signin_attempts, set()),
+    "ChangeRow": (tables.policy_changes, set()),
     "ConstraintRow": (tables.constraints, set()),
     "EndRow": (tables.trail_events, set()),
     "EventRow": (tables.trail_events, set()),

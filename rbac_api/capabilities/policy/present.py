@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.policy import queries
@@ -15,7 +15,7 @@ from rbac_api.decision.difference import Held, Present, text_of
 from rbac_api.decision.hierarchy import RoleGraph
 
 
-def find_present(state: State, held: Iterable[Row[Any]]) -> Present:
+def find_present(state: State, held: Iterable[queries.HeldAssignment]) -> Present:
     """Everything that a document can say; ``held`` are the rows of the assignments to look at."""
     graph = state.graph
     permissions = {
@@ -30,7 +30,7 @@ def find_present(state: State, held: Iterable[Row[Any]]) -> Present:
     return Present(permissions, roles, constraints, assignments_of(held, state.at))
 
 
-def assignments_of(rows: Iterable[Row[Any]], at: datetime) -> dict[Held, Mapping[str, object]]:
+def assignments_of(rows: Iterable[queries.HeldAssignment], at: datetime) -> dict[Held, Mapping[str, object]]:
     """Assignments by whom and what; one that has begun has no beginning any more."""
     found: dict[Held, Mapping[str, object]] = {}
     for row in rows:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
 from rbac_api.database.batches import batched
 from rbac_api.database.periods import in_force, not_over
+from rbac_api.database.queries.permissions import PERMISSION, PermissionRow
+from rbac_api.database.queries.roles import ROLE, RoleRow
 from rbac_api.database.queries.sessions import count_active
 from rbac_api.database.tables import (
     assignments,
@@ -21,6 +23,7 @@ from rbac_api.database.tables import (
     trail_events,
     users,
 )
+from rbac_api.decision.model import Mode
 from rbac_api.trail.events import CATALOGUE
 
 _ACCOUNTS = {"user.deleted", "service_account.deleted", "admin.created", "admin.recovered"}
@@ -34,27 +37,56 @@ POLICY_EVENTS = tuple(
 """Whatever changes what ``GET /v1/policy`` answers."""
 
 
-def list_permissions(connection: Connection) -> list[Row[Any]]:
-    columns: list[Any] = [
-        permissions.c.id,
-        permissions.c.name,
-        permissions.c.title,
-        permissions.c.description,
-        permissions.c.system,
-    ]
-    return list(connection.execute(select(*columns).where(permissions.c.valid_to.is_(None))))
+class HeldAssignment(NamedTuple):
+    """An assignment by the names of its account and its role; ``id`` is the account's."""
+
+    id: str
+    kind: str
+    username: str
+    username_canonical: str
+    role: str
+    assignment_id: str
+    reason: str | None
+    valid_from: datetime
+    valid_to: datetime | None
+    mode: Mode
+    max_duration: int | None
 
 
-def list_roles(connection: Connection) -> list[Row[Any]]:
-    names = ("id", "name", "title", "description", "requires_mfa", "system", "version")
-    return list(
-        connection.execute(select(*(roles.c[name] for name in names)).where(roles.c.valid_to.is_(None)))
-    )
+class KnownAccount(NamedTuple):
+    """An account; ``able`` if it is enabled and has a password."""
+
+    id: str
+    kind: str
+    username: str
+    username_canonical: str
+    able: bool
 
 
-def list_constraints(connection: Connection) -> list[Row[Any]]:
-    columns: list[Any] = [constraints.c.id, constraints.c.name]
-    return list(connection.execute(select(*columns).where(constraints.c.valid_to.is_(None))))
+class ChangeRow(NamedTuple):
+    """A policy that was applied, by the number of its event; ``changes`` is JSON."""
+
+    seq: int
+    at: datetime
+    hash: str
+    changes: str
+    reverted_by: int | None
+
+
+def list_permissions(connection: Connection) -> list[PermissionRow]:
+    rows = connection.execute(select(*PERMISSION).where(permissions.c.valid_to.is_(None)))
+    return [PermissionRow._make(row) for row in rows]
+
+
+def list_roles(connection: Connection) -> list[RoleRow]:
+    rows = connection.execute(select(*ROLE).where(roles.c.valid_to.is_(None)))
+    return [RoleRow._make(row) for row in rows]
+
+
+def find_constraint_ids(connection: Connection) -> dict[str, str]:
+    """The ids of all constraints in force, by name."""
+    found = select(constraints.c.name, constraints.c.id).where(constraints.c.valid_to.is_(None))
+    return {row.name: row.id for row in connection.execute(found)}
 
 
 def count_assignments(connection: Connection, role_ids: Iterable[str], at: datetime) -> dict[str, int]:
@@ -65,14 +97,15 @@ def count_assignments(connection: Connection, role_ids: Iterable[str], at: datet
     return {row.role_id: row.number for rows in some for row in rows}
 
 
-def list_assignments(connection: Connection, at: datetime, limit: int | None = None) -> list[Row[Any]]:
+def list_assignments(connection: Connection, at: datetime, limit: int | None = None) -> list[HeldAssignment]:
     """Everybody's, now or to come."""
-    return list(connection.execute(_assignments(at).limit(limit)))
+    return [HeldAssignment._make(row) for row in connection.execute(_assignments(at).limit(limit))]
 
 
-def list_assignments_of(connection: Connection, ids: Iterable[str], at: datetime) -> Iterator[Row[Any]]:
+def list_assignments_of(connection: Connection, ids: Iterable[str], at: datetime) -> Iterator[HeldAssignment]:
     for some in batched(ids):
-        yield from connection.execute(_assignments(at).where(users.c.id.in_(some)))
+        rows = connection.execute(_assignments(at).where(users.c.id.in_(some)))
+        yield from (HeldAssignment._make(row) for row in rows)
 
 
 def _assignments(at: datetime) -> Select[Any]:
@@ -92,13 +125,13 @@ def _assignments(at: datetime) -> Select[Any]:
     )
 
 
-def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[Row[Any]]:
+def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[KnownAccount]:
     """People and service accounts of these canonical names who were not deleted; ``able``: enabled, and with a password."""
     able = and_(users.c.status == "active", users.c.password_hash.is_not(None)).label("able")
-    columns: list[Any] = [users.c.id, users.c.kind, users.c.username, users.c.username_canonical, able]
+    columns = (*(users.c[name] for name in KnownAccount._fields[:-1]), able)
     for some in batched(names):
         known = and_(users.c.username_canonical.in_(some), users.c.status != "deleted")
-        yield from connection.execute(select(*columns).where(known))
+        yield from (KnownAccount._make(row) for row in connection.execute(select(*columns).where(known)))
 
 
 def list_people_of_mail(connection: Connection, mails: Iterable[str]) -> Iterator[Row[Any]]:
@@ -177,8 +210,10 @@ def add_change(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(policy_changes).values(values))
 
 
-def find_change(connection: Connection, seq: int) -> Row[Any] | None:
-    return connection.execute(select(policy_changes).where(policy_changes.c.seq == seq)).first()
+def find_change(connection: Connection, seq: int) -> ChangeRow | None:
+    columns = (policy_changes.c[name] for name in ChangeRow._fields)
+    row = connection.execute(select(*columns).where(policy_changes.c.seq == seq)).first()
+    return ChangeRow._make(row) if row else None
 
 
 def note_reverted(connection: Connection, seq: int, by: int) -> None:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from rbac_api import clock
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.policy import queries
@@ -88,7 +86,7 @@ def _worked_out(clearance: Clearance, seq: int) -> Work:
     return work
 
 
-def _find(clearance: Clearance, seq: int) -> Row[Any]:
+def _find(clearance: Clearance, seq: int) -> queries.ChangeRow:
     row = queries.find_change(clearance.connection, seq)
     if row is None:
         raise PolicyChangeUnknown()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api.capabilities.constraints.service import Change, Expected
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
@@ -178,7 +178,7 @@ class State:
             self.compiled = self.roles.compiled()
         return self.compiled.with_constraints(self.roles.rules.values())
 
-    def meet(self, rows: Iterable[Row[Any]]) -> list[str]:
+    def meet(self, rows: Iterable[queries.KnownAccount]) -> list[str]:
         """Make these accounts known; their ids."""
         found = []
         for row in rows:
@@ -195,7 +195,7 @@ class State:
         """The canonical names of the accounts we know."""
         return {name for _, name in self.names}
 
-    def note_held(self, rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+    def note_held(self, rows: Iterable[queries.HeldAssignment]) -> list[queries.HeldAssignment]:
         """What those whom we know are assigned."""
         found = list(rows)
         for row in found:
@@ -243,6 +243,6 @@ def load_state(clearance: Clearance, at: datetime) -> State:
         row.name: Thing(row.id, row.description, row.title, row.system, row.version)
         for row in queries.list_roles(connection)
     }
-    rules = {row.name: row.id for row in queries.list_constraints(connection)}
+    rules = queries.find_constraint_ids(connection)
     tables = ByName(permissions), ByName(found), ByName(rules)
     return State(clearance, at, graph, WorkingRoles(graph), *tables)
