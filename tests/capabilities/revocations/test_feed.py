@@ -8,7 +8,9 @@ import jwt
 import pytest
 from time_machine import Traveller
 
+from rbac_api import clock
 from rbac_api.capabilities.revocations import service
+from rbac_api.guard.queries_revocations import delete_old_revocations
 from rbac_api.guard.revocations import outdate, revoke
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, CAROL, DAVE
@@ -140,6 +142,9 @@ def test_a_cursor_too_old_gives_everything_that_still_counts(stage: Stage, froze
     frozen.shift(stage.settings.access_token_seconds + stage.settings.clock_leeway_seconds + 1)
     assert (read(stage)["jtis"], read(stage)["cursor"]) == ([], cursor)
     deny(stage, "new")
+    assert read(stage, cursor)["complete"] is False
+    with stage.database.writing() as connection:
+        assert delete_old_revocations(connection, clock.now(), 100) == 1
 
     found = read(stage, cursor)
 
