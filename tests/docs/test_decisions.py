@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "decisions"
+PARTS = ["Context", "Decision", "Consequence", "Alternatives", "Enforced by"]
 
 
 def found() -> list[tuple[str, str, str, str]]:
@@ -31,3 +32,25 @@ def test_the_numbers_have_no_gap() -> None:
 
 def test_a_file_carries_the_number_of_its_title() -> None:
     assert [file[:4] for _, file, *_ in found()] == [number.zfill(4) for number, *_ in found()]
+
+
+def test_every_decision_has_the_same_parts_in_the_same_order() -> None:
+    parts = {
+        path.name: re.findall(
+            r"^\*\*([A-Z][a-z ]+)\.\*\*\s+\S", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        for path in FOLDER.glob("[0-9]*.md")
+    }
+
+    assert {name: found for name, found in parts.items() if found != PARTS} == {}
+
+
+def test_a_decision_that_is_replaced_and_its_successor_name_each_other() -> None:
+    statuses = {number: status for number, _, _, status in found()}
+    replaced = {n: re.findall(r"superseded by \[(\d+)\]", status) for n, status in statuses.items()}
+    replacing = {n: re.findall(r"supersedes \[(\d+)\]", status) for n, status in statuses.items()}
+
+    assert {(old, new) for old, by in replaced.items() for new in by} == {
+        (old, new) for new, of in replacing.items() for old in of
+    }
+    assert all(re.match(r"(accepted|superseded by)\b", status) for status in statuses.values())
