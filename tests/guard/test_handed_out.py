@@ -138,7 +138,6 @@ REVIEWED = {
     "settings.py",  # whether they fit each other
     "capabilities/sessions/service.py",  # the end of what is handed out now
     "capabilities/signin/tokens.py",  # the same
-    "guard/bearer.py",  # what the library is configured with, and does not use
     "guard/revocations.py",  # the later of this and of what was handed out
     "guard/keyring.py",  # the same
 }
