@@ -19,6 +19,13 @@ def test_every_fault_has_its_row() -> None:
     assert len(ROWS) == len(re.findall(r"^\| F", TABLE, re.MULTILINE))
 
 
+def test_each_row_says_what_the_fault_was() -> None:
+    said = dict(re.findall(r"^\| (F\d+\.\d+(?: \([a-z -]+\))?) ([^|]+) \|", TABLE, re.MULTILINE))
+
+    assert len(said) == len(ROWS)
+    assert [row for row, fault in said.items() if len(fault) < 10] == []
+
+
 def test_every_test_that_is_named_is_there() -> None:
     missing = []
     for fault, tests, _, _ in ROWS:

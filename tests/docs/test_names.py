@@ -46,3 +46,13 @@ def test_each_place_is_found_at_the_first_hit() -> None:
 )
 def test_a_package_comes_before_a_file_before_a_definition(word: str, hit: str | None) -> None:
     assert first_hit(word) == hit
+
+
+def test_the_glossary_is_short_and_each_word_has_a_place() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([a-z ]+) \| ([^|]{20,}) \| `([\w/.]+)` \|$", text, re.MULTILINE)
+
+    assert len(text.splitlines()) <= 30
+    assert len(rows) == text.count("\n| ") - 1  # the head of the table
+    assert [word for word, *_ in rows] == sorted(word for word, *_ in rows)
+    assert [place for *_, place in rows if not (ROOT / place).exists()] == []
