@@ -81,7 +81,7 @@ def ours_unremembered(given: Company) -> Ask:
 
 def ours_in_the_guard(given: Company) -> Ask:
     """What the guard asks: somebody's standing, which remembers what it was asked until something changes."""
-    from rbac_api.guard.standing import person_of
+    from rbac_api.guard.state.subjects import person_of
 
     graph, subjects = _graph_and_subjects(given)
     names = [f"thing-{n}:read" for n in range(given.roles)]

@@ -190,7 +190,7 @@ def _report(client: _Client, sender: Any) -> None:
 
 
 @dataclass(slots=True)
-class _Line:
+class _Timeline:
     """One connection and the answer it waits for."""
 
     requests: Requests
@@ -229,11 +229,11 @@ class _Client:
         self._hang_up(idle)
         return found
 
-    def _connect_all(self) -> list[_Line]:
+    def _connect_all(self) -> list[_Timeline]:
         spread = self.pace.spread
         if spread is None:
             return [self._connect(requests) for requests in self.connections]
-        shares: dict[bytes, list[_Line]] = {}
+        shares: dict[bytes, list[_Timeline]] = {}
         share = -(-len(self.connections) // spread.workers)
         for _ in range(_TRIES):
             line = self._connect(self.connections[sum(map(len, shares.values()))])
@@ -246,7 +246,7 @@ class _Client:
                 return [line for lines in shares.values() for line in lines]
         raise RuntimeError("some workers take no connection")
 
-    def _answer(self, line: _Line, request: bytes) -> bytes:
+    def _answer(self, line: _Timeline, request: bytes) -> bytes:
         line.socket.sendall(request)
         answer = Measured()
         while not self._receive(line, answer):
@@ -254,12 +254,12 @@ class _Client:
         answer.require_only(200)
         return line.body
 
-    def _connect(self, requests: Requests) -> _Line:
+    def _connect(self, requests: Requests) -> _Timeline:
         connection = socket.create_connection(("127.0.0.1", self.port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _Line(requests, connection)
+        return _Timeline(requests, connection)
 
-    def _send(self, idle: list[_Line], ends: float) -> int:
+    def _send(self, idle: list[_Timeline], ends: float) -> int:
         now, sent = time.perf_counter(), 0
         if now >= ends:
             self._hang_up(idle)
@@ -271,18 +271,18 @@ class _Client:
             sent += 1
         return sent
 
-    def _hang_up(self, idle: list[_Line]) -> None:
+    def _hang_up(self, idle: list[_Timeline]) -> None:
         for line in idle:
             self.selector.unregister(line.socket)
             line.socket.close()
         idle.clear()
 
-    def _patience(self, idle: list[_Line], under_way: int) -> float:
+    def _patience(self, idle: list[_Timeline], under_way: int) -> float:
         if idle:
             return max(0.0, min(line.due for line in idle) - time.perf_counter())
         return 1.0 if under_way else 0.0
 
-    def _receive(self, line: _Line, found: Measured) -> bool:
+    def _receive(self, line: _Timeline, found: Measured) -> bool:
         piece = line.socket.recv(65536)
         if not piece:
             raise RuntimeError("the server closed the connection")

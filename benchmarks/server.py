@@ -14,7 +14,7 @@ from flask import Flask
 from benchmarks.stage import PERMISSION
 from rbac_api.cli.serve import Server
 from rbac_api.factory import create_app
-from rbac_api.guard.requires import requires
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.settings import Settings
 
 ROUTE = "/bench"

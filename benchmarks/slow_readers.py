@@ -49,7 +49,7 @@ class _Reader:
     due: float = field(default_factory=lambda: time.monotonic() + random.random() * AGAIN)  # not all at once
 
 
-class Crowd:
+class Connections:
     """So many connections that send all at once what one shape sends, and read hardly anything."""
 
     def __init__(self, address: str, port: int, size: int, request: bytes) -> None:
@@ -102,7 +102,7 @@ class Crowd:
 
 def _press(address: str, port: int, size: int, request: bytes) -> None:
     os.nice(15)
-    Crowd(address, port, size, request).press()
+    Connections(address, port, size, request).press()
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rbac_api.factory import create_app
-    from rbac_api.guard.clearance import Clearance, current_clearance
-    from rbac_api.guard.host import protect
-    from rbac_api.guard.requires import admin_required, public, requires, requires_role
+    from rbac_api.guard.enforcement.clearance import Clearance, current_clearance
+    from rbac_api.guard.enforcement.decorators import admin_required, public, requires, requires_role
+    from rbac_api.guard.enforcement.host_application import protect
     from rbac_api.settings import Settings
 
 __all__ = [
@@ -30,9 +30,9 @@ __all__ = [
 _HOMES = {
     "create_app": "factory",
     "Settings": "settings",
-    "Clearance": "guard.clearance",
-    "current_clearance": "guard.clearance",
-    "protect": "guard.host",
+    "Clearance": "guard.enforcement.clearance",
+    "current_clearance": "guard.enforcement.clearance",
+    "protect": "guard.enforcement.host_application",
 }
 
 
@@ -40,4 +40,4 @@ def __getattr__(name: str) -> Any:
     """Import on first use, so that ``rbac_api.verifier`` in another service loads neither database nor server."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'guard.requires')}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'guard.enforcement.decorators')}"), name)

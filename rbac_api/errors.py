@@ -2,7 +2,7 @@
 
 A capability names its own problems by subclassing a kind and giving a stable ``code`` (``thing.problem``), a ``title`` that never
 varies, and a ``detail`` that is public: it says what was wrong and what to do.  ``internal`` goes to the log alone.  The table that
-turns a kind into an HTTP status stands once, in ``web/problems.py``.
+turns a kind into an HTTP status stands once, in ``web/responses/problems.py``.
 
     ServiceError
     ├── Unauthenticated    nobody we know, or no longer

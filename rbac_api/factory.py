@@ -29,23 +29,23 @@ from rbac_api.capabilities.sessions.routes import blueprint as sessions
 from rbac_api.capabilities.signin.routes import blueprint as signin
 from rbac_api.capabilities.users.routes import blueprint as users
 from rbac_api.database.engine import Database
-from rbac_api.database.ground import ground_faults
 from rbac_api.database.migrate import schema_problem
-from rbac_api.guard.passage import Guard
-from rbac_api.guard.presented import COOKIES
-from rbac_api.guard.requires import unguarded_views
+from rbac_api.database.requirements import requirement_faults
+from rbac_api.guard.enforcement.decorators import unguarded_views
+from rbac_api.guard.enforcement.guard import Guard
+from rbac_api.guard.tokens.credentials import COOKIES
+from rbac_api.observability.logs import configure_logs
+from rbac_api.observability.metrics import CONNECTIONS, start_at_zero
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings, SettingsRefused, checked
 from rbac_api.trail.fields import unclassified
-from rbac_api.web.api import Api
-from rbac_api.web.docs import register_docs
-from rbac_api.web.envelope import register_envelope
-from rbac_api.web.front import register_front
-from rbac_api.web.limits import register_limits
-from rbac_api.web.logs import configure_logs
-from rbac_api.web.metrics import CONNECTIONS, start_at_zero
-from rbac_api.web.problems import register_problems
-from rbac_api.web.surface import register_surface
+from rbac_api.web.openapi.document import Api
+from rbac_api.web.openapi.swagger_ui import register_docs
+from rbac_api.web.responses.problems import register_problems
+from rbac_api.web.server.http_setup import register_surface
+from rbac_api.web.server.middleware import register_envelope
+from rbac_api.web.server.rate_limits import register_limits
+from rbac_api.web.server.start_page import register_front
 
 BLUEPRINTS = (
     signin,
@@ -129,7 +129,7 @@ def _refuse_faults(app: Flask, guard: Guard, check_database: bool) -> None:
     ]
     faults += [f"column {column} is not classified in trail/fields.py" for column in unclassified()]
     if check_database:
-        faults += ground_faults(guard.database)
+        faults += requirement_faults(guard.database)
         problem = schema_problem(guard.database)
         faults += [problem] if problem else []
     if faults:

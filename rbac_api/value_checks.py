@@ -26,6 +26,7 @@ _BLOCK = re.compile(rb"-----BEGIN ([^-\n]+)-----")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _HOST = re.compile(r"[a-z0-9._:-]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_WITH_PORT = re.compile(r'"?(?:\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15}):[0-9]{1,5})"?')
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}")
 
 
@@ -205,3 +206,19 @@ def _split(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if text.isprintable() and " " not in text else None
+
+
+def client_address(text: str) -> str | None:
+    """Return the address in the form of ``ipaddress``, IPv4 also where it is written as IPv6; None if it is none.
+
+    Load balancers write a port behind it (``192.0.2.7:51008``, ``[2001:db8::5]:443``).  A zone (``%eth0``) means
+    something on one machine alone, so that an address with one is none.
+    """
+    found = _WITH_PORT.fullmatch(text)
+    try:
+        address = ip_address((found[1] or found[2]) if found else text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return None if address.scope_id else str(address.ipv4_mapped or address)
+    return str(address)

@@ -24,7 +24,7 @@ from rbac_api.cli.group import operating, parts, ready_parts
 from rbac_api.cli.output import json_option, print_json
 from rbac_api.cli.prepare import create_administrator
 from rbac_api.decision.evaluate import ADMIN
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.recorder import Target
 
 RECOVERED = Terms(

@@ -12,8 +12,8 @@ from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-from rbac_api.cli.arrival import Inbox
-from rbac_api.web.problems import ProtocolError
+from rbac_api.cli.request_framing import RequestBuffer
+from rbac_api.web.responses.problems import ProtocolError
 
 MOST_AT_ONCE = 65536
 STALLED_SECONDS = 10.0  # that a client may take for any answer,
@@ -23,7 +23,7 @@ _UNSENT_IN_SYSTEM = 128 * 1024  # bytes of an answer that the system takes ahead
 _GO_AHEAD = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Outbox:
+class ResponseBuffer:
     """The bytes of an answer that the client has not taken yet.  gunicorn's parser and writer take it for the socket."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Connection:
         self.client = _plain(client[0]), client[1]
         self.server = server
         self.party = _party(self.client[0])
-        self.inbox, self.outbox = Inbox(prefix), Outbox()
+        self.inbox, self.outbox = RequestBuffer(prefix), ResponseBuffer()
         self.exchange: Any = None  # the request that is being answered: an ``Exchange``
         self.deadline = 0.0  # when the event loop stops waiting for the client
         self.allowance = 0.0  # seconds that the client may still take for the answer

@@ -23,8 +23,8 @@ from gunicorn.http.errors import (
 )
 
 from rbac_api.cli.connection import LEAST_RATE, STALLED_SECONDS, Connection
-from rbac_api.web.logs import log
-from rbac_api.web.problems import (
+from rbac_api.observability.logs import log
+from rbac_api.web.responses.problems import (
     MEDIA_TYPE,
     HeadersTooLarge,
     Malformed,
@@ -42,7 +42,7 @@ _PROBLEMS: dict[type[BaseException], type[ProtocolError]] = {
 _OUR_FAULT = (InvalidResponseHeader, InvalidResponseHeaderName)
 
 
-class Unsigned(writing.Response):
+class ResponseWithoutServer(writing.Response):
     """gunicorn's answers without its ``Server`` header, for which it has no setting."""
 
     def default_headers(self) -> list[str]:
@@ -84,7 +84,7 @@ class Exchange:
         conn, worker = self._conn, self._worker
         request = next(self._parser)
         self._response, environ = writing.create(
-            request, conn.outbox, conn.client, conn.server, worker.cfg, response_class=Unsigned
+            request, conn.outbox, conn.client, conn.server, worker.cfg, response_class=ResponseWithoutServer
         )
         environ["wsgi.multithread"] = True
         if not worker.alive:

@@ -12,7 +12,7 @@ from rbac_api.cli.prepare import operator_unit
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import schema_problem
 from rbac_api.factory import close_app, create_app
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.settings import Settings
 
 

@@ -18,20 +18,20 @@ from rbac_api.capabilities.policy.service import (
     read_file,
     reconcile_system,
 )
-from rbac_api.capabilities.sessions.service import Ending, close_all_sessions
+from rbac_api.capabilities.sessions.service import Termination, close_all_sessions
 from rbac_api.capabilities.users.service import NewUser, add_user, no_users
 from rbac_api.database.engine import Database
-from rbac_api.database.ground import require_ground
 from rbac_api.database.migrate import is_empty, upgrade
+from rbac_api.database.requirements import ensure_requirements
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.document import Document
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.names import username_problem
-from rbac_api.guard.clearance import Clearance, operator_clearance
-from rbac_api.guard.instance import INSTANCE_KEY, REMEDY, differences, present, record_instance
-from rbac_api.guard.keyring import Keyring
-from rbac_api.guard.queries_instance import read_instance
-from rbac_api.guard.snapshot import Snapshot
+from rbac_api.guard.enforcement.clearance import Clearance, operator_clearance
+from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.tokens.installation import INSTANCE_KEY, REMEDY, differences, present, record_instance
+from rbac_api.guard.tokens.keys import Keyring
+from rbac_api.guard.tokens.queries_installation import read_instance
 from rbac_api.settings import Settings, SettingsRefused
 from rbac_api.trail.recorder import Target
 
@@ -43,7 +43,7 @@ class Prepared:
     """What preparing did; ``password`` only if one was generated, and then only here."""
 
     lines: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)  # risks of the ground, see ``database/ground.py``
+    warnings: list[str] = field(default_factory=list)  # risks of the ground, see ``database/requirements.py``
     username: str | None = None
     password: str | None = None
 
@@ -66,7 +66,7 @@ def prepare(settings: Settings, database: Database) -> Prepared:
 
     Where there is nothing to do it only reads, and else it waits for whatever writes at the moment.
     """
-    done = Prepared(warnings=require_ground(database))
+    done = Prepared(warnings=ensure_requirements(database))
     if is_empty(database):
         _require_good_administrator(settings)  # before anything is written
     with database.patient(PATIENCE):
@@ -132,7 +132,7 @@ def adopt_issuer(clearance: Clearance) -> None:
         raise SettingsRefused([f"{found[INSTANCE_KEY]}: restore the original"])
     if found:
         record_instance(connection, settings)
-        ended = close_all_sessions(connection, settings, Ending(None, "admin"))
+        ended = close_all_sessions(connection, settings, Termination(None, "admin"))
         after = {name: value for name, value in present(settings).items() if name != INSTANCE_KEY}
         facts = {
             "before": {name: before.get(name) for name in after},

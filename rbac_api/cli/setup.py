@@ -90,7 +90,7 @@ def list_(as_json: bool) -> None:
 
 @keys.command("rotate")
 @click.option("--emergency", is_flag=True, help="Sign with it at once, not only when every cache knows it.")
-def rotate(emergency: bool) -> None:
+def rotate_keys_command(emergency: bool) -> None:
     """Publish a new signing key that signs in a few minutes; the previous one verifies until its last token expires."""
     with operating(writes=True) as clearance:
         key = get_key(clearance, rotate_keys(clearance, emergency=emergency))

@@ -17,7 +17,7 @@ from rbac_api.cli.group import operating, ready_parts
 from rbac_api.cli.output import json_option, print_json, progress
 from rbac_api.trail.chain import Unreadable, Verdict, verify_export
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.exports import CHUNK, Form
+from rbac_api.web.responses.exports import CHUNK, Form
 
 
 class Noted(click.ParamType[tuple[int, str]]):

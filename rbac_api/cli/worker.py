@@ -9,7 +9,7 @@ keeps what a client has not taken of an answer; a thread is lent for making the 
 - ``RBAC_KEEPALIVE_SECONDS`` for the next request; ``LEAVING_SECONDS`` for closing in turn.
 
 A request that was sent right behind another is begun when the answer to that one is on its way, and one of them at a time: they wait for
-the requests of all other connections.  How many connections there may be, and which make room: ``cli.crowd``.
+the requests of all other connections.  How many connections there may be, and which make room: ``cli.connections``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from time import monotonic
 from gunicorn.workers.base import Worker as GunicornWorker
 
 from rbac_api.cli.connection import MOST_AT_ONCE, Connection
-from rbac_api.cli.crowd import Crowd, Queue
+from rbac_api.cli.connections import Connections, Queue
 from rbac_api.cli.exchange import Exchange, answer_fault, refusal
+from rbac_api.observability.logs import log
+from rbac_api.observability.metrics import CLOSED
 from rbac_api.value_checks import browser_origins
-from rbac_api.web.logs import log
-from rbac_api.web.metrics import CLOSED
-from rbac_api.web.problems import ProtocolError
-from rbac_api.web.surface import EXPOSED_HEADERS
+from rbac_api.web.responses.problems import ProtocolError
+from rbac_api.web.server.http_setup import EXPOSED_HEADERS
 
 ARRIVAL_SECONDS = 10.0
 LEAVING_SECONDS = 2.0  # cut off earlier, a client might lose the end of the answer (RFC 9112 section 9.6)
@@ -57,7 +57,7 @@ class Worker(GunicornWorker):
             else self.app.settings.address_connections
         )
         self._origins = browser_origins(self.app.settings.cors_origins)
-        self._crowd = Crowd(self.cfg.worker_connections, most_of_one)
+        self._crowd = Connections(self.cfg.worker_connections, most_of_one)
         self._queue, self._followers = Queue(), Queue()
         self._following: Connection | None = None
         self._accepted: list[Connection] = []

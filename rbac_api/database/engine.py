@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 
 from rbac_api import clock
 from rbac_api.database.constraints import DatabaseDown, translated
-from rbac_api.database.turns import Queue, Turns
+from rbac_api.database.write_queue import Queue, Turns
 from rbac_api.settings import Settings, SettingsRefused
 
 WRITE_LOCK = 0x52424143  # "RBAC": the one advisory lock that every writing transaction takes first
@@ -187,7 +187,7 @@ def _begin_writing(connection: Connection, patience: float, full: float) -> None
         raw.execute(f"PRAGMA busy_timeout={round(full * 1000)}")
 
 
-def impatience(seconds: float) -> dict[str, int]:
+def keepalive_options(seconds: float) -> dict[str, int]:
     """What lets a connection to PostgreSQL notice that the other side is gone: libpq's options, in seconds and milliseconds.
 
     Without ``tcp_user_timeout`` a statement sent to a host that vanished is repeated by TCP for a quarter of an hour.
@@ -260,7 +260,7 @@ def _postgresql_engine(settings: Settings) -> Engine:
             "connect_timeout": settings.database_timeout,
             "application_name": "rbac-api",
             "client_encoding": "UTF8",  # already while the dialect asks who the server is
-            **impatience(settings.database_timeout),
+            **keepalive_options(settings.database_timeout),
         },
         pool_size=settings.threads + 2,
         max_overflow=POSTGRESQL_OVERFLOW,

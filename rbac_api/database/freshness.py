@@ -34,7 +34,7 @@ from sqlalchemy import delete, text
 
 from rbac_api import clock
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.database.engine import Database, impatience
+from rbac_api.database.engine import Database, keepalive_options
 from rbac_api.database.sessions import keeps_its_session
 from rbac_api.database.tables import followers
 from rbac_api.database.types import new_id
@@ -54,20 +54,20 @@ _ACKNOWLEDGED = text(
 _BEAT = "SELECT coalesce(max(seq), 0), EXISTS (SELECT FROM followers WHERE name = %s) FROM trail_events"
 
 
-class Gate(Protocol):
+class ChangeDetector(Protocol):
     """What the guard asks before each decision."""
 
     def unchanged(self) -> bool:
-        """True if nothing that matters was committed, by anybody, since this thread's last ``refresh``."""
+        """True if nothing that matters was committed, by anybody, since this thread's last ``detect``."""
 
-    def refresh(self, read: Callable[[], int]) -> None:
+    def detect(self, read: Callable[[], int]) -> None:
         """Run ``read``, which brings memory up to date and returns the revision reached, and remember where that was."""
 
     def close(self) -> None:
         """Let go of threads and connections."""
 
 
-def open_gate(database: Database) -> Gate:
+def open_gate(database: Database) -> ChangeDetector:
     """The gate that fits the engine."""
     return WalGate(database) if database.on_sqlite else PostgresGate(database)
 
@@ -87,10 +87,10 @@ class WalGate:
         index = self._index
         return self._slow.unchanged() if index is None else index[:HEADER] == self._seen
 
-    def refresh(self, read: Callable[[], int]) -> None:
+    def detect(self, read: Callable[[], int]) -> None:
         index = self._index
         if index is None:
-            self._slow.refresh(read)
+            self._slow.detect(read)
             self._index = shared_index(self._path)
             return
         header, copy = index[:HEADER], index[HEADER : 2 * HEADER]  # before reading, as below
@@ -115,7 +115,7 @@ class SqliteGate:
     def unchanged(self) -> bool:
         return getattr(self._own, "seen", None) == self._version()
 
-    def refresh(self, read: Callable[[], int]) -> None:
+    def detect(self, read: Callable[[], int]) -> None:
         version = self._version()  # before reading: a commit in between is then noticed next time
         read()
         self._own.seen = version
@@ -165,7 +165,7 @@ class PostgresGate:
             self._start()
         return self._heard is self._applied and clock.monotonic() < self._lease_until
 
-    def refresh(self, read: Callable[[], int]) -> None:
+    def detect(self, read: Callable[[], int]) -> None:
         heard = self._heard  # before reading: what is heard meanwhile is then looked at next time
         read()
         self._applied = heard
@@ -240,7 +240,7 @@ class PostgresGate:
 
         arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)
         own = {"application_name": f"{_FOLLOWER}{name}:0", "connect_timeout": 2, "client_encoding": "UTF8"}
-        own |= impatience(LEASE_SECONDS)
+        own |= keepalive_options(LEASE_SECONDS)
         return psycopg.connect(*arguments, **{**options, **own}, autocommit=True)
 
     def _listen(self, connection: psycopg.Connection[Any], name: str) -> None:

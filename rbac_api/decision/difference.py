@@ -21,7 +21,7 @@ Held = tuple[str, str, str]  # ``user`` or ``service_account``, the holder's can
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class CurrentPolicy:
     """What is, by name; moments are text, sets are sorted lists, and what is built in says ``system``."""
 
     permissions: Mapping[str, Facts]
@@ -61,7 +61,7 @@ def wanted_terms(entry: Facts, at: datetime) -> dict[str, object]:
     return terms | ({"reason": entry["reason"]} if "reason" in entry else {})
 
 
-def difference(document: Document, present: Present, at: datetime, *, prune: bool) -> list[Step]:
+def difference(document: Document, present: CurrentPolicy, at: datetime, *, prune: bool) -> list[Step]:
     """The steps in their order: what stands in the way goes first, and nobody loses one thing before she has the other."""
     pruned = document.said if prune else frozenset[str]()
     old_rules, new_rules = _constraints(document, present, "constraints" in pruned)
@@ -78,7 +78,7 @@ def difference(document: Document, present: Present, at: datetime, *, prune: boo
     ]
 
 
-def _permissions(document: Document, present: Present) -> Iterator[Step]:
+def _permissions(document: Document, present: CurrentPolicy) -> Iterator[Step]:
     for entry in _by_name(document.permissions):
         name, known = entry["name"], present.permissions.get(entry["name"])
         wanted = {"title": _title(entry, known), "description": entry["description"]}
@@ -94,7 +94,7 @@ def _title(entry: Facts, known: Facts | None) -> str | None:
     return entry.get("title", kept) or None
 
 
-def _roles(document: Document, present: Present) -> Iterator[Step]:
+def _roles(document: Document, present: CurrentPolicy) -> Iterator[Step]:
     entries = _by_name(document.roles)
     for entry in entries:
         if entry["name"] not in present.roles:
@@ -125,7 +125,7 @@ def _role_values(entry: Facts, known: Facts) -> dict[str, object]:
     return {key: value for key, value in wanted.items() if known[key] != value}
 
 
-def _edges(entries: list[Facts], present: Present, key: str, thing: str) -> Iterator[Step]:
+def _edges(entries: list[Facts], present: CurrentPolicy, key: str, thing: str) -> Iterator[Step]:
     """What roles hold or inherit, exactly as their entries say: first what goes, then what comes."""
     ending, beginning = (
         ("permission.withdraw", "permission.grant")
@@ -146,7 +146,7 @@ def _edges(entries: list[Facts], present: Present, key: str, thing: str) -> Iter
     yield from added
 
 
-def _gone_roles(document: Document, present: Present) -> Iterator[Step]:
+def _gone_roles(document: Document, present: CurrentPolicy) -> Iterator[Step]:
     """Seniors first: a role that another inherits cannot go."""
     listed = {entry["name"] for entry in document.roles}
     gone = {name for name, known in present.roles.items() if name not in listed and not known["system"]}
@@ -162,7 +162,7 @@ def _gone_roles(document: Document, present: Present) -> Iterator[Step]:
         gone -= set(free)
 
 
-def _gone_permissions(document: Document, present: Present, pruned: frozenset[str]) -> Iterator[Step]:
+def _gone_permissions(document: Document, present: CurrentPolicy, pruned: frozenset[str]) -> Iterator[Step]:
     listed = {entry["name"] for entry in document.permissions}
     for name in sorted(present.permissions.keys() - listed):
         known = present.permissions[name]
@@ -181,7 +181,7 @@ def _gone_permissions(document: Document, present: Present, pruned: frozenset[st
             yield Step("permission.delete", facts)
 
 
-def _constraints(document: Document, present: Present, prunes: bool) -> tuple[list[Step], list[Step]]:
+def _constraints(document: Document, present: CurrentPolicy, prunes: bool) -> tuple[list[Step], list[Step]]:
     """What goes and what comes; a changed one does both."""
     wanted = {entry["name"]: rule_of(entry) for entry in _by_name(document.constraints)}
     gone = [
@@ -214,7 +214,7 @@ def _same_rule(one: Facts, other: Facts) -> bool:
 
 
 def _assignments(
-    document: Document, present: Present, at: datetime, prunes: bool
+    document: Document, present: CurrentPolicy, at: datetime, prunes: bool
 ) -> tuple[list[Step], list[Step]]:
     listed: set[Held] = set()
     given: list[Step] = []

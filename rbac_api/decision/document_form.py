@@ -127,10 +127,10 @@ def _email_fault(value: Any) -> str | None:
 
 def _name(rule: NameRule, *, required: bool = False) -> Member:
     schema = {"type": "string", "pattern": f"^{rule.pattern}$", "maxLength": rule.longest}
-    return Member(_told(rule.problem), schema, required)
+    return Member(_described(rule.problem), schema, required)
 
 
-def _told(problem: Callable[[str], str | None]) -> Callable[[Any], str | None]:
+def _described(problem: Callable[[str], str | None]) -> Callable[[Any], str | None]:
     """The fault of a value that has sentences of its own."""
 
     def fault(value: Any) -> str | None:
@@ -208,7 +208,7 @@ FORMS: dict[str, dict[str, Member]] = {
         "limit": _number(1, 1_000_000_000),
     },
     "users": {
-        "username": Member(_told(username_problem), {"type": "string", "minLength": 1, "maxLength": 128}, required=True),
+        "username": Member(_described(username_problem), {"type": "string", "minLength": 1, "maxLength": 128}, required=True),
         "display_name": _text(256, pattern=LINE),
         "email": Member(_email_fault, {"type": "string", "maxLength": 320, "pattern": EMAIL}),
     },

@@ -16,7 +16,7 @@ LONGEST_TAIL = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
+class Invalidation:
     """Something whose standing changed: ``id`` is the user's or the session's; roles and keys are forgotten as a whole."""
 
     kind: Touched
@@ -24,57 +24,57 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Position:
     """How far somebody has followed the trail: an event's number, and its hash, since a restored backup uses numbers again."""
 
     seq: int
     hash: str
 
 
-START = Mark(-1, "")  # before the first look
+START = Position(-1, "")  # before the first look
 _END = "trail_end"  # in ``connection.info``: the writing transaction that looked, and what it saw
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class Delta:
     """Everything after some mark, up to ``mark``; ``complete`` is false when it was too long, or the trail is not the one remembered."""
 
-    mark: Mark
-    touches: tuple[Touch, ...]
+    mark: Position
+    touches: tuple[Invalidation, ...]
     complete: bool
 
 
-def read_tail(connection: Connection, since: Mark) -> Tail:
+def read_tail(connection: Connection, since: Position) -> Delta:
     """What happened after ``since``; before the first look nothing is remembered, so nothing need be read."""
     rows = [] if since == START else trail.list_since(connection, since.seq, LONGEST_TAIL + 2)
-    known = since.seq == 0 or (bool(rows) and Mark(rows[0].seq, rows[0].hash) == since)
+    known = since.seq == 0 or (bool(rows) and Position(rows[0].seq, rows[0].hash) == since)
     later = [row for row in rows if row.seq > since.seq]
     if since == START or not known or len(later) > LONGEST_TAIL:
-        return Tail(find_end(connection), (), complete=False)
-    mark = Mark(later[-1].seq, later[-1].hash) if later else since
+        return Delta(find_end(connection), (), complete=False)
+    mark = Position(later[-1].seq, later[-1].hash) if later else since
     note_end(connection, mark)
-    return Tail(mark, tuple(_touches((row.action, row.target_id) for row in later)), complete=True)
+    return Delta(mark, tuple(_touches((row.action, row.target_id) for row in later)), complete=True)
 
 
-def find_end(connection: Connection) -> Mark:
+def find_end(connection: Connection) -> Position:
     """Return where the trail ends; a writing transaction, whose events alone can come next, looks once."""
     transaction, end = connection.info.get(_END, (None, START))
     if transaction is not None and transaction is connection.get_transaction():
-        return cast("Mark", end)
+        return cast("Position", end)
     last = trail.find_end(connection)
-    end = Mark(last.seq, last.hash) if last else Mark(0, GENESIS)
+    end = Position(last.seq, last.hash) if last else Position(0, GENESIS)
     note_end(connection, end)
     return end
 
 
-def note_end(connection: Connection, end: Mark) -> None:
+def note_end(connection: Connection, end: Position) -> None:
     """Remember that the trail ends there, for as long as this transaction lasts, if it is a writing one."""
     if connection.get_execution_options().get("writer"):
         connection.info[_END] = (connection.get_transaction(), end)
 
 
-def _touches(events: Iterator[tuple[str, str | None]]) -> Iterator[Touch]:
+def _touches(events: Iterator[tuple[str, str | None]]) -> Iterator[Invalidation]:
     for action, target_id in events:
         kind = CATALOGUE[action].touches
         if kind:
-            yield Touch(kind, target_id)
+            yield Invalidation(kind, target_id)

@@ -17,7 +17,7 @@ from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
 from rbac_api.trail.chain import canonical, event_hash
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.trail.feed import Mark, find_end, note_end
+from rbac_api.trail.feed import Position, find_end, note_end
 from rbac_api.trail.fields import LONGEST_TEXT, SECRET_NAMES, bounded
 
 
@@ -99,7 +99,7 @@ def record(
     with _told_if_unwritten():
         event = _linked(connection, _event(actor, action, target, outcome, reason, before, after))
         connection.execute(_ADDITION, event)
-        note_end(connection, Mark(event["seq"], event["hash"]))
+        note_end(connection, Position(event["seq"], event["hash"]))
         if kind.touches:
             publish(connection, event["seq"])
     return int(event["seq"])
@@ -152,7 +152,7 @@ def append_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
             seq, digest = event["seq"], event["hash"]
         for some in batched(rows, _AT_ONCE):
             connection.execute(_ADDITION, some)
-        note_end(connection, Mark(seq, digest))
+        note_end(connection, Position(seq, digest))
         if any(CATALOGUE[event["action"]].touches for event in rows):
             publish(connection, seq)
 

@@ -1,7 +1,6 @@
-"""Everything about HTTP that is not about users, roles or sessions: problem documents, strict parsing, pages, ETags.
+"""Everything about HTTP that is not about users, roles or sessions: strict parsing, problem documents, pages, the OpenAPI document.
 
-Owns the one table from error kind to status (``problems``), the blueprint whose decorators document themselves (``blueprint``), the
-OpenAPI document (``api``), field types that refuse what a database could not hold (``fields``), signed cursors (``pagination``),
-strong tags (``etags``), fast JSON answers (``answers``), the request id (``request_id``), counters (``metrics``), what every answer
-gets (``envelope``) and Swagger UI (``docs``).  Knows no SQL.  Called by ``guard`` and by ``routes.py`` files.
+``server`` holds what is alike for every request, ``openapi`` the decorators that document a route, ``requests`` and ``responses`` what
+they read and write; ``fields`` are field types that refuse what a database could not hold, ``pagination`` makes signed
+cursors.  Knows no SQL.  Called by ``guard`` and by ``routes.py`` files.
 """

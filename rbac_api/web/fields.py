@@ -13,7 +13,7 @@ from marshmallow import fields, validate
 from rbac_api.decision import naming
 from rbac_api.decision.naming import NameRule
 from rbac_api.decision.texts import CONTROL, EMAIL, LINE, LINES, text_problem
-from rbac_api.web.forwarded import client_address
+from rbac_api.value_checks import client_address
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 PLAIN, TEXT = LINE, LINES  # of free texts: in one line, in several

@@ -15,7 +15,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from rbac_api import clock
 from rbac_api.errors import Fault, Invalid
-from rbac_api.web.answers import json_answer
+from rbac_api.web.responses.json_response import json_answer
 
 LARGEST = 200
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rbac_api.guard.presented import COOKIES
+from rbac_api.guard.tokens.credentials import COOKIES
 from tests.attacks.targets import UNKNOWN
 from tests.cast import PASSWORD
 from tests.conftest import ENGINES, Stages

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rbac_api.guard import clearance
+from rbac_api.guard.enforcement import clearance
 from tests.attacks.paths import ESCALATIONS, SECRET, Handing, make_steward
 from tests.attacks.test_every_path import HANDS_OUT, checksum, guarded
 from tests.builders import Stage

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rbac_api.capabilities.policy import outranking
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from tests.attacks.stronger import (
     PAIRS,
     STORIES,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from tests.attacks.paths import BREACHES, FIRST
 from tests.attacks.targets import UNKNOWN, Answer, Target, bearing, shoot
 from tests.builders import Caller, Stage

@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from rbac_api.factory import close_app, create_app
-from rbac_api.web.docs import HEADERS, register_docs
+from rbac_api.web.openapi.swagger_ui import HEADERS, register_docs
 from tests.builders import build, settings_for
 from tests.conftest import Stages
 

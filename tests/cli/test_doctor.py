@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rbac_api import clock
-from rbac_api.database.ground import needs_of
+from rbac_api.database.requirements import requirements_of
 from rbac_api.settings import Settings
 from tests.builders import SECRET, Stage, settings_for
 from tests.cast import ALICE, BOB, CAROL
@@ -48,7 +48,7 @@ def test_a_healthy_service_is_called_healthy(stage: Stage, shell: Shell) -> None
     assert names == [
         "settings",
         "database",
-        *(need.name for need in needs_of(stage.database)),
+        *(need.name for need in requirements_of(stage.database)),
         "schema",
         "trail",
         "clock",

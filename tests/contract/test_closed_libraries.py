@@ -24,11 +24,11 @@ from gunicorn.workers.base import Worker as GunicornWorker
 
 import rbac_api
 from rbac_api.cli.worker import Worker
-from rbac_api.web import smorest
+from rbac_api.web.openapi import smorest
 
 PACKAGE = Path(rbac_api.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-OPENED = "web/smorest.py"
+OPENED = "web/openapi/smorest.py"
 # Underscored, and documented for use all the same.
 DOCUMENTED = {
     "_asdict", "_fields", "_make", "_replace",  # collections.namedtuple, and in part SQLAlchemy's Row

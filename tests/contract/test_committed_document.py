@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rbac_api.factory import close_app, create_app
-from rbac_api.web import api
+from rbac_api.web.openapi import document as api
 from tests.builders import Stage, settings_for
 
 DOCUMENT = Path(__file__).parents[2] / "openapi" / "openapi.json"

@@ -14,8 +14,8 @@ from flask import Flask
 from flask.views import MethodView
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from rbac_api.web.api import Api
-from rbac_api.web.blueprint import Blueprint
+from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.openapi.document import Api
 from tests.conftest import Stages
 from tests.servers.node import node_workshop, run_node
 

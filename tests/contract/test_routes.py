@@ -8,8 +8,8 @@ from flask import Flask
 
 from rbac_api import Settings, requires
 from rbac_api.factory import close_app, create_app
-from rbac_api.guard.requires import unguarded_views
-from rbac_api.guard.rules import Rule
+from rbac_api.guard.enforcement.decorators import unguarded_views
+from rbac_api.guard.enforcement.rules import Rule
 from tests.contract.operations import Operation, operations
 
 UNDOCUMENTED = {  # the document itself, its page, and what leads there

@@ -17,7 +17,8 @@ import pytest
 from sqlalchemy import Pool, event
 
 from rbac_api.cli.prepare import prepare
-from rbac_api.database import ground_postgresql, ground_sqlite
+from rbac_api.database import requirements_postgresql as ground_postgresql
+from rbac_api.database import requirements_sqlite as ground_sqlite
 from rbac_api.database.engine import Database
 from rbac_api.settings import Settings
 from tests.builders import settings_for

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from rbac_api import clock
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.database.engine import Database, impatience
+from rbac_api.database.engine import Database, keepalive_options
 from rbac_api.database.migrate import upgrade
 from rbac_api.database.tables import assignments, roles, signin_attempts, signing_keys, users
 from rbac_api.database.types import new_id
@@ -143,7 +143,7 @@ def test_on_postgresql_every_connection_speaks_utc_and_waits_for_a_lock_only_so_
 
 
 def test_a_connection_notices_in_seconds_that_the_other_side_is_gone() -> None:
-    assert impatience(5)["tcp_user_timeout"] == 5000
+    assert keepalive_options(5)["tcp_user_timeout"] == 5000
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

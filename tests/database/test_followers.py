@@ -39,9 +39,9 @@ from tests.builders import settings_for
 freshness.LEASE_SECONDS, freshness.HEARTBEAT_SECONDS = map(float, sys.argv[2:4])
 database = Database(settings_for(sys.argv[1]))
 gate = freshness.open_gate(database)
-gate.refresh(lambda: 0)
+gate.detect(lambda: 0)
 while not gate.unchanged():
-    gate.refresh(lambda: 0)
+    gate.detect(lambda: 0)
 print(gate._name, flush=True)
 sys.stdin.readline()
 gate.close()

@@ -14,9 +14,10 @@ from sqlalchemy.exc import OperationalError
 
 from rbac_api import protect
 from rbac_api.cli.prepare import prepare
-from rbac_api.database import ground, ground_sqlite
+from rbac_api.database import requirements as ground
+from rbac_api.database import requirements_sqlite as ground_sqlite
 from rbac_api.database.engine import Database
-from rbac_api.database.ground import GroundUnfit, Need, look_at_ground, needs_of
+from rbac_api.database.requirements import DatabaseUnfit, Need, check_requirements, requirements_of
 from rbac_api.factory import close_app, create_app
 from rbac_api.settings import Settings, SettingsRefused
 from tests.builders import Stage, settings_for
@@ -36,7 +37,7 @@ def unmet(site: Site, engine_and_name: tuple[str, str]) -> tuple[Need, Settings]
     """A need, and settings for a place that lacks it."""
     settings = BREAKAGES[engine_and_name](site)
     name = engine_and_name[1].partition(":")[0]
-    (need,) = [each for each in needs_of(Database(settings)) if each.name == name]
+    (need,) = [each for each in requirements_of(Database(settings)) if each.name == name]
     return need, settings
 
 
@@ -45,12 +46,12 @@ each_breakage = pytest.mark.parametrize("engine_and_name", BREAKAGES, ids=" ".jo
 
 def test_each_need_of_either_engine_is_tried() -> None:
     for url, tried in (("sqlite:////nowhere/x.db", SQLITE), ("postgresql://nowhere/x", POSTGRESQL)):
-        assert [need.name for need in needs_of(Database(settings_for(url)))] == list(tried)
+        assert [need.name for need in requirements_of(Database(settings_for(url)))] == list(tried)
 
 
 def test_where_nothing_is_wrong_every_essential_need_is_met(stage: Stage) -> None:
     assert [
-        result.need.name for result in look_at_ground(stage.database, essential=True) if not result.met
+        result.need.name for result in check_requirements(stage.database, essential=True) if not result.met
     ] == []
     answer = stage.caller().get("/readyz")
     assert (answer.status_code, answer.json["ready"]) == (200, True)
@@ -80,7 +81,7 @@ def serving_faults(settings: Settings) -> list[str]:
         lambda: protect(Flask("host"), settings),
     )
     for way in ways:
-        with pytest.raises((GroundUnfit, SettingsRefused)) as refusal:
+        with pytest.raises((DatabaseUnfit, SettingsRefused)) as refusal:
             way()
         found.append(refusal.value.detail)
     return found
@@ -142,7 +143,7 @@ def test_a_file_system_that_cannot_be_found_out_is_no_fault(
     monkeypatch.setattr(ground_sqlite, "MOUNTS", tmp_path / "nowhere")
 
     with opened(settings) as database:
-        found = {result.need.name: result for result in look_at_ground(database)}
+        found = {result.need.name: result for result in check_requirements(database)}
 
     assert (found["file system"].met, found["file system"].detail) == (True, "unknown")
 
@@ -205,4 +206,4 @@ def test_what_cannot_be_asked_is_not_met_but_an_outage_is_an_outage(stage: Stage
 
 
 def test_who_asks_again_at_once_gets_what_was_seen(stage: Stage) -> None:
-    assert ground.recent_look(stage.database) is ground.recent_look(stage.database)
+    assert ground.recent_results(stage.database) is ground.recent_results(stage.database)

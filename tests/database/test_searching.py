@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from rbac_api.database import searching
+from rbac_api.database import filters as searching
 from tests.builders import Stage
 from tests.cast import ALICE, BOB, CAROL, DAVE
 from tests.conftest import Stages

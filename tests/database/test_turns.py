@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from rbac_api.database.turns import Queue
+from rbac_api.database.write_queue import Queue
 from tests.patience import PATIENCE
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import WRITE_LOCK, WRITERS_IN_SERVER, Database
-from rbac_api.database.turns import Turns
+from rbac_api.database.write_queue import Turns
 from tests.builders import Stage, settings_for
 from tests.cast import ALICE, CAROL, DAVE
 from tests.database.conftest import another_worker

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rbac_api.decision.constraints import Holder, dynamic_conflicts, touches, violations
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Constraint, Role
+from rbac_api.decision.separation_of_duty import Holder, dynamic_conflicts, touches, violations
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 NOW = 3  # days after START

@@ -12,10 +12,6 @@ from tests.docs.names import first_hit
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where is it?")[2]
 ROWS = re.findall(r"^\| ([^|`]+) \| `(\w+)` \| `([\w/.]+)` \|$", PAGE, re.MULTILINE)
-# Words that lead elsewhere first. A name that is mended leaves this list; nothing is added to it.
-NOT_YET = {
-    "refresh", "rotate", "verify_token", "credentials", "enforcement", "denylist", "open_incident", "separation",
-}  # fmt: skip
 
 
 def found_at_once(word: str, place: str) -> bool:
@@ -32,7 +28,7 @@ def test_there_are_thirty_places_and_all_exist() -> None:
 def test_each_place_is_found_at_the_first_hit() -> None:
     elsewhere = {word: first_hit(word) for _, word, place in ROWS if not found_at_once(word, place)}
 
-    assert set(elsewhere) == NOT_YET, elsewhere
+    assert elsewhere == {}
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def passes(url: str, number: int) -> list[Pass]:
     return found
 
 
-class Crowd:
+class Connections:
     """Somebody per session who refreshes and uses what she gets, now with this worker and now with that one, while something is done.
 
     ``wrong`` is what was answered that should not have been; from somebody whose node has ``gone`` nothing more is heard.
@@ -51,7 +51,7 @@ class Crowd:
             for each, lines in zip(sessions, self._lines, strict=True)
         ]
 
-    def __enter__(self) -> Crowd:
+    def __enter__(self) -> Connections:
         for thread in self._threads:
             thread.start()
         return self
@@ -86,7 +86,7 @@ def test_keys_change_twenty_times_under_load_and_nobody_is_refused(
 ) -> None:
     node = start_node(empty_url, RBAC_WORKERS=2)
     admin, *others = passes(empty_url, CLIENTS + 1)
-    with Crowd(node, others, NeverRaised) as crowd:
+    with Connections(node, others, NeverRaised) as crowd:
         for _ in range(ROTATIONS):
             assert once(node, "POST", "/v1/keys/rotate", admin.access, AT_ONCE).status == 201
             time.sleep(0.05)
@@ -103,7 +103,7 @@ def test_keys_change_by_themselves_under_load_and_nobody_is_refused(
         url, RBAC_WORKERS=2, RBAC_KEY_ROTATION=1, RBAC_JWKS_SECONDS=1, RBAC_CLOCK_LEEWAY_SECONDS=0
     )
     admin, *others = passes(url, CLIENTS + 1)
-    with Crowd(node, others, NeverRaised) as crowd:
+    with Connections(node, others, NeverRaised) as crowd:
         assert eventually(lambda: states(node, admin).count("retired") >= 3, 0.2)
 
     assert crowd.wrong == []
@@ -115,7 +115,7 @@ def test_a_node_killed_while_keys_change_leaves_one_that_signs(empty_url: str, s
     admin, *others = passes(empty_url, CLIENTS + 1)
     for delay in (0.02, 0.1, 0.3):
         killer = threading.Timer(delay, node.kill)
-        with Crowd(node, others[:CLIENTS], Exception):
+        with Connections(node, others[:CLIENTS], Exception):
             killer.start()
             with pytest.raises((OSError, http.client.HTTPException)):
                 while True:

@@ -11,7 +11,7 @@ import sys
 
 from rbac_api.cli import prepare as preparing
 from rbac_api.database.engine import Database
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from tests.builders import settings_for
 
 PROCESSES = 8

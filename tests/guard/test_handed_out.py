@@ -12,8 +12,8 @@ import pytest
 from time_machine import Traveller
 
 from rbac_api import clock
-from rbac_api.guard import revocations
-from rbac_api.guard.queries_revocations import delete_old_revocations
+from rbac_api.guard.revocation import denylist as revocations
+from rbac_api.guard.revocation.queries import delete_old_revocations
 from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.conftest import frozen as frozen  # noqa: PLC0414
 from tests.capabilities.signin.crowd import claims
@@ -127,7 +127,7 @@ def test_the_denylist_is_written_by_one_function_alone_which_asks_what_was_hande
         for file in ROOMS.rglob("*.py")
         if re.search(r"add_revocations\(|insert\(revocations\)", file.read_text())
     }
-    assert adding == {"guard/queries_revocations.py", "guard/revocations.py"}
+    assert adding == {"guard/revocation/queries.py", "guard/revocation/denylist.py"}
     source = Path(revocations.__file__).read_text()
     assert source.count("add_revocations(") == 1
     assert "end.tokens_until or now" in source
@@ -138,8 +138,8 @@ REVIEWED = {
     "settings.py",  # whether they fit each other
     "capabilities/sessions/service.py",  # the end of what is handed out now
     "capabilities/signin/tokens.py",  # the same
-    "guard/revocations.py",  # the later of this and of what was handed out
-    "guard/keyring.py",  # the same
+    "guard/revocation/denylist.py",  # the later of this and of what was handed out
+    "guard/tokens/keys.py",  # the same
 }
 
 

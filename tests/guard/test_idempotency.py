@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from rbac_api.guard.idempotency import Repeats
+from rbac_api.guard.enforcement.idempotency import Repeats
 from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, BOB, DAVE

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from rbac_api.capabilities.keys.service import ensure_key, list_keys
 from rbac_api.capabilities.operation.diagnosis import diagnose
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.guard.keyring import (
+from rbac_api.guard.tokens.keys import (
     Keyring,
     NoSigningKey,
     generate_pem,

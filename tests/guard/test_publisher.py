@@ -13,13 +13,13 @@ import redis
 import time_machine
 
 from rbac_api import clock
-from rbac_api.guard import publisher
-from rbac_api.guard import queries_revocations as queries
-from rbac_api.guard.publisher import MARK, Publisher
-from rbac_api.guard.revocations import outdate, revoke
+from rbac_api.guard.revocation import queries
+from rbac_api.guard.revocation import redis_publisher as publisher
+from rbac_api.guard.revocation.denylist import outdate, revoke
+from rbac_api.guard.revocation.redis_publisher import MARK, RedisPublisher
+from rbac_api.observability.metrics import DENYLIST_DEGRADED
 from rbac_api.trail.recorder import SYSTEM, Target, record
-from rbac_api.web.metrics import DENYLIST_DEGRADED
-from rbac_api.web.shared_store import impatient
+from rbac_api.web.server.shared_store import impatient
 from tests.builders import OpenNode, Stage
 from tests.cast import ALICE, DAVE
 from tests.patience import PATIENCE
@@ -243,7 +243,7 @@ def test_a_publisher_whose_thread_died_gets_another(own: Stage, store: Any) -> N
 
 
 def test_a_publisher_without_a_store_has_nothing_to_do(stage: Stage) -> None:
-    idle = Publisher(stage.settings, stage.database)
+    idle = RedisPublisher(stage.settings, stage.database)
     idle.start()
     assert idle._thread is None
     idle.close()

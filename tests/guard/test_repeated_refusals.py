@@ -9,8 +9,9 @@ import pytest
 
 from rbac_api import clock
 from rbac_api.errors import Unavailable
-from rbac_api.guard import refusals, repeated
-from rbac_api.guard.repeated import QUIET_SECONDS, Repeated
+from rbac_api.guard.enforcement import refusals
+from rbac_api.guard.incidents import repetitions as repeated
+from rbac_api.guard.incidents.repetitions import QUIET_SECONDS, Repetitions
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, DAVE
 from tests.contract.operations import operations
@@ -124,7 +125,7 @@ def test_a_process_that_stops_writes_what_it_has_counted(node: Any, stage: Stage
 def test_the_thread_writes_what_no_request_does(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeated, "SWEEP_SECONDS", 0.01)
     monkeypatch.setattr(repeated, "QUIET_SECONDS", 0.2)
-    counts, written = Repeated(), []
+    counts, written = Repetitions(), []
     later: Any = lambda number: bool(written.append(number)) or True  # noqa: E731
 
     for _ in range(FLOOD):
@@ -169,7 +170,7 @@ def test_a_refusal_that_could_not_be_written_stands_in_the_next_event(stage: Sta
 
 def test_who_must_make_room_is_written_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeated, "REMEMBERED", 3)
-    counts, written = Repeated(), []
+    counts, written = Repetitions(), []
 
     for number in range(5):
         for _ in range(3):
@@ -253,7 +254,7 @@ def test_a_user_without_permissions_is_refused_everywhere_and_fills_nothing(
 
 
 def test_a_database_that_does_not_answer_is_waited_for_once(leaping: Leaping) -> None:
-    counts, asked, there = Repeated(), [], [False]
+    counts, asked, there = Repetitions(), [], [False]
 
     def write(times: int) -> bool:
         asked.append(times)
@@ -274,7 +275,7 @@ def test_a_database_that_does_not_answer_is_waited_for_once(leaping: Leaping) ->
 
 
 def test_what_has_nowhere_to_be_written_yet_is_counted_on(leaping: Leaping) -> None:
-    counts = Repeated()
+    counts = Repetitions()
     for _ in range(3):
         counts.count(("kind", "subject"), lambda times: False)
     leaping.ahead += QUIET_SECONDS

@@ -11,9 +11,9 @@ import time_machine
 from sqlalchemy import event
 
 from rbac_api import clock
-from rbac_api.guard import queries_revocations as queries
-from rbac_api.guard.revocations import outdate, revoke
-from rbac_api.guard.snapshot import Snapshot
+from rbac_api.guard.revocation import queries
+from rbac_api.guard.revocation.denylist import outdate, revoke
+from rbac_api.guard.state.cache import Snapshot
 from rbac_api.trail.recorder import SYSTEM, Target, record
 from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.signin.crowd import claims, refresh

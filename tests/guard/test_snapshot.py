@@ -10,9 +10,9 @@ import time_machine
 from rbac_api import clock
 from rbac_api.database.queries import users as accounts
 from rbac_api.decision.evaluate import decide
-from rbac_api.guard import queries
-from rbac_api.guard import snapshot as module
-from rbac_api.guard.snapshot import Snapshot
+from rbac_api.guard.state import cache as module
+from rbac_api.guard.state import queries
+from rbac_api.guard.state.cache import Snapshot
 from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, BOB, CAROL, CAST, DAVE

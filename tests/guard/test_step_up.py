@@ -12,7 +12,7 @@ import time_machine
 from flask import Flask
 
 from rbac_api import requires
-from rbac_api.guard.host import protect
+from rbac_api.guard.enforcement.host_application import protect
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, DAVE
 from tests.contract.operations import operations

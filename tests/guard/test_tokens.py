@@ -15,8 +15,9 @@ from flask_jwt_extended import JWTManager, create_access_token
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.roles.service import seed_role
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.guard import bearer, token_form
 from rbac_api.guard.errors import TokenExpired, TokenInvalid
+from rbac_api.guard.tokens import claims as token_form
+from rbac_api.guard.tokens import jwt as bearer
 from tests.builders import Stage
 from tests.cast import ALICE, BOB, DAVE
 from tests.guard.conftest import StageFor
@@ -182,9 +183,11 @@ def test_a_token_of_a_node_whose_clock_is_ahead(stage: Stage, seconds: int, refu
     with stage.app.app_context():
         if refused:
             with pytest.raises(refused):
-                stage.guard.bearer.read(model.with_claims(**ahead), "access")
+                stage.guard.bearer.verify_token(model.with_claims(**ahead), "access")
         else:
-            assert stage.guard.bearer.read(model.with_claims(**ahead), "access").subject == stage.user_id(BOB)
+            assert stage.guard.bearer.verify_token(
+                model.with_claims(**ahead), "access"
+            ).subject == stage.user_id(BOB)
 
 
 def test_an_expired_forgery_is_invalid_and_not_merely_late(stage: Stage) -> None:
@@ -192,9 +195,9 @@ def test_an_expired_forgery_is_invalid_and_not_merely_late(stage: Stage) -> None
     late = {**model.payload, "exp": 1}
     with stage.app.app_context():
         with pytest.raises(TokenInvalid):
-            stage.guard.bearer.read(model.signed(payload=late, key=model.stranger), "access")
+            stage.guard.bearer.verify_token(model.signed(payload=late, key=model.stranger), "access")
         with pytest.raises(TokenExpired):
-            stage.guard.bearer.read(model.signed(payload=late), "access")
+            stage.guard.bearer.verify_token(model.signed(payload=late), "access")
 
 
 def test_what_is_remembered_of_tokens_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

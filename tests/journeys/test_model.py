@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from rbac_api.capabilities.activations import service as activations
-from rbac_api.capabilities.constraints import judging
+from rbac_api.capabilities.constraints import violations as judging
 from rbac_api.capabilities.signin import service as signin
 from rbac_api.decision import evaluate, hierarchy
 from rbac_api.decision.hierarchy import RoleGraph
@@ -111,7 +111,7 @@ MISTAKES: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "dynamic rules are ignored": (evaluate, "_giving_way", lambda graph, rule, default, chosen: (default, chosen)),
     "dynamic rules are ignored at sign-in": (signin, "require_compatible", lambda *_: None),
     "dynamic rules are ignored when activating": (activations, "require_compatible", lambda *_: None),
-    "sessions that go on are not looked at": (judging.Judge, "overfull_sessions", lambda *_: iter(())),
+    "sessions that go on are not looked at": (judging.ConstraintChecker, "overfull_sessions", lambda *_: iter(())),
     "any role may be named at sign-in": (signin, "unauthorized", lambda *_: ()),
     "a dropped role comes back": (activations, "choose_roles", lambda *_: None),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import upgrade
 from rbac_api.trail.chain import GENESIS
-from rbac_api.trail.feed import LONGEST_TAIL, START, Mark, Tail, Touch, read_tail
+from rbac_api.trail.feed import LONGEST_TAIL, START, Delta, Invalidation, Position, read_tail
 from rbac_api.trail.recorder import OPERATOR, Actor, Target, record
 from tests.builders import Stage, settings_for
 from tests.cast import ALICE, CAROL, DAVE
@@ -120,8 +120,8 @@ def test_carols_pages_hold_every_event_once_while_alice_keeps_writing(stage: Sta
     assert set(walked) == expected
 
 
-def mark_of(stage: Stage, seq: int) -> Mark:
-    return Mark(seq, stage.query("SELECT hash FROM trail_events WHERE seq = ?", seq)[0][0])
+def mark_of(stage: Stage, seq: int) -> Position:
+    return Position(seq, stage.query("SELECT hash FROM trail_events WHERE seq = ?", seq)[0][0])
 
 
 def test_the_tail_tells_whose_standing_to_forget(stage: Stage) -> None:
@@ -140,7 +140,7 @@ def test_the_tail_tells_whose_standing_to_forget(stage: Stage) -> None:
 
     assert (tail.complete, tail.mark, nothing.touches, nothing.mark) == (True, present, (), present)
     assert [touch.kind for touch in tail.touches] == ["user", "session", "roles", "grants", "keys"]
-    assert tail.touches[0] == Touch("user", "dave")
+    assert tail.touches[0] == Invalidation("user", "dave")
 
 
 def test_a_tail_is_not_complete_if_it_is_too_long_or_not_of_the_trail_that_is_remembered(
@@ -150,15 +150,15 @@ def test_a_tail_is_not_complete_if_it_is_too_long_or_not_of_the_trail_that_is_re
     known = mark_of(stage, newest)
     marks = {
         "the first look": START,
-        "shorter than remembered": Mark(newest + 1, "x"),
-        "too long": Mark(newest - LONGEST_TAIL - 1, "x"),
-        "another trail of the same length": Mark(newest, "x"),
-        "another trail that has grown past it": Mark(newest - 3, "x"),
+        "shorter than remembered": Position(newest + 1, "x"),
+        "too long": Position(newest - LONGEST_TAIL - 1, "x"),
+        "another trail of the same length": Position(newest, "x"),
+        "another trail that has grown past it": Position(newest - 3, "x"),
     }
 
     with stage.database.reading() as connection:
         for why, mark in marks.items():
-            assert read_tail(connection, mark) == Tail(known, (), complete=False), why
+            assert read_tail(connection, mark) == Delta(known, (), complete=False), why
 
 
 def test_the_first_event_ever_is_a_tail_too(empty_url: str) -> None:
@@ -166,9 +166,9 @@ def test_the_first_event_ever_is_a_tail_too(empty_url: str) -> None:
     upgrade(database)
     with database.reading() as connection:
         nothing = read_tail(connection, START)
-        assert (nothing.mark, read_tail(connection, nothing.mark).complete) == (Mark(0, GENESIS), True)
+        assert (nothing.mark, read_tail(connection, nothing.mark).complete) == (Position(0, GENESIS), True)
     with database.writing() as connection:
         record(connection, OPERATOR, "role.created", Target("role", "x"))
     with database.reading() as connection:
-        assert read_tail(connection, nothing.mark).touches == (Touch("roles", "x"),)
+        assert read_tail(connection, nothing.mark).touches == (Invalidation("roles", "x"),)
     database.dispose()

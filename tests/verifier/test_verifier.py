@@ -17,7 +17,7 @@ import time_machine
 
 from rbac_api import clock
 from rbac_api.capabilities.revocations import service as feed_service
-from rbac_api.guard.revocations import revoke
+from rbac_api.guard.revocation.denylist import revoke
 from rbac_api.verifier import Refused, Verifier
 from rbac_verifier import keys, revoked
 from rbac_verifier import verifier as module

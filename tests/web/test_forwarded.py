@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from rbac_api.cli.arrival import Inbox
-from rbac_api.value_checks import browser_origin, is_prefix
-from rbac_api.web.forwarded import client_address, within
-from rbac_api.web.problems import TooLarge
+from rbac_api.cli.request_framing import RequestBuffer
+from rbac_api.value_checks import browser_origin, client_address, is_prefix
+from rbac_api.web.responses.problems import TooLarge
+from rbac_api.web.server.proxy_headers import within
 from tests.builders import OpenNode, Stage
 from tests.cast import ALICE, DAVE, PASSWORD
 
@@ -184,10 +184,10 @@ def test_a_path_is_taken_below_the_prefix_or_as_it_is(path: str, rest: str) -> N
 
 def test_large_policies_are_let_in_below_the_prefix_too() -> None:
     head = b"POST /rbac/v1/policy/plan HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
-    inbox = Inbox("/rbac")
+    inbox = RequestBuffer("/rbac")
     inbox.add(head)
     assert inbox.take() is None, "the rest of it may come"
-    other = Inbox()
+    other = RequestBuffer()
     other.add(head)
     with pytest.raises(TooLarge):
         other.take()
@@ -222,6 +222,6 @@ def test_an_app_of_its_own_scheme_may_ask_once_for_hours_with_its_tracing(node: 
     ],
 )
 def test_the_origin_of_a_request_that_is_refused_is_read_from_its_head(head: bytes, origin: str) -> None:
-    inbox = Inbox()
+    inbox = RequestBuffer()
     inbox.add(head)
     assert inbox.origin == origin

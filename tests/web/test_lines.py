@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from rbac_api.web.lines import PIECE, Lines
+from rbac_api.observability.buffered_stderr import PIECE, Lines
 from tests.patience import eventually
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rbac_api.web.logs import configure_logs, log
+from rbac_api.observability.logs import configure_logs, log
 
 
 def test_a_line_goes_to_the_standard_error_of_its_moment(monkeypatch: pytest.MonkeyPatch) -> None:

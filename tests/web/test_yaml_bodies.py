@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbac_api.web.problems import Unreadable
-from rbac_api.web.yaml_bodies import YamlRefused, parse_yaml, strict_yaml, yaml_text
+from rbac_api.web.requests.yaml_bodies import YamlRefused, parse_yaml, strict_yaml, yaml_text
+from rbac_api.web.responses.problems import Unreadable
 
 REFUSED = {
     "a: &x 1\nb: *x": "anchors",

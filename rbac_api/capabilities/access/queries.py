@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
 
 from rbac_api.database.batches import batched
-from rbac_api.database.periods import in_force
-from rbac_api.database.searching import one_of
+from rbac_api.database.filters import one_of
 from rbac_api.database.tables import (
     assignments,
     decisions,
@@ -22,7 +21,8 @@ from rbac_api.database.tables import (
     trail_events,
     users,
 )
-from rbac_api.guard.queries_history import was_assigned
+from rbac_api.database.validity import in_force
+from rbac_api.guard.state.queries_history import was_assigned
 
 _CREATIONS = ("inheritance.created", "permission.granted", "role.created")
 MOST_EVENTS = 10_000

@@ -27,14 +27,14 @@ from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.service_accounts.service import find_account_id
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import AccessDenied, RoleNotFound
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import json_answer
-from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.exports import file_answer, wanted_form
-from rbac_api.web.moments import past_moment
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.requests.as_of import past_moment
+from rbac_api.web.responses.exports import file_answer, wanted_form
+from rbac_api.web.responses.json_response import json_answer
 
 blueprint = Blueprint(
     "access", __name__, url_prefix="/v1", tag="Access", description="Who may do what, and why."

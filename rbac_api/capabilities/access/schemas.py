@@ -17,7 +17,7 @@ from rbac_api.web.fields import (
     Text,
     Total,
 )
-from rbac_api.web.moments import AS_OF, AtQuery
+from rbac_api.web.requests.as_of import AS_OF, AtQuery
 
 KINDS = ("assignment", "inherits", "permission")
 _MODE = {"description": "`eligible`: effective only where activated", "example": "active"}

@@ -13,8 +13,9 @@ from sqlalchemy import Row
 
 from rbac_api import clock
 from rbac_api.capabilities.access import queries
-from rbac_api.capabilities.access.comparing import diff_access
+from rbac_api.capabilities.access.diff import diff_access
 from rbac_api.capabilities.access.errors import DecisionNotFound
+from rbac_api.capabilities.access.explanation_view import tell
 from rbac_api.capabilities.access.holders import (
     HOLDERS,
     export_accounts,
@@ -23,20 +24,19 @@ from rbac_api.capabilities.access.holders import (
     list_permission_holders,
     list_role_members,
 )
-from rbac_api.capabilities.access.telling import tell
 from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.users import get_subject
-from rbac_api.decision.constraints import dynamic_conflicts
 from rbac_api.decision.evaluate import missing
 from rbac_api.decision.explain import Explanation, explain
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Subject
-from rbac_api.guard import queries_history as history
-from rbac_api.guard.clearance import Clearance
+from rbac_api.decision.separation_of_duty import dynamic_conflicts
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
+from rbac_api.guard.state import queries_history as history
 
 __all__ = [
     "HOLDERS",

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
-from rbac_api.database.periods import ended, in_force
 from rbac_api.database.tables import activations, assignments, roles
+from rbac_api.database.validity import ended, in_force
 from rbac_api.decision.model import Mode
 
 

@@ -13,13 +13,13 @@ from rbac_api.capabilities.activations.schemas import ActivateSchema, Activation
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.errors import TooManyAttempts
-from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import empty_answer, json_answer
-from rbac_api.web.blueprint import Blueprint
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.web.fields import PageQuery
-from rbac_api.web.limits import count_account
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.responses.json_response import empty_answer, json_answer
+from rbac_api.web.server.rate_limits import count_account
 
 blueprint = Blueprint(
     "activations",

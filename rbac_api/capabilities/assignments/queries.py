@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
-from rbac_api.database.periods import ended, in_force, not_over
 from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
 from rbac_api.database.tables import assignments, roles, users
-from rbac_api.guard.queries_history import was_assigned
+from rbac_api.database.validity import ended, in_force, not_over
+from rbac_api.guard.state.queries_history import was_assigned
 
 _ADDITION = insert(assignments)
 

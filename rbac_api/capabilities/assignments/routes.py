@@ -12,13 +12,13 @@ from rbac_api.capabilities.assignments.service import ASSIGNMENTS, Terms, export
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import empty_answer, json_answer
-from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.exports import file_answer, wanted_form
-from rbac_api.web.moments import AtQuery, past_moment
+from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.requests.as_of import AtQuery, past_moment
+from rbac_api.web.responses.exports import file_answer, wanted_form
+from rbac_api.web.responses.json_response import empty_answer, json_answer
 
 blueprint = Blueprint(
     "assignments", __name__, url_prefix="/v1/users", tag="Assignments", description="Who holds which role."

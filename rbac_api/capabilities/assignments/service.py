@@ -16,7 +16,7 @@ from rbac_api.capabilities.assignments import queries
 from rbac_api.capabilities.assignments.answers import AssignmentAnswer, UserRolesAnswer
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.exports import ASSIGNMENTS, export_roles
-from rbac_api.capabilities.assignments.own import require_lasting
+from rbac_api.capabilities.assignments.own_assignments import require_lasting
 from rbac_api.capabilities.assignments.terms import (
     Terms,
     columns_of,
@@ -32,9 +32,9 @@ from rbac_api.database.queries.assignments import AssignmentRow, list_held
 from rbac_api.database.queries.roles import find_role_id
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
-from rbac_api.guard import queries_history as history
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
+from rbac_api.guard.state import queries_history as history
 from rbac_api.trail.recorder import Target, record_all
 
 __all__ = [

@@ -14,7 +14,7 @@ from rbac_api.trail.recorder import Target
 
 SHORTEST, LONGEST = 60, 86400  # seconds, of ``max_duration``
 LATE = timedelta(seconds=60)  # how long ago a beginning may lie that means "now"
-Present = Any  # the row of an assignment, or whatever has its columns
+CurrentPolicy = Any  # the row of an assignment, or whatever has its columns
 COLUMNS = {
     "reason": "reason",
     "starts_at": "valid_from",
@@ -44,7 +44,7 @@ class Terms:
         given = {name: body[name] for name in COLUMNS if body.get(name) is not None}
         return cls(**given, cleared=frozenset(name for name in COLUMNS if name in body and name not in given))
 
-    def settled(self, present: Present | None, now: datetime) -> dict[str, Any]:
+    def settled(self, present: CurrentPolicy | None, now: datetime) -> dict[str, Any]:
         """The columns of the assignment as they shall be; ``Invalid`` names every field that cannot be."""
         values = columns_of(present) if present is not None else _new(now)
         for wish in fields(self):
@@ -84,11 +84,11 @@ def _new(now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def columns_of(row: Present) -> dict[str, Any]:
+def columns_of(row: CurrentPolicy) -> dict[str, Any]:
     return {column: getattr(row, column) for column in COLUMNS.values()}
 
 
-def _begun(values: dict[str, Any], present: Present | None, now: datetime) -> Iterator[Fault]:
+def _begun(values: dict[str, Any], present: CurrentPolicy | None, now: datetime) -> Iterator[Fault]:
     """Set the beginning right: what means "now" is now, what has begun stays begun."""
     starts, began = values["valid_from"] or now, present.valid_from if present is not None else None
     if starts != began:
@@ -103,7 +103,7 @@ def _begun(values: dict[str, Any], present: Present | None, now: datetime) -> It
     values["valid_from"] = starts
 
 
-def differences(present: Present, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def differences(present: CurrentPolicy, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What changes, under the names the API has for it: (as it was, as it will be)."""
     changed = [name for name, column in COLUMNS.items() if columns_of(present)[column] != values[column]]
     return (

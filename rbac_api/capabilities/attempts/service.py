@@ -15,7 +15,7 @@ from rbac_api import clock
 from rbac_api.capabilities.attempts import queries
 from rbac_api.capabilities.attempts.errors import AccountLocked
 from rbac_api.decision.names import canonical
-from rbac_api.guard.alarms import sound_lockout
+from rbac_api.guard.incidents.detection import open_lockout_incident
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
@@ -81,7 +81,7 @@ def count_failure(
         reason = "too many failures"
         record(connection, actor, "signin.locked", target, outcome="failure", reason=reason, after=facts)
         if target.id is not None:  # a name without an account is counted too, but needs no attention
-            sound_lockout(connection, actor, target.id, target.name or "")
+            open_lockout_incident(connection, actor, target.id, target.name or "")
     clear_old_failures(connection)
 
 

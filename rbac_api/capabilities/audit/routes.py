@@ -8,12 +8,12 @@ from flask.views import MethodView
 from rbac_api.capabilities.audit import service
 from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.capabilities.audit.schemas import AuditEventListSchema, AuditEventSchema, AuditQuery
-from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import json_answer
-from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.exports import file_answer, wanted_form
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.responses.exports import file_answer, wanted_form
+from rbac_api.web.responses.json_response import json_answer
 
 blueprint = Blueprint(
     "audit", __name__, url_prefix="/v1/audit", tag="Audit trail", description="Who did what."

@@ -24,13 +24,13 @@ from sqlalchemy import (
 
 from rbac_api.capabilities.constraints.errors import ConstraintNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.filters import among
 from rbac_api.database.folding import is_named
-from rbac_api.database.periods import not_over
 from rbac_api.database.queries.sessions import is_active
-from rbac_api.database.searching import among
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
-from rbac_api.decision.constraints import Holder
+from rbac_api.database.validity import not_over
 from rbac_api.decision.model import Assignment, ConstraintKind
+from rbac_api.decision.separation_of_duty import Holder
 
 register_constraint("uq_constraints_name_open", ConstraintNameTaken)
 register_constraint("uq_constraints_name_folded", ConstraintNameTaken)

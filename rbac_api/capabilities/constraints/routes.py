@@ -17,13 +17,13 @@ from rbac_api.capabilities.constraints.schemas import (
     ConstraintSchema,
     ViolationListSchema,
 )
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import REPEATABLE, EscalationDenied, RoleNotFound, TargetStronger
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import created_answer, empty_answer, json_answer
-from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.fields import PageQuery
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
 
 blueprint = Blueprint(
     "constraints",

@@ -20,22 +20,36 @@ from rbac_api.capabilities.constraints.errors import (
     ConstraintNotFound,
     ConstraintViolated,
 )
-from rbac_api.capabilities.constraints.judging import Change, Expected, Judge, Violations
+from rbac_api.capabilities.constraints.violations import Change, ConstraintChecker, Expected, Violations
 from rbac_api.database.queries.roles import find_role_ids
 from rbac_api.database.types import new_id
-from rbac_api.decision.constraints import Holder, Violation, dynamic_conflicts
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Constraint, Subject
+from rbac_api.decision.separation_of_duty import Holder, Violation, dynamic_conflicts
 from rbac_api.errors import Fault, Invalid
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target
 from rbac_api.web.pagination import Page, PageRequest, cut
 
 __all__ = [
-    "Change", "Expected", "Judge", "assignable", "constraints_on", "create_constraint", "delete_constraint", "facts_of", "get_constraint",
-    "list_constraints", "list_violations", "require_all_kept", "require_compatible", "require_constraints", "require_sessions_kept",
-    "sensible_rule", "violated_constraints",
+    "Change",
+    "ConstraintChecker",
+    "Expected",
+    "assignable",
+    "constraints_on",
+    "create_constraint",
+    "delete_constraint",
+    "facts_of",
+    "get_constraint",
+    "list_constraints",
+    "list_violations",
+    "require_all_kept",
+    "require_compatible",
+    "require_constraints",
+    "require_sessions_kept",
+    "sensible_rule",
+    "violated_constraints",
 ]  # fmt: skip
 SHOWN = 50  # violations in a problem document
 COUNTED = 10_000  # how far they are counted
@@ -62,7 +76,7 @@ def require_constraints(
 
 
 def require_all_kept(
-    clearance: Clearance, judge: Judge, changes: Iterable[Change], made: Iterable[str]
+    clearance: Clearance, judge: ConstraintChecker, changes: Iterable[Change], made: Iterable[str]
 ) -> None:
     """Before anything is written: 409 as above if these changes, or the new constraints of these names, break something."""
     names = set(made)
@@ -70,7 +84,7 @@ def require_all_kept(
     _refuse(_broken(judge, changes, rules), clearance.may_name)
 
 
-def require_sessions_kept(clearance: Clearance, judge: Judge, rule: Constraint) -> None:
+def require_sessions_kept(clearance: Clearance, judge: ConstraintChecker, rule: Constraint) -> None:
     """409 as above if so many roles of a dynamic constraint, which does not bind yet, are active in a session."""
     _refuse(judge.overfull_sessions(rule), clearance.may_name)
 
@@ -129,7 +143,7 @@ def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page:
     _find_constraint(clearance.connection, name)
     after = (str(page.after[0]), page.after[1]) if page.after else ("", "")
     with clearance.work.database.streaming() as connection:
-        judge = Judge(connection, clearance.changed_graph(), clock.now())
+        judge = ConstraintChecker(connection, clearance.changed_graph(), clock.now())
         rule = next((rule for rule in judge.graph.constraints if rule.name == name), None)
         if rule is None:
             raise ConstraintNotFound()  # ended at this very moment
@@ -144,7 +158,7 @@ def violated_constraints(clearance: Clearance) -> list[str]:
     """The names of all constraints that somebody breaks."""
     graph = clearance.changed_graph()
     with clearance.work.database.streaming() as connection:
-        judge = Judge(connection, graph, clock.now())
+        judge = ConstraintChecker(connection, graph, clock.now())
         return [rule.name for rule in graph.constraints if _first(judge.breaking(rule))]
 
 
@@ -172,7 +186,7 @@ def assignable(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> 
     """Those of the roles that no constraint keeps from being given to the subject now, without an end."""
     holder = Holder(subject.id, subject.id, subject.assignments)
     with clearance.work.database.streaming() as connection:
-        judge = Judge(connection, clearance.graph(), clock.now())
+        judge = ConstraintChecker(connection, clearance.graph(), clock.now())
         yield from (role for role in roles if not judge.would_break(holder, role))
 
 
@@ -182,11 +196,11 @@ def _require_outranks_bound(clearance: Clearance, rule: Constraint) -> None:
         clearance.require_outranks_holders(rule.roles, rule)
 
 
-def _judge(clearance: Clearance) -> Judge:
-    return Judge(clearance.connection, clearance.graph(), clock.now())
+def _judge(clearance: Clearance) -> ConstraintChecker:
+    return ConstraintChecker(clearance.connection, clearance.graph(), clock.now())
 
 
-def _broken(judge: Judge, changes: Iterable[Change], made: list[Constraint]) -> Violations:
+def _broken(judge: ConstraintChecker, changes: Iterable[Change], made: list[Constraint]) -> Violations:
     yield from judge.broken_by(changes)
     for rule in made:
         yield from judge.breaking(rule)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rbac_api.capabilities.evaluation.protocol import InvalidQuestion
 from rbac_api.decision.naming import PERMISSION
-from rbac_api.web.authzen import InvalidQuestion
 from rbac_api.web.fields import UUID
 
 USER, SERVICE_ACCOUNT = "user", "service-account"

@@ -6,6 +6,7 @@ from flask import Response, request
 from flask.views import MethodView
 
 from rbac_api.capabilities.evaluation import service
+from rbac_api.capabilities.evaluation.protocol import AuthzenBlueprint, question_of
 from rbac_api.capabilities.evaluation.schemas import (
     AccessDecisionSchema,
     AccessDecisionsSchema,
@@ -13,11 +14,10 @@ from rbac_api.capabilities.evaluation.schemas import (
     AccessEvaluationsSchema,
     DecisionPointSchema,
 )
-from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.passage import current_guard
-from rbac_api.guard.requires import public, requires
-from rbac_api.web.answers import json_answer
-from rbac_api.web.authzen import AuthzenBlueprint, question_of
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import public, requires
+from rbac_api.guard.enforcement.guard import current_guard
+from rbac_api.web.responses.json_response import json_answer
 
 blueprint = AuthzenBlueprint(
     "evaluation", __name__, tag="Decisions", description="Decisions for client apps."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rbac_api.capabilities.evaluation.protocol import InvalidQuestion
 from rbac_api.capabilities.evaluation.questions import (
     DENY_FIRST,
     PERMIT_FIRST,
@@ -17,11 +18,10 @@ from rbac_api.capabilities.evaluation.questions import (
 )
 from rbac_api.decision.model import Decision
 from rbac_api.decision.names import LONGEST, canonical
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.snapshot import Snapshot
-from rbac_api.guard.standing import Person
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.state.subjects import Person
 from rbac_api.settings import Settings
-from rbac_api.web.authzen import InvalidQuestion
 
 NOTHING_GRANTS = "nothing-grants"
 # What an app may be told.  Which roles somebody holds is for those to read who may read users: the sentences name none.

@@ -16,13 +16,13 @@ from rbac_api.capabilities.incidents.schemas import (
     IncidentQuery,
     IncidentSchema,
 )
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import TargetStronger
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import json_answer
-from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.exports import file_answer, wanted_form
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.responses.exports import file_answer, wanted_form
+from rbac_api.web.responses.json_response import json_answer
 
 blueprint = Blueprint(
     "incidents", __name__, url_prefix="/v1/incidents", tag="Incidents", description="What to look at."

@@ -10,13 +10,13 @@ from flask.views import MethodView
 from rbac_api.capabilities.keys import service
 from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
 from rbac_api.capabilities.keys.schemas import KeyListSchema, KeySchema, RotationSchema
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import REPEATABLE
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import created_answer, empty_answer, json_answer
-from rbac_api.web.blueprint import Blueprint
 from rbac_api.web.fields import PageQuery
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
 
 blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys", tag="Keys", description="What signs tokens.")
 

@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.capabilities.keys import queries
 from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
-from rbac_api.capabilities.keys.shown import describe
-from rbac_api.capabilities.sessions.service import Ending, close_sessions, signed_between
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.keyring import PURPOSE, NoSigningKey
-from rbac_api.guard.queries_keys import find_key_use, list_external_keys, withdraw_external_key
-from rbac_api.guard.revocations import revoke
-from rbac_api.guard.signing import SigningKey, generate_pem, key_from_pem
+from rbac_api.capabilities.keys.serializers import describe
+from rbac_api.capabilities.sessions.service import Termination, close_sessions, signed_between
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.revocation.denylist import revoke
+from rbac_api.guard.tokens.keys import PURPOSE, NoSigningKey
+from rbac_api.guard.tokens.queries import find_key_use, list_external_keys, withdraw_external_key
+from rbac_api.guard.tokens.signing import SigningKey, generate_pem, key_from_pem
 from rbac_api.sealing import SealBroken, seal
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import SYSTEM, Actor, Target, record
@@ -87,14 +87,14 @@ def rotate_keys(clearance: Clearance, *, emergency: bool = False) -> str:
     now, keyring = clock.now(), clearance.snapshot.keyring
     if emergency:
         queries.retire_waiting_keys(clearance.connection, clearance.settings.signing_algorithm, now)
-    return _rotate(
+    return _add_next_key(
         clearance.connection, clearance, clearance.actor, now if emergency else now + keyring.lead()
     )
 
 
 def rotate_for_signing(connection: Connection, clearance: Clearance, begins: datetime) -> None:
     """Do the same without being asked, when the key is old enough (``Keyring.rotation_begins``); under the write lock."""
-    _rotate(connection, clearance, SYSTEM, begins)
+    _add_next_key(connection, clearance, SYSTEM, begins)
 
 
 def withdraw_key(clearance: Clearance, kid: str) -> None:
@@ -143,7 +143,7 @@ def _end_its_sessions(clearance: Clearance, key: SigningKey | None) -> list[str]
         key.signs_from or used.first_used_at,
         min(used.last_used_at, key.signs_until or used.last_used_at),
     )
-    ending = Ending(clearance.actor.id, "admin")
+    ending = Termination(clearance.actor.id, "admin")
     return close_sessions(clearance.connection, clearance.settings, signed_between(begin, end), ending)
 
 
@@ -152,7 +152,7 @@ def _require_own(clearance: Clearance) -> None:
         raise KeyExternal()
 
 
-def _rotate(connection: Connection, clearance: Clearance, actor: Actor, begins: datetime) -> str:
+def _add_next_key(connection: Connection, clearance: Clearance, actor: Actor, begins: datetime) -> str:
     keyring = clearance.snapshot.keyring
     before = [key.kid for key in keyring.as_of(connection).values() if key.signs(clock.now())]
     key = _add_key(connection, clearance.settings, begins)

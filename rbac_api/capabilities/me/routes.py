@@ -32,15 +32,15 @@ from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.schemas import OwnSessionListSchema
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.errors import TooManyAttempts
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import REPEATABLE, SigninTooOld
-from rbac_api.guard.presented import without_own_cookies
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import created_answer, empty_answer, json_answer
-from rbac_api.web.blueprint import Blueprint
+from rbac_api.guard.tokens.credentials import without_own_cookies
 from rbac_api.web.fields import PageQuery
-from rbac_api.web.limits import count_account, count_attempt
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
+from rbac_api.web.server.rate_limits import count_account, count_attempt
 
 blueprint = Blueprint("me", __name__, url_prefix="/v1/me", tag="My account", description="Yourself.")
 

@@ -14,8 +14,8 @@ from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.users import service as users
 from rbac_api.database.queries.users import UserRow, get_subject
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.vouching import is_outgrown
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.issuers import is_outgrown
 from rbac_api.trail.recorder import Target
 
 

@@ -17,14 +17,13 @@ from rbac_api.capabilities.oauth.schemas import (
     TokenRequestSchema,
 )
 from rbac_api.capabilities.sessions.service import Origin
-from rbac_api.guard.callers import current_caller, requires_caller
-from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.keyring import KEY_PROBLEMS
-from rbac_api.guard.passage import current_guard
-from rbac_api.guard.requires import public
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import public
+from rbac_api.guard.enforcement.guard import current_guard
+from rbac_api.guard.enforcement.oauth_callers import current_caller, requires_caller
+from rbac_api.guard.tokens.keys import KEY_PROBLEMS
 from rbac_api.settings import Settings
-from rbac_api.web.answers import json_answer
-from rbac_api.web.oauth import (
+from rbac_api.web.openapi.oauth_protocol import (
     UNCACHED,
     InvalidGrant,
     InvalidScope,
@@ -32,7 +31,8 @@ from rbac_api.web.oauth import (
     OAuthBlueprint,
     UnsupportedGrantType,
 )
-from rbac_api.web.visitor import user_agent
+from rbac_api.web.requests.client_info import user_agent
+from rbac_api.web.responses.json_response import json_answer
 
 _METADATA = (
     "/.well-known/oauth-authorization-server",

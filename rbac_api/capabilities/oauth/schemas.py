@@ -1,4 +1,4 @@
-"""Shapes of the OAuth endpoints, as the OpenAPI document has them.  The forms are read by ``web.oauth``; here they are described."""
+"""Shapes of the OAuth endpoints, for the OpenAPI document.  ``web.openapi.oauth_protocol`` reads the forms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.web.fields import ID
-from rbac_api.web.oauth import GRANTS
+from rbac_api.web.openapi.oauth_protocol import GRANTS
 
 _TOKEN = {"description": "an access or refresh token", "example": "<token>"}
 _HINT = fields.String(

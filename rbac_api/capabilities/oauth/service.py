@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from rbac_api.capabilities.sessions.service import (
-    Ending,
     Origin,
+    Termination,
     begin_client_session,
     close_session,
     find_presented,
@@ -17,16 +17,16 @@ from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.capabilities.signin.service import issue_access, refresh
 from rbac_api.database.queries.users import get_account
 from rbac_api.errors import Forbidden, Unauthenticated
-from rbac_api.guard.bearer import Token
-from rbac_api.guard.callers import Caller
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.passage import current_guard
-from rbac_api.guard.revocations import revoke
-from rbac_api.guard.standing import Person
-from rbac_api.guard.token_form import unpack
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.guard import current_guard
+from rbac_api.guard.enforcement.oauth_callers import Caller
+from rbac_api.guard.revocation.denylist import revoke
+from rbac_api.guard.state.subjects import Person
+from rbac_api.guard.tokens.claims import unpack
+from rbac_api.guard.tokens.jwt import Token
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target, record
-from rbac_api.web.oauth import (
+from rbac_api.web.openapi.oauth_protocol import (
     GRANTS,
     InvalidClient,
     InvalidGrant,
@@ -66,7 +66,7 @@ def revoke_token(clearance: Clearance, caller: Caller) -> None:
     whose = clearance.snapshot.person(token.subject, connection)
     if whose is None:
         return
-    ending = Ending(clearance.actor.id, _why(clearance, caller, token, whose))
+    ending = Termination(clearance.actor.id, _why(clearance, caller, token, whose))
     if kind == "refresh":
         _end_session(clearance, token, whose, ending)
     elif token.jti not in clearance.snapshot.denied(connection):
@@ -127,7 +127,7 @@ def _by_refresh_token(clearance: Clearance, caller: Caller, origin: Origin) -> T
         raise InvalidRequest("The parameter refresh_token is missing.")
     client_id = caller.client.id if caller.client else caller.form.get("client_id")
     try:
-        if client_id not in (None, current_guard().bearer.read(text, "refresh").client_id):
+        if client_id not in (None, current_guard().bearer.verify_token(text, "refresh").client_id):
             raise InvalidGrant()
         return refresh(clearance, text, origin)
     except Unauthenticated as fault:
@@ -145,7 +145,7 @@ def _read(text: str) -> tuple[Token, str] | None:
     """A token of either kind, whatever the hint says; None if it is none of ours or its time is up."""
     for kind in ("access", "refresh"):
         try:
-            return current_guard().bearer.read(text, kind), kind
+            return current_guard().bearer.verify_token(text, kind), kind
         except Unauthenticated:
             continue
     return None
@@ -190,14 +190,14 @@ def _why(clearance: Clearance, caller: Caller, token: Token, whose: Person) -> s
     return "admin"
 
 
-def _end_session(clearance: Clearance, token: Token, whose: Person, ending: Ending) -> None:
+def _end_session(clearance: Clearance, token: Token, whose: Person, ending: Termination) -> None:
     if close_session(clearance.connection, clearance.settings, token.session_id, ending):
         target = Target("session", token.session_id, whose.username)
         facts = {"user": {"id": token.subject, "username": whose.username}, "end_reason": ending.reason}
         clearance.record("session.ended", target, reason=ending.reason, after=facts)
 
 
-def _revoke_access(clearance: Clearance, token: Token, whose: Person, ending: Ending) -> None:
+def _revoke_access(clearance: Clearance, token: Token, whose: Person, ending: Termination) -> None:
     """The token alone; a service account's session has no other and ends with it."""
     expires = datetime.fromtimestamp(token.expires, UTC)
     revoke(clearance.connection, clearance.settings, "jti", [token.jti], expires)

@@ -12,12 +12,12 @@ from sqlalchemy.exc import DBAPIError
 from rbac_api import clock
 from rbac_api.capabilities.constraints.service import violated_constraints
 from rbac_api.capabilities.operation import queries
-from rbac_api.database.ground import look_at_ground
 from rbac_api.database.migrate import schema_problem
 from rbac_api.database.queries.trail import find_end
+from rbac_api.database.requirements import check_requirements
 from rbac_api.errors import ServiceError
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.instance import REMEDY, differences
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.tokens.installation import REMEDY, differences
 from rbac_api.settings import Settings
 
 SEVERAL = 3  # users
@@ -61,7 +61,7 @@ def _remedy_of_silence(settings: Settings) -> str:
 
 
 def _ground(clearance: Clearance) -> Iterator[Finding]:
-    for result in look_at_ground(clearance.work.database):
+    for result in check_requirements(clearance.work.database):
         need = result.need
         risk = not (result.met or need.essential)
         yield Finding(

@@ -14,8 +14,8 @@ from rbac_api.database.migrate import head_revision
 from rbac_api.database.queries.sessions import count_active
 from rbac_api.database.queries.trail import newest_seq
 from rbac_api.errors import ServiceError
-from rbac_api.guard.passage import Guard
-from rbac_api.web.api import VERSION
+from rbac_api.guard.enforcement.guard import Guard
+from rbac_api.web.openapi.document import VERSION
 
 COUNT_SECONDS = (
     60.0  # counting sessions reads an index of all active ones, so that it is not done at each reading

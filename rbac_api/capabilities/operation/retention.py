@@ -25,11 +25,11 @@ from rbac_api.capabilities.sessions.service import delete_old_sessions
 from rbac_api.capabilities.users.service import delete_old_setups
 from rbac_api.database.engine import Database
 from rbac_api.errors import Unavailable
-from rbac_api.guard.queries import clear_old_answers
-from rbac_api.guard.queries_decisions import delete_old_decisions
-from rbac_api.guard.queries_revocations import delete_old_revocations
+from rbac_api.guard.enforcement.queries_idempotency import clear_old_answers
+from rbac_api.guard.enforcement.queries_refusals import delete_old_decisions
+from rbac_api.guard.revocation.queries import delete_old_revocations
+from rbac_api.observability.logs import log
 from rbac_api.settings import Settings
-from rbac_api.web.logs import log
 
 FIRST_SECONDS, EVERY_SECONDS = 60.0, 3600.0
 PAUSE_SECONDS = 0.05  # between two batches: whoever waits for the lock comes first

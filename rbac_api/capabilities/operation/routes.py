@@ -14,13 +14,13 @@ from rbac_api.capabilities.operation.schemas import (
     ReadinessSchema,
 )
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.guard.passage import current_guard
-from rbac_api.guard.requires import public
+from rbac_api.guard.enforcement.decorators import public
+from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.sealing import SealBroken
-from rbac_api.web.answers import json_answer
-from rbac_api.web.api import VERSION
-from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.etags import tagged
+from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.openapi.document import VERSION
+from rbac_api.web.requests.etags import tagged
+from rbac_api.web.responses.json_response import json_answer
 
 blueprint = Blueprint("operation", __name__, tag="Operation", description="Health, metrics, keys.")
 

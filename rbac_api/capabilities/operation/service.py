@@ -10,14 +10,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MutexValue, ValueClass
 
 from rbac_api.capabilities.operation.figures import Facts
-from rbac_api.database.ground import recent_look
 from rbac_api.database.migrate import schema_problem
+from rbac_api.database.requirements import recent_results
 from rbac_api.errors import ServiceError
-from rbac_api.guard.instance import INSTANCE_KEY, REMEDY, differences
-from rbac_api.guard.keyring import KEY_PROBLEMS
-from rbac_api.guard.passage import Guard
-from rbac_api.web.metrics import RequestTally
-from rbac_api.web.problems import status_of
+from rbac_api.guard.enforcement.guard import Guard
+from rbac_api.guard.tokens.installation import INSTANCE_KEY, REMEDY, differences
+from rbac_api.guard.tokens.keys import KEY_PROBLEMS
+from rbac_api.observability.metrics import RequestTally
+from rbac_api.web.responses.problems import status_of
 
 _REPLACED = "the database file was removed or replaced while in use; restart this service"
 
@@ -79,7 +79,7 @@ def _checks(guard: Guard) -> Iterator[dict[str, object]]:
 
 def _ground_checks(guard: Guard) -> Iterator[dict[str, object]]:
     """What an answer rests on beyond the schema: named only where it is missing, each a check of its own."""
-    for result in recent_look(guard.database):
+    for result in recent_results(guard.database):
         if not result.met:
             yield {"name": result.need.name, "ok": False, "detail": f"{result.detail}. {result.need.remedy}"}
 

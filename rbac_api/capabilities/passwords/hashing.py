@@ -24,9 +24,9 @@ import bcrypt
 from flask import current_app
 
 from rbac_api.capabilities.passwords.errors import HasherBusy
+from rbac_api.observability.metrics import HASH_QUEUE
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
-from rbac_api.web.metrics import HASH_QUEUE
 
 SCHEME = "p1$"  # keyed pre-hash with the pepper derived from the instance secret, then bcrypt
 NICENESS = 10

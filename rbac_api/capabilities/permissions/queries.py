@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from rbac_api.capabilities.permissions.errors import PermissionNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.filters import naming
 from rbac_api.database.folding import is_named
 from rbac_api.database.queries.permissions import PERMISSION, PermissionRow
-from rbac_api.database.searching import naming
 from rbac_api.database.tables import permissions
 
 SEARCHED = ("name", "title", "description")

@@ -19,7 +19,7 @@ from rbac_api.capabilities.permissions.errors import (
 from rbac_api.database.queries import permissions as reads
 from rbac_api.database.queries.permissions import PermissionRow
 from rbac_api.database.types import new_id
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.fields import stated
 from rbac_api.trail.recorder import Target
 from rbac_api.web.pagination import Page, PageRequest, cut

@@ -63,7 +63,7 @@ def give_role(state: State, account: Account, role: str, terms: Terms) -> None:
 def _give(state: State, account: Account, role: str, terms: Terms) -> None:
     values = terms.settled(None, state.at)
     require_activatable(account.target, values)
-    _require_held(state, role, values["valid_to"])
+    _require_role_held(state, role, values["valid_to"])
     _require_lasting(state, account, role, values)
     _require_outranks(state, account)
     _add(state, account, role, values)
@@ -80,7 +80,7 @@ def _change(state: State, account: Account, present: Held, terms: Terms) -> None
     before, after = differences(present, values)
     grows = not is_within(values, old, longest)
     if grows or not after:
-        _require_held(state, role, values["valid_to"] if grows else state.at)
+        _require_role_held(state, role, values["valid_to"] if grows else state.at)
     if grows:
         _require_lasting(state, account, role, values)
     _require_outranks(state, account)
@@ -149,7 +149,7 @@ def _dated(state: State, values: Values) -> Values:
     return {**values, "valid_from": NOW} if values["valid_from"] == state.at else values
 
 
-def _require_held(state: State, role: str, until: datetime | None) -> None:
+def _require_role_held(state: State, role: str, until: datetime | None) -> None:
     handed_out = state.roles.effective
     _once(state, ("hands out", role, until), lambda: state.clearance.require_held(handed_out(role), until))
 

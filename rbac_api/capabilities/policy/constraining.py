@@ -8,7 +8,7 @@ from dataclasses import replace
 from rbac_api.capabilities.constraints.errors import ConstraintNameTaken, ConstraintNotFound
 from rbac_api.capabilities.constraints.service import (
     Change,
-    Judge,
+    ConstraintChecker,
     facts_of,
     require_all_kept,
     require_sessions_kept,
@@ -23,7 +23,7 @@ from rbac_api.decision.difference import Facts
 from rbac_api.decision.evaluate import ADMIN, always_covered
 from rbac_api.decision.model import Assignment, Constraint
 from rbac_api.guard.errors import LastAdministrator
-from rbac_api.guard.queries import list_administrators
+from rbac_api.guard.state.queries import list_administrators
 
 _SOME = frozenset({"some"})  # stands for people whose ids are noted beside
 
@@ -107,6 +107,6 @@ def _require_outranks_bound(state: State, rule: Constraint) -> None:
         require_outranks_holders(state, rule.roles, rule)
 
 
-def judge_of(state: State) -> Judge:
+def judge_of(state: State) -> ConstraintChecker:
     """Looks at constraints as if everything so far had been written."""
-    return Judge(state.connection, state.graph_now(), state.at, state.expected())
+    return ConstraintChecker(state.connection, state.graph_now(), state.at, state.expected())

@@ -6,7 +6,7 @@ from rbac_api.capabilities.policy.engine import elsewhere, find_everything, meet
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.decision.difference import difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 
 
 def find_drift(clearance: Clearance, document: Document) -> dict[str, object]:

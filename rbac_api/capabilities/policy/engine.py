@@ -14,21 +14,22 @@ from typing import Any
 
 from rbac_api import clock
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
-from rbac_api.capabilities.constraints.service import Judge, require_sessions_kept
-from rbac_api.capabilities.policy import queries, turns
+from rbac_api.capabilities.constraints.service import ConstraintChecker, require_sessions_kept
+from rbac_api.capabilities.policy import plan_queue as turns
+from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.constraining import require_constraints_kept
+from rbac_api.capabilities.policy.current_state import find_present, revision
 from rbac_api.capabilities.policy.errors import PolicyChanging
 from rbac_api.capabilities.policy.impact import MOST_TOLD, Impact, find_impact
-from rbac_api.capabilities.policy.present import find_present, revision
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.policy.steps import DO, label, require_permission
 from rbac_api.capabilities.users.service import note_authority_change
 from rbac_api.database.session import UnitOfWork
-from rbac_api.decision.difference import Present, Step, difference, shown, summary
+from rbac_api.decision.difference import CurrentPolicy, Step, difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
 from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
-from rbac_api.guard.clearance import HELD, HOLDER, Clearance
+from rbac_api.guard.enforcement.clearance import HELD, HOLDER, Clearance
 from rbac_api.trail.chain import canonical
 from rbac_api.trail.recorder import Target, append_events, prepared_events
 
@@ -179,7 +180,7 @@ def write(clearance: Clearance, work: Work) -> None:
     note_authority_change(clearance, sorted({*state.changed, *work.outdated}))
     if state.loses:
         clearance.require_administrator_remains()
-    judge = Judge(connection, clearance.graph(), clock.now())
+    judge = ConstraintChecker(connection, clearance.graph(), clock.now())
     for rule in (state.roles.rules[name] for name in state.made_rules):
         if rule.kind == "dynamic":
             require_sessions_kept(clearance, judge, rule)
@@ -199,7 +200,7 @@ def meet_people(state: State, names: Iterable[str], *, everybody: bool = False) 
     return state.note_held(queries.list_assignments_of(connection, known, at))
 
 
-def find_everything(clearance: Clearance) -> tuple[State, Present]:
+def find_everything(clearance: Clearance) -> tuple[State, CurrentPolicy]:
     """Everything that a document can say, as of one moment."""
     state = load_state(clearance, clock.now())
     return state, find_present(state, meet_people(state, (), everybody=True))

@@ -12,7 +12,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from rbac_api.capabilities.policy import queries, turns
+from rbac_api.capabilities.policy import plan_queue as turns
+from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.state import State, assigned
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.decision.hierarchy import RoleGraph

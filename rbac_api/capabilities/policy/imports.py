@@ -12,6 +12,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.assigning import give_role
+from rbac_api.capabilities.policy.current_state import assignments_of
 from rbac_api.capabilities.policy.engine import (
     Work,
     begun,
@@ -22,7 +23,6 @@ from rbac_api.capabilities.policy.engine import (
     settled,
 )
 from rbac_api.capabilities.policy.holders import terms_of
-from rbac_api.capabilities.policy.present import assignments_of
 from rbac_api.capabilities.policy.state import Account, load_state
 from rbac_api.database.batches import batched
 from rbac_api.decision.difference import is_over, wanted_terms
@@ -30,7 +30,7 @@ from rbac_api.decision.document import holder_of
 from rbac_api.decision.document_form import entry_faults
 from rbac_api.decision.names import canonical
 from rbac_api.errors import MOST_FAULTS, Invalid, ServiceError, listed
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 
 AT_ONCE = 1000
 MOST_SHOWN = 100  # characters of a value that is wrong

@@ -11,7 +11,7 @@ from rbac_api.capabilities.policy.state import State
 from rbac_api.database.queries.assignments import list_roles_of
 from rbac_api.decision.model import Constraint
 from rbac_api.decision.strength import bound_by, stronger_roles
-from rbac_api.guard.queries_strength import list_holders_of_both
+from rbac_api.guard.enforcement.queries_strength import list_holders_of_both
 
 
 def require_outranks_holders(state: State, roles: Iterable[str], rule: Constraint | None = None) -> None:

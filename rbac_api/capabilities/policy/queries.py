@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
 from rbac_api.database.batches import batched
-from rbac_api.database.periods import in_force, not_over
 from rbac_api.database.queries.permissions import PERMISSION, PermissionRow
 from rbac_api.database.queries.roles import ROLE, RoleRow
 from rbac_api.database.queries.sessions import count_active
@@ -23,6 +22,7 @@ from rbac_api.database.tables import (
     trail_events,
     users,
 )
+from rbac_api.database.validity import in_force, not_over
 from rbac_api.decision.model import Mode
 from rbac_api.trail.events import CATALOGUE
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from rbac_api.decision.difference import Facts, Present
+from rbac_api.decision.difference import CurrentPolicy, Facts
 from rbac_api.decision.document import Document, holder_of
 from rbac_api.errors import Fault, Invalid
 
 People = Collection[tuple[str, str]]  # accounts that there are, or will be: their kinds and canonical names
 
 
-def require_known(document: Document, present: Present, people: People, *, prune: bool) -> None:
+def require_known(document: Document, present: CurrentPolicy, people: People, *, prune: bool) -> None:
     """422 for every name that is nobody's, and for a document that says who there is."""
     if faults := [*_people_in_seeds(document), *unknown_names(document, present, people, prune=prune)]:
         raise Invalid(faults=tuple(faults))
 
 
-def unknown_names(document: Document, present: Present, people: People, *, prune: bool) -> list[Fault]:
+def unknown_names(document: Document, present: CurrentPolicy, people: People, *, prune: bool) -> list[Fault]:
     """One fault per name that is nobody's."""
     roles = _known(document.roles, present.roles, prune and "roles" in document.said)
     permissions = _known(document.permissions, present.permissions, prune and "permissions" in document.said)
@@ -41,7 +41,9 @@ def _people_in_seeds(document: Document) -> Iterator[Fault]:
         yield Fault("/users", "policy.users", detail)
 
 
-def _roles(document: Document, present: Present, roles: set[str], permissions: set[str]) -> Iterator[Fault]:
+def _roles(
+    document: Document, present: CurrentPolicy, roles: set[str], permissions: set[str]
+) -> Iterator[Fault]:
     for number, entry in enumerate(document.roles):
         for key, known in (("permissions", permissions), ("inherits", roles)):
             for place, name in enumerate(entry.get(key, ())):

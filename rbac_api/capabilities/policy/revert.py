@@ -13,6 +13,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy.current_state import find_present, revision
 from rbac_api.capabilities.policy.engine import (
     Work,
     carry_out,
@@ -28,13 +29,12 @@ from rbac_api.capabilities.policy.errors import (
     PolicyReverted,
 )
 from rbac_api.capabilities.policy.impact import find_impact
-from rbac_api.capabilities.policy.present import find_present, revision
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.capabilities.policy.steps import label
-from rbac_api.decision.difference import Facts, Present, Step, is_over
+from rbac_api.decision.difference import CurrentPolicy, Facts, Step, is_over
 from rbac_api.decision.document import holder_of, moment_of
 from rbac_api.errors import MOST_FAULTS, Conflict, Invalid, NotFound
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import LastAdministrator
 
 _NAME = "name"
@@ -146,7 +146,7 @@ def _is_assignment(step: Step) -> bool:
     return step.op.startswith("assignment.")
 
 
-def changes_since(done: Iterable[Step], present: Present, at: datetime) -> Iterator[str]:
+def changes_since(done: Iterable[Step], present: CurrentPolicy, at: datetime) -> Iterator[str]:
     """What is no longer as these steps left it."""
     left = _Left()
     for step in done:
@@ -192,7 +192,9 @@ _COMPARED = ("title", "description", "requires_mfa", "kind", "roles", "limit")
 _TERMS = ("reason", "expires_at", "mode", "max_duration", "starts_at")
 
 
-def _compared(kind: str, key: tuple[str, ...], left: Any, present: Present, at: datetime) -> Iterator[str]:
+def _compared(
+    kind: str, key: tuple[str, ...], left: Any, present: CurrentPolicy, at: datetime
+) -> Iterator[str]:
     what = " ".join((kind, *key))
     if kind in ("held", "inherited"):
         role, other = key
@@ -226,7 +228,7 @@ def _by_now(facts: Facts, at: datetime) -> Facts:
     return {name: _as_now(name, value, at) for name, value in facts.items()}
 
 
-def _beyond(left: _Left, present: Present) -> Iterator[str]:
+def _beyond(left: _Left, present: CurrentPolicy) -> Iterator[str]:
     """What was added since to something that is to go."""
     for role in sorted(left.roles & present.roles.keys()):
         for kind, key in (("held", "permissions"), ("inherited", "inherits")):

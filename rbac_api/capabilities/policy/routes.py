@@ -38,12 +38,12 @@ from rbac_api.capabilities.policy.schemas import (
 from rbac_api.capabilities.roles.errors import RoleBuiltIn, RoleCycle, RoleInUse, RoleNameTaken
 from rbac_api.decision.document import document_schema
 from rbac_api.errors import Invalid
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import public, requires
 from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
-from rbac_api.guard.requires import public, requires
-from rbac_api.web.answers import json_answer
-from rbac_api.web.documents import YAML, DocumentBlueprint, document_answer, document_of
-from rbac_api.web.etags import required_tags, tagged
+from rbac_api.web.openapi.document_bodies import YAML, DocumentBlueprint, document_answer, document_of
+from rbac_api.web.requests.etags import required_tags, tagged
+from rbac_api.web.responses.json_response import json_answer
 
 blueprint = DocumentBlueprint("policy", __name__, tag="Policy", description="Policies as documents.")
 BOUNDS = (PolicyBusy, PolicyChanging, PolicyTooLarge)

@@ -11,6 +11,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.permissions.service import is_permission_as_built_in, reconcile_permission
 from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy.current_state import find_present
 from rbac_api.capabilities.policy.engine import (
     Work,
     carry_out,
@@ -19,19 +20,18 @@ from rbac_api.capabilities.policy.engine import (
     work_out,
     write,
 )
-from rbac_api.capabilities.policy.present import find_present
 from rbac_api.capabilities.policy.references import unknown_names
 from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.roles.service import is_role_as_built_in, reconcile_role
 from rbac_api.database.batches import batched
-from rbac_api.decision.difference import Present, Step, is_over, rule_of, wanted_terms
+from rbac_api.decision.difference import CurrentPolicy, Step, is_over, rule_of, wanted_terms
 from rbac_api.decision.document import Document, DocumentRefused, holder_of, read_document
 from rbac_api.decision.names import canonical
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.resources import resource
 from rbac_api.trail.recorder import Target
-from rbac_api.web.texts import TextUnreadable, unicode_text
-from rbac_api.web.yaml_bodies import YamlRefused, parse_yaml
+from rbac_api.web.requests.text_files import TextUnreadable, unicode_text
+from rbac_api.web.requests.yaml_bodies import YamlRefused, parse_yaml
 
 SYSTEM = resource("seed_data", "system.yaml")
 EXAMPLE = resource("seed_data", "example_company.yaml")
@@ -199,7 +199,7 @@ class _There:
     """What is there already, and of the names in a document those that are, or were, somebody's: whether they are still."""
 
     state: State
-    present: Present
+    present: CurrentPolicy
     accounts: Mapping[str, bool]
 
 

@@ -12,10 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.capabilities.policy import engine, present, queries
+from rbac_api.capabilities.policy import current_state as present
+from rbac_api.capabilities.policy import engine, queries
 from rbac_api.capabilities.policy.drift import find_drift
 from rbac_api.capabilities.policy.engine import elsewhere, plan_policy
 from rbac_api.capabilities.policy.imports import Imported, ImportRefused, import_assignments
+from rbac_api.capabilities.policy.plan_queue import one_at_a_time
 from rbac_api.capabilities.policy.revert import plan_revert, revert_policy
 from rbac_api.capabilities.policy.seeds import (
     EXAMPLE,
@@ -28,11 +30,10 @@ from rbac_api.capabilities.policy.seeds import (
     seed,
 )
 from rbac_api.capabilities.policy.state import load_state
-from rbac_api.capabilities.policy.turns import one_at_a_time
 from rbac_api.decision.document import Document, DocumentRefused, read_document
 from rbac_api.errors import Invalid
-from rbac_api.guard.clearance import Clearance
-from rbac_api.web.problems import PreconditionFailed
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.web.responses.problems import PreconditionFailed
 
 __all__ = [
     "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "find_drift", "import_assignments",

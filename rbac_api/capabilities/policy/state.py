@@ -18,13 +18,13 @@ from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.policy import queries
 from rbac_api.database.pending import NOW, Pending
 from rbac_api.database.tables import roles
-from rbac_api.decision.constraints import Holder
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Constraint, Mode
 from rbac_api.decision.naming import ROLE, folded
+from rbac_api.decision.separation_of_duty import Holder
 from rbac_api.decision.working import WorkingRoles
 from rbac_api.errors import ServiceError
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Event, Target
 

@@ -39,7 +39,7 @@ from rbac_api.database.types import new_id
 from rbac_api.decision.difference import Facts, Step
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.model import Permission, Role
-from rbac_api.guard.clearance import HELD, Clearance
+from rbac_api.guard.enforcement.clearance import HELD, Clearance
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.trail.fields import stated
 

@@ -1,3 +1,3 @@
 """REVOCATIONS.  The signed feed by which services that verify tokens themselves learn which of them are dead.  Reads the denylist that
-``guard.revocations`` writes; changes nothing; anybody may call it, since ids of sessions and tokens open nothing.
+``guard.revocation.denylist`` writes; changes nothing; anybody may call it, since ids of sessions and tokens open nothing.
 """

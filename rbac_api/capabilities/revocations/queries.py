@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from rbac_api.database.tables import revocations
-from rbac_api.guard.queries_revocations import REVOCATION, RevocationRow
+from rbac_api.guard.revocation.queries import REVOCATION, RevocationRow
 
 
 def list_revocations(connection: Connection, after: int, limit: int) -> list[RevocationRow]:

@@ -10,10 +10,10 @@ from flask.views import MethodView
 from rbac_api.capabilities.revocations import service
 from rbac_api.capabilities.revocations.schemas import FeedQuery
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.guard.clearance import current_clearance
-from rbac_api.guard.keyring import KEY_PROBLEMS
-from rbac_api.guard.requires import public
-from rbac_api.web.blueprint import Blueprint
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import public
+from rbac_api.guard.tokens.keys import KEY_PROBLEMS
+from rbac_api.web.openapi.blueprint import Blueprint
 
 blueprint = Blueprint("revocations", __name__, tag="Operation", description="What is revoked.")
 _EXAMPLE = "header.payload.signature"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbac_api.guard.revocations import CURSOR
+from rbac_api.guard.revocation.denylist import CURSOR
 from rbac_api.web.fields import Body, Text
 
 

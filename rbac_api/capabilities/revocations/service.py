@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.revocations import queries
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.keyring import SigningKey, sign
-from rbac_api.guard.queries_revocations import RevocationRow, find_newest_revocation, find_revocation
-from rbac_api.guard.revocations import BEGINNING, cursor_of, seq_of
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.revocation.denylist import BEGINNING, cursor_of, seq_of
+from rbac_api.guard.revocation.queries import RevocationRow, find_newest_revocation, find_revocation
+from rbac_api.guard.tokens.keys import SigningKey, sign
 
 MOST = 5000  # entries in one answer; what is left comes with the next
 TYPE = "revocations+jwt"

@@ -9,10 +9,9 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, insert, or_, sele
 
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.filters import naming
 from rbac_api.database.folding import is_named
-from rbac_api.database.periods import not_over
 from rbac_api.database.queries.roles import ROLE, RoleRow
-from rbac_api.database.searching import naming
 from rbac_api.database.tables import (
     assignments,
     role_inheritance,
@@ -21,6 +20,7 @@ from rbac_api.database.tables import (
     users,
 )
 from rbac_api.database.types import new_id
+from rbac_api.database.validity import not_over
 
 SEARCHED = ("name", "title", "description")
 

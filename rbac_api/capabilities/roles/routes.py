@@ -18,7 +18,7 @@ from rbac_api.capabilities.roles.errors import (
     RoleInUse,
     RoleNameTaken,
 )
-from rbac_api.capabilities.roles.past import get_role_at
+from rbac_api.capabilities.roles.history import get_role_at
 from rbac_api.capabilities.roles.schemas import (
     RoleCreateSchema,
     RoleDeleteQuery,
@@ -26,7 +26,8 @@ from rbac_api.capabilities.roles.schemas import (
     RolePatchSchema,
     RoleSchema,
 )
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import (
     REPEATABLE,
     EscalationDenied,
@@ -34,13 +35,12 @@ from rbac_api.guard.errors import (
     RoleNotFound,
     TargetStronger,
 )
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import created_answer, empty_answer, json_answer
-from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.etags import required_tags, tag_of, tagged
 from rbac_api.web.fields import NamedQuery
-from rbac_api.web.moments import AtQuery, past_moment
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.requests.as_of import AtQuery, past_moment
+from rbac_api.web.requests.etags import required_tags, tag_of, tagged
+from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
 
 blueprint = Blueprint(
     "roles", __name__, url_prefix="/v1/roles", tag="Roles and permissions", description="Roles."

@@ -17,8 +17,8 @@ from rbac_api.capabilities.second_factor.errors import (
     TotpNotBegun,
     TotpNotFound,
 )
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.idempotency import forget_answers
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.idempotency import forget_answers
 from rbac_api.sealing import seal, unseal
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target

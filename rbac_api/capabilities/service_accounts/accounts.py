@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from rbac_api.capabilities.service_accounts import queries
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.database.queries.users import find_id
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.recorder import Target
 
 

@@ -17,10 +17,10 @@ from sqlalchemy import (
     update,
 )
 
-from rbac_api.database.searching import mentions
+from rbac_api.database.filters import mentions
 from rbac_api.database.tables import client_secrets, service_accounts, users
 from rbac_api.decision.model import Status
-from rbac_api.guard.queries_clients import SECRET, SecretRow
+from rbac_api.guard.enforcement.queries_clients import SECRET, SecretRow
 
 
 class ServiceAccountRow(NamedTuple):

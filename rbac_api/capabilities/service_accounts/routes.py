@@ -29,7 +29,8 @@ from rbac_api.capabilities.service_accounts.schemas import (
     ServiceAccountQuery,
 )
 from rbac_api.capabilities.service_accounts.service import find_account_id
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import (
     REPEATABLE,
     EscalationDenied,
@@ -37,13 +38,12 @@ from rbac_api.guard.errors import (
     RoleNotFound,
     TargetStronger,
 )
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import created_answer, empty_answer, json_answer
-from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.etags import required_tags, tag_of, tagged
-from rbac_api.web.exports import file_answer, wanted_form
-from rbac_api.web.moments import AtQuery, past_moment
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.requests.as_of import AtQuery, past_moment
+from rbac_api.web.requests.etags import required_tags, tag_of, tagged
+from rbac_api.web.responses.exports import file_answer, wanted_form
+from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
 
 ROOT = "/v1/service-accounts"
 blueprint = Blueprint(

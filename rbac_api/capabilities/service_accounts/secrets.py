@@ -11,13 +11,13 @@ from rbac_api import clock
 from rbac_api.capabilities.service_accounts import queries
 from rbac_api.capabilities.service_accounts.accounts import named, weaker_account
 from rbac_api.capabilities.service_accounts.errors import ClientSecretNotFound, TooManySecrets
-from rbac_api.capabilities.sessions.service import Ending, close_sessions
+from rbac_api.capabilities.sessions.service import Termination, close_sessions
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
 from rbac_api.errors import Fault, Invalid
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.clients import secret_digest
-from rbac_api.guard.queries_clients import SecretRow
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.clients import secret_digest
+from rbac_api.guard.enforcement.queries_clients import SecretRow
 
 PREFIX = "rbac-client-"  # so that secret scanners and people recognise one
 MOST = 5  # that work at a time: enough to replace one without a pause, few enough to be kept an eye on
@@ -50,7 +50,7 @@ def withdraw_client_secret(clearance: Clearance, account_id: str, secret_id: str
     if not queries.withdraw_secret(clearance.connection, account.id, secret_id, clock.now()):
         raise ClientSecretNotFound()
     begun_with_it = sessions.c.client_secret_id == secret_id
-    ending = Ending(clearance.actor.id, "admin")
+    ending = Termination(clearance.actor.id, "admin")
     ended = close_sessions(clearance.connection, clearance.settings, begun_with_it, ending)
     facts = {"id": secret_id, "sessions_ended": len(ended)}
     clearance.record("client_secret.withdrawn", named(account), after=facts)

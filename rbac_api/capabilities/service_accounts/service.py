@@ -31,18 +31,18 @@ from rbac_api.capabilities.service_accounts.secrets import (
     describe_secret,
     withdraw_client_secret,
 )
-from rbac_api.capabilities.sessions.service import Ending, close_user_sessions
+from rbac_api.capabilities.sessions.service import Termination, close_user_sessions
 from rbac_api.capabilities.users.service import end_user_assignments
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import search_text
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.revocations import outdate
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.revocation.denylist import outdate
 from rbac_api.trail.fields import changes
 from rbac_api.trail.recorder import Target
-from rbac_api.web.etags import require_match
 from rbac_api.web.pagination import Page, PageRequest, cut
-from rbac_api.web.problems import PreconditionFailed
+from rbac_api.web.requests.etags import require_match
+from rbac_api.web.responses.problems import PreconditionFailed
 
 __all__ = [
     "assign_service_account_role",
@@ -117,7 +117,7 @@ def delete_service_account(clearance: Clearance, account_id: str, tags: frozense
     _write(clearance, account, gone)
     queries.update_description(connection, account.id, None)
     queries.withdraw_all_secrets(connection, account.id, now)
-    ending = Ending(clearance.actor.id, "user-deleted")
+    ending = Termination(clearance.actor.id, "user-deleted")
     ended = close_user_sessions(connection, clearance.settings, account.id, ending)
     before = {
         "name": account.username,
@@ -168,7 +168,7 @@ def _change(clearance: Clearance, account: queries.ServiceAccountRow, wanted: di
     queries.update_description(clearance.connection, account.id, wanted["description"])
     after |= {name: wanted[name] for name in was}
     if action == "service_account.disabled":
-        ending = Ending(clearance.actor.id, "user-disabled")
+        ending = Termination(clearance.actor.id, "user-disabled")
         ended = close_user_sessions(clearance.connection, clearance.settings, account.id, ending)
         after["sessions_ended"] = len(ended)
     clearance.record(action, named(account), before=before | was, after=after)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from rbac_api.database.filters import among, holding, one_of
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.sessions import (
     SESSION,
@@ -29,7 +30,6 @@ from rbac_api.database.queries.sessions import (
     SessionRow,
     is_active,
 )
-from rbac_api.database.searching import among, holding, one_of
 from rbac_api.database.tables import activations, assignments, refresh_tokens, sessions, users
 
 _WITH_USER = select(*SESSION).select_from(SESSIONS_AND_USERS)

@@ -7,9 +7,9 @@ from uuid import UUID
 from flask import Response
 from flask.views import MethodView
 
-from rbac_api.capabilities.sessions import exports, fleet, service
+from rbac_api.capabilities.sessions import bulk_revocation as fleet
+from rbac_api.capabilities.sessions import exports, service
 from rbac_api.capabilities.sessions.errors import SessionNotFound, SessionsCountDiffers
-from rbac_api.capabilities.sessions.inside import get_session_inside
 from rbac_api.capabilities.sessions.schemas import (
     RefreshTokenListSchema,
     SessionInsideSchema,
@@ -18,15 +18,16 @@ from rbac_api.capabilities.sessions.schemas import (
     SessionsRevocationSchema,
     SessionsRevokedSchema,
 )
-from rbac_api.capabilities.sessions.shown import REFRESH_TOKENS, SESSIONS
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.capabilities.sessions.serializers import REFRESH_TOKENS, SESSIONS
+from rbac_api.capabilities.sessions.session_access import get_session_inside
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import TargetStronger
-from rbac_api.guard.requires import requires
-from rbac_api.web.answers import empty_answer, json_answer
-from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.exports import file_answer, wanted_form
 from rbac_api.web.fields import PageQuery
+from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.responses.exports import file_answer, wanted_form
+from rbac_api.web.responses.json_response import empty_answer, json_answer
 
 blueprint = Blueprint(
     "sessions", __name__, url_prefix="/v1/sessions", tag="Sessions", description="Who is signed in."

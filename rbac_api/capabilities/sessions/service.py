@@ -12,8 +12,12 @@ from sqlalchemy import ColumnElement, Connection
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.answers import SessionAnswer
-from rbac_api.capabilities.sessions.ending import (
-    Ending,
+from rbac_api.capabilities.sessions.errors import SessionNotFound
+from rbac_api.capabilities.sessions.filters import conditions, signed_between
+from rbac_api.capabilities.sessions.retention import delete_old_sessions
+from rbac_api.capabilities.sessions.serializers import describe, describe_token
+from rbac_api.capabilities.sessions.termination import (
+    Termination,
     close_all_sessions,
     close_session,
     close_sessions,
@@ -24,10 +28,6 @@ from rbac_api.capabilities.sessions.ending import (
     leave_session,
     make_room,
 )
-from rbac_api.capabilities.sessions.errors import SessionNotFound
-from rbac_api.capabilities.sessions.retention import delete_old_sessions
-from rbac_api.capabilities.sessions.selection import conditions, signed_between
-from rbac_api.capabilities.sessions.shown import describe, describe_token
 from rbac_api.database.constraints import Clash
 from rbac_api.database.queries.sessions import (
     RefreshTokenRow,
@@ -41,18 +41,18 @@ from rbac_api.database.queries.sessions import (
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
 from rbac_api.decision.model import EVERYTHING, SessionRoles
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.clients import Client
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.clients import Client
 from rbac_api.settings import Settings
 from rbac_api.web.pagination import Page, PageRequest, cut
 
 __all__ = [
     "PASSWORD",
     "PROVED",
-    "Ending",
+    "AuthMethod",
     "Origin",
-    "Proof",
     "RefreshTokenRecord",
+    "Termination",
     "begin_client_session",
     "begin_session",
     "choose_roles",
@@ -99,14 +99,14 @@ class RefreshTokenRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class AuthMethod:
     """How somebody proved who she is (``amr``, RFC 8176), and the roles she begins with: ``chosen`` ones, or all."""
 
     amr: tuple[str, ...] = PASSWORD
     chosen: frozenset[str] | None = None
 
 
-PROVED = Proof()
+PROVED = AuthMethod()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def begin_session(
     settings: Settings,
     user_id: str,
     origin: Origin,
-    proof: Proof = PROVED,
+    proof: AuthMethod = PROVED,
 ) -> RefreshTokenRecord:
     """A new session with its first refresh token, generation 1; ids are always new (no fixation)."""
     now = clock.now()

@@ -14,10 +14,10 @@ from rbac_api.capabilities.signin.errors import LoginFailed, MfaRequired
 from rbac_api.capabilities.signin.queries import SigninRow
 from rbac_api.decision.names import canonical
 from rbac_api.errors import Unauthenticated
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.vouching import is_outgrown
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.issuers import is_outgrown
+from rbac_api.observability.metrics import SIGNINS
 from rbac_api.trail.recorder import Actor, Target, record
-from rbac_api.web.metrics import SIGNINS
 
 SECOND_FACTOR = (*PASSWORD, "otp")
 

@@ -27,22 +27,22 @@ from rbac_api.capabilities.users import service as users
 from rbac_api.capabilities.users.errors import SetupTokenInvalid
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.errors import Fault, Invalid, TooManyAttempts
-from rbac_api.guard.clearance import current_clearance
+from rbac_api.guard.enforcement.clearance import current_clearance
+from rbac_api.guard.enforcement.decorators import public
+from rbac_api.guard.enforcement.guard import current_guard
+from rbac_api.guard.enforcement.sign_out import token_to_leave
 from rbac_api.guard.errors import CsrfFailed, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
-from rbac_api.guard.keyring import KEY_PROBLEMS
-from rbac_api.guard.leaving import token_to_leave
-from rbac_api.guard.passage import current_guard
-from rbac_api.guard.presented import set_cookies, without_own_cookies
-from rbac_api.guard.requires import public
+from rbac_api.guard.tokens.credentials import set_cookies, without_own_cookies
+from rbac_api.guard.tokens.keys import KEY_PROBLEMS
 from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
-from rbac_api.web.answers import empty_answer, json_answer
-from rbac_api.web.blueprint import Blueprint
-from rbac_api.web.descriptions import ways_in
 from rbac_api.web.fields import UUID
-from rbac_api.web.limits import count_attempt
-from rbac_api.web.problems import CredentialsRepeated
-from rbac_api.web.visitor import user_agent
+from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.openapi.descriptions import ways_in
+from rbac_api.web.requests.client_info import user_agent
+from rbac_api.web.responses.json_response import empty_answer, json_answer
+from rbac_api.web.responses.problems import CredentialsRepeated
+from rbac_api.web.server.rate_limits import count_attempt
 
 blueprint = Blueprint("signin", __name__, url_prefix="/v1/auth", tag="Sign-in", description="Tokens.")
 _OUTAGES = (DatabaseDown, TrailUnavailable)
@@ -86,7 +86,7 @@ class Login(MethodView):
         chosen = frozenset(body["roles"]) if "roles" in body else None
         as_cookies = query["mode"] == "cookie"
         leaves = current_guard().session_left(request) if as_cookies else None
-        asked = service.Asked(body["username"], body["password"], body.get("otp"), chosen, leaves)
+        asked = service.LoginRequest(body["username"], body["password"], body.get("otp"), chosen, leaves)
         tokens = service.login(current_clearance(), asked, origin)
         return _answer(tokens, as_cookies=as_cookies)
 

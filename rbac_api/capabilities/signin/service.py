@@ -13,7 +13,7 @@ from rbac_api.capabilities.constraints.service import require_compatible
 from rbac_api.capabilities.passwords.service import HasherBusy, hasher
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
-from rbac_api.capabilities.sessions.service import Ending, Origin, Proof, RefreshTokenRecord
+from rbac_api.capabilities.sessions.service import AuthMethod, Origin, RefreshTokenRecord, Termination
 from rbac_api.capabilities.signin.answers import TokensAnswer
 from rbac_api.capabilities.signin.attempts import (
     Proved,
@@ -31,18 +31,18 @@ from rbac_api.database.queries.sessions import Presented, RefreshTokenRow, Sessi
 from rbac_api.database.queries.users import get_account, get_subject
 from rbac_api.decision.activation import unauthorized
 from rbac_api.errors import ServiceError
-from rbac_api.guard.alarms import sound_reuse
-from rbac_api.guard.bearer import Token
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.guard import current_guard
+from rbac_api.guard.enforcement.rules import Rule
 from rbac_api.guard.errors import TokenInvalid, TokenRevoked
-from rbac_api.guard.passage import current_guard
-from rbac_api.guard.rules import Rule
-from rbac_api.guard.standing import OTP
+from rbac_api.guard.incidents.detection import open_reuse_incident
+from rbac_api.guard.state.subjects import OTP
+from rbac_api.guard.tokens.jwt import Token
+from rbac_api.observability.metrics import REFRESHES, SIGNINS
 from rbac_api.trail.recorder import Actor, Target, record
-from rbac_api.web.limits import count_account
-from rbac_api.web.metrics import REFRESHES, SIGNINS
+from rbac_api.web.server.rate_limits import count_account
 
-__all__ = ["Asked", "issue_access", "login", "logout", "refresh"]
+__all__ = ["LoginRequest", "issue_access", "login", "logout", "refresh"]
 # The account may change while we hash: a parallel sign-in upgrades the hash, or somebody disables her.
 TRIES = 2
 
@@ -52,7 +52,7 @@ class _AccountChanged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LoginRequest:
     """What somebody sends to sign in; ``roles``: those to begin with, None for all.
 
     ``leaves``: the ``jti`` of the refresh token of the session that this one takes the place of in a browser.
@@ -65,7 +65,7 @@ class Asked:
     leaves: str | None = None
 
 
-def login(clearance: Clearance, asked: Asked, origin: Origin) -> TokensAnswer:
+def login(clearance: Clearance, asked: LoginRequest, origin: Origin) -> TokensAnswer:
     """Tokens for a name and password, and the code of a second factor where there is one; no connection is held while hashing.
 
     ``LoginFailed`` for whatever is wrong, ``MfaRequired`` if nothing is but the code is missing; only then 403
@@ -86,7 +86,7 @@ def login(clearance: Clearance, asked: Asked, origin: Origin) -> TokensAnswer:
 
 
 def _enter(
-    clearance: Clearance, proved: Proved, password_hash: str, origin: Origin, asked: Asked
+    clearance: Clearance, proved: Proved, password_hash: str, origin: Origin, asked: LoginRequest
 ) -> TokensAnswer:
     row = proved.row
     try:
@@ -97,16 +97,18 @@ def _enter(
                 stale = is_stale(clearance, connection, row)
                 if stale or not note_signin(connection, row.id, proved.checked, password_hash):
                     raise _AccountChanged()
-                _require_startable(clearance, connection, row, Proof(methods, asked.roles))
+                _require_startable(clearance, connection, row, AuthMethod(methods, asked.roles))
                 _leave(clearance, connection, _signing_in(clearance, row), asked.leaves)
-                return _begin(clearance, connection, proved, origin, Proof(methods, asked.roles))
+                return _begin(clearance, connection, proved, origin, AuthMethod(methods, asked.roles))
     except ServiceError as refusal:
         current_guard().record_refusal(_signing_in(clearance, row), Rule(), refusal)
         raise
     raise methods  # only now that the failure is counted
 
 
-def _require_startable(clearance: Clearance, connection: Connection, row: SigninRow, proof: Proof) -> None:
+def _require_startable(
+    clearance: Clearance, connection: Connection, row: SigninRow, proof: AuthMethod
+) -> None:
     """The session may begin with the chosen roles (INCITS 359 sections 6.1.2 and 6.4.2, CreateSession)."""
     if proof.chosen is None:
         return
@@ -141,7 +143,7 @@ def _renew_hash(clearance: Clearance, proved: Proved, password: str) -> None:
 def refresh(clearance: Clearance, text: str, origin: Origin) -> TokensAnswer:
     """Exchange a refresh token (RFC 9700 section 4.14.2).  One token, one successor; a copy that comes late ends the session."""
     clearance.snapshot.freshen()  # the keys, before one is looked up
-    token = current_guard().bearer.read(text, "refresh")
+    token = current_guard().bearer.verify_token(text, "refresh")
     count_account(token.subject)
     with suppress(Clash):
         return _refresh_once(clearance, token, origin)
@@ -185,7 +187,7 @@ def _prove(clearance: Clearance, username: str, password: str) -> Proved:
 
 
 def _begin(
-    clearance: Clearance, connection: Connection, proved: Proved, origin: Origin, proof: Proof
+    clearance: Clearance, connection: Connection, proved: Proved, origin: Origin, proof: AuthMethod
 ) -> TokensAnswer:
     row = proved.row
     if proved.account.failures.count:
@@ -258,7 +260,7 @@ def _end_for_reuse(
     clearance: Clearance, connection: Connection, session: SessionRow, spent: RefreshTokenRow
 ) -> None:
     """Somebody holds a copy: end this session, and this one only.  Who presented it is not known, so the actor is nobody."""
-    sessions.close_session(connection, clearance.settings, session.id, Ending(None, "reuse-detected"))
+    sessions.close_session(connection, clearance.settings, session.id, Termination(None, "reuse-detected"))
     facts = {
         "end_reason": "reuse-detected",
         "generation": spent.generation,
@@ -275,7 +277,7 @@ def _end_for_reuse(
         after=facts,
     )
     times = current_guard().alarms.notice("refresh-reuse", session.id)
-    sound_reuse(connection, clearance.actor, session, spent, max(1, times))
+    open_reuse_incident(connection, clearance.actor, session, spent, max(1, times))
 
 
 def _count_repetition(
@@ -285,7 +287,7 @@ def _count_repetition(
     if spent.spent_at is not None and session.end_reason == "reuse-detected":
         times = current_guard().alarms.notice("refresh-reuse", session.id)
         if times:
-            sound_reuse(connection, clearance.actor, session, spent, times)
+            open_reuse_incident(connection, clearance.actor, session, spent, times)
 
 
 def _user_actor(clearance: Clearance, session: SessionRow) -> Actor:

@@ -14,11 +14,11 @@ from rbac_api.database.queries.users import AccountRow, subject_of
 from rbac_api.database.types import new_id
 from rbac_api.decision.activation import carried_until, lasting
 from rbac_api.decision.evaluate import claimed_roles, effective_roles
-from rbac_api.guard.bearer import Issue
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.passage import current_guard
-from rbac_api.guard.signing import SigningKey, Use
-from rbac_api.guard.standing import OTP
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.guard import current_guard
+from rbac_api.guard.state.subjects import OTP
+from rbac_api.guard.tokens.jwt import Issue
+from rbac_api.guard.tokens.signing import SigningKey, Use
 
 
 def issue_access(

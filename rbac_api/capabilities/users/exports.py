@@ -7,11 +7,11 @@ from typing import Any
 
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.answers import UserAnswer
+from rbac_api.capabilities.users.serializers import describe_on
 from rbac_api.capabilities.users.service import conditions
-from rbac_api.capabilities.users.shown import describe_on
 from rbac_api.decision.names import canonical
-from rbac_api.guard.clearance import Clearance
-from rbac_api.web.exports import CHUNK, Form, Sheet, stream
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.web.responses.exports import CHUNK, Form, Sheet, stream
 
 USERS = Sheet(
     (

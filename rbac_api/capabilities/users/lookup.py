@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.users import find_id
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 
 
 def find_user_id(clearance: Clearance, reference: str) -> str:

@@ -20,11 +20,11 @@ from sqlalchemy import (
 from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.batches import batched
 from rbac_api.database.constraints import register_constraint
-from rbac_api.database.periods import ended, not_over
+from rbac_api.database.filters import holding, mentions, one_of, searched
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.users import USER, UserRow
-from rbac_api.database.searching import holding, mentions, one_of, searched
 from rbac_api.database.tables import assignments, password_setups, roles, users
+from rbac_api.database.validity import ended, not_over
 
 register_constraint("uq_users_username_canonical", UsernameTaken)
 

@@ -13,7 +13,10 @@ from rbac_api import clock
 from rbac_api.capabilities.passwords.service import hasher, require_good_password
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer
-from rbac_api.capabilities.users.credentials import (
+from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
+from rbac_api.capabilities.users.lookup import find_user_id
+from rbac_api.capabilities.users.serializers import describe, describe_all
+from rbac_api.capabilities.users.setup_tokens import (
     delete_old_setups,
     drop_second_factor,
     end_sessions,
@@ -28,22 +31,19 @@ from rbac_api.capabilities.users.credentials import (
     unlock_user,
     write_user,
 )
-from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
-from rbac_api.capabilities.users.lookup import find_user_id
-from rbac_api.capabilities.users.shown import describe, describe_all
 from rbac_api.database.queries import users as reads
 from rbac_api.database.queries.users import UserRow
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import canonical, search_text, username_problem
 from rbac_api.errors import Fault, Invalid
-from rbac_api.guard.clearance import Clearance
-from rbac_api.guard.revocations import outdate
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.revocation.denylist import outdate
 from rbac_api.trail.fields import changes, tracked
 from rbac_api.trail.recorder import Target
-from rbac_api.web.etags import require_match
 from rbac_api.web.pagination import Page, PageRequest, cut
-from rbac_api.web.problems import PreconditionFailed
+from rbac_api.web.requests.etags import require_match
+from rbac_api.web.responses.problems import PreconditionFailed
 
 __all__ = [
     "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user", "describe", "describe_all",

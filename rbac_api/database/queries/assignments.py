@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, select
 
 from rbac_api.database.batches import batched
-from rbac_api.database.periods import not_over
 from rbac_api.database.tables import assignments, roles, users
+from rbac_api.database.validity import not_over
 from rbac_api.decision.model import Assignment, Mode
 
 

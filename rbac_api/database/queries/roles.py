@@ -9,9 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, select
 
 from rbac_api.database.batches import batched
-from rbac_api.database.periods import in_force
-from rbac_api.database.searching import among
+from rbac_api.database.filters import among
 from rbac_api.database.tables import roles
+from rbac_api.database.validity import in_force
 from rbac_api.decision.model import Grants
 
 

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from rbac_api import clock
-from rbac_api.capabilities.access import comparing
+from rbac_api.capabilities.access import diff as comparing
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import make_robot
 from tests.capabilities.policy.stories import apply

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from rbac_api.guard.requires import requires_role
+from rbac_api.guard.enforcement.decorators import requires_role
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import as_robot, make_robot
 from tests.cast import ALICE, BOB, CAROL, DAVE, PASSWORD

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 
 from rbac_api import clock
 from rbac_api.capabilities.access import holders, queries
-from rbac_api.database import searching
+from rbac_api.database import filters as searching
 from rbac_api.database.tables import assignments, roles, users
 from rbac_api.database.types import new_id
 from tests.builders import Caller, Stage

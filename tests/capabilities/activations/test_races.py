@@ -11,7 +11,7 @@ import pytest
 from rbac_api import clock
 from rbac_api.capabilities.activations import service
 from rbac_api.decision.model import EVERYTHING
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from tests.builders import Caller, Stage
 from tests.capabilities.activations.scenes import activate, drop, give, make_role, take
 from tests.capabilities.signin.crowd import together

@@ -7,10 +7,10 @@ import pytest
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments import service
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import LastAdministrator
-from rbac_api.guard.queries import list_administrators
-from rbac_api.web.metrics import REFUSALS
+from rbac_api.guard.state.queries import list_administrators
+from rbac_api.observability.metrics import REFUSALS
 from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, BOB, DAVE, MALLORY

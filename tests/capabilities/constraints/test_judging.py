@@ -10,12 +10,12 @@ from sqlalchemy import insert
 
 from rbac_api import clock
 from rbac_api.capabilities.constraints import queries
-from rbac_api.capabilities.constraints.judging import Change, Judge
+from rbac_api.capabilities.constraints.violations import Change, ConstraintChecker
 from rbac_api.database.tables import assignments
 from rbac_api.database.types import new_id
-from rbac_api.decision.constraints import Violation, violations
 from rbac_api.decision.model import Constraint
-from rbac_api.guard.queries import find_role_graph
+from rbac_api.decision.separation_of_duty import Violation, violations
+from rbac_api.guard.state.queries import find_role_graph
 from tests.builders import Stage
 from tests.capabilities.constraints.rules import inherit, make_roles, write_people
 from tests.cast import ALICE
@@ -74,7 +74,7 @@ def test_the_verdict_is_the_same_as_looking_at_everybody(stage: Stage) -> None:
     broken = 0
 
     with stage.database.streaming() as connection:
-        judge = Judge(connection, find_role_graph(connection), clock.now())
+        judge = ConstraintChecker(connection, find_role_graph(connection), clock.now())
         everybody = list(queries.list_holders(connection, judge.at, None))
         for rule in rules(chance):
             expected = told(list(violations(judge.graph, rule, everybody, judge.at)), rule.kind)
@@ -94,7 +94,7 @@ def test_of_one_person_or_one_role_only_what_concerns_it_is_told(stage: Stage) -
 
     with stage.database.streaming() as connection:
         graph = find_role_graph(connection)
-        judge = Judge(connection, replace(graph, constraints=tuple(rules(chance))), clock.now())
+        judge = ConstraintChecker(connection, replace(graph, constraints=tuple(rules(chance))), clock.now())
         everybody = list(queries.list_holders(connection, judge.at, None))
         for holder in everybody[:10]:
             found = list(judge.broken_by([Change(frozenset({holder.id}))]))
@@ -109,5 +109,5 @@ def test_of_one_person_or_one_role_only_what_concerns_it_is_told(stage: Stage) -
 def test_a_crowd_without_a_limit_is_none(stage: Stage) -> None:
     """No such row comes from the service."""
     with stage.database.streaming() as connection:
-        judge = Judge(connection, find_role_graph(connection), clock.now())
+        judge = ConstraintChecker(connection, find_role_graph(connection), clock.now())
         assert list(judge.breaking(Constraint("bare", "max-holders", ("admin",)))) == []

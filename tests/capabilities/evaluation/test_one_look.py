@@ -13,10 +13,10 @@ from rbac_api import clock
 from rbac_api.capabilities.evaluation.service import DETAILS
 from rbac_api.database.queries.users import find_subject
 from rbac_api.decision.evaluate import decide
+from rbac_api.guard.enforcement.rules import Rule, judge
 from rbac_api.guard.errors import AccessDenied
-from rbac_api.guard.queries import find_role_graph
-from rbac_api.guard.rules import Rule, judge
-from rbac_api.guard.standing import Person
+from rbac_api.guard.state.queries import find_role_graph
+from rbac_api.guard.state.subjects import Person
 from tests.builders import Caller, Stage
 from tests.capabilities.evaluation.asking import (
     MANY,

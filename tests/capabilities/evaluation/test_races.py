@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rbac_api.database.queries import users as accounts
-from rbac_api.guard.snapshot import LOOKS, Snapshot
-from rbac_api.guard.standing import WHOLE, Person
+from rbac_api.guard.state.cache import LOOKS, Snapshot
+from rbac_api.guard.state.subjects import WHOLE, Person
 from tests.builders import Caller, Stage
 from tests.capabilities.evaluation.asking import ONE, app_on, ask, question
 from tests.cast import ALICE, BOB, DAVE

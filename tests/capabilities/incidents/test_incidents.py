@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import event
 from time_machine import Traveller
 
-from rbac_api.guard import alarms
-from rbac_api.guard.repeated import QUIET_SECONDS
-from rbac_api.web.metrics import ALARMS, INCIDENTS
+from rbac_api.guard.incidents import detection as alarms
+from rbac_api.guard.incidents.repetitions import QUIET_SECONDS
+from rbac_api.observability.metrics import ALARMS, INCIDENTS
 from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import refresh, together
 from tests.cast import ALICE, BOB, CAROL, DAVE, MALLORY, PASSWORD

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 from time_machine import Traveller
 
-from rbac_api.guard import own_endings
+from rbac_api.guard.incidents import own_terminations as own_endings
 from tests.builders import Caller, OpenNode, Stage
 from tests.capabilities.activations.scenes import activate, drop, give, take
 from tests.capabilities.incidents.test_incidents import THEIRS, ask, dave_at_home, listed, present

@@ -11,7 +11,7 @@ from rbac_api import clock
 from rbac_api.capabilities.keys import queries
 from rbac_api.capabilities.keys.service import ensure_key
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.guard.keyring import Keyring, generate_pem, key_from_pem
+from rbac_api.guard.tokens.keys import Keyring, generate_pem, key_from_pem
 from tests.builders import Stage
 from tests.capabilities.conftest import OpenNode
 from tests.capabilities.signin.crowd import answers_to, refresh, together

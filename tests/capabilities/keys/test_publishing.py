@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from time_machine import Traveller
 
-from rbac_api.guard.keyring import Keyring
+from rbac_api.guard.tokens.keys import Keyring
 from tests.builders import OpenNode, Stage
 from tests.capabilities.keys.test_keys import AT_ONCE, kid_of, published, states
 from tests.capabilities.signin.crowd import refresh

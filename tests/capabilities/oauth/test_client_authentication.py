@@ -13,7 +13,7 @@ from sqlalchemy import event
 from time_machine import Traveller
 
 from rbac_api import clock
-from rbac_api.guard.repeated import QUIET_SECONDS
+from rbac_api.guard.incidents.repetitions import QUIET_SECONDS
 from tests.builders import Stage
 from tests.capabilities.oauth.robot import ask_token, basic, error, make_robot, raw_basic
 from tests.cast import ALICE, DAVE, PASSWORD

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, delete, update
 
 from rbac_api import clock
 from rbac_api.database.tables import assignments, client_secrets, users
-from rbac_api.guard.callers import Caller
+from rbac_api.guard.enforcement.oauth_callers import Caller
+from rbac_api.observability.metrics import CLIENTS
 from rbac_api.trail.recorder import SYSTEM, Target, record
-from rbac_api.web.metrics import CLIENTS
 from tests.builders import Stage
 from tests.capabilities.oauth.robot import Robot, ask_token, error, make_robot
 from tests.cast import ALICE

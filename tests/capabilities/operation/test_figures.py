@@ -15,8 +15,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.web import metrics
-from rbac_api.web.metrics import REQUESTS, RequestTally
+from rbac_api.observability import metrics
+from rbac_api.observability.metrics import REQUESTS, RequestTally
 from tests.builders import Stage
 from tests.cast import CAROL, DAVE
 from tests.meeting import begun_by_two

@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy import event
 
 from rbac_api.cli.prepare import prepare
-from rbac_api.guard import keyring, queries, signing
-from rbac_api.guard.keyring import Keyring
+from rbac_api.guard.state import queries
+from rbac_api.guard.tokens import keys as keyring
+from rbac_api.guard.tokens import signing
+from rbac_api.guard.tokens.keys import Keyring
 from tests.builders import OpenNode, Stage
 from tests.cast import ALICE
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rbac_api.capabilities.policy import engine, service, turns
+from rbac_api.capabilities.policy import engine, service
+from rbac_api.capabilities.policy import plan_queue as turns
 from rbac_api.capabilities.policy.errors import PolicyChanging
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.decision.document import read_document

@@ -10,8 +10,8 @@ from time_machine import Traveller
 
 from rbac_api import clock
 from rbac_api.capabilities.revocations import service
-from rbac_api.guard.queries_revocations import delete_old_revocations
-from rbac_api.guard.revocations import outdate, revoke
+from rbac_api.guard.revocation.denylist import outdate, revoke
+from rbac_api.guard.revocation.queries import delete_old_revocations
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, CAROL, DAVE
 from tests.guard.conftest import StageFor, stage_for  # noqa: F401

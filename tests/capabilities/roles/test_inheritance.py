@@ -7,7 +7,7 @@ import pytest
 
 from rbac_api.capabilities.roles import service
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.guard.queries import find_role_graph
+from rbac_api.guard.state.queries import find_role_graph
 from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import ALICE, BOB, DAVE

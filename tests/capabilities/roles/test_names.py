@@ -12,7 +12,7 @@ from rbac_api.capabilities.constraints import queries as constraints
 from rbac_api.capabilities.permissions import queries as permissions
 from rbac_api.capabilities.roles import queries as roles
 from rbac_api.decision.naming import CONSTRAINT, PERMISSION, ROLE, NameRule
-from rbac_api.guard.requires import requires, requires_role
+from rbac_api.guard.enforcement.decorators import requires, requires_role
 from rbac_api.verifier import Verifier
 from tests.builders import Caller, Stage
 from tests.capabilities.policy.stories import apply, export, plan

@@ -6,7 +6,7 @@ import pytest
 
 from rbac_api.capabilities.roles import queries
 from rbac_api.database.queries import roles as reads
-from rbac_api.guard import queries as guard_queries
+from rbac_api.guard.state import queries as guard_queries
 from tests.builders import Stage
 from tests.cast import ALICE, BOB, BOBS_PERMISSIONS, CAROL, PERMISSIONS
 

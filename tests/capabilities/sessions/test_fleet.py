@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from time_machine import Traveller
 
-from rbac_api.capabilities.sessions import fleet
+from rbac_api.capabilities.sessions import bulk_revocation as fleet
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import as_robot, make_robot
 from tests.capabilities.signin.crowd import answers_to, end_of, together

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from time_machine import Traveller
 
-from rbac_api.capabilities.sessions import selection
+from rbac_api.capabilities.sessions import filters as selection
 from rbac_api.database.tables import sessions
 from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import refresh

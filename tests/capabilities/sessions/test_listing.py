@@ -208,7 +208,7 @@ def refresh_would_work(stage: Stage, tokens: dict[str, Any]) -> bool:
     """Whether a refresh token is still taken for one of ours, without spending it."""
     with stage.app.app_context():
         try:
-            stage.guard.bearer.read(tokens["refresh_token"], "refresh")
+            stage.guard.bearer.verify_token(tokens["refresh_token"], "refresh")
         except ServiceError:
             return False
     return True

@@ -19,16 +19,16 @@ from rbac_api.capabilities.sessions.service import Origin, RefreshTokenRecord
 from rbac_api.capabilities.signin import service as signin
 from rbac_api.database import tables
 from rbac_api.database.types import new_id
-from rbac_api.guard.clearance import Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.errors import TokenRevoked
-from rbac_api.guard.passage import current_guard
 
 
 def naive_refresh(
     clearance: Clearance, text: str, _origin: Origin, meanwhile: Callable[[], object]
 ) -> dict[str, Any]:
     """Stands in for ``signin.service.refresh``; something happens between reading and writing."""
-    token = current_guard().bearer.read(text, "refresh")
+    token = current_guard().bearer.verify_token(text, "refresh")
     with clearance.work.database.reading() as connection:
         found = sessions.find_presented(connection, token.jti)
     assert found is not None

@@ -9,7 +9,7 @@ import redis
 from limits.storage import RedisStorage
 from werkzeug.test import TestResponse
 
-from rbac_api.web import limits
+from rbac_api.web.server import rate_limits as limits
 from tests.builders import OpenNode, Stage
 from tests.capabilities.signin.crowd import together
 from tests.cast import DAVE, PASSWORD

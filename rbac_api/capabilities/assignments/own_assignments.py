@@ -1,0 +1,47 @@
+"""What somebody gives herself: not for longer than she has it.  Part of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rbac_api import clock
+from rbac_api.database.queries.assignments import list_assignments
+from rbac_api.decision.evaluate import ESCALATE, missing
+from rbac_api.decision.model import Assignment
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.errors import EscalationDenied
+from rbac_api.trail.recorder import Target
+
+Counts = Callable[[Assignment], bool]
+_SENTENCE = "You hold this only for a time, or while it is active in your session: somebody else has to give it to you for longer."
+
+
+def require_lasting(
+    clearance: Clearance,
+    holder: Target,
+    values: Mapping[str, Any],
+    handed_out: frozenset[str],
+    held_through: Callable[[Counts], frozenset[str]] | None = None,
+) -> None:
+    """Nobody gives herself for longer what she holds for a time, or only in a session in which she activated it: 403 otherwise, unless
+    she holds ``rbac:escalate``.  ``values``: the columns of the assignment as it shall be; ``handed_out``: what its role holds.
+
+    ``held_through``: what she holds through those of her assignments that count, where that is not what the rows say.
+    """
+    if holder.id != clearance.actor.id or ESCALATE in clearance.held:
+        return
+    now, ends = clock.now(), values["valid_to"] or clock.ENDLESS
+
+    def lasts(one: Assignment) -> bool:
+        return one.mode == "active" and one.in_force(now) and (one.ends or clock.ENDLESS) >= ends
+
+    held = held_through(lasts) if held_through else _held_through(clearance, lasts)
+    lacking = missing(held, handed_out)
+    if lacking:
+        raise EscalationDenied(_SENTENCE, missing=list(lacking))
+
+
+def _held_through(clearance: Clearance, counts: Counts) -> frozenset[str]:
+    own = list_assignments(clearance.connection, clearance.actor.id or "", clock.now())
+    return clearance.graph().held_by(one.role for one in own if counts(one))

@@ -1,0 +1,218 @@
+"""Who breaks a constraint, read from the rows: never everybody, only those whom it can concern."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from heapq import merge
+from operator import attrgetter
+
+from sqlalchemy import ColumnElement, Connection
+
+from rbac_api.capabilities.constraints import queries
+from rbac_api.database.batches import batched
+from rbac_api.database.queries.roles import list_role_ids
+from rbac_api.database.queries.sessions import find_session_roles
+from rbac_api.decision.evaluate import active_roles
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Assignment, Constraint, Subject
+from rbac_api.decision.separation_of_duty import Holder, Violation, touches, violations
+from rbac_api.guard.state.subjects import OTP
+
+TOGETHER = 500  # people whose rows are read at a time
+Violations = Generator[Violation, None, None]  # to be closed, if not read to its end
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody changed: whose assignments, or through which role's inheritance; which roles were gained or lost by it."""
+
+    users: frozenset[str] | None = None  # None: whoever holds ``through``, or else one of the roles
+    roles: frozenset[str] = frozenset()
+    through: str | None = None
+    losing: bool = False
+
+    def concerns(self, graph: RoleGraph, constraint: Constraint) -> bool:
+        """Whether it can have broken the constraint.  A dynamic one cannot be broken by what people have, only by what is active."""
+        if constraint.kind == "dynamic":
+            return False
+        about = constraint
+        if self.losing:
+            if constraint.kind != "requires":
+                return False
+            about = replace(constraint, roles=constraint.roles[1:])
+        return not self.roles or touches(graph, about, self.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """People whose assignments are about to change, by id: as the rows have them, and as they will be."""
+
+    had: Mapping[str, Holder] = field(default_factory=dict)
+    has: Mapping[str, Holder] = field(default_factory=dict)
+
+    def holding(self, roles: Collection[str]) -> list[Holder]:
+        """Those who will hold one of these roles, by id."""
+        found = (one for one in self.has.values() if any(a.role in roles for a in one.assignments))
+        return sorted(found, key=attrgetter("id"))
+
+    def more_permanent(self, roles: Collection[str], at: datetime) -> int:
+        """How many more people will hold one of these roles at that moment and without an end."""
+        return _count_permanent(self.has, roles, at) - _count_permanent(self.had, roles, at)
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintChecker:
+    """Looks at the rows as they are on this connection at that moment, but for what is ``expected`` to change."""
+
+    connection: Connection
+    graph: RoleGraph
+    at: datetime
+    expected: Expected = field(default_factory=Expected)
+
+    def broken_by(self, changes: Iterable[Change]) -> Violations:
+        """How constraints are broken by those whom these changes concern; the same may come twice."""
+        crowds: set[tuple[Constraint, str]] = set()
+        for change in changes:
+            concerned = [rule for rule in self.graph.constraints if change.concerns(self.graph, rule)]
+            gained = self.graph.closure_of(change.roles)
+            crowds |= {
+                (rule, role)
+                for rule in concerned
+                for role in rule.roles
+                if rule.kind == "max-holders" and (role in gained or not change.roles)
+            }
+            yield from self._personal(change, [rule for rule in concerned if rule.kind != "max-holders"])
+        for rule, role in sorted(crowds, key=lambda crowd: (crowd[0].name, crowd[1])):
+            yield from self._crowd(rule, role)
+
+    def breaking(self, rule: Constraint, through: str | None = None, after: str | None = None) -> Violations:
+        """Whoever breaks one constraint; only those who hold the role ``through``, and only from the id ``after`` on, if given."""
+        if rule.kind == "max-holders":
+            for role in sorted(rule.roles):
+                yield from self._crowd(rule, role)
+        elif rule.kind != "dynamic":
+            conditions = [queries.holding(self._seniors((through,)), self.at)] if through else []
+            conditions += [queries.later_than(after)] if after else []
+            conditions += self._likely(rule)
+            others = self.expected.holding(self._names((through,) if through else rule.roles))
+            holders = self._holders(self._seniors(rule.roles), conditions, others)
+            yield from violations(self.graph, rule, holders, self.at)
+
+    def would_break(self, holder: Holder, role: str) -> bool:
+        """Whether somebody would break a rule about the role if she were given it from now on, without an end."""
+        given = replace(holder, assignments=(*holder.assignments, Assignment(role, self.at)))
+        change, gained = Change(roles=frozenset({role})), self.graph.closure_of((role,))
+        return any(
+            self._is_full(rule, gained, holder)
+            if rule.kind == "max-holders"
+            else any(violations(self.graph, rule, [given], self.at))
+            for rule in self.graph.constraints
+            if change.concerns(self.graph, rule)
+        )
+
+    def _is_full(self, rule: Constraint, gained: frozenset[str], holder: Holder) -> bool:
+        """Whether one of these roles would have more holders than seats."""
+        lasting = (a.role for a in holder.assignments if a.starts <= self.at and a.ends is None)
+        seated = self.graph.closure_of(lasting)
+        return any(
+            any(self._crowd(rule, role, besides=None if role in seated else holder.id))
+            for role in gained.intersection(rule.roles)
+        )
+
+    def overfull_sessions(self, rule: Constraint) -> Violations:
+        """Sessions alive now with so many of a dynamic constraint's roles active; one for each person (INCITS 359, CreateDsdSet)."""
+        drive = queries.holding(self._rarest(rule), self.at)
+        holders = self._holders(None, [drive], self.expected.holding(self._names(rule.roles)))
+        for people in batched(holders, TOGETHER):
+            live = queries.list_live_sessions(self.connection, [holder.id for holder in people], self.at)
+            for holder in people:
+                active = (self._active(holder, row) for row in live.get(holder.id, ()))
+                reached = next((roles for roles in active if rule.reached_by(roles)), None)
+                if reached:
+                    names = tuple(role for role in rule.roles if role in reached)
+                    yield Violation(rule.name, names, self.at, None, holder.id, holder.name)
+
+    def _personal(self, change: Change, rules: Collection[Constraint]) -> Iterator[Violation]:
+        """What those rules say that are about each person by herself."""
+        if not rules:
+            return
+        for some in batched(sorted(change.users or ()), TOGETHER):
+            has = self.expected.has
+            others, rest = [has[one] for one in some if one in has], [one for one in some if one not in has]
+            held = list(self._holders(None, [queries.these(rest)], others) if rest else others)
+            for rule in rules:
+                yield from violations(self.graph, rule, held, self.at)
+        for rule in rules if change.users is None else ():
+            yield from self.breaking(rule, change.through)
+
+    def _crowd(self, rule: Constraint, role: str, *, besides: str | None = None) -> Iterator[Violation]:
+        """Whoever holds the role without an end is only counted: what comes and goes besides has the remaining seats.
+
+        ``besides``: somebody who is thought to have it without an end, too.
+        """
+        if rule.limit is None:
+            return
+        ids, names = self._seniors((role,)), self._names((role,))
+        permanent = queries.count_permanent(self.connection, ids, self.at) + (besides is not None)
+        seats = rule.limit - permanent - self.expected.more_permanent(names, self.at)
+        if seats < 0:
+            yield Violation(rule.name, (role,), self.at, None)
+            return
+        others = [one for one in self.expected.holding(names) if not _is_permanent(one, names, self.at)]
+        passing = self._holders(ids, queries.passing(ids, self.at), others)
+        holders = (holder for holder in passing if holder.id != besides)
+        yield from violations(self.graph, replace(rule, roles=(role,), limit=seats), holders, self.at)
+
+    def _active(self, holder: Holder, session: queries.LiveSession) -> frozenset[str]:
+        """What is active in a session, with all that it inherits."""
+        chosen = find_session_roles(self.connection, session.id, session.active_roles, self.at)
+        proved = OTP in session.amr.split()
+        subject = Subject(holder.id, "active", holder.assignments, second_factor=proved, roles=chosen)
+        return self.graph.seen_with(proved).closure_of(active_roles(self.graph, subject, self.at))
+
+    def _holders(
+        self,
+        role_ids: Collection[str] | None,
+        conditions: Iterable[ColumnElement[bool]],
+        others: Iterable[Holder],
+    ) -> Iterator[Holder]:
+        """Whoever the rows name, without those who are expected to change, and the ``others``; by id."""
+        rows = queries.list_holders(self.connection, self.at, role_ids, conditions)
+        return merge((one for one in rows if one.id not in self.expected.has), others, key=attrgetter("id"))
+
+    def _names(self, roles: Iterable[str]) -> frozenset[str]:
+        """These roles and all that inherit them."""
+        return frozenset[str]().union(*(self.graph.seniors(role) for role in roles))
+
+    def _seniors(self, roles: Iterable[str]) -> list[str]:
+        """Their ids."""
+        return sorted(list_role_ids(self.connection, self._names(roles)))
+
+    def _likely(self, rule: Constraint) -> Iterator[ColumnElement[bool]]:
+        """What is true of everybody who breaks the rule, and of few besides."""
+        yield queries.holding(self._rarest(rule), self.at)
+        if rule.kind == "requires":
+            yield queries.lacking((self._seniors((role,)) for role in rule.roles[1:]), self.at)
+
+    def _rarest(self, rule: Constraint) -> list[str]:
+        """Ids of roles of which whoever breaks the rule holds one: of a set of five with the limit three, those that lead to the three with
+        the fewest holders; of a requirement, those that lead to the first."""
+        if rule.kind == "requires":
+            return self._seniors(rule.roles[:1])
+        leading = {role: self._seniors((role,)) for role in rule.roles}
+        numbers = queries.count_assignments(self.connection, {one for ids in leading.values() for one in ids})
+        size = {role: sum(numbers.get(one, 0) for one in ids) for role, ids in leading.items()}
+        needed = len(rule.roles) - (rule.limit or 0) + 1
+        few = sorted(rule.roles, key=lambda role: size[role])[: max(needed, 0)]
+        return sorted({one for role in few for one in leading[role]})
+
+
+def _count_permanent(people: Mapping[str, Holder], roles: Collection[str], at: datetime) -> int:
+    return sum(_is_permanent(one, roles, at) for one in people.values())
+
+
+def _is_permanent(holder: Holder, roles: Collection[str], at: datetime) -> bool:
+    """Whether somebody holds one of these roles at that moment and without an end."""
+    return any(a.role in roles and a.starts <= at and a.ends is None for a in holder.assignments)

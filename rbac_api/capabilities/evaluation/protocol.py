@@ -1,0 +1,128 @@
+"""How AuthZEN speaks HTTP: questions as JSON objects of which unknown members are ignored, and errors as a sentence (a JSON string).
+
+OpenID AuthZEN Authorization API 1.0, section 10.  Below ``/access/v1/`` every error of the application has that form, whichever layer
+raised it; whatever is wrong with a question is 400, also its media type.  The code stays inside, so that one table of problems serves
+this form as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import marshmallow as ma
+import orjson
+from apispec import APISpec
+from flask import Request, Response
+
+from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unavailable
+from rbac_api.observability.request_id import VERBATIM
+from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.requests.arguments import strict_json, whole_body
+from rbac_api.web.responses.problems import (
+    ProtocolError,
+    TooLarge,
+    Unreadable,
+    answer_otherwise,
+    challenge_of,
+    status_of,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+JSON = "application/json"
+
+
+class AuthzenError(ProtocolError):
+    """What the specification calls a bad request (section 10.1.3)."""
+
+
+class InvalidQuestion(AuthzenError):
+    code = "authzen.invalid_request"
+    title = "The evaluation request is malformed"
+    default_detail = "Send a subject (type, id), an action (name) and a resource (type, id), each an object with string members."
+
+
+class NotDeclaredJson(AuthzenError):
+    code = "authzen.not_json"
+    title = "Not declared as JSON"
+    default_detail = "Send the request as JSON, with Content-Type: application/json."
+
+
+FAULTS: tuple[type[ServiceError], ...] = (InvalidQuestion, NotDeclaredJson, Unreadable, Invalid, TooLarge)
+"""What may be wrong with any question."""
+
+
+class AuthzenBlueprint(Blueprint):
+    """A blueprint whose refusals are documented in AuthZEN's form."""
+
+    def __init__(self, name: str, import_name: str, **options: Any) -> None:
+        super().__init__(name, import_name, **options)
+        self.document_by(_prepare_authzen_doc)
+
+    def question(self, schema: type[ma.Schema]) -> Callable[[F], F]:
+        """Document a body; ``question_of`` reads it, since a schema would refuse what it does not know."""
+        return self.body({JSON: {"schema": schema}}, FAULTS)
+
+
+def question_of(request: Request) -> dict[str, Any]:
+    """The body, a JSON object (section 10.1.1).  400 for another media type or value, and for anything ambiguous; 413."""
+    if request.mimetype != JSON:
+        raise NotDeclaredJson()
+    body = strict_json(whole_body(request))
+    if not isinstance(body, dict):
+        raise InvalidQuestion("Send one JSON object.")
+    return body
+
+
+def authzen_answer(error: ServiceError) -> Response:
+    """The whole answer, with its challenge (section 11.3, RFC 6750 section 3) or Retry-After where one is due."""
+    status = authzen_status(type(error))
+    answer = Response(orjson.dumps(_sentence(error)), status=status, content_type=JSON)
+    if status in (401, 403):
+        answer.headers["WWW-Authenticate"] = challenge_of(error)
+    if isinstance(error, (TooManyAttempts, Unavailable)):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _sentence(error: ServiceError) -> str:
+    """What was wrong, in one text, since there are no members: with the first fault, or the number under which a refusal is explained."""
+    if isinstance(error, Invalid) and error.faults:
+        return f"{error.faults[0].pointer[:200] or 'The body'}: {error.faults[0].detail}"
+    number = error.members.get("decision_id")
+    return f"{error.detail} (decision_id: {number})" if number else error.detail
+
+
+def authzen_status(error: type[ServiceError]) -> int:
+    """The status of an error class; AuthZEN knows no 422."""
+    return 400 if issubclass(error, Invalid) else status_of(error)
+
+
+def _prepare_authzen_doc(
+    doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_kwargs: Any
+) -> dict[str, Any]:
+    """Say of each refusal what it really looks like here."""
+    if "body" not in doc_info:
+        return doc
+    permission = doc_info["manual_doc"]["x-permission"]
+    by_status: dict[int, list[type[ServiceError]]] = {}
+    for problem in doc_info.get("problems", ()):
+        by_status.setdefault(authzen_status(problem), []).append(problem)
+        if issubclass(problem, AuthzenError):
+            spec.components.examples.pop(problem.code, None)  # that of a problem document, which it never is
+    doc["responses"].pop(422)
+    for status, problems in sorted(by_status.items()):
+        described = doc["responses"][status]
+        described["description"] = "Refused: " + ", ".join(f"`{problem.code}`" for problem in problems)
+        named = {problem.code: _shown(problem, permission) for problem in problems}
+        described["content"] = {JSON: {"schema": {"type": "string"}, "examples": named}}
+    return doc
+
+
+def _shown(problem: type[ServiceError], permission: str) -> dict[str, str]:
+    detail = problem.default_detail.replace(problem.example.get("required", permission), permission)
+    return {"summary": problem.title, "value": detail}
+
+
+answer_otherwise(VERBATIM, authzen_answer)

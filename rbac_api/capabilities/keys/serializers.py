@@ -1,0 +1,66 @@
+"""How keys are shown: without any part of them but their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from rbac_api import clock
+from rbac_api.capabilities.keys.queries import SigningKeyRow
+from rbac_api.guard.tokens.keys import Keyring, NoSigningKey
+from rbac_api.guard.tokens.queries import KeyUseRow
+from rbac_api.guard.tokens.signing import SigningKey
+
+
+def describe(
+    keyring: Keyring,
+    keys: dict[str, SigningKey],
+    kept: Iterable[SigningKeyRow],
+    external: Iterable[KeyUseRow],
+) -> list[dict[str, object]]:
+    """Every key: those ``kept`` in the database, those of the settings that have signed, and the one in the settings now."""
+    active = None
+    with suppress(NoSigningKey):
+        active = keyring.signer(keys)
+    found = [(row.created_at, row.kid, _row(row, keys.get(row.kid), active, row.created_at)) for row in kept]
+    found += [(row.first_used_at, row.kid, _row(row, keys.get(row.kid), active, None)) for row in external]
+    shown = [each for _, _, each in sorted(found, key=lambda each: each[:2], reverse=True)]
+    if active is not None and active.kid not in {each["kid"] for each in shown}:
+        shown.insert(0, _shown(active, "active", {}))
+    return shown
+
+
+def _row(
+    row: SigningKeyRow | KeyUseRow,
+    key: SigningKey | None,
+    active: SigningKey | None,
+    created: datetime | None,
+) -> dict[str, object]:
+    moments: dict[str, object] = {"created_at": created, "signs_from": created}
+    if isinstance(row, SigningKeyRow):
+        moments |= {"signs_from": row.signs_from or row.created_at, "retired_at": row.retired_at}
+    if row.withdrawn_at is not None or key is None:
+        return _shown(
+            row,
+            "withdrawn",
+            {**moments, "withdrawn_at": row.withdrawn_at, "verifies_until": row.withdrawn_at},
+        )
+    if active is not None and row.kid == active.kid:
+        return _shown(row, "active", moments)
+    if key.signs_until is None or key.waits(clock.now()):
+        return _shown(row, "next", moments)
+    ends = max(key.signs_until, key.until or key.signs_until)
+    return _shown(row, "retired", {**moments, "retired_at": key.signs_until, "verifies_until": ends})
+
+
+def _shown(key: Any, state: str, moments: dict[str, Any]) -> dict[str, Any]:
+    names = ("created_at", "signs_from", "retired_at", "withdrawn_at", "verifies_until")
+    return {
+        "kid": key.kid,
+        "algorithm": key.algorithm,
+        "state": state,
+        "kept_in": "database" if moments.get("created_at") else "settings",
+        **{name: moments.get(name) for name in names},
+    }

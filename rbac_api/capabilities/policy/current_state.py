@@ -1,0 +1,110 @@
+"""What is, in the form of a document: for exports, for comparisons, and to see whether something has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy.state import State, Thing
+from rbac_api.decision.difference import CurrentPolicy, Held, text_of
+from rbac_api.decision.hierarchy import RoleGraph
+
+
+def find_present(state: State, held: Iterable[queries.HeldAssignment]) -> CurrentPolicy:
+    """Everything that a document can say; ``held`` are the rows of the assignments to look at."""
+    graph = state.graph
+    permissions = {
+        name: {"title": row.title, "description": row.description, "system": row.system}
+        for name, row in state.permission_rows.items()
+    }
+    roles = {name: _role(name, row, graph) for name, row in state.role_rows.items() if name in graph.roles}
+    constraints = {
+        rule.name: {"kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
+        for rule in graph.constraints
+    }
+    return CurrentPolicy(permissions, roles, constraints, assignments_of(held, state.at))
+
+
+def assignments_of(rows: Iterable[queries.HeldAssignment], at: datetime) -> dict[Held, Mapping[str, object]]:
+    """Assignments by whom and what; one that has begun has no beginning any more."""
+    found: dict[Held, Mapping[str, object]] = {}
+    for row in rows:
+        kind = "service_account" if row.kind == "service" else "user"
+        found[kind, row.username_canonical, row.role] = {
+            kind: row.username,
+            "role": row.role,
+            "reason": row.reason,
+            "starts_at": text_of(row.valid_from) if row.valid_from > at else None,
+            "expires_at": text_of(row.valid_to),
+            "mode": row.mode,
+            "max_duration": row.max_duration,
+        }
+    return found
+
+
+def export(present: CurrentPolicy) -> dict[str, list[dict[str, object]]]:
+    """The document: sorted, without what is built in (its holders are told), and without what is the default."""
+    return {
+        "permissions": [
+            {"name": name, **_said(facts, "title"), "description": facts["description"]}
+            for name, facts in sorted(present.permissions.items())
+            if not facts["system"]
+        ],
+        "roles": [
+            {
+                "name": name,
+                **_said(facts, "title"),
+                "description": facts["description"],
+                **({"requires_mfa": True} if facts["requires_mfa"] else {}),
+                "permissions": facts["permissions"],
+                "inherits": facts["inherits"],
+            }
+            for name, facts in sorted(present.roles.items())
+            if not facts["system"]
+        ],
+        "constraints": [
+            {"name": name, "kind": facts["kind"], "roles": _ordered(facts), **_said(facts, "limit")}
+            for name, facts in sorted(present.constraints.items())
+        ],
+        "assignments": [_exported(facts) for _, facts in sorted(present.assignments.items())],
+    }
+
+
+def revision(connection: Connection, at: datetime) -> str:
+    """The ``seq`` of the event that last changed the policy; with a moment behind it, where time alone did afterwards."""
+    last = queries.get_last_policy_event(connection)
+    boundary = queries.find_last_boundary(connection, last.at, at)
+    return f"{last.seq}" if boundary is None else f"{last.seq}-{clock.rfc3339(boundary)}"
+
+
+def _role(name: str, row: Thing, graph: RoleGraph) -> dict[str, object]:
+    return {
+        "title": row.title,
+        "description": row.description,
+        "requires_mfa": graph.roles[name].requires_mfa,
+        "system": row.system,
+        "permissions": sorted(graph.roles[name].permissions),
+        "inherits": sorted(graph.juniors[name]),
+    }
+
+
+def _ordered(rule: Mapping[str, Any]) -> list[str]:
+    """Where their order means nothing, roles are sorted: ``requires`` begins with the role that requires the others."""
+    first = 1 if rule["kind"] == "requires" else 0
+    return [*rule["roles"][:first], *sorted(rule["roles"][first:])]
+
+
+def _exported(facts: Mapping[str, object]) -> dict[str, object]:
+    kind = "service_account" if "service_account" in facts else "user"
+    terms = _said(facts, "reason", "starts_at", "expires_at", "max_duration")
+    mode = {"mode": facts["mode"]} if facts["mode"] != "active" else {}
+    return {kind: facts[kind], "role": facts["role"], **terms, **mode}
+
+
+def _said(facts: Mapping[str, object], *names: str) -> dict[str, object]:
+    return {name: facts[name] for name in names if facts[name] is not None}

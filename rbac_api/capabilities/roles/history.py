@@ -1,0 +1,31 @@
+"""A role as it was.  Part of the service."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rbac_api.decision.hierarchy import direct_permissions
+from rbac_api.decision.naming import ROLE
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.errors import RoleNotFound
+from rbac_api.guard.state.queries_history import find_role_at, find_role_graph_at
+
+
+def get_role_at(clearance: Clearance, name: str, at: datetime) -> dict[str, object]:
+    """One role as of a moment that is past; 404 if there was none of this name."""
+    role = find_role_at(clearance.connection, name, at)
+    if role is None:
+        raise RoleNotFound(f"There was no role {name[: ROLE.longest]} at that moment.")
+    graph = find_role_graph_at(clearance.connection, at)
+    return {
+        "name": name,
+        "title": role["title"],
+        "description": role["description"],
+        "system": role["system"],
+        "requires_mfa": role["requires_mfa"],
+        "permissions": sorted(direct_permissions(graph.roles[name], graph.permissions)),
+        "inherits": sorted(graph.juniors[name]),
+        "effective_permissions": sorted(graph.effective[name]),
+        "created_at": role["valid_from"],
+        "updated_at": role["updated_at"],
+    }

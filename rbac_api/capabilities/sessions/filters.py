@@ -1,0 +1,40 @@
+"""Which sessions: one grammar for the list, for its export and for ending many at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+from rbac_api import clock
+from rbac_api.capabilities.sessions import queries
+from rbac_api.database.queries.sessions import is_active
+from rbac_api.decision.names import canonical
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.web.fields import UUID
+
+_ID = re.compile(UUID, re.IGNORECASE)
+
+
+def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """What a session must fulfil to fit the filters, at this moment; whoever uses them joins the users."""
+    now = clock.now()
+    active = is_active(now)
+    listed = queries.is_listed(now - timedelta(days=clearance.settings.retention_days))
+    states = {"active": active, "ended": ~active & listed, "all": listed}
+    found = [states[filters.get("state", "active")]]
+    if user := filters.get("user"):
+        found.append(queries.is_of(canonical(user), user.lower() if _ID.fullmatch(user) else None))
+    if role := filters.get("role"):
+        found.append(queries.holds_role(clearance.connection, clearance.graph().seniors(role), now, found[0]))
+    if ip := filters.get("ip"):
+        found.append(queries.is_from(ip))
+    return found + queries.is_begun(filters.get("created_after"), filters.get("created_before"))
+
+
+def signed_between(begin: datetime, end: datetime) -> ColumnElement[bool]:
+    """Those whose newest tokens were signed at one of these moments, both included."""
+    return queries.is_signed(begin, end)

@@ -1,0 +1,29 @@
+"""What is active in a session (ANSI INCITS 359 section 6.1.4, SessionRoles and SessionPermissions).  Part of the service."""
+
+from __future__ import annotations
+
+from rbac_api import clock
+from rbac_api.capabilities.sessions import service
+from rbac_api.capabilities.sessions.answers import SessionInsideAnswer
+from rbac_api.database.queries.sessions import find_session_roles, get_session
+from rbac_api.database.queries.users import get_subject
+from rbac_api.decision.evaluate import effective_permissions, effective_roles
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.state.subjects import OTP
+
+
+def get_session_inside(clearance: Clearance, session_id: str) -> SessionInsideAnswer:
+    """One session, and the roles and permissions that count in it at this moment: none any more in one that has ended."""
+    shown = service.get_session(clearance, session_id)
+    if shown["state"] != "active":
+        return {**shown, "active_roles": [], "permissions": []}
+    connection, now = clearance.connection, clock.now()
+    row = get_session(connection, session_id)
+    begun = find_session_roles(connection, session_id, row.active_roles, now)
+    subject = get_subject(connection, row.user_id, now, second_factor=OTP in row.amr.split(), roles=begun)
+    graph = clearance.graph()
+    return {
+        **shown,
+        "active_roles": [role.role for role in effective_roles(graph, subject, now)],
+        "permissions": sorted(effective_permissions(graph, subject, now)),
+    }

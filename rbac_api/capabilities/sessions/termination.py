@@ -1,0 +1,112 @@
+"""Ending sessions: one, a user's, or whichever fit.  Part of the service, in a file of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection
+
+from rbac_api import clock
+from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions.errors import SessionNotFound
+from rbac_api.database.queries.sessions import SessionRow, find_session
+from rbac_api.database.tables import sessions
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.revocation.denylist import revoke
+from rbac_api.settings import Settings
+from rbac_api.trail.recorder import Actor, Target, record
+
+LISTED = 50  # ids of sessions in one event
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """Who ends a session (None: a deadline or a detection) and why."""
+
+    by: str | None
+    reason: str
+
+
+def make_room(connection: Connection, settings: Settings, actor: Actor) -> None:
+    """Before a session begins: end the oldest active ones of its user that would exceed ``RBAC_MAX_SESSIONS`` with it.
+
+    In the same transaction, under the write lock, so that of many who sign in at once none slips past.  ``actor`` is she who signs in.
+    Not for programs: each of their tokens is good until it expires, and ``RBAC_TOKEN_LIMIT`` refuses new ones.
+    """
+    surplus = queries.list_surplus(connection, actor.id or "", settings.max_sessions - 1, clock.now())
+    ending = Termination(None, "session-limit")
+    for session_id in (
+        close_sessions(connection, settings, queries.is_one_of(surplus), ending) if surplus else ()
+    ):
+        facts = {"user": {"id": actor.id, "username": actor.name}, "end_reason": ending.reason}
+        target = Target("session", session_id, actor.name)
+        record(connection, actor, "session.ended", target, reason=ending.reason, after=facts)
+
+
+def close_sessions(
+    connection: Connection, settings: Settings, condition: ColumnElement[bool], ending: Termination
+) -> list[str]:
+    """End the active sessions that fit, and tell detached verifiers; the ids of those that ended.  The one way a session ends early."""
+    ended = queries.end_sessions(connection, condition, clock.now(), ending.by, ending.reason)
+    revoke(connection, settings, "sid", ended)
+    return ended
+
+
+def close_session(connection: Connection, settings: Settings, session_id: str, ending: Termination) -> bool:
+    """End one session if it is active; whether it was."""
+    return bool(close_sessions(connection, settings, sessions.c.id == session_id, ending))
+
+
+def close_all_sessions(connection: Connection, settings: Settings, ending: Termination) -> list[str]:
+    """End every active session; the ids of those that ended."""
+    return close_sessions(connection, settings, queries.is_any(), ending)
+
+
+def close_user_sessions(
+    connection: Connection, settings: Settings, user_id: str, ending: Termination, *, but: str | None = None
+) -> list[str]:
+    """End a user's active sessions, all but one if it is named; the ids of those that ended."""
+    condition = sessions.c.user_id == user_id
+    return close_sessions(
+        connection, settings, condition & (sessions.c.id != but) if but else condition, ending
+    )
+
+
+def end_session(clearance: Clearance, session_id: str) -> None:
+    """End somebody's session.  404 unknown; 403 ``target.stronger``; ending an ended one changes nothing."""
+    session = find_session(clearance.connection, session_id)
+    if session is None:
+        raise SessionNotFound()
+    if session.user_id != clearance.actor.id:
+        clearance.require_outranks_user(session.user_id, session.username)
+    _end(clearance.connection, clearance.settings, clearance.actor, session, "admin")
+
+
+def end_own_session(clearance: Clearance, session_id: str) -> None:
+    """End a session of one's own; somebody else's is as unknown as one that does not exist."""
+    session = find_session(clearance.connection, session_id)
+    if session is None or session.user_id != clearance.actor.id:
+        raise SessionNotFound()
+    leave_session(clearance.connection, clearance.settings, clearance.actor, session)
+
+
+def end_own_sessions(clearance: Clearance, *, keep_current: bool) -> None:
+    """End every active session of the caller, or all but that of this request."""
+    actor, kept = clearance.actor, clearance.actor.session_id if keep_current else None
+    ending = Termination(actor.id, "logout")
+    ended = close_user_sessions(clearance.connection, clearance.settings, actor.id or "", ending, but=kept)
+    if ended:
+        facts = {"sessions": ended[:LISTED], "count": len(ended), "end_reason": ending.reason}
+        clearance.record("sessions.ended", Target("user", actor.id, actor.name), after=facts)
+
+
+def leave_session(connection: Connection, settings: Settings, actor: Actor, session: SessionRow) -> None:
+    """End a session because its user signs out of it; ending an ended one changes nothing."""
+    _end(connection, settings, actor, session, "logout")
+
+
+def _end(connection: Connection, settings: Settings, actor: Actor, session: SessionRow, reason: str) -> None:
+    if close_session(connection, settings, session.id, Termination(actor.id, reason)):
+        facts = {"user": {"id": session.user_id, "username": session.username}, "end_reason": reason}
+        target = Target("session", session.id, session.username)
+        record(connection, actor, "session.ended", target, reason=reason, after=facts)

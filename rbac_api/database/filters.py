@@ -1,0 +1,97 @@
+"""Pages out of very many rows: what a list's filter finds, without a look at every row where that can be known to be needless.
+
+SQLite plans by rules of thumb, not by how many rows there are.  Asked for the first fifty of a million in their order, it walks them all
+where only three fit.  So it is told: of few, look these up and sort them; of many, walk until there are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    select,
+)
+
+from rbac_api.database.tables import assignments
+from rbac_api.database.validity import in_force
+from rbac_api.decision.names import search_form, search_text
+
+FEW = 5000
+_WRITTEN_OUT = 200  # values of one statement
+_ALL = 2**31 - 1  # a limit, which keeps SQLite from turning the sub-query into a question asked of each row
+Found = Select[Any] | CompoundSelect[Any]
+
+
+def one_of(
+    connection: Connection, column: Column[Any], found: Found, otherwise: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """The column's value is among the ``found``; said in the form ``otherwise`` where those are many."""
+    some = found.limit(FEW + 1).subquery()
+    few = connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW
+    return column.in_(found.limit(_ALL)) if few else otherwise
+
+
+def searched(
+    connection: Connection, column: Column[Any], condition: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """The rows that fit a condition for which all have to be read: read once, and looked up by id where they are few."""
+    some = select(column).where(condition).limit(FEW + 1)
+    found = list(connection.execute(some).scalars())
+    return among(column, found) if len(found) <= FEW else condition
+
+
+def mentions(connection: Connection, column: Column[Any], text: str) -> ColumnElement[bool]:
+    """Return the condition that the column, in search form, has this text anywhere; wildcards are ordinary characters."""
+    sought = _sought(text)
+    if connection.dialect.name == "sqlite":
+        return func.instr(column, sought) > 0
+    return column.contains(sought, autoescape=True)
+
+
+def naming(rows: Iterable[Row[Any]], text: str | None, *columns: str) -> Iterator[Row[Any]]:
+    """Yield the rows that have this text in one of the columns, whatever the case and the accents; without one, all.
+
+    For tables with few rows, such as roles: reading all of them is cheaper than a column kept for the search.
+    """
+    sought = _sought(text) if text else ""
+    return (
+        row for row in rows if not text or sought in search_text(*(getattr(row, name) for name in columns))
+    )
+
+
+def _sought(text: str) -> str:
+    """Return the text in search form, without spaces around it and with one between words, as pasted text often is not."""
+    form = search_form(text)
+    return " ".join(form.split()) or form
+
+
+def among(column: Column[Any], values: Collection[str]) -> ColumnElement[bool]:
+    """Any of these ids or names.  A role may have ten thousand seniors: so many go into the text of the statement, escaped, as the driver
+    takes half a second to number as many parameters."""
+    several = bindparam(
+        None,
+        sorted(values),
+        column.type,
+        unique=True,
+        expanding=True,
+        literal_execute=len(values) > _WRITTEN_OUT,
+    )
+    return column.in_(several)
+
+
+def holding(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
+    """An assignment of one of these roles that counts at that moment by itself."""
+    return and_(
+        among(assignments.c.role_id, role_ids), assignments.c.mode == "active", in_force(assignments, at)
+    )

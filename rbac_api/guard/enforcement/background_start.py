@@ -1,0 +1,22 @@
+"""What runs beside the requests begins with the first one: a worker's process is forked after its application was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+
+class BackgroundStart:
+    """Calls each of what it was given once, at its own first call; costs next to nothing afterwards."""
+
+    def __init__(self, *starts: Callable[[], None]) -> None:
+        self.waiting = list(starts)
+
+    def add(self, start: Callable[[], None]) -> None:
+        """One more."""
+        self.waiting.append(start)
+
+    def __call__(self) -> None:
+        while self.waiting:
+            with suppress(IndexError):  # another thread took it
+                self.waiting.pop()()

@@ -1,0 +1,276 @@
+"""The proof that the guard was asked: every service function that outsiders can reach takes one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import request
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.database.queries.assignments import list_assignments, list_roles_of
+from rbac_api.database.session import UnitOfWork
+from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import EVERYTHING, Constraint, Reason, SessionRoles
+from rbac_api.decision.strength import assigned_through, bound_by, held_until, lacking, stronger_roles
+from rbac_api.decision.working import WorkingRoles, follow
+from rbac_api.guard.enforcement import queries_strength
+from rbac_api.guard.errors import (
+    EscalationDenied,
+    LastAdministrator,
+    OwnAccount,
+    SigninTooOld,
+    TargetStronger,
+    TokenMissing,
+)
+from rbac_api.guard.state import queries
+from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.state.subjects import Person, SessionState
+from rbac_api.settings import Settings
+from rbac_api.trail.events import CATALOGUE
+from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
+
+CLEARANCE = "rbac.clearance"  # in the environment of the request that is served
+CHANGED = (
+    "roles_changed"  # a note of a unit of work: the roles with what it changed; None if they have to be read
+)
+HELD = "held"  # a note of a unit of work: what its actor held when it began
+HOLDER = "holder"  # the same: the actor's standing
+
+
+@dataclass(slots=True)  # not frozen, as ``RequestContext``
+class Clearance:
+    """Who may do what, now.  Made by the guard alone (``requires`` for people, ``operator_clearance`` at a shell).
+
+    ``permission`` is None where being signed in is enough; ``reasons`` are those of the decision.
+    """
+
+    actor: Actor
+    permission: str | None
+    reasons: tuple[Reason, ...]
+    work: UnitOfWork
+    snapshot: Snapshot
+    settings: Settings
+    session: SessionState | None = None  # that of the request; None for those without one
+
+    @property
+    def connection(self) -> Connection:
+        """The unit of work's connection; for a writing one this takes the write lock, and the decision is made again."""
+        return self.work.connection
+
+    @property
+    def unbounded(self) -> bool:
+        """The operator and the system stand above the role model: they own the database."""
+        return self.actor.type in ("operator", "system")
+
+    @property
+    def held(self) -> frozenset[str]:
+        """What the actor effectively holds at this moment; 401 for a stranger behind a public door, who would have to say who she is."""
+        if self.unbounded:
+            return frozenset({ESCALATE})
+        if HELD in self.work.notes:  # many changes in one unit are judged by what she held before the first
+            before: frozenset[str] = self.work.notes[HELD]
+            return before
+        return self._person(self.actor.id).permissions
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether the actor holds every permission there is, also those added later."""
+        if self.unbounded:
+            return True
+        roles = self.graph().roles
+        return any(roles[name].grants == "all" for name in self._person(self.actor.id).roles if name in roles)
+
+    @property
+    def second_factor(self) -> bool:
+        """Whether a second factor was proved when this session began."""
+        return self.session is not None and self.session.second_factor
+
+    @property
+    def session_roles(self) -> SessionRoles:
+        """How the roles of this session differ from all that the actor has: in a writing unit as it is now that nothing else can change."""
+        if self.session is None:
+            return EVERYTHING
+        session = self.session
+        if self.work.writes:
+            session = self.snapshot.session(self.actor.session_id or "", self.connection) or session
+        return session.roles
+
+    def graph(self) -> RoleGraph:
+        """The roles in force, with the changes that this unit has recorded."""
+        notes = self.work.notes
+        if "graph" not in notes and CHANGED in notes:
+            notes["graph"] = notes[CHANGED].compiled() if notes[CHANGED] else self.changed_graph()
+        graph: RoleGraph | None = notes.get("graph")
+        return graph or self.snapshot.graph(self.connection if self.work.writes else None)
+
+    def latest_graph(self) -> RoleGraph:
+        """The roles in force, no older than any row that this unit has read; from memory, unless the unit writes."""
+        if not self.work.writes:
+            self.snapshot.freshen()
+        return self.graph()
+
+    def know_roles(self, graph: RoleGraph) -> None:
+        """What the roles have become by what this unit wrote."""
+        self.work.notes["graph"], self.work.notes[CHANGED] = graph, WorkingRoles(graph)
+
+    def changed_graph(self) -> RoleGraph:
+        """The roles as the rows have them at this moment of the unit."""
+        return queries.find_role_graph(self.connection)
+
+    def require_recent_signin(self) -> None:
+        """What only somebody who signed in lately may do, where that depends on more than the route: 401 otherwise (RFC 9470)."""
+        if self.session is not None:
+            require_recent(self.session, self.settings)
+
+    def note_held(self) -> None:
+        """From here on many changes are made as one: they are judged by what the actor holds now."""
+        if not self.unbounded:
+            self.work.notes[HOLDER] = self._person(self.actor.id)
+        self.work.notes[HELD] = self.held
+
+    def held_until(self, end: datetime | None) -> frozenset[str]:
+        """What the actor holds and goes on to hold until that moment, without an end if None."""
+        person: Person = self.work.notes.get(HOLDER) or self._person(self.actor.id)
+        return held_until(person.graph, person.subject, clock.now(), end or clock.ENDLESS)
+
+    def require_held(self, handed_out: Iterable[str], until: datetime | None = None) -> None:
+        """Nobody hands out what she does not hold, nor for longer than she holds it (None: without an end), unless she holds
+        ``rbac:escalate`` (RBAC escalation guard): 403 otherwise."""
+        wanted, held = frozenset(handed_out), self.held
+        if beyond := missing(held, wanted):
+            raise EscalationDenied(
+                f"This hands out {_listed(beyond)}, which you do not hold.", missing=list(beyond)
+            )
+        if ESCALATE in held or not wanted:
+            return
+        if passing := missing(self.held_until(until), wanted):
+            raise EscalationDenied(
+                f"This hands out {_listed(passing)} for longer than you hold it: you hold it until an end, or while a role is"
+                " active in your session. Assign it with an earlier expires_at, or ask a user who holds it without an end.",
+                missing=list(passing),
+            )
+
+    def require_other(self, user_id: str, instead: str) -> None:
+        """403 for the caller's own account: what the owner has to prove there cannot be avoided by a permission."""
+        if user_id == self.actor.id:
+            raise OwnAccount(f"This is for the accounts of others. For your own, {instead}.")
+
+    def require_outranks(self, permissions: frozenset[str], whom: str) -> None:
+        """Nobody acts upon somebody, or a role, that holds more than she does: 403 otherwise."""
+        if self.unbounded:
+            return
+        beyond = lacking(self.held, permissions)
+        if beyond:
+            raise TargetStronger(f"{whom} holds {_listed(beyond)}, which you do not hold.", missing=beyond)
+
+    def require_outranks_user(self, user_id: str, username: str) -> None:
+        """The same, for a user by id: what she would hold if she were active."""
+        self.require_outranks(self.reach(user_id), username)
+
+    def require_outranks_users(self, usernames: Mapping[str, str]) -> None:
+        """The same, for many users by id: all of them, or 403 for the first who holds more.  Read in few statements."""
+        if self.unbounded or not usernames:
+            return
+        roles = list_roles_of(self.connection, list(usernames), clock.now())
+        graph = self.graph()
+        reaches = {held: graph.held_by(held) for held in set(roles.values())}
+        for user_id, held in roles.items():
+            self.require_outranks(reaches[held], self.named(user_id, usernames[user_id], "A user concerned"))
+
+    def require_outranks_holders(self, roles: Iterable[str], rule: Constraint | None = None) -> None:
+        """The same, for all holders of these roles, direct or through a senior; of a dynamic ``rule`` for those whom it can bind.
+
+        Costs nothing for a caller who holds whatever any role holds.
+        """
+        if self.unbounded or self.holds_all:
+            return
+        graph, now, most = self.graph(), clock.now(), 1 if rule is None else None
+        stronger = stronger_roles(graph, self.held)
+        through = assigned_through(graph, roles) if stronger else frozenset[str]()
+        found = queries_strength.list_holders_of_both(self.connection, through, stronger, now, most)
+        for user_id, held in list_roles_of(self.connection, list(found), now).items():
+            if rule is None or bound_by(graph, rule, held):
+                self.require_outranks(
+                    graph.held_by(held), self.named(user_id, found[user_id], "A holder of this role")
+                )
+
+    @property
+    def reads_users(self) -> bool:
+        """Whether an answer may name users whom the caller did not name."""
+        return self.unbounded or "users:read" in self.held
+
+    def may_name(self, user_id: str) -> bool:
+        """Whether an answer may name this user: the caller may read users, or is that user."""
+        return user_id == self.actor.id or self.reads_users
+
+    def named(self, user_id: str, username: str, otherwise: str) -> str:
+        """The username where it may be named, and other words where not."""
+        return username if self.may_name(user_id) else otherwise
+
+    def require_administrator_remains(self) -> None:
+        """After what this unit wrote and recorded somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""
+        able = queries.list_administrators(self.connection, self.graph().seniors(ADMIN), clock.now())
+        if not always_covered((one for _, one in able), clock.now()):
+            raise LastAdministrator()
+
+    def record(self, action: str, target: Target, **facts: Any) -> int:
+        """Write what this unit does into the trail, in the same transaction."""
+        if CATALOGUE[action].touches in ("roles", "grants"):
+            self._follow(action, target.name or "", facts.get("after") or facts.get("before") or {})
+        return record(self.connection, self.actor, action, target, **facts)
+
+    def _follow(self, action: str, name: str, facts: Mapping[str, object]) -> None:
+        """Let the roles that this unit works with change along, instead of reading all of them again under the lock.
+
+        What the system puts in place at a start is built in, which its events do not say: then the roles are read again.
+        """
+        notes = self.work.notes
+        known: WorkingRoles | None = notes[CHANGED] if CHANGED in notes else WorkingRoles(self.graph())
+        followed = known is not None and self.actor.type != "system" and follow(known, action, name, facts)
+        notes[CHANGED] = known if followed else None
+        notes.pop("graph", None)
+
+    def _person(self, user_id: str | None) -> Person:
+        connection, person = self.connection if self.work.writes else None, None
+        if user_id:
+            person = self.snapshot.person(
+                user_id, connection, second_factor=self.second_factor, roles=self.session_roles
+            )
+        if person is None:
+            raise TokenMissing()
+        return person
+
+    def reach(self, user_id: str) -> frozenset[str]:
+        """What a user would hold if she were active, with all that is assigned to her now or later."""
+        now: datetime = clock.now()
+        return self.graph().held_by(a.role for a in list_assignments(self.connection, user_id, now))
+
+
+def require_recent(session: SessionState, settings: Settings) -> None:
+    """401 unless the session began lately; refreshing does not make it younger (RFC 9470 section 3)."""
+    if clock.epoch_seconds() - session.auth_time > settings.recent_signin_seconds:
+        raise SigninTooOld(max_age=settings.recent_signin_seconds)
+
+
+def operator_clearance(
+    work: UnitOfWork, snapshot: Snapshot, settings: Settings, *, system: bool = False
+) -> Clearance:
+    """The clearance of whoever runs this program on the machine itself (or of start-up): bound by guards over sets, not by roles."""
+    reasons = (Reason("operator", "has the database and the secret in hand"),)
+    return Clearance(SYSTEM if system else OPERATOR, None, reasons, work, snapshot, settings)
+
+
+def current_clearance() -> Clearance:
+    """The clearance of the request being served; only inside a view under ``requires``."""
+    clearance: Clearance = request.environ[CLEARANCE]
+    return clearance
+
+
+def _listed(permissions: Iterable[str]) -> str:
+    names = list(permissions)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

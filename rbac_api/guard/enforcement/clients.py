@@ -1,0 +1,187 @@
+"""Clients that prove who they are with a secret: service accounts, by HTTP Basic or by form fields (RFC 6749 section 2.3.1).
+
+A secret has 256 random bits, so nobody guesses one and no slow hash is needed: it is found by its keyed hash, and every failure takes
+the same way and gives the same answer.  Why it failed stands in the trail, once a minute for each account and once for all that do not
+exist: whoever sends nonsense all day long fills no table.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from urllib.parse import unquote_to_bytes
+
+from flask import Request
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.database.engine import Database
+from rbac_api.guard.enforcement import queries_clients as queries
+from rbac_api.guard.enforcement.issuers import Issuers
+from rbac_api.guard.enforcement.queries_clients import SecretRow, ServiceRow
+from rbac_api.guard.errors import TokenRevoked
+from rbac_api.guard.incidents.repetitions import Repetitions
+from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.state.subjects import Issued, Person
+from rbac_api.guard.tokens.credentials import repeated
+from rbac_api.observability.metrics import CLIENTS
+from rbac_api.sealing import derived_key
+from rbac_api.settings import Settings
+from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.web.fields import UUID
+from rbac_api.web.openapi.oauth_protocol import InvalidClient, InvalidRequest
+from rbac_api.web.responses.problems import CredentialsRepeated
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+QUIET = 60.0  # seconds between two records of the same secret's use
+_ID = re.compile(UUID)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A client id and a secret, as presented."""
+
+    client_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A service account that proved who it is, and the secret it did so with."""
+
+    id: str
+    name: str
+    secret_id: str
+    secret_expires_at: datetime
+    digest: str = field(repr=False)
+
+
+def secret_digest(settings: Settings, secret: str) -> str:
+    """What is stored of a client's secret: a hash that nobody can compute without the instance secret."""
+    key = derived_key(settings.secret_key, "client-secret")
+    return hmac.new(key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def presented_client(request: Request, form: Mapping[str, str]) -> Credentials | None:
+    """The credentials of a request, if it carries any.  Two ways at once are ``InvalidRequest`` (RFC 6749 section 2.3)."""
+    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    if repeated(header):
+        raise CredentialsRepeated()
+    scheme, _, rest = header.partition(" ")
+    if scheme and "client_secret" in form:
+        raise InvalidRequest("Send the client's credentials in one way, not in two.")
+    if scheme.lower() == "basic":
+        credentials = _basic(rest)
+        if form.get("client_id", credentials.client_id) != credentials.client_id:
+            raise InvalidRequest("The parameter client_id is not the client of the Authorization header.")
+        return credentials
+    if "client_secret" in form:
+        return Credentials(form.get("client_id", ""), form["client_secret"])
+    return None
+
+
+class Clients:
+    """Tells who presents credentials."""
+
+    def __init__(
+        self, settings: Settings, database: Database, repeated: Repetitions, snapshot: Snapshot
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._repeated = repeated
+        self._snapshot = snapshot
+        self._vouching = Issuers(database, snapshot)
+
+    def authenticate(self, credentials: Credentials, actor: Actor) -> Client:
+        """The service account whose credentials these are; ``InvalidClient``, recorded as of ``actor``, otherwise."""
+        digest = secret_digest(self._settings, credentials.secret)
+        known = credentials.client_id if _ID.fullmatch(credentials.client_id) else NOBODY
+        with self._database.reading() as connection:
+            account, secret = queries.find_service(connection, known), queries.find_secret(connection, digest)
+        fault = _fault(account, secret, known) or self._outgrown(known, secret)
+        if fault or account is None or secret is None:
+            CLIENTS.labels("failed").inc()
+            self._record(account, fault, actor)
+            raise InvalidClient()
+        CLIENTS.labels("succeeded").inc()
+        self._note_use(secret)
+        return Client(account.id, account.username, secret.id, secret.expires_at, digest)
+
+    def confirm(self, connection: Connection, client: Client) -> None:
+        """The same again on what a writing transaction sees: a secret may have been withdrawn meanwhile."""
+        account, secret = (
+            queries.find_service(connection, client.id),
+            queries.find_secret(connection, client.digest),
+        )
+        if _fault(account, secret, client.id) or self._outgrown(client.id, secret, connection):
+            raise InvalidClient()
+
+    def require_covered(self, account: Person, issued: Issued | None, connection: Connection | None) -> None:
+        """``TokenRevoked`` for the session of a client secret that opens nothing any more, see ``vouching``."""
+        if issued is not None and not self._vouching.covers(account, issued, connection):
+            raise TokenRevoked()
+
+    def _outgrown(
+        self, account_id: str, secret: SecretRow | None, connection: Connection | None = None
+    ) -> str | None:
+        """Why a secret that fits opens nothing: it is known to somebody who holds less than the account."""
+        if secret is None or secret.created_by is None:
+            return None
+        person = self._snapshot.person(account_id, connection)
+        issued = Issued(secret.created_by, secret.created_at)
+        covered = person is None or self._vouching.covers(person, issued, connection)
+        return None if covered else "secret issued by somebody who holds less than the account"
+
+    def _note_use(self, secret: SecretRow) -> None:
+        now = clock.now()
+        since = now - timedelta(seconds=QUIET)
+        if secret.last_used_at is None or secret.last_used_at < since:
+            with self._database.writing() as connection:
+                queries.note_use(connection, secret.id, now, since)
+
+    def _record(self, account: ServiceRow | None, fault: str | None, actor: Actor) -> None:
+        target = Target("service_account", *((account.id, account.username) if account else ()))
+
+        def write(times: int) -> bool:
+            with self._database.writing() as connection:
+                facts = {"times": times}
+                record(
+                    connection, actor, "client.failed", target, outcome="failure", reason=fault, after=facts
+                )
+            return True
+
+        self._repeated.once(("client", target.id or NOBODY), write, write)
+
+
+def _fault(account: ServiceRow | None, secret: SecretRow | None, client_id: str) -> str | None:
+    """Why these do not open anything, for the trail alone; None if they do."""
+    if account is None:
+        return "unknown client"
+    if secret is None or not hmac.compare_digest(secret.service_account_id, client_id):
+        return "wrong secret"
+    if secret.withdrawn_at is not None:
+        return "withdrawn secret"
+    if secret.expires_at <= clock.now():
+        return "expired secret"
+    return None if account.status == "active" else str(account.status)
+
+
+def _basic(text: str) -> Credentials:
+    """User-pass of RFC 7617, each half form-urlencoded once more (RFC 6749 section 2.3.1)."""
+    try:
+        client_id, colon, secret = base64.b64decode(text.strip(" "), validate=True).partition(b":")
+        if not colon:
+            raise ValueError
+        return Credentials(_form_decoded(client_id), _form_decoded(secret))
+    except (binascii.Error, ValueError) as fault:  # the latter also where it is not UTF-8
+        raise InvalidClient() from fault
+
+
+def _form_decoded(text: bytes) -> str:
+    return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8")

@@ -1,0 +1,143 @@
+"""The four decorators that may stand between a route and the world, and the way through them.
+
+    @requires("roles:create")        the permission, on the present state
+    @requires()                      somebody signed in, no permission in particular
+    @requires_role("clerk")          an effective role
+    @admin_required                  the role ``admin``
+    @public                          nobody in particular, said openly
+
+They work on plain Flask views and on flask-smorest's, inside this service or (after ``protect``) in an application of yours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Flask, Response, current_app
+
+from rbac_api.database.constraints import DatabaseDown
+from rbac_api.decision.evaluate import ADMIN
+from rbac_api.decision.naming import PERMISSION, ROLE, NameRule
+from rbac_api.errors import Invalid, ServiceError
+from rbac_api.guard.enforcement.guard import current_guard
+from rbac_api.guard.enforcement.rules import Rule
+from rbac_api.guard.errors import (
+    AccessDenied,
+    CsrfFailed,
+    IdempotencyRunning,
+    PasswordChangeRequired,
+    SigninTooOld,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    TokenRevoked,
+)
+from rbac_api.sealing import SealBroken
+from rbac_api.trail.recorder import TrailUnavailable
+from rbac_api.web.openapi.blueprint import document_access, documents, refuses_body, refuses_query
+from rbac_api.web.requests.arguments import refuse_unknown_body, refuse_unknown_query
+from rbac_api.web.responses.problems import CredentialsRepeated
+
+F = TypeVar("F", bound=Callable[..., Any])
+_WRITING = frozenset({"post", "put", "patch", "delete"})  # the methods of a flask view class
+_TOKEN_PROBLEMS: tuple[type[ServiceError], ...] = (
+    CredentialsRepeated,
+    TokenMissing,
+    TokenInvalid,
+    TokenExpired,
+    TokenRevoked,
+    PasswordChangeRequired,
+)
+
+
+def requires(
+    permission: str | None = None,
+    *,
+    temporary_password: bool = False,
+    recent: bool = False,
+    reads: bool = False,
+) -> Callable[[F], F]:
+    """Let only signed-in users through who hold ``permission`` at this moment; without one, any signed-in user.
+
+    ``recent`` asks besides for a sign-in of late, with a challenge of 401 otherwise (RFC 9470).
+    ``reads`` says that the view changes nothing though its method could: it gets a unit of work that cannot write and takes no lock.
+    Answers 401 with a Bearer challenge (RFC 6750 section 3) or 403 naming the missing permission.  ``ValueError`` for what cannot be a
+    permission's name.
+    """
+    if permission is not None:
+        _require_name(PERMISSION, permission)
+    return _guarded(Rule(permission, recent=recent, temporary_password=temporary_password, reads=reads))
+
+
+def requires_role(role: str) -> Callable[[F], F]:
+    """Let only signed-in users through who effectively have ``role`` at this moment.  ``ValueError`` for what cannot be its name."""
+    _require_name(ROLE, role)
+    return _guarded(Rule(role=role))
+
+
+def admin_required(view: F) -> F:
+    """Let only administrators through: ``requires_role("admin")``."""
+    return requires_role(ADMIN)(view)
+
+
+def public(view: F) -> F:
+    """Say openly that a route is for everybody."""
+    checks_query, checks_body = refuses_query(view), view.__name__ in _WRITING and refuses_body(view)
+
+    @wraps(view)
+    def opened(*args: object, **kwargs: object) -> object:
+        if checks_query:
+            refuse_unknown_query()
+        if checks_body:
+            refuse_unknown_body()
+        ready = current_app.ensure_sync(view)  # a host's may be a coroutine
+        return current_guard().enter_public(lambda: ready(*args, **kwargs))
+
+    opened.access = "public"  # type: ignore[attr-defined]
+    problems = (Invalid,) if checks_query or checks_body else ()
+    return document_access(opened, permission=None, public=True, problems=problems)  # type: ignore[return-value]
+
+
+def unguarded_views(app: Flask) -> list[str]:
+    """``METHOD rule`` for every route that says neither who may pass nor that everybody may."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            handler = getattr(getattr(view, "view_class", None), method.lower(), view)
+            if not hasattr(handler, "access"):
+                found.append(f"{method} {rule.rule}")
+    return sorted(found)
+
+
+def _require_name(rule: NameRule, name: str) -> None:
+    """A route that nobody can pass is a mistake to find at start-up."""
+    if problem := rule.problem(name):
+        raise ValueError(problem)
+
+
+def _guarded(rule: Rule) -> Callable[[F], F]:
+    def decorate(view: F) -> F:
+        complete_rule = replace(
+            rule,
+            checks_query=refuses_query(view),
+            checks_body=view.__name__ in _WRITING and refuses_body(view),
+            repeatable=documents(view, IdempotencyRunning),
+        )
+
+        @wraps(view)
+        def guarded(*args: object, **kwargs: object) -> Response:
+            return current_guard().enter(view, complete_rule, args, kwargs)
+
+        guarded.access = complete_rule  # type: ignore[attr-defined]
+        problems = (*_TOKEN_PROBLEMS, DatabaseDown, TrailUnavailable, SealBroken)
+        problems += (AccessDenied,) if rule.permission or rule.role else ()
+        problems += (Invalid,) if complete_rule.checks_query else ()
+        problems += (SigninTooOld,) if rule.recent else ()
+        problems += (CsrfFailed,) if view.__name__ in _WRITING else ()
+        return document_access(guarded, permission=rule.permission, public=False, problems=problems)  # type: ignore[return-value]
+
+    return decorate

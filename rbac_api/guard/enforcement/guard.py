@@ -1,0 +1,297 @@
+"""The way of a request through the guard: token, present state, decision, one unit of work, and the recording of refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from flask import Flask, Request, Response, current_app, request
+from sqlalchemy import Connection
+
+from rbac_api.database.constraints import Clash
+from rbac_api.database.engine import Database
+from rbac_api.database.session import UnitOfWork
+from rbac_api.decision.model import Decision, Reason
+from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
+from rbac_api.guard.enforcement.background_start import BackgroundStart
+from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance, require_recent
+from rbac_api.guard.enforcement.clients import Clients
+from rbac_api.guard.enforcement.idempotency import Keep, Repeats
+from rbac_api.guard.enforcement.refusals import Refusals, Refused
+from rbac_api.guard.enforcement.rules import Rule, judge
+from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from rbac_api.guard.incidents.detection import Claim, IncidentDetector, claim_elsewhere
+from rbac_api.guard.incidents.repetitions import Repetitions
+from rbac_api.guard.revocation.redis_publisher import RedisPublisher
+from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.state.subjects import Person, SessionState
+from rbac_api.guard.tokens.credentials import CrossSite, cookie, presented
+from rbac_api.guard.tokens.jwt import Bearer, Token
+from rbac_api.guard.tokens.keys import Keyring
+from rbac_api.observability.metrics import REFUSALS
+from rbac_api.observability.request_id import REQUEST_ID, request_id
+from rbac_api.settings import Settings
+from rbac_api.trail.recorder import Actor
+from rbac_api.web.requests.arguments import refuse_unknown_body, refuse_unknown_query
+from rbac_api.web.server.middleware import CSRF, STALE
+
+T = TypeVar("T")
+EXTENSION = "rbac-api"
+PUBLIC = Rule()
+ATTEMPTS = 4  # the first and three more after a clash
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Guard:
+    """Everything the decorators need, one per application; ``current_guard`` finds it."""
+
+    def __init__(self, app: Flask, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.keyring = Keyring(settings, database)
+        self.snapshot = Snapshot(database, self.keyring)
+        self.bearer = Bearer(settings, self.keyring, self._is_revoked)
+        self.cross_site = CrossSite(settings.secret_key)
+        self.repeated = Repetitions()
+        self.clients = Clients(settings, database, self.repeated, self.snapshot)
+        self.repeats = Repeats(database, settings.secret_key)
+        self.alarms = IncidentDetector(database, self.repeated)
+        self.refusals = Refusals(database, self.repeated)
+        self.publisher = RedisPublisher(settings, database)
+        self.begin = BackgroundStart(self.publisher.start)
+        self._answer = app.make_response
+        app.extensions[EXTENSION] = self
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self.repeated.close()
+        self.publisher.close()
+        self.snapshot.close()
+        self.database.dispose()
+
+    def enter(
+        self, view: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Response:
+        """Authenticate, decide, run the view in one unit of work, and see that a refusal is recorded."""
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy would search for it at every use
+        if self.begin.waiting:
+            self.begin()
+        self.snapshot.freshen()  # the keys too: a token may name one that another worker has just made or withdrawn
+        token, by_cookie = self._presented(asked)
+        session, person = self.alive(token, asked)
+        actor = actor_of(token, person, asked)
+        if token.roles != person.claimed:
+            asked.environ[STALE] = True
+        try:
+            if by_cookie:
+                self._admit_cookie(asked, token)
+            decision = self._judge(session, person, rule)
+            if rule.checks_body or asked.environ.get("QUERY_STRING"):
+                _refuse_unknown(rule, asked)
+            passage = RequestContext(actor, decision, token, session, rule, lambda: view(*args, **kwargs))
+            if rule.reads or asked.method in _READING:
+                answer = self._read(passage, asked)
+            elif rule.repeatable:
+                answer = self.repeats.once(asked, token.subject, lambda keep: self._run(passage, keep))
+            else:
+                answer = self._run(passage)
+        except ServiceError as refusal:
+            claim = claim_elsewhere(refusal, person, token.roles)
+            self.record_refusal(actor, rule, refusal, session, claim=claim)
+            raise
+        return _kept_by_nobody(answer)
+
+    def enter_public(self, view: Callable[[], Any]) -> Any:
+        """Run a public view in a unit of work of its own, cleared for nobody in particular."""
+        if self.begin.waiting:
+            self.begin()
+        actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
+        try:
+            return again(lambda: self._attempt_public(actor, view))
+        except Forbidden as refusal:
+            if "decision_id" not in refusal.members:  # whoever proved who she is was recorded as herself
+                self.record_refusal(actor, PUBLIC, refusal)
+            raise
+
+    def _attempt_public(self, actor: Actor, view: Callable[[], Any]) -> Any:
+        with UnitOfWork(self.database, writes=request.method not in _READING) as work:
+            if work.writes:
+                work.on_open = lambda: self.snapshot.catch_up(work.connection)
+            request.environ[CLEARANCE] = Clearance(
+                actor, None, (Reason("public", "anybody may"),), work, self.snapshot, self.settings
+            )
+            return view()
+
+    def _read(self, passage: RequestContext, asked: Request) -> Response:
+        """A view that changes nothing needs no lock, so nothing need be decided again, and nothing can clash."""
+        with UnitOfWork(self.database, writes=False) as work:
+            asked.environ[CLEARANCE] = self._clearance(passage, work)
+            return self._answer(passage.view())
+
+    def _run(self, passage: RequestContext, keep: Keep | None = None) -> Response:
+        return again(lambda: self._attempt(passage, keep))
+
+    def _attempt(self, passage: RequestContext, keep: Keep | None) -> Response:
+        with UnitOfWork(self.database, writes=True) as work:
+            work.on_open = lambda: self._confirm(work, passage)
+            request.environ[CLEARANCE] = self._clearance(passage, work)
+            answer = self._answer(passage.view())
+            if keep and work.opened:
+                keep(work.connection, answer)
+            return answer
+
+    def _clearance(self, passage: RequestContext, work: UnitOfWork) -> Clearance:
+        reasons, permission = passage.decision.reasons, passage.rule.permission
+        return Clearance(
+            passage.actor, permission, reasons, work, self.snapshot, self.settings, passage.session
+        )
+
+    def _confirm(self, work: UnitOfWork, passage: RequestContext) -> None:
+        """A writing unit has its lock: what was decided before it may no longer hold, so decide again on what is now certain."""
+        self.snapshot.catch_up(work.connection)
+        judge(self.standing(passage.token, work.connection)[1], passage.rule)
+
+    def _judge(self, session: SessionState, person: Person, rule: Rule) -> Decision:
+        decision = judge(person, rule)
+        if rule.recent:
+            require_recent(session, self.settings)
+        return decision
+
+    def refresh_token(self, asked: Request) -> tuple[str, bool]:
+        """The refresh token that a request presents, and whether a cookie brought it: then its page has said so, too."""
+        text, by_cookie = presented(asked, "refresh")
+        if by_cookie:
+            self.snapshot.freshen()  # the keys, before one is looked up
+            self.cross_site.require_token(asked, self.bearer.verify_token(text, "refresh").session_id)
+        return text, by_cookie
+
+    def session_left(self, asked: Request) -> str | None:
+        """The ``jti`` of the refresh token that a browser has left over at sign-in.  Rubbish counts as none, as it does beside a header."""
+        with suppress(TokenMissing, TokenInvalid, TokenExpired):
+            if not asked.environ.get("HTTP_AUTHORIZATION"):
+                self.snapshot.freshen()  # the keys, before one is looked up
+                return self.bearer.verify_token(cookie(asked, "refresh") or "", "refresh").jti
+        return None
+
+    def _presented(self, asked: Request) -> tuple[Token, bool]:
+        try:
+            return self.bearer.presented(asked)
+        except (TokenMissing, TokenExpired) as refusal:
+            raise self._about_refreshing(asked, refusal) from refusal
+
+    def _about_refreshing(self, asked: Request, refusal: Unauthenticated) -> Unauthenticated:
+        """Where a browser's access cookie has merely run out it is told so; a page that was reloaded meanwhile gets back what it needs
+        to refresh."""
+        if asked.environ.get("HTTP_AUTHORIZATION"):
+            return refusal
+        try:
+            session_id = self.bearer.verify_token(cookie(asked, "refresh") or "", "refresh").session_id
+        except (TokenInvalid, TokenExpired):
+            return refusal
+        if asked.method in _READING:
+            asked.environ[CSRF] = self.cross_site.token(session_id)
+        return TokenExpired()
+
+    def _admit_cookie(self, asked: Request, token: Token) -> None:
+        """Who reads by cookie is told the session's CSRF token, who writes has to send it."""
+        if asked.method in _READING:
+            asked.environ[CSRF] = self.cross_site.token(token.session_id)
+        else:
+            self.cross_site.require_token(asked, token.session_id)
+
+    def alive(self, token: Token, asked: Request) -> tuple[SessionState, Person]:
+        """Her standing; whoever still comes with a token that has none gives the alarm."""
+        try:
+            return self.standing(token)
+        except TokenRevoked:
+            self.alarms.dead_token(token, asked)
+            raise
+
+    def standing(self, token: Token, connection: Connection | None = None) -> tuple[SessionState, Person]:
+        session = self.snapshot.session(token.session_id, connection)
+        if session is None or session.ended or session.user_id != token.subject:
+            raise TokenRevoked()
+        if token.jti in self.snapshot.denied(connection):
+            raise TokenRevoked()
+        person = self.snapshot.person(
+            token.subject, connection, second_factor=session.second_factor, roles=session.roles
+        )
+        if person is None or person.subject.status != "active":
+            raise TokenRevoked()
+        self.clients.require_covered(person, session.issued, connection)
+        return session, person
+
+    def _is_revoked(self, session_id: str, jti: str) -> bool:
+        self.snapshot.freshen()
+        session = self.snapshot.session(session_id)
+        return session is None or session.ended or jti in self.snapshot.denied()
+
+    def record_refusal(
+        self,
+        actor: Actor,
+        rule: Rule,
+        refusal: ServiceError,
+        session: SessionState | None = None,
+        *,
+        claim: Claim | None = None,
+    ) -> None:
+        """Write it down, if it is of a kind that is, and give the answer the number under which it can be explained."""
+        if not refusal.recorded:
+            return
+        REFUSALS.labels(refusal.code).inc()
+        if number := self.refusals.add(Refused.of(request, actor, rule, refusal, session)):
+            refusal.members["decision_id"] = number
+        if claim:
+            self.alarms.stale_claim(claim, actor, request)
+
+
+@dataclass(slots=True)  # not frozen: that alone takes longer than the decision
+class RequestContext:
+    """What was found out about a request before its view runs."""
+
+    actor: Actor
+    decision: Decision
+    token: Token
+    session: SessionState
+    rule: Rule
+    view: Callable[[], Any]
+
+
+def _refuse_unknown(rule: Rule, asked: Request) -> None:
+    """What an operation of ours would not look at is refused: whoever sends it believes that it counts."""
+    if rule.checks_query and asked.environ.get("QUERY_STRING"):
+        refuse_unknown_query()
+    if rule.checks_body:
+        refuse_unknown_body()
+
+
+def _kept_by_nobody(answer: Response) -> Response:
+    for name, _ in answer.headers:
+        if name.lower() == "cache-control":
+            return answer  # it says for itself how long
+    answer.headers.add("Cache-Control", "no-store")
+    return answer
+
+
+def current_guard() -> Guard:
+    """This application's guard."""
+    guard: Guard | None = current_app.extensions.get(EXTENSION)
+    if guard is None:
+        raise RuntimeError("a decorator of rbac_api guards this route: call protect(app, settings) first")
+    return guard
+
+
+def again(attempt: Callable[[], T]) -> T:
+    """Run a unit of work; three times more if it clashes with another, each time from the beginning."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Clash):
+            return attempt()
+    return attempt()
+
+
+def actor_of(token: Token, person: Person, asked: Request) -> Actor:
+    name = asked.environ.get(REQUEST_ID)
+    kind: Literal["user", "service"] = "service" if person.kind == "service" else "user"
+    return Actor(kind, token.subject, person.username, token.session_id, asked.remote_addr, name)

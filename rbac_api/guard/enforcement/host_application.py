@@ -1,0 +1,77 @@
+"""The guard in an application of somebody else (the host), which stays as it is: see ``protect``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from flask import Flask, Response, current_app
+
+from rbac_api.database.constraints import DatabaseDown
+from rbac_api.database.engine import Database
+from rbac_api.database.requirements import requirement_faults
+from rbac_api.errors import ServiceError
+from rbac_api.guard.enforcement.guard import EXTENSION, Guard
+from rbac_api.guard.enforcement.rules import Rule
+from rbac_api.observability.logs import log
+from rbac_api.observability.request_id import request_id
+from rbac_api.settings import Settings, SettingsRefused, checked
+from rbac_api.web.responses.problems import problem_body, problem_document
+
+
+def protect(app: Flask, settings: Settings) -> Guard:
+    """Make the decorators work in an application of your own, on the database this service uses.
+
+    Adds one entry to ``app.extensions`` and changes nothing else: no route, hook, error handler or configuration value.
+    ``SettingsRefused`` for settings that this service would refuse, or a database that is not fit for it.
+    """
+    if EXTENSION in app.extensions:
+        raise RuntimeError(
+            "this application has a guard already: call protect() once, and not on an application of create_app()"
+        )
+    settings = checked(settings)
+    database = Database(settings)
+    _require_fit(database)
+    return HostGuard(app, settings, database)
+
+
+def _require_fit(database: Database) -> None:
+    """As at the service's own start, but a database that does not answer yet is no fault: the host may have more to offer."""
+    try:
+        with suppress(DatabaseDown):
+            if faults := requirement_faults(database):
+                raise SettingsRefused(faults)
+    finally:
+        database.dispose()  # the host's server may fork after this
+
+
+class HostGuard(Guard):
+    """Answers its own refusals: raised, they would meet the host's error handlers, of which a blueprint's comes first."""
+
+    def enter(
+        self, view: Callable[..., Any], rule: Rule, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> Response:
+        """As in this service; a view that is a coroutine runs as the host runs its others."""
+        ready = current_app.ensure_sync(view)
+        request_id()  # the trail is to know the request by the name that the answer has
+        try:
+            return super().enter(ready, rule, args, kwargs)
+        except ServiceError as refusal:
+            return self._refused(refusal)
+
+    def enter_public(self, view: Callable[[], object]) -> object:
+        """As in this service."""
+        try:
+            return super().enter_public(view)
+        except ServiceError as refusal:
+            return self._refused(refusal)
+
+    def _refused(self, refusal: ServiceError) -> Response:
+        if refusal.internal:
+            log.warning("request.refused", code=refusal.code, internal=refusal.internal)
+        body = problem_body(refusal, request_id())
+        body["type"] = (
+            f"{self.settings.issuer_url}{body['type']}"  # the host has no page about it, the service has
+        )
+        return problem_document(refusal, body)

@@ -1,0 +1,43 @@
+"""Who handed out a credential, and what its account and its issuer can reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from rbac_api import clock
+from rbac_api.database.queries.assignments import list_roles_of
+from rbac_api.database.tables import trail_events
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.guard.state.queries_history import list_assignments_at
+from rbac_api.guard.state.subjects import Issued
+
+# After each of these somebody other than the user knows a way to the user's password.
+_ISSUING = ("user.created", "password.reset", "admin.created", "admin.recovered")
+
+
+def find_issuer(connection: Connection, user_id: str) -> Issued | None:
+    """Who last handed out a setup token or a temporary password for this account; None for the operator and the service itself."""
+    about = (trail_events.c.target_id == user_id, trail_events.c.action.in_(_ISSUING))
+    columns = (trail_events.c.actor_id, trail_events.c.at)
+    found = connection.execute(
+        select(*columns).where(*about).order_by(trail_events.c.seq.desc()).limit(1)
+    ).first()
+    return Issued(found.actor_id, found.at) if found is not None and found.actor_id else None
+
+
+def is_covered(connection: Connection, graph: RoleGraph, account_id: str, issued: Issued) -> bool:
+    """Whether the account holds nothing, now or later, that its issuer does not hold: with the present roles, or with those of the time."""
+    now = clock.now()
+    held = list_roles_of(connection, [account_id, issued.by], now)
+    reach = graph.held_by(held.get(account_id, ()))
+    if reach <= graph.held_by(held.get(issued.by, ())):
+        return True
+    return reach <= graph.held_by(_roles_then(connection, issued.by, issued.at))
+
+
+def _roles_then(connection: Connection, user_id: str, at: datetime) -> Iterable[str]:
+    assigned = list_assignments_at(connection, [user_id], at)[user_id]
+    return [assignment.role for assignment in assigned if assignment.in_force(at)]

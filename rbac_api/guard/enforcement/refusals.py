@@ -1,0 +1,140 @@
+"""A refusal is written down with a number of its own, so that the caller, or an auditor, can have it explained later.
+
+What is kept is what the graph as it was cannot tell any more: what was asked for, whether a second factor was proved, and the roles that
+the session was begun with, which may be others by then.
+
+A caller who repeats it fills nothing: the same refusal of the same account is written once a minute, and its repetitions, which are given
+the number of that one, as one event that says how many they were (``repeated``).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Request
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.database.engine import Database
+from rbac_api.database.types import new_id
+from rbac_api.errors import ServiceError
+from rbac_api.guard.enforcement import queries_refusals as queries
+from rbac_api.guard.enforcement.rules import Rule
+from rbac_api.guard.incidents.repetitions import QUIET_SECONDS, REMEMBERED, Key, Repetitions
+from rbac_api.guard.state.subjects import SessionState
+from rbac_api.trail.recorder import Actor, Target, record
+
+LONGEST_PATH = 192
+MOST_CAUSES = 100  # of one account in a minute; any more are counted together
+FURTHER = "further"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Who was refused what: for which ``permission`` or ``role``, in which session, and by which request."""
+
+    actor: Actor
+    refusal: ServiceError
+    permission: str | None
+    role: str | None
+    session: SessionState | None
+    at: datetime
+    method: str
+    path: str  # as long as it may be in an event
+
+    @classmethod
+    def of(
+        cls,
+        asked: Request,
+        actor: Actor,
+        rule: Rule,
+        refusal: ServiceError,
+        session: SessionState | None,
+    ) -> Refused:
+        """The refusal of this request, at this moment."""
+        path = asked.path.replace("\0", "")[:LONGEST_PATH]  # NUL is what no database can hold
+        permission = rule.permission or refusal.members.get("required")
+        return cls(actor, refusal, permission, rule.role, session, clock.now(), asked.method, path)
+
+    @property
+    def cause(self) -> Key:
+        """What makes it the same refusal as another of this account."""
+        return self.refusal.code, self.permission or "", self.role or "", self.refusal.detail
+
+
+class Refusals:
+    """Those of this process."""
+
+    def __init__(self, database: Database, repeated: Repetitions) -> None:
+        self._database = database
+        self._repeated = repeated
+        self._counting = threading.Lock()
+        self._causes: dict[str, tuple[float, set[Key]]] = {}  # of an account, until when
+
+    def add(self, refused: Refused) -> str | None:
+        """Write it, or count it; the number it can be explained by, None if it is of more causes than are told apart."""
+        account = refused.actor.id or refused.actor.type
+        cause = self._told_apart(account, refused.cause)
+        number = new_id()
+
+        def now(times: int) -> bool:
+            with self._database.writing() as connection:
+                _add(connection, refused, times, number)
+            return True
+
+        def later(times: int) -> bool:
+            with self._database.writing() as connection:
+                _record(connection, refused, times)
+            return True
+
+        latest = self._repeated.once(("refusal", account, *cause), now, later, number)
+        return None if cause[-1] is FURTHER else latest
+
+    def forget(self) -> None:
+        """Forget what was counted."""
+        with self._counting:
+            self._causes.clear()
+        self._repeated.forget()
+
+    def _told_apart(self, account: str, cause: Key) -> Key:
+        now = clock.monotonic()
+        with self._counting:
+            until, causes = self._causes.pop(account, (now, set()))
+            if now >= until:
+                until, causes = now + QUIET_SECONDS, set()
+            if len(self._causes) >= REMEMBERED:
+                self._causes.pop(next(iter(self._causes)))
+            self._causes[account] = until, causes
+            if cause in causes or len(causes) < MOST_CAUSES:
+                causes.add(cause)
+                return cause
+        return cause[0], FURTHER
+
+
+def _add(connection: Connection, refused: Refused, times: int, number: str) -> None:
+    seq, session = _record(connection, refused, times), refused.session
+    chosen = session.roles.chosen if session is not None else None
+    row = {
+        "id": number, "seq": seq, "at": refused.at, "user_id": refused.actor.id, "session_id": refused.actor.session_id,
+        "permission": refused.permission, "role": refused.role, "code": refused.refusal.code, "detail": refused.refusal.detail,
+        "second_factor": session is not None and session.second_factor,
+        "chosen_roles": None if chosen is None else " ".join(sorted(chosen)),
+    }  # fmt: skip
+    queries.add_decision(connection, row)
+
+
+def _record(connection: Connection, refused: Refused, times: int) -> int:
+    """The event, which stands for so many refusals of this cause: this one, and those before it that were only counted."""
+    facts: dict[str, object] = {
+        "code": refused.refusal.code,
+        "method": refused.method,
+        "path": refused.path,
+        "required": refused.permission or refused.role,
+        "times": times,
+    }
+    target, reason = Target("operation", refused.path), refused.refusal.detail
+    return record(
+        connection, refused.actor, "access.refused", target, outcome="refused", reason=reason, after=facts
+    )

@@ -1,0 +1,49 @@
+"""What a route demands, and whether somebody meets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rbac_api import clock
+from rbac_api.decision.evaluate import active_roles, needs_second_factor
+from rbac_api.decision.model import Decision, Reason
+from rbac_api.guard.errors import AccessDenied, PasswordChangeRequired
+from rbac_api.guard.state.subjects import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a route demands."""
+
+    permission: str | None = None
+    role: str | None = None
+    recent: bool = False  # asks for a recent sign-in
+    temporary_password: bool = False  # answers also to somebody who must change her password first
+    checks_query: bool = False
+    checks_body: bool = False
+    repeatable: bool = False  # honours ``Idempotency-Key``
+    reads: bool = False  # changes nothing, whatever its method
+
+
+def judge(person: Person, rule: Rule) -> Decision:
+    """The decision, or the refusal that tells what was missing."""
+    if person.subject.must_change_password and not rule.temporary_password:
+        raise PasswordChangeRequired()
+    if rule.role is not None:
+        if rule.role not in person.roles:
+            raise AccessDenied(_role_missing(person, rule.role), required_role=rule.role)
+        return Decision(True, (Reason("granted", f"has the role {rule.role}"),), (rule.role,))
+    decision = person.may(rule.permission)
+    if not decision.allowed:
+        raise AccessDenied(
+            f"You need the permission {rule.permission}: {decision.reasons[0].detail}.",
+            required=rule.permission,
+        )
+    return decision
+
+
+def _role_missing(person: Person, role: str) -> str:
+    held = active_roles(person.graph, person.subject, clock.now())
+    if any(role in person.graph.closures.get(name, ()) for name in held):
+        return f"You need the role {role}: {needs_second_factor(role).detail}."
+    return f"You need the role {role}."

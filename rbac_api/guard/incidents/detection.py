@@ -1,0 +1,196 @@
+"""Alarms: what somebody should look at is noticed here, and becomes an incident with both parties side by side.
+
+There are three types: a spent refresh token came back (``refresh-reuse``), a token that still verifies was presented though its
+session has ended, or claims a role that its owner has lost (``stale-use``: elsewhere, where tokens are verified offline, it would have
+been let in; not where it was the user's own doing, see ``own_endings``), and an account was locked (``lockout``).  Of each type there is
+one open incident about a session or an account: its first occurrence is an event in the trail, every further one only counts.
+
+A caller who repeats must not make the service write: repetitions are counted, and written as one number (``repeated``).  The figures in
+``/metrics`` count each of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from flask import Request, request
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.database.engine import Database
+from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow, find_refresh_token
+from rbac_api.database.types import new_id
+from rbac_api.errors import ServiceError, Unavailable
+from rbac_api.guard.errors import AccessDenied
+from rbac_api.guard.incidents import queries
+from rbac_api.guard.incidents.own_terminations import OwnTerminations
+from rbac_api.guard.incidents.repetitions import Key, Repetitions
+from rbac_api.guard.state.subjects import Person
+from rbac_api.guard.tokens.jwt import Token
+from rbac_api.observability.logs import log
+from rbac_api.observability.metrics import ALARMS, INCIDENTS
+from rbac_api.observability.request_id import REQUEST_ID
+from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.web.requests.client_info import user_agent
+
+Claim = Literal["lost", "dropped"]
+Kind = Literal["refresh-reuse", "stale-use", "lockout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Where and when somebody was seen."""
+
+    ip: str | None
+    user_agent: str | None
+    at: datetime | None
+
+
+NOBODY = Party(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewIncident:
+    """What happened, to whom: ``subject`` is the session's or the account's id, ``rightful`` who was there first."""
+
+    type: Kind
+    subject: str
+    user_id: str
+    username: str
+    session_id: str | None
+    rightful: Party
+
+
+class IncidentDetector:
+    """What this process has noticed of late."""
+
+    def __init__(self, database: Database, repeated: Repetitions) -> None:
+        self._database = database
+        self._repeated = repeated
+        self._own = OwnTerminations(database)
+
+    def notice(self, kind: Kind, subject: str) -> int:
+        """Count an occurrence; how many are to be written now: none as long as it is quiet."""
+        ALARMS.labels(kind).inc()
+        return self._repeated.count(
+            ("alarm", kind, subject), lambda times: self._raise(kind, subject, times)
+        )[0]
+
+    def dead_token(self, token: Token, asked: Request) -> None:
+        """A token that verifies was presented after its session had ended.  Never changes the answer: without a database there is no
+        incident yet, and the token is refused all the same."""
+        actor = Actor("anonymous", ip=asked.remote_addr, request_id=asked.environ.get(REQUEST_ID))
+        try:
+            self._stale_use(
+                actor, token.session_id, lambda: self._own.ended(token.session_id, token.jti, asked)
+            )
+        except Unavailable as fault:
+            log.warning("alarms.unwritten", session_id=token.session_id, internal=fault.internal)
+
+    def stale_claim(self, claim: Claim, actor: Actor, asked: Request) -> None:
+        """The caller was refused what the token still claims."""
+        session_id = actor.session_id or ""
+        self._stale_use(
+            actor, session_id, lambda: claim == "dropped" and self._own.dropped(session_id, asked)
+        )
+
+    def _stale_use(self, actor: Actor, session_id: str, is_own: Callable[[], bool]) -> None:
+        key: Key = ("alarm", "stale-use", session_id)
+        if not self._repeated.is_quiet(key) and is_own():
+            return
+        ALARMS.labels("stale-use").inc()
+
+        def now(times: int) -> bool:
+            with self._database.writing() as connection:
+                open_stale_use_incident(connection, actor, session_id, times)
+            return True
+
+        self._repeated.once(key, now, lambda times: self._raise("stale-use", session_id, times))
+
+    def _raise(self, kind: Kind, subject: str, times: int) -> bool:
+        with self._database.writing() as connection:
+            return queries.raise_newest(connection, kind, subject, times)
+
+
+def claim_elsewhere(refusal: ServiceError, person: Person, claimed: tuple[str, ...]) -> Claim | None:
+    """Whether a service that believes the claimed roles, which do not all count any more, would have allowed what was refused.
+
+    ``dropped`` if the user could have it again without anybody else: a role that is still assigned, but was dropped from the session, or
+    asks for the second factor that the user removed.
+    """
+    if not isinstance(refusal, AccessDenied) or claimed == person.claimed:
+        return None
+    assigned = (a.role for a in person.subject.assignments if a.in_force(clock.now()))
+    if not _allows(refusal, person, claimed):
+        return None
+    return "dropped" if _allows(refusal, person, person.graph.closure_of(assigned)) else "lost"
+
+
+def _allows(refusal: ServiceError, person: Person, roles: Collection[str]) -> bool:
+    missing = refusal.members
+    return missing.get("required_role") in roles or missing.get("required") in person.graph.held_by(roles)
+
+
+def open_incident(connection: Connection, actor: Actor, alarm: NewIncident, times: int = 1) -> None:
+    """Open an incident, or count on the open one.  In the caller's writing transaction."""
+    if queries.raise_occurrences(connection, alarm.type, alarm.subject, times):
+        return
+    incident_id, other = new_id(), Party(request.remote_addr, user_agent(request), clock.now())
+    row = {
+        "id": incident_id, "type": alarm.type, "subject": alarm.subject, "user_id": alarm.user_id, "session_id": alarm.session_id,
+        "opened_at": other.at, "occurrences": times, **_columns("rightful", alarm.rightful), **_columns("other", other),
+    }  # fmt: skip
+    queries.add_incident(connection, row)
+    facts = {
+        "user": {"id": alarm.user_id, "username": alarm.username},
+        "session_id": alarm.session_id,
+        "rightful": _described(alarm.rightful),
+        "other": _described(other),
+    }
+    target = Target("incident", incident_id, alarm.type)
+    record(connection, actor, "incident.opened", target, outcome="refused", reason=alarm.type, after=facts)
+    INCIDENTS.labels(alarm.type).inc()
+
+
+def open_stale_use_incident(connection: Connection, actor: Actor, session_id: str, times: int) -> None:
+    """A token of this session claims what is no longer so.  Rightful is who signed in."""
+    origin = queries.find_origin(connection, session_id)
+    if origin is not None:
+        alarm = NewIncident(
+            "stale-use", session_id, origin.user_id, origin.username, session_id, _seen(origin)
+        )
+        open_incident(connection, actor, alarm, times)
+
+
+def open_reuse_incident(
+    connection: Connection, actor: Actor, session: SessionRow, spent: RefreshTokenRow, times: int
+) -> None:
+    """A spent refresh token came back.  Rightful is who spent it: she was the first, though nobody can know that it was she."""
+    successor = find_refresh_token(connection, spent.replaced_by) if spent.replaced_by else None
+    rightful = Party(successor.ip, session.user_agent, successor.issued_at) if successor else NOBODY
+    alarm = NewIncident("refresh-reuse", session.id, session.user_id, session.username, session.id, rightful)
+    open_incident(connection, actor, alarm, times)
+
+
+def open_lockout_incident(connection: Connection, actor: Actor, user_id: str, username: str) -> None:
+    """An account was locked.  Rightful is who signed in last."""
+    ALARMS.labels("lockout").inc()
+    origin = queries.find_latest_origin(connection, user_id)
+    rightful = _seen(origin) if origin is not None else NOBODY
+    open_incident(connection, actor, NewIncident("lockout", user_id, user_id, username, None, rightful))
+
+
+def _seen(origin: queries.Origin) -> Party:
+    return Party(origin.ip, origin.user_agent, origin.last_seen_at)
+
+
+def _columns(name: str, party: Party) -> dict[str, object]:
+    return {f"{name}_ip": party.ip, f"{name}_user_agent": party.user_agent, f"{name}_at": party.at}
+
+
+def _described(party: Party) -> dict[str, object]:
+    at = clock.rfc3339(party.at) if party.at else None
+    return {"ip": party.ip, "user_agent": party.user_agent, "at": at}

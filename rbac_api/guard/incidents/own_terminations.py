@@ -1,0 +1,70 @@
+"""What a user brought about and then stumbles over is no alarm: a token used after the user signed out elsewhere, from where it always was.
+
+Signing out in one tab while another polls, a double click on "sign out", a new password, ending a session from another device, dropping
+an active role: after each of these a token is presented that claims too much, by the party that had it all along.  The same party has the
+user agent that signed in, and an address at which the session was seen; of an IPv6 address its network counts.  The same token from
+elsewhere is an alarm as before, and so is any token after somebody else ended the session.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from flask import Request
+from sqlalchemy import Connection
+
+from rbac_api.database.engine import Database
+from rbac_api.guard.incidents import queries
+from rbac_api.web.requests.client_info import network_of, user_agent
+
+REMEMBERED = 10_000
+Seen = tuple[
+    str, str | None, str | None
+]  # a token (or the session of a dropped role), and by whom it was presented
+
+
+class OwnTerminations:
+    """Tells them apart; who was found to be the same party is not looked up again.  Bounded: the oldest is forgotten first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[Seen, None] = {}
+        self._knowing = threading.Lock()
+
+    def ended(self, session_id: str, jti: str, asked: Request) -> bool:
+        """Whether this party only comes with a token whose session, or which itself, its user ended."""
+        return self._is_own(jti, session_id, asked)
+
+    def dropped(self, session_id: str, asked: Request) -> bool:
+        """Whether this is the party whose session it is, where the user gave up what the token still claims."""
+        return self._is_own(None, session_id, asked)
+
+    def _is_own(self, jti: str | None, session_id: str, asked: Request) -> bool:
+        seen: Seen = (jti or session_id, asked.remote_addr, user_agent(asked))
+        if seen in self._known:
+            return True
+        with self._database.reading() as connection:
+            origin = queries.find_origin(connection, session_id)
+            if origin is None or (jti is not None and not _was_left(connection, origin, jti)):
+                return False
+            if not _is_same_party(connection, origin, asked):
+                return False
+        with self._knowing:
+            while len(self._known) >= REMEMBERED:
+                self._known.pop(next(iter(self._known)))
+            self._known[seen] = None
+        return True
+
+
+def _was_left(connection: Connection, origin: queries.Origin, jti: str) -> bool:
+    """Whether the user ended the session, or revoked the token alone; the oldest of too many sessions made room for the user's own."""
+    if origin.ended_at is None:
+        return origin.user_id in queries.list_revokers(connection, jti)
+    return bool(origin.ended_by == origin.user_id or origin.end_reason == "session-limit")
+
+
+def _is_same_party(connection: Connection, origin: queries.Origin, asked: Request) -> bool:
+    if user_agent(asked) != origin.user_agent:
+        return False
+    addresses = {origin.ip, *queries.list_addresses(connection, origin.id)}
+    return network_of(asked.remote_addr) in {network_of(address) for address in addresses}

@@ -1,0 +1,137 @@
+"""Occurrences that repeat: of each kind one a minute is written, the others are counted, and their number is written a minute later.
+
+A caller who repeats a request must not make the service write for each repetition.  The first occurrence is written at once, in the
+request.  Those within ``QUIET_SECONDS`` of it are counted in this process, and the number is written with the next one after that, or by
+a thread of its own if none follows, and when the process stops.  Only a process that is killed loses the count of its last minute.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rbac_api import clock
+from rbac_api.errors import Unavailable
+from rbac_api.observability.logs import log
+
+QUIET_SECONDS = 60.0
+SWEEP_SECONDS = 5.0
+REMEMBERED = 10_000
+Key = tuple[str, ...]
+Write = Callable[[int], bool]
+"""Writes in a transaction of its own that there were so many, and returns whether it could; if not, they stay counted."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    until: float  # quiet until then
+    note: str  # of the one that was written
+    times: int = 0  # counted since, and not written
+    write: Write | None = None
+
+
+class Repetitions:
+    """One per application.  Bounded: the oldest makes room first, and its number is written all the same."""
+
+    def __init__(self) -> None:
+        self._counting = threading.Lock()
+        self._kept: dict[Key, _Kept] = {}
+        self._ousted: list[tuple[Key, _Kept]] = []
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def count(self, key: Key, write: Write, note: str = "") -> tuple[int, str]:
+        """Count an occurrence; how many the caller has to write now (0 while it is quiet), and the note of the one written last.
+
+        ``write`` is how to write repetitions later.
+        """
+        now = clock.monotonic()
+        with self._counting:
+            kept = self._kept.get(key)
+            if kept is not None and now < kept.until:
+                kept.times, kept.write = kept.times + 1, write
+                self._begin()
+                return 0, kept.note
+            self._make_room()
+            self._kept.pop(key, None)
+            self._kept[key] = _Kept(now + QUIET_SECONDS, note)
+        return 1 + (kept.times if kept else 0), note
+
+    def is_quiet(self, key: Key) -> bool:
+        """Whether the next occurrence would only be counted."""
+        kept = self._kept.get(key)
+        return kept is not None and clock.monotonic() < kept.until
+
+    def once(self, key: Key, now: Write, later: Write, note: str = "") -> str:
+        """Write this occurrence ``now``, or count it and write how many there were ``later``; the note of the one written last."""
+        times, latest = self.count(key, later, note)
+        if times:
+            try:
+                now(times)
+            except Unavailable:
+                self.give_back(key, times, later)
+                raise
+        return latest
+
+    def give_back(self, key: Key, times: int, write: Write) -> None:
+        """So many could not be written: they are counted again, and the next occurrence is written at once."""
+        with self._counting:
+            kept = self._kept.setdefault(key, _Kept(0, ""))
+            kept.until, kept.times, kept.write = clock.monotonic(), kept.times + times, write
+            self._begin()
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Write the repetitions whose minute is over, and forget what did not repeat."""
+        now = clock.monotonic()
+        with self._counting:
+            over = [(key, kept) for key, kept in self._kept.items() if everything or kept.until <= now]
+            for key, kept in over:
+                del self._kept[key]
+                if kept.times:  # written now: quiet for another minute
+                    self._kept[key] = _Kept(now + QUIET_SECONDS, kept.note)
+            over, self._ousted = self._ousted + over, []
+        there = True
+        for key, kept in over:
+            if kept.write:  # once the database does not answer, it is not waited for again and again
+                there = there and self._write(key, kept.times, kept.write)
+                if not there:
+                    self.give_back(key, kept.times, kept.write)
+
+    def forget(self) -> None:
+        """Forget what was counted."""
+        with self._counting:
+            self._kept.clear()
+            self._ousted.clear()
+
+    def close(self) -> None:
+        """Write what is left, and stop."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.flush(everything=True)
+
+    def _make_room(self) -> None:
+        if len(self._kept) >= REMEMBERED:
+            key = next(iter(self._kept))
+            self._ousted.append((key, self._kept.pop(key)))
+
+    def _begin(self) -> None:
+        """Not before something is counted: a worker's process is forked after this was made."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._sweep, name="rbac-repeated", daemon=True)
+            self._thread.start()
+
+    def _sweep(self) -> None:
+        while not self._closing.wait(SWEEP_SECONDS):
+            self.flush()
+
+    def _write(self, key: Key, times: int, write: Write) -> bool:
+        """Whether the database is there."""
+        try:
+            if not write(times):
+                self.give_back(key, times, write)
+        except Unavailable as fault:
+            log.warning("repetitions.unwritten", kind=key[0], times=times, internal=fault.internal)
+            return False
+        return True

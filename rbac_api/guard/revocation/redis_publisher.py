@@ -1,0 +1,166 @@
+"""The denylist in Redis, for whoever stands beside this service and asks there: gateways, proxies, services that read no feed.
+
+Written, never read for a decision: truth stays in SQL, so nothing that befalls the store can make a revoked token good again *here*.
+A thread of its own does all the talking.  A unit that revoked something waits for it after its commit, but no longer than
+``PATIENCE``, and not at all once the store is known not to answer.
+
+    rbac:revoked:<sid|jti|kid>   its kind, until the last token it concerns has expired
+    rbac:av:<user id>            the least ``av`` her tokens must have
+    rbac:revocations             the cursor up to which all this is there
+
+The thread looks once a second, and each time somebody committed.  A cursor that is not there (the store was flushed, or restarted empty),
+or not of this database, or not even a text, means that everything is published again; so it is once a minute, against the loss of single
+keys.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.database.batches import batched
+from rbac_api.database.constraints import DatabaseDown
+from rbac_api.database.engine import Database
+from rbac_api.guard.revocation import queries
+from rbac_api.guard.revocation.denylist import CURSOR, cursor_of, seq_of
+from rbac_api.observability.logs import log
+from rbac_api.observability.metrics import DENYLIST_DEGRADED
+from rbac_api.settings import Settings
+from rbac_api.web.server.shared_store import impatient, store_faults
+
+PREFIX, MARK = "rbac:", "rbac:revocations"
+PATIENCE = 0.25  # seconds for which a request waits
+LOOK_SECONDS = 1.0
+AGAIN = 60  # looks
+BATCH = 1000
+
+
+class RedisPublisher:
+    """One per process; without ``RBAC_REDIS_URL`` it has nothing to do."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._url = settings.redis_url
+        self._database = database
+        self._changed = threading.Condition()
+        self._asked = self._done = 0  # looks that were asked for, and the latest that was answered
+        self._degraded = False
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._looks = 0
+        if self._url:
+            database.on_publication(self._published)
+
+    def start(self) -> None:
+        """Begin to look, if that has not begun.  Not before the first request: a worker's process is forked after this was made."""
+        if self._url and self._thread is None:
+            self._begin()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._database.off_publication(self._published)
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _begin(self) -> None:
+        with self._changed:
+            if not (self._stopping or (self._thread is not None and self._thread.is_alive())):
+                self._thread = threading.Thread(target=self._follow, name="rbac-publisher", daemon=True)
+                self._thread.start()
+
+    def _published(self, _seq: int) -> None:
+        """After a commit: have it looked at, and wait a moment for that, unless it is known to be of no use."""
+        self._begin()
+        with self._changed:
+            self._asked += 1
+            mine = self._asked
+            self._changed.notify_all()
+            if not self._degraded:
+                self._changed.wait_for(lambda: self._done >= mine or self._degraded, timeout=PATIENCE)
+
+    def _follow(self) -> None:
+        from redis import Redis  # not above: see ``shared_store``
+
+        client = Redis.from_url(self._url, decode_responses=False, **impatient())
+        with client:
+            while not self._stopping:
+                asked = self._asked
+                fault = self._look(client)
+                with self._changed:
+                    self._say(fault)
+                    self._done = max(self._done, asked) if fault is None else self._done
+                    self._changed.notify_all()
+                    self._changed.wait_for(self._wanted, timeout=LOOK_SECONDS)
+
+    def _wanted(self) -> bool:
+        """Whether to look before the second is over; a store that does not answer is not asked more often for being asked."""
+        return self._stopping or (self._asked > self._done and not self._degraded)
+
+    def _look(self, client: Any) -> Exception | None:
+        faults: tuple[type[Exception], ...] = (*store_faults(), DatabaseDown)
+        try:
+            self._publish(client)
+        except faults as fault:
+            with suppress(*faults):
+                client.connection_pool.disconnect()
+            return fault
+        return None
+
+    def _publish(self, client: Any) -> None:
+        self._looks += 1
+        with self._database.reading() as connection:
+            newest = queries.find_newest_revocation(connection)
+            if newest is None:
+                return
+            after = _reached(client, connection) if self._looks % AGAIN else 0
+            if newest.seq == after:
+                return
+            rows = queries.list_live_revocations(connection, after, clock.now())
+        for some in batched(rows, BATCH):
+            _send(client, some)
+        client.set(MARK, cursor_of(newest))
+
+    def _say(self, fault: Exception | None) -> None:
+        before, self._degraded = self._degraded, fault is not None
+        DENYLIST_DEGRADED.set(self._degraded)
+        if self._degraded and not before:
+            detail = "RBAC_REDIS_URL does not take the revoked tokens; this service refuses them all the same, and goes on trying"
+            log.warning("denylist.degraded", detail=detail, reason=type(fault).__name__)
+        elif before and not self._degraded:
+            log.warning(
+                "denylist.restored", detail="all revoked tokens are published to RBAC_REDIS_URL again"
+            )
+
+
+def _reached(client: Any, connection: Connection) -> int:
+    """The number up to which everything is there; 0 if that cannot be told."""
+    from redis import ResponseError
+
+    try:
+        mark = bytes(client.get(MARK) or b"").decode("ascii", "replace")
+    except ResponseError:
+        return 0  # something else stands there; it is written over in the end
+    if not re.fullmatch(CURSOR, mark):
+        return 0
+    row = queries.find_revocation(connection, seq_of(mark))
+    return row.seq if row is not None and cursor_of(row) == mark else 0
+
+
+def _send(client: Any, rows: list[queries.RevocationRow]) -> None:
+    """Each in its place for as long as it counts, in one round trip; whatever stood there before gives way."""
+    now = clock.now()
+    with client.pipeline(transaction=False) as pipe:
+        for row in rows:
+            left = int((row.expires_at - now).total_seconds() * 1000)
+            if left > 0 and row.kind == "av":
+                pipe.set(f"{PREFIX}av:{row.value}", row.minimum, px=left)
+            elif left > 0:
+                pipe.set(f"{PREFIX}revoked:{row.value}", row.kind, px=left)
+        pipe.execute()

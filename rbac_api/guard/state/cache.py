@@ -1,0 +1,299 @@
+"""The present state as this worker remembers it, and how it stays exactly as fresh as the trail.
+
+Memory holds the compiled roles, the people and the sessions it has met, each read when first needed.  It knows the revision (the
+trail's ``seq``) up to which it is right.  Before every decision the gate is asked whether anything was committed since; if so the
+tail is read once and whatever it touches is forgotten.  What is read from the database is kept only if no tail was applied meanwhile:
+otherwise a slow reader could put back what a change had just removed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.database.engine import Database
+from rbac_api.database.freshness import open_gate
+from rbac_api.database.queries import users as accounts
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import EVERYTHING, SessionRoles
+from rbac_api.guard.revocation import queries as denylist
+from rbac_api.guard.state import queries
+from rbac_api.guard.state.subjects import (
+    WHOLE,
+    Person,
+    Profile,
+    SessionState,
+    find_people,
+    find_person,
+    find_session,
+    person_of,
+)
+from rbac_api.guard.tokens.keys import Keyring
+from rbac_api.trail.feed import START, Delta, Invalidation, read_tail
+
+LARGEST = 50_000
+MOST_PROFILES = 100  # of one person
+LOOKS = 2  # before what is read is read of one moment
+T = TypeVar("T")
+
+
+class Snapshot:
+    """One per process.  Thread-safe: readers look without a lock, the one applying a tail holds one."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self.database = database
+        self.keyring = keyring
+        self.gate = open_gate(database)
+        self._applying = threading.Lock()
+        self._mark = START
+        self._forgotten = 0  # how often anything was: what is read is kept only if this stood still meanwhile
+        self._graph: RoleGraph | None = None
+        self._people: dict[str, dict[Profile, Person]] = {}
+        self._sessions: dict[str, SessionState] = {}
+        self._denied: frozenset[str] | None = None
+        self._ids: dict[str, str] = {}  # by canonical name: names do not change, nor are they given out again
+
+    def freshen(self) -> None:
+        """Make sure that nothing committed before this moment is unknown here.  Costs next to nothing when nothing was."""
+        if not self.gate.unchanged():
+            self.gate.detect(self._read_tail)
+
+    def catch_up(self, connection: Connection) -> None:
+        """The same inside a transaction that holds the write lock: after this nothing can change until it commits."""
+        self._apply(read_tail(connection, self._mark))
+
+    def graph(self, connection: Connection | None = None) -> RoleGraph:
+        """The compiled roles."""
+        return self._graph or self._kept(connection, queries.find_role_graph, self._keep_graph)
+
+    def settled_graph(self, connection: Connection) -> RoleGraph:
+        """The same, read in a transaction that holds the write lock and changes no role: so it is what others see, and is remembered."""
+        before, graph = self._forgotten, self._graph
+        if graph is None:
+            graph = queries.find_role_graph(connection)
+            with self._applying:
+                if self._forgotten == before:
+                    self._graph = graph
+        return graph
+
+    def session(self, session_id: str, connection: Connection | None = None) -> SessionState | None:
+        """A session's standing; None if there is no such session."""
+        return self._sessions.get(session_id) or self._kept(
+            connection, lambda c: find_session(c, session_id), lambda s: self._keep_session(session_id, s)
+        )
+
+    def denied(self, connection: Connection | None = None) -> frozenset[str]:
+        """The ``jti`` of every token revoked by itself; some may have expired since, which harms nobody."""
+        denied = self._denied
+        if denied is None:
+            read = denylist.list_denied_tokens
+            denied = self._kept(connection, lambda c: read(c, clock.now()), self._keep_denied)
+        return denied
+
+    def person(
+        self,
+        user_id: str,
+        connection: Connection | None = None,
+        *,
+        second_factor: bool = False,
+        roles: SessionRoles = EVERYTHING,
+    ) -> Person | None:
+        """A person's standing now, in a session with or without a second factor and with these roles; None if there is no such user."""
+        profile, known = (second_factor, roles), self._people.get(user_id)
+        person = known.get(profile) if known is not None else None
+        if person is not None and person.stands(self._graph):
+            return person
+        if connection is not None:
+            return self._looked_up(user_id, profile, connection)
+        return self._settled(
+            lambda: self._looked_up(user_id, profile),
+            lambda c: find_person(c, queries.find_role_graph(c), user_id, profile),
+        )
+
+    def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
+        """Several persons' standing, each in a new session of her own with every role, and with a second factor unless it is a program's;
+        unknown ids are left out.
+
+        Whoever is not remembered is read together with the others, in two statements for thousands.
+        """
+        wanted = tuple(dict.fromkeys(user_ids))
+        return self._settled(
+            lambda: self._all_looked_up(wanted),
+            lambda c: find_people(c, queries.find_role_graph(c), wanted),
+        )
+
+    def _settled(self, read: Callable[[], T], read_at_once: Callable[[Connection], T]) -> T:
+        """What was read in several steps, if nothing changed meanwhile; else what is read of one moment.
+
+        Old roles and a new assignment, read one after the other, may allow what never was allowed.
+        """
+        for _ in range(LOOKS):
+            before = self._forgotten
+            found = read()
+            self.freshen()
+            if self._forgotten == before:
+                return found
+        with self.database.one_moment() as connection:
+            return read_at_once(connection)
+
+    def _looked_up(
+        self, user_id: str, profile: Profile, connection: Connection | None = None
+    ) -> Person | None:
+        before = self._forgotten  # before looking: any change since must keep the result out of memory
+        person, graph = self._people.get(user_id, {}).get(profile), self.graph(connection)
+        if person is not None:  # she has the roles she had; what they hold, or the time, is another
+            return self._stood_anew(person, profile, graph, before)
+        return self._kept(
+            connection,
+            lambda c: find_person(c, graph, user_id, profile),
+            lambda p: self._keep_person(p, profile),
+            before,
+        )
+
+    def _all_looked_up(self, user_ids: Sequence[str]) -> dict[str, Person]:
+        before, graph = self._forgotten, self.graph()
+        remembered = {user_id: self._people.get(user_id, {}).get(WHOLE) for user_id in user_ids}
+        found = {user_id: person for user_id, person in remembered.items() if person and person.stands(graph)}
+        unread = [user_id for user_id in user_ids if user_id not in found]
+        if unread:
+            with self.database.reading() as reader:
+                read = find_people(reader, graph, unread)
+            self._keep_people(read.values(), before)
+            found.update(read)
+        return found
+
+    def ids_of(self, canonical_names: Iterable[str]) -> dict[str, str]:
+        """The ids of the people with these names; unknown ones are left out."""
+        before, names = self._forgotten, set(canonical_names)
+        found = {name: known for name in names if (known := self._ids.get(name))}
+        unread = list(names - found.keys())
+        if unread:
+            with self.database.reading() as reader:
+                read = accounts.find_ids(reader, unread)
+            self._keep_ids(read, before)
+            found.update(read)
+        return found
+
+    def _stood_anew(self, known: Person, profile: Profile, graph: RoleGraph, before: int) -> Person:
+        person = person_of(graph, known.subject, known.kind, known.username, clock.now())
+        with self._applying:
+            if self._forgotten == before and graph is self._graph:
+                self._keep_person(person, profile)
+        return person
+
+    def forget(self) -> None:
+        """Forget everything; it is read again when needed."""
+        with self._applying:
+            self._forget_all()
+            self._forgotten += 1
+
+    def close(self) -> None:
+        """Stop following."""
+        self.gate.close()
+
+    def _read_tail(self) -> int:
+        with self.database.reading() as connection:
+            self._apply(read_tail(connection, self._mark))
+        return self._mark.seq
+
+    def _apply(self, tail: Delta) -> None:
+        with self._applying:
+            if tail.complete and tail.mark.seq <= self._mark.seq:
+                return  # another thread was quicker
+            if not tail.complete:
+                self._forget_all()
+            for touch in tail.touches:
+                self._forget(touch)
+            self._mark = tail.mark
+            self._forgotten += 1
+
+    def _forget(self, touch: Invalidation) -> None:
+        if touch.kind == "roles":
+            self._forget_roles()
+        elif touch.kind == "grants":
+            self._graph = None
+        elif touch.kind == "keys":
+            self.keyring.forget()
+            self._sessions.clear()  # those of a withdrawn key have ended
+        elif touch.kind == "denylist":
+            self._denied = None
+        elif touch.kind == "session":
+            self._sessions.pop(touch.id or "", None)
+        elif touch.kind == "sessions":
+            self._sessions.clear()
+        else:
+            self._forget_user(touch.id or "")
+
+    def _forget_user(self, user_id: str) -> None:
+        self._people.pop(user_id, None)
+        for key, session in list(self._sessions.items()):
+            if session.user_id == user_id:
+                self._sessions.pop(key, None)
+
+    def _forget_roles(self) -> None:
+        self._graph = None
+        self._people.clear()
+
+    def _forget_all(self) -> None:
+        self._forget_roles()
+        self._sessions.clear()
+        self._denied = None
+        self._ids = {}
+        self.keyring.forget()
+
+    def _kept(
+        self,
+        connection: Connection | None,
+        read: Callable[[Connection], T],
+        keep: Callable[[T], None],
+        before: int | None = None,
+    ) -> T:
+        """Read, and remember what was read unless a tail was applied in between."""
+        before = self._forgotten if before is None else before
+        if connection is not None:
+            return read(connection)  # sees uncommitted changes of its own: not for remembering
+        with self.database.reading() as reader:
+            found = read(reader)
+        with self._applying:
+            if self._forgotten == before:
+                keep(found)
+        return found
+
+    def _keep_graph(self, graph: RoleGraph) -> None:
+        self._graph = graph
+
+    def _keep_person(self, person: Person | None, profile: Profile) -> None:
+        if person is not None:
+            known = self._people.get(person.subject.id)
+            if known is None or len(known) >= MOST_PROFILES:
+                known = _bounded(self._people)[person.subject.id] = {}
+            known[profile] = person
+
+    def _keep_people(self, people: Iterable[Person], before: int) -> None:
+        with self._applying:
+            if self._forgotten == before:
+                for person in people:
+                    self._keep_person(person, WHOLE)
+
+    def _keep_ids(self, ids: dict[str, str], before: int) -> None:
+        with self._applying:
+            if self._forgotten == before:
+                for name, user_id in ids.items():
+                    _bounded(self._ids)[name] = user_id
+
+    def _keep_session(self, session_id: str, session: SessionState | None) -> None:
+        if session is not None:
+            _bounded(self._sessions)[session_id] = session
+
+    def _keep_denied(self, denied: frozenset[str]) -> None:
+        self._denied = denied
+
+
+def _bounded(memory: dict[str, T]) -> dict[str, T]:
+    if len(memory) >= LARGEST:
+        memory.pop(next(iter(memory)), None)
+    return memory

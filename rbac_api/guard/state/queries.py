@@ -1,0 +1,96 @@
+"""What the guard reads: the roles, one person, one session, the keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    select,
+)
+
+from rbac_api.database.tables import (
+    assignments,
+    client_secrets,
+    roles,
+    sessions,
+    users,
+)
+from rbac_api.database.validity import not_over
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Assignment, Role
+from rbac_api.guard.state.queries_role_graph import compile_graph, list_columns
+
+
+class StandingRow(NamedTuple):
+    """A session as the guard looks at it, and who issued the secret it was begun with, and when."""
+
+    user_id: str
+    ended_at: datetime | None
+    client_id: str
+    created_at: datetime
+    amr: str
+    active_roles: str | None
+    issued_by: str | None
+    issued_at: datetime | None
+
+
+_STANDING = (
+    select(
+        sessions.c.user_id,
+        sessions.c.ended_at,
+        sessions.c.client_id,
+        sessions.c.created_at,
+        sessions.c.amr,
+        sessions.c.active_roles,
+        client_secrets.c.created_by.label("issued_by"),
+        client_secrets.c.created_at.label("issued_at"),
+    )
+    .select_from(sessions.outerjoin(client_secrets, sessions.c.client_secret_id == client_secrets.c.id))
+    .where(sessions.c.id == bindparam("session_id"))
+)
+
+
+def find_role_graph(connection: Connection) -> RoleGraph:
+    """All roles in force, compiled."""
+    rows = list_columns(connection, _open, roles, "id", "name", "grants", "requires_mfa")
+    found = {row.id: Role(row.name, grants=row.grants, requires_mfa=row.requires_mfa) for row in rows}
+    return compile_graph(connection, _open, found)
+
+
+def _open(table: Table) -> ColumnElement[bool]:
+    """Nobody has ended it, and roles and what they hold end only so."""
+    return table.c.valid_to.is_(None)
+
+
+def find_session_standing(connection: Connection, session_id: str) -> StandingRow | None:
+    """Whose session it is, whether it was ended, and how it began."""
+    row = connection.execute(_STANDING, {"session_id": session_id}).first()
+    return StandingRow._make(row) if row else None
+
+
+def list_administrators(
+    connection: Connection, role_names: frozenset[str], at: datetime
+) -> list[tuple[str, Assignment]]:
+    """Assignments of these roles to enabled users who can sign in, with their ids: those that keep the service governable."""
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id).join(
+        users, assignments.c.user_id == users.c.id
+    )
+    able = and_(
+        users.c.status == "active", users.c.password_hash.is_not(None), assignments.c.mode == "active"
+    )
+    counts = not_over(assignments, at)
+    columns = (assignments.c.user_id, roles.c.name, assignments.c.valid_from, assignments.c.valid_to)
+    query = (
+        select(*columns)
+        .select_from(joined)
+        .where(able, counts, roles.c.name.in_(role_names), roles.c.valid_to.is_(None))
+    )
+    return [
+        (row.user_id, Assignment(row.name, row.valid_from, row.valid_to)) for row in connection.execute(query)
+    ]

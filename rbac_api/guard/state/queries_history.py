@@ -1,0 +1,191 @@
+"""What was: roles, accounts and what they held as of a moment, read from the same tables with another time.
+
+Edges carry their periods, so they need nothing else.  What is changed in place (a role's description and whether it requires a second
+factor, an account's status) is read backwards: the present value, unless an event after that moment says what it was before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
+
+from rbac_api.database.batches import batched
+from rbac_api.database.queries.sessions import session_roles
+from rbac_api.database.tables import activations, assignments, roles, trail_events, users
+from rbac_api.database.validity import in_force
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import EVERYTHING, Activation, Assignment, Role, SessionRoles, Status, Subject
+from rbac_api.guard.state.queries_role_graph import compile_graph
+
+_STATUS_EVENTS = (
+    "user.created", "user.disabled", "user.enabled", "user.deleted",
+    "service_account.created", "service_account.disabled", "service_account.enabled", "service_account.deleted",
+)  # fmt: skip
+_IN_PLACE = ("title", "description", "requires_mfa", "grants")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person, or a service account, as of a moment."""
+
+    id: str
+    kind: str  # ``person`` or ``service``
+    username: str
+    status: Status
+
+
+# -- roles --------------------------------------------------------------------------------------------------------------------------
+
+
+def find_role_graph_at(connection: Connection, at: datetime) -> RoleGraph:
+    """The roles as they were, compiled."""
+    found = {
+        role_id: Role(role["name"], grants=role["grants"], requires_mfa=role["requires_mfa"])
+        for role_id, role in _roles_at(connection, at).items()
+    }
+    return compile_graph(connection, lambda table: in_force(table, at), found)
+
+
+def find_role_at(connection: Connection, name: str, at: datetime) -> dict[str, Any] | None:
+    """A role's row as it was, ``updated_at`` too; None if there was none of this name."""
+    found = _roles_at(connection, at, roles.c.name == name)
+    if not found:
+        return None
+    (role,) = found.values()
+    about = (trail_events.c.target_type == "role", trail_events.c.target_id == name)
+    changed = select(trail_events.c.at).where(*about, trail_events.c.at <= at)
+    last = connection.execute(changed.order_by(trail_events.c.seq.desc()).limit(1)).scalar()
+    return {**role, "updated_at": max(last or role["valid_from"], role["valid_from"])}
+
+
+def _roles_at(
+    connection: Connection, at: datetime, *conditions: ColumnElement[bool]
+) -> dict[str, dict[str, Any]]:
+    rows = connection.execute(select(roles).where(in_force(roles, at), *conditions)).all()
+    found = {row.id: dict(row._asdict()) for row in rows}
+    ids = {role["name"]: role_id for role_id, role in found.items()}
+    later = (trail_events.c.action == "role.updated", trail_events.c.at > at)
+    columns = (trail_events.c.at, trail_events.c.target_id, trail_events.c.before)
+    settled: set[tuple[str, str]] = set()
+    for event in connection.execute(select(*columns).where(*later).order_by(trail_events.c.seq)):
+        role = found.get(ids.get(event.target_id, ""))
+        if role is None or (role["valid_to"] is not None and event.at > role["valid_to"]):
+            continue  # of another role, to which the name was given later
+        before = json.loads(event.before)
+        for column in _IN_PLACE:
+            if column in before and (event.target_id, column) not in settled:
+                settled.add((event.target_id, column))
+                role[column] = before[column]
+    return found
+
+
+# -- accounts -----------------------------------------------------------------------------------------------------------------------
+
+
+def find_account_at(connection: Connection, user_id: str, at: datetime) -> Account | None:
+    """An account as it was, also one that was deleted by then; None if there was none yet."""
+    return list_accounts_at(connection, [user_id], at).get(user_id)
+
+
+def list_accounts_at(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, Account]:
+    """The same for several, by id; those that did not exist are left out."""
+    found: dict[str, Account] = {}
+    columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.created_at)
+    for some in batched(user_ids):
+        before = _statuses_before(connection, some, at)
+        for row in connection.execute(select(*columns).where(users.c.id.in_(some), users.c.created_at <= at)):
+            status = before.get(row.id, row.status)
+            if status is not None:
+                found[row.id] = Account(row.id, row.kind, row.username, status)
+    return found
+
+
+def _statuses_before(
+    connection: Connection, user_ids: Sequence[str], at: datetime
+) -> dict[str, Status | None]:
+    """Of those whose status changed after that moment, what it was; None for those who were not there yet."""
+    columns = (trail_events.c.target_id, trail_events.c.before)
+    later = (
+        trail_events.c.target_id.in_(user_ids),
+        trail_events.c.action.in_(_STATUS_EVENTS),
+        trail_events.c.at > at,
+    )
+    found: dict[str, Status | None] = {}
+    for event in connection.execute(select(*columns).where(*later).order_by(trail_events.c.seq)):
+        found.setdefault(event.target_id, json.loads(event.before)["status"] if event.before else None)
+    return found
+
+
+def find_subject_at(
+    connection: Connection,
+    user_id: str,
+    at: datetime,
+    *,
+    second_factor: bool = False,
+    roles: SessionRoles = EVERYTHING,
+) -> tuple[Subject, Account] | None:
+    """Somebody as decisions would have seen her, with what she was assigned by then, also what was over: it explains a no.
+
+    Whoever was deleted by then is a subject, too: one who may do nothing.  None: there was no such account yet.
+    """
+    account = find_account_at(connection, user_id, at)
+    if account is None:
+        return None
+    held = list_assignments_at(connection, [user_id], at)[user_id]
+    subject = Subject(
+        account.id,
+        account.status,
+        held,
+        second_factor=second_factor and account.kind == "person",
+        roles=roles,
+    )
+    return subject, account
+
+
+def find_holder_at(connection: Connection, user_id: str, kind: str, at: datetime) -> Subject | None:
+    """The same for whoever was there: an account of this kind (``person``, ``service``), not yet deleted; a person with a second factor."""
+    found = find_subject_at(connection, user_id, at, second_factor=True)
+    if found is None or found[1].kind != kind or found[1].status == "deleted":
+        return None
+    return found[0]
+
+
+def list_assignments_at(
+    connection: Connection, user_ids: Sequence[str], at: datetime
+) -> dict[str, tuple[Assignment, ...]]:
+    """What each of these accounts had been assigned: what counted, what was over, and what was to begin later."""
+    columns = (
+        assignments.c.user_id, roles.c.name, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode,
+    )  # fmt: skip
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    known = select(*columns).select_from(joined).where(in_force(roles, at), was_assigned(at))
+    found: dict[str, list[Assignment]] = {user_id: [] for user_id in user_ids}
+    for some in batched(user_ids):
+        theirs = known.where(assignments.c.user_id.in_(some)).order_by(assignments.c.id)
+        for row in connection.execute(theirs):
+            held = Assignment(row.name, row.valid_from, row.valid_to, row.mode)
+            found[row.user_id].append(held)
+    return {user_id: tuple(held) for user_id, held in found.items()}
+
+
+def was_assigned(at: datetime) -> ColumnElement[bool]:
+    """Somebody had made the assignment by then, and not taken it back before it began."""
+    made = or_(assignments.c.assigned_at <= at, assignments.c.valid_from <= at)
+    lasting = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > assignments.c.valid_from)
+    return and_(made, lasting)
+
+
+def find_session_roles_at(
+    connection: Connection, session_id: str | None, chosen: str | None, at: datetime
+) -> SessionRoles:
+    """What was active in a session that had been begun with the ``chosen`` roles (names with a space between; None: all)."""
+    columns = (roles.c.name, activations.c.valid_from, activations.c.valid_to)
+    joined = activations.join(roles, activations.c.role_id == roles.c.id)
+    mine = (activations.c.session_id == session_id, in_force(activations, at), in_force(roles, at))
+    activated = select(*columns).select_from(joined).where(*mine)
+    return session_roles(chosen, (Activation(*row) for row in connection.execute(activated)))

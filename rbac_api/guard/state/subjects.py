@@ -1,0 +1,126 @@
+"""What the guard knows of a person and of a session at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from rbac_api import clock
+from rbac_api.database.queries import users as accounts
+from rbac_api.database.queries.sessions import find_session_roles
+from rbac_api.decision.evaluate import (
+    claimed_roles,
+    decide,
+    effective_permissions,
+    effective_roles,
+    next_change,
+)
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import EVERYTHING, Decision, SessionRoles, Subject
+from rbac_api.guard.state import queries
+
+OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
+Profile = tuple[bool, SessionRoles]
+"""What distinguishes sessions: one and the same person may hold more in one than in another."""
+WHOLE: Profile = (True, EVERYTHING)
+"""A new session with a second factor, in which every role counts that can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Who handed out a credential, and when."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody's standing: what she effectively is and may, right until ``until`` (a grant begins or ends) or the next change."""
+
+    subject: Subject
+    kind: str  # ``person`` or ``service``
+    username: str
+    roles: frozenset[str]
+    claimed: tuple[str, ...]  # those of the roles that a token of hers would name
+    permissions: frozenset[str]
+    until: datetime | None
+    graph: RoleGraph
+    decisions: dict[str | None, Decision] = field(default_factory=dict)
+    vouched: dict[Issued, tuple[Person | None, bool]] = field(default_factory=dict)  # see ``vouching``
+
+    def stands(self, graph: RoleGraph | None) -> bool:
+        """Whether it is right still: the roles are those it was made with, and no grant has begun or ended since."""
+        return self.graph is graph and (self.until is None or clock.now() < self.until)
+
+    def may(self, permission: str | None) -> Decision:
+        """``decide``, remembered; the very same answer as long as this standing holds."""
+        decision = self.decisions.get(permission)
+        if decision is None:
+            decision = self.decisions[permission] = decide(self.graph, self.subject, permission, clock.now())
+        return decision
+
+    def may_without_second_factor(self, permission: str | None) -> Decision:
+        """``decide`` for the same session without a second factor."""
+        if not self.subject.second_factor or self.graph.without_second_factor is None:
+            return self.may(permission)
+        return decide(self.graph, replace(self.subject, second_factor=False), permission, clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """Whose session it is, by which client, whether it was ended, when she proved who she is (seconds since 1970), and with what."""
+
+    user_id: str
+    client_id: str
+    ended: bool
+    auth_time: int
+    amr: tuple[str, ...]
+    second_factor: bool  # whether one of those is one
+    roles: SessionRoles = EVERYTHING
+    issued: Issued | None = None  # the client secret it was begun with, if somebody is known to know that
+
+
+def person_of(graph: RoleGraph, subject: Subject, kind: str, username: str, at: datetime) -> Person:
+    """A subject's standing at that moment."""
+    effective = effective_roles(graph, subject, at)
+    return Person(
+        subject,
+        kind,
+        username,
+        frozenset(role.role for role in effective),
+        claimed_roles(effective),
+        effective_permissions(graph, subject, at),
+        next_change(subject, at),
+        graph,
+    )
+
+
+def find_person(connection: Connection, graph: RoleGraph, user_id: str, profile: Profile) -> Person | None:
+    """Somebody's standing now in such a session; None if there is no such user."""
+    at, (second_factor, roles) = clock.now(), profile
+    found = accounts.find_subject(connection, user_id, at, second_factor=second_factor, roles=roles)
+    return None if found is None else person_of(graph, *found, at)
+
+
+def find_people(connection: Connection, graph: RoleGraph, user_ids: Sequence[str]) -> dict[str, Person]:
+    """Several persons' standing by id, each in a new session of her own; unknown ids are left out."""
+    now = clock.now()
+    people = (person_of(graph, *one, now) for one in accounts.list_subjects(connection, user_ids, now))
+    return {person.subject.id: person for person in people}
+
+
+def find_session(connection: Connection, session_id: str) -> SessionState | None:
+    """A session's standing; None if there is no such session."""
+    row = queries.find_session_standing(connection, session_id)
+    if row is None:
+        return None
+    auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
+    roles = find_session_roles(connection, session_id, row.active_roles, clock.now())
+    issued = Issued(row.issued_by, row.issued_at) if row.issued_by and row.issued_at else None
+    return SessionState(
+        row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr, roles, issued
+    )

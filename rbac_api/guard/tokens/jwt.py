@@ -1,0 +1,212 @@
+"""Tokens: signed by PyJWT, read strictly, verified once through Flask-JWT-Extended, judged every time.
+
+The one importer of ``flask_jwt_extended``.  The library accepts more than we do (tokens without ``exp``, ``jti`` or ``type``, any
+``typ``, a signature with ``=`` appended), so every token is first taken apart strictly (``unpack``) and only then handed to it.
+
+The library keeps its configuration and its manager in the application that is current.  A host (``protect``) may use the library for
+tokens of its own, so ours lives in a small application that is current only while a token is read.  An application of ours
+has it too (``register``), so that ``@jwt_required`` on a route added there gives the same answers.
+
+A verified token is remembered by the SHA-256 of its text: that saves the signature check, never the decision.  Expiry is compared on
+every use; revocation goes by ``sid`` on the snapshot, so another spelling of a token gains nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import jwt
+from flask import Flask, Request, Response, request
+from flask_jwt_extended import JWTManager, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+
+from rbac_api import clock
+from rbac_api.errors import ServiceError
+from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from rbac_api.guard.tokens.claims import TYP, fits, unpack
+from rbac_api.guard.tokens.credentials import credentials, presented
+from rbac_api.guard.tokens.keys import Keyring, SigningKey
+from rbac_api.settings import ALGORITHMS, Settings
+from rbac_api.web.responses.problems import problem_answer
+
+REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A verified token's claims (RFC 9068 section 2.2), and the key that verified it."""
+
+    subject: str
+    session_id: str
+    jti: str
+    client_id: str
+    expires: int
+    roles: tuple[str, ...]
+    kid: str
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What to put into a new token, and the key to sign it with if it is chosen already; moments are whole seconds since 1970."""
+
+    subject: str
+    session_id: str
+    jti: str
+    client_id: str
+    issued: int
+    expires: int
+    auth_time: int
+    amr: tuple[str, ...] = ()
+    key: SigningKey | None = None
+
+
+class Bearer:
+    """Issues tokens and reads those presented."""
+
+    def __init__(self, settings: Settings, keyring: Keyring, is_revoked: Callable[[str, str], bool]) -> None:
+        self._settings = settings
+        self._keyring = keyring
+        self._is_revoked = is_revoked
+        self._remembered: dict[bytes, Token] = {}
+        self._remembering = threading.Lock()
+        self._app = Flask(__name__, static_folder=None)
+        self.register(self._app)
+
+    def register(self, app: Flask) -> None:
+        """Make the library's own decorators on routes of an application of ours give our answers; a host's stay the host's."""
+        _configure(app, self._settings)
+        _set_loaders(JWTManager(app), self._keyring, self._is_revoked)
+
+    def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str:
+        """An access token: header ``at+jwt``, role *names* and the authorization version, nothing personal."""
+        claims: dict[str, Any] = {"roles": list(roles), "av": version}
+        claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
+        return self._signed("access", issue, self._settings.audience, claims)
+
+    def issue_refresh(self, issue: Issue, generation: int) -> str:
+        """A refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The same ``issue`` gives the same claims."""
+        return self._signed("refresh", issue, self._settings.issuer_url, {"gen": generation})
+
+    def presented(self, request: Request) -> tuple[Token, bool]:
+        """The access token that a request presents, verified and not expired, and whether a cookie brought it."""
+        text, by_cookie = presented(request)
+        digest = hashlib.sha256(text.encode("latin-1", "replace")).digest()
+        token = self._remembered.get(digest)
+        if token is None:
+            token = self.verify_token(text, "access")
+            self._remember(digest, token)
+        elif self._keyring.find(token.kid, token.algorithm) is None:
+            raise TokenInvalid()  # its key was withdrawn since
+        if clock.epoch_seconds() >= token.expires:
+            raise TokenExpired()
+        return token, by_cookie
+
+    def verify_token(self, text: str, kind: str, *, late: bool = False) -> Token:
+        """Verify a token of a kind (``access`` or ``refresh``); every defect is ``TokenInvalid``, lateness, unless it may be ``late``,
+        ``TokenExpired``."""
+        header, payload = unpack(text)
+        audience = self._settings.audience if kind == "access" else self._settings.issuer_url
+        if (payload["type"], payload["aud"]) != (kind, audience):
+            raise TokenInvalid()
+        try:
+            with self._app.app_context():
+                claims = decode_token(text, allow_expired=late)
+        except jwt.ExpiredSignatureError as fault:
+            raise TokenExpired() from fault
+        except (jwt.PyJWTError, JWTExtendedException) as fault:
+            raise TokenInvalid() from fault
+        if not late and clock.epoch_seconds() >= claims["exp"]:
+            raise TokenExpired()
+        return Token(
+            subject=claims["sub"],
+            session_id=claims["sid"],
+            jti=claims["jti"],
+            client_id=claims["client_id"],
+            expires=claims["exp"],
+            roles=tuple(claims.get("roles", ())),
+            kid=header["kid"],
+            algorithm=header["alg"],
+        )
+
+    def _remember(self, digest: bytes, token: Token) -> None:
+        with self._remembering:
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.pop(next(iter(self._remembered)))
+            self._remembered[digest] = token
+
+    def _signed(self, kind: str, issue: Issue, audience: str, own: dict[str, Any]) -> str:
+        claims = {
+            "iss": self._settings.issuer_url,
+            "aud": audience,
+            "client_id": issue.client_id,
+            "iat": issue.issued,
+            "nbf": issue.issued,
+            "exp": issue.expires,
+            "jti": issue.jti,
+            "sid": issue.session_id,
+            "auth_time": issue.auth_time,
+            **own,
+            "sub": issue.subject,
+            "type": kind,
+        }
+        key = issue.key or self._keyring.active()
+        header = {"alg": key.algorithm, "typ": TYP[kind], "kid": key.kid}
+        if not fits(header, claims):
+            raise ValueError("the claims of a token are fixed: guard.token_form has them")
+        return jwt.encode(claims, key.private, algorithm=key.algorithm, headers=header)
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        JWT_ALGORITHM=settings.signing_algorithm,
+        JWT_DECODE_ALGORITHMS=list(ALGORITHMS),  # a key has one; a replaced key of another may verify on
+        JWT_TOKEN_LOCATION=["headers"],
+        JWT_COOKIE_CSRF_PROTECT=False,
+        JWT_DECODE_LEEWAY=settings.clock_leeway_seconds,
+        JWT_DECODE_ISSUER=settings.issuer_url,
+        JWT_DECODE_AUDIENCE=[settings.audience, settings.issuer_url],
+    )
+
+
+def _set_loaders(manager: JWTManager, keyring: Keyring, is_revoked: Callable[[str, str], bool]) -> None:
+    def decode_key(header: dict[str, Any], payload: dict[str, Any]) -> Any:
+        key = keyring.find(header.get("kid"), header.get("alg")) if fits(header, payload) else None
+        if key is None:
+            raise jwt.InvalidTokenError("no such key")  # anything else would become a 500
+        return key.public
+
+    def answer(error: type[ServiceError]) -> Callable[..., Response]:
+        return lambda *_details: problem_answer(error())
+
+    manager.encode_key_loader(_refuse_to_sign)
+    manager.decode_key_loader(decode_key)
+    manager.token_in_blocklist_loader(
+        lambda _header, payload: is_revoked(str(payload.get("sid")), str(payload.get("jti")))
+    )
+    manager.token_verification_loader(_is_access_token)
+    manager.unauthorized_loader(answer(TokenMissing))
+    manager.expired_token_loader(answer(TokenExpired))
+    manager.revoked_token_loader(answer(TokenRevoked))
+    for loader in (
+        manager.invalid_token_loader,
+        manager.needs_fresh_token_loader,
+        manager.token_verification_failed_loader,
+        manager.user_lookup_error_loader,
+    ):
+        loader(answer(TokenInvalid))
+
+
+def _refuse_to_sign(_identity: Any) -> NoReturn:
+    raise ValueError("the claims of a token are fixed: only Bearer issues one")
+
+
+def _is_access_token(_header: dict[str, Any], payload: dict[str, Any]) -> bool:
+    """For ``@jwt_required``: the library hands on no text, so a second spelling of a token is looked for in the request."""
+    if header := request.headers.get("Authorization"):
+        unpack(credentials(header))
+    return bool(payload["type"] == "access")

@@ -1,0 +1,237 @@
+"""A blueprint whose decorators document what they do, with one fixed order: route, guard, etag, arguments, response, operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+from apispec import APISpec
+
+from rbac_api.errors import Invalid, ServiceError, TooManyAttempts
+from rbac_api.web.fields import PageQuery
+from rbac_api.web.openapi.descriptions import TAG_UNLESS_PAST, path_parameters, problem_response
+from rbac_api.web.openapi.smorest import ExtensibleBlueprint, described, description_of
+from rbac_api.web.requests.arguments import StrictParser
+from rbac_api.web.requests.as_of import AtQuery
+from rbac_api.web.responses.json_response import refuse_unavailable
+from rbac_api.web.responses.problems import (
+    NotAcceptable,
+    NotJson,
+    PreconditionFailed,
+    PreconditionRequired,
+    TooLarge,
+    Unreadable,
+    status_of,
+)
+
+_JSON = "application/json"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Blueprint(ExtensibleBlueprint):
+    """flask-smorest's blueprint with strict arguments, problem documents in OpenAPI and a reader-friendly tag."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+    def __init__(self, name: str, import_name: str, *, tag: str, description: str, **options: Any) -> None:
+        super().__init__(name, import_name, description=description, **options)
+        self.tag = tag
+        self.document_by(_prepare_problem_doc)
+
+    def route(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """Register a view under this blueprint's tag."""
+        options.setdefault("tags", [self.tag])
+        options.setdefault("parameters", path_parameters(rule))
+        return super().route(rule, **options)
+
+    def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Callable[[F], F]:
+        """Parse a JSON body or a query; what can go wrong with it is documented."""
+        found: tuple[type[ServiceError], ...] = (
+            (Unreadable, TooLarge, NotJson, Invalid) if location == "json" else (Invalid,)
+        )
+        inner = super().arguments(schema, location=location, **options)
+
+        def decorate(view: F) -> F:
+            documented = document_problems(inner(view), found)
+            described(documented).update(
+                paged=issubclass(schema, PageQuery), as_of=issubclass(schema, AtQuery)
+            )
+            return documented
+
+        return decorate
+
+    @staticmethod
+    def body(content: Mapping[str, Any], problems: Iterable[type[ServiceError]]) -> Callable[[F], F]:
+        """Document a required body that the view reads itself: ``content`` as OpenAPI has it, by media type; what can go wrong with it."""
+
+        def decorate(view: F) -> F:
+            documented = document_problems(view, problems)
+            described(documented)["body"] = content
+            return documented
+
+        return decorate
+
+    def response(self, status_code: Any, schema: Any = None, **options: Any) -> Callable[[F], F]:
+        """Document an answer; a ``get`` with one refuses an ``Accept`` that asks for a file it does not have."""
+        inner = super().response(status_code, schema, **options)
+
+        def decorate(view: F) -> F:
+            if schema is None or view.__name__ != "get":
+                return inner(view)
+            offered = (_JSON, *description_of(view).get("also_as", {}))
+            return inner(document_problems(_negotiated(view, offered), (NotAcceptable,)))
+
+        return decorate
+
+    def tagged(self, view: F) -> F:
+        """Document a strong ETag on the answer and ``If-None-Match`` on a GET; ``web.requests.etags`` does the work."""
+        described(view)["tagged"] = True
+        return view
+
+    def conditional(self, view: F) -> F:
+        """Document a required ``If-Match``; ``web.requests.etags`` does the work."""
+        documented = document_problems(view, (PreconditionFailed, PreconditionRequired))
+        described(documented)["conditional"] = True
+        return documented
+
+    def also_as(self, media_type: str, example: str) -> Callable[[F], F]:
+        """Document another media type of the successful answer; the view looks at ``Accept`` itself."""
+
+        def decorate(view: F) -> F:
+            described(view).setdefault("also_as", {})[media_type] = example
+            return view
+
+        return decorate
+
+    @staticmethod
+    def or_response(schema: Any) -> Callable[[F], F]:
+        """Document another shape of the successful answer, which the caller chooses."""
+
+        def decorate(view: F) -> F:
+            described(view)["or_schema"] = schema
+            return view
+
+        return decorate
+
+    @staticmethod
+    def operation(
+        operation_id: str, *problems: type[ServiceError], security: Sequence[Mapping[str, Any]] = ()
+    ) -> Callable[[F], F]:
+        """Name the operation as the service function it calls, and the problems that function may raise.
+
+        ``security``: the credentials that a public operation looks at by itself.
+        """
+
+        def decorate(view: F) -> F:
+            documented = document_problems(view, problems)
+            named: dict[str, Any] = {"operationId": operation_id, "security": list(security)}
+            described(documented)["manual_doc"] = named
+            return documented
+
+        return decorate
+
+
+def _negotiated(view: F, offered: tuple[str, ...]) -> F:
+    @wraps(view)
+    def negotiated(*args: Any, **kwargs: Any) -> Any:
+        refuse_unavailable(offered)
+        return view(*args, **kwargs)
+
+    return negotiated  # type: ignore[return-value]
+
+
+def document_problems(view: F, problems: Iterable[type[ServiceError]]) -> F:
+    """Add problems to what the OpenAPI document says of a view."""
+    known = described(view).setdefault("problems", [])
+    known += [problem for problem in problems if problem not in known]
+    return view
+
+
+def document_access(
+    view: F, *, permission: str | None, public: bool, problems: Iterable[type[ServiceError]]
+) -> F:
+    """Add a guard's meaning: security scheme, ``x-permission`` and the refusals it can answer."""
+    documented = document_problems(view, problems)
+    manual = described(documented).setdefault("manual_doc", {})
+    manual["security"] = manual.get("security", []) if public else [{"bearerAuth": []}]
+    manual["x-permission"] = permission
+    return documented
+
+
+def refuses_query(view: Any) -> bool:
+    """Whether the view is an operation of ours without query arguments; somebody else's view may read what it likes."""
+    return _is_ours(view) and not _reads(view, "query")
+
+
+def refuses_body(view: Any) -> bool:
+    """Whether the view is an operation of ours without a body."""
+    return _is_ours(view) and "body" not in description_of(view) and not _reads(view, "json")
+
+
+def _is_ours(view: Any) -> bool:
+    return "operationId" in description_of(view).get("manual_doc", {})
+
+
+def _reads(view: Any, location: str) -> bool:
+    parameters = description_of(view).get("arguments", {}).get("parameters", [])
+    return any(parameter["in"] == location for parameter in parameters)
+
+
+def documents(view: Any, problem: type[ServiceError]) -> bool:
+    """Whether the view is an operation of ours that says it may answer this problem."""
+    return problem in description_of(view).get("problems", ())
+
+
+def _prepare_problem_doc(
+    doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, method: str, **_kwargs: Any
+) -> dict[str, Any]:
+    responses = doc.setdefault("responses", {})
+    permission = doc_info.get("manual_doc", {}).get("x-permission")
+    for status, problems in sorted(_by_status(doc_info.get("problems", ())).items()):
+        responses[status] = problem_response(spec, status, problems, permission)
+    success: dict[str, Any] = next((answer for status, answer in responses.items() if int(status) < 300), {})
+    headers, parameters = success.setdefault("headers", {}), doc.setdefault("parameters", [])
+    if "body" in doc_info:
+        doc["requestBody"] = {"required": True, "content": doc_info["body"]}
+    if doc_info.get("tagged"):
+        headers["ETag"] = TAG_UNLESS_PAST if doc_info.get("as_of") else "ETag"
+        if method == "get":
+            responses[304] = {
+                "description": "Unchanged since the tag in If-None-Match",
+                "headers": {"ETag": "ETag"},
+            }
+            parameters.append("If-None-Match")
+    if doc_info.get("conditional"):
+        parameters.append("If-Match")
+    if method == "post" and 201 in map(int, responses):
+        headers["Location"] = "Location"
+        parameters.append("Idempotency-Key")
+    if doc_info.get("paged"):
+        headers["Link"] = "Link"
+    _add_limits(responses, success, doc_info)
+    _add_shapes(success, doc_info)
+    return doc
+
+
+def _add_limits(responses: dict[Any, Any], success: dict[str, Any], doc_info: dict[str, Any]) -> None:
+    """Whoever may be told that it was too much is told beforehand how much is left."""
+    if TooManyAttempts in doc_info.get("problems", ()):
+        for answer in (success, responses[429]):
+            answer["headers"].update({name: name for name in ("RateLimit", "RateLimit-Policy")})
+
+
+def _add_shapes(success: dict[str, Any], doc_info: dict[str, Any]) -> None:
+    """What else the successful answer may look like."""
+    if "or_schema" in doc_info:
+        answer = success["content"]["application/json"]
+        answer["schema"] = {"oneOf": [answer["schema"], doc_info["or_schema"]]}
+    for media_type, example in doc_info.get("also_as", {}).items():
+        success["content"][media_type] = {"schema": {"type": "string"}, "example": example}
+
+
+def _by_status(problems: Iterable[type[ServiceError]]) -> dict[int, list[type[ServiceError]]]:
+    found: dict[int, list[type[ServiceError]]] = {}
+    for problem in sorted(set(problems), key=lambda p: p.code):
+        found.setdefault(status_of(problem), []).append(problem)
+    return found

@@ -1,0 +1,70 @@
+"""Bodies that are documents: JSON or YAML, larger than others (``web.server.body_limits``), read by the view itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import marshmallow as ma
+from flask import Request, Response, request
+
+from rbac_api.errors import ServiceError
+from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.requests.arguments import strict_json, whole_body
+from rbac_api.web.requests.yaml_bodies import parse_yaml, strict_yaml, yaml_text
+from rbac_api.web.responses.json_response import json_answer, preferred
+from rbac_api.web.responses.problems import ProtocolError, TooLarge, Unreadable
+
+F = TypeVar("F", bound=Callable[..., Any])
+JSON = "application/json"
+YAML = "application/yaml"  # RFC 9512
+_YAMLS = (YAML, "application/x-yaml", "text/yaml")
+
+
+class NotDocument(ProtocolError):
+    status = 415
+    code = "request.not_document"
+    title = "Neither JSON nor YAML"
+    default_detail = (
+        "Send the document as JSON (Content-Type: application/json) or as YAML (application/yaml)."
+    )
+
+
+class DocumentBlueprint(Blueprint):
+    """A blueprint whose operations may take a document."""
+
+    def document(
+        self, schema: type[ma.Schema], example: str, *problems: type[ServiceError]
+    ) -> Callable[[F], F]:
+        """Say that the body is one; ``document_of`` reads it.  ``problems``: what may be wrong with it besides."""
+        content = {JSON: {"schema": schema}, YAML: {"schema": schema, "example": parse_yaml(example)}}
+        return self.body(content, (Unreadable, TooLarge, NotDocument, *problems))
+
+
+def document_of(asked: Request) -> Any:
+    """The body as JSON or YAML says it.  400 for what is ambiguous or nested too deep, 413, 415."""
+    if asked.mimetype == JSON:
+        return strict_json(whole_body(asked))
+    if asked.mimetype in _YAMLS:
+        return strict_yaml(whole_body(asked))
+    raise NotDocument()
+
+
+def wants_yaml() -> bool:
+    """Whether this request's ``Accept`` prefers YAML; everybody else gets JSON."""
+    return preferred(JSON, *_YAMLS) != JSON
+
+
+def document_answer(document: Any, tag: str) -> Response:
+    """The document in the form that is wanted, under a strong tag of its own in each form; 304 if the caller has it."""
+    yaml = wants_yaml()
+    tag = f"{tag}-yaml" if yaml else tag
+    if request.if_none_match.contains(tag):
+        answer = Response(status=304)
+    elif yaml:
+        answer = Response(yaml_text(document), content_type=f"{YAML}; charset=utf-8")
+    else:
+        answer = json_answer(document)
+    answer.set_etag(tag)
+    answer.vary.add("Accept")
+    return answer

@@ -1,0 +1,243 @@
+"""How OAuth speaks HTTP: form-encoded requests read strictly, and errors as ``{"error", "error_description"}`` (RFC 6749 section 5.2).
+
+Below ``/oauth/`` every error has that form, whichever layer raised it.  What a service of ours would call by a code of its own keeps
+that code inside, so that one table of problems serves both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl
+
+import marshmallow as ma
+import orjson
+from apispec import APISpec
+from flask import Request, Response
+
+from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unauthenticated, Unavailable
+from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.requests.arguments import whole_body
+from rbac_api.web.responses.problems import REALM, ProtocolError, TooLarge, answer_otherwise, status_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+PREFIX = "/oauth/"
+FORM = "application/x-www-form-urlencoded"
+GRANTS = ("client_credentials", "refresh_token")
+MOST_PARAMETERS = 32
+BASIC = f'Basic realm="{REALM}", charset="UTF-8"'
+BEARER = f'Bearer realm="{REALM}"'
+UNCACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_UNSAYABLE = re.compile(r'[^\x20-\x7e]|["\\]')  # RFC 6749 appendix A.8
+
+
+class OAuthError(ProtocolError):
+    """One of the errors that RFC 6749 section 5.2 names."""
+
+    error: ClassVar[str] = "invalid_request"
+    challenges: ClassVar[tuple[str, ...]] = ()
+
+
+class InvalidRequest(OAuthError):
+    code = "oauth.invalid_request"
+    title = "The request is not well-formed"
+    default_detail = (
+        "A parameter is missing, repeated or unreadable. Send each once, form-encoded in the body."
+    )
+
+
+class NotForm(OAuthError):
+    status = 415
+    code = "oauth.not_form"
+    title = "Not form-encoded"
+    default_detail = f"Send the parameters in the body, with Content-Type: {FORM}."
+
+
+class InvalidClient(OAuthError):
+    """Unknown client, wrong, expired or withdrawn secret, disabled account, or nothing presented where something must be."""
+
+    status = 401
+    code = "oauth.invalid_client"
+    title = "Client authentication failed"
+    default_detail = "The client credentials are wrong or missing. Send them by HTTP Basic or as form fields."
+    error = "invalid_client"
+    challenges = (BASIC,)
+
+
+class InvalidGrant(OAuthError):
+    code = "oauth.invalid_grant"
+    title = "The refresh token is not valid"
+    default_detail = "This refresh token is invalid, expired, spent or revoked, or was issued to another client. Sign in again."
+    error = "invalid_grant"
+
+
+class InvalidScope(OAuthError):
+    code = "oauth.invalid_scope"
+    title = "Scopes are not supported"
+    default_detail = "What a token permits depends only on roles. Omit the parameter scope."
+    error = "invalid_scope"
+
+
+class UnsupportedGrantType(OAuthError):
+    code = "oauth.unsupported_grant_type"
+    title = "The grant type is not supported"
+    default_detail = (
+        "Supported are refresh_token and client_credentials. People sign in with POST /v1/auth/login."
+    )
+    error = "unsupported_grant_type"
+
+
+class NotYours(OAuthError):
+    """Somebody else's token: refused without effect (RFC 7009 section 2.1)."""
+
+    code = "oauth.not_yours"
+    title = "The token is somebody else's"
+    default_detail = "Only the token's own user, its client, or whoever may revoke sessions can revoke it."
+    error = "unauthorized_client"
+
+
+class ClientNotAllowed(OAuthError):
+    """A known client without the permission: 401, as RFC 7662 section 2.3 has it."""
+
+    status = 401
+    code = "oauth.client_not_allowed"
+    title = "The client may not introspect tokens"
+    default_detail = "This service account needs the permission tokens:introspect."
+    error = "unauthorized_client"
+    challenges = (BASIC,)
+
+
+class InsufficientScope(OAuthError):
+    """The same with a bearer token; also that of somebody who has to choose a password of her own first."""
+
+    status = 401
+    code = "oauth.insufficient_scope"
+    title = "Permission missing"
+    default_detail = "You need the permission tokens:introspect: none of your roles grants tokens:introspect."
+    error = "insufficient_scope"
+    challenges = (f'{BEARER}, error="insufficient_scope"',)
+
+
+FAULTS: tuple[type[ServiceError], ...] = (InvalidRequest, NotForm, TooLarge)
+"""What may be wrong with any form."""
+
+
+class OAuthErrorSchema(ma.Schema):
+    """Why a request was refused, RFC 6749 section 5.2."""
+
+    error = ma.fields.String(
+        required=True, metadata={"description": "for programs", "example": "invalid_request"}
+    )
+    error_description = ma.fields.String(
+        required=True, metadata={"description": "for people", "example": InvalidRequest.default_detail}
+    )
+
+
+class OAuthBlueprint(Blueprint):
+    """A blueprint whose refusals are documented in OAuth's form."""
+
+    def __init__(self, name: str, import_name: str, **options: Any) -> None:
+        super().__init__(name, import_name, **options)
+        self.document_by(_prepare_oauth_doc)
+
+    def form(self, schema: type[ma.Schema]) -> Callable[[F], F]:
+        """Document a form-encoded body; the guard reads it, since credentials may be in it."""
+        return self.body({FORM: {"schema": schema}}, FAULTS)
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """The parameters of a form-encoded body; those without a value count as left out (RFC 6749 section 3.2).
+
+    400 for any in the address, where a secret would be logged, for repeated ones, and for what is not UTF-8; 413; 415.
+    """
+    if request.query_string:
+        raise InvalidRequest("Send the parameters in the body: what stands in the address is logged.")
+    body = whole_body(request)
+    if body and request.mimetype != FORM:
+        raise NotForm()
+    try:
+        text = body.decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+    except ValueError as fault:
+        raise InvalidRequest("The body is not form-encoded UTF-8.") from fault
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise InvalidRequest("A parameter is repeated. Send each once.")
+    return {name: value for name, value in form.items() if value}
+
+
+def oauth_answer(error: ServiceError) -> Response:
+    """The whole answer, with its challenge (RFC 6749 section 5.2, RFC 6750 section 3) or Retry-After where one is due."""
+    body = oauth_body(error)
+    status = oauth_status(type(error))
+    answer = Response(orjson.dumps(body), status=status, headers=UNCACHED, content_type="application/json")
+    for challenge in _challenges(error):
+        answer.headers.add("WWW-Authenticate", challenge)
+    if isinstance(error, (TooManyAttempts, Unavailable)):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def oauth_status(error: type[ServiceError]) -> int:
+    """The status of an error class; OAuth knows no 422."""
+    return 400 if issubclass(error, Invalid) else status_of(error)
+
+
+def oauth_body(error: ServiceError | type[ServiceError]) -> dict[str, str]:
+    """The members of the answer; descriptions in the few characters that OAuth allows."""
+    kind = error if isinstance(error, type) else type(error)
+    detail = kind.default_detail if isinstance(error, type) else error.detail
+    return {"error": _name(kind), "error_description": _UNSAYABLE.sub("'", detail)}
+
+
+def _name(kind: type[ServiceError]) -> str:
+    if issubclass(kind, OAuthError):
+        return kind.error
+    if issubclass(kind, Unauthenticated):
+        return "invalid_token"
+    if issubclass(kind, (TooManyAttempts, Unavailable)):
+        return "temporarily_unavailable"
+    return "server_error" if status_of(kind) == 500 else "invalid_request"
+
+
+def _challenges(error: ServiceError) -> tuple[str, ...]:
+    if isinstance(error, OAuthError):
+        return error.challenges
+    if isinstance(error, Unauthenticated):
+        return (f'{BEARER}, error="invalid_token"' if error.challenge else BEARER,)
+    return (f'{BEARER}, error="{error.challenge}"',) if error.challenge else ()
+
+
+def _prepare_oauth_doc(
+    doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_kwargs: Any
+) -> dict[str, Any]:
+    """Say of each refusal what it really looks like here."""
+    if "body" not in doc_info:
+        return doc
+    by_status: dict[int, list[type[ServiceError]]] = {}
+    for problem in doc_info.get("problems", ()):
+        by_status.setdefault(oauth_status(problem), []).append(problem)
+        if issubclass(problem, OAuthError):
+            spec.components.examples.pop(problem.code, None)  # that of a problem document, which it never is
+    for status, problems in sorted(by_status.items()):
+        names = {
+            problem.code: {"summary": problem.title, "value": oauth_body(problem)} for problem in problems
+        }
+        errors = ", ".join(sorted({f"`{_name(problem)}`" for problem in problems}))
+        described = doc["responses"].setdefault(status, {})
+        described["description"] = f"Refused: {errors}"
+        described["headers"] = {
+            name: name if name != "WWW-Authenticate" else _CHALLENGE for name in described.get("headers", {})
+        }
+        described["content"] = {"application/json": {"schema": OAuthErrorSchema, "examples": names}}
+    return doc
+
+
+_CHALLENGE = {
+    "description": "which credentials are asked for (RFC 7617, RFC 6750)",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^(Basic|Bearer) "},
+}
+
+answer_otherwise(PREFIX, oauth_answer)

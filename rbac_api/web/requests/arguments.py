@@ -1,0 +1,231 @@
+"""Reading bodies and queries strictly: what is ambiguous is refused instead of guessed at."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import flask
+import marshmallow as ma
+from webargs.flaskparser import FlaskParser
+
+from rbac_api.errors import Fault, Invalid
+from rbac_api.web.fields import OptionalBody, Whole
+from rbac_api.web.responses.problems import NotJson, TooLarge, Unreadable
+
+DEEPEST = 32
+_TOO_DEEP = f"The body is nested deeper than {DEEPEST} levels."
+_OF_SCHEMA, _OF_FIELD = ma.Schema().error_messages, ma.fields.Field.default_error_messages
+_NO_OBJECT, _FRACTION = _OF_SCHEMA["type"], str(Whole.default_error_messages["fraction"])
+# marshmallow hands on messages without their keys: they are known again by being the ones that it was given.
+_KNOWN = {
+    _OF_SCHEMA["unknown"]: ("field.unknown", "This field is not known here; remove it."),
+    _OF_FIELD["required"]: ("field.required", "This field is required."),
+    _NO_OBJECT: ("field.invalid", "Send a JSON object."),
+    _FRACTION: ("field.fraction", _FRACTION),
+}
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# In JSON of UTF-8 those can only be written so; without any, thousands of texts need not be looked at one by one.
+_ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_UNSTORABLE_DETAIL = "NUL and unpaired surrogates are not allowed."
+
+
+class StrictParser(FlaskParser):
+    """webargs with unknown arguments, wrong media types, duplicate keys and oversized values refused."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012 -- webargs declares it so
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": ma.RAISE,
+        "querystring": ma.RAISE,
+        "json": ma.RAISE,
+    }
+
+    def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
+        if isinstance(schema, OptionalBody) and not whole_body(req):
+            return ma.missing
+        if req.mimetype != "application/json":
+            raise NotJson()
+        return strict_json(whole_body(req))
+
+    def load_querystring(self, req: flask.Request, schema: ma.Schema) -> Any:
+        refuse_repeated_query(req)
+        return super().load_querystring(req, schema)
+
+    def handle_error(
+        self, error: ma.ValidationError, req: flask.Request, schema: ma.Schema, **_options: Any
+    ) -> NoReturn:
+        messages = error.normalized_messages()  # type: ignore[no-untyped-call]
+        raise Invalid(faults=tuple(_faults(_without_location(messages))))
+
+
+def strict_json(data: bytes) -> Any:
+    """Parse a JSON text (RFC 8259) of UTF-8 without BOM, duplicate keys, NaN, huge numbers, deep nesting, NUL or lone surrogates."""
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_small_integer,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError) as fault:
+        raise Unreadable(internal=f"{type(fault).__name__}") from fault
+    _check_depth(value)
+    if _ESCAPED.search(data):
+        _check_text(value)
+    return value
+
+
+def whole_body(req: flask.Request) -> bytes:
+    """The body; 413 if it is longer than allowed.  werkzeug sees that from Content-Length, but cuts a chunked body off without a word."""
+    data = req.get_data(cache=True)
+    terminated = req.content_length is None and req.environ.get("wsgi.input_terminated")
+    if terminated and req.environ["wsgi.input"].read(1):
+        raise TooLarge()
+    return data
+
+
+def refuse_repeated_query(req: flask.Request) -> None:
+    """Each query argument at most once, and only text that a database can hold."""
+    faults = [
+        Fault(_step(name), "field.repeated", "Give this argument once.")
+        for name, values in req.args.lists()
+        if len(values) > 1
+    ]
+    faults += [
+        Fault("" if _unstorable(name) else _step(name), "field.characters", _UNSTORABLE_DETAIL)
+        for name, value in req.args.items(multi=True)
+        if _unstorable(name + value)
+    ]
+    if faults:
+        raise Invalid(faults=tuple(faults))
+
+
+def refuse_unknown_query() -> None:
+    """For operations that take no query: any argument is unknown."""
+    if flask.request.query_string:
+        refuse_repeated_query(flask.request)
+        faults = tuple(
+            Fault(_step(name), "field.unknown", "This operation has no such argument.")
+            for name in sorted(flask.request.args)
+        )
+        if faults:
+            raise Invalid(faults=faults)
+
+
+def refuse_unknown_body() -> None:
+    """For operations that take no body: any field is unknown, and anything but an object too.  ``{}`` says as much as nothing."""
+    body = whole_body(flask.request)
+    try:
+        value = strict_json(body) if body else {}
+    except (Unreadable, Invalid):
+        value = None
+    if value == {}:
+        return
+    faults = [
+        Fault(_step(name), "field.unknown", "This operation knows no such field.")
+        for name in (sorted(value) if isinstance(value, dict) else ())
+    ]
+    raise Invalid(faults=tuple(faults) or (Fault("", "field.unknown", "This operation takes no body."),))
+
+
+def _unstorable(text: str) -> bool:
+    return bool(_UNSTORABLE.search(text)) or "\ufffd" in text
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("duplicate key")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _small_integer(digits: str) -> int:
+    if len(digits) > 19:
+        raise ValueError("integer of more than 64 bits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("number too large")
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise Unreadable(_TOO_DEEP)
+        inside = (
+            item.values() if isinstance(item, dict) else item
+            for item in level
+            if isinstance(item, (dict, list))
+        )
+        level = [item for items in inside for item in items]
+
+
+def check_depth_and_text(value: Any) -> None:
+    """400 for what is nested too deep, 422 for text that no database could hold."""
+    _check_depth(value)
+    _check_text(value)
+
+
+def _check_text(item: Any, pointer: str = "") -> None:
+    """Of something that is not nested too deep."""
+    texts = [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []
+    if any(_UNSTORABLE.search(text) for text in texts):
+        raise Invalid(faults=(Fault(pointer, "field.characters", _UNSTORABLE_DETAIL),))
+    if isinstance(item, dict):
+        for key, inner in item.items():
+            _check_text(inner, pointer + _step(key))
+    elif isinstance(item, list):
+        for index, inner in enumerate(item):
+            _check_text(inner, f"{pointer}/{index}")
+
+
+def _faults(messages: Any, pointer: str = "") -> Iterator[Fault]:
+    """Flatten marshmallow's nested messages."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from _faults(inner, pointer + _step(key))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from _faults(message, pointer)
+    else:
+        yield _fault(str(messages), pointer)
+
+
+def _without_location(messages: dict[str, Any]) -> Any:
+    """webargs puts everything below ``json`` or ``query``, and marshmallow below ``_schema`` what is wrong with the whole."""
+    (inner,) = messages.values()
+    return inner["_schema"] if inner == {"_schema": [_NO_OBJECT]} else inner
+
+
+def _step(name: Any) -> str:
+    """One step of a JSON Pointer (RFC 6901 section 3)."""
+    return "/" + str(name).replace("~", "~0").replace("/", "~1")
+
+
+def _fault(message: str, pointer: str) -> Fault:
+    code, detail = _KNOWN.get(message, ("field.invalid", message))
+    return Fault(pointer, code, detail)
+
+
+__all__ = [
+    "StrictParser",
+    "check_depth_and_text",
+    "refuse_repeated_query",
+    "refuse_unknown_body",
+    "refuse_unknown_query",
+    "strict_json",
+    "whole_body",
+]

@@ -1,0 +1,58 @@
+"""JSON answers, written once by orjson.  The marshmallow schemas document them, and the tests hold every answer against the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from flask import Response, request
+
+from rbac_api.web.responses.problems import NotAcceptable
+
+FILE_FORMATS = ("text/csv", "application/x-ndjson")
+
+
+def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer; datetimes become RFC 3339 with ``Z``."""
+    dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)
+    return Response(dumped, status=status, headers=headers, content_type="application/json")
+
+
+def created_answer(body: Any, location: str, headers: Mapping[str, str] | None = None) -> Response:
+    """201 with ``Location`` (RFC 9110 section 15.3.2) and the resource."""
+    return json_answer(body, 201, {"Location": request.script_root + location, **(headers or {})})
+
+
+def empty_answer() -> Response:
+    """204."""
+    answer = Response(status=204)
+    del answer.headers["Content-Type"]
+    return answer
+
+
+def refuse_unavailable(offered: tuple[str, ...]) -> None:
+    """Raise 406 where ``Accept`` names a file format of this API and fits none of the types offered.
+
+    Other types that are not offered (``text/html``) still get JSON, as RFC 9110 section 12.4.1 allows: many
+    clients send an ``Accept`` that nobody chose, but who asks for CSV wants no JSON in a spreadsheet.
+    """
+    accept = request.environ.get("HTTP_ACCEPT", "").lower()
+    if any(form in accept for form in FILE_FORMATS) and not _fitting(offered):
+        raise NotAcceptable(
+            f"This resource is available as {' or '.join(offered)}; name one of these in the Accept header."
+        )
+
+
+def preferred(*media: str) -> str:
+    """Which of these types ``Accept`` prefers (RFC 9110 section 12.5.1); the first, if it wants none of them.
+
+    It may name our charset as well: every text of ours is UTF-8.
+    """
+    return _fitting(media) or media[0]
+
+
+def _fitting(media: tuple[str, ...]) -> str | None:
+    offers = [offer for each in media for offer in (each, f"{each}; charset=utf-8")]
+    found = request.accept_mimetypes.best_match(offers)
+    return found.partition(";")[0] if found else None

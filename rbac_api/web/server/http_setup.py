@@ -1,0 +1,112 @@
+"""What holds for each request alike: body limit, trusted proxies, cross-origin rules, what an address may hold."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface
+from flask_cors import CORS
+from werkzeug.routing import BaseConverter, IntegerConverter, Map
+
+from rbac_api.settings import Settings
+from rbac_api.value_checks import browser_origins
+from rbac_api.web.server.body_limits import LARGEST_BODY, largest_body
+from rbac_api.web.server.path_spellings import register_spellings
+from rbac_api.web.server.proxy_headers import register_forwarded
+from rbac_api.web.server.uncounted_proxy import UnheardProxy
+
+EXPOSED_HEADERS = (
+    "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-CSRF-TOKEN", "X-Request-ID",
+    "Authz-Stale", "Content-Disposition",
+)  # fmt: skip
+_OWN_HEADERS = (
+    "Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-CSRF-TOKEN", "X-Request-ID",
+)  # fmt: skip
+# What tracing libraries in a browser add to every request: W3C, Zipkin, Sentry, Datadog, the clouds; nothing here reads them.
+_TRACE_HEADERS = (
+    "traceparent", "tracestate", "baggage", "b3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId", "X-B3-Sampled", "sentry-trace",
+    "x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-origin", "x-datadog-sampling-priority", "X-Amzn-Trace-Id",
+    "X-Cloud-Trace-Context", "X-Requested-With",
+)  # fmt: skip
+
+
+class Segment(BaseConverter):
+    """A part of a path that a database can hold: nothing is ever called NUL, so such an address is unknown (404)."""
+
+    regex = "[^/\x00]+"
+
+
+class OtherThan(Segment):
+    """A part that is none of these words, which are addresses of their own: ``/keys/<other_than(rotate):kid>``.  Else both would answer
+    to one, and ``Allow`` name the methods of both."""
+
+    def __init__(self, url_map: Map, *words: str) -> None:
+        super().__init__(url_map)
+        self.regex = rf"(?!(?:{'|'.join(map(re.escape, words))})\Z){Segment.regex}"
+
+
+class Digits(IntegerConverter):
+    """A number in ASCII digits: those of other scripts would be a second spelling of the same address."""
+
+    regex = "[0-9]+"
+
+
+class SizedRequest(Request):
+    """A request whose body may be as large as its address allows."""
+
+    @property  # type: ignore[misc]
+    def max_content_length(self) -> int:  # type: ignore[override]  # nobody sets it
+        return largest_body(self.environ["PATH_INFO"])
+
+
+class NoSessions(SessionInterface):
+    """Gives every request the same empty session, which cannot be written: nothing is read from cookies, and none is set."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._none
+
+
+def register_surface(app: Flask, settings: Settings) -> None:
+    """Everything that holds for each request alike."""
+    app.url_map.strict_slashes = True  # a proxy's rule for `/metrics` does not see `/metrics/`
+    app.url_map.merge_slashes = False
+    app.url_map.converters["default"] = Segment
+    app.url_map.converters["int"] = Digits
+    app.url_map.converters["other_than"] = OtherThan
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.request_class = SizedRequest
+    app.session_interface = NoSessions()
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    register_spellings(app)
+    register_forwarded(app, settings)
+    app.wsgi_app = UnheardProxy(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
+    if settings.cors_origins:
+        _register_cors(app, settings)
+
+
+def _register_cors(app: Flask, settings: Settings) -> None:
+    """Answer the configured origins, each exactly: Flask-CORS would take one with ``[`` in it (IPv6) for a pattern without an end."""
+    CORS(
+        app,
+        origins=[
+            re.compile(re.escape(origin) + r"\Z", re.IGNORECASE)
+            for origin in sorted(browser_origins(settings.cors_origins))
+        ],
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=[*_OWN_HEADERS, *_TRACE_HEADERS],
+        expose_headers=list(EXPOSED_HEADERS),
+        max_age=7200,
+        supports_credentials=True,  # cookies, where the browser sends them: to the same site (SameSite=Strict)
+        vary_header=False,
+        always_send=False,
+    )
+    app.after_request(_vary_by_origin)
+
+
+def _vary_by_origin(answer: Response) -> Response:
+    """Also where no origin was allowed: a cache must not give one origin's answer to another (Fetch standard, section 3.3.5)."""
+    answer.vary.add("Origin")
+    return answer

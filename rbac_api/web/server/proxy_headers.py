@@ -1,0 +1,65 @@
+"""What trusted proxies say of a request: who asked, and under which prefix we are served.  One form of each, made here.
+
+A caller that gets past the proxies writes into their headers what it likes, and it would go into rows, the trail and
+addresses in answers: so what is not an address, or not a plain path, is as good as absent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from rbac_api.observability.logs import log
+from rbac_api.settings import Settings
+from rbac_api.value_checks import client_address, is_prefix
+
+
+class _TrustedOnly:
+    """Keeps of what ProxyFix took from the headers what can be read; the proxy itself is the client otherwise."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._warned = False
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        original = environ["werkzeug.proxy_fix.orig"]
+        address = client_address(environ.get("REMOTE_ADDR") or "")
+        if address is None and not self._warned:
+            self._warned = True
+            log.warning("proxy.address_unreadable", header=environ["HTTP_X_FORWARDED_FOR"][:64])
+        environ["REMOTE_ADDR"] = address or original["REMOTE_ADDR"]
+        prefix = environ.get("SCRIPT_NAME", "").rstrip("/")  # some proxies write a slash behind it
+        environ["SCRIPT_NAME"] = prefix if is_prefix(prefix) else original["SCRIPT_NAME"]
+        return self._inner(environ, start_response)
+
+
+class _Mounted:
+    """Knows the prefix under which the service is reached, whether the proxy cuts it off or not."""
+
+    def __init__(self, inner: Any, prefix: str) -> None:
+        self._inner = inner
+        self._prefix = prefix
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        prefix = environ.get("SCRIPT_NAME") or self._prefix
+        if prefix:
+            environ["SCRIPT_NAME"] = prefix
+            environ["PATH_INFO"] = within(prefix, environ["PATH_INFO"])
+        return self._inner(environ, start_response)
+
+
+def within(prefix: str, path: str) -> str:
+    """Return the path without the prefix where it begins with it, else the path."""
+    return path.removeprefix(prefix) or "/" if path == prefix or path.startswith(f"{prefix}/") else path
+
+
+def register_forwarded(app: Flask, settings: Settings) -> None:
+    """Take address, scheme, host and prefix from as many proxies as are trusted; the prefix from the nearest."""
+    if settings.proxy_hops or settings.script_name:
+        app.wsgi_app = _Mounted(app.wsgi_app, settings.script_name)  # type: ignore[method-assign]
+    if settings.proxy_hops:
+        hops = settings.proxy_hops
+        inner = _TrustedOnly(app.wsgi_app)
+        app.wsgi_app = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops, x_prefix=1)  # type: ignore[method-assign]
