@@ -22,6 +22,26 @@ def test_every_link_leads_somewhere(document: Path) -> None:
     assert not broken
 
 
+def headings(document: Path) -> set[str]:
+    """The anchors that a page gets from its headings."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_heading_leads_to_it(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text(encoding="utf-8"))
+
+    broken = [
+        (page, anchor)
+        for page, anchor in links
+        if anchor not in headings(document.parent / page if page else document)
+    ]
+
+    assert not broken
+
+
 @pytest.mark.parametrize("command", ["run", "test", "openapi", "check"])
 def test_every_make_target_that_is_named_exists(command: str) -> None:
     assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
