@@ -45,10 +45,15 @@ def test_every_decision_has_the_same_parts_in_the_same_order() -> None:
     assert {name: found for name, found in parts.items() if found != PARTS} == {}
 
 
+def numbers(status: str, after: str) -> list[str]:
+    """The decisions that a status links behind these words."""
+    return re.findall(r"\[(\d+)\]", status.partition(after)[2])
+
+
 def test_a_decision_that_is_replaced_and_its_successor_name_each_other() -> None:
     statuses = {number: status for number, _, _, status in found()}
-    replaced = {n: re.findall(r"superseded by \[(\d+)\]", status) for n, status in statuses.items()}
-    replacing = {n: re.findall(r"supersedes \[(\d+)\]", status) for n, status in statuses.items()}
+    replaced = {n: numbers(status, "superseded by ") for n, status in statuses.items()}
+    replacing = {n: numbers(status, "supersedes ") for n, status in statuses.items()}
 
     assert {(old, new) for old, by in replaced.items() for new in by} == {
         (old, new) for new, of in replacing.items() for old in of

@@ -42,6 +42,17 @@ def test_every_link_to_a_heading_leads_to_it(document: Path) -> None:
     assert not broken
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_that_is_named_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    if "\nStatus: superseded" in text:
+        return  # what it describes may be gone
+    named = re.findall(r"`((?:\w+/)+\w+\.py)`", text)
+    bases = (ROOT, ROOT / "rbac_api", ROOT / "rbac_api" / "capabilities", document.parent)
+
+    assert [name for name in named if not any((base / name).exists() for base in bases)] == []
+
+
 @pytest.mark.parametrize("command", ["run", "test", "openapi", "check"])
 def test_every_make_target_that_is_named_exists(command: str) -> None:
     assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
