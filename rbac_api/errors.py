@@ -1,17 +1,18 @@
-"""What can go wrong, in seven kinds, without a word of HTTP.
+"""Defines what can go wrong, in seven kinds, without a word of HTTP.
 
-A capability names its own problems by subclassing a kind and giving a stable ``code`` (``thing.problem``), a ``title`` that never
-varies, and a ``detail`` that is public: it says what was wrong and what to do.  ``internal`` goes to the log alone.  The table that
-turns a kind into an HTTP status stands once, in ``web/responses/problems.py``.
+A capability names its own problems by subclassing a kind. It gives a stable ``code`` (``thing.problem``), a
+``title`` that never varies, and a ``detail`` that is public: it says what was wrong and what to do.
+``internal`` goes to the log alone.  ``web/responses/problems.py`` holds the one table that turns a kind into
+an HTTP status.
 
     ServiceError
-    ├── Unauthenticated    nobody we know, or no longer
+    ├── Unauthenticated    no valid credentials, or they are valid no longer
     ├── Forbidden          known, but not allowed
-    ├── NotFound           unknown, or not yours to know
-    ├── Conflict           the present state refuses
+    ├── NotFound           does not exist, or the caller may not know that it exists
+    ├── Conflict           the current state does not allow it
     ├── Invalid            readable, but wrong; carries ``faults``, one per field
     ├── TooManyAttempts    later; carries ``retry_after`` in seconds
-    └── Unavailable        something we stand on is down; carries ``retry_after``
+    └── Unavailable        something this service needs does not answer; carries ``retry_after``
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ class Fault:
 
 
 class ServiceError(Exception):
-    """The root of everything this service refuses on purpose.
+    """The root of every error that this service raises on purpose.
 
-    ``example`` shows the members that an answer carries besides; ``recorded``: the trail tells who tried; ``challenge`` is the ``error`` of
-    a Bearer challenge (RFC 6750 section 3.1);
-    ``keeps_work``: what was written before it was raised stays (a failure that was counted, and nothing else).
+    ``example`` shows the additional members of the answer.  ``recorded``: the trail records who tried.
+    ``challenge`` is the ``error`` of a Bearer challenge (RFC 6750 section 3.1).  ``keeps_work``: what was
+    written before the error was raised is committed (a failure that was counted, and nothing else).
     """
 
     code: ClassVar[str] = "service.error"
@@ -54,7 +55,7 @@ class ServiceError(Exception):
 
 
 class Unauthenticated(ServiceError):
-    """No credentials, or bad ones; without a ``challenge`` when nothing was presented."""
+    """No credentials, or bad ones; without a ``challenge`` when the request has none."""
 
     code = "token.missing"
     title = "Sign-in required"
@@ -62,7 +63,7 @@ class Unauthenticated(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """The actor is known and may not."""
+    """The caller is known and is not allowed to do this."""
 
     code = "access.denied"
     title = "Not allowed"
@@ -72,7 +73,7 @@ class Forbidden(ServiceError):
 
 
 class NotFound(ServiceError):
-    """There is no such thing, or the asker may not know that there is."""
+    """There is no such thing, or the caller may not know that there is."""
 
     code = "resource.not_found"
     title = "Not found"
@@ -80,24 +81,26 @@ class NotFound(ServiceError):
 
 
 class Conflict(ServiceError):
-    """The request is fine, the state it meets is not."""
+    """The request is valid, but the current state does not allow it."""
 
     code = "state.conflict"
     title = "Conflict with the current state"
     default_detail = "The current state does not allow this change."
 
 
-MOST_FAULTS = 100  # that one refusal names
+MAX_FAULTS = 100  # named in one answer
 
 
 def listed(faults: Sequence[str], total: int | None = None) -> list[str]:
-    """The first faults, a line each, and how many more there are."""
-    lines, total = list(faults[:MOST_FAULTS]), len(faults) if total is None else total
+    """Return the first faults, a line each, and how many more there are."""
+    lines, total = list(faults[:MAX_FAULTS]), len(faults) if total is None else total
     return [*lines, f"and {total - len(lines)} more"] if total > len(lines) else lines
 
 
 class Invalid(ServiceError):
-    """Readable but wrong; ``faults`` names the first ``MOST_FAULTS`` wrong fields, and ``total`` says how many there are."""
+    """Readable but wrong; ``faults`` names the first ``MAX_FAULTS`` wrong fields, and ``total`` counts all of
+    them.
+    """
 
     code = "request.invalid"
     title = "The request has invalid fields"
@@ -107,19 +110,22 @@ class Invalid(ServiceError):
     def __init__(
         self, detail: str | None = None, *, faults: tuple[Fault, ...] = (), internal: str | None = None
     ) -> None:
-        self.faults, self.total = faults[:MOST_FAULTS], len(faults)
+        self.faults, self.total = faults[:MAX_FAULTS], len(faults)
         if detail is None and self.more:
-            detail = f"{self.total} fields are not valid; 'errors' lists the first {MOST_FAULTS}, and {self.more} more are not listed."
+            detail = (
+                f"{self.total} fields are not valid; 'errors' lists the first {MAX_FAULTS},"
+                f" and {self.more} more are not listed."
+            )
         super().__init__(detail, internal=internal)
 
     @property
     def more(self) -> int:
-        """How many faults ``faults`` does not name."""
+        """How many faults ``faults`` leaves out."""
         return self.total - len(self.faults)
 
 
 class TooManyAttempts(ServiceError):
-    """Slow down; ``retry_after`` is in whole seconds."""
+    """The caller has to wait; ``retry_after`` is in whole seconds."""
 
     code = "rate.exceeded"
     title = "Too many attempts"
@@ -134,11 +140,14 @@ class TooManyAttempts(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """Something this service stands on does not answer; nothing was changed."""
+    """Something that this service needs does not answer; nothing was changed."""
 
     code = "service.unavailable"
     title = "Temporarily unavailable"
-    default_detail = "The service cannot answer right now; nothing was changed. Try again after the number of seconds in Retry-After."
+    default_detail = (
+        "The service cannot answer right now; nothing was changed. Try again after the number of seconds in"
+        " Retry-After."
+    )
 
     def __init__(
         self, detail: str | None = None, *, retry_after: int = 1, internal: str | None = None

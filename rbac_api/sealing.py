@@ -1,6 +1,7 @@
-"""Keys derived from the instance secret, one per purpose, and sealing (AES-256-GCM).
+"""Derives keys from the instance secret, one per purpose, and seals with them (AES-256-GCM).
 
-HKDF (RFC 5869) with the purpose as ``info``: learning one derived key tells nothing of another or of the secret.
+HKDF (RFC 5869) with the purpose as ``info``: a derived key reveals nothing about another one, or about the
+secret.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rbac_api.errors import Unavailable
 
 
 class SealBroken(Unavailable):
-    """Something sealed cannot be opened: it was altered, or the instance secret is another one."""
+    """A sealed value cannot be opened: it was altered, or the instance secret is a different one."""
 
     code = "seal.broken"
     default_detail = (
@@ -27,14 +28,14 @@ class SealBroken(Unavailable):
 
 
 def derived_key(secret: str, purpose: str) -> bytes:
-    """32 bytes for one purpose."""
+    """Return the 32-byte key of one purpose."""
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"rbac-api/{purpose}".encode()).derive(
         secret.encode()
     )
 
 
 def seal(secret: str, purpose: str, plain: bytes) -> str:
-    """Encrypt and authenticate; text that only the same secret and purpose open."""
+    """Encrypt and authenticate; only the same secret and purpose open the returned text."""
     nonce = os.urandom(12)
     return base64.urlsafe_b64encode(
         nonce + AESGCM(derived_key(secret, purpose)).encrypt(nonce, plain, purpose.encode())
@@ -42,9 +43,9 @@ def seal(secret: str, purpose: str, plain: bytes) -> str:
 
 
 def unseal(secret: str, purpose: str, sealed: str) -> bytes:
-    """The plain bytes; ``SealBroken`` if it was not sealed with this secret for this purpose."""
+    """Return the plain bytes; ``SealBroken`` if they were not sealed with this secret for this purpose."""
     try:
         raw = base64.urlsafe_b64decode(sealed)
         return AESGCM(derived_key(secret, purpose)).decrypt(raw[:12], raw[12:], purpose.encode())
-    except (InvalidTag, ValueError) as fault:  # not base64, or cut short
+    except (InvalidTag, ValueError) as fault:  # not base64, or truncated
         raise SealBroken(internal=f"{purpose}: {type(fault).__name__}") from fault

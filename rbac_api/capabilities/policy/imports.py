@@ -29,7 +29,7 @@ from rbac_api.decision.difference import is_over, wanted_terms
 from rbac_api.decision.document import holder_of
 from rbac_api.decision.document_form import entry_faults
 from rbac_api.decision.names import canonical
-from rbac_api.errors import MOST_FAULTS, Invalid, ServiceError, listed
+from rbac_api.errors import MAX_FAULTS, Invalid, ServiceError, listed
 from rbac_api.guard.enforcement.clearance import Clearance
 
 AT_ONCE = 1000
@@ -71,7 +71,7 @@ class _Import:
 
     def refuse(self, line: int, words: str) -> None:
         self.count += 1
-        if len(self.errors) < MOST_FAULTS:
+        if len(self.errors) < MAX_FAULTS:
             self.errors.append((line, words))
 
 

@@ -33,7 +33,7 @@ from rbac_api.capabilities.policy.state import load_state
 from rbac_api.capabilities.policy.steps import label
 from rbac_api.decision.difference import CurrentPolicy, Facts, Step, is_over
 from rbac_api.decision.document import holder_of, moment_of
-from rbac_api.errors import MOST_FAULTS, Conflict, Invalid, NotFound
+from rbac_api.errors import MAX_FAULTS, Conflict, Invalid, NotFound
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import LastAdministrator
 
@@ -74,7 +74,7 @@ def _worked_out(clearance: Clearance, seq: int) -> Work:
     present = find_present(state, meet_people(state, people))
     changed = sorted(set(changes_since(done, present, state.at)))
     if changed:
-        raise PolicyNotRevertible(changed=changed[:MOST_FAULTS], total=len(changed))
+        raise PolicyNotRevertible(changed=changed[:MAX_FAULTS], total=len(changed))
     work = work_out(state, [back for step in reversed(done) for back in inverse(step, state.at)])
     for step, refusal in work.refused:
         if isinstance(refusal, Conflict | NotFound | Invalid) and not isinstance(
