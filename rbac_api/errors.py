@@ -2,7 +2,7 @@
 
 A capability names its own problems by subclassing a kind. It gives a stable ``code`` (``thing.problem``), a
 ``title`` that never varies, and a ``detail`` that is public: it says what was wrong and what to do.
-``internal`` goes to the log alone.  ``web/responses/problems.py`` holds the one table that turns a kind into
+``internal`` goes to the log alone.  ``formats/http_errors.py`` holds the one table that turns a kind into
 an HTTP status.
 
     ServiceError

@@ -80,7 +80,7 @@ def build(settings: Settings) -> None:
 
 def _retire(clearance: Any, username: str, *, delete: bool) -> None:
     from rbac_api.capabilities.users import service
-    from rbac_api.web.requests.etags import tag_of
+    from rbac_api.formats.row_versions import tag_of
 
     user: Any = service.known_user(clearance, username)
     tags = frozenset({tag_of(service.describe(user), user.version)})

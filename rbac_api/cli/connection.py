@@ -13,7 +13,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from rbac_api.cli.request_framing import RequestBuffer
-from rbac_api.web.responses.problems import ProtocolError
+from rbac_api.formats.http_errors import ProtocolError
 
 MOST_AT_ONCE = 65536
 STALLED_SECONDS = 10.0  # that a client may take for any answer,

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rbac_api.errors import ServiceError
-from rbac_api.web.requests.text_files import TextUnreadable, told_encoding, unicode_text, western_text
+from rbac_api.formats.text_files import TextUnreadable, told_encoding, unicode_text, western_text
 
 _DELIMITERS = ",;\t|"
 _QUOTES = "the quotes do not match: put a cell with quotes, line breaks or delimiters into quotes, and double the quotes in it"

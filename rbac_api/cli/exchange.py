@@ -23,16 +23,9 @@ from gunicorn.http.errors import (
 )
 
 from rbac_api.cli.connection import LEAST_RATE, STALLED_SECONDS, Connection
+from rbac_api.formats.http_errors import HeadersTooLarge, Malformed, ProtocolError, Unexpected, UriTooLong
 from rbac_api.observability.logs import log
-from rbac_api.web.responses.problems import (
-    MEDIA_TYPE,
-    HeadersTooLarge,
-    Malformed,
-    ProtocolError,
-    Unexpected,
-    UriTooLong,
-    problem_body,
-)
+from rbac_api.web.responses.problems import MEDIA_TYPE, problem_body
 
 MOST_UNSENT = 128 * 1024  # of an answer that is made piece by piece
 _PROBLEMS: dict[type[BaseException], type[ProtocolError]] = {

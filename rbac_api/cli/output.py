@@ -12,7 +12,7 @@ import click
 import orjson
 
 from rbac_api import clock
-from rbac_api.web.pagination import LARGEST, Page, PageRequest
+from rbac_api.formats.paging import LARGEST, Page, PageRequest
 
 Step = Callable[[int], Any]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")

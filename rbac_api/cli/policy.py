@@ -26,7 +26,7 @@ from rbac_api.cli.output import json_text, print_json, shown
 from rbac_api.cli.plan_text import colours, drift_lines, is_empty, is_refused, plan_lines
 from rbac_api.decision.document import Document
 from rbac_api.errors import listed
-from rbac_api.web.requests.yaml_bodies import yaml_text
+from rbac_api.formats.strict_yaml import yaml_text
 
 FILE = click.option(
     "--file",

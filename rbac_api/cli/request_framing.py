@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rbac_api.web.responses.problems import HeadersTooLarge, Malformed, TooLarge, UriTooLong
+from rbac_api.formats.http_errors import HeadersTooLarge, Malformed, TooLarge, UriTooLong
 from rbac_api.web.server.body_limits import LARGEST_BODY, largest_body
 from rbac_api.web.server.proxy_headers import within
 

@@ -15,9 +15,9 @@ import click
 from rbac_api.capabilities.audit.service import count_events, export_events, trail_length, verify_trail
 from rbac_api.cli.group import operating, ready_parts
 from rbac_api.cli.output import json_option, print_json, progress
+from rbac_api.formats.sheets import CHUNK, Form
 from rbac_api.trail.chain import Unreadable, Verdict, verify_export
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.responses.exports import CHUNK, Form
 
 
 class Noted(click.ParamType[tuple[int, str]]):

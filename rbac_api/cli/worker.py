@@ -31,10 +31,10 @@ from gunicorn.workers.base import Worker as GunicornWorker
 from rbac_api.cli.connection import MOST_AT_ONCE, Connection
 from rbac_api.cli.connections import Connections, Queue
 from rbac_api.cli.exchange import Exchange, answer_fault, refusal
+from rbac_api.formats.http_errors import ProtocolError
 from rbac_api.observability.logs import log
 from rbac_api.observability.metrics import CLOSED
 from rbac_api.value_checks import browser_origins
-from rbac_api.web.responses.problems import ProtocolError
 from rbac_api.web.server.http_setup import EXPOSED_HEADERS
 
 ARRIVAL_SECONDS = 10.0

@@ -13,6 +13,8 @@ from sqlalchemy.types import TypeDecorator
 ID = Uuid(as_uuid=False)
 """UUIDs as lower-case strings with hyphens on both engines."""
 
+UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment in UTC.  SQLite forgets offsets, so naive values are refused on the way in and UTC is put back on the way out."""

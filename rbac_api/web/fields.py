@@ -15,7 +15,6 @@ from rbac_api.decision.naming import NameRule
 from rbac_api.decision.texts import CONTROL, EMAIL, LINE, LINES, text_problem
 from rbac_api.value_checks import client_address
 
-UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 PLAIN, TEXT = LINE, LINES  # of free texts: in one line, in several
 CONTROLS = f"^[^{CONTROL}]*$"
 ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -15,42 +13,14 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from rbac_api import clock
 from rbac_api.errors import Fault, Invalid
+from rbac_api.formats.paging import Page, PageRequest
 from rbac_api.web.responses.json_response import json_answer
-
-LARGEST = 200
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """What the client asked for: how many rows, after which key, and whether to count them all."""
-
-    limit: int
-    after: tuple[Any, ...] | None
-    count: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What a query found: at most ``limit`` rows, the key to go on from, and the total if it was asked for."""
-
-    items: Sequence[Any]
-    next_key: tuple[Any, ...] | None
-    total: int | None = None
 
 
 def page_request(query: dict[str, Any]) -> PageRequest:
     """Take the paging arguments out of a parsed query, leaving the filters.  A cursor that is not ours, or of another list: 422."""
     limit, cursor, count = query.pop("limit", 50), query.pop("cursor", None), query.pop("count", False)
     return PageRequest(limit, _opened(cursor) if cursor else None, count)
-
-
-def cut(
-    rows: Sequence[Any], page: PageRequest, key: Callable[[Any], tuple[Any, ...]], total: int | None
-) -> Page:
-    """From a query that asked for one row more than the limit, the page and its key."""
-    if len(rows) > page.limit:
-        return Page(rows[: page.limit], key(rows[page.limit - 1]), total)
-    return Page(rows, None, total)
 
 
 def page_answer(page: Page) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rbac_api.cli import plan_text
-from rbac_api.web.requests.yaml_bodies import parse_yaml, yaml_text
+from rbac_api.formats.strict_yaml import parse_yaml, yaml_text
 from tests.builders import Stage
 from tests.capabilities.policy.stories import TEA, apply, everything, export
 from tests.cast import ALICE, DAVE

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rbac_api.capabilities.access.holders import PORTION
-from rbac_api.web.responses.exports import CHUNK
+from rbac_api.formats.sheets import CHUNK
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import make_robot
 from tests.cast import ALICE, BOB, CAROL, DAVE

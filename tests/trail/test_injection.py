@@ -11,10 +11,10 @@ import pytest
 import structlog
 
 from rbac_api.capabilities.audit.service import COLUMNS
+from rbac_api.formats.http_errors import Unexpected
+from rbac_api.formats.sheets import defused
 from rbac_api.observability.logs import LONGEST_PATH, configure_logs, log
 from rbac_api.trail.recorder import OPERATOR, Target, record
-from rbac_api.web.responses.exports import defused
-from rbac_api.web.responses.problems import Unexpected
 from tests.builders import Stage
 from tests.cast import CAROL, DAVE
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from rbac_api.errors import Invalid
+from rbac_api.formats.http_errors import Unreadable
 from rbac_api.web.requests.arguments import strict_json
-from rbac_api.web.responses.problems import Unreadable
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, PASSWORD
 from tests.contract.operations import Operation, operations

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from rbac_api.cli.request_framing import RequestBuffer
+from rbac_api.formats.http_errors import TooLarge
 from rbac_api.value_checks import browser_origin, client_address, is_prefix
-from rbac_api.web.responses.problems import TooLarge
 from rbac_api.web.server.proxy_headers import within
 from tests.builders import OpenNode, Stage
 from tests.cast import ALICE, DAVE, PASSWORD

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from rbac_api.web.responses.problems import PathNotCanonical, register_problems
+from rbac_api.formats.http_errors import PathNotCanonical
+from rbac_api.web.responses.problems import register_problems
 from rbac_api.web.server.path_spellings import register_spellings
 from tests.builders import Stage
 from tests.cast import ALICE

@@ -18,7 +18,8 @@ from rbac_api.errors import (
     Unavailable,
 )
 from rbac_api.factory import close_app, create_app
-from rbac_api.web.responses.problems import MEDIA_TYPE, http_problem, problem_answer, status_of
+from rbac_api.formats.http_errors import status_of
+from rbac_api.web.responses.problems import MEDIA_TYPE, http_problem, problem_answer
 from tests.builders import Stage
 from tests.cast import CAROL, DAVE
 

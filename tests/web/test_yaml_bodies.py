@@ -7,8 +7,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbac_api.web.requests.yaml_bodies import YamlRefused, parse_yaml, strict_yaml, yaml_text
-from rbac_api.web.responses.problems import Unreadable
+from rbac_api.formats.http_errors import Unreadable
+from rbac_api.formats.strict_yaml import YamlRefused, parse_yaml, yaml_text
+from rbac_api.web.requests.yaml_bodies import strict_yaml
 
 REFUSED = {
     "a: &x 1\nb: *x": "anchors",

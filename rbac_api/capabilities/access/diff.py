@@ -18,16 +18,16 @@ from rbac_api.capabilities.access import queries
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.roles import list_role_ids_at
 from rbac_api.database.queries.users import find_id_by_name
+from rbac_api.database.types import UUID
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.decision.names import canonical
 from rbac_api.decision.naming import ROLE
 from rbac_api.errors import Fault, Invalid
+from rbac_api.formats.as_of import future
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied, RoleNotFound
 from rbac_api.guard.state import queries_history as history
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.fields import UUID
-from rbac_api.web.requests.as_of import future
 
 EFFORT = (
     20_000  # moments times roles up to which every moment is looked at; beyond, the search goes by halves

@@ -23,11 +23,11 @@ from rbac_api.decision.evaluate import decide
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Subject
 from rbac_api.decision.naming import ROLE
+from rbac_api.formats.paging import Page, PageRequest
+from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.state import queries_history as history
-from rbac_api.web.pagination import Page, PageRequest
-from rbac_api.web.responses.exports import CHUNK, Form, Sheet, stream
 
 PORTION, PORTIONS = 500, 20  # accounts looked at per statement, and statements per page
 COUNTED = 2_000  # accounts that are looked at for a total; of more, those with an assignment are counted

@@ -19,9 +19,9 @@ from rbac_api.decision.evaluate import active_roles, needs_second_factor
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import SessionRoles, Subject
 from rbac_api.errors import Fault, Invalid
+from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.recorder import Target
-from rbac_api.web.pagination import Page, PageRequest, cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rbac_api.web.responses.exports import Form, Sheet, stream
+from rbac_api.formats.sheets import Form, Sheet, stream
 
 ASSIGNMENTS = Sheet(
     (

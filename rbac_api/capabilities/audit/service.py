@@ -12,11 +12,11 @@ from rbac_api.capabilities.audit import queries
 from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.database.engine import Database
 from rbac_api.database.queries.trail import newest_seq
+from rbac_api.formats.paging import Page, PageRequest, cut
+from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.chain import Verdict, verify
 from rbac_api.trail.recorder import Target, record
-from rbac_api.web.pagination import Page, PageRequest, cut
-from rbac_api.web.responses.exports import CHUNK, Form, Sheet, stream
 
 COLUMNS = (
     "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id", "target_name", "outcome",

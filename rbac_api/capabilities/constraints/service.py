@@ -27,10 +27,10 @@ from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Constraint, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, dynamic_conflicts
 from rbac_api.errors import Fault, Invalid
+from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target
-from rbac_api.web.pagination import Page, PageRequest, cut
 
 __all__ = [
     "Change",

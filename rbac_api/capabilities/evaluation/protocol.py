@@ -15,37 +15,16 @@ import orjson
 from apispec import APISpec
 from flask import Request, Response
 
+from rbac_api.capabilities.evaluation.errors import AuthzenError, InvalidQuestion, NotDeclaredJson
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unavailable
+from rbac_api.formats.http_errors import TooLarge, Unreadable, status_of
 from rbac_api.observability.request_id import VERBATIM
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.requests.arguments import strict_json, whole_body
-from rbac_api.web.responses.problems import (
-    ProtocolError,
-    TooLarge,
-    Unreadable,
-    answer_otherwise,
-    challenge_of,
-    status_of,
-)
+from rbac_api.web.responses.problems import answer_otherwise, challenge_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 JSON = "application/json"
-
-
-class AuthzenError(ProtocolError):
-    """What the specification calls a bad request (section 10.1.3)."""
-
-
-class InvalidQuestion(AuthzenError):
-    code = "authzen.invalid_request"
-    title = "The evaluation request is malformed"
-    default_detail = "Send a subject (type, id), an action (name) and a resource (type, id), each an object with string members."
-
-
-class NotDeclaredJson(AuthzenError):
-    code = "authzen.not_json"
-    title = "Not declared as JSON"
-    default_detail = "Send the request as JSON, with Content-Type: application/json."
 
 
 FAULTS: tuple[type[ServiceError], ...] = (InvalidQuestion, NotDeclaredJson, Unreadable, Invalid, TooLarge)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rbac_api.capabilities.evaluation.protocol import InvalidQuestion
+from rbac_api.capabilities.evaluation.errors import InvalidQuestion
+from rbac_api.database.types import UUID
 from rbac_api.decision.naming import PERMISSION
-from rbac_api.web.fields import UUID
 
 USER, SERVICE_ACCOUNT = "user", "service-account"
 EXECUTE_ALL, DENY_FIRST, PERMIT_FIRST = SEMANTICS = (

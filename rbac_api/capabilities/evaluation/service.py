@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rbac_api.capabilities.evaluation.protocol import InvalidQuestion
+from rbac_api.capabilities.evaluation.errors import InvalidQuestion
 from rbac_api.capabilities.evaluation.questions import (
     DENY_FIRST,
     PERMIT_FIRST,

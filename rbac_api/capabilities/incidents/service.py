@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.capabilities.incidents import queries
 from rbac_api.capabilities.incidents.errors import IncidentClosed, IncidentNotFound
+from rbac_api.formats.paging import Page, PageRequest, cut
+from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.recorder import Target
-from rbac_api.web.pagination import Page, PageRequest, cut
-from rbac_api.web.responses.exports import CHUNK, Form, Sheet, stream
 
 
 def list_incidents(clearance: Clearance, filters: dict[str, object], page: PageRequest) -> Page:

@@ -14,6 +14,7 @@ from rbac_api.capabilities.keys import queries
 from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
 from rbac_api.capabilities.keys.serializers import describe
 from rbac_api.capabilities.sessions.service import Termination, close_sessions, signed_between
+from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.revocation.denylist import revoke
 from rbac_api.guard.tokens.keys import PURPOSE, NoSigningKey
@@ -22,7 +23,6 @@ from rbac_api.guard.tokens.signing import SigningKey, generate_pem, key_from_pem
 from rbac_api.sealing import SealBroken, seal
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import SYSTEM, Actor, Target, record
-from rbac_api.web.pagination import Page, PageRequest, cut
 
 # A key is withdrawn when somebody else may have it, and then its tokens live as long as that somebody likes.
 NOTICE = timedelta(days=30)

@@ -17,20 +17,14 @@ from rbac_api.capabilities.oauth.schemas import (
     TokenRequestSchema,
 )
 from rbac_api.capabilities.sessions.service import Origin
+from rbac_api.formats.oauth_errors import InvalidGrant, InvalidScope, NotYours, UnsupportedGrantType
 from rbac_api.guard.enforcement.clearance import current_clearance
 from rbac_api.guard.enforcement.decorators import public
 from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.enforcement.oauth_callers import current_caller, requires_caller
 from rbac_api.guard.tokens.keys import KEY_PROBLEMS
 from rbac_api.settings import Settings
-from rbac_api.web.openapi.oauth_protocol import (
-    UNCACHED,
-    InvalidGrant,
-    InvalidScope,
-    NotYours,
-    OAuthBlueprint,
-    UnsupportedGrantType,
-)
+from rbac_api.web.openapi.oauth_protocol import UNCACHED, OAuthBlueprint
 from rbac_api.web.requests.client_info import user_agent
 from rbac_api.web.responses.json_response import json_answer
 

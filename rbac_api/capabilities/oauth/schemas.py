@@ -5,8 +5,8 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from rbac_api.formats.oauth_errors import GRANTS
 from rbac_api.web.fields import ID
-from rbac_api.web.openapi.oauth_protocol import GRANTS
 
 _TOKEN = {"description": "an access or refresh token", "example": "<token>"}
 _HINT = fields.String(

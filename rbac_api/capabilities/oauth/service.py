@@ -17,6 +17,15 @@ from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.capabilities.signin.service import issue_access, refresh
 from rbac_api.database.queries.users import get_account
 from rbac_api.errors import Forbidden, Unauthenticated
+from rbac_api.formats.oauth_errors import (
+    GRANTS,
+    InvalidClient,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidScope,
+    NotYours,
+    UnsupportedGrantType,
+)
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.enforcement.oauth_callers import Caller
@@ -26,15 +35,6 @@ from rbac_api.guard.tokens.claims import unpack
 from rbac_api.guard.tokens.jwt import Token
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target, record
-from rbac_api.web.openapi.oauth_protocol import (
-    GRANTS,
-    InvalidClient,
-    InvalidGrant,
-    InvalidRequest,
-    InvalidScope,
-    NotYours,
-    UnsupportedGrantType,
-)
 
 _SHOWN = ("access_token", "token_type", "expires_in", "refresh_token")
 _BY_SECRET = ["client_secret_basic", "client_secret_post"]

@@ -15,7 +15,7 @@ from rbac_api.database.queries.sessions import count_active
 from rbac_api.database.queries.trail import newest_seq
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.guard import Guard
-from rbac_api.web.openapi.document import VERSION
+from rbac_api.resources import release
 
 COUNT_SECONDS = (
     60.0  # counting sessions reads an index of all active ones, so that it is not done at each reading
@@ -27,6 +27,7 @@ class Facts:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        self._version = release()
         self._counting = threading.Lock()
         self._sessions: int | None = None
         self._counted_at = 0.0
@@ -43,7 +44,7 @@ class Facts:
 
     def collect(self) -> Iterable[Metric]:
         """The facts, as they are now."""
-        build = {"version": VERSION, "python": platform.python_version(), "schema": head_revision()}
+        build = {"version": self._version, "python": platform.python_version(), "schema": head_revision()}
         yield InfoMetricFamily("rbac_build", "What runs here.", build)
         try:
             with self._guard.database.reading() as connection:

@@ -13,11 +13,11 @@ from rbac_api.capabilities.operation.figures import Facts
 from rbac_api.database.migrate import schema_problem
 from rbac_api.database.requirements import recent_results
 from rbac_api.errors import ServiceError
+from rbac_api.formats.http_errors import status_of
 from rbac_api.guard.enforcement.guard import Guard
 from rbac_api.guard.tokens.installation import INSTANCE_KEY, REMEDY, differences
 from rbac_api.guard.tokens.keys import KEY_PROBLEMS
 from rbac_api.observability.metrics import RequestTally
-from rbac_api.web.responses.problems import status_of
 
 _REPLACED = "the database file was removed or replaced while in use; restart this service"
 

@@ -19,10 +19,10 @@ from rbac_api.capabilities.permissions.errors import (
 from rbac_api.database.queries import permissions as reads
 from rbac_api.database.queries.permissions import PermissionRow
 from rbac_api.database.types import new_id
+from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.fields import stated
 from rbac_api.trail.recorder import Target
-from rbac_api.web.pagination import Page, PageRequest, cut
 
 
 def list_permissions(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:

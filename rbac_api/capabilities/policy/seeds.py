@@ -27,11 +27,11 @@ from rbac_api.database.batches import batched
 from rbac_api.decision.difference import CurrentPolicy, Step, is_over, rule_of, wanted_terms
 from rbac_api.decision.document import Document, DocumentRefused, holder_of, read_document
 from rbac_api.decision.names import canonical
+from rbac_api.formats.strict_yaml import YamlRefused, parse_yaml
+from rbac_api.formats.text_files import TextUnreadable, unicode_text
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.resources import resource
 from rbac_api.trail.recorder import Target
-from rbac_api.web.requests.text_files import TextUnreadable, unicode_text
-from rbac_api.web.requests.yaml_bodies import YamlRefused, parse_yaml
 
 SYSTEM = resource("seed_data", "system.yaml")
 EXAMPLE = resource("seed_data", "example_company.yaml")

@@ -32,8 +32,8 @@ from rbac_api.capabilities.policy.seeds import (
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.decision.document import Document, DocumentRefused, read_document
 from rbac_api.errors import Invalid
+from rbac_api.formats.http_errors import PreconditionFailed
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.web.responses.problems import PreconditionFailed
 
 __all__ = [
     "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "find_drift", "import_assignments",

@@ -26,6 +26,7 @@ from rbac_api.capabilities.roles.schemas import (
     RolePatchSchema,
     RoleSchema,
 )
+from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.clearance import current_clearance
 from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import (
@@ -39,7 +40,7 @@ from rbac_api.web.fields import NamedQuery
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.requests.as_of import AtQuery, past_moment
-from rbac_api.web.requests.etags import required_tags, tag_of, tagged
+from rbac_api.web.requests.etags import required_tags, tagged
 from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
 
 blueprint = Blueprint(

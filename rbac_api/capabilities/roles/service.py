@@ -28,13 +28,13 @@ from rbac_api.database.types import new_id
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Grants
 from rbac_api.decision.naming import ROLE
+from rbac_api.formats.http_errors import PreconditionFailed
+from rbac_api.formats.paging import Page, PageRequest, cut
+from rbac_api.formats.row_versions import require_match
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
-from rbac_api.web.pagination import Page, PageRequest, cut
-from rbac_api.web.requests.etags import require_match
-from rbac_api.web.responses.problems import PreconditionFailed
 
 
 def list_roles(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:

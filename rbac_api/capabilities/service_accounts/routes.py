@@ -29,6 +29,7 @@ from rbac_api.capabilities.service_accounts.schemas import (
     ServiceAccountQuery,
 )
 from rbac_api.capabilities.service_accounts.service import find_account_id
+from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.clearance import current_clearance
 from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import (
@@ -41,7 +42,7 @@ from rbac_api.guard.errors import (
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.requests.as_of import AtQuery, past_moment
-from rbac_api.web.requests.etags import required_tags, tag_of, tagged
+from rbac_api.web.requests.etags import required_tags, tagged
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
 

@@ -9,8 +9,8 @@ from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import conditions
 from rbac_api.capabilities.sessions.serializers import REFRESH_TOKENS, SESSIONS
 from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow, find_session
+from rbac_api.formats.sheets import CHUNK, Form, stream
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.web.responses.exports import CHUNK, Form, stream
 
 
 def export_sessions(clearance: Clearance, filters: Mapping[str, object], form: Form) -> Iterator[bytes]:

@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.database.queries.sessions import is_active
+from rbac_api.database.types import UUID
 from rbac_api.decision.names import canonical
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.web.fields import UUID
 
 _ID = re.compile(UUID, re.IGNORECASE)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rbac_api import clock
 from rbac_api.capabilities.sessions.answers import RefreshTokenAnswer, SessionAnswer
 from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow
-from rbac_api.web.responses.exports import Sheet
+from rbac_api.formats.sheets import Sheet
 
 
 def describe(row: SessionRow) -> SessionAnswer:

@@ -41,10 +41,10 @@ from rbac_api.database.queries.sessions import (
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
 from rbac_api.decision.model import EVERYTHING, SessionRoles
+from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.clients import Client
 from rbac_api.settings import Settings
-from rbac_api.web.pagination import Page, PageRequest, cut
 
 __all__ = [
     "PASSWORD",

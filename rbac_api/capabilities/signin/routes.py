@@ -26,7 +26,9 @@ from rbac_api.capabilities.signin.schemas import (
 from rbac_api.capabilities.users import service as users
 from rbac_api.capabilities.users.errors import SetupTokenInvalid
 from rbac_api.database.constraints import DatabaseDown
+from rbac_api.database.types import UUID
 from rbac_api.errors import Fault, Invalid, TooManyAttempts
+from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.guard.enforcement.clearance import current_clearance
 from rbac_api.guard.enforcement.decorators import public
 from rbac_api.guard.enforcement.guard import current_guard
@@ -36,12 +38,10 @@ from rbac_api.guard.tokens.credentials import set_cookies, without_own_cookies
 from rbac_api.guard.tokens.keys import KEY_PROBLEMS
 from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
-from rbac_api.web.fields import UUID
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.openapi.descriptions import ways_in
 from rbac_api.web.requests.client_info import user_agent
 from rbac_api.web.responses.json_response import empty_answer, json_answer
-from rbac_api.web.responses.problems import CredentialsRepeated
 from rbac_api.web.server.rate_limits import count_attempt
 
 blueprint = Blueprint("signin", __name__, url_prefix="/v1/auth", tag="Sign-in", description="Tokens.")

@@ -10,8 +10,8 @@ from rbac_api.capabilities.users.answers import UserAnswer
 from rbac_api.capabilities.users.serializers import describe_on
 from rbac_api.capabilities.users.service import conditions
 from rbac_api.decision.names import canonical
+from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.web.responses.exports import CHUNK, Form, Sheet, stream
 
 USERS = Sheet(
     (

@@ -22,13 +22,14 @@ from rbac_api.capabilities.users.schemas import (
 )
 from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.errors import Invalid
+from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.clearance import current_clearance
 from rbac_api.guard.enforcement.decorators import requires
 from rbac_api.guard.errors import REPEATABLE, LastAdministrator, OwnAccount, SigninTooOld, TargetStronger
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
-from rbac_api.web.requests.etags import required_tags, tag_of, tagged
+from rbac_api.web.requests.etags import required_tags, tagged
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
 

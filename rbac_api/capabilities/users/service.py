@@ -37,13 +37,13 @@ from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import canonical, search_text, username_problem
 from rbac_api.errors import Fault, Invalid
+from rbac_api.formats.http_errors import PreconditionFailed
+from rbac_api.formats.paging import Page, PageRequest, cut
+from rbac_api.formats.row_versions import require_match
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.revocation.denylist import outdate
 from rbac_api.trail.fields import changes, tracked
 from rbac_api.trail.recorder import Target
-from rbac_api.web.pagination import Page, PageRequest, cut
-from rbac_api.web.requests.etags import require_match
-from rbac_api.web.responses.problems import PreconditionFailed
 
 __all__ = [
     "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user", "describe", "describe_all",

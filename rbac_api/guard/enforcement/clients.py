@@ -22,6 +22,9 @@ from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.engine import Database
+from rbac_api.database.types import UUID
+from rbac_api.formats.http_errors import CredentialsRepeated
+from rbac_api.formats.oauth_errors import InvalidClient, InvalidRequest
 from rbac_api.guard.enforcement import queries_clients as queries
 from rbac_api.guard.enforcement.issuers import Issuers
 from rbac_api.guard.enforcement.queries_clients import SecretRow, ServiceRow
@@ -34,9 +37,6 @@ from rbac_api.observability.metrics import CLIENTS
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
-from rbac_api.web.fields import UUID
-from rbac_api.web.openapi.oauth_protocol import InvalidClient, InvalidRequest
-from rbac_api.web.responses.problems import CredentialsRepeated
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 QUIET = 60.0  # seconds between two records of the same secret's use

@@ -22,6 +22,7 @@ from rbac_api.database.constraints import DatabaseDown
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.naming import PERMISSION, ROLE, NameRule
 from rbac_api.errors import Invalid, ServiceError
+from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.enforcement.rules import Rule
 from rbac_api.guard.errors import (
@@ -39,7 +40,6 @@ from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.openapi.blueprint import document_access, documents, refuses_body, refuses_query
 from rbac_api.web.requests.arguments import refuse_unknown_body, refuse_unknown_query
-from rbac_api.web.responses.problems import CredentialsRepeated
 
 F = TypeVar("F", bound=Callable[..., Any])
 _WRITING = frozenset({"post", "put", "patch", "delete"})  # the methods of a flask view class

@@ -18,6 +18,8 @@ from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, TooManyAttempts
+from rbac_api.formats.http_errors import CredentialsRepeated
+from rbac_api.formats.oauth_errors import ClientNotAllowed, InsufficientScope, InvalidClient
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.clients import Client, presented_client
 from rbac_api.guard.enforcement.guard import Guard, actor_of, again, current_guard
@@ -30,15 +32,8 @@ from rbac_api.observability.request_id import request_id
 from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import Actor, TrailUnavailable
 from rbac_api.web.openapi.blueprint import document_access
-from rbac_api.web.openapi.oauth_protocol import (
-    FAULTS,
-    ClientNotAllowed,
-    InsufficientScope,
-    InvalidClient,
-    form_of,
-)
+from rbac_api.web.openapi.oauth_protocol import FAULTS, form_of
 from rbac_api.web.openapi.smorest import described
-from rbac_api.web.responses.problems import CredentialsRepeated
 from rbac_api.web.server.rate_limits import count_attempt
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from rbac_api.database.types import UUID
 from rbac_api.guard.errors import TokenInvalid
-from rbac_api.web.fields import UUID
 from rbac_verifier import jws
 
 LONGEST = 8192  # what servers and proxies take for a header; ``decision.evaluate.LONGEST_CLAIM`` keeps tokens below it

@@ -19,9 +19,9 @@ from typing import Any
 
 from flask import Request, Response
 
+from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.guard.errors import CsrfFailed, TokenInvalid, TokenMissing
 from rbac_api.sealing import derived_key
-from rbac_api.web.responses.problems import CredentialsRepeated
 from rbac_api.web.server.middleware import CSRF_HEADER
 
 # ``__Host-``: a browser keeps such a cookie only from this very host, Secure and for the path / (RFC 6265bis section 4.1.3.2).

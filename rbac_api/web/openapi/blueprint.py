@@ -9,13 +9,7 @@ from typing import Any, TypeVar
 from apispec import APISpec
 
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts
-from rbac_api.web.fields import PageQuery
-from rbac_api.web.openapi.descriptions import TAG_UNLESS_PAST, path_parameters, problem_response
-from rbac_api.web.openapi.smorest import ExtensibleBlueprint, described, description_of
-from rbac_api.web.requests.arguments import StrictParser
-from rbac_api.web.requests.as_of import AtQuery
-from rbac_api.web.responses.json_response import refuse_unavailable
-from rbac_api.web.responses.problems import (
+from rbac_api.formats.http_errors import (
     NotAcceptable,
     NotJson,
     PreconditionFailed,
@@ -24,6 +18,12 @@ from rbac_api.web.responses.problems import (
     Unreadable,
     status_of,
 )
+from rbac_api.web.fields import PageQuery
+from rbac_api.web.openapi.descriptions import TAG_UNLESS_PAST, path_parameters, problem_response
+from rbac_api.web.openapi.smorest import ExtensibleBlueprint, described, description_of
+from rbac_api.web.requests.arguments import StrictParser
+from rbac_api.web.requests.as_of import AtQuery
+from rbac_api.web.responses.json_response import refuse_unavailable
 
 _JSON = "application/json"
 F = TypeVar("F", bound=Callable[..., Any])

@@ -9,11 +9,12 @@ import marshmallow as ma
 from flask import Request, Response, request
 
 from rbac_api.errors import ServiceError
+from rbac_api.formats.http_errors import ProtocolError, TooLarge, Unreadable
+from rbac_api.formats.strict_yaml import parse_yaml, yaml_text
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.requests.arguments import strict_json, whole_body
-from rbac_api.web.requests.yaml_bodies import parse_yaml, strict_yaml, yaml_text
+from rbac_api.web.requests.yaml_bodies import strict_yaml
 from rbac_api.web.responses.json_response import json_answer, preferred
-from rbac_api.web.responses.problems import ProtocolError, TooLarge, Unreadable
 
 F = TypeVar("F", bound=Callable[..., Any])
 JSON = "application/json"

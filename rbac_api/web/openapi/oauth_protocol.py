@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import marshmallow as ma
@@ -17,106 +17,17 @@ from apispec import APISpec
 from flask import Request, Response
 
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unauthenticated, Unavailable
+from rbac_api.formats.http_errors import TooLarge, status_of
+from rbac_api.formats.oauth_errors import BEARER, FORM, InvalidRequest, NotForm, OAuthError
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.requests.arguments import whole_body
-from rbac_api.web.responses.problems import REALM, ProtocolError, TooLarge, answer_otherwise, status_of
+from rbac_api.web.responses.problems import answer_otherwise
 
 F = TypeVar("F", bound=Callable[..., Any])
 PREFIX = "/oauth/"
-FORM = "application/x-www-form-urlencoded"
-GRANTS = ("client_credentials", "refresh_token")
 MOST_PARAMETERS = 32
-BASIC = f'Basic realm="{REALM}", charset="UTF-8"'
-BEARER = f'Bearer realm="{REALM}"'
 UNCACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _UNSAYABLE = re.compile(r'[^\x20-\x7e]|["\\]')  # RFC 6749 appendix A.8
-
-
-class OAuthError(ProtocolError):
-    """One of the errors that RFC 6749 section 5.2 names."""
-
-    error: ClassVar[str] = "invalid_request"
-    challenges: ClassVar[tuple[str, ...]] = ()
-
-
-class InvalidRequest(OAuthError):
-    code = "oauth.invalid_request"
-    title = "The request is not well-formed"
-    default_detail = (
-        "A parameter is missing, repeated or unreadable. Send each once, form-encoded in the body."
-    )
-
-
-class NotForm(OAuthError):
-    status = 415
-    code = "oauth.not_form"
-    title = "Not form-encoded"
-    default_detail = f"Send the parameters in the body, with Content-Type: {FORM}."
-
-
-class InvalidClient(OAuthError):
-    """Unknown client, wrong, expired or withdrawn secret, disabled account, or nothing presented where something must be."""
-
-    status = 401
-    code = "oauth.invalid_client"
-    title = "Client authentication failed"
-    default_detail = "The client credentials are wrong or missing. Send them by HTTP Basic or as form fields."
-    error = "invalid_client"
-    challenges = (BASIC,)
-
-
-class InvalidGrant(OAuthError):
-    code = "oauth.invalid_grant"
-    title = "The refresh token is not valid"
-    default_detail = "This refresh token is invalid, expired, spent or revoked, or was issued to another client. Sign in again."
-    error = "invalid_grant"
-
-
-class InvalidScope(OAuthError):
-    code = "oauth.invalid_scope"
-    title = "Scopes are not supported"
-    default_detail = "What a token permits depends only on roles. Omit the parameter scope."
-    error = "invalid_scope"
-
-
-class UnsupportedGrantType(OAuthError):
-    code = "oauth.unsupported_grant_type"
-    title = "The grant type is not supported"
-    default_detail = (
-        "Supported are refresh_token and client_credentials. People sign in with POST /v1/auth/login."
-    )
-    error = "unsupported_grant_type"
-
-
-class NotYours(OAuthError):
-    """Somebody else's token: refused without effect (RFC 7009 section 2.1)."""
-
-    code = "oauth.not_yours"
-    title = "The token is somebody else's"
-    default_detail = "Only the token's own user, its client, or whoever may revoke sessions can revoke it."
-    error = "unauthorized_client"
-
-
-class ClientNotAllowed(OAuthError):
-    """A known client without the permission: 401, as RFC 7662 section 2.3 has it."""
-
-    status = 401
-    code = "oauth.client_not_allowed"
-    title = "The client may not introspect tokens"
-    default_detail = "This service account needs the permission tokens:introspect."
-    error = "unauthorized_client"
-    challenges = (BASIC,)
-
-
-class InsufficientScope(OAuthError):
-    """The same with a bearer token; also that of somebody who has to choose a password of her own first."""
-
-    status = 401
-    code = "oauth.insufficient_scope"
-    title = "Permission missing"
-    default_detail = "You need the permission tokens:introspect: none of your roles grants tokens:introspect."
-    error = "insufficient_scope"
-    challenges = (f'{BEARER}, error="insufficient_scope"',)
 
 
 FAULTS: tuple[type[ServiceError], ...] = (InvalidRequest, NotForm, TooLarge)

@@ -12,10 +12,10 @@ import marshmallow as ma
 from webargs.flaskparser import FlaskParser
 
 from rbac_api.errors import Fault, Invalid
+from rbac_api.formats.http_errors import NotJson, TooLarge, Unreadable
+from rbac_api.formats.strict_yaml import DEEPEST
 from rbac_api.web.fields import OptionalBody, Whole
-from rbac_api.web.responses.problems import NotJson, TooLarge, Unreadable
 
-DEEPEST = 32
 _TOO_DEEP = f"The body is nested deeper than {DEEPEST} levels."
 _OF_SCHEMA, _OF_FIELD = ma.Schema().error_messages, ma.fields.Field.default_error_messages
 _NO_OBJECT, _FRACTION = _OF_SCHEMA["type"], str(Whole.default_error_messages["fraction"])

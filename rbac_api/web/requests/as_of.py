@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from rbac_api import clock
-from rbac_api.errors import Fault, Invalid
+from rbac_api.errors import Invalid
+from rbac_api.formats.as_of import future
 from rbac_api.web.fields import Body, Moment
 
 AS_OF = {"description": "as of this past time; default: now"}
@@ -25,9 +25,3 @@ def past_moment(query: Mapping[str, Any], name: str = "at") -> datetime | None:
     if moment is not None and (faults := tuple(future(name, moment))):
         raise Invalid(faults=faults)
     return moment
-
-
-def future(name: str, moment: datetime) -> Iterator[Fault]:
-    """The fault of an argument that names a moment which has not come."""
-    if moment > clock.now():
-        yield Fault(f"/{name}", "at.future", "Must be in the past.")

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-import orjson
 from flask import Response, request
 
-from rbac_api.web.responses.problems import PreconditionFailed, PreconditionRequired
-
-
-def tag_of(representation: Any, version: int) -> str:
-    """The opaque tag of a representation, without quotes: changes whenever the representation or the row's version does."""
-    digest = hashlib.sha256(orjson.dumps(representation, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    return f"{version}-{digest[:20]}"
+from rbac_api.formats.http_errors import PreconditionRequired
+from rbac_api.formats.row_versions import tag_of
 
 
 def required_tags() -> frozenset[str]:
@@ -23,12 +16,6 @@ def required_tags() -> frozenset[str]:
     if sent.star_tag or not request.headers.get("If-Match", "").strip():
         raise PreconditionRequired()
     return frozenset(sent.as_set())
-
-
-def require_match(sent: frozenset[str], representation: Any, version: int) -> None:
-    """412 unless one of the tags is the present one; to be called inside the transaction that writes."""
-    if tag_of(representation, version) not in sent:
-        raise PreconditionFailed()
 
 
 def tagged(answer: Response, representation: Any, version: int) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from flask import Response, request
 
-from rbac_api.web.responses.problems import NotAcceptable
+from rbac_api.formats.http_errors import NotAcceptable
 
 FILE_FORMATS = ("text/csv", "application/x-ndjson")
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from flask import Flask, request
 
-from rbac_api.web.responses.problems import PathNotCanonical
+from rbac_api.formats.http_errors import PathNotCanonical
 
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 # Empty and dot segments, parameters, encoded slashes, and encoded characters that need no encoding.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from rbac_api.capabilities.audit.service import stream_events
-from rbac_api.web.responses.exports import CHUNK
+from rbac_api.formats.sheets import CHUNK
 from tests.builders import Stage
 from tests.cast import ALICE, CAROL, DAVE
 from tests.sizes import sized

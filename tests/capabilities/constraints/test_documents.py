@@ -11,7 +11,7 @@ from rbac_api.capabilities.policy.engine import meet_people, work_out, write
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.decision.difference import Step
-from rbac_api.web.pagination import PageRequest
+from rbac_api.formats.paging import PageRequest
 from tests.builders import Caller, Stage
 from tests.capabilities.constraints.rules import (
     PAIR,

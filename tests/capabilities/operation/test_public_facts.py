@@ -6,7 +6,7 @@ import json
 
 from rbac_api.capabilities.operation.service import problems
 from rbac_api.errors import ServiceError
-from rbac_api.web.responses.problems import status_of
+from rbac_api.formats.http_errors import status_of
 from tests.builders import Stage
 from tests.cast import DAVE
 from tests.database.conftest import another_worker

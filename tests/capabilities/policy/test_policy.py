@@ -7,7 +7,7 @@ import json
 import jsonschema_rs
 import time_machine
 
-from rbac_api.web.requests.yaml_bodies import parse_yaml
+from rbac_api.formats.strict_yaml import parse_yaml
 from tests.builders import Stage
 from tests.capabilities.policy.stories import EMPTY, TEA, apply, everything, export, plan
 from tests.cast import ALICE, CAROL, DAVE

@@ -11,7 +11,7 @@ import time_machine
 from rbac_api.capabilities.policy.service import load_document
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.decision.document import read_document
-from rbac_api.web.requests.yaml_bodies import parse_yaml
+from rbac_api.formats.strict_yaml import parse_yaml
 from tests.builders import Caller, Stage
 from tests.capabilities.policy.stories import apply, export, plan
 from tests.cast import ALICE

@@ -9,7 +9,7 @@ import pytest
 from rbac_api.capabilities.service_accounts import service
 from rbac_api.capabilities.service_accounts.accounts import known_account
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.web.responses.problems import PreconditionFailed
+from rbac_api.formats.http_errors import PreconditionFailed
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import ACCOUNTS, as_robot, make_robot
 from tests.cast import ALICE, BOB, CAROL, DAVE

@@ -14,7 +14,7 @@ from time_machine import Traveller
 from rbac_api.capabilities.sessions.queries import is_active
 from rbac_api.capabilities.sessions.serializers import SESSIONS
 from rbac_api.clock import now
-from rbac_api.web.responses.exports import CHUNK, MEDIA, defused, stream
+from rbac_api.formats.sheets import CHUNK, MEDIA, defused, stream
 from tests.builders import Caller, Stage
 from tests.capabilities.sessions.test_fleet import multiply
 from tests.capabilities.signin.crowd import refresh

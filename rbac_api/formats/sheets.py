@@ -1,0 +1,82 @@
+"""Lists as files, by ``Accept``: CSV (RFC 4180) for spreadsheets and NDJSON for programs, streamed.
+
+Whoever has a list to give names its columns and how a row is shown, and reads it in batches; only one batch is ever in memory, and
+between two of them nothing is held while the reader, who may be slow, takes what was read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import orjson
+
+from rbac_api import clock
+
+Form = Literal["csv", "ndjson"]
+MEDIA: dict[str, Form] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
+CHUNK = 200
+_JSON = "application/json"
+_LINES = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # the wide ones count in East Asian editions
+Shown = Mapping[str, Any]
+
+
+def flattened(shown: Shown) -> Shown:
+    """What JSON shows, as cells: ``{"user": {"id": …}}`` becomes ``user_id``, and a list stays one of JSON: ``[]`` is not nothing."""
+    cells: dict[str, Any] = {}
+    for name, value in shown.items():
+        inner = value.items() if isinstance(value, Mapping) else ()
+        cell = orjson.dumps(value).decode() if isinstance(value, list) else value
+        cells.update({f"{name}_{key}": within for key, within in inner} if inner else {name: cell})
+    return cells
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A list as a file: its columns, and how a row is shown in each form; ``flattened`` gives cells where nothing else is said."""
+
+    columns: tuple[str, ...]
+    describe: Callable[[Any], Shown]
+    cells: Callable[[Any], Shown] | None = None
+
+    @property
+    def header(self) -> str:
+        """The first line of the CSV."""
+        return ",".join(self.columns) + "\r\n"
+
+
+def stream(sheet: Sheet, form: Form, batch: Callable[[Any], Sequence[Any]]) -> Iterator[bytes]:
+    """The file, piece by piece; ``batch`` gives the rows behind one (None: from the beginning), none at the end."""
+    if form == "csv":
+        yield sheet.header.encode()
+    last = None
+    while rows := batch(last):
+        yield _csv_lines(sheet, rows) if form == "csv" else _json_lines(sheet, rows)
+        last = rows[-1]
+
+
+def defused(cell: Any) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection) and no terminal for an order: what does not print is
+    written out."""
+    text = "" if cell is None else clock.rfc3339(cell) if isinstance(cell, datetime) else str(cell)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return "'" + text if text.lstrip().startswith(_FORMULA) else text
+
+
+def _json_lines(sheet: Sheet, rows: Iterable[Any]) -> bytes:
+    return b"".join(orjson.dumps(sheet.describe(row), option=_LINES) for row in rows)
+
+
+def _csv_lines(sheet: Sheet, rows: Iterable[Any]) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    for row in rows:
+        cells = sheet.cells(row) if sheet.cells else flattened(sheet.describe(row))
+        writer.writerow(defused(cells.get(column)) for column in sheet.columns)
+    return buffer.getvalue().encode()
