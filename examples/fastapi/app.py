@@ -1,4 +1,4 @@
-"""An order service in FastAPI: it has neither the database nor the secret of rbac-api, and verifies access tokens by itself."""
+"""An order service in FastAPI: it has neither the database nor the secret of rbac-api, and verifies access tokens offline."""
 
 import os
 from typing import Annotated
@@ -10,21 +10,21 @@ from rbac_verifier.asgi import AsgiVerifier
 
 
 def create_app(verifier: AsgiVerifier | None = None) -> FastAPI:
-    """The application; without a verifier one is made of the two settings that the service has too."""
+    """Return the application.  Without a verifier, make one from the two settings of the service."""
     verifier = verifier or AsgiVerifier(os.environ["RBAC_ISSUER"], os.environ["RBAC_AUDIENCE"])
     app = FastAPI()
     verifier.register(app)  # refused callers get problem documents
 
     @app.get("/orders")
     async def list_orders(caller: Annotated[Identity, Depends(verifier.signed_in)]) -> dict[str, str]:
-        """Anybody with a good token."""
+        """Every caller with a valid token."""
         return {"of": caller.user_id}
 
     @app.post("/orders/{number}/shipment", status_code=201)
     async def ship(
         number: int, caller: Annotated[Identity, Depends(verifier.requires_role("clerk"))]
     ) -> dict[str, str | int]:
-        """A role that the token names."""
+        """Callers whose token names the role."""
         return {"shipped": number, "by": caller.user_id}
 
     return app

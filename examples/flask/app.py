@@ -1,4 +1,4 @@
-"""An order service in Flask: it has neither the database nor the secret of rbac-api, and verifies access tokens by itself."""
+"""An order service in Flask: it has neither the database nor the secret of rbac-api, and verifies access tokens offline."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rbac_verifier.flask import FlaskVerifier, current_identity
 
 
 def create_app(verifier: FlaskVerifier | None = None) -> Flask:
-    """The application; without a verifier one is made of the two settings that the service has too."""
+    """Return the application.  Without a verifier, make one from the two settings of the service."""
     verifier = verifier or FlaskVerifier(os.environ["RBAC_ISSUER"], os.environ["RBAC_AUDIENCE"])
     app = Flask(__name__, static_folder=None)
 
     @app.get("/orders")
     @verifier.signed_in
     def list_orders():
-        """Anybody with a good token."""
+        """Every caller with a valid token."""
         return {"of": current_identity().user_id}
 
     @app.post("/orders/<int:number>/shipment")
     @verifier.requires_role("clerk")
     def ship(number):
-        """A role that the token names."""
+        """Callers whose token names the role."""
         return {"shipped": number, "by": current_identity().user_id}, 201
 
     return app

@@ -1,4 +1,4 @@
-"""An invoice service in Flask with routes and errors of its own, guarded by the decorators of rbac-api on its database.
+"""An invoice service in Flask with its own routes and errors, guarded by the decorators of rbac-api on its database.
 
 It reads the same settings as the service: RBAC_DATABASE_URL, RBAC_SECRET_KEY, RBAC_ISSUER, RBAC_AUDIENCE.
 """
@@ -24,7 +24,7 @@ invoices = Blueprint("invoices", __name__, url_prefix="/invoices")
 @invoices.get("")
 @requires("invoices:read")
 def list_invoices():
-    """A permission: whoever holds it at this moment, whatever her token says."""
+    """Callers who hold the permission at this moment, whatever roles the token names."""
     wanted = request.args.get("q", "").lower()
     return {"invoices": [text for text in INVOICES.values() if wanted in text.lower()]}
 
@@ -32,7 +32,7 @@ def list_invoices():
 @invoices.post("/<int:number>/approval")
 @requires("invoices:approve")
 def approve(number):
-    """Who it was is in the clearance, which only the guard can make."""
+    """The clearance, which only the guard can make, names the caller."""
     if number not in INVOICES:
         abort(404)
     return {"approved": INVOICES[number], "by": current_clearance().actor.name}, 201
@@ -41,33 +41,33 @@ def approve(number):
 @invoices.get("/mine")
 @requires()
 def my_invoices():
-    """Anybody signed in."""
+    """Every signed-in caller."""
     return {"of": current_clearance().actor.id}
 
 
 @invoices.delete("/<int:number>")
 @requires_role("accountant")
 def shred(number):
-    """A role, also an inherited one.  Prefer permissions: what a role may is then decided where roles are made."""
+    """Callers with the role, also by inheritance.  Prefer permissions: administrators then decide what a role grants."""
     return {"shredded": number}
 
 
 @invoices.post("/close-the-year")
 @admin_required
 def close_the_year():
-    """The role admin."""
+    """Administrators."""
     return {"closed": True}
 
 
 @invoices.get("/help")
 @public
 def how_to():
-    """Anybody at all, said openly."""
+    """All callers, without sign-in."""
     return {"help": "Ask in accounting."}
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application; without ``settings`` they are read from the environment."""
+    """Return the application.  Without ``settings``, read them from the environment."""
     app = Flask(__name__, static_folder=None)
     protect(app, settings or Settings.from_environment())
     app.register_blueprint(invoices)

@@ -1,4 +1,4 @@
-// An order service: everybody who is signed in may list, whoever has the role "clerk" may ship.
+// An order service: every signed-in caller may list, callers with the role "clerk" may ship.
 import { createServer } from "node:http";
 import { Refused, Verifier } from "./verifier.mjs";
 

@@ -1,12 +1,12 @@
-// Verifies access tokens of rbac-api offline, and follows the signed feed of what was revoked (docs/verifier.md).
+// Verifies access tokens of rbac-api offline, and follows the signed feed of revocations (docs/verifier.md).
 import { compactVerify, createRemoteJWKSet, errors, jwtVerify } from "jose";
 
 const ALGORITHMS = ["EdDSA", "ES256", "RS256"];
 const REQUIRED = ["sub", "sid", "jti", "av", "client_id", "iat", "exp", "roles"];
 const LISTS = ["sids", "jtis", "kids"];
-const ANEW = 3_600_000; // ms: everything is read again now and then, so that expired entries are forgotten
+const RELOAD = 3_600_000; // ms between complete reads of the feed, which drop expired entries
 
-/** Why a request is not let in: status, code and sentence of the problem document. */
+/** Why a request is refused: status, code and sentence of the problem document. */
 export class Refused extends Error {
   constructor(status, code, detail) {
     super(detail);
@@ -21,9 +21,9 @@ export class Verifier {
   #keys;
   #options;
   #known = nothing();
-  #asOf = 0; // the moment up to which nothing is missing, by the clock of the service
-  #askedAt = -Infinity; // when that was asked for, by a clock that is never set back
-  #anewAt = -Infinity;
+  #asOf = 0; // the time up to which the state is complete, by the clock of the service
+  #askedAt = -Infinity; // when that state was requested, by a clock that is never set back
+  #reloadAt = -Infinity;
   #timer;
 
   constructor(issuer, audience, options = {}) {
@@ -31,7 +31,7 @@ export class Verifier {
     this.#options = { issuer, audience, ...defaults, ...options };
     this.#keys = createRemoteJWKSet(this.#url("/.well-known/jwks.json"), {
       timeoutDuration: this.#options.timeout * 1000,
-      cooldownDuration: 1000, // an unknown key makes it look again, once a second at most
+      cooldownDuration: 1000, // an unknown key makes it read the keys again, once a second at most
       cacheMaxAge: 300_000,
     });
   }
@@ -88,15 +88,15 @@ export class Verifier {
     }
   }
 
-  /** Seconds since the moment up to which nothing is missing, also if this clock was set back since. */
+  /** Seconds since the state was complete, also if this clock was set back since. */
   #age() {
     return Math.max(seconds() - this.#asOf, (performance.now() - this.#askedAt) / 1000);
   }
 
-  /** Read the feed to its end; only then is what it says taken for known. */
+  /** Read the feed to its end, and only then replace the known state. */
   async #follow() {
-    const anew = performance.now() >= this.#anewAt;
-    let known = anew ? nothing() : this.#known;
+    const reload = performance.now() >= this.#reloadAt;
+    let known = reload ? nothing() : this.#known;
     let askedAt, answer;
     do {
       askedAt = performance.now();
@@ -105,7 +105,7 @@ export class Verifier {
     } while (answer.more);
     this.#known = known;
     if (answer.iat > this.#asOf) [this.#asOf, this.#askedAt] = [answer.iat, askedAt];
-    if (anew) this.#anewAt = performance.now() + ANEW;
+    if (reload) this.#reloadAt = performance.now() + RELOAD;
   }
 
   async #answer(since) {
@@ -118,11 +118,11 @@ export class Verifier {
     const answer = JSON.parse(new TextDecoder().decode(payload));
     const fits =
       protectedHeader.typ === "revocations+jwt" &&
-      !this.#known.kids.has(protectedHeader.kid) && // a withdrawn key says nothing any more
+      !this.#known.kids.has(protectedHeader.kid) && // an answer signed by a withdrawn key is refused
       answer.iss === issuer &&
       answer.since === since &&
       Number.isInteger(answer.iat) &&
-      answer.iat >= this.#asOf - leeway && // an old answer, played again
+      answer.iat >= this.#asOf - leeway && // refuses a replayed answer
       LISTS.every((name) => Array.isArray(answer[name]));
     if (!fits) throw new Error(`${path} is not an answer to what was asked`);
     return answer;

@@ -53,6 +53,18 @@ def test_every_module_that_is_named_exists(document: Path) -> None:
     assert [name for name in named if not any((base / name).exists() for base in bases)] == []
 
 
+def test_every_heading_that_an_alert_names_exists() -> None:
+    files = [path for path in ROOT.glob("deploy/**/*") if path.suffix in {".yaml", ".json"}]
+    named = [
+        (page, heading.strip())
+        for path in files
+        for page, heading in re.findall(r"(docs/\w+\.md), ([A-Z][\w ]+)", path.read_text(encoding="utf-8"))
+    ]
+
+    assert named
+    assert [one for one in named if one[1].lower().replace(" ", "-") not in headings(ROOT / one[0])] == []
+
+
 @pytest.mark.parametrize("command", ["run", "test", "openapi", "check"])
 def test_every_make_target_that_is_named_exists(command: str) -> None:
     assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
