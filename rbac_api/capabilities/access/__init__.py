@@ -1,5 +1,11 @@
-"""ACCESS.  Who may do what, why or why not, since when, and what changed: the review functions of ANSI INCITS 359 (section 6.1.4).
+"""ACCESS. Who may do what, why or why not, since when, and what changed: the review functions of ANSI INCITS
+359 (section 6.1.4).
 
-Owns no table, and changes nothing; ``decisions`` is written by the guard.  Explanations come from ``decision.explain``, which is built on
-what enforces; lists of holders are cut out by SQL and judged by ``decide``.  Refuses to explain others to whoever may not read them.
+``service`` explains decisions, with ``explanation_view`` for the details of each step; ``holders`` lists who
+has a role or a permission; ``diff`` compares two moments. ``queries``, ``schemas``, ``routes`` and ``errors``
+are as in every capability.
+
+Owns no table and changes nothing; the guard writes ``decisions``. Explanations come from
+``decision.explain``, which is built on the functions that enforce. Lists of holders are selected by SQL and
+checked by ``decide``. Refuses to explain other users' access to a caller who may not read them.
 """

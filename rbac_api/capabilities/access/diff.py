@@ -1,4 +1,5 @@
-"""What somebody, or a role, may do more or less than before, and which event brought it about.  Part of the service."""
+"""Compares what a user or a role may do at two moments, and names the event that caused each difference. Part
+of the service."""
 
 from __future__ import annotations
 
@@ -30,21 +31,22 @@ from rbac_api.guard.state import queries_history as history
 from rbac_api.trail.events import CATALOGUE
 
 EFFORT = (
-    20_000  # moments times roles up to which every moment is looked at; beyond, the search goes by halves
+    20_000  # moments times roles: up to this product every moment is looked at, above it the search bisects
 )
 LATER = timedelta(
     seconds=2
-)  # an event is written at most so long after the row that it tells of, in the same transaction
+)  # the longest delay between a row and its event, which are in the same transaction
 _ON_ROLES = tuple(kind.action for kind in CATALOGUE.values() if kind.touches in ("roles", "grants"))
 _ID = re.compile(UUID, re.IGNORECASE)
-# When something may have changed, and the events of that moment in their order; without any: by the passing of time.
+# A moment of a possible change, and its events in order; no events where only time passed.
 Point = tuple[datetime, tuple[int, ...]]
 
 
 def diff_access(clearance: Clearance, filters: Mapping[str, Any]) -> dict[str, Any]:
-    """The permissions gained and lost between two moments by one user (id or name) or one role, each with the event that did it.
+    """The permissions that one user (id or name) or one role gained and lost between two moments, each with
+    its event.
 
-    403 without the permission to read what is compared, 404 if there was no such thing at either moment, 422.
+    403 without the permission to read what is compared, 404 if it did not exist at either moment, 422.
     """
     period = (filters["from_"], filters.get("to") or clock.now())
     _require_sense(filters, period)
@@ -81,7 +83,7 @@ class _Timeline:
     period: tuple[datetime, datetime]
     user_id: str | None = None
     role: str = ""
-    roles: int = 0  # how many there are
+    roles: int = 0  # how many roles exist
     _known: dict[datetime, frozenset[str]] = field(default_factory=dict)
 
     def held(self, at: datetime) -> frozenset[str]:
@@ -98,21 +100,22 @@ class _Timeline:
         return effective_permissions(graph, found[0], at) if found else frozenset()
 
     def points(self) -> list[Point]:
-        """In order of time."""
+        """The moments of possible changes, in order of time."""
         events = queries.list_events(self.connection, self.period, _ON_ROLES, self.user_id)
         happened = (event for event in events if event.outcome == "success")
-        told: list[Point] = [
+        timed: list[Point] = [
             (at, tuple(event.seq for event in some))
             for at, some in groupby(happened, key=lambda event: event.at)
         ]
         if self.user_id is None:
-            return told
+            return timed
         heard = sorted(event.at for event in events if event.target_id == self.user_id)
         turns = queries.list_turns(self.connection, self.user_id, self.period)
-        return sorted([*told, *_by_time(turns, heard)], key=lambda point: point[0])
+        return sorted([*timed, *_by_time(turns, heard)], key=lambda point: point[0])
 
     def cause(self, points: list[Point], place: int, permission: str) -> int | None:
-        """The event of a point that gave or took the permission: a policy writes many events of one moment."""
+        """The event at this point that gave or took the permission: a policy writes many events at one
+        moment."""
         at, seqs = points[place]
         if len(seqs) < 2:
             return next(iter(seqs), None)
@@ -143,13 +146,13 @@ def _granting(connection: Connection, at: datetime, permission: str) -> frozense
 
 
 def _roles(event: Row[Any]) -> set[str]:
-    """The role that an event about an assignment names."""
+    """The roles that an event about an assignment names."""
     facts = (json.loads(text) for text in (event.before, event.after) if text)
     return {each["role"] for each in facts if "role" in each}
 
 
 def _by_time(turns: Iterable[datetime], heard: list[datetime]) -> Iterator[Point]:
-    """The beginnings and ends that came about by themselves: no event about her follows at once."""
+    """The beginnings and ends caused by time alone: no event about the user follows at once."""
     for turn in turns:
         place = bisect_left(heard, turn)
         if place == len(heard) or heard[place] - turn > LATER:
@@ -173,7 +176,7 @@ def _of_role(connection: Connection, role: str, period: tuple[datetime, datetime
 def _causes(
     line: _Timeline, before: frozenset[str], after: frozenset[str]
 ) -> Iterator[tuple[str, int | None]]:
-    """For each permission that differs the event after which it was as it is at the end."""
+    """For each permission that differs, the event after which it was as it is at the end."""
     differing = before ^ after
     points = line.points() if differing else []
     if len(points) * line.roles <= EFFORT:
@@ -187,7 +190,7 @@ def _causes(
 def _latest(
     line: _Timeline, points: list[Point], differing: frozenset[str], after: frozenset[str]
 ) -> Iterator[tuple[str, int | None]]:
-    """Backwards from the end."""
+    """Search backwards from the end."""
     waiting = set(differing)
     for place in reversed(range(len(points))):
         earlier = line.held(points[place - 1][0] if place else line.period[0])
@@ -201,7 +204,10 @@ def _latest(
 
 
 def _bisect(line: _Timeline, points: list[Point], permission: str, *, present: bool) -> int:
-    """The place of a point at which it changed to what it is at the end; the only one, unless it went to and fro."""
+    """The index of a point at which the permission changed to its final state.
+
+    There is only one such point, unless it changed more than once.
+    """
     low, high = -1, len(points) - 1
     while high - low > 1:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""What can go wrong with explanations."""
+"""Errors of explanations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from rbac_api.errors import NotFound
 
 
 class DecisionNotFound(NotFound):
-    """Unknown, or somebody else's refusal, asked for by somebody who may not read the trail: one answer."""
+    """One answer for an unknown decision and for another user's, if the caller may not read the trail."""
 
     code = "decision.not_found"
     title = "No such decision"
-    default_detail = "There is no decision with this id that you may read. Use the decision_id of one of your own 403 responses."
+    default_detail = (
+        "There is no decision with this id that you may read. Use the decision_id of one of your own 403 "
+        "responses."
+    )

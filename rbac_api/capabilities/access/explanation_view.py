@@ -1,4 +1,5 @@
-"""How an explanation is told: each step with who, when, why, and until when.  Part of the service."""
+"""Describes an explanation for the API: each step with who, when, why, and until when. Part of the
+service."""
 
 from __future__ import annotations
 
@@ -17,10 +18,10 @@ Step = dict[str, Any]
 Edge = tuple[str, str]  # (role, role that it inherits) or (role, permission that it holds)
 
 
-def tell(
+def describe(
     connection: Connection, user_id: str, permission: str, explanation: Explanation, at: datetime
 ) -> dict[str, object]:
-    """The members of an answer about somebody, as of that moment; ``nearest`` is for the caller to fill."""
+    """The members of an explanation about an account, as of that moment; the caller fills ``nearest``."""
     teller = _ExplanationView(connection, user_id, permission, explanation.paths, at)
     return {
         "decision": explanation.decision,
@@ -32,7 +33,7 @@ def tell(
 
 
 class _ExplanationView:
-    """Knows the facts about every edge on these paths, read in a few statements."""
+    """The facts about every edge on these paths, read in a few statements."""
 
     def __init__(
         self, connection: Connection, user_id: str, permission: str, paths: Iterable[Path], at: datetime
@@ -79,7 +80,7 @@ class _ExplanationView:
 def _periods(
     connection: Connection, names: list[str], permission: str, at: datetime
 ) -> dict[Edge, tuple[datetime, datetime | None]]:
-    """From when to when each edge counts; a built-in role holds a permission for as long as there are both."""
+    """The period of each edge; a built-in role holds a permission for as long as both exist."""
     found: dict[Edge, tuple[datetime, datetime | None]] = {}
     begun = queries.list_beginnings(connection, names, at)
     existing = queries.find_beginning(connection, permission, at) or at
@@ -94,11 +95,11 @@ def _periods(
 def _makers(
     events: Iterable[Row[Any]], periods: dict[Edge, tuple[datetime, datetime | None]]
 ) -> dict[Edge, Row[Any]]:
-    """The event that made each edge: the first since its beginning that says so."""
+    """The event that created each edge: the first since its beginning that says so."""
     found: dict[Edge, Row[Any]] = {}
     for event in events:
-        told = json.loads(event.after) if event.after else {}
-        made = [told.get("inherits"), told.get("permission"), *told.get("permissions", ())]
+        after = json.loads(event.after) if event.after else {}
+        made = [after.get("inherits"), after.get("permission"), *after.get("permissions", ())]
         for what in made:
             edge = (event.target_id, what)
             if edge in periods and periods[edge][0] <= event.at:

@@ -1,7 +1,8 @@
-"""Who has a role, who has a permission: pages in order of name, however many people there are.  Part of the service.
+"""Lists who has a role or a permission: pages in order of name, however many accounts there are. Part of the
+service.
 
-SQL cuts a page out of the accounts with an assignment of one of the roles; what each of them has by it is worked out here, and of a
-permission ``decide`` says whether she has it, so that the list and the explanation cannot disagree.
+SQL selects a page of the accounts that are assigned one of the roles. What each of them has by it is computed
+here. For a permission, ``decide`` gives the answer, so that the list and the explanation cannot disagree.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.state import queries_history as history
 
 PORTION, PORTIONS = 500, 20  # accounts looked at per statement, and statements per page
-COUNTED = 2_000  # accounts that are looked at for a total; of more, those with an assignment are counted
+COUNTED = 2_000  # accounts looked at for a total; above it, those with an assignment are counted
 Item = dict[str, Any]
 HOLDERS: Sheet = Sheet(
     ("user_id", "user_username", "kind", "status", "direct", "via", "mode", "expires_at"), dict
@@ -40,7 +41,7 @@ ConstraintChecker = Callable[[Connection, Sequence[Row[Any]]], Sequence[Item | N
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Whose accounts are read, and what each of them has; ``sure`` where every one of them is listed."""
+    """Whose accounts are read, and what each of them has; ``sure`` if each one of them is listed."""
 
     holding: Holding
     judge: ConstraintChecker
@@ -50,12 +51,15 @@ class Listing:
 def list_role_members(
     clearance: Clearance, role: str, *, effective: bool, at: datetime | None, page: PageRequest
 ) -> Page:
-    """Accounts with the role, directly or with ``effective`` also by inheritance, whatever the account's status; by name."""
+    """Accounts with the role, by name, whatever their status.
+
+    Directly, or with ``effective`` also by inheritance.
+    """
     return _page(clearance.connection, find_members(clearance, role, effective=effective, at=at), page)
 
 
 def find_members(clearance: Clearance, role: str, *, effective: bool, at: datetime | None) -> Listing:
-    """The same, before any account is read.  404 for an unknown role."""
+    """The same, before any account is read. 404 for an unknown role."""
     graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
     if role not in graph.roles:
         raise RoleNotFound(f"There is no role {role[: ROLE.longest]}. List them with GET /v1/roles.")
@@ -64,7 +68,7 @@ def find_members(clearance: Clearance, role: str, *, effective: bool, at: dateti
 
     def judge(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item | None]:
         held, accounts = _read(connection, holding, rows)
-        return [_shown(row, accounts[row.id].status, held[row.id], frozenset({role})) for row in rows]
+        return [_to_json(row, accounts[row.id].status, held[row.id], frozenset({role})) for row in rows]
 
     return Listing(holding, judge, sure=True)
 
@@ -72,12 +76,15 @@ def find_members(clearance: Clearance, role: str, *, effective: bool, at: dateti
 def list_permission_holders(
     clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None, page: PageRequest
 ) -> Page:
-    """Accounts with the permission at that moment, as ``decide`` says; with ``eligible`` also those who first have to activate a role."""
+    """Accounts that have the permission at that moment, as ``decide`` says.
+
+    With ``eligible`` also those that first have to activate a role.
+    """
     return _page(clearance.connection, find_holders(clearance, permission, eligible=eligible, at=at), page)
 
 
 def find_holders(clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None) -> Listing:
-    """The same, before any account is read.  404 for an unknown permission."""
+    """The same, before any account is read. 404 for an unknown permission."""
     graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
     if permission not in graph.permissions:
         raise PermissionNotFound()
@@ -92,7 +99,7 @@ def find_holders(clearance: Clearance, permission: str, *, eligible: bool, at: d
         held, accounts = _read(connection, holding, rows)
         given = history.list_assignments_at(connection, [row.id for row in rows], moment)
         return [
-            _shown(row, "active", held[row.id], directly)
+            _to_json(row, "active", held[row.id], directly)
             if accounts[row.id].status == "active"
             and (eligible or decide(graph, _subject(row, given[row.id]), permission, moment).allowed)
             else None
@@ -120,12 +127,12 @@ def export_accounts(clearance: Clearance, listing: Listing, form: Form) -> Itera
 
 
 def _selective(graph: RoleGraph) -> bool:
-    """Whether there may be somebody to whom a role is assigned that does not count in a new session of hers."""
+    """Whether an assigned role may not count in a new session of its user."""
     return bool(graph.dynamic) or any(role.requires_mfa for role in graph.roles.values())
 
 
 def _subject(row: Row[Any], given: tuple[Any, ...]) -> Subject:
-    """In a new session of hers, with a second factor if she can have one."""
+    """The account in a new session, with a second factor if it can have one."""
     return Subject(row.id, "active", given, second_factor=row.kind == "person")
 
 
@@ -141,8 +148,11 @@ def _read(
     return held, history.list_accounts_at(connection, ids, holding.at)
 
 
-def _shown(row: Row[Any], status: str, held: Sequence[Row[Any]], wanted: frozenset[str]) -> Item:
-    """``held``: the assignments through which she is listed; ``wanted``: the roles to have which is direct."""
+def _to_json(row: Row[Any], status: str, held: Sequence[Row[Any]], wanted: frozenset[str]) -> Item:
+    """One entry of the list.
+
+    ``held``: the assignments through which it is listed; ``wanted``: a role in this set counts as direct.
+    """
     ends = [each.valid_to for each in held]
     return {
         "user": {"id": row.id, "username": row.username},
@@ -156,7 +166,10 @@ def _shown(row: Row[Any], status: str, held: Sequence[Row[Any]], wanted: frozens
 
 
 def _page(connection: Connection, listing: Listing, page: PageRequest) -> Page:
-    """As many as asked for; where very many have to be passed over, as many as were found, and the next page goes on from there."""
+    """As many entries as asked for.
+
+    Where very many accounts have to be skipped, as many as were found; the next page continues there.
+    """
     start: str | None = page.after[0] if page.after else None
     found: list[tuple[str, Item]] = []
     last: str | None = None
@@ -170,7 +183,8 @@ def _page(connection: Connection, listing: Listing, page: PageRequest) -> Page:
 
 
 def _count(connection: Connection, listing: Listing) -> int:
-    """Exactly; in a crowd also those who would be passed over, since nobody waits for a million to be looked at."""
+    """The exact number; above the limit it includes accounts that would be skipped, so that no caller waits
+    for a million checks."""
     number = queries.count_holders(connection, listing.holding)
     if listing.sure or number > COUNTED:
         return number
@@ -180,7 +194,8 @@ def _count(connection: Connection, listing: Listing) -> int:
 def _portions(
     connection: Connection, listing: Listing, after: str | None, size: int
 ) -> Iterator[tuple[list[tuple[str, Item]], str | None]]:
-    """Of so many accounts at a time those that hold, by name, and the name to go on from; None after the last."""
+    """The accounts that have it, a portion at a time, by name, and the name to continue from; None after the
+    last."""
     while True:
         rows = queries.list_holders(connection, listing.holding, after, size)
         judged = zip(rows, listing.judge(connection, rows), strict=True)

@@ -1,4 +1,4 @@
-"""SQL for looking at who may do what."""
+"""SQL for reviewing who may do what."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _CREATIONS = ("inheritance.created", "permission.granted", "role.created")
 MOST_EVENTS = 10_000
 
 
-# -- what the steps of a path are made of -------------------------------------------------------------------------------------------
+# -- what the steps of a path are made of --------------------------------------------------------------------
 
 
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Row[Any]]:
-    """Somebody's assignments as of that moment, with who gave them."""
+    """A user's assignments as of that moment, with who made them."""
     giver = users.alias("giver")
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id).outerjoin(
         giver, assignments.c.assigned_by == giver.c.id
@@ -43,7 +43,7 @@ def list_assignments(connection: Connection, user_id: str, at: datetime) -> list
 
 
 def list_edges(connection: Connection, names: Sequence[str], at: datetime) -> list[Row[Any]]:
-    """Which of these roles inherits what directly: ``senior``, ``junior``, and the edge's period."""
+    """Which of these roles inherits which directly: ``senior``, ``junior``, and the edge's period."""
     senior, junior, edge = roles.alias("senior"), roles.alias("junior"), role_inheritance
     joined = edge.join(senior, edge.c.senior_id == senior.c.id).join(junior, edge.c.junior_id == junior.c.id)
     columns = (
@@ -59,7 +59,10 @@ def list_edges(connection: Connection, names: Sequence[str], at: datetime) -> li
 def list_grants(
     connection: Connection, names: Sequence[str], permission: str, at: datetime
 ) -> list[Row[Any]]:
-    """Which of these roles holds the permission directly, and since when; built-in roles that hold all there is have no row."""
+    """Which of these roles holds the permission directly, and since when.
+
+    Built-in roles that hold every permission have no row.
+    """
     joined = role_permissions.join(roles, role_permissions.c.role_id == roles.c.id).join(
         permissions, role_permissions.c.permission_id == permissions.c.id
     )
@@ -74,7 +77,7 @@ def list_grants(
 
 
 def list_beginnings(connection: Connection, names: Sequence[str], at: datetime) -> dict[str, datetime]:
-    """Since when each of these roles existed."""
+    """Since when each of these roles exists."""
     found: dict[str, datetime] = {}
     for some in batched(names):
         rows = connection.execute(
@@ -85,34 +88,34 @@ def list_beginnings(connection: Connection, names: Sequence[str], at: datetime) 
 
 
 def find_beginning(connection: Connection, permission: str, at: datetime) -> datetime | None:
-    """Since when the permission existed."""
+    """Since when the permission exists."""
     named = (permissions.c.name == permission, in_force(permissions, at))
     return connection.execute(select(permissions.c.valid_from).where(*named)).scalar()
 
 
 def list_creations(connection: Connection, names: Sequence[str], since: datetime) -> list[Row[Any]]:
-    """The events since then by which these roles came to inherit something, or to hold it; oldest first."""
+    """The events since then that made these roles inherit a role or hold a permission; oldest first."""
     found: list[Row[Any]] = []
     for some in batched(names):
-        told = (
+        conditions = (
             trail_events.c.target_id.in_(some), trail_events.c.action.in_(_CREATIONS), trail_events.c.at >= since,
         )  # fmt: skip
-        query = select(trail_events).where(*told).order_by(trail_events.c.seq).limit(MOST_EVENTS)
+        query = select(trail_events).where(*conditions).order_by(trail_events.c.seq).limit(MOST_EVENTS)
         found += connection.execute(query)
     return found
 
 
-# -- who has a role -----------------------------------------------------------------------------------------------------------------
+# -- who has a role ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Holding one of these roles at a moment; ``active``: only by assignments that count by themselves."""
+    """Having one of these roles at a moment; ``active``: only by assignments that need no activation."""
 
     role_ids: tuple[str, ...]
     at: datetime
     active: bool = False
-    enabled: bool = False  # whose account is active at present
+    enabled: bool = False  # only accounts that are active now
 
     def condition(self) -> ColumnElement[bool]:
         found = and_(assignments.c.role_id.in_(self.role_ids), in_force(assignments, self.at))
@@ -122,12 +125,16 @@ class Holding:
 def list_holders(
     connection: Connection, holding: Holding, after: str | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """Accounts by canonical name, from a name on.  However many there are, none but these is loaded."""
+    """Accounts by canonical name, from a name on; loads only these, however many there are."""
     return connection.execute(holders_query(connection, holding, after, limit)).all()
 
 
 def holders_query(connection: Connection, holding: Holding, after: str | None, limit: int) -> Select[Any]:
-    """Of few assignments the accounts are looked up and sorted; of many, the index of names is walked until enough have one."""
+    """The query for a page of accounts.
+
+    With few assignments, the accounts are looked up and sorted. With many, the index of names is read until
+    enough are found.
+    """
     columns = (users.c.id, users.c.kind, users.c.username, users.c.username_canonical, users.c.status)
     query: Select[Any] = select(*columns).where(_held_by(connection, holding))
     if holding.enabled:
@@ -153,7 +160,7 @@ def _held_by(connection: Connection, holding: Holding) -> ColumnElement[bool]:
 
 
 def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding) -> dict[str, list[Row[Any]]]:
-    """Through which assignments each of these accounts holds: ``role``, ``mode``, ``valid_to``."""
+    """The assignments through which each of these accounts has a role: ``role``, ``mode``, ``valid_to``."""
     columns = (
         assignments.c.user_id,
         roles.c.id,
@@ -173,24 +180,24 @@ def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding)
     return found
 
 
-# -- refusals -----------------------------------------------------------------------------------------------------------------------
+# -- refusals ------------------------------------------------------------------------------------------------
 
 
 def find_decision(connection: Connection, decision_id: str) -> Row[Any] | None:
-    """With the event that tells what was asked for, and whose request it was."""
+    """A refusal with its event, which says what was asked for and by whom."""
     joined = decisions.join(trail_events, decisions.c.seq == trail_events.c.seq)
     columns = (trail_events.c.actor_name, trail_events.c.actor_type, trail_events.c.after)
     query: Select[Any] = select(*decisions.c, *columns).select_from(joined)
     return connection.execute(query.where(decisions.c.id == decision_id)).first()
 
 
-# -- what changed -------------------------------------------------------------------------------------------------------------------
+# -- what changed --------------------------------------------------------------------------------------------
 
 
 def list_events(
     connection: Connection, period: tuple[datetime, datetime], actions: Iterable[str], about: str | None
 ) -> Sequence[Row[Any]]:
-    """What happened after the first moment and not after the second: of these actions, or to this account."""
+    """The events after the first moment and up to the second, with these actions or about this account."""
     columns = (
         trail_events.c.seq,
         trail_events.c.at,
@@ -207,7 +214,7 @@ def list_events(
 
 
 def list_facts(connection: Connection, seqs: Sequence[int]) -> Sequence[Row[Any]]:
-    """What these events, which follow each other, are about, in their order."""
+    """What these consecutive events are about, in their order."""
     columns = (
         trail_events.c.seq,
         trail_events.c.target_id,
@@ -220,7 +227,7 @@ def list_facts(connection: Connection, seqs: Sequence[int]) -> Sequence[Row[Any]
 
 
 def list_turns(connection: Connection, user_id: str, period: tuple[datetime, datetime]) -> list[datetime]:
-    """The moments in that time at which an assignment of hers began or ended."""
+    """The moments in that period at which an assignment of the user began or ended."""
     found: set[datetime] = set()
     for column in (assignments.c.valid_from, assignments.c.valid_to):
         query: Select[Any] = select(column).where(assignments.c.user_id == user_id, was_assigned(period[1]))

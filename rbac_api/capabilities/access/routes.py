@@ -1,4 +1,4 @@
-"""Looking at access over HTTP."""
+"""Access reviews over HTTP."""
 
 from __future__ import annotations
 
@@ -50,10 +50,11 @@ class UserAccess(MethodView):
     def get(self, query: dict[str, Any], user_id: str) -> Response:
         """May a user do something, and why
 
-        Every path that grants the permission, each step with who made it, when, why, and until when. If denied: what prevents it,
-        and the smallest roles that would grant it and that you may assign. Evaluated as in a new session with every role that can be
-        active in it: with a second factor, whether or not the user has one, or with `second_factor=false` without; `second_factor`
-        in the answer says which. With `at`, as of that time.
+        Every path that grants the permission, each step with who made it, when, why, and until when. If
+        denied: what prevents it, and the smallest roles that would grant it and that you may assign.
+        Evaluated as in a new session with every role that can be active in it: with a second factor, whether
+        or not the user has one, or with `second_factor=false` without; `second_factor` in the answer says
+        which. With `at`, as of that time.
         """
         clearance = current_clearance()
         moment = past_moment(query)
@@ -110,8 +111,9 @@ class AccessDiff(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """Compare access at two points in time
 
-        The permissions that a `user` (needs `users:read`) or a `role` (needs `roles:read`) gained and lost between two points in
-        time, each with the event that caused it. Give exactly one of `user` and `role`: neither, or both, is 422 `field.either`.
+        The permissions that a `user` (needs `users:read`) or a `role` (needs `roles:read`) gained and lost
+        between two points in time, each with the event that caused it. Give exactly one of `user` and `role`:
+        neither, or both, is 422 `field.either`.
         """
         return json_answer(service.diff_access(current_clearance(), query))
 
@@ -124,7 +126,8 @@ class Decision(MethodView):
     def get(self, decision_id: UUID) -> Response:
         """Explain a refusal
 
-        Explains a 403 by its `decision_id`, with the state as it was then: your own, or with `audit:read` anybody's.
+        Explains a 403 by its `decision_id`, with the state of that time: one of your own, or with
+        `audit:read` that of any user.
         """
         return json_answer(service.get_decision(current_clearance(), str(decision_id)))
 
@@ -140,8 +143,8 @@ class RoleMembers(MethodView):
     def get(self, query: dict[str, Any], role: str) -> Response:
         """List members of a role
 
-        Users and service accounts by name, whatever their account status: those to whom the role is assigned and, with
-        `effective=true`, those who inherit it. With `at`, as of that time.
+        Users and service accounts by name, whatever their account status: those to whom the role is assigned
+        and, with `effective=true`, those who inherit it. With `at`, as of that time.
         """
         moment, page = past_moment(query), page_request(query)
         clearance, chosen = current_clearance(), {"effective": query["effective"], "at": moment}
@@ -162,10 +165,11 @@ class PermissionHolders(MethodView):
     def get(self, query: dict[str, Any], permission: str) -> Response:
         """List holders of a permission
 
-        Users and service accounts by name: exactly those whom `GET /v1/users/{user_id}/access` allows. With `eligible=true` also
-        those who would first have to activate a role; with `at`, as of that time. Where more than 10,000 accounts with an assigned
-        role have to be passed over, because their roles exclude each other or they were disabled then, a page may hold fewer than
-        `limit` entries although more follow; go by `next`. `total` is exact up to 2,000 accounts; beyond that it counts them too.
+        Users and service accounts by name: exactly those whom `GET /v1/users/{user_id}/access` allows. With
+        `eligible=true` also those who would first have to activate a role; with `at`, as of that time. Where
+        more than 10,000 accounts with an assigned role have to be passed over, because their roles exclude
+        each other or they were disabled then, a page may hold fewer than `limit` entries although more
+        follow; go by `next`. `total` is exact up to 2,000 accounts; beyond that it counts them too.
         """
         moment, page = past_moment(query), page_request(query)
         clearance, chosen = current_clearance(), {"eligible": query["eligible"], "at": moment}

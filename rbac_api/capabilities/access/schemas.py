@@ -1,4 +1,4 @@
-"""Shapes of explanations and of lists of holders, as the OpenAPI document has them."""
+"""Schemas of explanations and of lists of holders, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MODE = {"description": "`eligible`: effective only where activated", "example":
 
 
 class AccessUserSchema(ma.Schema):
-    """Somebody, by id and name."""
+    """An account, by id and name."""
 
     id = fields.String(required=True, metadata=ID)
     username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
 
 
 class StepSchema(ma.Schema):
-    """One step of a way: a role is assigned, a role inherits another, a role holds the permission."""
+    """One step of a path: a role is assigned, a role inherits another, or a role holds the permission."""
 
     kind = fields.String(required=True, validate=validate.OneOf(KINDS), metadata={"example": "inherits"})
     role = fields.String(
@@ -39,7 +39,9 @@ class StepSchema(ma.Schema):
         metadata={"description": "the assigned, inheriting or holding role", "example": "accountant"},
     )
     junior = fields.String(metadata={"description": "the role that it inherits", "example": "employee"})
-    permission = fields.String(metadata={"description": "what it holds", "example": "invoices:read"})
+    permission = fields.String(
+        metadata={"description": "the permission that it holds", "example": "invoices:read"}
+    )
     mode = fields.String(validate=validate.OneOf(("active", "eligible")), metadata=_MODE)
     starts_at = fields.DateTime(metadata={"description": "when the assignment starts"})
     who = fields.Nested(
@@ -56,13 +58,15 @@ class StepSchema(ma.Schema):
 
 
 class ReasonSchema(ma.Schema):
-    """What stands in the way."""
+    """A reason for a refusal."""
 
     code = fields.String(
         required=True,
         metadata={
-            "description": "`nothing-grants`, `expired`, `not-started`, `not-active`, `disabled` or `mfa`; for other refusals"
-            " their problem code",
+            "description": (
+                "`nothing-grants`, `expired`, `not-started`, `not-active`, `disabled` or `mfa`; for other "
+                "refusals their problem code"
+            ),
             "example": "expired",
         },
     )
@@ -70,7 +74,7 @@ class ReasonSchema(ma.Schema):
 
 
 class AccessSchema(ma.Schema):
-    """Whether somebody may, and why."""
+    """Whether an account may do something, and why."""
 
     decision = fields.Boolean(required=True, metadata={"example": True})
     second_factor = fields.Boolean(
@@ -84,7 +88,10 @@ class AccessSchema(ma.Schema):
         fields.List(fields.Nested(StepSchema)),
         required=True,
         metadata={
-            "description": "every path: an assignment, inheritance from role to role, and the role that holds the permission"
+            "description": (
+                "every path: an assignment, inheritance from role to role, and the role that holds the "
+                "permission"
+            )
         },
     )
     because = fields.List(
@@ -96,7 +103,9 @@ class AccessSchema(ma.Schema):
         fields.String(),
         required=True,
         metadata={
-            "description": "if denied: the smallest roles that would grant it and that you may assign, at most five",
+            "description": (
+                "if denied: the smallest roles that would grant it and that you may assign, at most five"
+            ),
             "example": [],
         },
     )
@@ -107,7 +116,7 @@ class AccessSchema(ma.Schema):
 
 
 class DecisionSchema(AccessSchema):
-    """A refusal, explained as of its moment."""
+    """A refusal, explained with the state of its time."""
 
     id = fields.String(required=True, metadata=ID)
     seq = fields.Integer(
@@ -135,7 +144,7 @@ class DecisionSchema(AccessSchema):
 
 
 class HolderSchema(ma.Schema):
-    """Somebody who has a role or a permission."""
+    """An account that has a role or a permission."""
 
     user = fields.Nested(AccessUserSchema, required=True)
     kind = fields.String(
@@ -165,7 +174,7 @@ class HolderSchema(ma.Schema):
 
 
 class HolderListSchema(ma.Schema):
-    """A page of them, by name."""
+    """A page of holders, by name."""
 
     items = fields.List(fields.Nested(HolderSchema), required=True)
     next = NextCursor()
@@ -173,7 +182,7 @@ class HolderListSchema(ma.Schema):
 
 
 class ChangedPermissionSchema(ma.Schema):
-    """A permission, and what brought it or took it away."""
+    """A permission, and what caused its gain or loss."""
 
     permission = fields.String(required=True, metadata={"example": "invoices:read"})
     seq = fields.Integer(
@@ -191,28 +200,31 @@ class DiffSchema(ma.Schema):
 
 
 class MyAccessQuery(Body):
-    """Which permission."""
+    """The permission to explain."""
 
     permission = PermissionName(required=True, metadata={"description": "such as `invoices:approve`"})
 
 
 class AccessQuery(MyAccessQuery, AtQuery):
-    """Which permission, and as of when."""
+    """The permission to explain, and a time."""
 
 
 class UserAccessQuery(AccessQuery):
-    """Which permission, as of when, and in which kind of session."""
+    """The permission to explain, a time, and the kind of session."""
 
     second_factor = Flag(
         load_default=True,
         metadata={
-            "description": "`false` asks about a session without a second factor, where roles with `requires_mfa` are not effective",
+            "description": (
+                "`false` asks about a session without a second factor, where roles with `requires_mfa` "
+                "are not effective"
+            ),
         },
     )
 
 
 class MembersQuery(PageQuery):
-    """Which members."""
+    """Which members to list."""
 
     effective = Flag(
         load_default=False,
@@ -222,7 +234,7 @@ class MembersQuery(PageQuery):
 
 
 class HoldersQuery(PageQuery):
-    """Which holders."""
+    """Which holders to list."""
 
     eligible = Flag(
         load_default=False,
@@ -232,7 +244,7 @@ class HoldersQuery(PageQuery):
 
 
 class DiffQuery(Body):
-    """Of whom, from when to when."""
+    """What to compare, and the two times."""
 
     from_ = Moment(required=True, data_key="from", metadata={"description": "the earlier time"})
     to = Moment(metadata={"description": "the later time; default: now"})

@@ -1,4 +1,4 @@
-"""Explaining who may do what, and why somebody was refused."""
+"""Explains who may do what, and why a request was refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rbac_api import clock
 from rbac_api.capabilities.access import queries
 from rbac_api.capabilities.access.diff import diff_access
 from rbac_api.capabilities.access.errors import DecisionNotFound
-from rbac_api.capabilities.access.explanation_view import tell
+from rbac_api.capabilities.access.explanation_view import describe
 from rbac_api.capabilities.access.holders import (
     HOLDERS,
     export_accounts,
@@ -57,7 +57,8 @@ MOST_NEAREST = 5
 def get_user_access(
     clearance: Clearance, user_id: str, permission: str, at: datetime | None, *, second_factor: bool = True
 ) -> dict[str, object]:
-    """Whether a user may, and why: in a new session, with a second factor or without.  404 for unknown ones."""
+    """Whether a user may do something, and why: in a new session, with or without a second factor. 404 for an
+    unknown user or permission."""
     moment = at or clock.now()
     subject = history.find_holder_at(clearance.connection, user_id, "person", moment)
     if subject is None:
@@ -76,26 +77,29 @@ def get_service_account_access(
 
 
 def get_my_access(clearance: Clearance, permission: str) -> dict[str, object]:
-    """Whether the caller may, in this session as it is."""
+    """Whether the caller may do something, in the current session."""
     connection, my_id, now = clearance.connection, clearance.actor.id or "", clock.now()
     subject = get_subject(
         connection, my_id, now, second_factor=clearance.second_factor, roles=clearance.session_roles
     )
-    held = history.list_assignments_at(connection, [my_id], now)[my_id]  # with those that are over
+    held = history.list_assignments_at(connection, [my_id], now)[my_id]  # including those that are over
     return _access(clearance, replace(subject, assignments=held), permission, None)
 
 
 def get_decision(clearance: Clearance, decision_id: str) -> dict[str, object]:
-    """A refusal, explained with everything as it was; one's own, or with ``audit:read`` anybody's.  404 otherwise."""
+    """A refusal, explained with the state of its time: the caller's own, or with ``audit:read`` that of any
+    user. 404 otherwise."""
     row = queries.find_decision(clearance.connection, decision_id)
     own = row is not None and row.user_id is not None and row.user_id == clearance.actor.id
     if row is None or not (own or "audit:read" in clearance.held):
         raise DecisionNotFound()
     explanation = _explained(clearance, row)
-    told = tell(clearance.connection, row.user_id or "", row.permission or "", explanation, row.at)
+    described = describe(clearance.connection, row.user_id or "", row.permission or "", explanation, row.at)
     asked = json.loads(row.after)
-    if explanation.decision or not told["because"] or row.code != AccessDenied.code:
-        told["because"] = [{"code": row.code, "detail": row.detail}]  # not for want of this permission
+    if explanation.decision or not described["because"] or row.code != AccessDenied.code:
+        described["because"] = [
+            {"code": row.code, "detail": row.detail}
+        ]  # refused for another reason than this permission
     return {
         "id": row.id,
         "seq": row.seq,
@@ -108,7 +112,7 @@ def get_decision(clearance: Clearance, decision_id: str) -> dict[str, object]:
         "role": row.role,
         "code": row.code,
         "detail": row.detail,
-        **told,
+        **described,
         "nearest": _nearest_now(clearance, row) if row.code == AccessDenied.code else [],
         "decision": False,
         "second_factor": row.second_factor,
@@ -116,7 +120,7 @@ def get_decision(clearance: Clearance, decision_id: str) -> dict[str, object]:
 
 
 def _explained(clearance: Clearance, row: Row[Any]) -> Explanation:
-    """As the guard saw it: in her session as it was at that moment."""
+    """The explanation as the guard saw it: in that session, as it was at that moment."""
     connection = clearance.connection
     roles = history.find_session_roles_at(connection, row.session_id, row.chosen_roles, row.at)
     found = row.permission and row.user_id and history.find_subject_at(
@@ -128,7 +132,8 @@ def _explained(clearance: Clearance, row: Row[Any]) -> Explanation:
 
 
 def _nearest_now(clearance: Clearance, row: Row[Any]) -> list[str]:
-    """The roles that the caller may assign today to the user who was refused; none if the user holds the permission by now."""
+    """The roles that the caller may assign today to the refused user; none if the user holds the permission
+    now."""
     graph = clearance.graph()
     if row.permission not in graph.permissions:
         return []
@@ -147,14 +152,14 @@ def _access(
     if permission not in graph.permissions:
         raise PermissionNotFound()
     explanation = explain(graph, subject, permission, moment)
-    told = tell(connection, subject.id, permission, explanation, moment)
+    described = describe(connection, subject.id, permission, explanation, moment)
     if not explanation.decision and at is None:
-        told["nearest"] = _nearest(clearance, graph, subject, permission)
-    return {**told, "second_factor": subject.second_factor}
+        described["nearest"] = _nearest(clearance, graph, subject, permission)
+    return {**described, "second_factor": subject.second_factor}
 
 
 def _nearest(clearance: Clearance, graph: RoleGraph, subject: Subject, permission: str) -> list[str]:
-    """The smallest roles that would grant it and that the caller may give the subject; none that she may not, whoever she is."""
+    """The smallest roles that would grant it and that the caller may assign to the subject."""
     held, now = clearance.held, clock.now()
     lasting = frozenset(a.role for a in subject.assignments if a.ends is None or a.ends > now)
     if subject.status != "active" or "assignments:create" not in held or graph.held_by(lasting) - held:

@@ -23,7 +23,7 @@ from rbac_api.capabilities.assignments.terms import (
     differences,
     is_within,
     require_activatable,
-    told,
+    to_audit,
 )
 from rbac_api.capabilities.constraints.service import require_constraints
 from rbac_api.capabilities.users.errors import UserNotFound
@@ -39,7 +39,8 @@ from rbac_api.trail.recorder import Target, record_all
 
 __all__ = [
     "ASSIGNMENTS", "ORDINARY", "Terms", "assign_role", "columns_of", "describe", "differences", "end_role_assignments", "export_roles",
-    "get_user_roles", "give_role", "held_roles", "is_within", "require_activatable", "require_lasting", "revoke_role", "take_role", "told",
+    "get_user_roles", "give_role", "held_roles", "is_within", "require_activatable", "require_lasting",
+    "revoke_role", "take_role", "to_audit",
 ]  # fmt: skip
 ORDINARY = Terms()
 
@@ -120,7 +121,7 @@ def _give(
     queries.add_assignment(clearance.connection, written)
     note_authority_change(clearance, [holder_id])
     clearance.record(
-        "assignment.created", holder, reason=terms.reason, after={"role": role.name, **told(values, now)}
+        "assignment.created", holder, reason=terms.reason, after={"role": role.name, **to_audit(values, now)}
     )
     require_constraints(clearance, users=[holder_id], roles=[role.name])
     return written

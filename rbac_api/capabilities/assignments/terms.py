@@ -107,8 +107,8 @@ def differences(present: CurrentPolicy, values: Mapping[str, Any]) -> tuple[dict
     """What changes, under the names the API has for it: (as it was, as it will be)."""
     changed = [name for name, column in COLUMNS.items() if columns_of(present)[column] != values[column]]
     return (
-        {name: _shown(getattr(present, COLUMNS[name])) for name in changed},
-        {name: _shown(values[COLUMNS[name]]) for name in changed},
+        {name: _to_json(getattr(present, COLUMNS[name])) for name in changed},
+        {name: _to_json(values[COLUMNS[name]]) for name in changed},
     )
 
 
@@ -126,17 +126,17 @@ def is_within(inner: Mapping[str, Any], outer: Mapping[str, Any], longest: int) 
     )
 
 
-def told(values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def to_audit(values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Of a new assignment's terms those that are not the ordinary ones, for the trail."""
     ordinary = _new(now)
     return {
-        name: _shown(values[column])
+        name: _to_json(values[column])
         for name, column in COLUMNS.items()
         if name != "reason" and values[column] != ordinary[column]
     }
 
 
-def _shown(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     return clock.rfc3339(value) if isinstance(value, datetime) else value
 
 

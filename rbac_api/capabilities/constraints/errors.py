@@ -1,4 +1,4 @@
-"""What can go wrong with constraints."""
+"""Errors of constraints."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from rbac_api.errors import Conflict, NotFound
 
 
 class ConstraintViolated(Conflict):
-    """``constraint`` names the first one; ``violations`` lists who would break which, at most 50 of ``count``."""
+    """``constraint`` names the first one; ``violations`` lists who would violate which, at most 50 of
+    ``count``."""
 
     code = "constraint.violated"
     title = "A constraint forbids this combination of roles"
     default_detail = (
-        "After this change, somebody would violate a constraint; 'violations' lists who and which roles."
+        "After this change, a user would violate a constraint; 'violations' lists who and which roles."
     )
     recorded = True
     example = {  # noqa: RUF012
@@ -32,7 +33,10 @@ class ConstraintViolated(Conflict):
 class ConstraintNameTaken(Conflict):
     code = "constraint.name_taken"
     title = "The constraint already exists"
-    default_detail = "A constraint with this name, or one that differs from it by case alone, already exists. Choose another name."
+    default_detail = (
+        "A constraint with this name, or one that differs from it only by case, already exists. Choose "
+        "another name."
+    )
 
 
 class ConstraintNotFound(NotFound):

@@ -1,4 +1,4 @@
-"""SQL for constraints, and for those whom they may concern."""
+"""SQL for constraints, and for the accounts that they may concern."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ from rbac_api.decision.separation_of_duty import Holder
 register_constraint("uq_constraints_name_open", ConstraintNameTaken)
 register_constraint("uq_constraints_name_folded", ConstraintNameTaken)
 
-_STREAMED = {"stream_results": True, "max_row_buffer": 500}  # a million holders are never in memory at once
+_STREAMED = {
+    "stream_results": True,
+    "max_row_buffer": 500,
+}  # rows per fetch: a million holders are never in memory at once
 
 
 class ConstraintRow(NamedTuple):
@@ -50,7 +53,7 @@ class ConstraintRow(NamedTuple):
 
 
 class LiveSession(NamedTuple):
-    """A session in which its user may be acting; ``amr`` and ``active_roles`` are names with a space between."""
+    """A session that its user may be using; ``amr`` and ``active_roles`` are names separated by spaces."""
 
     id: str
     user_id: str
@@ -62,7 +65,7 @@ _CONSTRAINT = tuple(constraints.c[name] for name in ConstraintRow._fields)
 
 
 def is_name_taken(connection: Connection, name: str) -> bool:
-    """Whether a constraint in force has this name, or one that differs from it by case alone."""
+    """Whether a constraint in force has this name, or one that differs only by case."""
     taken = select(constraints.c.id).where(
         is_named(constraints.c.name, name), constraints.c.valid_to.is_(None)
     )
@@ -78,7 +81,7 @@ def find_constraint(connection: Connection, name: str) -> ConstraintRow | None:
 def list_constraints(
     connection: Connection, after: tuple[object, ...] | None, limit: int
 ) -> list[ConstraintRow]:
-    """By name."""
+    """Constraints by name."""
     query = select(*_CONSTRAINT).where(constraints.c.valid_to.is_(None)).order_by(constraints.c.name)
     rows = connection.execute((query.where(constraints.c.name > after[0]) if after else query).limit(limit))
     return [ConstraintRow._make(row) for row in rows]
@@ -90,7 +93,7 @@ def count_constraints(connection: Connection) -> int:
 
 
 def list_members(connection: Connection, constraint_ids: Collection[str]) -> dict[str, list[str]]:
-    """The names of the roles of each, in their order."""
+    """The names of each constraint's roles, in their order."""
     joined = constraint_roles.join(roles, constraint_roles.c.role_id == roles.c.id)
     query = select(constraint_roles.c.constraint_id, roles.c.name).select_from(joined)
     members = query.where(constraint_roles.c.constraint_id.in_(constraint_ids))
@@ -114,7 +117,10 @@ def end_constraint(connection: Connection, constraint_id: str, now: datetime) ->
 
 
 def count_assignments(connection: Connection, role_ids: Collection[str]) -> dict[str, int]:
-    """How many there are of each role, past ones included: the index alone answers, so it is good enough to plan by."""
+    """The number of assignments of each role, past ones included.
+
+    The index alone answers, so the number is cheap and good enough for planning.
+    """
     query = select(assignments.c.role_id, func.count().label("number")).group_by(assignments.c.role_id)
     return {
         row.role_id: row.number
@@ -123,17 +129,18 @@ def count_assignments(connection: Connection, role_ids: Collection[str]) -> dict
 
 
 def count_permanent(connection: Connection, role_ids: Collection[str], at: datetime) -> int:
-    """How many people hold one of these roles at that moment and without an end."""
+    """How many accounts have one of these roles at that moment and without an end."""
     table = assignments.c
     different = (
         table.user_id.distinct() if len(role_ids) > 1 else table.id
-    )  # of one role nobody has two without an end
+    )  # no account has two assignments of one role without an end
     query = select(func.count(different)).where(among(table.role_id, role_ids))
     return connection.execute(query.where(table.valid_from <= at, table.valid_to.is_(None))).scalar_one()
 
 
 def passing(role_ids: Collection[str], at: datetime) -> list[ColumnElement[bool]]:
-    """Only assignments of people who do not hold one of these roles at that moment and without an end; for ``list_holders``."""
+    """Condition for ``list_holders``: only accounts that do not have one of these roles at that moment and
+    without an end."""
     return [
         or_(assignments.c.valid_from > at, assignments.c.valid_to.is_not(None)),
         not_(_permanent(role_ids, at)),
@@ -141,24 +148,25 @@ def passing(role_ids: Collection[str], at: datetime) -> list[ColumnElement[bool]
 
 
 def lacking(required: Iterable[Collection[str]], at: datetime) -> ColumnElement[bool]:
-    """Not the people who hold, at that moment and without an end, one role of each of these sets; another condition."""
+    """Condition: without accounts that have, at that moment and without an end, one role of each of these
+    sets."""
     return not_(and_(true(), *(_permanent(role_ids, at) for role_ids in required)))
 
 
 def holding(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
-    """Only people one of these roles is assigned to, now or later; another condition."""
+    """Condition: only accounts that are assigned one of these roles, now or later."""
     other = assignments.alias("other")
     counts = not_over(other, at)
     return assignments.c.user_id.in_(select(other.c.user_id).where(among(other.c.role_id, role_ids), counts))
 
 
 def these(user_ids: Collection[str]) -> ColumnElement[bool]:
-    """Only these people; another condition."""
+    """Condition: only these accounts."""
     return assignments.c.user_id.in_(user_ids)
 
 
 def later_than(user_id: str) -> ColumnElement[bool]:
-    """Only people from this one on, in the order of ids; another."""
+    """Condition: only accounts from this one on, in the order of ids."""
     return assignments.c.user_id >= user_id
 
 
@@ -168,9 +176,10 @@ def list_holders(
     role_ids: Collection[str] | None,
     conditions: Iterable[ColumnElement[bool]] = (),
 ) -> Iterator[Holder]:
-    """People, in the order of ids, with their assignments of these roles (None: of all) that count now or later; one after another.
+    """Accounts one after another, in the order of ids, with their current and future assignments of these
+    roles (None: all).
 
-    To be read to its end, or closed, inside a transaction: PostgreSQL keeps a cursor open meanwhile.
+    Read it to its end, or close it, inside a transaction: PostgreSQL keeps a cursor open meanwhile.
     """
     query = _assignments().where(*_still(role_ids, at), *conditions, users.c.status != "deleted")
     ordered = query.order_by(assignments.c.user_id, assignments.c.id)
@@ -183,7 +192,7 @@ def list_holders(
 def list_live_sessions(
     connection: Connection, user_ids: Collection[str], at: datetime
 ) -> dict[str, list[LiveSession]]:
-    """Sessions in which somebody may be acting right now, by user."""
+    """Sessions that are usable right now, by user."""
     table = sessions.c
     columns = (table[name] for name in LiveSession._fields)
     able = (users.c.id == table.user_id, users.c.status == "active", table.user_id.in_(user_ids))

@@ -62,8 +62,8 @@ class Constraints(MethodView):
     def post(self, body: dict[str, object]) -> Response:
         """Create a constraint
 
-        Takes effect at once: every change that would violate it is refused with 409. It is not created if somebody already violates
-        it; the answer lists who. You must hold every effective permission of its roles.
+        Takes effect at once: every change that would violate it is refused with 409. It is not created if a
+        user already violates it; the answer lists who. You must hold every effective permission of its roles.
         """
         found = service.create_constraint(current_clearance(), body)
         return created_answer(found, f"/v1/constraints/{found['name']}")
@@ -87,7 +87,8 @@ class Constraint(MethodView):
     def delete(self, constraint: str) -> Response:
         """Delete a constraint
 
-        The roles that it kept apart can then be combined, so you must hold every effective permission of its roles.
+        The roles that it kept apart can then be combined, so you must hold every effective permission of its
+        roles.
         """
         service.delete_constraint(current_clearance(), constraint)
         return empty_answer()
@@ -102,8 +103,8 @@ class Violations(MethodView):
     def get(self, query: dict[str, object], constraint: str) -> Response:
         """List who violates a constraint
 
-        Now and in the future. No change through this service can violate a constraint, so anything listed here was written directly
-        to the database.
+        Now and in the future. No change through this service can violate a constraint, so anything listed
+        here was written directly to the database.
         """
         page = page_request(query)
         return page_answer(service.list_violations(current_clearance(), constraint, page))

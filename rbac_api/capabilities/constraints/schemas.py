@@ -1,4 +1,4 @@
-"""Shapes of constraints, as the OpenAPI document has them."""
+"""Schemas of constraints, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ KINDS = ("static", "dynamic", "max-holders", "requires")
 MOST_ROLES, HIGHEST = 100, 1_000_000
 _NAME = {"example": "buy-or-pay"}
 _KIND = {
-    "description": "`static`: nobody holds `limit` or more of the roles; `dynamic`: nobody has that many active in one session;"
-    " `max-holders`: each of the roles has at most `limit` holders at any moment; `requires`: the first role is held only together with all"
-    " the others",
+    "description": (
+        "`static`: no user has `limit` or more of the roles; `dynamic`: no session has that many of them "
+        "active; `max-holders`: each of the roles has at most `limit` holders at any moment; `requires`: "
+        "the first role is held only together with all the others"
+    ),
     "example": "static",
 }
 _ROLES = {
@@ -23,7 +25,9 @@ _ROLES = {
     "example": ["buyer", "treasurer"],
 }
 _LIMIT = {
-    "description": "`static`, `dynamic`: from 2 up to the number of roles; `max-holders`: 1 or more; `requires`: none",
+    "description": (
+        "`static`, `dynamic`: from 2 up to the number of roles; `max-holders`: 1 or more; `requires`: none"
+    ),
     "example": 2,
 }
 
@@ -47,7 +51,7 @@ class ConstraintListSchema(ma.Schema):
 
 
 class Unlike(validate.Validator):
-    """No name twice."""
+    """A validator: no name twice."""
 
     def __call__(self, value: Sequence[str]) -> Sequence[str]:
         if len(set(value)) < len(value):
@@ -70,14 +74,14 @@ class ConstraintCreateSchema(Body):
 
 
 class BreakerSchema(ma.Schema):
-    """Who breaks it."""
+    """The user who violates it."""
 
     id = fields.String(required=True, metadata=ID)
     username = fields.String(required=True, metadata={"example": "jonas"})
 
 
 class ViolationSchema(ma.Schema):
-    """A stretch of time in which a constraint is broken."""
+    """A period in which a constraint is violated."""
 
     constraint = fields.String(required=True, metadata=_NAME)
     user = fields.Nested(
@@ -85,7 +89,9 @@ class ViolationSchema(ma.Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "null for `max-holders`, which is about no single user, and for a caller without `users:read`"
+            "description": (
+                "null for `max-holders`, which is about no single user, and for a caller without `users:read`"
+            )
         },
     )
     roles = fields.List(
@@ -110,7 +116,7 @@ class ViolationSchema(ma.Schema):
 
 
 class ViolationListSchema(ma.Schema):
-    """A page of violations, by person."""
+    """A page of violations, by user."""
 
     items = fields.List(fields.Nested(ViolationSchema), required=True)
     next = NextCursor()

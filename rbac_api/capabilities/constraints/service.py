@@ -1,7 +1,7 @@
-"""Constraints on roles: making and removing them, who breaks them, and the door through which every change of what people hold goes.
+"""Constraints on roles: creates, deletes and lists them, and checks every change of assignments.
 
 rows are written, and their events recorded
-require_constraints(clearance, users=[her id], roles=["accountant"])     409 constraint.violated undoes the unit
+require_constraints(clearance, users=[user_id], roles=["accountant"])     409 constraint.violated: rollback
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ __all__ = [
     "violated_constraints",
 ]  # fmt: skip
 SHOWN = 50  # violations in a problem document
-COUNTED = 10_000  # how far they are counted
-MayName = Callable[[str], bool]  # whether the answer may name the user of this id
+COUNTED = 10_000  # the number up to which they are counted
+MayName = Callable[[str], bool]  # whether the answer may name the user with this id
 
 
 def require_constraints(
@@ -64,12 +64,11 @@ def require_constraints(
     through: str | None = None,
     losing: bool = False,
 ) -> None:
-    """After rows were written and recorded: 409 ``constraint.violated`` if the change breaks a constraint, which undoes the unit.
-
-    ``users``: ids of those whose assignments changed; or ``through``: the role whose juniors changed, which concerns whoever holds it.
-    ``roles``: names of what they gained or lost by it (what those inherit counts along); none: everything they hold.
-    ``losing``: nothing was gained, so that only a ``requires`` can break.
-    """
+    """After rows were written and recorded: 409 ``constraint.violated`` if the change breaks a constraint.
+    That undoes the unit. ``users``: ids of the accounts whose assignments changed; or ``through``: the role
+    whose juniors changed, which concerns its holders. ``roles``: names of what was gained or lost (with what
+    those inherit); none: everything they hold. ``losing``: nothing was gained, so that only a ``requires``
+    can break."""
     change = Change(None if users is None else frozenset(users), frozenset(roles), through, losing)
     if clearance.graph().constraints:
         _refuse(_judge(clearance).broken_by([change]), clearance.may_name)
@@ -78,14 +77,14 @@ def require_constraints(
 def require_all_kept(
     clearance: Clearance, judge: ConstraintChecker, changes: Iterable[Change], made: Iterable[str]
 ) -> None:
-    """Before anything is written: 409 as above if these changes, or the new constraints of these names, break something."""
+    """Before anything is written: 409 as above if these changes, or the new constraints, break something."""
     names = set(made)
     rules = [rule for rule in judge.graph.constraints if rule.name in names]
     _refuse(_broken(judge, changes, rules), clearance.may_name)
 
 
 def require_sessions_kept(clearance: Clearance, judge: ConstraintChecker, rule: Constraint) -> None:
-    """409 as above if so many roles of a dynamic constraint, which does not bind yet, are active in a session."""
+    """409 as above if a session has too many roles active for a new dynamic constraint."""
     _refuse(judge.overfull_sessions(rule), clearance.may_name)
 
 
@@ -105,8 +104,9 @@ def get_constraint(clearance: Clearance, name: str) -> dict[str, object]:
 
 
 def create_constraint(clearance: Clearance, body: Mapping[str, object]) -> dict[str, object]:
-    """A new constraint, in force at once.  404 for an unknown role, 403 ``escalation.denied`` unless the caller holds whatever its roles
-    effectively hold, 409 ``constraint.violated`` with the list if it is broken as things are."""
+    """Create a constraint, in force at once. 404 for an unknown role, 403 ``escalation.denied`` unless the
+    caller holds its roles' effective permissions, 409 ``constraint.violated`` with the list if it is violated
+    now."""
     rule = sensible_rule(body)
     ids = find_role_ids(clearance.connection, rule.roles)
     if unknown := [role for role in rule.roles if role not in ids]:
@@ -115,7 +115,7 @@ def create_constraint(clearance: Clearance, body: Mapping[str, object]) -> dict[
     _require_outranks_bound(clearance, rule)
     if queries.is_name_taken(clearance.connection, rule.name):
         raise ConstraintNameTaken()
-    before = _judge(clearance)  # while a dynamic one does not bind yet
+    before = _judge(clearance)  # a new dynamic one is not in force yet
     now = clock.now()
     row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": now}
     queries.add_constraint(clearance.connection, row, [ids[role] for role in rule.roles])
@@ -128,7 +128,8 @@ def create_constraint(clearance: Clearance, body: Mapping[str, object]) -> dict[
 
 
 def delete_constraint(clearance: Clearance, name: str) -> None:
-    """End a constraint.  That hands out: 403 ``escalation.denied`` unless the caller holds whatever its roles effectively hold."""
+    """End a constraint. 403 ``escalation.denied`` unless the caller holds its roles' effective
+    permissions."""
     row = _find_constraint(clearance.connection, name)
     members = queries.list_members(clearance.connection, [row.id]).get(row.id, [])
     clearance.require_held(clearance.graph().held_by(members))
@@ -139,7 +140,7 @@ def delete_constraint(clearance: Clearance, name: str) -> None:
 
 
 def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page:
-    """Who breaks a constraint, by id: none, unless somebody wrote to the database behind the service's back."""
+    """Who violates a constraint, by id: none, unless the database was changed directly."""
     _find_constraint(clearance.connection, name)
     after = (str(page.after[0]), page.after[1]) if page.after else ("", "")
     with clearance.work.database.streaming() as connection:
@@ -151,11 +152,11 @@ def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page:
             rows = list(islice((one for one in found if _place(one) > after), page.limit + 1))
         total = sum(1 for _ in judge.breaking(rule)) if page.count else None
     listed = cut(rows, page, _place, total)
-    return Page([_shown(row, clearance.may_name) for row in listed.items], listed.next_key, listed.total)
+    return Page([_to_json(row, clearance.may_name) for row in listed.items], listed.next_key, listed.total)
 
 
 def violated_constraints(clearance: Clearance) -> list[str]:
-    """The names of all constraints that somebody breaks."""
+    """The names of all constraints that are violated."""
     graph = clearance.changed_graph()
     with clearance.work.database.streaming() as connection:
         judge = ConstraintChecker(connection, graph, clock.now())
@@ -163,15 +164,13 @@ def violated_constraints(clearance: Clearance) -> list[str]:
 
 
 def constraints_on(clearance: Clearance, role: str) -> list[str]:
-    """The names of the constraints that a role is a member of."""
+    """The names of the constraints about a role."""
     return [rule.name for rule in clearance.graph().constraints if role in rule.roles]
 
 
 def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str, Any]) -> None:
-    """409 ``constraint.violated`` if a dynamic constraint keeps these roles from being active together in a session of ``{id, username}``.
-
-    ``graph`` as it counts in that session (``seen_with``).
-    """
+    """409 ``constraint.violated`` if a dynamic constraint forbids these roles together in a session of
+    ``user`` (``{id, username}``). ``graph`` is the one that counts in that session (``seen_with``)."""
     active = graph.closure_of(roles)
     conflicts = dynamic_conflicts(graph, active)
     if conflicts:
@@ -183,7 +182,7 @@ def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str
 
 
 def assignable(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> Generator[str, None, None]:
-    """Those of the roles that no constraint keeps from being given to the subject now, without an end."""
+    """The roles that can be assigned to the subject now, without an end, and violate no constraint."""
     holder = Holder(subject.id, subject.id, subject.assignments)
     with clearance.work.database.streaming() as connection:
         judge = ConstraintChecker(connection, clearance.graph(), clock.now())
@@ -191,7 +190,7 @@ def assignable(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> 
 
 
 def _require_outranks_bound(clearance: Clearance, rule: Constraint) -> None:
-    """403 ``target.stronger`` if a dynamic one changes what a user who holds more can have active, in a session now or later."""
+    """403 ``target.stronger`` if a dynamic one changes what a stronger user can have active, now or later."""
     if rule.kind == "dynamic":
         clearance.require_outranks_holders(rule.roles, rule)
 
@@ -221,19 +220,19 @@ def _refuse(found: Violations, may_name: MayName) -> None:
     raise ConstraintViolated(
         _sentence(first, may_name),
         constraint=first.constraint,
-        violations=[_shown(violation, may_name) for violation in broken[:SHOWN]],
+        violations=[_to_json(violation, may_name) for violation in broken[:SHOWN]],
         count=len(broken),
     )
 
 
 def sensible_rule(body: Mapping[str, Any]) -> Constraint:
     """The constraint that a body describes; 422 unless the number of roles and the limit fit the kind."""
-    limit = body.get("limit") if body["kind"] != "requires" else None  # there it would say nothing
+    limit = body.get("limit") if body["kind"] != "requires" else None  # without meaning there
     rule = Constraint(body["name"], body["kind"], tuple(body["roles"]), limit)
     fewest = 1 if rule.kind == "max-holders" else 2
     faults = []
     if len(rule.roles) < fewest:
-        detail = f"A constraint of the kind {rule.kind} is about {fewest} roles at least."
+        detail = f"A constraint of the kind {rule.kind} needs at least {fewest} roles."
         faults.append(Fault("/roles", "roles.too_few", detail))
     if (wrong := _wrong_limit(rule)) is not None:
         faults.append(Fault("/limit", "limit.invalid", wrong))
@@ -246,9 +245,9 @@ def _wrong_limit(rule: Constraint) -> str | None:
     if rule.kind == "requires":
         return None
     if rule.limit is None:
-        return f"A constraint of the kind {rule.kind} needs one."
+        return f"A constraint of the kind {rule.kind} needs a limit."
     if rule.kind != "max-holders" and not 2 <= rule.limit <= max(len(rule.roles), 2):
-        return "From 2 up to the number of roles: so many of them never come together."
+        return "Must be from 2 to the number of roles: so many of them never come together."
     return None
 
 
@@ -273,7 +272,7 @@ def _describe(row: queries.ConstraintRow, members: Mapping[str, list[str]]) -> d
     return {**facts_of(rule), "created_at": row.valid_from}
 
 
-def _shown(violation: Violation, may_name: MayName) -> dict[str, object]:
+def _to_json(violation: Violation, may_name: MayName) -> dict[str, object]:
     """A violation as it is shown."""
     named = violation.user_id is not None and may_name(violation.user_id)
     return {
@@ -286,7 +285,7 @@ def _shown(violation: Violation, may_name: MayName) -> dict[str, object]:
 
 
 def _place(violation: Violation) -> tuple[str, str]:
-    """Where it stands in the list: by person (or role), then time.  By its end, for what began earlier always begins now."""
+    """The place in the list: by user (or role), then by end, as past beginnings are listed as now."""
     until = clock.rfc3339(violation.until) if violation.until else "open"
     return violation.user_id or violation.roles[0], until
 
@@ -297,4 +296,5 @@ def _sentence(violation: Violation, may_name: MayName) -> str:
     if violation.user_id:
         who = str(violation.username) if may_name(violation.user_id) else "A user"
     roles = f"{first} without {', '.join(others)}" if violation.alone else ", ".join(violation.roles)
-    return f"{who} would hold {roles}, which the constraint {violation.constraint} forbids; 'violations' lists everybody."
+    forbidden = f"which the constraint {violation.constraint} forbids; 'violations' lists every user"
+    return f"{who} would hold {roles}, {forbidden}."

@@ -1,4 +1,4 @@
-"""Who breaks a constraint, read from the rows: never everybody, only those whom it can concern."""
+"""Finds who breaks a constraint, from the rows: reads only the accounts that it can concern."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ from rbac_api.decision.model import Assignment, Constraint, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, touches, violations
 from rbac_api.guard.state.subjects import OTP
 
-TOGETHER = 500  # people whose rows are read at a time
-Violations = Generator[Violation, None, None]  # to be closed, if not read to its end
+TOGETHER = 500  # accounts whose rows are read at a time
+Violations = Generator[Violation, None, None]  # close it if it is not read to its end
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What somebody changed: whose assignments, or through which role's inheritance; which roles were gained or lost by it."""
+    """A change: whose assignments, or which role's inheritance; and which roles were gained or lost by it."""
 
-    users: frozenset[str] | None = None  # None: whoever holds ``through``, or else one of the roles
+    users: frozenset[str] | None = None  # None: the holders of ``through``, or else of one of the roles
     roles: frozenset[str] = frozenset()
     through: str | None = None
     losing: bool = False
 
     def concerns(self, graph: RoleGraph, constraint: Constraint) -> bool:
-        """Whether it can have broken the constraint.  A dynamic one cannot be broken by what people have, only by what is active."""
+        """Whether the change can have broken the constraint. A dynamic one depends only on what is active,
+        not on assignments."""
         if constraint.kind == "dynamic":
             return False
         about = constraint
@@ -47,24 +48,24 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """People whose assignments are about to change, by id: as the rows have them, and as they will be."""
+    """Accounts whose assignments are about to change, by id: as the rows have them, and as they will be."""
 
     had: Mapping[str, Holder] = field(default_factory=dict)
     has: Mapping[str, Holder] = field(default_factory=dict)
 
     def holding(self, roles: Collection[str]) -> list[Holder]:
-        """Those who will hold one of these roles, by id."""
+        """The accounts that will have one of these roles, by id."""
         found = (one for one in self.has.values() if any(a.role in roles for a in one.assignments))
         return sorted(found, key=attrgetter("id"))
 
     def more_permanent(self, roles: Collection[str], at: datetime) -> int:
-        """How many more people will hold one of these roles at that moment and without an end."""
+        """How many more accounts will have one of these roles at that moment and without an end."""
         return _count_permanent(self.has, roles, at) - _count_permanent(self.had, roles, at)
 
 
 @dataclass(frozen=True, slots=True)
 class ConstraintChecker:
-    """Looks at the rows as they are on this connection at that moment, but for what is ``expected`` to change."""
+    """Checks the rows of this connection at that moment, together with the changes that are ``expected``."""
 
     connection: Connection
     graph: RoleGraph
@@ -72,7 +73,7 @@ class ConstraintChecker:
     expected: Expected = field(default_factory=Expected)
 
     def broken_by(self, changes: Iterable[Change]) -> Violations:
-        """How constraints are broken by those whom these changes concern; the same may come twice."""
+        """The violations by accounts that these changes concern; the same one may come twice."""
         crowds: set[tuple[Constraint, str]] = set()
         for change in changes:
             concerned = [rule for rule in self.graph.constraints if change.concerns(self.graph, rule)]
@@ -88,7 +89,8 @@ class ConstraintChecker:
             yield from self._crowd(rule, role)
 
     def breaking(self, rule: Constraint, through: str | None = None, after: str | None = None) -> Violations:
-        """Whoever breaks one constraint; only those who hold the role ``through``, and only from the id ``after`` on, if given."""
+        """The violations of one constraint; if given, only by holders of the role ``through``, and from the
+        id ``after`` on."""
         if rule.kind == "max-holders":
             for role in sorted(rule.roles):
                 yield from self._crowd(rule, role)
@@ -101,7 +103,8 @@ class ConstraintChecker:
             yield from violations(self.graph, rule, holders, self.at)
 
     def would_break(self, holder: Holder, role: str) -> bool:
-        """Whether somebody would break a rule about the role if she were given it from now on, without an end."""
+        """Whether the account would break a rule about the role if it were assigned from now on, without an
+        end."""
         given = replace(holder, assignments=(*holder.assignments, Assignment(role, self.at)))
         change, gained = Change(roles=frozenset({role})), self.graph.closure_of((role,))
         return any(
@@ -122,7 +125,8 @@ class ConstraintChecker:
         )
 
     def overfull_sessions(self, rule: Constraint) -> Violations:
-        """Sessions alive now with so many of a dynamic constraint's roles active; one for each person (INCITS 359, CreateDsdSet)."""
+        """Live sessions with too many of a dynamic constraint's roles active; one per user (INCITS 359,
+        CreateDsdSet)."""
         drive = queries.holding(self._rarest(rule), self.at)
         holders = self._holders(None, [drive], self.expected.holding(self._names(rule.roles)))
         for people in batched(holders, TOGETHER):
@@ -135,7 +139,7 @@ class ConstraintChecker:
                     yield Violation(rule.name, names, self.at, None, holder.id, holder.name)
 
     def _personal(self, change: Change, rules: Collection[Constraint]) -> Iterator[Violation]:
-        """What those rules say that are about each person by herself."""
+        """The violations of rules about single accounts."""
         if not rules:
             return
         for some in batched(sorted(change.users or ()), TOGETHER):
@@ -148,9 +152,10 @@ class ConstraintChecker:
             yield from self.breaking(rule, change.through)
 
     def _crowd(self, rule: Constraint, role: str, *, besides: str | None = None) -> Iterator[Violation]:
-        """Whoever holds the role without an end is only counted: what comes and goes besides has the remaining seats.
+        """Violations of a limit. Permanent holders are only counted; temporary ones share the remaining
+        seats.
 
-        ``besides``: somebody who is thought to have it without an end, too.
+        ``besides``: an account that is counted as a permanent holder too.
         """
         if rule.limit is None:
             return
@@ -166,7 +171,7 @@ class ConstraintChecker:
         yield from violations(self.graph, replace(rule, roles=(role,), limit=seats), holders, self.at)
 
     def _active(self, holder: Holder, session: queries.LiveSession) -> frozenset[str]:
-        """What is active in a session, with all that it inherits."""
+        """The active roles of a session, with all that they inherit."""
         chosen = find_session_roles(self.connection, session.id, session.active_roles, self.at)
         proved = OTP in session.amr.split()
         subject = Subject(holder.id, "active", holder.assignments, second_factor=proved, roles=chosen)
@@ -178,7 +183,7 @@ class ConstraintChecker:
         conditions: Iterable[ColumnElement[bool]],
         others: Iterable[Holder],
     ) -> Iterator[Holder]:
-        """Whoever the rows name, without those who are expected to change, and the ``others``; by id."""
+        """The accounts in the rows, without those that are expected to change, and the ``others``; by id."""
         rows = queries.list_holders(self.connection, self.at, role_ids, conditions)
         return merge((one for one in rows if one.id not in self.expected.has), others, key=attrgetter("id"))
 
@@ -187,18 +192,21 @@ class ConstraintChecker:
         return frozenset[str]().union(*(self.graph.seniors(role) for role in roles))
 
     def _seniors(self, roles: Iterable[str]) -> list[str]:
-        """Their ids."""
+        """The ids of these roles and of all that inherit them."""
         return sorted(list_role_ids(self.connection, self._names(roles)))
 
     def _likely(self, rule: Constraint) -> Iterator[ColumnElement[bool]]:
-        """What is true of everybody who breaks the rule, and of few besides."""
+        """Conditions that are true for every account that breaks the rule, and for few others."""
         yield queries.holding(self._rarest(rule), self.at)
         if rule.kind == "requires":
             yield queries.lacking((self._seniors((role,)) for role in rule.roles[1:]), self.at)
 
     def _rarest(self, rule: Constraint) -> list[str]:
-        """Ids of roles of which whoever breaks the rule holds one: of a set of five with the limit three, those that lead to the three with
-        the fewest holders; of a requirement, those that lead to the first."""
+        """Ids of roles of which each account that breaks the rule has at least one.
+
+        Of a set of five with the limit three: those that lead to the three with the fewest holders. Of a
+        requirement: those that lead to the first.
+        """
         if rule.kind == "requires":
             return self._seniors(rule.roles[:1])
         leading = {role: self._seniors((role,)) for role in rule.roles}
@@ -214,5 +222,5 @@ def _count_permanent(people: Mapping[str, Holder], roles: Collection[str], at: d
 
 
 def _is_permanent(holder: Holder, roles: Collection[str], at: datetime) -> bool:
-    """Whether somebody holds one of these roles at that moment and without an end."""
+    """Whether the account has one of these roles at that moment and without an end."""
     return any(a.role in roles and a.starts <= at and a.ends is None for a in holder.assignments)

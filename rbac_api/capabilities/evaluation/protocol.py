@@ -94,12 +94,12 @@ def _prepare_authzen_doc(
     for status, problems in sorted(by_status.items()):
         described = doc["responses"][status]
         described["description"] = "Refused: " + ", ".join(f"`{problem.code}`" for problem in problems)
-        named = {problem.code: _shown(problem, permission) for problem in problems}
+        named = {problem.code: _to_json(problem, permission) for problem in problems}
         described["content"] = {JSON: {"schema": {"type": "string"}, "examples": named}}
     return doc
 
 
-def _shown(problem: type[ServiceError], permission: str) -> dict[str, str]:
+def _to_json(problem: type[ServiceError], permission: str) -> dict[str, str]:
     detail = problem.default_detail.replace(problem.example.get("required", permission), permission)
     return {"summary": problem.title, "value": detail}
 

@@ -28,7 +28,7 @@ def describe(
     found += [(row.first_used_at, row.kid, _row(row, keys.get(row.kid), active, None)) for row in external]
     shown = [each for _, _, each in sorted(found, key=lambda each: each[:2], reverse=True)]
     if active is not None and active.kid not in {each["kid"] for each in shown}:
-        shown.insert(0, _shown(active, "active", {}))
+        shown.insert(0, _to_json(active, "active", {}))
     return shown
 
 
@@ -42,20 +42,20 @@ def _row(
     if isinstance(row, SigningKeyRow):
         moments |= {"signs_from": row.signs_from or row.created_at, "retired_at": row.retired_at}
     if row.withdrawn_at is not None or key is None:
-        return _shown(
+        return _to_json(
             row,
             "withdrawn",
             {**moments, "withdrawn_at": row.withdrawn_at, "verifies_until": row.withdrawn_at},
         )
     if active is not None and row.kid == active.kid:
-        return _shown(row, "active", moments)
+        return _to_json(row, "active", moments)
     if key.signs_until is None or key.waits(clock.now()):
-        return _shown(row, "next", moments)
+        return _to_json(row, "next", moments)
     ends = max(key.signs_until, key.until or key.signs_until)
-    return _shown(row, "retired", {**moments, "retired_at": key.signs_until, "verifies_until": ends})
+    return _to_json(row, "retired", {**moments, "retired_at": key.signs_until, "verifies_until": ends})
 
 
-def _shown(key: Any, state: str, moments: dict[str, Any]) -> dict[str, Any]:
+def _to_json(key: Any, state: str, moments: dict[str, Any]) -> dict[str, Any]:
     names = ("created_at", "signs_from", "retired_at", "withdrawn_at", "verifies_until")
     return {
         "kid": key.kid,

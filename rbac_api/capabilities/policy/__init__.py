@@ -1,8 +1,13 @@
-"""POLICY.  Documents in and out: the built-in part at every start, seed files when asked, and whole policies that are planned, applied and
-undone.  Owns the table ``policy_changes``.
+"""POLICY. Loads, plans, applies and reverts whole policies: the built-in part at every start, seed files when
+asked, and documents. Owns the table ``policy_changes``.
 
-``seeds`` loads, ``engine`` plans and applies, ``revert`` undoes, ``imports`` takes tables of assignments; ``present`` is what there is and
-``impact`` what a change means for people; ``service`` is the door.  Everything goes through the services of the capabilities that own the
-tables, with the same guards; loading or applying twice changes nothing.  Refuses: removing anything unless told to prune, and ever what is
-built in.
+``service`` is the door. ``seeds`` loads documents, ``engine`` plans and applies them, ``revert`` undoes one,
+``drift`` compares one with the database, ``imports`` reads tables of assignments. ``state`` is the working
+copy; ``steps``, ``assigning`` and ``constraining`` change it, ``outranking``, ``references`` and
+``plan_queue`` guard it, ``impact`` says what a change means for users. ``current_state`` is what there is, in
+the form of a document; ``holders`` translates terms; ``queries``, ``schemas``, ``routes`` and ``errors`` are
+as in every capability.
+
+Each step goes through the same guards as the single change. Loading or applying a document twice changes
+nothing. Nothing is removed without ``prune``, and nothing built-in is ever removed.
 """

@@ -1,4 +1,4 @@
-"""Giving and taking roles in a ``State``, one or thousands.  Part of the service."""
+"""Assigns and ends roles in a ``State``, one or thousands. Part of the service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rbac_api.capabilities.assignments.service import (
     is_within,
     require_activatable,
     require_lasting,
-    told,
+    to_audit,
 )
 from rbac_api.capabilities.policy.constraining import note_change, require_administrator
 from rbac_api.capabilities.policy.holders import terms_of
@@ -35,7 +35,7 @@ Values = dict[str, Any]
 
 
 def add_user(state: State, facts: Facts) -> None:
-    """A new account without a password, as seeds make them."""
+    """Add an account without a password, as seeds do."""
     new = NewUser(**{key: facts.get(key) for key in ("username", "email", "display_name")})  # type: ignore[arg-type]
     row = row_of(new, NOW)
     state.pending.add(users, row)
@@ -45,13 +45,16 @@ def add_user(state: State, facts: Facts) -> None:
 
 
 def give(state: State, facts: Facts) -> None:
-    """A role for somebody, or other terms: ``assignment.create`` and ``assignment.update``."""
+    """Assign a role, or change its terms: ``assignment.create`` and ``assignment.update``."""
     wanted: Facts = facts.get("after", facts)
     give_role(state, state.names[holder_of(facts)], facts["role"], terms_of(wanted))
 
 
 def give_role(state: State, account: Account, role: str, terms: Terms) -> None:
-    """As ``assignments.give_role``: nobody hands out what she does not hold, nor acts on somebody stronger."""
+    """Assign a role, with the rules of ``assignments.give_role``.
+
+    The caller cannot hand out what the caller does not hold, and cannot act on a stronger account.
+    """
     state.role(role)  # 404 if there is none
     present = account.has.get(role)
     if present is None:
@@ -67,13 +70,14 @@ def _give(state: State, account: Account, role: str, terms: Terms) -> None:
     _require_lasting(state, account, role, values)
     _require_outranks(state, account)
     _add(state, account, role, values)
-    after = {"role": role, **told(values, state.at)}
+    after = {"role": role, **to_audit(values, state.at)}
     state.events.append(Event("assignment.created", account.target, terms.reason, None, after))
     note_change(state, users=[account.id], roles=[role])
 
 
 def _change(state: State, account: Account, present: Held, terms: Terms) -> None:
-    """As the single change: who makes an assignment count longer or for more hands out."""
+    """Change the terms, with the rules of the single change: a longer or wider assignment hands out the
+    role."""
     role, old, longest = present.role, columns_of(present), state.clearance.settings.activation_seconds
     values = terms.settled(present, state.at)
     require_activatable(account.target, values)
@@ -89,13 +93,13 @@ def _change(state: State, account: Account, present: Held, terms: Terms) -> None
     _rewrite(state, account, present, values)
     facts = ({"role": role, **before}, {"role": role, **after})
     state.events.append(Event("assignment.updated", account.target, terms.reason, *facts))
-    if not is_within(old, values, longest):  # what only grows leaves an administrator
+    if not is_within(old, values, longest):  # a change that only extends keeps every administrator
         _require_administrator(state, role)
     note_change(state, users=[account.id], roles=[role])
 
 
 def take_away(state: State, facts: Facts) -> None:
-    """``assignment.end``."""
+    """End an assignment: ``assignment.end``."""
     account, role = state.names[holder_of(facts)], facts["role"]
     state.role(role)  # 404 if there is none
     _require_outranks(state, account)
@@ -118,7 +122,8 @@ def _add(state: State, account: Account, role: str, values: Values) -> None:
 
 
 def _rewrite(state: State, account: Account, present: Held, values: Values) -> None:
-    """Of another mode a new row, so that what it was stays readable as of any moment before."""
+    """Write the new terms; another mode gets a new row, so that the earlier one stays readable as of any
+    moment."""
     if present.mode == values["mode"]:
         state.pending.change(assignments, {"id": present.id}, _dated(state, values))
         _put(state, account, Held(present.id, present.role, **values))
@@ -128,7 +133,7 @@ def _rewrite(state: State, account: Account, present: Held, values: Values) -> N
 
 
 def _end(state: State, account: Account, present: Held) -> None:
-    """Of one that has not begun no time is left."""
+    """End the row; one that has not begun is left with no time at all."""
     begun = {} if present.valid_from <= state.at else {"valid_from": NOW}
     state.pending.change(assignments, {"id": present.id}, {**begun, "valid_to": NOW})
     state.changed[account.id] = None
@@ -145,7 +150,7 @@ def _put(state: State, account: Account, held: Held) -> None:
 
 
 def _dated(state: State, values: Values) -> Values:
-    """What begins now begins when it is written."""
+    """The values to write: what begins now begins when it is written."""
     return {**values, "valid_from": NOW} if values["valid_from"] == state.at else values
 
 
@@ -162,7 +167,7 @@ def _require_lasting(state: State, account: Account, role: str, values: Values) 
 
 
 def _require_outranks(state: State, account: Account) -> None:
-    """Asked once of everybody with the same roles and name: the refusal names her."""
+    """Ask once per name and set of roles: the refusal contains the name."""
     if not state.clearance.unbounded:
         _once(
             state,
@@ -177,7 +182,7 @@ def _require_administrator(state: State, role: str) -> None:
 
 
 def _once(state: State, question: object, ask: Callable[[], None]) -> None:
-    """The same question has the same answer until the roles change."""
+    """Ask, and keep the answer until the roles change."""
     if question not in state.answers:
         state.answers[question] = None
         try:

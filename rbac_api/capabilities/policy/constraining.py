@@ -1,4 +1,4 @@
-"""What constraints and the last administrator have to say about a policy.  Part of the service."""
+"""Checks constraints and the last administrator for a policy. Part of the service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from rbac_api.decision.model import Assignment, Constraint
 from rbac_api.guard.errors import LastAdministrator
 from rbac_api.guard.state.queries import list_administrators
 
-_SOME = frozenset({"some"})  # stands for people whose ids are noted beside
+_SOME = frozenset({"some"})  # a placeholder: the ids are noted beside the change
 
 
 def note_change(
@@ -36,7 +36,10 @@ def note_change(
     through: str | None = None,
     losing: bool = False,
 ) -> None:
-    """What constraints are to be looked at for, after the last step: as ``require_constraints``.  Alike ones are one."""
+    """Note what ``require_constraints_kept`` checks after the last step; equal changes are merged.
+
+    The arguments are those of ``require_constraints``.
+    """
     change = Change(None if users is None else _SOME, frozenset(roles), through, losing)
     state.changes.setdefault(change, set()).update(users or ())
 
@@ -48,11 +51,11 @@ def require_constraints_kept(state: State) -> None:
             replace(change, users=change.users and frozenset(users))
             for change, users in state.changes.items()
         ]
-        require_all_kept(state.clearance, judge_of(state), changes, state.made_rules)
+        require_all_kept(state.clearance, constraint_checker(state), changes, state.made_rules)
 
 
 def require_administrator(state: State) -> None:
-    """Somebody who can sign in will hold ``admin``, at every moment from now on: 409 otherwise."""
+    """409 unless, at every moment from now on, a user who can sign in holds ``admin``."""
     state.loses = True
     names = state.roles.seniors(ADMIN)
     if state.administrators is None or state.administrators[0] != names:
@@ -77,7 +80,7 @@ def create_constraint(state: State, facts: Facts) -> None:
     if state.rule_ids.is_taken(rule.name):
         raise ConstraintNameTaken()
     if rule.kind == "dynamic":
-        require_sessions_kept(state.clearance, judge_of(state), rule)
+        require_sessions_kept(state.clearance, constraint_checker(state), rule)
     row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": NOW}
     state.pending.add(constraints, row)
     for position, role_id in enumerate(ids):
@@ -86,7 +89,7 @@ def create_constraint(state: State, facts: Facts) -> None:
     state.rule_ids[rule.name] = str(row["id"])
     state.roles.rules[rule.name] = rule
     state.made_rules.append(rule.name)
-    state.tell("constraint.created", "constraint", rule.name, after=facts_of(rule))
+    state.record_event("constraint.created", "constraint", rule.name, after=facts_of(rule))
 
 
 def delete_constraint(state: State, facts: Facts) -> None:
@@ -99,7 +102,7 @@ def delete_constraint(state: State, facts: Facts) -> None:
     state.pending.change(constraints, {"id": state.rule_ids[name]}, {"valid_to": NOW})
     del state.rule_ids[name]
     del state.roles.rules[name]
-    state.tell("constraint.deleted", "constraint", name, before=facts_of(rule))
+    state.record_event("constraint.deleted", "constraint", name, before=facts_of(rule))
 
 
 def _require_outranks_bound(state: State, rule: Constraint) -> None:
@@ -107,6 +110,6 @@ def _require_outranks_bound(state: State, rule: Constraint) -> None:
         require_outranks_holders(state, rule.roles, rule)
 
 
-def judge_of(state: State) -> ConstraintChecker:
-    """Looks at constraints as if everything so far had been written."""
+def constraint_checker(state: State) -> ConstraintChecker:
+    """A checker that sees the rows as if everything so far had been written."""
     return ConstraintChecker(state.connection, state.graph_now(), state.at, state.expected())

@@ -1,4 +1,4 @@
-"""What is, in the form of a document: for exports, for comparisons, and to see whether something has changed since."""
+"""The current state in the form of a document: for exports, for comparisons, and to detect changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find_present(state: State, held: Iterable[queries.HeldAssignment]) -> Curren
 
 
 def assignments_of(rows: Iterable[queries.HeldAssignment], at: datetime) -> dict[Held, Mapping[str, object]]:
-    """Assignments by whom and what; one that has begun has no beginning any more."""
+    """Assignments by account and role; one that has begun is listed without its beginning."""
     found: dict[Held, Mapping[str, object]] = {}
     for row in rows:
         kind = "service_account" if row.kind == "service" else "user"
@@ -48,7 +48,7 @@ def assignments_of(rows: Iterable[queries.HeldAssignment], at: datetime) -> dict
 
 
 def export(present: CurrentPolicy) -> dict[str, list[dict[str, object]]]:
-    """The document: sorted, without what is built in (its holders are told), and without what is the default."""
+    """The document: sorted, without built-in entries (but with their holders), and without default values."""
     return {
         "permissions": [
             {"name": name, **_said(facts, "title"), "description": facts["description"]}
@@ -76,7 +76,10 @@ def export(present: CurrentPolicy) -> dict[str, list[dict[str, object]]]:
 
 
 def revision(connection: Connection, at: datetime) -> str:
-    """The ``seq`` of the event that last changed the policy; with a moment behind it, where time alone did afterwards."""
+    """The ``seq`` of the event that last changed the policy.
+
+    Where time alone changed something after it, the moment follows the number.
+    """
     last = queries.get_last_policy_event(connection)
     boundary = queries.find_last_boundary(connection, last.at, at)
     return f"{last.seq}" if boundary is None else f"{last.seq}-{clock.rfc3339(boundary)}"
@@ -94,7 +97,8 @@ def _role(name: str, row: Thing, graph: RoleGraph) -> dict[str, object]:
 
 
 def _ordered(rule: Mapping[str, Any]) -> list[str]:
-    """Where their order means nothing, roles are sorted: ``requires`` begins with the role that requires the others."""
+    """The constraint with its roles sorted, except for ``requires``, which begins with the role that requires
+    the others."""
     first = 1 if rule["kind"] == "requires" else 0
     return [*rule["roles"][:first], *sorted(rule["roles"][first:])]
 

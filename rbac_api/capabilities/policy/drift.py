@@ -1,4 +1,5 @@
-"""Drift: where the database differs from a document, in both directions.  Part of the service; it only reads."""
+"""Drift: where the database differs from a document, in both directions. Part of the service; it only
+reads."""
 
 from __future__ import annotations
 
@@ -10,9 +11,11 @@ from rbac_api.guard.enforcement.clearance import Clearance
 
 
 def find_drift(clearance: Clearance, document: Document) -> dict[str, object]:
-    """What a plan with ``prune`` would show: ``created`` is only in the document, ``removed`` only in the database.
+    """What a plan with ``prune`` would show: ``created`` is only in the document, ``removed`` only in the
+    database.
 
-    Sections that the document does not have are not compared.  422 for whatever names what is not there.
+    Sections that the document does not have are not compared. 422 for a reference to something that does not
+    exist.
     """
     with elsewhere(clearance) as reader:
         state, present = find_everything(reader)

@@ -1,4 +1,4 @@
-"""Plan and apply: one function works out, on a snapshot and without the write lock, what a document would do; applying writes that.
+"""Plan and apply: one function computes, on a snapshot and without the write lock, what a document would do.
 
 plan      compute                                                       nothing is written
 apply     compute, take the lock, see that nothing changed since, write
@@ -23,7 +23,7 @@ from rbac_api.capabilities.policy.errors import PolicyChanging
 from rbac_api.capabilities.policy.impact import MOST_TOLD, Impact, find_impact
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.state import State, load_state
-from rbac_api.capabilities.policy.steps import DO, label, require_permission
+from rbac_api.capabilities.policy.steps import APPLY, label, require_permission
 from rbac_api.capabilities.users.service import note_authority_change
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.difference import CurrentPolicy, Step, difference, shown, summary
@@ -39,7 +39,7 @@ _REFERENCES = ("name", "role", "inherits", "permission")
 
 @dataclass(slots=True)
 class Work:
-    """A document worked out: its steps, what they lead to, and what of them would be refused."""
+    """A computed document: its steps, what they lead to, and which of them would be refused."""
 
     steps: Sequence[Step]
     state: State
@@ -47,20 +47,19 @@ class Work:
     held: frozenset[str]
     refused: list[tuple[Step, ServiceError]] = field(default_factory=list)
     violated: ConstraintViolated | None = None
-    broken: set[str] = field(default_factory=set)  # what a refused step would have made
+    broken: set[str] = field(default_factory=set)  # what a refused step would have created
     events: list[dict[str, object]] = field(default_factory=list)  # rows of the trail
-    outdated: set[str] = field(
-        default_factory=set
-    )  # ids of those who may do something else though nothing of theirs changed
+    # Ids of accounts with other permissions afterwards, though none of their assignments change.
+    outdated: set[str] = field(default_factory=set)
 
     @property
     def hash(self) -> str:
-        """Of the steps, and of the revision they were worked out for."""
+        """Covers the steps, and the revision they were computed for."""
         facts = {"revision": self.revision, "steps": [[step.op, step.facts] for step in self.steps]}
         return hashlib.sha256(canonical(facts).encode()).hexdigest()
 
     def require_permitted(self) -> None:
-        """The first refusal is raised."""
+        """Raise the first refusal."""
         for _, refusal in self.refused:
             raise refusal
         if self.violated is not None:
@@ -72,26 +71,24 @@ Check = Callable[[Clearance], None]
 
 
 def plan_policy(clearance: Clearance, document: Document, *, prune: bool) -> dict[str, object]:
-    """What applying the document would do, found out by working it out.  Nothing is written, and nobody waits for it."""
+    """What applying the document would do. Writes nothing, and no request waits for it."""
     with elsewhere(clearance) as reader:
         work = prepare(reader, document, prune=prune)
-        return told(work, find_impact(work.state))
+        return describe_plan(work, find_impact(work.state))
 
 
 def apply_policy(
     clearance: Clearance, document: Document, *, prune: bool, check: Check = lambda _reader: None
 ) -> dict[str, object]:
-    """Do it, all of it or nothing: the first refusal is raised.  The answer is the plan's, with the ``seq`` by which it can be undone.
-
-    ``check`` looks beforehand at the same moment, and is asked again whenever it has to be worked out again.
-    """
+    """Apply the document, all of it or nothing: raises the first refusal. Returns the plan, with the ``seq``
+    to revert it by. ``check`` looks at the same moment before each computation."""
     answer: dict[str, object] = {}
 
     def compute(reader: Clearance) -> Work:
         check(reader)
         work = prepare(reader, document, prune=prune)
         work.require_permitted()
-        answer.update(told(work, find_impact(work.state)))
+        answer.update(describe_plan(work, find_impact(work.state)))
         return work
 
     work = carry_out(clearance, compute)
@@ -100,8 +97,8 @@ def apply_policy(
 
 
 def carry_out(clearance: Clearance, compute: Compute) -> Work:
-    """Work it out without the lock, take the lock, and write.  If anything changed in between, the lock is given back and it is worked
-    out again: 503 ``policy.changing`` if that never ends."""
+    """Compute without the lock, take the lock, write. If anything changed in between, the lock is given back
+    and the computation repeated: 503 ``policy.changing`` if that does not end."""
     for _ in range(ATTEMPTS):
         with elsewhere(clearance) as reader:
             work = compute(reader)
@@ -114,14 +111,14 @@ def carry_out(clearance: Clearance, compute: Compute) -> Work:
 
 @contextmanager
 def elsewhere(clearance: Clearance) -> Iterator[Clearance]:
-    """The same caller in a unit that reads the rows of one moment, beside the one that she came with."""
+    """A clearance of the same caller in a second unit, which reads the rows of one moment."""
     database = clearance.work.database
     with UnitOfWork(database, writes=False, one_moment=True) as work:
         yield replace(clearance, work=work)
 
 
 def is_current(clearance: Clearance, work: Work) -> bool:
-    """Whether what was worked out still holds; asked under the lock, so it holds until the unit ends."""
+    """Whether the result still holds; asked under the lock, so it holds until the unit ends."""
     now = clock.now()
     if work.state.until is not None and work.state.until <= now:
         return False
@@ -129,39 +126,39 @@ def is_current(clearance: Clearance, work: Work) -> bool:
 
 
 def prepare(clearance: Clearance, document: Document, *, prune: bool) -> Work:
-    """Compare, and take the steps.  422 for names that do not exist."""
+    """Compare, and apply the steps to a working copy. 422 for names that do not exist."""
     state = load_state(clearance, clock.now())
     listed = {holder_of(entry)[1] for entry in document.assignments}
     rows = meet_people(state, listed, everybody=prune and "assignments" in document.said)
     present = find_present(state, rows)
     require_known(document, present, state.names, prune=prune)
-    return work_out(state, difference(document, present, state.at, prune=prune))
+    return apply_steps(state, difference(document, present, state.at, prune=prune))
 
 
-def work_out(state: State, steps: Sequence[Step]) -> Work:
-    """Take the steps one after the other; what is refused is noted, and what it would have made is missing for the others."""
+def apply_steps(state: State, steps: Sequence[Step]) -> Work:
+    """Apply the steps to the working copy; what a refused step would have created is missing later."""
     turns.require_bounded(state.clearance, steps)
-    work = begun(state, steps)
+    work = start_work(state, steps)
     gone = [state.role_rows[step.facts["name"]].id for step in steps if _is_known_role(state, step)]
     state.open_numbers = queries.count_assignments(state.connection, gone, state.at)
     for step in _permitted(work):
         _take(work, step)
     judge(work)
-    return settled(work)
+    return finish_work(work)
 
 
-def begun(state: State, steps: Sequence[Step] = ()) -> Work:
-    """No step was taken yet.  What the caller may hand out is what she holds now, also after the first."""
+def start_work(state: State, steps: Sequence[Step] = ()) -> Work:
+    """The state before the first step. The caller may hand out what the caller holds now, and no more."""
     clearance = state.clearance
     work = Work(steps, state, revision(state.connection, state.at), clearance.held)
     state.holds_all = clearance.holds_all
     clearance.note_held()
-    clearance.work.notes[HELD] = set(work.held)  # more may come: who holds all holds what is made, too
+    clearance.work.notes[HELD] = set(work.held)  # a copy: a holder of all permissions gains new ones
     return work
 
 
-def settled(work: Work) -> Work:
-    """Ready to be written."""
+def finish_work(work: Work) -> Work:
+    """The computed work, ready to be written."""
     state = work.state
     state.settle()
     for note in (HELD, HOLDER):
@@ -172,7 +169,7 @@ def settled(work: Work) -> Work:
 
 
 def write(clearance: Clearance, work: Work) -> None:
-    """Everything at once, under the lock, and what a user who was disabled or signed in meanwhile could have spoilt."""
+    """Write everything at once, under the lock; check again for users disabled or signed in meanwhile."""
     state, connection = work.state, clearance.connection
     state.pending.write(connection, clock.now())
     append_events(connection, work.events)
@@ -187,7 +184,7 @@ def write(clearance: Clearance, work: Work) -> None:
 
 
 def meet_people(state: State, names: Iterable[str], *, everybody: bool = False) -> list[Any]:
-    """Make known whom a document names, by canonical names, and whoever would lose something by it; what they are assigned."""
+    """Load the accounts that a document names, and those that would lose something by it."""
     connection, at = state.connection, state.at
     if everybody:
         most = turns.MOST_STEPS + len(set(names))  # listed, or to be ended
@@ -211,7 +208,7 @@ def _is_known_role(state: State, step: Step) -> bool:
 
 
 def _permitted(work: Work) -> Iterator[Step]:
-    """First of all what the caller may not do at all is refused: that costs nothing."""
+    """Refuse first what the caller may not do at all: that costs nothing."""
     fit = []
     for step in work.steps:
         try:
@@ -226,7 +223,7 @@ def _permitted(work: Work) -> Iterator[Step]:
 def _take(work: Work, step: Step) -> None:
     try:
         if not _is_hopeless(work, step):
-            DO[step.op](work.state, step.facts)
+            APPLY[step.op](work.state, step.facts)
     except (Unavailable, Unauthenticated):
         raise
     except ServiceError as refusal:
@@ -234,7 +231,7 @@ def _take(work: Work, step: Step) -> None:
 
 
 def judge(work: Work) -> None:
-    """Note what constraints say, after the last step."""
+    """Note the violated constraints, after the last step."""
     try:
         require_constraints_kept(work.state)
     except ConstraintViolated as refusal:
@@ -247,7 +244,7 @@ def _refuse(work: Work, step: Step, refusal: ServiceError) -> None:
 
 
 def _is_hopeless(work: Work, step: Step) -> bool:
-    """Whether a step needs what a refused one would have made: a second refusal would tell nothing."""
+    """Whether a step needs what a refused one would have created: a second refusal would be no news."""
     facts = step.facts
     named = {facts[key] for key in _REFERENCES if isinstance(facts.get(key), str)}
     hopeless = not work.broken.isdisjoint(named.union(facts.get("permissions", ()), facts.get("roles", ())))
@@ -261,8 +258,8 @@ def _note_unmade(work: Work, step: Step) -> None:
         work.broken.add(step.facts["name"])
 
 
-def told(work: Work, found: Impact) -> dict[str, object]:
-    """The plan as it is answered."""
+def describe_plan(work: Work, found: Impact) -> dict[str, object]:
+    """The plan as the API returns it."""
     parts = shown(work.steps)
     violated = [refusal for _, refusal in work.refused if isinstance(refusal, ConstraintViolated)]
     violated += [work.violated] if work.violated else []
@@ -271,14 +268,14 @@ def told(work: Work, found: Impact) -> dict[str, object]:
         "gains": found.gains[:MOST_TOLD],
         "losses": found.losses[:MOST_TOLD],
         "violations": [each for refusal in violated for each in refusal.members["violations"]],
-        "refusals": [_told_refusal(step, refusal) for step, refusal in work.refused],
+        "refusals": [_describe_refusal(step, refusal) for step, refusal in work.refused],
         "sessions_stale": found.sessions_stale,
         "summary": summary(parts),
         "hash": work.hash,
     }
 
 
-def _told_refusal(step: Step, refusal: ServiceError) -> dict[str, object]:
+def _describe_refusal(step: Step, refusal: ServiceError) -> dict[str, object]:
     detail = refusal.detail
     if isinstance(refusal, Invalid) and refusal.faults:
         detail = " ".join(fault.detail for fault in refusal.faults)
@@ -287,7 +284,7 @@ def _told_refusal(step: Step, refusal: ServiceError) -> dict[str, object]:
 
 
 def target_of(digest: str) -> Target:
-    """A policy, as the trail names it."""
+    """A policy as the trail names it."""
     return Target("policy", digest, "policy")
 
 

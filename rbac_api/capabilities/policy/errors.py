@@ -1,4 +1,4 @@
-"""What can go wrong with policies."""
+"""Errors of policies."""
 
 from __future__ import annotations
 
@@ -20,28 +20,38 @@ class PolicyReverted(Conflict):
 
 
 class PolicyNotRevertible(Conflict):
-    """``changed`` names the first hundred of what is no longer as that policy left it, of ``total``."""
+    """``changed`` names the first hundred of the ``total`` things that are no longer as that policy left
+    them."""
 
     code = "policy.not_revertible"
     title = "Changed since the policy was applied"
-    default_detail = "Later changes affect what this policy changed, so it cannot be reverted as a whole; 'changed' lists them."
+    default_detail = (
+        "Later changes affect what this policy changed, so it cannot be reverted as a whole; 'changed' "
+        "lists them."
+    )
     example = {"changed": ["role accountant: description"], "total": 1}  # noqa: RUF012
 
 
 class PolicyChanging(Unavailable):
-    """Worked out several times, and each time something had changed before it could be written."""
+    """Computed several times, and each time something had changed before it could be written."""
 
     code = "policy.changing"
     title = "The policy keeps changing"
-    default_detail = "Other changes kept coming meanwhile; nothing was changed. Try again after the number of seconds in Retry-After."
+    default_detail = (
+        "Other changes kept coming meanwhile; nothing was changed. Try again after the number of seconds "
+        "in Retry-After."
+    )
 
 
 class PolicyBusy(TooManyAttempts):
-    """One at a time in each process: working it out takes a processor."""
+    """One at a time in each process: computing a policy occupies a processor."""
 
     code = "policy.busy"
     title = "Another policy is being worked out"
-    default_detail = "One policy at a time is worked out, and another waits. Try again after the number of seconds in Retry-After."
+    default_detail = (
+        "One policy at a time is worked out, and another waits. Try again after the number of seconds in "
+        "Retry-After."
+    )
     example = {}  # noqa: RUF012
 
 
@@ -50,5 +60,8 @@ class PolicyTooLarge(Invalid):
 
     code = "policy.too_large"
     title = "The policy is too large for one request"
-    default_detail = "This takes too many steps at once. Split the document, or use `rbac-api policy` on the server, which has no limit."
+    default_detail = (
+        "This takes too many steps at once. Split the document, or use `rbac-api policy` on the server, "
+        "which has no limit."
+    )
     example = {}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""On what terms a document gives roles, as the services take them.  Part of the service."""
+"""Translates the terms of a document's assignments into those of the services. Part of the service."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a change means for people: who may do more or less, and how many sessions' tokens go stale.
+"""What a change means for users: who gains or loses permissions, and how many sessions' tokens become stale.
 
-Only those are looked at whom it can concern: who holds a role that changed, and who was given or lost one.  Everybody is judged as in a
-fresh session with a second factor and every role that counts.
+Only accounts that it can concern are looked at: those with a role that changed, and those that gained or lost
+a role. Each is evaluated as in a fresh session with a second factor and every role that counts.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ MOST_TOLD = 10_000
 
 @dataclass(slots=True)
 class Impact:
-    """``gains`` and ``losses``: ``{user: {id, username}, permissions}``, by username; no user for callers who may not read users, and
-    no number of sessions for those who may not read sessions."""
+    """``gains`` and ``losses``: ``{user: {id, username}, permissions}``, by username.
+
+    Callers who may not read users get no user, and those who may not read sessions get no number of sessions.
+    """
 
     gains: list[dict[str, object]] = field(default_factory=list)
     losses: list[dict[str, object]] = field(default_factory=list)
@@ -33,7 +35,8 @@ class Impact:
 
 
 def find_impact(state: State) -> Impact:
-    """Compare what was with what will be, and note who holds a role that changes (``state.outdated_ids``)."""
+    """Compare the state before with the state after, and note who holds a role that changes
+    (``state.outdated_ids``)."""
     graphs, connection, clearance = (state.graph, state.graph_now()), state.connection, state.clearance
     touched = changed_roles(*graphs)
     others = queries.list_holder_ids(connection, touched, state.at) - state.changed.keys()
@@ -85,7 +88,7 @@ def _before_and_after(
 
 
 def changed_roles(before: RoleGraph, after: RoleGraph) -> set[str]:
-    """The roles that hold or inherit something else, or that another dynamic constraint keeps apart."""
+    """The roles that hold or inherit something else, or that another dynamic constraint separates."""
     found = {
         name
         for name in before.roles.keys() | after.roles.keys()

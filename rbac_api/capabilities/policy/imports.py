@@ -1,6 +1,7 @@
-"""Many assignments from a table, such as a CSV file: row by row checked as a document's entries are, all of them written or none.
+"""Imports many assignments from a table, such as a CSV file: all of them or none.
 
-All rows are in memory until they are written, with one or two kilobytes each.
+Each row is checked like an entry of a document. All rows are in memory until they are written, with one or
+two kilobytes each.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from rbac_api.capabilities.policy.assigning import give_role
 from rbac_api.capabilities.policy.current_state import assignments_of
 from rbac_api.capabilities.policy.engine import (
     Work,
-    begun,
     carry_out,
     elsewhere,
+    finish_work,
     judge,
     meet_people,
-    settled,
+    start_work,
 )
 from rbac_api.capabilities.policy.holders import terms_of
 from rbac_api.capabilities.policy.state import Account, load_state
@@ -33,13 +34,13 @@ from rbac_api.errors import MAX_FAULTS, Invalid, ServiceError, listed
 from rbac_api.guard.enforcement.clearance import Clearance
 
 AT_ONCE = 1000
-MOST_SHOWN = 100  # characters of a value that is wrong
-Row = tuple[int, Mapping[str, Any]]  # its line, and its cells by the names of a document's keys
+MOST_SHOWN = 100  # characters of a wrong value
+Row = tuple[int, Mapping[str, Any]]  # its line number, and its cells by the keys of a document
 Place = tuple[str, str, str]
 
 
 class ImportRefused(ServiceError):
-    """Nothing was imported; ``errors`` has (line, words) of the first rows that are wrong, of ``count``."""
+    """Nothing was imported; ``errors`` has (line, words) of the first wrong rows, of ``count``."""
 
     code = "import.refused"
     title = "The rows cannot be imported"
@@ -47,13 +48,13 @@ class ImportRefused(ServiceError):
     def __init__(self, errors: list[tuple[int, str]], count: int) -> None:
         self.errors, self.count = errors, count
         lines = [f"line {line}: {words}" if line else words for line, words in errors]
-        told = f"{count} {'row is' if count == 1 else 'rows are'} wrong; nothing was imported."
-        super().__init__("\n".join([told, *(f"  {line}" for line in listed(lines, count))]))
+        summary = f"{count} {'row is' if count == 1 else 'rows are'} wrong; nothing was imported."
+        super().__init__("\n".join([summary, *(f"  {line}" for line in listed(lines, count))]))
 
 
 @dataclass(slots=True)
 class Imported:
-    """How many assignments were made, changed, and there already."""
+    """How many assignments were created, changed, and already there."""
 
     created: int = 0
     changed: int = 0
@@ -78,8 +79,10 @@ class _Import:
 def import_assignments(
     clearance: Clearance, rows: Iterable[Row], *, dry_run: bool, progress: Callable[[int], object]
 ) -> Imported:
-    """All of them or nothing: ``ImportRefused`` names the wrong rows.  Everything is worked out before the lock is taken, and then written
-    at once; a dry run ends before that."""
+    """Import all rows or none: ``ImportRefused`` names the wrong rows.
+
+    Everything is computed before the lock is taken, and then written at once; a dry run ends before that.
+    """
     wanted, found = list(rows), Imported()
 
     def compute(reader: Clearance) -> Work:
@@ -99,14 +102,14 @@ def import_assignments(
 
 
 def _worked_out(clearance: Clearance, rows: list[Row], progress: Callable[[int], object]) -> _Import:
-    made = _Import(begun(load_state(clearance, clock.now())))
+    made = _Import(start_work(load_state(clearance, clock.now())))
     for some in batched(rows, AT_ONCE):
         _import(made, some)
         progress(len(some))
     if not made.count:
         judge(made.work)
         _tell_violations(made)
-    settled(made.work)
+    finish_work(made.work)
     return made
 
 
@@ -135,7 +138,8 @@ def _import(made: _Import, rows: list[Row]) -> None:
 
 
 def _by_username(made: _Import, rows: list[Row]) -> Iterator[Row]:
-    """The rows with the username wherever an e-mail address is the user's alone; a username of that form goes first."""
+    """The rows, with usernames in place of e-mail addresses that belong to one user; an equal username takes
+    precedence."""
     connection = made.work.state.connection
     mails = {canonical(user) for _, entry in rows if "@" in (user := str(entry.get("user")))}
     mails -= {row.username_canonical for row in queries.list_accounts(connection, mails)}
@@ -169,7 +173,8 @@ def _give(made: _Import, line: int, wanted: tuple[Account, str, Mapping[str, obj
 
 
 def _is_good(made: _Import, row: Row) -> bool:
-    """Whether the row by itself can be meant; a second one about the same would undo the first."""
+    """Whether the row is valid by itself; a second row about the same account and role would undo the
+    first."""
     line, entry = row
     faults = [
         _with_value(fault.words, entry.get(str(fault.place[0])))

@@ -1,6 +1,8 @@
-"""Whom a policy may change: nobody who holds more than the caller, also where only a role of hers changes.  Part of the service.
+"""Which accounts a policy may change: none that holds more than the caller, also where only a role changes.
+Part of the service.
 
-Who is stronger is judged as it was before the first step, as is what the caller may hand out: whom a step makes stronger she could change.
+Who is stronger is judged by the state before the first step, as is what the caller may hand out: an account
+that a step makes stronger was one that the caller could change.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from rbac_api.guard.enforcement.queries_strength import list_holders_of_both
 
 
 def require_outranks_holders(state: State, roles: Iterable[str], rule: Constraint | None = None) -> None:
-    """403 ``target.stronger``, as ``Clearance.require_outranks_holders``; each question is asked of the database once."""
+    """403 ``target.stronger``, as ``Clearance.require_outranks_holders``; asks the database each question
+    once."""
     if state.clearance.unbounded or state.holds_all:
         return
     if state.stronger is None:

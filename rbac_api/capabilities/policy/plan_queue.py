@@ -1,6 +1,7 @@
-"""How much work a caller may cause with policies: one at a time in each process, and so many steps.  Part of the service.
+"""Limits the work that a caller may cause with policies: one at a time in each process, and a number of
+steps. Part of the service.
 
-Working a policy out takes a processor for as long as it lasts, which people who sign in need, too.
+Computing a policy occupies a processor, which sign-ins need too.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from rbac_api.decision.difference import Step
 from rbac_api.guard.enforcement.clearance import Clearance
 
 MOST_STEPS = 50_000
-MOST_PEOPLE = 100_000  # who hold a role that would change
-_PLACES = threading.BoundedSemaphore(2)  # for one that is worked out, and one that waits
+MOST_PEOPLE = 100_000  # accounts with a role that would change
+_PLACES = threading.BoundedSemaphore(2)  # for one that is computed, and one that waits
 _TURN = threading.Lock()
 
 
 @contextmanager
 def one_at_a_time(clearance: Clearance) -> Iterator[None]:
-    """Wait for the turn; 429 ``policy.busy`` where another waits already.  The operator has a process to herself."""
+    """Wait for the turn; 429 ``policy.busy`` if another request waits already. The operator has a process of
+    its own."""
     if clearance.unbounded:
         yield
         return
@@ -39,11 +41,12 @@ def one_at_a_time(clearance: Clearance) -> Iterator[None]:
 
 
 def require_bounded(clearance: Clearance, steps: Iterable[Step]) -> None:
-    """422 ``policy.too_large`` for more steps than a request may cause; a permission that a new role holds counts as one."""
+    """422 ``policy.too_large`` for more steps than a request may cause; each permission of a new role counts
+    as one."""
     require_few(clearance, sum(1 + len(step.facts.get("permissions", ())) for step in steps), MOST_STEPS)
 
 
 def require_few(clearance: Clearance, number: int, most: int) -> None:
-    """The same for whatever else grows."""
+    """The same for other numbers that grow."""
     if number > most and not clearance.unbounded:
         raise PolicyTooLarge()

@@ -1,4 +1,4 @@
-"""SQL for policies: everything that a document can say, as it is now, and what was applied."""
+"""SQL for policies: everything that a document can say, as it is now, and which policies were applied."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ POLICY_EVENTS = tuple(
         if kind.touches in ("roles", "grants") or action.startswith("assignment.") or action in _ACCOUNTS
     )
 )
-"""Whatever changes what ``GET /v1/policy`` answers."""
+"""The events that change what ``GET /v1/policy`` returns."""
 
 
 class HeldAssignment(NamedTuple):
-    """An assignment by the names of its account and its role; ``id`` is the account's."""
+    """An assignment with the names of its account and role; ``id`` is the account's."""
 
     id: str
     kind: str
@@ -64,7 +64,7 @@ class KnownAccount(NamedTuple):
 
 
 class ChangeRow(NamedTuple):
-    """A policy that was applied, by the number of its event; ``changes`` is JSON."""
+    """A policy that was applied, with the number of its event; ``changes`` is JSON."""
 
     seq: int
     at: datetime
@@ -90,7 +90,7 @@ def find_constraint_ids(connection: Connection) -> dict[str, str]:
 
 
 def count_assignments(connection: Connection, role_ids: Iterable[str], at: datetime) -> dict[str, int]:
-    """How many there are of each of these roles, now or to come."""
+    """The number of current and future assignments of each of these roles."""
     numbers = select(assignments.c.role_id, func.count().label("number")).group_by(assignments.c.role_id)
     still = numbers.where(not_over(assignments, at))
     some = (connection.execute(still.where(assignments.c.role_id.in_(part))) for part in batched(role_ids))
@@ -98,7 +98,7 @@ def count_assignments(connection: Connection, role_ids: Iterable[str], at: datet
 
 
 def list_assignments(connection: Connection, at: datetime, limit: int | None = None) -> list[HeldAssignment]:
-    """Everybody's, now or to come."""
+    """The current and future assignments of all accounts."""
     return [HeldAssignment._make(row) for row in connection.execute(_assignments(at).limit(limit))]
 
 
@@ -126,7 +126,10 @@ def _assignments(at: datetime) -> Select[Any]:
 
 
 def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[KnownAccount]:
-    """People and service accounts of these canonical names who were not deleted; ``able``: enabled, and with a password."""
+    """Users and service accounts with these canonical names that were not deleted.
+
+    ``able``: enabled, and with a password.
+    """
     able = and_(users.c.status == "active", users.c.password_hash.is_not(None)).label("able")
     columns = (*(users.c[name] for name in KnownAccount._fields[:-1]), able)
     for some in batched(names):
@@ -135,7 +138,7 @@ def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[Know
 
 
 def list_people_of_mail(connection: Connection, mails: Iterable[str]) -> Iterator[Row[Any]]:
-    """People by the canonical form of their e-mail addresses; those who were deleted have none."""
+    """Users by the canonical form of their e-mail addresses; deleted users have none."""
     columns: list[Any] = [users.c.username, users.c.email_canonical]
     for some in batched(mails):
         yield from connection.execute(select(*columns).where(users.c.email_canonical.in_(some)))
@@ -148,7 +151,7 @@ def list_people(connection: Connection, ids: Iterable[str]) -> Iterator[Row[Any]
 
 
 def list_holder_ids(connection: Connection, role_names: Iterable[str], at: datetime) -> set[str]:
-    """Ids of those to whom one of these roles is assigned at this moment."""
+    """Ids of the accounts that have one of these roles at this moment."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     counts = and_(in_force(assignments, at), roles.c.valid_to.is_(None))
     found: set[str] = set()
@@ -159,7 +162,7 @@ def list_holder_ids(connection: Connection, role_names: Iterable[str], at: datet
 
 
 def list_assigned_ids(connection: Connection, role_names: Iterable[str], at: datetime) -> set[str]:
-    """Ids of those to whom one of these roles is assigned, now or later."""
+    """Ids of the accounts that have one of these roles, now or later."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     query = select(assignments.c.user_id).select_from(joined)
     counts = and_(not_over(assignments, at), roles.c.valid_to.is_(None))
@@ -170,21 +173,22 @@ def list_assigned_ids(connection: Connection, role_names: Iterable[str], at: dat
 
 
 def list_names(connection: Connection, names: Iterable[str]) -> Iterator[Row[Any]]:
-    """Whoever has, or had, one of these canonical names."""
+    """All accounts that have, or had, one of these canonical names."""
     columns: list[Any] = [users.c.username_canonical, users.c.kind, users.c.status]
     for some in batched(names):
         yield from connection.execute(select(*columns).where(users.c.username_canonical.in_(some)))
 
 
 def count_sessions(connection: Connection, user_ids: Iterable[str], now: datetime) -> int:
-    """How many sessions of these users are active."""
+    """The number of active sessions of these users."""
     return sum(count_active(connection, now, sessions.c.user_id.in_(some)) for some in batched(user_ids))
 
 
 def get_last_policy_event(connection: Connection) -> Row[Any]:
-    """The newest event that changed what a document can say: per kind one look at the index, however long the trail.
+    """The newest event that changed what a document can say: one look at the index per kind, however long the
+    trail.
 
-    There is one: the first start puts the built-in roles in place.
+    There is always one: the first start creates the built-in roles.
     """
     newest = [
         connection.execute(

@@ -1,4 +1,4 @@
-"""Whether everything that a document names is there, or will be."""
+"""Checks that everything a document names exists, or will."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from rbac_api.decision.difference import CurrentPolicy, Facts
 from rbac_api.decision.document import Document, holder_of
 from rbac_api.errors import Fault, Invalid
 
-People = Collection[tuple[str, str]]  # accounts that there are, or will be: their kinds and canonical names
+People = Collection[tuple[str, str]]  # accounts that exist, or will: their kinds and canonical names
 
 
 def require_known(document: Document, present: CurrentPolicy, people: People, *, prune: bool) -> None:
-    """422 for every name that is nobody's, and for a document that says who there is."""
+    """422 for every unknown name, and for a document with a section ``users``."""
     if faults := [*_people_in_seeds(document), *unknown_names(document, present, people, prune=prune)]:
         raise Invalid(faults=tuple(faults))
 
 
 def unknown_names(document: Document, present: CurrentPolicy, people: People, *, prune: bool) -> list[Fault]:
-    """One fault per name that is nobody's."""
+    """One fault per unknown name."""
     roles = _known(document.roles, present.roles, prune and "roles" in document.said)
     permissions = _known(document.permissions, present.permissions, prune and "permissions" in document.said)
     return [
@@ -29,13 +29,13 @@ def unknown_names(document: Document, present: CurrentPolicy, people: People, *,
 
 
 def _known(entries: Iterable[Facts], present: Mapping[str, Facts], pruned: bool) -> set[str]:
-    """What there will be: what is pruned is no longer."""
+    """The names that will exist: without those that are pruned."""
     kept = {name for name, facts in present.items() if facts["system"] or not pruned}
     return kept | {str(entry["name"]) for entry in entries}
 
 
 def _people_in_seeds(document: Document) -> Iterator[Fault]:
-    """A fault if the document says who there is, as only seeds do."""
+    """A fault if the document has a section ``users``: only seeds have it."""
     if "users" in document.said:
         detail = "users is for seed files; accounts are made with POST /v1/users."
         yield Fault("/users", "policy.users", detail)

@@ -1,6 +1,7 @@
-"""Undoing one policy that was applied: its steps inverted, in reverse order, through the same services and guards.
+"""Reverts one policy that was applied: its steps inverted, in reverse order, through the same services and
+guards.
 
-First everything it had touched is compared with what it left: what somebody changed since is not overwritten, but named.
+First, everything it touched is compared with what it left. Later changes are reported, not overwritten.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.current_state import find_present, revision
 from rbac_api.capabilities.policy.engine import (
     Work,
+    apply_steps,
     carry_out,
+    describe_plan,
     elsewhere,
     meet_people,
     target_of,
-    told,
-    work_out,
 )
 from rbac_api.capabilities.policy.errors import (
     PolicyChangeUnknown,
@@ -41,12 +42,15 @@ _NAME = "name"
 
 
 def revert_policy(clearance: Clearance, seq: int) -> dict[str, object]:
-    """Undo it, all of it or nothing; the answer is that of a plan.  404, 409 ``policy.reverted`` and ``policy.not_revertible``."""
+    """Revert it, all of it or nothing. Returns the same members as a plan.
+
+    404, 409 ``policy.reverted`` and ``policy.not_revertible``.
+    """
     answer: dict[str, object] = {}
 
     def compute(reader: Clearance) -> Work:
         work = _worked_out(reader, seq)
-        answer.update(told(work, find_impact(work.state)))
+        answer.update(describe_plan(work, find_impact(work.state)))
         return work
 
     work = carry_out(clearance, compute)
@@ -57,14 +61,14 @@ def revert_policy(clearance: Clearance, seq: int) -> dict[str, object]:
 
 
 def plan_revert(clearance: Clearance, seq: int) -> dict[str, object]:
-    """What undoing it would change; refused as that would be."""
+    """What the revert would change; refused like the revert itself."""
     with elsewhere(clearance) as reader:
         work = _worked_out(reader, seq)
-        return told(work, find_impact(work.state))
+        return describe_plan(work, find_impact(work.state))
 
 
 def _worked_out(clearance: Clearance, seq: int) -> Work:
-    """The first refusal is raised."""
+    """The computed revert; raises the first refusal."""
     row = _find(clearance, seq)
     if row.reverted_by is not None:
         raise PolicyReverted()
@@ -75,7 +79,7 @@ def _worked_out(clearance: Clearance, seq: int) -> Work:
     changed = sorted(set(changes_since(done, present, state.at)))
     if changed:
         raise PolicyNotRevertible(changed=changed[:MAX_FAULTS], total=len(changed))
-    work = work_out(state, [back for step in reversed(done) for back in inverse(step, state.at)])
+    work = apply_steps(state, [back for step in reversed(done) for back in inverse(step, state.at)])
     for step, refusal in work.refused:
         if isinstance(refusal, Conflict | NotFound | Invalid) and not isinstance(
             refusal, ConstraintViolated | LastAdministrator
@@ -94,7 +98,7 @@ def _find(clearance: Clearance, seq: int) -> queries.ChangeRow:
 
 
 def inverse(step: Step, at: datetime) -> Iterator[Step]:
-    """What undoes a step; nothing for an assignment that would be over."""
+    """The step that undoes this one; none for an assignment that would be over."""
     thing, _, verb = step.op.partition(".")
     if verb == "update":
         yield from _restored(step, at)
@@ -147,7 +151,7 @@ def _is_assignment(step: Step) -> bool:
 
 
 def changes_since(done: Iterable[Step], present: CurrentPolicy, at: datetime) -> Iterator[str]:
-    """What is no longer as these steps left it."""
+    """The names of what is no longer as these steps left it."""
     left = _Left()
     for step in done:
         left.note(step)
@@ -157,7 +161,7 @@ def changes_since(done: Iterable[Step], present: CurrentPolicy, at: datetime) ->
 
 
 class _Left:
-    """What the steps left behind: for each thing the last that was said of it; None for what is gone."""
+    """What the steps left: for each thing its last value; None for what was removed."""
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, ...], object] = {}
@@ -218,18 +222,19 @@ def _compared(
 
 
 def _as_now(name: str, value: Any, at: datetime) -> Any:
-    """A beginning that has passed is none any more."""
+    """The value as of now: a beginning in the past counts as none."""
     starts = moment_of(value) if name == "starts_at" else None
     return None if starts is not None and starts <= at else value
 
 
 def _by_now(facts: Facts, at: datetime) -> Facts:
-    """The same for all that is said of a thing: an assignment that would have begun meanwhile begins with coming back."""
+    """The same for all values of a thing: an assignment that would have begun meanwhile begins when it is
+    restored."""
     return {name: _as_now(name, value, at) for name, value in facts.items()}
 
 
 def _beyond(left: _Left, present: CurrentPolicy) -> Iterator[str]:
-    """What was added since to something that is to go."""
+    """What was added later to something that is to be removed."""
     for role in sorted(left.roles & present.roles.keys()):
         for kind, key in (("held", "permissions"), ("inherited", "inherits")):
             for name in present.roles[role][key]:

@@ -62,9 +62,10 @@ class Policy(MethodView):
     def get(self) -> Response:
         """Export the policy
 
-        As one document, in JSON or, with `Accept: application/yaml`, in YAML: the permissions of your applications, roles with
-        their permissions and inheritance, constraints, and assignments. Built-in entries are left out, and it contains no secrets.
-        The ETag is the revision; send it in If-Match when you apply.
+        As one document, in JSON or, with `Accept: application/yaml`, in YAML: the permissions of your
+        applications, roles with their permissions and inheritance, constraints, and assignments. Built-in
+        entries are left out, and it contains no secrets. The ETag is the revision; send it in If-Match when
+        you apply.
         """
         document, revision = service.export_policy(current_clearance())
         return document_answer(document, revision)
@@ -80,9 +81,10 @@ class PolicyPlan(MethodView):
     def post(self, query: dict[str, Any]) -> Response:
         """Plan a policy
 
-        Changes nothing, and delays nobody. Shows what would be created, changed and removed, who would gain or lose which
-        permissions, which constraints would be violated, and which steps would be refused. Empty if the document matches the
-        current state. One policy at a time is worked out in each process.
+        Changes nothing, and does not delay other requests. Returns what would be created, changed and
+        removed, who would gain or lose which permissions, which constraints would be violated, and which
+        steps would be refused. Empty if the document matches the current state. Each process computes one
+        policy at a time.
         """
         clearance = current_clearance()
         with service.one_at_a_time(clearance):
@@ -104,8 +106,9 @@ class PolicyApplication(MethodView):
     def post(self, query: dict[str, Any]) -> Response:
         """Apply a policy
 
-        All or nothing, with the same guards and constraints as single changes; you need the permission for each. Requires the ETag
-        of `GET /v1/policy` in If-Match, so that you apply to the state you have seen. Removes entries only with `prune=true`.
+        All or nothing, with the same guards and constraints as single changes; you need the permission for
+        each. Requires the ETag of `GET /v1/policy` in If-Match, so that you apply to the state you have seen.
+        Removes entries only with `prune=true`.
         """
         tags, clearance = required_tags(), current_clearance()
         with service.one_at_a_time(clearance):
@@ -128,7 +131,8 @@ class PolicyReversion(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Revert a policy
 
-        Restores everything that applying it changed, all or nothing, with the same guards. Refused if any of it was changed since.
+        Restores everything that applying it changed, all or nothing, with the same guards. Refused if any of
+        it was changed later.
         """
         clearance = current_clearance()
         with service.one_at_a_time(clearance):

@@ -1,4 +1,5 @@
-"""Shapes of policies and plans, as the OpenAPI document has them.  ``GET /schemas/policy.json`` says more of the document's form."""
+"""Schemas of policies and plans for the OpenAPI document. ``GET /schemas/policy.json`` describes documents in
+more detail."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ _MOST = {"maxItems": MOST_ENTRIES}
 
 
 def _said(section: str, key: str, example: object, **more: object) -> dict[str, object]:
-    """What the document's own schema says of a member, for the OpenAPI document."""
+    """What the document's own schema says about a member, for the OpenAPI document."""
     schema = {
         name: value
         for name, value in FORMS[section][key].schema.items()
@@ -80,7 +81,7 @@ class PolicyConstraintSchema(Body):
 
 
 class PolicyAssignmentSchema(Body):
-    """Who has a role, and on which terms.  Names a `user` or a `service_account`."""
+    """Who has a role, and on which terms. Names a `user` or a `service_account`."""
 
     user = fields.String(metadata=_said("assignments", "user", "dave", description="a username"))
     service_account = fields.String(
@@ -102,7 +103,7 @@ class PolicyAssignmentSchema(Body):
 
 
 class PolicySchema(ma.Schema):
-    """Permissions, roles, rules about roles and assignments, sorted; without what is built in."""
+    """Permissions, roles, rules about roles and assignments, sorted; without built-in entries."""
 
     permissions = fields.List(fields.Nested(PolicyPermissionSchema), required=True)
     roles = fields.List(fields.Nested(PolicyRoleSchema), required=True)
@@ -120,18 +121,21 @@ class PolicyDocumentSchema(Body):
 
 
 class PolicyQuery(Body):
-    """Whether what the document does not have goes."""
+    """Whether entries that are missing in the document are removed."""
 
     prune = Flag(
         load_default=False,
         metadata={
-            "description": "`true` removes what the document does not list, within the sections it contains; never built-in entries"
+            "description": (
+                "`true` removes what the document does not list, within the sections it contains; never "
+                "built-in entries"
+            )
         },
     )
 
 
 class PolicyRevertSchema(Body):
-    """Which policy to undo."""
+    """Which policy to revert."""
 
     seq = Whole(
         required=True,
@@ -142,7 +146,8 @@ class PolicyRevertSchema(Body):
 
 
 class PolicyPartsSchema(ma.Schema):
-    """By kind; a changed one has `before` and `after`, a changed role also `granted` and `withdrawn`."""
+    """Entries by kind; a changed one has `before` and `after`, a changed role also `granted` and
+    `withdrawn`."""
 
     permissions = fields.List(
         fields.Dict(metadata={"example": {"name": "tea:brew", "description": "Brew tea."}}), required=True
@@ -177,7 +182,7 @@ class PolicyUserSchema(ma.Schema):
 
 
 class PolicyEffectSchema(ma.Schema):
-    """Somebody, and what she gains or loses."""
+    """A user or service account, and which permissions it gains or loses."""
 
     user = fields.Nested(
         PolicyUserSchema,
@@ -189,7 +194,7 @@ class PolicyEffectSchema(ma.Schema):
 
 
 class PolicyViolationSchema(ma.Schema):
-    """Who would break which constraint."""
+    """Who would violate which constraint."""
 
     constraint = fields.String(required=True, metadata={"example": "pay-or-approve"})
     user = fields.Nested(
@@ -217,7 +222,7 @@ class PolicyRefusalSchema(ma.Schema):
 
 
 class PolicyPlanSchema(ma.Schema):
-    """What applying it would do."""
+    """What applying the policy would do."""
 
     created = fields.Nested(PolicyPartsSchema, required=True)
     changed = fields.Nested(PolicyPartsSchema, required=True)
@@ -234,7 +239,10 @@ class PolicyPlanSchema(ma.Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "active sessions whose tokens would carry outdated roles; null for a caller without `sessions:read`",
+            "description": (
+                "active sessions whose tokens would carry outdated roles; null for a caller without "
+                "`sessions:read`"
+            ),
             "example": 2,
         },
     )

@@ -1,4 +1,4 @@
-"""Loading documents: the built-in part at every start, seeds when asked."""
+"""Loads documents: the built-in part at every start, seeds when asked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.current_state import find_present
 from rbac_api.capabilities.policy.engine import (
     Work,
+    apply_steps,
     carry_out,
     elsewhere,
     meet_people,
-    work_out,
     write,
 )
 from rbac_api.capabilities.policy.references import unknown_names
@@ -36,13 +36,13 @@ from rbac_api.trail.recorder import Target
 SYSTEM = resource("seed_data", "system.yaml")
 EXAMPLE = resource("seed_data", "example_company.yaml")
 Progress = Callable[[], Any]
-AT_ONCE = 500  # people, or assignments, written in one transaction
+AT_ONCE = 500  # users, or assignments, written in one transaction
 COUNTED = ("permissions", "roles", "constraints", "users", "assignments")
 
 
 @dataclass(slots=True)
 class Loaded:
-    """How many of each kind a document added; what was there already does not count."""
+    """How many entries of each kind a document added; existing ones are not counted."""
 
     permissions: int = 0
     roles: int = 0
@@ -52,14 +52,14 @@ class Loaded:
     notes: list[str] = field(default_factory=list)
 
     def add(self, other: Loaded) -> None:
-        """What another part of the document added."""
+        """Add the numbers of another part of the document."""
         for kind in COUNTED:
             setattr(self, kind, getattr(self, kind) + getattr(other, kind))
         self.notes += other.notes
 
     @property
     def total(self) -> int:
-        """Everything that was added."""
+        """The number of all entries that were added."""
         return sum(getattr(self, kind) for kind in COUNTED)
 
 
@@ -76,7 +76,10 @@ def read_file(path: Path) -> Document:
 
 
 def is_system_as_built_in(clearance: Clearance, document: Document) -> bool:
-    """Whether ``reconcile_system`` would change nothing; reads alone, so that a start need not wait for those who write."""
+    """Whether ``reconcile_system`` would change nothing.
+
+    It only reads, so that a start need not wait for writers.
+    """
     return all(
         is_permission_as_built_in(clearance, entry["name"], entry["description"])
         for entry in document.permissions
@@ -87,9 +90,10 @@ def is_system_as_built_in(clearance: Clearance, document: Document) -> bool:
 
 
 def reconcile_system(clearance: Clearance, document: Document) -> int:
-    """Restore this service's own permissions and built-in roles to what the document says; custom ones stay untouched.
+    """Restore this service's own permissions and built-in roles to what the document says; custom ones stay
+    untouched.
 
-    Returns how many had to be changed.
+    Returns how many were changed.
     """
     changed = sum(
         reconcile_permission(clearance, entry["name"], entry["description"]) for entry in document.permissions
@@ -104,9 +108,10 @@ def reconcile_system(clearance: Clearance, document: Document) -> int:
 def load_document(
     clearance: Clearance, document: Document, name: str, progress: Progress = lambda: None
 ) -> Loaded:
-    """Add what the document has and the database has not; nothing is changed or removed.  All or nothing, in the clearance's unit.
+    """Add what is in the document and not in the database, all or nothing, in the clearance's unit. Nothing
+    is changed or removed.
 
-    ``progress`` is called once per entry.  An assignment that is over already is left out, and a note says so.
+    ``progress`` is called once per entry. An assignment that is over already is left out, with a note.
     """
     loaded = Loaded()
     write(clearance, _added(clearance, document, loaded, progress))
@@ -115,10 +120,11 @@ def load_document(
 
 
 def seed(clearance: Clearance, document: Document, name: str, progress: Callable[[int], Any]) -> Loaded:
-    """The same in parts, so that others can write in between: first the whole is checked, then roles are added, people a few hundred at
-    a time, what they are assigned, and constraints.  What was added stays if a later part fails; seeding again goes on there.
+    """Add the same in parts, so that other writers get their turn in between.
 
-    ``progress`` is called with numbers of entries.
+    First the whole document is checked. Then come roles, users (a few hundred at a time), their assignments,
+    and constraints. What was added stays if a later part fails; seeding again continues there. ``progress``
+    is called with numbers of entries.
     """
     with elsewhere(clearance) as reader:
         _added(reader, document, Loaded(), lambda: None)
@@ -144,7 +150,7 @@ def _seed_part(clearance: Clearance, part: Document) -> Loaded:
 
 
 def _parts(document: Document) -> Iterator[Document]:
-    """Somebody's assignments come together, since one may require another."""
+    """The document in parts; an account's assignments stay together, since one may require another."""
     if document.permissions or document.roles:
         yield Document(permissions=document.permissions, roles=document.roles)
     for users in batched(document.users, AT_ONCE):
@@ -158,7 +164,7 @@ def _parts(document: Document) -> Iterator[Document]:
 
 
 def _together(groups: Iterable[list[Any]]) -> Iterator[list[Any]]:
-    """Groups put together until there are enough."""
+    """Groups, joined until there are enough entries."""
     some: list[Any] = []
     for group in groups:
         some += group
@@ -180,7 +186,7 @@ def _record(clearance: Clearance, name: str, loaded: Loaded) -> None:
 
 
 def _added(clearance: Clearance, document: Document, loaded: Loaded, progress: Progress) -> Work:
-    """Work it out; what cannot be is raised."""
+    """Compute it, and raise what is refused."""
     present = _require_known(load_state(clearance, clock.now()), document)
     steps = []
     for kind, step in _additions(document, present, loaded):
@@ -189,14 +195,15 @@ def _added(clearance: Clearance, document: Document, loaded: Loaded, progress: P
         if kind:
             setattr(loaded, kind, getattr(loaded, kind) + (step is not None))
             progress()
-    work = work_out(present.state, steps)
+    work = apply_steps(present.state, steps)
     work.require_permitted()
     return work
 
 
 @dataclass(frozen=True, slots=True)
 class _There:
-    """What is there already, and of the names in a document those that are, or were, somebody's: whether they are still."""
+    """What exists already; and which names of the document belong, or belonged, to an account, and whether it
+    still exists."""
 
     state: State
     present: CurrentPolicy
@@ -204,7 +211,8 @@ class _There:
 
 
 def _additions(document: Document, there: _There, loaded: Loaded) -> Iterator[tuple[str, Step | None]]:
-    """What each entry adds, in the order in which it can be added; None where that is there.  A role's inheritance is no entry."""
+    """What each entry adds, in the order in which it can be added; None for an entry that exists. A role's
+    inheritance is no entry."""
     present = there.present
     for entry in document.permissions:
         missing = entry["name"] not in present.permissions
@@ -229,7 +237,7 @@ def _additions(document: Document, there: _There, loaded: Loaded) -> Iterator[tu
 
 
 def _assignment(entry: Mapping[str, object], there: _There, loaded: Loaded) -> Step | None:
-    """None also for somebody who was deleted: the name is never given out again."""
+    """The assignment to add; None also for a deleted account, whose name is never used again."""
     (kind, name), role, now = holder_of(entry), entry["role"], there.state.at
     if is_over(entry, now):
         loaded.notes.append(f"{entry[kind]} with {role} was over at {entry['expires_at']}: left out")
@@ -241,8 +249,10 @@ def _assignment(entry: Mapping[str, object], there: _There, loaded: Loaded) -> S
 
 
 def _require_known(state: State, document: Document) -> _There:
-    """Every name a document refers to is in it or in the database; of accounts also one that was deleted: what it held is not given to
-    anybody again, and that is no fault of the document."""
+    """Every name that a document refers to is in it or in the database.
+
+    A deleted account counts as known: its roles are not assigned again, and that is no fault of the document.
+    """
     added = {holder_of({"user": entry["username"]}) for entry in document.users}
     named = added | {holder_of(entry) for entry in document.assignments}
     rows = list(queries.list_names(state.connection, {name for _, name in named}))

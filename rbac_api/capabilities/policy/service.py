@@ -1,4 +1,4 @@
-"""Policies as documents: what others may call.
+"""Policies as documents: the functions that other packages call.
 
 document = read_policy(raw)                                   422 with a pointer for each fault
 plan_policy(clearance, document, prune=False)                 what it would do; nothing is changed
@@ -43,7 +43,8 @@ __all__ = [
 
 
 def export_policy(clearance: Clearance) -> tuple[dict[str, Any], str]:
-    """Everything as one document of one moment, and its revision.  Applied to where it comes from, it changes nothing."""
+    """Everything as one document of one moment, and its revision. Applied where it was exported, it changes
+    nothing."""
     with elsewhere(clearance) as reader:
         state = load_state(reader, clock.now())
         tag = present.revision(reader.connection, state.at)
@@ -54,7 +55,8 @@ def export_policy(clearance: Clearance) -> tuple[dict[str, Any], str]:
 def apply_policy(
     clearance: Clearance, document: Document, *, prune: bool, tags: frozenset[str] | None = None
 ) -> dict[str, Any]:
-    """Do what the document says, all of it or nothing; 412 unless one of the ``tags``, if given, is of the present revision."""
+    """Apply the document, all of it or nothing; 412 unless one of the ``tags``, if given, is the current
+    revision."""
 
     def check(reader: Clearance) -> None:
         if tags is not None:
@@ -64,7 +66,7 @@ def apply_policy(
 
 
 def read_policy(raw: Any) -> Document:
-    """The document, if its form is right; 422 with a pointer for each fault otherwise."""
+    """The document, if its form is valid; 422 with a pointer for each fault otherwise."""
     try:
         return read_document(raw)
     except DocumentRefused as refusal:
@@ -73,7 +75,7 @@ def read_policy(raw: Any) -> Document:
 
 
 def require_revision(clearance: Clearance, tags: frozenset[str]) -> None:
-    """412 unless one of the tags is of the present revision."""
+    """412 unless one of the tags is the current revision."""
     now = present.revision(clearance.connection, clock.now())
     if not tags.intersection((now, f"{now}-yaml")):
         raise PreconditionFailed()

@@ -1,6 +1,6 @@
-"""What a policy works on: everything as it was at one moment, and what becomes of it step by step.  Part of the service.
+"""The working copy of a policy: everything as of one moment, changed step by step. Part of the service.
 
-Nothing is written here.  ``pending`` and ``events`` collect what ``engine.write`` then writes at once.
+Nothing is written here. ``pending`` and ``events`` collect what ``engine.write`` then writes at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Name = tuple[str, str]  # ``user`` or ``service_account``, and the canonical nam
 
 @dataclass(slots=True)
 class Thing:
-    """The row of a permission or a role; one that is new has no version."""
+    """The row of a permission or a role; a new one has no version."""
 
     id: str
     description: str
@@ -44,7 +44,7 @@ class Thing:
 
 
 class ByName(dict[str, V]):
-    """Rows by name, and whether a name is taken: names that differ by case alone are one."""
+    """Rows by name, and whether a name is taken: names that differ only by case are one."""
 
     def __init__(self, rows: Mapping[str, V]) -> None:
         super().__init__(rows)
@@ -59,7 +59,7 @@ class ByName(dict[str, V]):
         self._folded.discard(folded(name))
 
     def is_taken(self, name: str) -> bool:
-        """Whether there is a row of this name, or of one that differs from it by case alone."""
+        """Whether there is a row with this name, or with one that differs only by case."""
         return folded(name) in self._folded
 
 
@@ -78,7 +78,8 @@ class Held:
 
 @dataclass(slots=True)
 class Account:
-    """Somebody who is given roles, or loses some: what was assigned, and what will be.  ``able``: could administrate."""
+    """An account that gains or loses roles: its assignments before and after. ``able``: it can be an
+    administrator."""
 
     target: Target
     able: bool
@@ -98,7 +99,7 @@ class Account:
 
 @dataclass(slots=True)
 class State:
-    """The roles and their rows, and those people whom a document names."""
+    """The roles and their rows, and the accounts that a document names."""
 
     clearance: Clearance
     at: datetime
@@ -111,12 +112,12 @@ class State:
     names: dict[Name, Account] = field(default_factory=dict)
     pending: Pending = field(default_factory=Pending)
     events: list[Event] = field(default_factory=list)
-    outdated: set[str] = field(default_factory=set)  # roles whose holders may do something else afterwards
+    outdated: set[str] = field(default_factory=set)  # roles whose holders have other permissions afterwards
     changed: dict[str, None] = field(default_factory=dict)  # ids of the accounts whose assignments change
-    changes: dict[Change, set[str]] = field(default_factory=dict)  # for the constraints: of whose assignments
+    changes: dict[Change, set[str]] = field(default_factory=dict)  # with the accounts, for the constraints
     made_rules: list[str] = field(default_factory=list)
     loses: bool = False  # whether an administrator may be lost
-    until: datetime | None = None  # from then on it would be something else
+    until: datetime | None = None  # the result holds until this moment
     touched: dict[str, tuple[int, dict[str, object]]] = field(default_factory=dict)  # rows of roles, by id
     answers: dict[object, ServiceError | None] = field(
         default_factory=dict
@@ -126,33 +127,33 @@ class State:
     )
     outranked: set[tuple[frozenset[str], Constraint | None]] = field(
         default_factory=set
-    )  # whose holders she may change
+    )  # roles whose holders the caller may change
     open_numbers: dict[str, int] = field(
         default_factory=dict
     )  # of assignments by role, as the rows have them
     more: Counter[str] = field(
         default_factory=Counter
-    )  # of assignments by the name of the role: how many more there will be
+    )  # of assignments by the name of the role: how many are added
     holds_all: bool = False  # whether the caller holds every permission there is
     compiled: RoleGraph | None = None
     administrators: tuple[frozenset[str], list[tuple[str, Assignment]]] | None = None
 
     @property
     def connection(self) -> Connection:
-        """What was, as of the moment."""
+        """The connection, which sees the state as of the moment."""
         return self.clearance.connection
 
-    def tell(self, action: str, kind: str, name: str, **facts: Any) -> None:
-        """An event about a role, a permission, an inheritance or a constraint."""
+    def record_event(self, action: str, kind: str, name: str, **facts: Any) -> None:
+        """Note an event about a role, a permission, an inheritance or a constraint."""
         self.events.append(Event(action, Target(kind, name, name), **facts))
 
     def touch_role(self, row: Thing, **values: object) -> None:
-        """The row becomes another version; one that is new is written as it will be."""
+        """Give the row a new version; a new row is written in its last form."""
         if row.version is not None:
             self.touched.setdefault(row.id, (row.version, {}))[1].update(values)
 
     def change_roles(self) -> WorkingRoles:
-        """The roles, to be changed: what was worked out about them is forgotten."""
+        """The roles, to be changed: forgets what was computed from them."""
         self.compiled, self.answers = None, {}
         return self.roles
 
@@ -169,17 +170,17 @@ class State:
         return self.role_rows[name]
 
     def is_held(self, role: str) -> bool:
-        """Whether anybody will have the role, now or later."""
+        """Whether an account will have the role, now or later."""
         return self.open_numbers.get(self.role_rows[role].id, 0) + self.more[role] > 0
 
     def graph_now(self) -> RoleGraph:
-        """The roles as they have become, compiled once for as long as they stay so."""
+        """The current roles, compiled once per change."""
         if self.compiled is None:
             self.compiled = self.roles.compiled()
         return self.compiled.with_constraints(self.roles.rules.values())
 
     def meet(self, rows: Iterable[queries.KnownAccount]) -> list[str]:
-        """Make these accounts known; their ids."""
+        """Load these accounts; returns their ids."""
         found = []
         for row in rows:
             kind = "service_account" if row.kind == "service" else "user"
@@ -188,15 +189,15 @@ class State:
         return found
 
     def add_account(self, account: Account, canonical: str) -> None:
-        """One of them."""
+        """Load one of them."""
         self.accounts[account.id] = self.names[account.target.type, canonical] = account
 
     def known_names(self) -> set[str]:
-        """The canonical names of the accounts we know."""
+        """The canonical names of the loaded accounts."""
         return {name for _, name in self.names}
 
     def note_held(self, rows: Iterable[queries.HeldAssignment]) -> list[queries.HeldAssignment]:
-        """What those whom we know are assigned."""
+        """Note the assignments of loaded accounts."""
         found = list(rows)
         for row in found:
             held = Held(
@@ -213,7 +214,8 @@ class State:
         return found
 
     def expected(self) -> Expected:
-        """Those whose assignments change, as constraints look at them: by the rows, and as they will be."""
+        """The accounts whose assignments change, for constraints: as the rows have them, and as they will
+        be."""
         known = [self.accounts[user_id] for user_id in self.changed]
         return Expected(
             {one.id: Holder(one.id, one.name, assigned(one.had)) for one in known},
@@ -221,19 +223,19 @@ class State:
         )
 
     def settle(self) -> None:
-        """Put the new versions of roles among what is to be written."""
+        """Add the new versions of roles to what is to be written."""
         for role_id, (version, values) in self.touched.items():
             new = {**values, "version": version + 1, "updated_at": NOW}
             self.pending.change(roles, {"id": role_id, "version": version}, new)
 
 
 def assigned(held: Mapping[str, Held]) -> tuple[Assignment, ...]:
-    """As decisions see it."""
+    """The assignments as decisions take them."""
     return tuple(Assignment(one.role, one.valid_from, one.valid_to, one.mode) for one in held.values())
 
 
 def load_state(clearance: Clearance, at: datetime) -> State:
-    """Everything but people, read once."""
+    """Everything except accounts, read once."""
     connection, graph = clearance.connection, clearance.changed_graph()
     permissions = {
         row.name: Thing(row.id, row.description, row.title, row.system)

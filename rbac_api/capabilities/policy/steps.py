@@ -1,6 +1,6 @@
-"""Taking one step of a policy in a ``State``: the checks of the single change, and what would be written.
+"""Applies one step of a policy to a ``State``: the checks of the single change, and what would be written.
 
-Besides, applying a document needs for each step the permission that the single change asks for.
+Each step also needs the permission that the single change needs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from rbac_api.guard.enforcement.clearance import HELD, Clearance
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.trail.fields import stated
 
-NEEDED = {
+REQUIRED_PERMISSIONS = {
     "permission.create": "permissions:create",
     "permission.update": "permissions:create",
     "permission.delete": "permissions:delete",
@@ -59,12 +59,12 @@ NEEDED = {
     "assignment.create": "assignments:create",
     "assignment.update": "assignments:create",
     "assignment.end": "assignments:revoke",
-    "user.create": "users:create",  # in seeds alone
+    "user.create": "users:create",  # only in seeds
 }
 
 
 def label(step: Step) -> str:
-    """The step in a few words: its operation and what it is about."""
+    """The step in a few words: its operation and its subject."""
     facts = step.facts
     names = [facts[key] for key in ("user", "service_account", "name", "role") if key in facts]
     names += [facts[key] for key in ("permission", "inherits") if isinstance(facts.get(key), str)]
@@ -72,14 +72,14 @@ def label(step: Step) -> str:
 
 
 def require_permission(clearance: Clearance, step: Step) -> None:
-    """403 unless the caller may make such a change by itself."""
-    needed = NEEDED[step.op]
+    """403 unless the caller may make this change on its own."""
+    needed = REQUIRED_PERMISSIONS[step.op]
     if not clearance.unbounded and needed not in clearance.held:
         raise AccessDenied(f"You need the permission {needed} for: {label(step)}.", required=needed)
 
 
 def _create_permission(state: State, facts: Facts) -> None:
-    """Whoever holds all permissions there are holds this one too, for the steps to come."""
+    """Create a permission; a caller who holds all permissions holds this one too in later steps."""
     name, clearance = facts["name"], state.clearance
     if state.permission_rows.is_taken(name):
         raise PermissionNameTaken()
@@ -88,7 +88,7 @@ def _create_permission(state: State, facts: Facts) -> None:
     state.pending.add(permissions, {**row, "valid_from": NOW, "valid_to": None})
     state.permission_rows[name] = Thing(row["id"], facts["description"], said["title"])
     state.roles.add_permission(Permission(name))
-    state.tell("permission.created", "permission", name, after=stated("permissions", said))
+    state.record_event("permission.created", "permission", name, after=stated("permissions", said))
     if state.holds_all:
         clearance.work.notes[HELD].add(name)
 
@@ -97,11 +97,11 @@ def _update_permission(state: State, facts: Facts) -> None:
     name, row = facts["name"], _permission_of_yours(state, facts["name"])
     before, after = _reworded(row, facts["after"])
     state.pending.change(permissions, {"id": row.id}, after)
-    state.tell("permission.updated", "permission", name, before=before, after=after)
+    state.record_event("permission.updated", "permission", name, before=before, after=after)
 
 
 def _reworded(row: Thing, wanted: Facts) -> tuple[Facts, Facts]:
-    """The texts of a row that become others, as they were and as they will be; and the row has them."""
+    """The changed texts of a row, before and after; also sets them on the row."""
     present = {"title": row.title, "description": row.description}
     after = {key: value for key, value in wanted.items() if key in present and value != present[key]}
     row.title, row.description = after.get("title", row.title), after.get("description", row.description)
@@ -116,7 +116,7 @@ def _delete_permission(state: State, facts: Facts) -> None:
     holders = state.roles.remove_permission(name)
     said = {"name": name, "title": row.title, "description": row.description}
     before = {**stated("permissions", said), "roles": holders}
-    state.tell("permission.deleted", "permission", name, before=before)
+    state.record_event("permission.deleted", "permission", name, before=before)
 
 
 def _permission_of_yours(state: State, name: str) -> Thing:
@@ -147,7 +147,7 @@ def _create_role(state: State, facts: Facts) -> None:
     state.role_rows[name] = Thing(row["id"], said["description"], title)
     state.change_roles().add_role(Role(name, frozenset(held), requires_mfa=required))
     after = {**stated("roles", said), "grants": "listed", "permissions": held}
-    state.tell("role.created", "role", name, after=after)
+    state.record_event("role.created", "role", name, after=after)
 
 
 def _update_role(state: State, facts: Facts) -> None:
@@ -167,7 +167,7 @@ def _update_role(state: State, facts: Facts) -> None:
     _reworded(row, after)
     state.touch_role(row, **after)
     before = {key: present[key] for key in after}
-    state.tell("role.updated", "role", name, before=before, after=after)
+    state.record_event("role.updated", "role", name, before=before, after=after)
 
 
 def _delete_role(state: State, facts: Facts) -> None:
@@ -188,7 +188,7 @@ def _delete_role(state: State, facts: Facts) -> None:
     state.touch_role(row, valid_to=NOW)
     del state.role_rows[name]
     state.change_roles().remove_role(name)
-    state.tell("role.deleted", "role", name, before=before, after={"holders": 0})
+    state.record_event("role.deleted", "role", name, before=before, after={"holders": 0})
 
 
 def _grant(state: State, facts: Facts) -> None:
@@ -202,7 +202,7 @@ def _grant(state: State, facts: Facts) -> None:
     _add_grant(state, row.id, permission_id)
     state.touch_role(row)
     state.change_roles().grant(name, facts["permission"])
-    state.tell("permission.granted", "role", name, after={"permission": facts["permission"]})
+    state.record_event("permission.granted", "role", name, after={"permission": facts["permission"]})
 
 
 def _withdraw(state: State, facts: Facts) -> None:
@@ -216,7 +216,7 @@ def _withdraw(state: State, facts: Facts) -> None:
     state.pending.change(role_permissions, edge, {"valid_to": NOW})
     state.touch_role(row)
     state.change_roles().withdraw(name, facts["permission"])
-    state.tell("permission.withdrawn", "role", name, before={"permission": facts["permission"]})
+    state.record_event("permission.withdrawn", "role", name, before={"permission": facts["permission"]})
 
 
 def _inherit(state: State, facts: Facts) -> None:
@@ -234,7 +234,7 @@ def _inherit(state: State, facts: Facts) -> None:
     state.touch_role(above)
     state.outdated |= state.roles.seniors(senior)
     state.change_roles().inherit(senior, junior)
-    state.tell("inheritance.created", "role", senior, after={"inherits": junior})
+    state.record_event("inheritance.created", "role", senior, after={"inherits": junior})
     note_change(state, through=senior, roles=[junior])
 
 
@@ -251,14 +251,14 @@ def _disinherit(state: State, facts: Facts) -> None:
     state.outdated |= state.roles.seniors(senior)
     administrators = state.roles.seniors(ADMIN)
     state.change_roles().disinherit(senior, junior)
-    state.tell("inheritance.ended", "role", senior, before={"inherits": junior})
+    state.record_event("inheritance.ended", "role", senior, before={"inherits": junior})
     if state.roles.seniors(ADMIN) != administrators:
         require_administrator(state)
     note_change(state, through=senior, roles=[junior], losing=True)
 
 
 def _require_changeable(state: State, name: str, row: Thing, *, built_in_too: bool = False) -> None:
-    """First who asks, then what it is: a stranger to the role learns only that it is stronger."""
+    """Check the caller first, then the role: a caller who is weaker than the role learns only that."""
     state.clearance.require_outranks(state.roles.effective(name), f"The role {name}")
     if row.system and not built_in_too:
         raise RoleBuiltIn()
@@ -269,7 +269,7 @@ def _add_grant(state: State, role_id: str, permission_id: str) -> None:
     state.pending.add(role_permissions, edge)
 
 
-DO: dict[str, Callable[[State, Facts], object]] = {
+APPLY: dict[str, Callable[[State, Facts], object]] = {
     "permission.create": _create_permission,
     "permission.update": _update_permission,
     "permission.delete": _delete_permission,

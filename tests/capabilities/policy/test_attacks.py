@@ -303,7 +303,7 @@ def test_a_database_that_fails_is_no_refusal(stage: Stage, monkeypatch: pytest.M
     def down(*_arguments: Any) -> None:
         raise DatabaseDown()
 
-    monkeypatch.setitem(engine.DO, "permission.create", down)
+    monkeypatch.setitem(engine.APPLY, "permission.create", down)
 
     answer = stage.as_(ALICE).post("/v1/policy/plan", json={"permissions": TEA["permissions"]})
 

@@ -176,8 +176,8 @@ def test_who_may_not_is_told_before_a_step_is_taken(stage: Stage, monkeypatch: p
     alice.post("/v1/roles", json={"name": "planner", "permissions": ["policy:read", "policy:plan"]})
     alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/planner")
     taken: list[str] = []
-    for op, step in list(engine.DO.items()):
-        monkeypatch.setitem(engine.DO, op, lambda s, f, op=op, step=step: (taken.append(op), step(s, f)))
+    for op, step in list(engine.APPLY.items()):
+        monkeypatch.setitem(engine.APPLY, op, lambda s, f, op=op, step=step: (taken.append(op), step(s, f)))
 
     found = plan(stage.as_(DAVE), NOTHING, prune=True)
 
