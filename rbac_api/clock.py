@@ -19,8 +19,7 @@ def now() -> datetime:
 
 def epoch_seconds() -> float:
     """Return the current moment as seconds since 1970, UTC; ``exp`` is compared with it (RFC 7519 section
-    4.1.4).
-    """
+    4.1.4)."""
     return time.time()
 
 
@@ -31,6 +30,5 @@ def monotonic() -> float:
 
 def rfc3339(moment: datetime) -> str:
     """Return ``2026-11-22T17:34:00.123456Z``: RFC 3339, always UTC and six digits, so that text order is time
-    order.
-    """
+    order."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

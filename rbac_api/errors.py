@@ -99,8 +99,7 @@ def listed(faults: Sequence[str], total: int | None = None) -> list[str]:
 
 class Invalid(ServiceError):
     """Readable but wrong; ``faults`` names the first ``MAX_FAULTS`` wrong fields, and ``total`` counts all of
-    them.
-    """
+    them."""
 
     code = "request.invalid"
     title = "The request has invalid fields"

@@ -21,7 +21,7 @@ from rbac_api.decision.model import (
 
 ESCALATE = "rbac:escalate"
 ADMIN = "admin"
-LONGEST_CLAIM = (
+MAX_CLAIM_LENGTH = (
     2048  # characters of JSON: a whole token stays below the 4096 bytes that browsers take for a cookie
 )
 
@@ -101,7 +101,7 @@ def claimed_roles(effective: Iterable[EffectiveRole]) -> tuple[str, ...]:
 
 def _fitting(roles: Sequence[EffectiveRole]) -> int:
     """How many of these, from the first on, have room in a token."""
-    return bisect_right(list(accumulate(len(role.role) + 3 for role in roles)), LONGEST_CLAIM)
+    return bisect_right(list(accumulate(len(role.role) + 3 for role in roles)), MAX_CLAIM_LENGTH)
 
 
 def effective_permissions(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:

@@ -1,14 +1,18 @@
 """Authenticates the caller of each request and decides whether it is allowed (policy enforcement point).
 
-The way of a request through this package:
+A request passes through this package as follows:
 
-1. ``state.cache`` asks whether anything was committed since it last looked, and if so reads the end of the trail,
-2. ``tokens.jwt`` reads the token and verifies it (remembered by the token's SHA-256, so the second time costs a look-up),
-3. the session must be alive, the person in good standing, and ``decision.decide`` must say yes, on the *present* state: the roles in
-   the token are for other services and are never asked,
-4. a ``Clearance`` is made, and the view runs inside one unit of work; a writing unit decides *again* once it has the write lock.
+    1. ``state.cache`` checks whether anything was committed since its last check; if so, it reads the end of
+       the trail.
+    2. ``tokens.jwt`` reads and verifies the token.  It remembers the token by its SHA-256, so the next use
+       costs a look-up.
+    3. The session must be alive, the account active, and ``decision.decide`` must allow the request on the
+       *current* state.  The roles in the token are for other services; this service never decides by them.
+    4. The guard makes a ``Clearance`` and runs the view in one unit of work.  A writing unit decides *again*
+       once it has the write lock.
 
-A refusal becomes 401 or 403, and the 403 a row in the trail.  ``enforcement.decorators`` has the decorators; for a route of your own:
+A refusal becomes 401 or 403, and the 403 a row in the trail.  ``enforcement.decorators`` has the decorators;
+for a route of your own:
 
     protect(app, settings)
 
@@ -17,9 +21,10 @@ A refusal becomes 401 or 403, and the 403 a row in the trail.  ``enforcement.dec
     def reports():
         return {"for": current_clearance().actor.name}
 
-Owns: verified-token memory, the state cache, keys for verification, idempotent replay, recording of refusals.  Refuses: a view without a
-decorator (at start-up).  Only this package makes a ``Clearance``.
+It owns the memory of verified tokens, the state cache, the keys for verification, idempotent replay and the
+recording of refusals.  A view without a decorator is refused at start-up.  Only this package makes a
+``Clearance``.
 
-Five packages, each imports only those after it: ``enforcement``, ``incidents``, ``state``, then ``revocation`` and ``tokens``; ``errors``
-holds what the caller is answered.
+It has five packages, and each imports only those after it: ``enforcement``, ``incidents``, ``state``, then
+``revocation`` and ``tokens``.  ``errors`` holds the refusals.
 """

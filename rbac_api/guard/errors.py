@@ -1,4 +1,4 @@
-"""How the guard refuses."""
+"""Defines the refusals of the guard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class TokenMissing(Unauthenticated):
 
 
 class TokenInvalid(Unauthenticated):
-    """Whatever is wrong with it, the answer is the same."""
+    """The answer is the same for every defect of a token."""
 
     code = "token.invalid"
     title = "The token is not valid"
@@ -37,7 +37,7 @@ class TokenRevoked(Unauthenticated):
 
 
 class SigninTooOld(Unauthenticated):
-    """Step-up (RFC 9470): the token is good, but its session began too long ago for something sensitive."""
+    """Step-up (RFC 9470): the token is good, but its session began too long ago for a sensitive operation."""
 
     code = "signin.too_old"
     title = "A more recent sign-in is needed"
@@ -50,7 +50,7 @@ class SigninTooOld(Unauthenticated):
 
 
 class CsrfFailed(Forbidden):
-    """A cookie alone proves nothing about who wrote the request: any page can make a browser send it."""
+    """A cookie alone does not prove which page wrote the request: any page can make a browser send it."""
 
     code = "csrf.failed"
     title = "The X-CSRF-TOKEN header is missing or wrong"
@@ -70,29 +70,39 @@ class AccessDenied(Forbidden):
 class PasswordChangeRequired(Forbidden):
     code = "password.change_required"
     title = "Change your temporary password first"
-    default_detail = "You signed in with a temporary password. Change it with POST /v1/me/password; until then other requests are refused."
+    default_detail = (
+        "You signed in with a temporary password. Change it with POST /v1/me/password; until then other"
+        " requests are refused."
+    )
 
 
 class EscalationDenied(Forbidden):
-    """Nobody can grant what they do not hold; ``missing`` lists the permissions."""
+    """No caller can grant what they do not hold; ``missing`` lists the permissions."""
 
     code = "escalation.denied"
     title = "You cannot grant permissions that you do not hold"
-    default_detail = "This change would grant permissions that you do not hold; 'missing' lists them. Ask somebody who holds them."
+    default_detail = (
+        "This change would grant permissions that you do not hold; 'missing' lists them. Ask a user who holds"
+        " them."
+    )
     example = {"missing": ["payments:release"]}  # noqa: RUF012
 
 
 class TargetStronger(Forbidden):
-    """Acting upon somebody, or a role, that holds more than the caller does."""
+    """The user or role to change holds more than the caller does."""
 
     code = "target.stronger"
     title = "The target holds permissions that you do not hold"
-    default_detail = "You may change only users and roles whose permissions you hold yourself; 'missing' lists those you lack."
+    default_detail = (
+        "You may change only users and roles whose permissions you hold yourself; 'missing' lists those you"
+        " lack."
+    )
     example = {"missing": ["payments:release"]}  # noqa: RUF012
 
 
 class OwnAccount(Forbidden):
-    """What asks the owner for the current password, or for a code, is not done for oneself by an administrator's way."""
+    """An administrator's operation does not apply to one's own account, where the owner has to give the
+    current password or a code."""
 
     code = "target.self"
     title = "Not for your own account"
@@ -104,7 +114,10 @@ class LastAdministrator(Conflict):
 
     code = "admin.last"
     title = "The last administrator must remain"
-    default_detail = "After this change, nobody who can sign in would hold the role admin. Assign it to somebody else first."
+    default_detail = (
+        "After this change, no user who can sign in would hold the role admin. Assign it to another user"
+        " first."
+    )
     recorded = True
 
 
@@ -131,7 +144,7 @@ class IdempotencyRunning(Conflict):
 
 
 REPEATABLE: tuple[type[ServiceError], ...] = (IdempotencyKeyInvalid, IdempotencyMismatch, IdempotencyRunning)
-"""What may go wrong with any POST that honours ``Idempotency-Key``."""
+"""The errors of every POST that honours ``Idempotency-Key``."""
 
 
 class RoleNotFound(NotFound):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rbac_api.decision.evaluate import (
-    LONGEST_CLAIM,
+    MAX_CLAIM_LENGTH,
     EffectiveRole,
     always_covered,
     claimed_roles,
@@ -138,7 +138,7 @@ def test_danas_token_names_her_effective_roles_or_if_those_are_too_many_the_assi
     assert claimed_roles([EffectiveRole("chief", ("chief",)), *juniors]) == ("chief",)
     named = claimed_roles(assigned)
     assert named == tuple(role.role for role in assigned[: len(named)])
-    assert LONGEST_CLAIM - 12 < len(str(list(named)).replace(" ", "")) <= LONGEST_CLAIM
+    assert MAX_CLAIM_LENGTH - 12 < len(str(list(named)).replace(" ", "")) <= MAX_CLAIM_LENGTH
 
 
 def test_danas_role_counts_from_its_first_moment_until_just_before_its_last() -> None:

@@ -49,7 +49,7 @@ def give_up_after(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever revoked something waits for the publisher, and the publisher for the store, on the slowest machine."""
-    monkeypatch.setattr(publisher, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(publisher, "PUBLISH_TIMEOUT", PATIENCE)
     give_up_after(PATIENCE, monkeypatch)
 
 
@@ -144,7 +144,7 @@ def test_it_comes_back_after(own: Stage, store: Any, harm: Callable[[Any], None]
 def test_single_keys_that_were_lost_come_back_within_a_minute(
     own: Stage, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "AGAIN", 3)
+    monkeypatch.setattr(publisher, "POLLS_PER_FULL_COPY", 3)
     deny(own, "one", "two")
     store.delete("rbac:revoked:one")
     spoil(store, "rbac:revoked:two")
@@ -195,7 +195,7 @@ def test_a_store_that_hangs_keeps_nobody_waiting_until_it_is_given_up(
     finally:
         valkey.thaw()
 
-    assert publisher.PATIENCE * 0.9 < waited < SHORT
+    assert publisher.PUBLISH_TIMEOUT * 0.9 < waited < SHORT
     assert eventually(lambda: store.get("rbac:revoked:meanwhile"))
 
 
@@ -207,7 +207,7 @@ def test_a_store_that_is_known_to_hang_costs_nothing_and_is_told_of_once(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     give_up_after(0.2, monkeypatch)
-    monkeypatch.setattr(publisher, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(publisher, "POLL_SECONDS", 0.05)
     dave, mine, said = own.as_(DAVE), own.guard.publisher, []
 
     def told(times: int, word: str) -> bool:
@@ -218,15 +218,15 @@ def test_a_store_that_is_known_to_hang_costs_nothing_and_is_told_of_once(
     try:
         deny(own, "first")
         assert eventually(lambda: DENYLIST_DEGRADED._value.get() == 1)
-        looks = mine._looks
+        looks = mine._polls
         again = deny(own, "later")
-        assert eventually(lambda: mine._looks > looks + 2)
+        assert eventually(lambda: mine._polls > looks + 2)
         assert dave.get("/v1/me").status_code == 200
         assert eventually(lambda: told(1, "denylist.degraded"))
     finally:
         valkey.thaw()
 
-    assert again < SHORT < publisher.PATIENCE
+    assert again < SHORT < publisher.PUBLISH_TIMEOUT
     assert eventually(lambda: store.get("rbac:revoked:later"))
     assert eventually(lambda: told(1, "denylist.restored"))
 

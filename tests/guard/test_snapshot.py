@@ -165,7 +165,7 @@ def test_she_is_answered_although_something_changes_at_every_look(
 
     assert found is not None
     assert found.may("audit:read").allowed
-    assert len(looks) == module.LOOKS + 1  # the last in one moment
+    assert len(looks) == module.MAX_ATTEMPTS + 1  # the last in one moment
 
 
 class Interrupted(dict[str, Any]):
@@ -261,7 +261,7 @@ def test_a_role_with_an_end_counts_until_just_before_it_without_anybody_telling(
 def test_memory_is_bounded_and_still_right_when_it_is_too_small(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LARGEST", 2)
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 2)
     callers = [stage.as_(person) for person in (ALICE, BOB, CAROL, DAVE)]
 
     for _ in range(2):

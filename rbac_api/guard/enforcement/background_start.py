@@ -1,4 +1,7 @@
-"""What runs beside the requests begins with the first one: a worker's process is forked after its application was made."""
+"""Begins background work with the first request.
+
+A worker's process is forked after its application was made, and threads do not survive a fork.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from contextlib import suppress
 
 
 class BackgroundStart:
-    """Calls each of what it was given once, at its own first call; costs next to nothing afterwards."""
+    """Calls each given function once, at its own first call; costs next to nothing afterwards."""
 
     def __init__(self, *starts: Callable[[], None]) -> None:
         self.waiting = list(starts)
 
     def add(self, start: Callable[[], None]) -> None:
-        """One more."""
+        """Add a function to call."""
         self.waiting.append(start)
 
     def __call__(self) -> None:

@@ -1,4 +1,5 @@
-"""The proof that the guard was asked: every service function that outsiders can reach takes one."""
+"""Proves that the guard has allowed a request: every service function that callers can reach takes a
+``Clearance``."""
 
 from __future__ import annotations
 
@@ -35,18 +36,20 @@ from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
 
 CLEARANCE = "rbac.clearance"  # in the environment of the request that is served
-CHANGED = (
-    "roles_changed"  # a note of a unit of work: the roles with what it changed; None if they have to be read
-)
-HELD = "held"  # a note of a unit of work: what its actor held when it began
-HOLDER = "holder"  # the same: the actor's standing
+# Notes of a unit of work: the roles with its changes (None: they have to be read), what its actor held when
+# it
+# began, and the actor's ``Person`` at that time.
+CHANGED = "roles_changed"
+HELD = "held"
+HOLDER = "holder"
 
 
 @dataclass(slots=True)  # not frozen, as ``RequestContext``
 class Clearance:
-    """Who may do what, now.  Made by the guard alone (``requires`` for people, ``operator_clearance`` at a shell).
+    """Who may do what, now.  Only the guard makes one (``requires`` for people, ``operator_clearance`` at a
+    shell).
 
-    ``permission`` is None where being signed in is enough; ``reasons`` are those of the decision.
+    ``permission`` is None where any signed-in user is allowed; ``reasons`` are those of the decision.
     """
 
     actor: Actor
@@ -59,27 +62,30 @@ class Clearance:
 
     @property
     def connection(self) -> Connection:
-        """The unit of work's connection; for a writing one this takes the write lock, and the decision is made again."""
+        """The connection of the unit of work; in a writing one this takes the write lock, and the decision is
+        made again."""
         return self.work.connection
 
     @property
     def unbounded(self) -> bool:
-        """The operator and the system stand above the role model: they own the database."""
+        """Whether the role model does not apply: the operator and the system own the database."""
         return self.actor.type in ("operator", "system")
 
     @property
     def held(self) -> frozenset[str]:
-        """What the actor effectively holds at this moment; 401 for a stranger behind a public door, who would have to say who she is."""
+        """What the actor effectively holds at this moment; 401 for an anonymous caller of a public route, who
+        has to sign in first."""
         if self.unbounded:
             return frozenset({ESCALATE})
-        if HELD in self.work.notes:  # many changes in one unit are judged by what she held before the first
+        # Many changes in one unit are checked against what was held before the first
+        if HELD in self.work.notes:
             before: frozenset[str] = self.work.notes[HELD]
             return before
         return self._person(self.actor.id).permissions
 
     @property
     def holds_all(self) -> bool:
-        """Whether the actor holds every permission there is, also those added later."""
+        """Whether the actor holds every permission, including those added later."""
         if self.unbounded:
             return True
         roles = self.graph().roles
@@ -92,7 +98,8 @@ class Clearance:
 
     @property
     def session_roles(self) -> SessionRoles:
-        """How the roles of this session differ from all that the actor has: in a writing unit as it is now that nothing else can change."""
+        """How the roles of this session differ from all that the actor has; a writing unit reads them under
+        its lock."""
         if self.session is None:
             return EVERYTHING
         session = self.session
@@ -101,7 +108,7 @@ class Clearance:
         return session.roles
 
     def graph(self) -> RoleGraph:
-        """The roles in force, with the changes that this unit has recorded."""
+        """Return the roles in force, with the changes that this unit has recorded."""
         notes = self.work.notes
         if "graph" not in notes and CHANGED in notes:
             notes["graph"] = notes[CHANGED].compiled() if notes[CHANGED] else self.changed_graph()
@@ -109,38 +116,43 @@ class Clearance:
         return graph or self.snapshot.graph(self.connection if self.work.writes else None)
 
     def latest_graph(self) -> RoleGraph:
-        """The roles in force, no older than any row that this unit has read; from memory, unless the unit writes."""
+        """Return the roles in force, no older than any row that this unit has read; from memory, unless the
+        unit writes."""
         if not self.work.writes:
             self.snapshot.freshen()
         return self.graph()
 
     def know_roles(self, graph: RoleGraph) -> None:
-        """What the roles have become by what this unit wrote."""
+        """Note the roles as they are after what this unit wrote."""
         self.work.notes["graph"], self.work.notes[CHANGED] = graph, WorkingRoles(graph)
 
     def changed_graph(self) -> RoleGraph:
-        """The roles as the rows have them at this moment of the unit."""
+        """Read the roles from the rows as this unit sees them now."""
         return queries.find_role_graph(self.connection)
 
     def require_recent_signin(self) -> None:
-        """What only somebody who signed in lately may do, where that depends on more than the route: 401 otherwise (RFC 9470)."""
+        """Require a recent sign-in where that depends on more than the route: 401 otherwise (RFC 9470)."""
         if self.session is not None:
             require_recent(self.session, self.settings)
 
     def note_held(self) -> None:
-        """From here on many changes are made as one: they are judged by what the actor holds now."""
+        """Note what the actor holds now: the many changes that follow count as one and are checked against
+        it."""
         if not self.unbounded:
             self.work.notes[HOLDER] = self._person(self.actor.id)
         self.work.notes[HELD] = self.held
 
     def held_until(self, end: datetime | None) -> frozenset[str]:
-        """What the actor holds and goes on to hold until that moment, without an end if None."""
+        """Return what the actor holds without interruption until that moment; None: without an end."""
         person: Person = self.work.notes.get(HOLDER) or self._person(self.actor.id)
         return held_until(person.graph, person.subject, clock.now(), end or clock.ENDLESS)
 
     def require_held(self, handed_out: Iterable[str], until: datetime | None = None) -> None:
-        """Nobody hands out what she does not hold, nor for longer than she holds it (None: without an end), unless she holds
-        ``rbac:escalate`` (RBAC escalation guard): 403 otherwise."""
+        """Require that the actor holds what is handed out, until that moment or longer (None: without an
+        end): 403 otherwise.
+
+        Holders of ``rbac:escalate`` are exempt (RBAC escalation guard).
+        """
         wanted, held = frozenset(handed_out), self.held
         if beyond := missing(held, wanted):
             raise EscalationDenied(
@@ -150,18 +162,19 @@ class Clearance:
             return
         if passing := missing(self.held_until(until), wanted):
             raise EscalationDenied(
-                f"This hands out {_listed(passing)} for longer than you hold it: you hold it until an end, or while a role is"
-                " active in your session. Assign it with an earlier expires_at, or ask a user who holds it without an end.",
+                f"This hands out {_listed(passing)} for longer than you hold it: you hold it until an end, or"
+                " while a role is active in your session. Assign it with an earlier expires_at, or ask a user"
+                " who holds it without an end.",
                 missing=list(passing),
             )
 
     def require_other(self, user_id: str, instead: str) -> None:
-        """403 for the caller's own account: what the owner has to prove there cannot be avoided by a permission."""
+        """Refuse the caller's own account (403): no permission replaces what its owner has to prove."""
         if user_id == self.actor.id:
             raise OwnAccount(f"This is for the accounts of others. For your own, {instead}.")
 
     def require_outranks(self, permissions: frozenset[str], whom: str) -> None:
-        """Nobody acts upon somebody, or a role, that holds more than she does: 403 otherwise."""
+        """Require that the caller holds all these permissions of a user or a role: 403 otherwise."""
         if self.unbounded:
             return
         beyond = lacking(self.held, permissions)
@@ -169,11 +182,12 @@ class Clearance:
             raise TargetStronger(f"{whom} holds {_listed(beyond)}, which you do not hold.", missing=beyond)
 
     def require_outranks_user(self, user_id: str, username: str) -> None:
-        """The same, for a user by id: what she would hold if she were active."""
+        """Require that the caller outranks a user by id; what the user would hold if active counts."""
         self.require_outranks(self.reach(user_id), username)
 
     def require_outranks_users(self, usernames: Mapping[str, str]) -> None:
-        """The same, for many users by id: all of them, or 403 for the first who holds more.  Read in few statements."""
+        """Require that the caller outranks these users by id: 403 for the first who holds more.  Takes few
+        statements."""
         if self.unbounded or not usernames:
             return
         roles = list_roles_of(self.connection, list(usernames), clock.now())
@@ -183,9 +197,10 @@ class Clearance:
             self.require_outranks(reaches[held], self.named(user_id, usernames[user_id], "A user concerned"))
 
     def require_outranks_holders(self, roles: Iterable[str], rule: Constraint | None = None) -> None:
-        """The same, for all holders of these roles, direct or through a senior; of a dynamic ``rule`` for those whom it can bind.
+        """Require that the caller outranks all holders of these roles, direct or through a senior.  Of a
+        dynamic ``rule`` only those count whom it can bind.
 
-        Costs nothing for a caller who holds whatever any role holds.
+        Costs nothing for a caller who holds everything that any role holds.
         """
         if self.unbounded or self.holds_all:
             return
@@ -209,25 +224,28 @@ class Clearance:
         return user_id == self.actor.id or self.reads_users
 
     def named(self, user_id: str, username: str, otherwise: str) -> str:
-        """The username where it may be named, and other words where not."""
+        """Return the username where it may be named, and the other words where not."""
         return username if self.may_name(user_id) else otherwise
 
     def require_administrator_remains(self) -> None:
-        """After what this unit wrote and recorded somebody who can sign in holds ``admin``, at every moment from now on: 409 otherwise."""
+        """Require that, after what this unit wrote, a user who can sign in holds ``admin`` at every moment
+        from now on: 409 otherwise."""
         able = queries.list_administrators(self.connection, self.graph().seniors(ADMIN), clock.now())
         if not always_covered((one for _, one in able), clock.now()):
             raise LastAdministrator()
 
     def record(self, action: str, target: Target, **facts: Any) -> int:
-        """Write what this unit does into the trail, in the same transaction."""
+        """Write what this unit does to the trail, in the same transaction."""
         if CATALOGUE[action].touches in ("roles", "grants"):
             self._follow(action, target.name or "", facts.get("after") or facts.get("before") or {})
         return record(self.connection, self.actor, action, target, **facts)
 
     def _follow(self, action: str, name: str, facts: Mapping[str, object]) -> None:
-        """Let the roles that this unit works with change along, instead of reading all of them again under the lock.
+        """Apply a recorded change to the roles of this unit, instead of reading all of them again under the
+        lock.
 
-        What the system puts in place at a start is built in, which its events do not say: then the roles are read again.
+        What the system creates at start-up is built in, which its events do not say: then the roles are read
+        again.
         """
         notes = self.work.notes
         known: WorkingRoles | None = notes[CHANGED] if CHANGED in notes else WorkingRoles(self.graph())
@@ -246,13 +264,14 @@ class Clearance:
         return person
 
     def reach(self, user_id: str) -> frozenset[str]:
-        """What a user would hold if she were active, with all that is assigned to her now or later."""
+        """Return what a user would hold if active, with all that is assigned now or later."""
         now: datetime = clock.now()
         return self.graph().held_by(a.role for a in list_assignments(self.connection, user_id, now))
 
 
 def require_recent(session: SessionState, settings: Settings) -> None:
-    """401 unless the session began lately; refreshing does not make it younger (RFC 9470 section 3)."""
+    """Require that the session began recently: 401 otherwise.  A refresh does not make it younger (RFC 9470
+    section 3)."""
     if clock.epoch_seconds() - session.auth_time > settings.recent_signin_seconds:
         raise SigninTooOld(max_age=settings.recent_signin_seconds)
 
@@ -260,13 +279,14 @@ def require_recent(session: SessionState, settings: Settings) -> None:
 def operator_clearance(
     work: UnitOfWork, snapshot: Snapshot, settings: Settings, *, system: bool = False
 ) -> Clearance:
-    """The clearance of whoever runs this program on the machine itself (or of start-up): bound by guards over sets, not by roles."""
+    """Return the clearance of the operator at a shell (or of start-up): the guards over sets bind it, the
+    roles do not."""
     reasons = (Reason("operator", "has the database and the secret in hand"),)
     return Clearance(SYSTEM if system else OPERATOR, None, reasons, work, snapshot, settings)
 
 
 def current_clearance() -> Clearance:
-    """The clearance of the request being served; only inside a view under ``requires``."""
+    """Return the clearance of the current request; only inside a view under ``requires``."""
     clearance: Clearance = request.environ[CLEARANCE]
     return clearance
 

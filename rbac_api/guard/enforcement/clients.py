@@ -1,8 +1,10 @@
-"""Clients that prove who they are with a secret: service accounts, by HTTP Basic or by form fields (RFC 6749 section 2.3.1).
+"""Authenticates service accounts by a secret: HTTP Basic or form fields (RFC 6749 section 2.3.1).
 
-A secret has 256 random bits, so nobody guesses one and no slow hash is needed: it is found by its keyed hash, and every failure takes
-the same way and gives the same answer.  Why it failed stands in the trail, once a minute for each account and once for all that do not
-exist: whoever sends nonsense all day long fills no table.
+A secret has 256 random bits, so it cannot be guessed and needs no slow hash: it is found by its keyed hash.
+Every failure takes the same path and gives the same answer.
+
+The trail records why it failed, once a minute for each account and once for all that do not exist: repeated
+bad requests cannot fill a table.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ _ID = re.compile(UUID)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A client id and a secret, as presented."""
+    """A client id and a secret, as the request has them."""
 
     client_id: str
     secret: str = field(repr=False)
@@ -53,7 +55,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A service account that proved who it is, and the secret it did so with."""
+    """An authenticated service account, and the secret that it used."""
 
     id: str
     name: str
@@ -63,13 +65,15 @@ class Client:
 
 
 def secret_digest(settings: Settings, secret: str) -> str:
-    """What is stored of a client's secret: a hash that nobody can compute without the instance secret."""
+    """Return what is stored of a client's secret: a hash that cannot be computed without the instance
+    secret."""
     key = derived_key(settings.secret_key, "client-secret")
     return hmac.new(key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def presented_client(request: Request, form: Mapping[str, str]) -> Credentials | None:
-    """The credentials of a request, if it carries any.  Two ways at once are ``InvalidRequest`` (RFC 6749 section 2.3)."""
+    """Return the client's credentials in a request, if it has any.  Two ways at once are ``InvalidRequest``
+    (RFC 6749 section 2.3)."""
     header = request.environ.get("HTTP_AUTHORIZATION", "")
     if repeated(header):
         raise CredentialsRepeated()
@@ -87,7 +91,7 @@ def presented_client(request: Request, form: Mapping[str, str]) -> Credentials |
 
 
 class Clients:
-    """Tells who presents credentials."""
+    """Authenticates clients by their credentials."""
 
     def __init__(
         self, settings: Settings, database: Database, repeated: Repetitions, snapshot: Snapshot
@@ -99,7 +103,8 @@ class Clients:
         self._vouching = Issuers(database, snapshot)
 
     def authenticate(self, credentials: Credentials, actor: Actor) -> Client:
-        """The service account whose credentials these are; ``InvalidClient``, recorded as of ``actor``, otherwise."""
+        """Return the service account whose credentials these are; otherwise ``InvalidClient``, recorded as of
+        ``actor``."""
         digest = secret_digest(self._settings, credentials.secret)
         known = credentials.client_id if _ID.fullmatch(credentials.client_id) else NOBODY
         with self._database.reading() as connection:
@@ -114,7 +119,8 @@ class Clients:
         return Client(account.id, account.username, secret.id, secret.expires_at, digest)
 
     def confirm(self, connection: Connection, client: Client) -> None:
-        """The same again on what a writing transaction sees: a secret may have been withdrawn meanwhile."""
+        """Authenticate again on what a writing transaction sees: a secret may have been withdrawn
+        meanwhile."""
         account, secret = (
             queries.find_service(connection, client.id),
             queries.find_secret(connection, client.digest),
@@ -123,20 +129,21 @@ class Clients:
             raise InvalidClient()
 
     def require_covered(self, account: Person, issued: Issued | None, connection: Connection | None) -> None:
-        """``TokenRevoked`` for the session of a client secret that opens nothing any more, see ``vouching``."""
+        """Refuse the session of a client secret that no longer opens anything (``TokenRevoked``), see
+        ``issuers``."""
         if issued is not None and not self._vouching.covers(account, issued, connection):
             raise TokenRevoked()
 
     def _outgrown(
         self, account_id: str, secret: SecretRow | None, connection: Connection | None = None
     ) -> str | None:
-        """Why a secret that fits opens nothing: it is known to somebody who holds less than the account."""
+        """Say why a correct secret opens nothing: its issuer, who knows it, holds less than the account."""
         if secret is None or secret.created_by is None:
             return None
         person = self._snapshot.person(account_id, connection)
         issued = Issued(secret.created_by, secret.created_at)
         covered = person is None or self._vouching.covers(person, issued, connection)
-        return None if covered else "secret issued by somebody who holds less than the account"
+        return None if covered else "secret issued by a user who holds less than the account"
 
     def _note_use(self, secret: SecretRow) -> None:
         now = clock.now()
@@ -160,7 +167,7 @@ class Clients:
 
 
 def _fault(account: ServiceRow | None, secret: SecretRow | None, client_id: str) -> str | None:
-    """Why these do not open anything, for the trail alone; None if they do."""
+    """Say why these credentials open nothing, for the trail alone; None if they do."""
     if account is None:
         return "unknown client"
     if secret is None or not hmac.compare_digest(secret.service_account_id, client_id):
@@ -173,13 +180,13 @@ def _fault(account: ServiceRow | None, secret: SecretRow | None, client_id: str)
 
 
 def _basic(text: str) -> Credentials:
-    """User-pass of RFC 7617, each half form-urlencoded once more (RFC 6749 section 2.3.1)."""
+    """Read user-pass of RFC 7617, each half form-urlencoded once more (RFC 6749 section 2.3.1)."""
     try:
         client_id, colon, secret = base64.b64decode(text.strip(" "), validate=True).partition(b":")
         if not colon:
             raise ValueError
         return Credentials(_form_decoded(client_id), _form_decoded(secret))
-    except (binascii.Error, ValueError) as fault:  # the latter also where it is not UTF-8
+    except (binascii.Error, ValueError) as fault:  # ValueError also where it is not UTF-8
         raise InvalidClient() from fault
 
 

@@ -1,12 +1,13 @@
-"""The four decorators that may stand between a route and the world, and the way through them.
+"""Declares what a route requires, with four decorators.
 
-    @requires("roles:create")        the permission, on the present state
-    @requires()                      somebody signed in, no permission in particular
+    @requires("roles:create")        the permission, on the current state
+    @requires()                      any signed-in user
     @requires_role("clerk")          an effective role
     @admin_required                  the role ``admin``
-    @public                          nobody in particular, said openly
+    @public                          any caller, stated explicitly
 
-They work on plain Flask views and on flask-smorest's, inside this service or (after ``protect``) in an application of yours.
+They work on plain Flask views and on flask-smorest's, inside this service or (after ``protect``) in an
+application of yours.
 """
 
 from __future__ import annotations
@@ -60,12 +61,14 @@ def requires(
     recent: bool = False,
     reads: bool = False,
 ) -> Callable[[F], F]:
-    """Let only signed-in users through who hold ``permission`` at this moment; without one, any signed-in user.
+    """Allow only signed-in users who hold ``permission`` at this moment; without one, any signed-in user.
 
-    ``recent`` asks besides for a sign-in of late, with a challenge of 401 otherwise (RFC 9470).
-    ``reads`` says that the view changes nothing though its method could: it gets a unit of work that cannot write and takes no lock.
-    Answers 401 with a Bearer challenge (RFC 6750 section 3) or 403 naming the missing permission.  ``ValueError`` for what cannot be a
-    permission's name.
+    ``recent`` requires a recent sign-in too; otherwise the answer is 401 with a challenge (RFC 9470).
+    ``reads`` says that the view changes nothing though its method could: it gets a unit of work that cannot
+    write and takes no lock.
+
+    Answers 401 with a Bearer challenge (RFC 6750 section 3) or 403 naming the missing permission.  Raises
+    ``ValueError`` for what cannot be a permission's name.
     """
     if permission is not None:
         _require_name(PERMISSION, permission)
@@ -73,18 +76,19 @@ def requires(
 
 
 def requires_role(role: str) -> Callable[[F], F]:
-    """Let only signed-in users through who effectively have ``role`` at this moment.  ``ValueError`` for what cannot be its name."""
+    """Allow only signed-in users who effectively have ``role`` at this moment.  ``ValueError`` for what
+    cannot be its name."""
     _require_name(ROLE, role)
     return _guarded(Rule(role=role))
 
 
 def admin_required(view: F) -> F:
-    """Let only administrators through: ``requires_role("admin")``."""
+    """Allow only administrators: ``requires_role("admin")``."""
     return requires_role(ADMIN)(view)
 
 
 def public(view: F) -> F:
-    """Say openly that a route is for everybody."""
+    """State explicitly that a route is for any caller."""
     checks_query, checks_body = refuses_query(view), view.__name__ in _WRITING and refuses_body(view)
 
     @wraps(view)
@@ -93,7 +97,7 @@ def public(view: F) -> F:
             refuse_unknown_query()
         if checks_body:
             refuse_unknown_body()
-        ready = current_app.ensure_sync(view)  # a host's may be a coroutine
+        ready = current_app.ensure_sync(view)  # a host application's view may be a coroutine
         return current_guard().enter_public(lambda: ready(*args, **kwargs))
 
     opened.access = "public"  # type: ignore[attr-defined]
@@ -102,7 +106,7 @@ def public(view: F) -> F:
 
 
 def unguarded_views(app: Flask) -> list[str]:
-    """``METHOD rule`` for every route that says neither who may pass nor that everybody may."""
+    """Return ``METHOD rule`` for every route that no decorator of this module guards."""
     found = []
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
@@ -114,7 +118,8 @@ def unguarded_views(app: Flask) -> list[str]:
 
 
 def _require_name(rule: NameRule, name: str) -> None:
-    """A route that nobody can pass is a mistake to find at start-up."""
+    """Refuse a name that no permission or role can have: no caller could pass such a route, so start-up has
+    to find it."""
     if problem := rule.problem(name):
         raise ValueError(problem)
 

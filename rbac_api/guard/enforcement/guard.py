@@ -1,4 +1,4 @@
-"""The way of a request through the guard: token, present state, decision, one unit of work, and the recording of refusals."""
+"""Guards each request: token, current state, decision, one unit of work, and the recording of refusals."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Guard:
-    """Everything the decorators need, one per application; ``current_guard`` finds it."""
+    """Everything that the decorators need, one per application; ``current_guard`` finds it."""
 
     def __init__(self, app: Flask, settings: Settings, database: Database) -> None:
         self.settings = settings
@@ -65,7 +65,7 @@ class Guard:
         app.extensions[EXTENSION] = self
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Release threads and connections."""
         self.repeated.close()
         self.publisher.close()
         self.snapshot.close()
@@ -74,11 +74,13 @@ class Guard:
     def enter(
         self, view: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Response:
-        """Authenticate, decide, run the view in one unit of work, and see that a refusal is recorded."""
-        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy would search for it at every use
+        """Authenticate, decide, run the view in one unit of work, and record a refusal."""
+        # The proxy would search for it at every use.
+        asked = request._get_current_object()  # type: ignore[attr-defined]
         if self.begin.waiting:
             self.begin()
-        self.snapshot.freshen()  # the keys too: a token may name one that another worker has just made or withdrawn
+        # The keys too: a token may name one that another worker has just made or withdrawn.
+        self.snapshot.freshen()
         token, by_cookie = self._presented(asked)
         session, person = self.alive(token, asked)
         actor = actor_of(token, person, asked)
@@ -104,14 +106,14 @@ class Guard:
         return _kept_by_nobody(answer)
 
     def enter_public(self, view: Callable[[], Any]) -> Any:
-        """Run a public view in a unit of work of its own, cleared for nobody in particular."""
+        """Run a public view in a unit of work of its own, for any caller."""
         if self.begin.waiting:
             self.begin()
         actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
         try:
             return again(lambda: self._attempt_public(actor, view))
         except Forbidden as refusal:
-            if "decision_id" not in refusal.members:  # whoever proved who she is was recorded as herself
+            if "decision_id" not in refusal.members:  # else it was recorded for the authenticated caller
                 self.record_refusal(actor, PUBLIC, refusal)
             raise
 
@@ -120,12 +122,12 @@ class Guard:
             if work.writes:
                 work.on_open = lambda: self.snapshot.catch_up(work.connection)
             request.environ[CLEARANCE] = Clearance(
-                actor, None, (Reason("public", "anybody may"),), work, self.snapshot, self.settings
+                actor, None, (Reason("public", "any caller may do this"),), work, self.snapshot, self.settings
             )
             return view()
 
     def _read(self, passage: RequestContext, asked: Request) -> Response:
-        """A view that changes nothing needs no lock, so nothing need be decided again, and nothing can clash."""
+        """Run a view that changes nothing: it needs no lock, no second decision, and cannot clash."""
         with UnitOfWork(self.database, writes=False) as work:
             asked.environ[CLEARANCE] = self._clearance(passage, work)
             return self._answer(passage.view())
@@ -149,7 +151,7 @@ class Guard:
         )
 
     def _confirm(self, work: UnitOfWork, passage: RequestContext) -> None:
-        """A writing unit has its lock: what was decided before it may no longer hold, so decide again on what is now certain."""
+        """Decide again under the write lock: the state may have changed since the first decision."""
         self.snapshot.catch_up(work.connection)
         judge(self.standing(passage.token, work.connection)[1], passage.rule)
 
@@ -160,7 +162,7 @@ class Guard:
         return decision
 
     def refresh_token(self, asked: Request) -> tuple[str, bool]:
-        """The refresh token that a request presents, and whether a cookie brought it: then its page has said so, too."""
+        """Return a request's refresh token, and whether a cookie brought it; that needs the CSRF token."""
         text, by_cookie = presented(asked, "refresh")
         if by_cookie:
             self.snapshot.freshen()  # the keys, before one is looked up
@@ -168,7 +170,7 @@ class Guard:
         return text, by_cookie
 
     def session_left(self, asked: Request) -> str | None:
-        """The ``jti`` of the refresh token that a browser has left over at sign-in.  Rubbish counts as none, as it does beside a header."""
+        """Return the ``jti`` of a browser's old refresh token at sign-in; None without a valid one."""
         with suppress(TokenMissing, TokenInvalid, TokenExpired):
             if not asked.environ.get("HTTP_AUTHORIZATION"):
                 self.snapshot.freshen()  # the keys, before one is looked up
@@ -182,8 +184,7 @@ class Guard:
             raise self._about_refreshing(asked, refusal) from refusal
 
     def _about_refreshing(self, asked: Request, refusal: Unauthenticated) -> Unauthenticated:
-        """Where a browser's access cookie has merely run out it is told so; a page that was reloaded meanwhile gets back what it needs
-        to refresh."""
+        """Say that the access cookie expired if the refresh cookie is good, and let the page refresh."""
         if asked.environ.get("HTTP_AUTHORIZATION"):
             return refusal
         try:
@@ -195,14 +196,14 @@ class Guard:
         return TokenExpired()
 
     def _admit_cookie(self, asked: Request, token: Token) -> None:
-        """Who reads by cookie is told the session's CSRF token, who writes has to send it."""
+        """Give the session's CSRF token to a read by cookie, and require it of a write."""
         if asked.method in _READING:
             asked.environ[CSRF] = self.cross_site.token(token.session_id)
         else:
             self.cross_site.require_token(asked, token.session_id)
 
     def alive(self, token: Token, asked: Request) -> tuple[SessionState, Person]:
-        """Her standing; whoever still comes with a token that has none gives the alarm."""
+        """Return session and user of a token; one whose session has ended may open an incident."""
         try:
             return self.standing(token)
         except TokenRevoked:
@@ -237,7 +238,7 @@ class Guard:
         *,
         claim: Claim | None = None,
     ) -> None:
-        """Write it down, if it is of a kind that is, and give the answer the number under which it can be explained."""
+        """Record a refusal, if its kind is recorded, and give the answer the number that explains it."""
         if not refusal.recorded:
             return
         REFUSALS.labels(refusal.code).inc()
@@ -247,9 +248,9 @@ class Guard:
             self.alarms.stale_claim(claim, actor, request)
 
 
-@dataclass(slots=True)  # not frozen: that alone takes longer than the decision
+@dataclass(slots=True)  # not frozen: freezing costs more than the decision
 class RequestContext:
-    """What was found out about a request before its view runs."""
+    """What is known about a request before its view runs."""
 
     actor: Actor
     decision: Decision
@@ -260,7 +261,7 @@ class RequestContext:
 
 
 def _refuse_unknown(rule: Rule, asked: Request) -> None:
-    """What an operation of ours would not look at is refused: whoever sends it believes that it counts."""
+    """Refuse what this operation would ignore: the caller believes that it counts."""
     if rule.checks_query and asked.environ.get("QUERY_STRING"):
         refuse_unknown_query()
     if rule.checks_body:
@@ -270,13 +271,13 @@ def _refuse_unknown(rule: Rule, asked: Request) -> None:
 def _kept_by_nobody(answer: Response) -> Response:
     for name, _ in answer.headers:
         if name.lower() == "cache-control":
-            return answer  # it says for itself how long
+            return answer  # the view has set it
     answer.headers.add("Cache-Control", "no-store")
     return answer
 
 
 def current_guard() -> Guard:
-    """This application's guard."""
+    """Return the guard of the current application."""
     guard: Guard | None = current_app.extensions.get(EXTENSION)
     if guard is None:
         raise RuntimeError("a decorator of rbac_api guards this route: call protect(app, settings) first")

@@ -1,4 +1,4 @@
-"""The guard in an application of somebody else (the host), which stays as it is: see ``protect``."""
+"""Guards the routes of another Flask application (the host), which stays as it is: see ``protect``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from rbac_api.web.responses.problems import problem_body, problem_document
 
 
 def protect(app: Flask, settings: Settings) -> Guard:
-    """Make the decorators work in an application of your own, on the database this service uses.
+    """Make the decorators work in an application of your own, on the database that this service uses.
 
-    Adds one entry to ``app.extensions`` and changes nothing else: no route, hook, error handler or configuration value.
-    ``SettingsRefused`` for settings that this service would refuse, or a database that is not fit for it.
+    Adds one entry to ``app.extensions`` and changes nothing else: no route, hook, error handler or
+    configuration value.  Raises ``SettingsRefused`` for settings that this service would refuse, or for a
+    database that does not meet its requirements.
     """
     if EXTENSION in app.extensions:
         raise RuntimeError(
-            "this application has a guard already: call protect() once, and not on an application of create_app()"
+            "this application has a guard already: call protect() once, and not on an application of"
+            " create_app()"
         )
     settings = checked(settings)
     database = Database(settings)
@@ -37,7 +39,8 @@ def protect(app: Flask, settings: Settings) -> Guard:
 
 
 def _require_fit(database: Database) -> None:
-    """As at the service's own start, but a database that does not answer yet is no fault: the host may have more to offer."""
+    """Check the database as this service does at its start.  One that does not answer yet is no fault: the
+    host may offer more than this."""
     try:
         with suppress(DatabaseDown):
             if faults := requirement_faults(database):
@@ -47,21 +50,22 @@ def _require_fit(database: Database) -> None:
 
 
 class HostGuard(Guard):
-    """Answers its own refusals: raised, they would meet the host's error handlers, of which a blueprint's comes first."""
+    """Answers its own refusals: raised errors would reach the host's error handlers, where a blueprint's
+    comes first."""
 
     def enter(
         self, view: Callable[..., Any], rule: Rule, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> Response:
-        """As in this service; a view that is a coroutine runs as the host runs its others."""
+        """Enforce as in this service; a view that is a coroutine runs as the host runs its others."""
         ready = current_app.ensure_sync(view)
-        request_id()  # the trail is to know the request by the name that the answer has
+        request_id()  # the trail records the same id as the answer
         try:
             return super().enter(ready, rule, args, kwargs)
         except ServiceError as refusal:
             return self._refused(refusal)
 
     def enter_public(self, view: Callable[[], object]) -> object:
-        """As in this service."""
+        """Run a public view as in this service."""
         try:
             return super().enter_public(view)
         except ServiceError as refusal:
@@ -71,7 +75,6 @@ class HostGuard(Guard):
         if refusal.internal:
             log.warning("request.refused", code=refusal.code, internal=refusal.internal)
         body = problem_body(refusal, request_id())
-        body["type"] = (
-            f"{self.settings.issuer_url}{body['type']}"  # the host has no page about it, the service has
-        )
+        # The page about the problem is on the service, not on the host.
+        body["type"] = f"{self.settings.issuer_url}{body['type']}"
         return problem_document(refusal, body)

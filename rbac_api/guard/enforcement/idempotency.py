@@ -1,8 +1,11 @@
-"""Repeating a POST safely: the first answer is kept, sealed, and given again for the same key and body.
+"""Makes a POST safe to repeat: the first answer is kept, sealed, and returned again for the same key and
+body.
 
-The answer is stored in the transaction of the change, so either both exist or neither.  A second request with the same key is told
-409 while the first still runs in this process; in another process the write lock lets it see the first one's answer, or its
-conflict, and it then gives that answer.  Kept for 24 hours, per caller (draft-ietf-httpapi-idempotency-key-header section 2).
+The answer is stored in the transaction of the change, so either both exist or neither.  While the first
+request still runs in this process, a second one with the same key gets 409.  In another process it waits for
+the write lock, meets the first one's answer or conflict, and returns that answer.
+
+Answers are kept for 24 hours, per caller (draft-ietf-httpapi-idempotency-key-header section 2).
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ register_constraint("pk_idempotency_keys", IdempotencyRunning)
 
 @dataclass(frozen=True, slots=True)
 class Repeatable:
-    """One request under a key: whose, which, and the fingerprint of method, path and body."""
+    """One request under a key: the caller, the key, and the fingerprint of method, path and body."""
 
     scope: str
     key: str
@@ -45,7 +48,7 @@ class Repeatable:
 
 
 class Repeats:
-    """Runs requests that carry a key at most once."""
+    """Runs each request that carries a key at most once."""
 
     def __init__(self, database: Database, secret: str) -> None:
         self._database = database
@@ -54,7 +57,7 @@ class Repeats:
         self._lock = threading.Lock()
 
     def once(self, request: Request, scope: str, run: Callable[[Keep], Response]) -> Response:
-        """``run`` with a way to keep its answer, or the answer it gave the first time."""
+        """Call ``run`` with a way to keep its answer, or return the answer of the first time."""
         repeatable = _repeatable(request, scope, self._secret)
         if repeatable is None:
             return run(lambda _connection, _answer: None)
@@ -72,7 +75,7 @@ class Repeats:
         try:
             return run(lambda connection, answer: self._store(connection, repeatable, answer))
         except Conflict:
-            stored = self._stored(repeatable)  # another process was first with this very request
+            stored = self._stored(repeatable)  # another process has run this request
             if stored is None:
                 raise
             return stored
@@ -108,7 +111,8 @@ class Repeats:
 
 
 def forget_answers(connection: Connection, caller_id: str, location: str) -> None:
-    """Repeat no more what a caller was told when she made this resource: it shows a secret that must not, or need not, be seen again."""
+    """Delete the stored answers about this resource: they show a secret that must not, or need not, be seen
+    again."""
     queries.clear_answers(connection, caller_id, location)
 
 
@@ -122,7 +126,6 @@ def _repeatable(request: Request, scope: str, secret: str) -> Repeatable | None:
             faults=(Fault("/Idempotency-Key", "idempotency.invalid", IdempotencyKeyInvalid.default_detail),)
         )
     content = b"\n".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
-    key = derived_key(
-        secret, "idempotency-fingerprint"
-    )  # a body may hold a password, which a plain hash would let be guessed
+    # A keyed hash: a body may hold a password, and a plain hash would allow guessing it.
+    key = derived_key(secret, "idempotency-fingerprint")
     return Repeatable(scope, found["key"], hmac.new(key, content, hashlib.sha256).hexdigest())

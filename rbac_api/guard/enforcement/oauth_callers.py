@@ -1,7 +1,9 @@
-"""Who calls an OAuth endpoint: a service account by its credentials, somebody by her access token, or nobody who says so.
+"""Authenticates callers of OAuth endpoints: a service account by credentials, a user by access token, or an
+anonymous caller.
 
-These endpoints are for programs that bring no browser along, so cookies do not count here.  ``requires_caller`` stands between them and
-the world as ``requires`` does elsewhere: present state, decision, one unit of work, decided again once a writing unit has its lock.
+These endpoints are for programs without a browser, so cookies do not count here.  ``requires_caller`` guards
+them as ``requires`` guards other routes: current state, decision, one unit of work, decided again once a
+writing unit has its lock.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ _BEARER: tuple[type[ServiceError], ...] = (TokenInvalid, TokenExpired, TokenRevo
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who it is (at most one of ``client`` and ``token``), and what was sent."""
+    """The caller (at most one of ``client`` and ``token``), and the form that was sent."""
 
     actor: Actor
     form: dict[str, str] = field(repr=False)  # a secret may be in it
@@ -56,9 +58,11 @@ class Caller:
 def requires_caller(
     permission: str | None = None, *, bearer: bool = True, anonymous: bool = False
 ) -> Callable[[F], F]:
-    """Let service accounts through by their credentials and, with ``bearer``, whoever has an access token; with ``anonymous`` others too.
+    """Allow service accounts by their credentials, with ``bearer`` users by access token, with ``anonymous``
+    any other caller.
 
-    Whoever lacks the ``permission`` is told 401, as RFC 7662 section 2.3 has it; credentials that are not good are never overlooked.
+    A caller without the ``permission`` gets 401, as RFC 7662 section 2.3 says.  Invalid credentials are
+    always refused.
     """
     rule = Rule(permission=permission)
 
@@ -90,7 +94,7 @@ def requires_caller(
 
 
 def current_caller() -> Caller:
-    """The caller of the request being served; only inside a view under ``requires_caller``."""
+    """Return the caller of the current request; only inside a view under ``requires_caller``."""
     caller: Caller = request.environ[CALLER]
     return caller
 
@@ -146,7 +150,7 @@ def _confirm(guard: Guard, caller: Caller, rule: Rule, connection: Connection) -
 def _decide(
     guard: Guard, caller: Caller, rule: Rule, connection: Connection | None = None
 ) -> tuple[Decision, SessionState | None]:
-    """The decision on the present state, and the session of a token's bearer."""
+    """Decide on the current state; return the decision, and the session of a token."""
     if caller.token:
         session, person = guard.standing(caller.token, connection)
         return judge(person, rule), session
@@ -155,4 +159,4 @@ def _decide(
         if found is None or found.subject.status != "active":
             raise InvalidClient()  # disabled since its secret was looked at
         return judge(found, rule), None
-    return Decision(True, (Reason("public", "anybody may"),), ()), None
+    return Decision(True, (Reason("public", "any caller may do this"),), ()), None

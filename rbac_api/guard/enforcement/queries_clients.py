@@ -1,4 +1,4 @@
-"""SQL for telling who presents a client's credentials."""
+"""SQL for authenticating a client by its credentials."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ServiceRow(NamedTuple):
 
 
 class SecretRow(NamedTuple):
-    """A secret of a service account: its hash, and for how long it is good."""
+    """A secret of a service account: its hash, and for how long it is valid."""
 
     id: str
     service_account_id: str
@@ -36,7 +36,7 @@ SECRET = tuple(client_secrets.c[name] for name in SecretRow._fields)
 
 
 def find_service(connection: Connection, account_id: str) -> ServiceRow | None:
-    """Name and status of a service account, a deleted one included."""
+    """Return name and status of a service account, including a deleted one."""
     columns = (users.c[name] for name in ServiceRow._fields)
     row = connection.execute(
         select(*columns).where(users.c.id == account_id, users.c.kind == "service")
@@ -45,7 +45,7 @@ def find_service(connection: Connection, account_id: str) -> ServiceRow | None:
 
 
 def find_secret(connection: Connection, secret_hash: str) -> SecretRow | None:
-    """By hash: whoever does not know the secret cannot learn from the search how close she is."""
+    """Find a secret by its hash: the time of the search does not reveal how close a guess was."""
     row = connection.execute(select(*SECRET).where(client_secrets.c.secret_hash == secret_hash)).first()
     return SecretRow._make(row) if row else None
 

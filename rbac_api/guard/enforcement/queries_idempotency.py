@@ -18,7 +18,7 @@ from rbac_api.database.tables import (
 
 
 class AnswerRow(NamedTuple):
-    """What was answered to a caller's request with an Idempotency-Key."""
+    """The stored answer to a request with an Idempotency-Key."""
 
     fingerprint: str
     status: int
@@ -27,7 +27,7 @@ class AnswerRow(NamedTuple):
 
 
 def find_answer(connection: Connection, scope: str, key: str, now: datetime) -> AnswerRow | None:
-    """What was answered to a caller's request under this Idempotency-Key, unless it is too old."""
+    """Return the stored answer to a caller's request under this Idempotency-Key, unless it is too old."""
     table = idempotency_keys
     mine = (table.c.scope == scope, table.c.key == key, table.c.expires_at > now)
     row = connection.execute(select(*(table.c[name] for name in AnswerRow._fields)).where(*mine)).first()

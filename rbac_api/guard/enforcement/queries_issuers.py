@@ -1,4 +1,4 @@
-"""Who handed out a credential, and what its account and its issuer can reach."""
+"""SQL for the issuer of a credential, and for what its account and its issuer can reach."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.guard.state.queries_history import list_assignments_at
 from rbac_api.guard.state.subjects import Issued
 
-# After each of these somebody other than the user knows a way to the user's password.
+# After each of these another user knows a way to the user's password.
 _ISSUING = ("user.created", "password.reset", "admin.created", "admin.recovered")
 
 
 def find_issuer(connection: Connection, user_id: str) -> Issued | None:
-    """Who last handed out a setup token or a temporary password for this account; None for the operator and the service itself."""
+    """Return who last issued a setup token or a temporary password for this account; None for the operator
+    and the service itself."""
     about = (trail_events.c.target_id == user_id, trail_events.c.action.in_(_ISSUING))
     columns = (trail_events.c.actor_id, trail_events.c.at)
     found = connection.execute(
@@ -29,7 +30,8 @@ def find_issuer(connection: Connection, user_id: str) -> Issued | None:
 
 
 def is_covered(connection: Connection, graph: RoleGraph, account_id: str, issued: Issued) -> bool:
-    """Whether the account holds nothing, now or later, that its issuer does not hold: with the present roles, or with those of the time."""
+    """Return whether the account holds nothing, now or later, that its issuer does not hold, with the current
+    roles or with those of the time of issue."""
     now = clock.now()
     held = list_roles_of(connection, [account_id, issued.by], now)
     reach = graph.held_by(held.get(account_id, ()))

@@ -1,4 +1,4 @@
-"""Refusals by their numbers."""
+"""SQL for deleting old decisions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def add_decision(connection: Connection, values: dict[str, object]) -> None:
 
 
 def delete_old_decisions(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete decisions from before that moment; how many.  Ids are in the order of time, so only the oldest are looked at."""
+    """Delete decisions from before that moment; return how many.  Ids are in the order of time, so only the
+    oldest are read."""
     columns = (decisions.c.id, decisions.c.at)
     oldest = connection.execute(select(*columns).order_by(decisions.c.id).limit(limit))
     old = [row.id for row in oldest if row.at < before]

@@ -16,8 +16,8 @@ from rbac_api.database.validity import not_over
 def list_holders_of_both(
     connection: Connection, some: Iterable[str], others: Iterable[str], at: datetime, most: int | None = None
 ) -> dict[str, str]:
-    """The names, by id, of accounts to which one of ``some`` and one of ``others`` is assigned, now or later; ``most``: how many of them
-    are enough."""
+    """Return the names, by id, of accounts to which one of ``some`` and one of ``others`` is assigned, now or
+    later.  ``most`` limits how many."""
     first, second = assignments.alias(), assignments.alias()
     joined = first.join(second, second.c.user_id == first.c.user_id).join(
         users, users.c.id == first.c.user_id

@@ -1,10 +1,10 @@
-"""A refusal is written down with a number of its own, so that the caller, or an auditor, can have it explained later.
+"""Records each refusal under a number, by which the caller or an auditor can have it explained later.
 
-What is kept is what the graph as it was cannot tell any more: what was asked for, whether a second factor was proved, and the roles that
-the session was begun with, which may be others by then.
+It keeps what the past roles alone cannot show: what was asked for, whether a second factor was proved, and
+the roles that the session was begun with, which may have changed since.
 
-A caller who repeats it fills nothing: the same refusal of the same account is written once a minute, and its repetitions, which are given
-the number of that one, as one event that says how many they were (``repeated``).
+A caller who repeats a request cannot fill the trail: the same refusal of the same account is written once a
+minute.  Its repetitions get the number of the first, and one event says how many they were (``repetitions``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rbac_api.guard.state.subjects import SessionState
 from rbac_api.trail.recorder import Actor, Target, record
 
 LONGEST_PATH = 192
-MOST_CAUSES = 100  # of one account in a minute; any more are counted together
+MOST_CAUSES = 100  # of one account in a minute; further ones are counted together
 FURTHER = "further"
 
 
@@ -42,7 +42,7 @@ class Refused:
     session: SessionState | None
     at: datetime
     method: str
-    path: str  # as long as it may be in an event
+    path: str  # at most as long as an event may hold
 
     @classmethod
     def of(
@@ -53,28 +53,30 @@ class Refused:
         refusal: ServiceError,
         session: SessionState | None,
     ) -> Refused:
-        """The refusal of this request, at this moment."""
-        path = asked.path.replace("\0", "")[:LONGEST_PATH]  # NUL is what no database can hold
+        """Build the refusal of this request, at this moment."""
+        path = asked.path.replace("\0", "")[:LONGEST_PATH]  # no database can hold NUL
         permission = rule.permission or refusal.members.get("required")
         return cls(actor, refusal, permission, rule.role, session, clock.now(), asked.method, path)
 
     @property
     def cause(self) -> Key:
-        """What makes it the same refusal as another of this account."""
+        """The key under which refusals of this account count as the same."""
         return self.refusal.code, self.permission or "", self.role or "", self.refusal.detail
 
 
 class Refusals:
-    """Those of this process."""
+    """The refusals of this process."""
 
     def __init__(self, database: Database, repeated: Repetitions) -> None:
         self._database = database
         self._repeated = repeated
         self._counting = threading.Lock()
-        self._causes: dict[str, tuple[float, set[Key]]] = {}  # of an account, until when
+        # By account: until when they count, and the causes
+        self._causes: dict[str, tuple[float, set[Key]]] = {}
 
     def add(self, refused: Refused) -> str | None:
-        """Write it, or count it; the number it can be explained by, None if it is of more causes than are told apart."""
+        """Write or count a refusal; return the number that explains it, None if the account has too many
+        different ones."""
         account = refused.actor.id or refused.actor.type
         cause = self._told_apart(account, refused.cause)
         number = new_id()
@@ -117,8 +119,10 @@ def _add(connection: Connection, refused: Refused, times: int, number: str) -> N
     seq, session = _record(connection, refused, times), refused.session
     chosen = session.roles.chosen if session is not None else None
     row = {
-        "id": number, "seq": seq, "at": refused.at, "user_id": refused.actor.id, "session_id": refused.actor.session_id,
-        "permission": refused.permission, "role": refused.role, "code": refused.refusal.code, "detail": refused.refusal.detail,
+        "id": number, "seq": seq, "at": refused.at,
+        "user_id": refused.actor.id, "session_id": refused.actor.session_id,
+        "permission": refused.permission, "role": refused.role,
+        "code": refused.refusal.code, "detail": refused.refusal.detail,
         "second_factor": session is not None and session.second_factor,
         "chosen_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip
@@ -126,7 +130,8 @@ def _add(connection: Connection, refused: Refused, times: int, number: str) -> N
 
 
 def _record(connection: Connection, refused: Refused, times: int) -> int:
-    """The event, which stands for so many refusals of this cause: this one, and those before it that were only counted."""
+    """Write one event for this many refusals of one cause: this one, and those before it that were only
+    counted."""
     facts: dict[str, object] = {
         "code": refused.refusal.code,
         "method": refused.method,

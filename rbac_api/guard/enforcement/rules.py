@@ -1,4 +1,4 @@
-"""What a route demands, and whether somebody meets it."""
+"""Defines what a route requires, and whether a user meets it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rbac_api.guard.state.subjects import Person
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a route demands."""
+    """What a route requires."""
 
     permission: str | None = None
     role: str | None = None
-    recent: bool = False  # asks for a recent sign-in
-    temporary_password: bool = False  # answers also to somebody who must change her password first
+    recent: bool = False  # requires a recent sign-in
+    temporary_password: bool = False  # allowed also for a user who must change the password first
     checks_query: bool = False
     checks_body: bool = False
     repeatable: bool = False  # honours ``Idempotency-Key``
@@ -26,7 +26,7 @@ class Rule:
 
 
 def judge(person: Person, rule: Rule) -> Decision:
-    """The decision, or the refusal that tells what was missing."""
+    """Return the decision, or raise the refusal that names what was missing."""
     if person.subject.must_change_password and not rule.temporary_password:
         raise PasswordChangeRequired()
     if rule.role is not None:

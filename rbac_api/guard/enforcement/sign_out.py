@@ -1,7 +1,8 @@
-"""Which session a request wants to sign out of: any token of the session says so, access or refresh, by header or cookie, expired or not.
+"""Finds the session that a request wants to sign out of: any of its tokens names it, by header or cookie,
+expired or not.
 
-Signing out takes power away and gives none, so a token that opens nothing any more is still good for it.  By cookie it needs
-``X-CSRF-TOKEN`` as every other write does.
+Signing out removes power and gives none, so a token that no longer opens anything is still good for it.  By
+cookie it needs ``X-CSRF-TOKEN``, as every other write does.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from rbac_api.web.server.middleware import CSRF_HEADER
 
 
 def token_to_leave(guard: Guard, asked: Request) -> Token | None:
-    """A token of the session to end, verified.  None: a browser page signs out, and its cookies are gone or open nothing any more.
+    """Return the verified token of the session to end.  None: a browser page signs out, and its cookies are
+    gone or no longer valid.
 
-    ``TokenMissing`` and ``TokenInvalid`` without a usable token; ``CsrfFailed`` for cookies without the CSRF token of their session.
+    ``TokenMissing`` and ``TokenInvalid`` without a usable token; ``CsrfFailed`` for cookies without the CSRF
+    token of their session.
     """
     guard.snapshot.freshen()  # the keys, before one is looked up
     if asked.environ.get("HTTP_AUTHORIZATION"):
@@ -35,9 +38,7 @@ def token_to_leave(guard: Guard, asked: Request) -> Token | None:
             return token
     if found:
         raise CsrfFailed()
-    if (
-        CSRF_HEADER not in asked.headers
-    ):  # which no page of another site can send (a preflight would be refused)
+    if CSRF_HEADER not in asked.headers:  # a page of another site cannot send it (the preflight is refused)
         raise TokenInvalid() if sent else TokenMissing()
     return None
 

@@ -1,5 +1,5 @@
 """Notices misuse of tokens.
 
-``detection`` opens incidents, ``own_terminations`` tells misuse from users who meet their own sign-out, ``repetitions`` counts what repeats
-instead of writing it, ``queries`` reads and writes.
+``detection`` opens incidents, ``own_terminations`` separates misuse from users who meet their own sign-out,
+``repetitions`` counts what repeats instead of writing it, ``queries`` reads and writes.
 """

@@ -1,12 +1,15 @@
-"""Alarms: what somebody should look at is noticed here, and becomes an incident with both parties side by side.
+"""Detects what an administrator should look at, and opens an incident with both parties side by side.
 
-There are three types: a spent refresh token came back (``refresh-reuse``), a token that still verifies was presented though its
-session has ended, or claims a role that its owner has lost (``stale-use``: elsewhere, where tokens are verified offline, it would have
-been let in; not where it was the user's own doing, see ``own_endings``), and an account was locked (``lockout``).  Of each type there is
-one open incident about a session or an account: its first occurrence is an event in the trail, every further one only counts.
+There are three types.  ``refresh-reuse``: a spent refresh token came back.  ``stale-use``: a token that still
+verifies was used though its session has ended, or it claims a role that its owner has lost; where tokens are
+verified offline, it would have been accepted.  It does not count where it was the user's own doing, see
+``own_terminations``.  ``lockout``: an account was locked.
 
-A caller who repeats must not make the service write: repetitions are counted, and written as one number (``repeated``).  The figures in
-``/metrics`` count each of them at once.
+Of each type there is one open incident about a session or an account: its first occurrence is an event in the
+trail, every further one only counts.
+
+A caller who repeats a request must not make the service write each time: repetitions are counted, and written
+as one number (``repetitions``).  The figures in ``/metrics`` count each of them at once.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ Kind = Literal["refresh-reuse", "stale-use", "lockout"]
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Where and when somebody was seen."""
+    """Where and when a caller was seen."""
 
     ip: str | None
     user_agent: str | None
@@ -54,7 +57,8 @@ NOBODY = Party(None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class NewIncident:
-    """What happened, to whom: ``subject`` is the session's or the account's id, ``rightful`` who was there first."""
+    """What happened, and to which user.  ``subject`` is the session's or the account's id, ``rightful`` the
+    party that was there first."""
 
     type: Kind
     subject: str
@@ -65,7 +69,7 @@ class NewIncident:
 
 
 class IncidentDetector:
-    """What this process has noticed of late."""
+    """Counts what this process has noticed."""
 
     def __init__(self, database: Database, repeated: Repetitions) -> None:
         self._database = database
@@ -73,15 +77,18 @@ class IncidentDetector:
         self._own = OwnTerminations(database)
 
     def notice(self, kind: Kind, subject: str) -> int:
-        """Count an occurrence; how many are to be written now: none as long as it is quiet."""
+        """Count an occurrence; return how many to write now: none while it is quiet."""
         ALARMS.labels(kind).inc()
         return self._repeated.count(
             ("alarm", kind, subject), lambda times: self._raise(kind, subject, times)
         )[0]
 
     def dead_token(self, token: Token, asked: Request) -> None:
-        """A token that verifies was presented after its session had ended.  Never changes the answer: without a database there is no
-        incident yet, and the token is refused all the same."""
+        """Record that a token that verifies was used after its session had ended.
+
+        Never changes the answer: without a database there is no incident yet, and the token is refused all
+        the same.
+        """
         actor = Actor("anonymous", ip=asked.remote_addr, request_id=asked.environ.get(REQUEST_ID))
         try:
             self._stale_use(
@@ -91,7 +98,7 @@ class IncidentDetector:
             log.warning("alarms.unwritten", session_id=token.session_id, internal=fault.internal)
 
     def stale_claim(self, claim: Claim, actor: Actor, asked: Request) -> None:
-        """The caller was refused what the token still claims."""
+        """Record that the caller was refused what the token still claims."""
         session_id = actor.session_id or ""
         self._stale_use(
             actor, session_id, lambda: claim == "dropped" and self._own.dropped(session_id, asked)
@@ -116,10 +123,11 @@ class IncidentDetector:
 
 
 def claim_elsewhere(refusal: ServiceError, person: Person, claimed: tuple[str, ...]) -> Claim | None:
-    """Whether a service that believes the claimed roles, which do not all count any more, would have allowed what was refused.
+    """Return whether a service that believes the claimed roles, some of which no longer count, would have
+    allowed what was refused.
 
-    ``dropped`` if the user could have it again without anybody else: a role that is still assigned, but was dropped from the session, or
-    asks for the second factor that the user removed.
+    ``dropped`` if the user alone could have it again: a role that is still assigned, but was dropped from the
+    session, or requires the second factor that the user removed.
     """
     if not isinstance(refusal, AccessDenied) or claimed == person.claimed:
         return None
@@ -135,13 +143,14 @@ def _allows(refusal: ServiceError, person: Person, roles: Collection[str]) -> bo
 
 
 def open_incident(connection: Connection, actor: Actor, alarm: NewIncident, times: int = 1) -> None:
-    """Open an incident, or count on the open one.  In the caller's writing transaction."""
+    """Open an incident, or count on the open one, in the caller's writing transaction."""
     if queries.raise_occurrences(connection, alarm.type, alarm.subject, times):
         return
     incident_id, other = new_id(), Party(request.remote_addr, user_agent(request), clock.now())
     row = {
-        "id": incident_id, "type": alarm.type, "subject": alarm.subject, "user_id": alarm.user_id, "session_id": alarm.session_id,
-        "opened_at": other.at, "occurrences": times, **_columns("rightful", alarm.rightful), **_columns("other", other),
+        "id": incident_id, "type": alarm.type, "subject": alarm.subject,
+        "user_id": alarm.user_id, "session_id": alarm.session_id, "opened_at": other.at, "occurrences": times,
+        **_columns("rightful", alarm.rightful), **_columns("other", other),
     }  # fmt: skip
     queries.add_incident(connection, row)
     facts = {
@@ -156,7 +165,8 @@ def open_incident(connection: Connection, actor: Actor, alarm: NewIncident, time
 
 
 def open_stale_use_incident(connection: Connection, actor: Actor, session_id: str, times: int) -> None:
-    """A token of this session claims what is no longer so.  Rightful is who signed in."""
+    """Open an incident about a token of this session that claims what is no longer true.  Rightful is who
+    signed in."""
     origin = queries.find_origin(connection, session_id)
     if origin is not None:
         alarm = NewIncident(
@@ -168,7 +178,8 @@ def open_stale_use_incident(connection: Connection, actor: Actor, session_id: st
 def open_reuse_incident(
     connection: Connection, actor: Actor, session: SessionRow, spent: RefreshTokenRow, times: int
 ) -> None:
-    """A spent refresh token came back.  Rightful is who spent it: she was the first, though nobody can know that it was she."""
+    """Open an incident about a spent refresh token that came back.  Rightful is who spent it first, though
+    that may have been the thief."""
     successor = find_refresh_token(connection, spent.replaced_by) if spent.replaced_by else None
     rightful = Party(successor.ip, session.user_agent, successor.issued_at) if successor else NOBODY
     alarm = NewIncident("refresh-reuse", session.id, session.user_id, session.username, session.id, rightful)
@@ -176,7 +187,7 @@ def open_reuse_incident(
 
 
 def open_lockout_incident(connection: Connection, actor: Actor, user_id: str, username: str) -> None:
-    """An account was locked.  Rightful is who signed in last."""
+    """Open an incident about a locked account.  Rightful is who signed in last."""
     ALARMS.labels("lockout").inc()
     origin = queries.find_latest_origin(connection, user_id)
     rightful = _seen(origin) if origin is not None else NOBODY

@@ -1,9 +1,13 @@
-"""What a user brought about and then stumbles over is no alarm: a token used after the user signed out elsewhere, from where it always was.
+"""Recognizes users who meet their own sign-out, which is no incident: a token used after the user signed out
+elsewhere.
 
-Signing out in one tab while another polls, a double click on "sign out", a new password, ending a session from another device, dropping
-an active role: after each of these a token is presented that claims too much, by the party that had it all along.  The same party has the
-user agent that signed in, and an address at which the session was seen; of an IPv6 address its network counts.  The same token from
-elsewhere is an alarm as before, and so is any token after somebody else ended the session.
+Signing out in one tab while another polls, a double click on "sign out", a new password, ending a session
+from another device, dropping an active role: after each of these the party that always had the token uses one
+that claims too much.
+
+The same party has the user agent that signed in, and an address at which the session was seen; of an IPv6
+address its network counts.  The same token from elsewhere is an incident, and so is any token after another
+user ended the session.
 """
 
 from __future__ import annotations
@@ -18,13 +22,13 @@ from rbac_api.guard.incidents import queries
 from rbac_api.web.requests.client_info import network_of, user_agent
 
 REMEMBERED = 10_000
-Seen = tuple[
-    str, str | None, str | None
-]  # a token (or the session of a dropped role), and by whom it was presented
+# A token (or the session of a dropped role), and the address and user agent that used it.
+Seen = tuple[str, str | None, str | None]
 
 
 class OwnTerminations:
-    """Tells them apart; who was found to be the same party is not looked up again.  Bounded: the oldest is forgotten first."""
+    """Recognizes the same party; one that was found is not looked up again.  Bounded: the oldest is forgotten
+    first."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -32,11 +36,13 @@ class OwnTerminations:
         self._knowing = threading.Lock()
 
     def ended(self, session_id: str, jti: str, asked: Request) -> bool:
-        """Whether this party only comes with a token whose session, or which itself, its user ended."""
+        """Return whether this is the same party, with a token that its user ended, or whose session its user
+        ended."""
         return self._is_own(jti, session_id, asked)
 
     def dropped(self, session_id: str, asked: Request) -> bool:
-        """Whether this is the party whose session it is, where the user gave up what the token still claims."""
+        """Return whether this is the party of the session, where the user gave up what the token still
+        claims."""
         return self._is_own(None, session_id, asked)
 
     def _is_own(self, jti: str | None, session_id: str, asked: Request) -> bool:
@@ -57,7 +63,8 @@ class OwnTerminations:
 
 
 def _was_left(connection: Connection, origin: queries.Origin, jti: str) -> bool:
-    """Whether the user ended the session, or revoked the token alone; the oldest of too many sessions made room for the user's own."""
+    """Return whether the user ended the session, or revoked the token alone; the oldest of too many sessions
+    made room for the user's own."""
     if origin.ended_at is None:
         return origin.user_id in queries.list_revokers(connection, jti)
     return bool(origin.ended_by == origin.user_id or origin.end_reason == "session-limit")

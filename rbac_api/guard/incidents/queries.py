@@ -1,4 +1,4 @@
-"""SQL for opening incidents, and for who the rightful party is."""
+"""SQL for opening incidents, and for finding the rightful party."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rbac_api.database.tables import incidents, refresh_tokens, sessions, trail_
 
 
 class Origin(NamedTuple):
-    """A session: whose it is, from where it began and was last seen, and how it ended."""
+    """A session: its user, from where it began and was last seen, and how it ended."""
 
     id: str
     user_id: str
@@ -31,14 +31,15 @@ _ORIGIN = select(*(sessions.c[name] for name in Origin._fields[:-1]), users.c.us
 
 
 def raise_occurrences(connection: Connection, kind: str, subject: str, times: int) -> bool:
-    """Count so many occurrences more on the open incident of this type about this subject; whether there is one."""
+    """Add this many occurrences to the open incident of this type about this subject; return whether there is
+    one."""
     mine = (incidents.c.type == kind, incidents.c.subject == subject, incidents.c.closed_at.is_(None))
     raised = update(incidents).where(*mine).values(occurrences=incidents.c.occurrences + times)
     return connection.execute(raised).rowcount == 1
 
 
 def raise_newest(connection: Connection, kind: str, subject: str, times: int) -> bool:
-    """The same on the newest, closed or not, for occurrences that were counted before it was closed."""
+    """Add to the newest incident, closed or not, the occurrences that were counted before it was closed."""
     mine = (incidents.c.type == kind, incidents.c.subject == subject)
     newest = select(incidents.c.id).where(*mine).order_by(incidents.c.opened_at.desc()).limit(1)
     raised = update(incidents).where(incidents.c.id == newest.scalar_subquery())
@@ -50,13 +51,13 @@ def add_incident(connection: Connection, values: dict[str, Any]) -> None:
 
 
 def find_origin(connection: Connection, session_id: str) -> Origin | None:
-    """Where a session comes from; None if there is no such session."""
+    """Return where a session comes from; None if there is no such session."""
     row = connection.execute(_ORIGIN.where(sessions.c.id == session_id)).first()
     return Origin._make(row) if row else None
 
 
 def list_addresses(connection: Connection, session_id: str) -> list[str | None]:
-    """Where a session was refreshed, and from where its user signed out of it."""
+    """Return where a session was refreshed, and from where its user signed out of it."""
     refreshed = select(refresh_tokens.c.ip).where(refresh_tokens.c.session_id == session_id)
     left = (trail_events.c.target_id == session_id, trail_events.c.action == "session.ended")
     leaving = select(trail_events.c.ip).where(*left, trail_events.c.reason == "logout")
@@ -64,13 +65,13 @@ def list_addresses(connection: Connection, session_id: str) -> list[str | None]:
 
 
 def list_revokers(connection: Connection, jti: str) -> list[str | None]:
-    """Who revoked a token by itself."""
+    """Return who revoked a token by itself."""
     revoked = (trail_events.c.target_id == jti, trail_events.c.action == "token.revoked")
     return list(connection.execute(select(trail_events.c.actor_id).where(*revoked)).scalars())
 
 
 def find_latest_origin(connection: Connection, user_id: str) -> Origin | None:
-    """The same for the newest session of a user."""
+    """Return where the newest session of a user comes from."""
     mine = _ORIGIN.where(sessions.c.user_id == user_id)
     newest = mine.order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
     row = connection.execute(newest.limit(1)).first()

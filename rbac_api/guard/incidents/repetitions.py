@@ -1,8 +1,10 @@
-"""Occurrences that repeat: of each kind one a minute is written, the others are counted, and their number is written a minute later.
+"""Counts occurrences that repeat: of each kind one a minute is written, and the number of the others a minute
+later.
 
-A caller who repeats a request must not make the service write for each repetition.  The first occurrence is written at once, in the
-request.  Those within ``QUIET_SECONDS`` of it are counted in this process, and the number is written with the next one after that, or by
-a thread of its own if none follows, and when the process stops.  Only a process that is killed loses the count of its last minute.
+A caller who repeats a request must not make the service write for each repetition.  The first occurrence is
+written at once, in the request.  Those within ``QUIET_SECONDS`` of it are counted in this process.  Their
+number is written with the next one after that, or by a thread if none follows, and when the process stops.
+Only a process that is killed loses the count of its last minute.
 """
 
 from __future__ import annotations
@@ -20,19 +22,22 @@ SWEEP_SECONDS = 5.0
 REMEMBERED = 10_000
 Key = tuple[str, ...]
 Write = Callable[[int], bool]
-"""Writes in a transaction of its own that there were so many, and returns whether it could; if not, they stay counted."""
+"""Writes a number of occurrences in a transaction of its own; returns whether it could, else they stay
+counted.
+"""
 
 
 @dataclass(slots=True)
 class _Kept:
-    until: float  # quiet until then
-    note: str  # of the one that was written
-    times: int = 0  # counted since, and not written
+    until: float  # the end of its quiet time
+    note: str  # that of the occurrence that was written
+    times: int = 0  # counted since then, and not written yet
     write: Write | None = None
 
 
 class Repetitions:
-    """One per application.  Bounded: the oldest makes room first, and its number is written all the same."""
+    """Counts for one application.  Bounded: the oldest key makes room first, and its number is still
+    written."""
 
     def __init__(self) -> None:
         self._counting = threading.Lock()
@@ -42,7 +47,8 @@ class Repetitions:
         self._thread: threading.Thread | None = None
 
     def count(self, key: Key, write: Write, note: str = "") -> tuple[int, str]:
-        """Count an occurrence; how many the caller has to write now (0 while it is quiet), and the note of the one written last.
+        """Count an occurrence; return how many the caller has to write now (0 while it is quiet), and the
+        note of the one written last.
 
         ``write`` is how to write repetitions later.
         """
@@ -59,12 +65,13 @@ class Repetitions:
         return 1 + (kept.times if kept else 0), note
 
     def is_quiet(self, key: Key) -> bool:
-        """Whether the next occurrence would only be counted."""
+        """Return whether the next occurrence would only be counted."""
         kept = self._kept.get(key)
         return kept is not None and clock.monotonic() < kept.until
 
     def once(self, key: Key, now: Write, later: Write, note: str = "") -> str:
-        """Write this occurrence ``now``, or count it and write how many there were ``later``; the note of the one written last."""
+        """Write this occurrence ``now``, or count it and write the number ``later``; return the note of the
+        one written last."""
         times, latest = self.count(key, later, note)
         if times:
             try:
@@ -75,7 +82,7 @@ class Repetitions:
         return latest
 
     def give_back(self, key: Key, times: int, write: Write) -> None:
-        """So many could not be written: they are counted again, and the next occurrence is written at once."""
+        """Count again what could not be written; the next occurrence is written at once."""
         with self._counting:
             kept = self._kept.setdefault(key, _Kept(0, ""))
             kept.until, kept.times, kept.write = clock.monotonic(), kept.times + times, write
@@ -93,7 +100,7 @@ class Repetitions:
             over, self._ousted = self._ousted + over, []
         there = True
         for key, kept in over:
-            if kept.write:  # once the database does not answer, it is not waited for again and again
+            if kept.write:  # after one failure the others do not wait for the database too
                 there = there and self._write(key, kept.times, kept.write)
                 if not there:
                     self.give_back(key, kept.times, kept.write)
@@ -117,7 +124,7 @@ class Repetitions:
             self._ousted.append((key, self._kept.pop(key)))
 
     def _begin(self) -> None:
-        """Not before something is counted: a worker's process is forked after this was made."""
+        """Start the thread with the first count: a worker's process is forked after this was made."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._sweep, name="rbac-repeated", daemon=True)
             self._thread.start()
@@ -127,7 +134,7 @@ class Repetitions:
             self.flush()
 
     def _write(self, key: Key, times: int, write: Write) -> bool:
-        """Whether the database is there."""
+        """Write one number; return whether the database answers."""
         try:
             if not write(times):
                 self.give_back(key, times, write)

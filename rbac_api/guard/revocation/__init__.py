@@ -1,4 +1,4 @@
-"""Revoked sessions and tokens, for this service and for those that verify offline.
+"""Records revoked sessions and tokens, for this service and for services that verify offline.
 
 ``denylist`` records them, ``redis_publisher`` copies them to Redis, ``queries`` reads and writes them.
 """

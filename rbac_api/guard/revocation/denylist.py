@@ -1,7 +1,8 @@
-"""The denylist: what a token that still verifies is nevertheless refused for, written by whatever takes something back.
+"""Records the denylist: the tokens that still verify and are refused all the same.
 
-A row is written in the same transaction as what it follows from, so there is never the one without the other, and ``seq`` is the order
-of commits.  Three read them: this service's guard (revoked tokens), the feed for detached verifiers, and the publisher to Redis.
+A row is written in the same transaction as the change it follows from, so there is never one without the
+other, and ``seq`` is the order of commits.  Three read it: this service's guard (revoked tokens), the feed
+for detached verifiers, and the publisher to Redis.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ def revoke(
     values: Iterable[str],
     until: datetime | None = None,
 ) -> None:
-    """Deny whatever carries one of these: a session (``sid``), a token (``jti``), a key (``kid``).
+    """Deny every token that carries one of these: a session (``sid``), a token (``jti``), a key (``kid``).
 
-    Inside the caller's writing transaction, which records an event that touches somebody.  It lasts until no token that was handed out
-    before can be alive, whatever the settings were then, or ``until`` if that is later: a key that somebody else may have.
+    Runs inside the caller's writing transaction, which records an event that touches what is cached.  A row
+    lasts until every token issued before has expired, whatever the settings were then, or ``until`` if that
+    is later: a key that a third party may have.
     """
     entries: list[Entry] = [(kind, value, None) for value in dict.fromkeys(values)]
     if entries:
@@ -39,9 +41,10 @@ def revoke(
 
 
 def outdate(connection: Connection, settings: Settings, versions: Mapping[str, int]) -> None:
-    """Note that the tokens of these users with a lower ``av`` than this are out of date, since what the users may do has changed.
+    """Note that tokens of these users with a lower ``av`` than this are out of date, because what the users
+    may do has changed.
 
-    A user without an active session has no token to refuse, and gets no row.  As ``revoke`` otherwise.
+    A user without an active session has no token to refuse, and gets no row.  Otherwise as ``revoke``.
     """
     leeway = timedelta(seconds=settings.clock_leeway_seconds)
     signed_in, end = queries.list_signed_in(connection, list(versions), clock.now() - leeway)
@@ -67,14 +70,15 @@ def _add(
     queries.add_revocations(connection, rows)
 
 
-# -- how far somebody has followed them ---------------------------------------------------------------------------------------------
+# -- how far a reader has followed them ----------------------------------------------------------------------
 
 CURSOR = r"^[0-9a-f]{16}-[0-9a-f]{16}$"
 BEGINNING = f"{0:016x}-{0:016x}"
 
 
 def cursor_of(row: queries.RevocationRow) -> str:
-    """A row's place: its number, then a digest of the row, since a restored backup gives out the same numbers again.
+    """Return a row's position: its number, then a digest of the row, because a restored backup issues the
+    same numbers again.
 
     Text order is the order of commits.
     """
@@ -83,5 +87,5 @@ def cursor_of(row: queries.RevocationRow) -> str:
 
 
 def seq_of(cursor: str) -> int:
-    """The number in a cursor, which has the form of one; as much of it as a column can hold."""
+    """Return the number in a well-formed cursor, limited to what a column can hold."""
     return min(int(cursor[:16], 16), (1 << 63) - 1)

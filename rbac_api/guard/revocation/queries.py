@@ -14,7 +14,7 @@ from rbac_api.database.tables import key_uses, revocations, sessions
 
 
 class RevocationRow(NamedTuple):
-    """What is refused though it verifies: ``minimum`` is that of ``av`` alone."""
+    """What is refused though it verifies; only ``av`` has a ``minimum``."""
 
     seq: int
     kind: str
@@ -25,7 +25,8 @@ class RevocationRow(NamedTuple):
 
 
 class DenylistEnd(NamedTuple):
-    """The newest number in the denylist, and when the last access token expires that any key has signed; None where there is none."""
+    """The newest number in the denylist, and when the last access token of any key expires; None where there
+    is none."""
 
     seq: int | None
     tokens_until: datetime | None
@@ -56,7 +57,7 @@ def find_denylist_end(connection: Connection) -> DenylistEnd:
 def list_signed_in(
     connection: Connection, user_ids: Sequence[str], at: datetime
 ) -> tuple[list[str], DenylistEnd | None]:
-    """Return who of these users has an active session, and the end of the denylist if there is one who has."""
+    """Return which of these users have an active session, and the end of the denylist if one of them has."""
     found: list[str] = []
     end = None
     for some in batched(user_ids):
@@ -67,7 +68,8 @@ def list_signed_in(
 
 
 def add_revocations(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Append them in one go; what is denied already moves to the end, and lasts for as long as the later of the two says."""
+    """Append rows in one statement; what is denied already moves to the end, and lasts until the later of the
+    two ends."""
     kit: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     adding = kit.insert(revocations)
     new, old = adding.excluded, revocations.c
@@ -77,7 +79,8 @@ def add_revocations(connection: Connection, rows: list[dict[str, Any]]) -> None:
 
 
 def delete_old_revocations(connection: Connection, now: datetime, limit: int) -> int:
-    """Delete what concerns no living token, and return how many rows; never the newest, from which the next one's number follows."""
+    """Delete what concerns no living token; return how many rows.  The newest stays: the next number follows
+    from it."""
     newest = select(func.max(revocations.c.seq)).scalar_subquery()
     outdated = select(revocations.c.seq).where(revocations.c.expires_at <= now, revocations.c.seq < newest)
     return connection.execute(
@@ -86,7 +89,7 @@ def delete_old_revocations(connection: Connection, now: datetime, limit: int) ->
 
 
 def list_denied_tokens(connection: Connection, now: datetime) -> frozenset[str]:
-    """The ``jti`` of every token that was revoked by itself and might still be alive."""
+    """Return the ``jti`` of every token that was revoked by itself and may still be alive."""
     denied = select(revocations.c.value).where(revocations.c.kind == "jti", revocations.c.expires_at > now)
     return frozenset(connection.execute(denied).scalars())
 
@@ -102,7 +105,7 @@ def find_revocation(connection: Connection, seq: int) -> RevocationRow | None:
 
 
 def list_live_revocations(connection: Connection, after: int, now: datetime) -> list[RevocationRow]:
-    """What still concerns somebody, in the order of commits."""
+    """Return what still concerns a living token, in the order of commits."""
     live = (revocations.c.seq > after, revocations.c.expires_at > now)
     rows = connection.execute(select(*REVOCATION).where(*live).order_by(revocations.c.seq))
     return [RevocationRow._make(row) for row in rows]

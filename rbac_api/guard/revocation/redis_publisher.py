@@ -1,16 +1,17 @@
-"""The denylist in Redis, for whoever stands beside this service and asks there: gateways, proxies, services that read no feed.
+"""Copies the denylist to Redis, for gateways, proxies and services that read no feed.
 
-Written, never read for a decision: truth stays in SQL, so nothing that befalls the store can make a revoked token good again *here*.
-A thread of its own does all the talking.  A unit that revoked something waits for it after its commit, but no longer than
-``PATIENCE``, and not at all once the store is known not to answer.
+It is written and never read for a decision: SQL holds the truth, so no fault of the store can make a revoked
+token valid again *here*.  A thread does all the communication.  A unit that revoked something waits for it
+after its commit, but no longer than ``PUBLISH_TIMEOUT``, and not at all once the store is known not to
+answer.
 
     rbac:revoked:<sid|jti|kid>   its kind, until the last token it concerns has expired
-    rbac:av:<user id>            the least ``av`` her tokens must have
+    rbac:av:<user id>            the least ``av`` that the user's tokens must have
     rbac:revocations             the cursor up to which all this is there
 
-The thread looks once a second, and each time somebody committed.  A cursor that is not there (the store was flushed, or restarted empty),
-or not of this database, or not even a text, means that everything is published again; so it is once a minute, against the loss of single
-keys.
+The thread polls once a second, and after each commit.  If the cursor is missing (the store was flushed, or
+restarted empty), or is not of this database, or is not even a text, everything is published again.  That also
+happens once a minute, in case single keys were lost.
 """
 
 from __future__ import annotations
@@ -34,34 +35,35 @@ from rbac_api.settings import Settings
 from rbac_api.web.server.shared_store import impatient, store_faults
 
 PREFIX, MARK = "rbac:", "rbac:revocations"
-PATIENCE = 0.25  # seconds for which a request waits
-LOOK_SECONDS = 1.0
-AGAIN = 60  # looks
+PUBLISH_TIMEOUT = 0.25  # seconds for which a request waits
+POLL_SECONDS = 1.0
+POLLS_PER_FULL_COPY = 60
 BATCH = 1000
 
 
 class RedisPublisher:
-    """One per process; without ``RBAC_REDIS_URL`` it has nothing to do."""
+    """Publishes for one process; without ``RBAC_REDIS_URL`` it does nothing."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._url = settings.redis_url
         self._database = database
         self._changed = threading.Condition()
-        self._asked = self._done = 0  # looks that were asked for, and the latest that was answered
+        self._asked = self._done = 0  # polls that were asked for, and the latest that succeeded
         self._degraded = False
         self._stopping = False
         self._thread: threading.Thread | None = None
-        self._looks = 0
+        self._polls = 0
         if self._url:
             database.on_publication(self._published)
 
     def start(self) -> None:
-        """Begin to look, if that has not begun.  Not before the first request: a worker's process is forked after this was made."""
+        """Start the thread, if it is not running.  Not before the first request: a worker's process is forked
+        after this was made."""
         if self._url and self._thread is None:
             self._begin()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop the thread."""
         self._database.off_publication(self._published)
         with self._changed:
             self._stopping = True
@@ -76,14 +78,15 @@ class RedisPublisher:
                 self._thread.start()
 
     def _published(self, _seq: int) -> None:
-        """After a commit: have it looked at, and wait a moment for that, unless it is known to be of no use."""
+        """Wake the thread after a commit and wait a moment for it, unless the store is known not to
+        answer."""
         self._begin()
         with self._changed:
             self._asked += 1
             mine = self._asked
             self._changed.notify_all()
             if not self._degraded:
-                self._changed.wait_for(lambda: self._done >= mine or self._degraded, timeout=PATIENCE)
+                self._changed.wait_for(lambda: self._done >= mine or self._degraded, timeout=PUBLISH_TIMEOUT)
 
     def _follow(self) -> None:
         from redis import Redis  # not above: see ``shared_store``
@@ -97,10 +100,11 @@ class RedisPublisher:
                     self._say(fault)
                     self._done = max(self._done, asked) if fault is None else self._done
                     self._changed.notify_all()
-                    self._changed.wait_for(self._wanted, timeout=LOOK_SECONDS)
+                    self._changed.wait_for(self._wanted, timeout=POLL_SECONDS)
 
     def _wanted(self) -> bool:
-        """Whether to look before the second is over; a store that does not answer is not asked more often for being asked."""
+        """Return whether to poll before the second is over; a store that does not answer is not asked more
+        often."""
         return self._stopping or (self._asked > self._done and not self._degraded)
 
     def _look(self, client: Any) -> Exception | None:
@@ -114,12 +118,12 @@ class RedisPublisher:
         return None
 
     def _publish(self, client: Any) -> None:
-        self._looks += 1
+        self._polls += 1
         with self._database.reading() as connection:
             newest = queries.find_newest_revocation(connection)
             if newest is None:
                 return
-            after = _reached(client, connection) if self._looks % AGAIN else 0
+            after = _reached(client, connection) if self._polls % POLLS_PER_FULL_COPY else 0
             if newest.seq == after:
                 return
             rows = queries.list_live_revocations(connection, after, clock.now())
@@ -131,7 +135,10 @@ class RedisPublisher:
         before, self._degraded = self._degraded, fault is not None
         DENYLIST_DEGRADED.set(self._degraded)
         if self._degraded and not before:
-            detail = "RBAC_REDIS_URL does not take the revoked tokens; this service refuses them all the same, and goes on trying"
+            detail = (
+                "RBAC_REDIS_URL does not accept the revoked tokens; this service refuses them all the same,"
+                " and keeps trying"
+            )
             log.warning("denylist.degraded", detail=detail, reason=type(fault).__name__)
         elif before and not self._degraded:
             log.warning(
@@ -140,13 +147,13 @@ class RedisPublisher:
 
 
 def _reached(client: Any, connection: Connection) -> int:
-    """The number up to which everything is there; 0 if that cannot be told."""
+    """Return the number up to which everything is there; 0 if that is unknown."""
     from redis import ResponseError
 
     try:
         mark = bytes(client.get(MARK) or b"").decode("ascii", "replace")
     except ResponseError:
-        return 0  # something else stands there; it is written over in the end
+        return 0  # the key has another type; publishing overwrites it
     if not re.fullmatch(CURSOR, mark):
         return 0
     row = queries.find_revocation(connection, seq_of(mark))
@@ -154,7 +161,7 @@ def _reached(client: Any, connection: Connection) -> int:
 
 
 def _send(client: Any, rows: list[queries.RevocationRow]) -> None:
-    """Each in its place for as long as it counts, in one round trip; whatever stood there before gives way."""
+    """Write each row for as long as it counts, in one round trip; it replaces any value under its key."""
     now = clock.now()
     with client.pipeline(transaction=False) as pipe:
         for row in rows:

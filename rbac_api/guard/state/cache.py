@@ -1,9 +1,11 @@
-"""The present state as this worker remembers it, and how it stays exactly as fresh as the trail.
+"""Remembers the current state in this worker, exactly as fresh as the trail.
 
-Memory holds the compiled roles, the people and the sessions it has met, each read when first needed.  It knows the revision (the
-trail's ``seq``) up to which it is right.  Before every decision the gate is asked whether anything was committed since; if so the
-tail is read once and whatever it touches is forgotten.  What is read from the database is kept only if no tail was applied meanwhile:
-otherwise a slow reader could put back what a change had just removed.
+Memory holds the compiled roles, and the users and sessions that were needed so far.  It knows the revision
+(the trail's ``seq``) up to which it is right.  Before every decision the change detector says whether
+anything was committed since then.  If so, the tail of the trail is read, and what it touches is forgotten.
+
+What is read from the database is kept only if no tail was applied meanwhile: otherwise a slow reader could
+restore what a change had just removed.
 """
 
 from __future__ import annotations
@@ -35,14 +37,14 @@ from rbac_api.guard.state.subjects import (
 from rbac_api.guard.tokens.keys import Keyring
 from rbac_api.trail.feed import START, Delta, Invalidation, read_tail
 
-LARGEST = 50_000
-MOST_PROFILES = 100  # of one person
-LOOKS = 2  # before what is read is read of one moment
+MAX_REMEMBERED = 50_000
+MAX_PROFILES = 100  # of one user
+MAX_ATTEMPTS = 2  # before a read as of one moment
 T = TypeVar("T")
 
 
 class Snapshot:
-    """One per process.  Thread-safe: readers look without a lock, the one applying a tail holds one."""
+    """The cache of one process.  Thread-safe: readers take no lock, applying a tail takes one."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self.database = database
@@ -50,28 +52,28 @@ class Snapshot:
         self.gate = open_gate(database)
         self._applying = threading.Lock()
         self._mark = START
-        self._forgotten = 0  # how often anything was: what is read is kept only if this stood still meanwhile
+        self._forgotten = 0  # how often: what is read is kept only if this did not change
         self._graph: RoleGraph | None = None
         self._people: dict[str, dict[Profile, Person]] = {}
         self._sessions: dict[str, SessionState] = {}
         self._denied: frozenset[str] | None = None
-        self._ids: dict[str, str] = {}  # by canonical name: names do not change, nor are they given out again
+        self._ids: dict[str, str] = {}  # by canonical name: a name never changes and is never reused
 
     def freshen(self) -> None:
-        """Make sure that nothing committed before this moment is unknown here.  Costs next to nothing when nothing was."""
+        """Make sure that everything committed before this moment is known here; costs almost nothing."""
         if not self.gate.unchanged():
             self.gate.detect(self._read_tail)
 
     def catch_up(self, connection: Connection) -> None:
-        """The same inside a transaction that holds the write lock: after this nothing can change until it commits."""
+        """Freshen in a transaction that holds the write lock: nothing can change until it commits."""
         self._apply(read_tail(connection, self._mark))
 
     def graph(self, connection: Connection | None = None) -> RoleGraph:
-        """The compiled roles."""
+        """Return the compiled roles."""
         return self._graph or self._kept(connection, queries.find_role_graph, self._keep_graph)
 
     def settled_graph(self, connection: Connection) -> RoleGraph:
-        """The same, read in a transaction that holds the write lock and changes no role: so it is what others see, and is remembered."""
+        """Return the roles, read under the write lock by a unit that changes none, and remember them."""
         before, graph = self._forgotten, self._graph
         if graph is None:
             graph = queries.find_role_graph(connection)
@@ -81,13 +83,13 @@ class Snapshot:
         return graph
 
     def session(self, session_id: str, connection: Connection | None = None) -> SessionState | None:
-        """A session's standing; None if there is no such session."""
+        """Return the state of a session; None if there is no such session."""
         return self._sessions.get(session_id) or self._kept(
             connection, lambda c: find_session(c, session_id), lambda s: self._keep_session(session_id, s)
         )
 
     def denied(self, connection: Connection | None = None) -> frozenset[str]:
-        """The ``jti`` of every token revoked by itself; some may have expired since, which harms nobody."""
+        """Return the ``jti`` of every token revoked by itself; some may have expired since."""
         denied = self._denied
         if denied is None:
             read = denylist.list_denied_tokens
@@ -102,7 +104,7 @@ class Snapshot:
         second_factor: bool = False,
         roles: SessionRoles = EVERYTHING,
     ) -> Person | None:
-        """A person's standing now, in a session with or without a second factor and with these roles; None if there is no such user."""
+        """Return a user as of now in a session of this kind; None if there is no such user."""
         profile, known = (second_factor, roles), self._people.get(user_id)
         person = known.get(profile) if known is not None else None
         if person is not None and person.stands(self._graph):
@@ -115,10 +117,9 @@ class Snapshot:
         )
 
     def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
-        """Several persons' standing, each in a new session of her own with every role, and with a second factor unless it is a program's;
-        unknown ids are left out.
+        """Return several users by id, each as in a new session with every role; unknown ids are left out.
 
-        Whoever is not remembered is read together with the others, in two statements for thousands.
+        People have a second factor there.  All who are not remembered are read in two statements for thousands.
         """
         wanted = tuple(dict.fromkeys(user_ids))
         return self._settled(
@@ -127,11 +128,11 @@ class Snapshot:
         )
 
     def _settled(self, read: Callable[[], T], read_at_once: Callable[[Connection], T]) -> T:
-        """What was read in several steps, if nothing changed meanwhile; else what is read of one moment.
+        """Return what was read in several steps, if nothing changed meanwhile; else read it as of one moment.
 
-        Old roles and a new assignment, read one after the other, may allow what never was allowed.
+        Old roles and a new assignment, read one after the other, could allow what was never allowed.
         """
-        for _ in range(LOOKS):
+        for _ in range(MAX_ATTEMPTS):
             before = self._forgotten
             found = read()
             self.freshen()
@@ -143,10 +144,10 @@ class Snapshot:
     def _looked_up(
         self, user_id: str, profile: Profile, connection: Connection | None = None
     ) -> Person | None:
-        before = self._forgotten  # before looking: any change since must keep the result out of memory
+        before = self._forgotten  # before reading: a change since then keeps the result out of memory
         person, graph = self._people.get(user_id, {}).get(profile), self.graph(connection)
-        if person is not None:  # she has the roles she had; what they hold, or the time, is another
-            return self._stood_anew(person, profile, graph, before)
+        if person is not None:  # the assignments are the same; the roles' permissions or the time changed
+            return self._recomputed(person, profile, graph, before)
         return self._kept(
             connection,
             lambda c: find_person(c, graph, user_id, profile),
@@ -167,7 +168,7 @@ class Snapshot:
         return found
 
     def ids_of(self, canonical_names: Iterable[str]) -> dict[str, str]:
-        """The ids of the people with these names; unknown ones are left out."""
+        """Return the ids of the users with these names; unknown names are left out."""
         before, names = self._forgotten, set(canonical_names)
         found = {name: known for name in names if (known := self._ids.get(name))}
         unread = list(names - found.keys())
@@ -178,7 +179,7 @@ class Snapshot:
             found.update(read)
         return found
 
-    def _stood_anew(self, known: Person, profile: Profile, graph: RoleGraph, before: int) -> Person:
+    def _recomputed(self, known: Person, profile: Profile, graph: RoleGraph, before: int) -> Person:
         person = person_of(graph, known.subject, known.kind, known.username, clock.now())
         with self._applying:
             if self._forgotten == before and graph is self._graph:
@@ -192,7 +193,7 @@ class Snapshot:
             self._forgotten += 1
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following the trail."""
         self.gate.close()
 
     def _read_tail(self) -> int:
@@ -252,10 +253,10 @@ class Snapshot:
         keep: Callable[[T], None],
         before: int | None = None,
     ) -> T:
-        """Read, and remember what was read unless a tail was applied in between."""
+        """Read, and remember the result unless a tail was applied meanwhile."""
         before = self._forgotten if before is None else before
         if connection is not None:
-            return read(connection)  # sees uncommitted changes of its own: not for remembering
+            return read(connection)  # sees uncommitted changes of its own: must not be remembered
         with self.database.reading() as reader:
             found = read(reader)
         with self._applying:
@@ -269,7 +270,7 @@ class Snapshot:
     def _keep_person(self, person: Person | None, profile: Profile) -> None:
         if person is not None:
             known = self._people.get(person.subject.id)
-            if known is None or len(known) >= MOST_PROFILES:
+            if known is None or len(known) >= MAX_PROFILES:
                 known = _bounded(self._people)[person.subject.id] = {}
             known[profile] = person
 
@@ -294,6 +295,6 @@ class Snapshot:
 
 
 def _bounded(memory: dict[str, T]) -> dict[str, T]:
-    if len(memory) >= LARGEST:
+    if len(memory) >= MAX_REMEMBERED:
         memory.pop(next(iter(memory)), None)
     return memory

@@ -1,4 +1,4 @@
-"""What the guard reads: the roles, one person, one session, the keys."""
+"""SQL for what the guard reads: the roles, a user, a session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from rbac_api.guard.state.queries_role_graph import compile_graph, list_columns
 
 
 class StandingRow(NamedTuple):
-    """A session as the guard looks at it, and who issued the secret it was begun with, and when."""
+    """A session as the guard needs it, and who issued the secret it was begun with, and when."""
 
     user_id: str
     ended_at: datetime | None
@@ -57,19 +57,19 @@ _STANDING = (
 
 
 def find_role_graph(connection: Connection) -> RoleGraph:
-    """All roles in force, compiled."""
+    """Return all roles in force, compiled."""
     rows = list_columns(connection, _open, roles, "id", "name", "grants", "requires_mfa")
     found = {row.id: Role(row.name, grants=row.grants, requires_mfa=row.requires_mfa) for row in rows}
     return compile_graph(connection, _open, found)
 
 
 def _open(table: Table) -> ColumnElement[bool]:
-    """Nobody has ended it, and roles and what they hold end only so."""
+    """The row has not ended; roles and what they hold end only when a change ends them."""
     return table.c.valid_to.is_(None)
 
 
 def find_session_standing(connection: Connection, session_id: str) -> StandingRow | None:
-    """Whose session it is, whether it was ended, and how it began."""
+    """Return the user of a session, whether it has ended, and how it began."""
     row = connection.execute(_STANDING, {"session_id": session_id}).first()
     return StandingRow._make(row) if row else None
 
@@ -77,7 +77,8 @@ def find_session_standing(connection: Connection, session_id: str) -> StandingRo
 def list_administrators(
     connection: Connection, role_names: frozenset[str], at: datetime
 ) -> list[tuple[str, Assignment]]:
-    """Assignments of these roles to enabled users who can sign in, with their ids: those that keep the service governable."""
+    """Return the assignments of these roles to enabled users who can sign in, with their ids: they keep the
+    service governable."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id).join(
         users, assignments.c.user_id == users.c.id
     )

@@ -1,7 +1,8 @@
-"""What was: roles, accounts and what they held as of a moment, read from the same tables with another time.
+"""Reads the past: roles, accounts and what they held as of a moment, from the same tables with another time.
 
-Edges carry their periods, so they need nothing else.  What is changed in place (a role's description and whether it requires a second
-factor, an account's status) is read backwards: the present value, unless an event after that moment says what it was before.
+Edges carry their periods, so they need nothing else.  What is changed in place (a role's description and
+whether it requires a second factor, an account's status) is read backwards: the current value, unless an
+event after that moment says what it was before.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from rbac_api.guard.state.queries_role_graph import compile_graph
 
 _STATUS_EVENTS = (
     "user.created", "user.disabled", "user.enabled", "user.deleted",
-    "service_account.created", "service_account.disabled", "service_account.enabled", "service_account.deleted",
+    "service_account.created", "service_account.disabled",
+    "service_account.enabled", "service_account.deleted",
 )  # fmt: skip
 _IN_PLACE = ("title", "description", "requires_mfa", "grants")
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person, or a service account, as of a moment."""
+    """A user or a service account, as of a moment."""
 
     id: str
     kind: str  # ``person`` or ``service``
@@ -39,11 +41,11 @@ class Account:
     status: Status
 
 
-# -- roles --------------------------------------------------------------------------------------------------------------------------
+# -- roles ---------------------------------------------------------------------------------------------------
 
 
 def find_role_graph_at(connection: Connection, at: datetime) -> RoleGraph:
-    """The roles as they were, compiled."""
+    """Return the roles as they were, compiled."""
     found = {
         role_id: Role(role["name"], grants=role["grants"], requires_mfa=role["requires_mfa"])
         for role_id, role in _roles_at(connection, at).items()
@@ -52,7 +54,7 @@ def find_role_graph_at(connection: Connection, at: datetime) -> RoleGraph:
 
 
 def find_role_at(connection: Connection, name: str, at: datetime) -> dict[str, Any] | None:
-    """A role's row as it was, ``updated_at`` too; None if there was none of this name."""
+    """Return a role's row as it was, with its ``updated_at``; None if there was none of this name."""
     found = _roles_at(connection, at, roles.c.name == name)
     if not found:
         return None
@@ -75,7 +77,7 @@ def _roles_at(
     for event in connection.execute(select(*columns).where(*later).order_by(trail_events.c.seq)):
         role = found.get(ids.get(event.target_id, ""))
         if role is None or (role["valid_to"] is not None and event.at > role["valid_to"]):
-            continue  # of another role, to which the name was given later
+            continue  # about another role, which got the name later
         before = json.loads(event.before)
         for column in _IN_PLACE:
             if column in before and (event.target_id, column) not in settled:
@@ -84,16 +86,16 @@ def _roles_at(
     return found
 
 
-# -- accounts -----------------------------------------------------------------------------------------------------------------------
+# -- accounts ------------------------------------------------------------------------------------------------
 
 
 def find_account_at(connection: Connection, user_id: str, at: datetime) -> Account | None:
-    """An account as it was, also one that was deleted by then; None if there was none yet."""
+    """Return an account as it was, also one that was deleted by then; None if it did not exist yet."""
     return list_accounts_at(connection, [user_id], at).get(user_id)
 
 
 def list_accounts_at(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, Account]:
-    """The same for several, by id; those that did not exist are left out."""
+    """Return several accounts as they were, by id; those that did not exist are left out."""
     found: dict[str, Account] = {}
     columns = (users.c.id, users.c.kind, users.c.username, users.c.status, users.c.created_at)
     for some in batched(user_ids):
@@ -108,7 +110,8 @@ def list_accounts_at(connection: Connection, user_ids: Sequence[str], at: dateti
 def _statuses_before(
     connection: Connection, user_ids: Sequence[str], at: datetime
 ) -> dict[str, Status | None]:
-    """Of those whose status changed after that moment, what it was; None for those who were not there yet."""
+    """Return the earlier status of those whose status changed after that moment; None for those that did not
+    exist yet."""
     columns = (trail_events.c.target_id, trail_events.c.before)
     later = (
         trail_events.c.target_id.in_(user_ids),
@@ -129,9 +132,11 @@ def find_subject_at(
     second_factor: bool = False,
     roles: SessionRoles = EVERYTHING,
 ) -> tuple[Subject, Account] | None:
-    """Somebody as decisions would have seen her, with what she was assigned by then, also what was over: it explains a no.
+    """Return a subject as decisions would have seen it, with all assignments made by then, including ended
+    ones: they explain a refusal.
 
-    Whoever was deleted by then is a subject, too: one who may do nothing.  None: there was no such account yet.
+    An account that was deleted by then is a subject too, one that may do nothing.  None: the account did not
+    exist yet.
     """
     account = find_account_at(connection, user_id, at)
     if account is None:
@@ -148,7 +153,8 @@ def find_subject_at(
 
 
 def find_holder_at(connection: Connection, user_id: str, kind: str, at: datetime) -> Subject | None:
-    """The same for whoever was there: an account of this kind (``person``, ``service``), not yet deleted; a person with a second factor."""
+    """Return the subject of an existing account of this kind (``person``, ``service``), not deleted by then;
+    a person has a second factor."""
     found = find_subject_at(connection, user_id, at, second_factor=True)
     if found is None or found[1].kind != kind or found[1].status == "deleted":
         return None
@@ -158,9 +164,11 @@ def find_holder_at(connection: Connection, user_id: str, kind: str, at: datetime
 def list_assignments_at(
     connection: Connection, user_ids: Sequence[str], at: datetime
 ) -> dict[str, tuple[Assignment, ...]]:
-    """What each of these accounts had been assigned: what counted, what was over, and what was to begin later."""
+    """Return what each of these accounts had been assigned: what counted, what was over, and what was to
+    begin later."""
     columns = (
-        assignments.c.user_id, roles.c.name, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode,
+        assignments.c.user_id, roles.c.name,
+        assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode,
     )  # fmt: skip
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     known = select(*columns).select_from(joined).where(in_force(roles, at), was_assigned(at))
@@ -174,7 +182,7 @@ def list_assignments_at(
 
 
 def was_assigned(at: datetime) -> ColumnElement[bool]:
-    """Somebody had made the assignment by then, and not taken it back before it began."""
+    """The assignment had been made by then, and was not withdrawn before it began."""
     made = or_(assignments.c.assigned_at <= at, assignments.c.valid_from <= at)
     lasting = or_(assignments.c.valid_to.is_(None), assignments.c.valid_to > assignments.c.valid_from)
     return and_(made, lasting)
@@ -183,7 +191,8 @@ def was_assigned(at: datetime) -> ColumnElement[bool]:
 def find_session_roles_at(
     connection: Connection, session_id: str | None, chosen: str | None, at: datetime
 ) -> SessionRoles:
-    """What was active in a session that had been begun with the ``chosen`` roles (names with a space between; None: all)."""
+    """Return what was active in a session begun with the ``chosen`` roles (names with a space between; None:
+    all)."""
     columns = (roles.c.name, activations.c.valid_from, activations.c.valid_to)
     joined = activations.join(roles, activations.c.role_id == roles.c.id)
     mine = (activations.c.session_id == session_id, in_force(activations, at), in_force(roles, at))

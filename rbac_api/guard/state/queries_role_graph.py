@@ -1,4 +1,4 @@
-"""The roles put together from their rows: as they are for ``queries``, as they were for ``queries_history``."""
+"""Builds the roles from their rows: as they are for ``queries``, as they were for ``queries_history``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ Counts = Callable[[Table], ColumnElement[bool]]  # which rows of a table with pe
 
 
 def compile_graph(connection: Connection, counts: Counts, roles: Mapping[str, Role]) -> RoleGraph:
-    """These roles, by id and still without permissions, with what they hold, inherit and must not be combined with.
+    """Compile roles, given by id and still without permissions, with what they hold, inherit and must not be
+    combined with.
 
-    The tables are read one by one and joined here: no plan the database makes can be a bad one.
+    The tables are read one by one and joined here, so that no bad query plan is possible.
     """
     catalogue = {
         row.id: Permission(row.name, row.system)
@@ -52,12 +53,12 @@ def compile_graph(connection: Connection, counts: Counts, roles: Mapping[str, Ro
 
 
 def list_columns(connection: Connection, counts: Counts, table: Table, *columns: str) -> Sequence[Row[Any]]:
-    """These columns of the rows that count."""
+    """Return these columns of the rows that count."""
     return connection.execute(select(*(table.c[name] for name in columns)).where(counts(table))).all()
 
 
 def _constraints(connection: Connection, counts: Counts, roles: Mapping[str, Role]) -> list[Constraint]:
-    """Of each the roles that exist, in its order."""
+    """Return the constraints, each with those of its roles that exist, in its order."""
     members: dict[str, list[str]] = {}
     columns = (constraint_roles.c.constraint_id, constraint_roles.c.role_id)
     for row in connection.execute(select(*columns).order_by(constraint_roles.c.position)):

@@ -1,4 +1,4 @@
-"""What the guard knows of a person and of a session at a moment."""
+"""Describes a user and a session at a moment, as the guard needs them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from rbac_api.guard.state import queries
 
 OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
 Profile = tuple[bool, SessionRoles]
-"""What distinguishes sessions: one and the same person may hold more in one than in another."""
+"""What distinguishes sessions: a user may hold more in one than in another."""
 WHOLE: Profile = (True, EVERYTHING)
 """A new session with a second factor, in which every role counts that can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """Who handed out a credential, and when."""
+    """Who issued a credential, and when."""
 
     by: str
     at: datetime
@@ -39,32 +39,34 @@ class Issued:
 
 @dataclass(slots=True)
 class Person:
-    """Somebody's standing: what she effectively is and may, right until ``until`` (a grant begins or ends) or the next change."""
+    """What a user effectively is and may do, right until ``until`` (a grant begins or ends) or the next
+    change."""
 
     subject: Subject
     kind: str  # ``person`` or ``service``
     username: str
     roles: frozenset[str]
-    claimed: tuple[str, ...]  # those of the roles that a token of hers would name
+    claimed: tuple[str, ...]  # the roles that a token of this user would name
     permissions: frozenset[str]
     until: datetime | None
     graph: RoleGraph
     decisions: dict[str | None, Decision] = field(default_factory=dict)
-    vouched: dict[Issued, tuple[Person | None, bool]] = field(default_factory=dict)  # see ``vouching``
+    vouched: dict[Issued, tuple[Person | None, bool]] = field(default_factory=dict)  # see ``issuers``
 
     def stands(self, graph: RoleGraph | None) -> bool:
-        """Whether it is right still: the roles are those it was made with, and no grant has begun or ended since."""
+        """Return whether this is still right: the roles are those it was made with, and no grant has begun or
+        ended since."""
         return self.graph is graph and (self.until is None or clock.now() < self.until)
 
     def may(self, permission: str | None) -> Decision:
-        """``decide``, remembered; the very same answer as long as this standing holds."""
+        """Call ``decide`` and remember the answer; it is the same one as long as this object is current."""
         decision = self.decisions.get(permission)
         if decision is None:
             decision = self.decisions[permission] = decide(self.graph, self.subject, permission, clock.now())
         return decision
 
     def may_without_second_factor(self, permission: str | None) -> Decision:
-        """``decide`` for the same session without a second factor."""
+        """Call ``decide`` for the same session without a second factor."""
         if not self.subject.second_factor or self.graph.without_second_factor is None:
             return self.may(permission)
         return decide(self.graph, replace(self.subject, second_factor=False), permission, clock.now())
@@ -72,20 +74,21 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """Whose session it is, by which client, whether it was ended, when she proved who she is (seconds since 1970), and with what."""
+    """A session's user and client, whether it has ended, when the user signed in (seconds since 1970), and
+    with what."""
 
     user_id: str
     client_id: str
     ended: bool
     auth_time: int
     amr: tuple[str, ...]
-    second_factor: bool  # whether one of those is one
+    second_factor: bool  # whether ``amr`` has one
     roles: SessionRoles = EVERYTHING
-    issued: Issued | None = None  # the client secret it was begun with, if somebody is known to know that
+    issued: Issued | None = None  # the client secret it was begun with, if a user issued it
 
 
 def person_of(graph: RoleGraph, subject: Subject, kind: str, username: str, at: datetime) -> Person:
-    """A subject's standing at that moment."""
+    """Compute what a subject is and may do at that moment."""
     effective = effective_roles(graph, subject, at)
     return Person(
         subject,
@@ -100,21 +103,21 @@ def person_of(graph: RoleGraph, subject: Subject, kind: str, username: str, at: 
 
 
 def find_person(connection: Connection, graph: RoleGraph, user_id: str, profile: Profile) -> Person | None:
-    """Somebody's standing now in such a session; None if there is no such user."""
+    """Return a user as of now in a session with this profile; None if there is no such user."""
     at, (second_factor, roles) = clock.now(), profile
     found = accounts.find_subject(connection, user_id, at, second_factor=second_factor, roles=roles)
     return None if found is None else person_of(graph, *found, at)
 
 
 def find_people(connection: Connection, graph: RoleGraph, user_ids: Sequence[str]) -> dict[str, Person]:
-    """Several persons' standing by id, each in a new session of her own; unknown ids are left out."""
+    """Return several users by id, each as in a new session; unknown ids are left out."""
     now = clock.now()
     people = (person_of(graph, *one, now) for one in accounts.list_subjects(connection, user_ids, now))
     return {person.subject.id: person for person in people}
 
 
 def find_session(connection: Connection, session_id: str) -> SessionState | None:
-    """A session's standing; None if there is no such session."""
+    """Return the state of a session; None if there is no such session."""
     row = queries.find_session_standing(connection, session_id)
     if row is None:
         return None

@@ -1,4 +1,5 @@
-"""What a token of this service looks like, and nothing else does: taken apart strictly, before a library sees it."""
+"""Checks the form of a token strictly, before a library sees it; only a token of this service has this
+form."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from rbac_api.database.types import UUID
 from rbac_api.guard.errors import TokenInvalid
 from rbac_verifier import jws
 
-LONGEST = 8192  # what servers and proxies take for a header; ``decision.evaluate.LONGEST_CLAIM`` keeps tokens below it
+# What servers and proxies accept for a header; ``decision.evaluate.MAX_CLAIM_LENGTH`` keeps tokens below it.
+MAX_TOKEN_LENGTH = 8192
 TYP = {"access": "at+jwt", "refresh": "rt+jwt"}
 _ID = re.compile(UUID)
 _IDS = ("sub", "jti", "sid")
@@ -19,19 +21,18 @@ KINDS: dict[str, frozenset[str]] = {
     "access": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "roles", "av")),
     "refresh": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "gen")),
 }
-_SECOND_FACTOR = [
-    "pwd",
-    "otp",
-]  # ``amr`` (RFC 8176), an access token's claim where a second factor was proved
+# ``amr`` (RFC 8176), an access token's claim where a second factor was proved.
+_SECOND_FACTOR = ["pwd", "otp"]
 
 
 def unpack(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and payload of a token, strictly: a compact JWS as ``rbac_verifier.jws`` reads it, with the members of its kind.
+    """Return header and payload of a token, read strictly: a compact JWS as ``rbac_verifier.jws`` reads it,
+    with the members of its kind.
 
-    Verifies nothing; ``TokenInvalid`` for whatever is not written exactly as a token of ours.
+    Verifies nothing; ``TokenInvalid`` for anything that is not written exactly as a token of this service.
     """
     try:
-        header, payload = jws.unpack(text, LONGEST)
+        header, payload = jws.unpack(text, MAX_TOKEN_LENGTH)
     except jws.Unverifiable as fault:
         raise TokenInvalid() from fault
     if not fits(header, payload):
@@ -40,12 +41,13 @@ def unpack(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def fits(header: dict[str, Any], payload: dict[str, Any]) -> bool:
-    """Whether a token of ours has these members, and no others."""
+    """Return whether these are the members of a token of this service, and no others."""
     return _payload_fits(payload) and jws.header_fits(header, TYP[payload["type"]])
 
 
 def _amr_fits(payload: dict[str, Any]) -> bool:
-    """An access token may say that a second factor was proved; nothing else is said of how somebody signed in."""
+    """Return whether ``amr`` is allowed: only an access token may have it, to say that a second factor was
+    proved."""
     return "amr" not in payload or (payload["type"], payload["amr"]) == ("access", _SECOND_FACTOR)
 
 

@@ -1,11 +1,13 @@
-"""What a request presents as proof of who sends it, and whence: the one place that looks for it, header or cookie.
+"""Finds the credentials of a request: the one place that looks for them, in the header or a cookie.
 
-An Authorization header alone decides where there is one, so a leftover cookie never spoils a good header and a good cookie never
-mends a bad one.  Without one a browser's cookie counts.  Since any page can make a browser send a cookie, whatever writes by cookie
-needs ``X-CSRF-TOKEN`` as well: a keyed hash of the session's id, which only a page that may read our answers can know.
+Where there is an Authorization header, it alone decides: a leftover cookie cannot spoil a good header, and a
+good cookie cannot correct a bad one.  Without a header a browser's cookie counts.  Any page can make a
+browser send a cookie, so a write by cookie needs ``X-CSRF-TOKEN`` as well: a keyed hash of the session's id,
+which only a page that may read our answers can know.
 
-Cookies are taken apart here and not by the framework, which forgives too much: it trims what a browser calls part of a name, and of
-two cookies of one name it takes one.  Somebody who can set a cookie on a neighbouring host would get hers in that way.
+Cookies are parsed here and not by the framework, which accepts too much: it trims what a browser treats as
+part of a name, and of two cookies with one name it takes one.  An attacker who can set a cookie on a
+neighbouring host could so insert theirs.
 """
 
 from __future__ import annotations
@@ -24,15 +26,17 @@ from rbac_api.guard.errors import CsrfFailed, TokenInvalid, TokenMissing
 from rbac_api.sealing import derived_key
 from rbac_api.web.server.middleware import CSRF_HEADER
 
-# ``__Host-``: a browser keeps such a cookie only from this very host, Secure and for the path / (RFC 6265bis section 4.1.3.2).
+# ``__Host-``: a browser keeps such a cookie only from this very host, Secure and for the path / (RFC 6265bis
+# section 4.1.3.2).
 COOKIES = {"access": "__Host-rbac-access", "refresh": "__Host-rbac-refresh"}
 
-# A comma behind which another scheme begins, or nothing: a scheme may have commas of its own.
+# A comma before another scheme or the end: a scheme may have commas of its own.
 _ANOTHER = re.compile(r",[ \t]*((bearer|basic|digest|negotiate|dpop)([ \t,]|$)|$)", re.IGNORECASE)
 
 
 def presented(request: Request, kind: str = "access") -> tuple[str, bool]:
-    """The token (``access`` or ``refresh``) that a request presents, and whether a cookie brought it; ``TokenMissing`` if none does."""
+    """Return the token (``access`` or ``refresh``) of a request, and whether a cookie brought it;
+    ``TokenMissing`` if there is none."""
     header: str | None = request.environ.get("HTTP_AUTHORIZATION")
     if header:
         return credentials(header), False
@@ -43,9 +47,11 @@ def presented(request: Request, kind: str = "access") -> tuple[str, bool]:
 
 
 def credentials(header: str) -> str:
-    """The bearer token of an Authorization header; ``TokenMissing`` for another scheme, or with nothing behind the scheme.
+    """Return the bearer token of an Authorization header; ``TokenMissing`` for another scheme, or with
+    nothing after the scheme.
 
-    A server joins repeated headers with a comma, which no token contains: ``CredentialsRepeated`` (RFC 6750 section 3.1).
+    A server joins repeated headers with a comma, which no token contains: ``CredentialsRepeated`` (RFC 6750
+    section 3.1).
     """
     scheme, _, rest = header.strip(" \t").partition(" ")
     if repeated(header):
@@ -56,12 +62,13 @@ def credentials(header: str) -> str:
 
 
 def repeated(header: str) -> bool:
-    """Whether an Authorization header holds more than one set of credentials."""
+    """Return whether an Authorization header holds more than one set of credentials."""
     return _ANOTHER.search(header) is not None
 
 
 def cookie(request: Request, kind: str) -> str | None:
-    """The cookie that carries a kind of token; None without one.  Two of one name are somebody's doing: ``TokenInvalid``."""
+    """Return the cookie with this kind of token; None without one.  Two with one name can only be planted:
+    ``TokenInvalid``."""
     pairs = (part.strip(" ").partition("=") for part in request.environ.get("HTTP_COOKIE", "").split(";"))
     found = [value for name, _, value in pairs if name == COOKIES[kind]]
     if len(found) > 1:
@@ -70,16 +77,18 @@ def cookie(request: Request, kind: str) -> str | None:
 
 
 def set_cookies(answer: Response, tokens: Mapping[str, Any]) -> Response:
-    """Put a pair of tokens into cookies that no script can read, no other site makes a browser send, and that live as long as they."""
+    """Put a pair of tokens into cookies that no script can read and no other site can use, and that expire
+    with them."""
     for kind, lifetime in (("access", "expires_in"), ("refresh", "refresh_expires_in")):
         _set(answer, kind, tokens[f"{kind}_token"], tokens[lifetime])
     return answer
 
 
 def without_own_cookies(request: Request, answer: Response) -> Response:
-    """Take them away from a browser whose own session was ended at its request; beside a header no cookie is meant.
+    """Remove the cookies of a browser whose own session was ended at its request; beside a header no cookie
+    is meant.
 
-    A refusal never does: that of a dead cookie may arrive after a new sign-in has set another.
+    A refusal never does: the answer about a dead cookie may arrive after a new sign-in has set another.
     """
     if not request.environ.get("HTTP_AUTHORIZATION"):
         for kind in COOKIES:
@@ -94,18 +103,19 @@ def _set(answer: Response, kind: str, value: str, seconds: int) -> None:
 
 
 class CrossSite:
-    """Tells a page of ours from somebody else's that makes the browser send our cookies (CSRF)."""
+    """Distinguishes our own pages from other sites that make the browser send our cookies (CSRF)."""
 
     def __init__(self, secret: str) -> None:
         self._key = derived_key(secret, "csrf")
 
     def token(self, session_id: str) -> str:
-        """What the session's own page sends as ``X-CSRF-TOKEN``: the same as long as the session lives."""
+        """Return what the session's own page sends as ``X-CSRF-TOKEN``: the same as long as the session
+        lives."""
         digest = hmac.digest(self._key, session_id.encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def require_token(self, request: Request, session_id: str) -> None:
-        """``CsrfFailed`` unless the request carries the token of this very session."""
+        """Require the token of this very session in the request: ``CsrfFailed`` otherwise."""
         sent = request.headers.get(CSRF_HEADER, "").encode("latin-1", "replace")
         if not hmac.compare_digest(sent, self.token(session_id).encode()):
             raise CsrfFailed()

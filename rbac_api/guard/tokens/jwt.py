@@ -1,14 +1,18 @@
-"""Tokens: signed by PyJWT, read strictly, verified once through Flask-JWT-Extended, judged every time.
+"""Makes and verifies tokens: signed by PyJWT, read strictly, verified once through Flask-JWT-Extended,
+checked against the state on every use.
 
-The one importer of ``flask_jwt_extended``.  The library accepts more than we do (tokens without ``exp``, ``jti`` or ``type``, any
-``typ``, a signature with ``=`` appended), so every token is first taken apart strictly (``unpack``) and only then handed to it.
+Only this module imports ``flask_jwt_extended``.  The library accepts more than this service does (tokens
+without ``exp``, ``jti`` or ``type``, any ``typ``, a signature with ``=`` appended), so the form of every
+token is first checked strictly (``unpack``).
 
-The library keeps its configuration and its manager in the application that is current.  A host (``protect``) may use the library for
-tokens of its own, so ours lives in a small application that is current only while a token is read.  An application of ours
-has it too (``register``), so that ``@jwt_required`` on a route added there gives the same answers.
+The library keeps its configuration and its manager in the current application.  A host (``protect``) may use
+the library for tokens of its own, so ours lives in a small application that is current only while a token is
+read.  An application of ours has it too (``register``), so that ``@jwt_required`` on a route added there
+gives the same answers.
 
-A verified token is remembered by the SHA-256 of its text: that saves the signature check, never the decision.  Expiry is compared on
-every use; revocation goes by ``sid`` on the snapshot, so another spelling of a token gains nothing.
+A verified token is remembered by the SHA-256 of its text: that saves the signature check, never the
+decision.  Expiry is compared on every use.  Revocation goes by ``sid`` on the snapshot, so another spelling
+of a token gains nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +56,8 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What to put into a new token, and the key to sign it with if it is chosen already; moments are whole seconds since 1970."""
+    """What to put into a new token, and the key to sign it with if it is chosen already; moments are whole
+    seconds since 1970."""
 
     subject: str
     session_id: str
@@ -66,7 +71,7 @@ class Issue:
 
 
 class Bearer:
-    """Issues tokens and reads those presented."""
+    """Issues tokens and verifies those that requests bring."""
 
     def __init__(self, settings: Settings, keyring: Keyring, is_revoked: Callable[[str, str], bool]) -> None:
         self._settings = settings
@@ -78,22 +83,25 @@ class Bearer:
         self.register(self._app)
 
     def register(self, app: Flask) -> None:
-        """Make the library's own decorators on routes of an application of ours give our answers; a host's stay the host's."""
+        """Make the library's decorators give our answers on routes of our own application; a host's stay the
+        host's."""
         _configure(app, self._settings)
         _set_loaders(JWTManager(app), self._keyring, self._is_revoked)
 
     def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str:
-        """An access token: header ``at+jwt``, role *names* and the authorization version, nothing personal."""
+        """Return an access token: header ``at+jwt``, role *names* and the authorization version, nothing
+        personal."""
         claims: dict[str, Any] = {"roles": list(roles), "av": version}
         claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
         return self._signed("access", issue, self._settings.audience, claims)
 
     def issue_refresh(self, issue: Issue, generation: int) -> str:
-        """A refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The same ``issue`` gives the same claims."""
+        """Return a refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The
+        same ``issue`` gives the same claims."""
         return self._signed("refresh", issue, self._settings.issuer_url, {"gen": generation})
 
     def presented(self, request: Request) -> tuple[Token, bool]:
-        """The access token that a request presents, verified and not expired, and whether a cookie brought it."""
+        """Return the access token of a request, verified and not expired, and whether a cookie brought it."""
         text, by_cookie = presented(request)
         digest = hashlib.sha256(text.encode("latin-1", "replace")).digest()
         token = self._remembered.get(digest)
@@ -101,14 +109,16 @@ class Bearer:
             token = self.verify_token(text, "access")
             self._remember(digest, token)
         elif self._keyring.find(token.kid, token.algorithm) is None:
-            raise TokenInvalid()  # its key was withdrawn since
+            raise TokenInvalid()  # its key was withdrawn since then
         if clock.epoch_seconds() >= token.expires:
             raise TokenExpired()
         return token, by_cookie
 
     def verify_token(self, text: str, kind: str, *, late: bool = False) -> Token:
-        """Verify a token of a kind (``access`` or ``refresh``); every defect is ``TokenInvalid``, lateness, unless it may be ``late``,
-        ``TokenExpired``."""
+        """Verify a token of a kind (``access`` or ``refresh``).
+
+        Every defect is ``TokenInvalid``; an expired token is ``TokenExpired``, unless it may be ``late``.
+        """
         header, payload = unpack(text)
         audience = self._settings.audience if kind == "access" else self._settings.issuer_url
         if (payload["type"], payload["aud"]) != (kind, audience):
@@ -157,14 +167,15 @@ class Bearer:
         key = issue.key or self._keyring.active()
         header = {"alg": key.algorithm, "typ": TYP[kind], "kid": key.kid}
         if not fits(header, claims):
-            raise ValueError("the claims of a token are fixed: guard.token_form has them")
+            raise ValueError("the claims of a token are fixed: guard.tokens.claims has them")
         return jwt.encode(claims, key.private, algorithm=key.algorithm, headers=header)
 
 
 def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         JWT_ALGORITHM=settings.signing_algorithm,
-        JWT_DECODE_ALGORITHMS=list(ALGORITHMS),  # a key has one; a replaced key of another may verify on
+        # Each key has one; a replaced key with another may still verify
+        JWT_DECODE_ALGORITHMS=list(ALGORITHMS),
         JWT_TOKEN_LOCATION=["headers"],
         JWT_COOKIE_CSRF_PROTECT=False,
         JWT_DECODE_LEEWAY=settings.clock_leeway_seconds,
@@ -206,7 +217,8 @@ def _refuse_to_sign(_identity: Any) -> NoReturn:
 
 
 def _is_access_token(_header: dict[str, Any], payload: dict[str, Any]) -> bool:
-    """For ``@jwt_required``: the library hands on no text, so a second spelling of a token is looked for in the request."""
+    """Check a token for ``@jwt_required``: the library passes no text on, so a second spelling is looked for
+    in the request."""
     if header := request.headers.get("Authorization"):
         unpack(credentials(header))
     return bool(payload["type"] == "access")

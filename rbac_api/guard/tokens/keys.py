@@ -1,7 +1,9 @@
-"""The signing keys as this process holds them: which one signs, which ones verify and until when, and what is published of them.
+"""Holds the signing keys of this process: which one signs, which ones verify and until when, and what is
+published of them.
 
-A key is published before it signs, for as long as others may keep what was published (``RBAC_JWKS_SECONDS``), so that a token never names a
-key that an obedient cache does not know.  A key verifies until the last token that it signed has expired; ``key_uses`` says when that is.
+A key is published before it signs, for as long as others may cache what was published
+(``RBAC_JWKS_SECONDS``).  So a token never names a key that a conforming cache does not know.  A key verifies
+until the last token that it signed has expired; ``key_uses`` records when that is.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class _Moments(TypedDict, total=False):
-    """From when until when a key signs and verifies."""
+    """The times between which a key signs and verifies."""
 
     created_at: datetime | None
     signs_from: datetime | None
@@ -57,39 +59,40 @@ class NoSigningKey(Unavailable):
 
 
 class SigningKeyWithdrawn(NoSigningKey):
-    """The configured key was withdrawn, and stays so."""
+    """The configured key was withdrawn, which is permanent."""
 
     default_detail = (
-        "The signing key in the settings was withdrawn. Put another one into RBAC_SIGNING_KEY, or for HS256 choose another"
-        " RBAC_SIGNING_ALGORITHM, and restart."
+        "The signing key in the settings was withdrawn. Put another one into RBAC_SIGNING_KEY, or for HS256"
+        " choose another RBAC_SIGNING_ALGORITHM, and restart."
     )
 
 
 KEY_PROBLEMS: tuple[type[Unavailable], ...] = (NoSigningKey, SealBroken)
-"""Why nothing can be signed."""
+"""The errors of an operation that has to sign."""
 
 
 class Keyring:
-    """All keys that verify, or will sign.  A withdrawn key is not here."""
+    """All keys that verify or will sign.  It has no withdrawn key."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
         self._keys: dict[str, SigningKey] | None = None
         self._configured: SigningKey | None = None
-        self._opened: dict[str, SigningKey] = {}  # by what was sealed: opening is slow
+        self._opened: dict[str, SigningKey] = {}  # by the sealed text: opening is slow
         self._used: dict[str, queries.KeyUseRow] = {}
         self._forgotten = 0
         self._changing = threading.Lock()
 
     def forget(self) -> None:
-        """Read the keys again when next asked."""
+        """Read the keys again at the next use."""
         with self._changing:
             self._forgotten += 1
             self._keys, self._used = None, {}
 
     def keys(self, connection: Connection | None = None) -> dict[str, SigningKey]:
-        """Every key by ``kid``.  What was read is remembered unless ``forget`` came meanwhile: it may be out of date already."""
+        """Return every key by ``kid``.  What was read is remembered unless ``forget`` came meanwhile: it may
+        be out of date already."""
         keys = self._keys
         if keys is None:
             before = self._forgotten
@@ -100,15 +103,16 @@ class Keyring:
         return keys
 
     def active(self, connection: Connection | None = None) -> SigningKey:
-        """The key that signs now."""
+        """Return the key that signs now."""
         return self.signer(self.keys(connection))
 
     def as_of(self, connection: Connection) -> dict[str, SigningKey]:
-        """Every key as this transaction sees it, also what it has changed itself; not remembered."""
+        """Return every key as this transaction sees it, with its own changes; not remembered."""
         return self._load(connection)
 
     def signer(self, keys: dict[str, SigningKey]) -> SigningKey:
-        """Which of these signs now; one that waits, if no other is left or this clock is behind that of the node that made it."""
+        """Return which of these signs now; one that waits, if no other is left or this node's clock is behind
+        the one that made it."""
         if self.external:
             return self._external_one(keys)
         now = clock.now()
@@ -120,12 +124,13 @@ class Keyring:
         return found[0]
 
     def waiting(self, connection: Connection | None = None) -> list[SigningKey]:
-        """The keys that are published and sign later, the first one first."""
+        """Return the keys that are published and sign later, the first one first."""
         now = clock.now()
         return [key for key in self.keys(connection).values() if key.waits(now)]
 
     def rotation_begins(self, connection: Connection) -> datetime | None:
-        """When the next key shall begin to sign, if it is time to make it (``RBAC_KEY_ROTATION``); None otherwise."""
+        """Return when the next key shall begin to sign, if it is time to make it (``RBAC_KEY_ROTATION``);
+        None otherwise."""
         seconds = self._settings.key_rotation
         if not seconds or self.external or self.waiting(connection):
             return None
@@ -134,14 +139,16 @@ class Keyring:
         return earliest if due <= earliest else None
 
     def lead(self) -> timedelta:
-        """How long before it signs a key is published: until every cache and every node's clock has come so far."""
+        """Return how long a key is published before it signs: until every cache and every node's clock has
+        reached that time."""
         return timedelta(seconds=self._settings.jwks_seconds + self._settings.clock_leeway_seconds)
 
     def find(self, kid: object, algorithm: object) -> SigningKey | None:
-        """The key a token names, if it is ours and of that algorithm: one key, one algorithm (RFC 8725 section 3.1).
+        """Return the key that a token names, if it is ours and of that algorithm: one key, one algorithm (RFC
+        8725 section 3.1).
 
-        A key unknown here may have begun to sign elsewhere a moment ago, and one that seems to be over may have signed since this
-        worker read of it: the database is asked.
+        A key unknown here may have begun to sign on another node a moment ago, and one that seems to be over
+        may have signed since this worker read it: the database is asked.
         """
         if not isinstance(kid, str):
             return None
@@ -151,14 +158,16 @@ class Keyring:
         return key if key is not None and key.algorithm == algorithm and key.verifies else None
 
     def published(self) -> list[dict[str, object]]:
-        """The public JWKs of all keys that verify or will sign, as the database has them now; none with a shared secret."""
+        """Return the public JWKs of all keys that verify or will sign, as the database has them now; none
+        with a shared secret."""
         return [key.jwk for key in self._load(None).values() if key.jwk is not None and key.verifies]
 
     def note_use(self, connection: Connection, key: SigningKey, use: Use) -> None:
-        """Take down until when the tokens live that this key signs now, in the transaction that hands them out.
+        """Record until when the tokens that this key signs now are alive, in the transaction that issues
+        them.
 
-        Of a key kept here, which is known to sign from one moment to another, one second's tokens are taken down once.  What a row says is
-        remembered, and only as it was read, since a write may be rolled back.
+        A key kept here is known to sign from one moment to another, so the tokens of one second are recorded
+        once.  What a row says is remembered only as it was read, because a write may be rolled back.
         """
         seen = use.at.replace(microsecond=0) if key.created_at else use.at
         if _covers(self._used.get(key.kid), use, seen):
@@ -171,7 +180,7 @@ class Keyring:
 
     @property
     def external(self) -> bool:
-        """Whether the key that signs comes from the settings, so that its private part is not kept in SQL."""
+        """Whether the signing key comes from the settings, so that its private part is not kept in SQL."""
         return self._settings.signing_algorithm == "HS256" or bool(self._settings.signing_key)
 
     def _use(self, key: SigningKey, row: queries.KeyUseRow | None, use: Use) -> dict[str, object]:
@@ -202,7 +211,7 @@ class Keyring:
     def _look_again(self, kid: str) -> SigningKey | None:
         key = self._load(None).get(kid)
         if key is not None and key.verifies:
-            self.forget()  # what is remembered is older
+            self.forget()  # memory is older
         return key
 
     def _load(self, connection: Connection | None) -> dict[str, SigningKey]:
@@ -218,7 +227,8 @@ class Keyring:
         return found
 
     def _own(self, rows: list[queries.KeptKey]) -> list[SigningKey]:
-        """Those kept in SQL, in the order in which they sign: each until the next of its algorithm does, or it was retired."""
+        """Return the keys kept in SQL, in the order in which they sign: each until the next of its algorithm
+        does, or it was retired."""
         found: list[SigningKey] = []
         following: dict[str, datetime] = {}
         for row in reversed(rows):
@@ -226,7 +236,7 @@ class Keyring:
             if row.retired_at is None:
                 following[row.algorithm] = row.begins_at
             if ends is None and (self.external or row.algorithm != self._settings.signing_algorithm):
-                ends = row.last_used_at  # None if it was made for a setting that is yet to come
+                ends = row.last_used_at  # None if it was made for a later setting
             signed = ends is not None and row.begins_at < ends
             until = self._until(row, ends if signed else None)
             moments = _Moments(
@@ -236,7 +246,7 @@ class Keyring:
         return found[::-1]
 
     def _replaced(self, uses: list[queries.KeyUseRow]) -> Iterator[SigningKey]:
-        """Those that came from settings of before, the public part alone."""
+        """Yield the keys from earlier settings, the public part alone."""
         for row in uses:
             if row.withdrawn_at is None:
                 moments = _Moments(signs_until=row.last_used_at, until=self._until(row))
@@ -248,7 +258,8 @@ class Keyring:
     def _until(
         self, row: queries.KeptKey | queries.KeyUseRow, retired: datetime | None = None
     ) -> datetime | None:
-        """When a key's last token has expired: as was taken down, and no sooner than a token of the moment in which it was retired."""
+        """Return when a key's last token has expired: as recorded, and no sooner than a token signed when the
+        key was retired."""
         lifetime = timedelta(seconds=self._settings.refresh_token_seconds)
         ends = (row.access_until, row.refresh_until, retired and retired + lifetime)
         last = max(filter(None, ends), default=None)
@@ -272,7 +283,7 @@ class Keyring:
 
 
 def _covers(row: queries.KeyUseRow | None, use: Use, seen: datetime) -> bool:
-    """Whether a row says already that the key was used so lately, and for tokens that live so long."""
+    """Return whether a row already records a use this recent, and tokens that live this long."""
     if row is None or row.last_used_at < seen or row.access_until is None or row.access_until < use.access:
         return False
     return use.refresh is None or (row.refresh_until is not None and use.refresh <= row.refresh_until)

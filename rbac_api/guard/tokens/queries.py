@@ -1,4 +1,4 @@
-"""What the guard reads and writes of keys: those kept here, and what each has signed."""
+"""SQL for the keys kept here, and for what each has signed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ _BEGINS = func.coalesce(
 
 
 def list_signing_keys(connection: Connection) -> list[KeptKey]:
-    """Every key kept here that was not withdrawn, with what it has signed, in the order in which they sign."""
+    """Return every key kept here that was not withdrawn, with what it has signed, in the order in which they
+    sign."""
     used = signing_keys.outerjoin(key_uses, signing_keys.c.kid == key_uses.c.kid)
     found = select(*(signing_keys.c[name] for name in KeptKey._fields[:6]), _BEGINS, *_USE).select_from(used)
     order = (_BEGINS, signing_keys.c.kid)
@@ -57,19 +58,19 @@ def list_signing_keys(connection: Connection) -> list[KeptKey]:
 
 
 def list_external_keys(connection: Connection) -> list[KeyUseRow]:
-    """Every key of the settings that has ever signed, withdrawn ones too."""
+    """Return every key of the settings that has ever signed, including withdrawn ones."""
     rows = connection.execute(select(*_KEY_USE).where(_EXTERNAL).order_by(key_uses.c.first_used_at))
     return [KeyUseRow._make(row) for row in rows]
 
 
 def find_key_use(connection: Connection, kid: str) -> KeyUseRow | None:
-    """What a key has signed."""
+    """Return what a key has signed."""
     row = connection.execute(select(*_KEY_USE).where(key_uses.c.kid == kid)).first()
     return KeyUseRow._make(row) if row else None
 
 
 def note_key_use(connection: Connection, row: dict[str, Any]) -> None:
-    """A key has signed tokens that live so long; what lived longer already stays."""
+    """Record that a key has signed tokens that live this long; a longer time already recorded stays."""
     kit: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     adding = kit.insert(key_uses)
     latest = {
@@ -81,6 +82,6 @@ def note_key_use(connection: Connection, row: dict[str, Any]) -> None:
 
 
 def withdraw_external_key(connection: Connection, kid: str, now: datetime) -> bool:
-    """A key of the settings verifies no more; False if that was so already."""
+    """Stop a key of the settings from verifying; return False if it was withdrawn already."""
     mine = (_EXTERNAL, key_uses.c.kid == kid, key_uses.c.withdrawn_at.is_(None))
     return connection.execute(update(key_uses).where(*mine).values(withdrawn_at=now)).rowcount == 1

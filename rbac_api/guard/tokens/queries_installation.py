@@ -1,4 +1,4 @@
-"""What the nodes of an installation agree on, in the database."""
+"""SQL for what the nodes of an installation agree on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rbac_api.database.tables import instance
 
 
 def read_instance(connection: Connection) -> dict[str, str]:
-    """What the first node wrote down, by the names of the settings; empty before it did."""
+    """Return what the first node recorded, by the names of the settings; empty before it did."""
     return {row.name: row.value for row in connection.execute(select(instance))}
 
 
 def write_instance(connection: Connection, values: Mapping[str, str]) -> None:
-    """These instead of what is there."""
+    """Replace what is recorded."""
     connection.execute(delete(instance))
     connection.execute(insert(instance), [{"name": name, "value": value} for name, value in values.items()])

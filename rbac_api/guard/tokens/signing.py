@@ -1,4 +1,5 @@
-"""Single keys: made, read from PEM or from a public JWK, named by their RFC 7638 thumbprint, and signed with."""
+"""Makes single keys, reads them from PEM or a public JWK, names them by RFC 7638 thumbprint, and signs with
+them."""
 
 from __future__ import annotations
 
@@ -40,8 +41,9 @@ class Use(NamedTuple):
 class SigningKey:
     """One key: its ``kid``, its one algorithm, the objects PyJWT signs and verifies with, and its public JWK.
 
-    It signs from ``signs_from`` (None: always) until ``signs_until``, and verifies as long as it may sign and until ``until``, when the
-    last token that it signed has expired (None: it has signed none).  A replaced key of the settings has no private part.
+    It signs from ``signs_from`` (None: always) until ``signs_until``.  It verifies as long as it may sign and
+    until ``until``, when the last token that it signed has expired (None: it has signed none).  A replaced
+    key of the settings has no private part.
     """
 
     kid: str
@@ -56,41 +58,43 @@ class SigningKey:
 
     @property
     def verifies(self) -> bool:
-        """Whether a token of this key may be alive, or be signed yet."""
+        """Whether a token of this key may be alive, or may still be signed."""
         if self.signs_until is None:
             return True
         now = clock.now()
         return now < self.signs_until or (self.until is not None and now < self.until)
 
     def signs(self, at: datetime) -> bool:
-        """Whether its time to sign has come and is not over."""
+        """Return whether its time to sign has come and is not over."""
         return (self.signs_from is None or self.signs_from <= at) and not self.replaced(at)
 
     def waits(self, at: datetime) -> bool:
-        """Whether it is published and will sign later."""
+        """Return whether it is published and will sign later."""
         return self.signs_from is not None and at < self.signs_from and not self.replaced(at)
 
     def replaced(self, at: datetime) -> bool:
-        """Whether it signs no more."""
+        """Return whether it no longer signs."""
         return self.signs_until is not None and self.signs_until <= at
 
 
 def sign(key: SigningKey, typ: str, payload: dict[str, Any]) -> str:
-    """A compact JWS (RFC 7515 section 3.1) of a type of its own, so that nobody takes it for a token."""
+    """Return a compact JWS (RFC 7515 section 3.1) of a type of its own, so that it cannot pass as a token."""
     return jwt.encode(payload, key.private, algorithm=key.algorithm, headers={"typ": typ, "kid": key.kid})
 
 
 def shared_secret_key(settings: Settings) -> SigningKey:
-    """HS256 with the instance secret itself; its ``kid`` is the thumbprint of a derived key, so that it tells nothing of the secret."""
+    """Return the HS256 key, the instance secret itself; its ``kid`` is the thumbprint of a derived key and
+    reveals nothing about the secret."""
     raw = base64.urlsafe_b64encode(derived_key(settings.secret_key, "hs256-kid")).rstrip(b"=").decode()
     secret = settings.secret_key.encode()
     return SigningKey(thumbprint({"kty": "oct", "k": raw}), "HS256", secret, secret, None)
 
 
 def key_from_pem(pem: bytes, algorithm: str, *, checked: bool = False) -> SigningKey:
-    """The key that a private key in PEM makes; it fits the algorithm (``value_checks.pem_problem`` was asked).
+    """Return the key of a private key in PEM that fits the algorithm (``value_checks.pem_problem`` has
+    checked it).
 
-    ``checked``: this service made or sealed it, so that the slow test whether its numbers are prime is left out.
+    ``checked``: this service made or sealed it, so the slow primality test of its numbers is skipped.
     """
     private: Any = serialization.load_pem_private_key(
         pem, password=None, unsafe_skip_rsa_key_validation=checked
@@ -101,12 +105,12 @@ def key_from_pem(pem: bytes, algorithm: str, *, checked: bool = False) -> Signin
 
 
 def key_from_jwk(jwk: dict[str, Any]) -> SigningKey:
-    """The key that verifies only, of a public JWK of ours."""
+    """Return a key that only verifies, from a public JWK of ours."""
     return SigningKey(jwk["kid"], jwk["alg"], None, _ALGORITHMS[jwk["alg"]].from_jwk(jwk), jwk)
 
 
 def generate_pem(algorithm: str) -> bytes:
-    """A new private key for the algorithm, PKCS #8 in PEM."""
+    """Return a new private key for the algorithm, PKCS #8 in PEM."""
     makers: dict[str, Callable[[], Any]] = {
         "EdDSA": ed25519.Ed25519PrivateKey.generate,
         "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -119,7 +123,8 @@ def generate_pem(algorithm: str) -> bytes:
 
 
 def thumbprint(jwk: dict[str, Any]) -> str:
-    """RFC 7638 section 3: base64url of the SHA-256 of the required members in lexical order."""
+    """Return the RFC 7638 section 3 thumbprint: base64url of the SHA-256 of the required members in lexical
+    order."""
     members = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
     text = json.dumps(members, sort_keys=True, separators=(",", ":"))
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

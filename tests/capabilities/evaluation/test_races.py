@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rbac_api.database.queries import users as accounts
-from rbac_api.guard.state.cache import LOOKS, Snapshot
+from rbac_api.guard.state.cache import MAX_ATTEMPTS, Snapshot
 from rbac_api.guard.state.subjects import WHOLE, Person
 from tests.builders import Caller, Stage
 from tests.capabilities.evaluation.asking import ONE, app_on, ask, question
@@ -103,7 +103,7 @@ def test_bob_is_answered_although_something_changes_at_every_look(
     memory.forget()
 
     assert memory.people([bob, bob])[bob].may("invoices:read").allowed
-    assert looks == LOOKS + 1  # the last in one moment
+    assert looks == MAX_ATTEMPTS + 1  # the last in one moment
 
 
 def test_a_name_that_was_read_before_everything_was_forgotten_is_not_remembered(
