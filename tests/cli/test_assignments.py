@@ -146,7 +146,7 @@ def test_rules_hold_over_the_whole_file(stage: Stage, shell: Shell, tmp_path: Pa
 def test_it_goes_through_in_batches(
     stage: Stage, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imports, "AT_ONCE", 2)
+    monkeypatch.setattr(imports, "ROWS_PER_BATCH", 2)
     before = everything(stage, events=False)
 
     assert shell.json("assignments", "import", written(tmp_path, GOOD), "--dry-run")["created"] == 3

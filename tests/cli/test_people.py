@@ -53,7 +53,7 @@ def test_the_last_administrator_cannot_be_disabled(stage: Stage, shell: Shell) -
 
 
 def test_nobody_unknown_is_disabled(shell: Shell) -> None:
-    assert "no user of this name" in shell.refusal("users", "disable", "nobody")
+    assert "no user with this name" in shell.refusal("users", "disable", "nobody")
 
 
 def test_a_locked_user_may_sign_in_again_at_once(stage: Stage, shell: Shell) -> None:

@@ -160,7 +160,7 @@ def test_a_new_key_is_good_here_at_once_and_a_withdrawn_one_soon_bad(field: Fiel
 
 
 def test_a_feed_of_several_answers_is_read_to_its_end(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed_service, "MOST", 2)
+    monkeypatch.setattr(feed_service, "MAX_ENTRIES", 2)
     text, dave = field.token(DAVE)
     with field.stage.database.writing() as connection:
         revoke(connection, field.stage.settings, "jti", map(str, range(7)))

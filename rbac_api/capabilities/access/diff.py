@@ -30,10 +30,10 @@ from rbac_api.guard.errors import AccessDenied, RoleNotFound
 from rbac_api.guard.state import queries_history as history
 from rbac_api.trail.events import CATALOGUE
 
-EFFORT = (
+MAX_GRAPHS_READ = (
     20_000  # moments times roles: up to this product every moment is looked at, above it the search bisects
 )
-LATER = timedelta(
+MAX_EVENT_DELAY = timedelta(
     seconds=2
 )  # the longest delay between a row and its event, which are in the same transaction
 _ON_ROLES = tuple(kind.action for kind in CATALOGUE.values() if kind.touches in ("roles", "grants"))
@@ -155,7 +155,7 @@ def _by_time(turns: Iterable[datetime], heard: list[datetime]) -> Iterator[Point
     """The beginnings and ends caused by time alone: no event about the user follows at once."""
     for turn in turns:
         place = bisect_left(heard, turn)
-        if place == len(heard) or heard[place] - turn > LATER:
+        if place == len(heard) or heard[place] - turn > MAX_EVENT_DELAY:
             yield turn, ()
 
 
@@ -179,7 +179,7 @@ def _causes(
     """For each permission that differs, the event after which it was as it is at the end."""
     differing = before ^ after
     points = line.points() if differing else []
-    if len(points) * line.roles <= EFFORT:
+    if len(points) * line.roles <= MAX_GRAPHS_READ:
         yield from _latest(line, points, differing, after)
     else:
         for permission in sorted(differing):

@@ -31,7 +31,7 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.state import queries_history as history
 
 PORTION, PORTIONS = 500, 20  # accounts looked at per statement, and statements per page
-COUNTED = 2_000  # accounts looked at for a total; above it, those with an assignment are counted
+EXACT_COUNT_LIMIT = 2_000  # accounts looked at for a total; above it, those with an assignment are counted
 Item = dict[str, Any]
 HOLDERS: Sheet = Sheet(
     ("user_id", "user_username", "kind", "status", "direct", "via", "mode", "expires_at"), dict
@@ -186,7 +186,7 @@ def _count(connection: Connection, listing: Listing) -> int:
     """The exact number; above the limit it includes accounts that would be skipped, so that no caller waits
     for a million checks."""
     number = queries.count_holders(connection, listing.holding)
-    if listing.sure or number > COUNTED:
+    if listing.sure or number > EXACT_COUNT_LIMIT:
         return number
     return sum(len(portion) for portion, _ in _portions(connection, listing, None, PORTION))
 

@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 
 from rbac_api.web.fields import TEXT, Body, NextCursor, Text, Total, Whole
 
-LONGEST = 86400
+MAX_ACTIVATION_SECONDS = 86400
 
 
 class ActivationSchema(ma.Schema):
@@ -55,7 +55,7 @@ class ActivateSchema(Body):
 
     duration = Whole(
         low=1,
-        high=LONGEST,
+        high=MAX_ACTIVATION_SECONDS,
         required=True,
         metadata={"description": "seconds; at most `max_duration` of the role", "example": 3600},
     )

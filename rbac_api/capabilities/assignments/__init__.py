@@ -1,5 +1,9 @@
-"""ASSIGNMENTS.  Owns the table ``assignments``: who holds which role, since when, by whom and why.
+"""ASSIGNMENTS. Owns the table ``assignments``: who holds which role, since when, by whom and why.
 
-Refuses: handing out what the caller does not hold, acting on somebody stronger, leaving nobody to administrate.  Removing an
-assignment ends it; the row stays.
+``service`` assigns and ends; ``terms`` are the period and mode, ``own_assignments`` the rule for one's own
+roles, ``exports`` the file, ``answers`` the types of what is returned. ``queries``, ``schemas``, ``routes``
+and ``errors`` are as in every capability.
+
+Refuses: handing out what the caller does not hold, acting on a stronger user, leaving no administrator.
+Removing an assignment ends it; the row stays.
 """

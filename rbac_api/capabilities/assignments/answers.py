@@ -1,4 +1,4 @@
-"""Answers about who holds which role."""
+"""Types of answers about who holds which role."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from rbac_api.decision.model import Mode
 
 
 class GiverAnswer(TypedDict):
-    """The user who gave it."""
+    """The user who made the assignment."""
 
     id: str
     username: str
 
 
 class AssignmentAnswer(TypedDict):
-    """A role given to an account."""
+    """A role assigned to an account."""
 
     role: str
     mode: Mode

@@ -1,4 +1,4 @@
-"""What can go wrong with assignments."""
+"""Errors of assignments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The roles of an account as a file: its direct assignments.  Part of the service."""
+"""Exports the roles of an account as a file: its direct assignments. Part of the service."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ ASSIGNMENTS = Sheet(
 
 
 def export_roles(found: Mapping[str, Any], form: Form) -> Iterator[bytes]:
-    """The direct assignments of what ``get_user_roles`` found, a row each."""
+    """The direct assignments from the result of ``get_user_roles``, one per row."""
     return stream(ASSIGNMENTS, form, lambda last: found["direct"] if last is None else ())

@@ -1,4 +1,4 @@
-"""What somebody gives herself: not for longer than she has it.  Part of the service."""
+"""Limits what users assign to themselves: not for longer than they have it. Part of the service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from rbac_api.guard.errors import EscalationDenied
 from rbac_api.trail.recorder import Target
 
 Counts = Callable[[Assignment], bool]
-_SENTENCE = "You hold this only for a time, or while it is active in your session: somebody else has to give it to you for longer."
+_SENTENCE = (
+    "You hold this only for a time, or while it is active in your session: another user has to "
+    "assign it to you for longer."
+)
 
 
 def require_lasting(
@@ -24,10 +27,12 @@ def require_lasting(
     handed_out: frozenset[str],
     held_through: Callable[[Counts], frozenset[str]] | None = None,
 ) -> None:
-    """Nobody gives herself for longer what she holds for a time, or only in a session in which she activated it: 403 otherwise, unless
-    she holds ``rbac:escalate``.  ``values``: the columns of the assignment as it shall be; ``handed_out``: what its role holds.
+    """403 if callers assign to themselves, for longer, what they hold only for a time or by activation in
+    this session.
 
-    ``held_through``: what she holds through those of her assignments that count, where that is not what the rows say.
+    Holders of ``rbac:escalate`` may. ``values``: the columns of the new assignment; ``handed_out``: what its
+    role holds. ``held_through``: what the caller holds through those assignments that count, where the rows
+    do not say it.
     """
     if holder.id != clearance.actor.id or ESCALATE in clearance.held:
         return

@@ -24,7 +24,7 @@ class HolderRow(NamedTuple):
 
 
 class Addressed(NamedTuple):
-    """Whose assignment of which role a request is about; ``role_id`` is None for an unknown role."""
+    """The user and the role of a request; ``role_id`` is None for an unknown role."""
 
     username: str
     role_id: str | None
@@ -38,13 +38,13 @@ _FIND_ADDRESSED = (
 
 
 def find_addressed(connection: Connection, user_id: str, role: str) -> Addressed | None:
-    """A person who was not deleted, and a role by name; None if there is no such person."""
+    """A user who was not deleted, and a role by name; None if there is no such user."""
     row = connection.execute(_FIND_ADDRESSED, {"user_id": user_id, "role": role}).first()
     return Addressed._make(row) if row else None
 
 
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
-    """A user's as of that moment, in force or still to come; by role."""
+    """A user's assignments as of that moment, in force or still to come; by role."""
     still = not_over(assignments, at)
     theirs = (assignments.c.user_id == user_id, still, was_assigned(at), in_force(roles, at))
     rows = connection.execute(DESCRIBED.where(*theirs).order_by(roles.c.name))
@@ -52,7 +52,7 @@ def list_assignments(connection: Connection, user_id: str, at: datetime) -> list
 
 
 def add_assignment(connection: Connection, assignment: AssignmentRow) -> None:
-    """Write a row; the names in it stand elsewhere."""
+    """Write a row; the names in it are stored in other tables."""
     row = assignment._asdict()
     del row["role"], row["giver"]
     connection.execute(_ADDITION, row)
@@ -69,7 +69,7 @@ def end_assignment(connection: Connection, assignment_id: str, now: datetime) ->
 
 
 def list_role_assignments(connection: Connection, role_id: str, now: datetime) -> list[HolderRow]:
-    """Everybody's assignments of one role."""
+    """All users' assignments of one role."""
     joined = assignments.join(users, assignments.c.user_id == users.c.id)
     still = and_(assignments.c.role_id == role_id, not_over(assignments, now))
     columns = (users.c[name] for name in HolderRow._fields)
@@ -78,6 +78,6 @@ def list_role_assignments(connection: Connection, role_id: str, now: datetime) -
 
 
 def end_role_assignments(connection: Connection, role_id: str, now: datetime) -> None:
-    """End them all."""
+    """End all assignments of one role."""
     still = and_(assignments.c.role_id == role_id, not_over(assignments, now))
     connection.execute(update(assignments).where(still).values(ended(assignments, now)))

@@ -36,9 +36,9 @@ class UserRoles(MethodView):
     def get(self, query: dict[str, object], user_id: str) -> Response:
         """Read a user's roles
 
-        Direct assignments, including those that start later or are eligible; the current effective roles with the assignments they
-        come from; and the resulting permissions. With `at`, as they were at that time. With `Accept: text/csv` or
-        `application/x-ndjson` the direct assignments, a row each.
+        Direct assignments, including those that start later or are eligible; the current effective roles with
+        the assignments they come from; and the resulting permissions. With `at`, as they were at that time.
+        With `Accept: text/csv` or `application/x-ndjson` the direct assignments, one per row.
         """
         clearance = current_clearance()
         found = service.get_user_roles(clearance, find_user_id(clearance, user_id), past_moment(query))
@@ -65,9 +65,10 @@ class UserRole(MethodView):
     def put(self, body: dict[str, object], user_id: str, role: str) -> Response:
         """Assign a role to a user
 
-        You must hold every effective permission of the role. Takes effect on the user's next request, or at `starts_at`, until
-        `expires_at`; with `mode: eligible` only in sessions in which the user activates it. 201 if it is new; 200 if the user
-        already had the role: fields that you send are changed, fields that you omit stay, null clears a reason or an end.
+        You must hold every effective permission of the role. Takes effect on the user's next request, or at
+        `starts_at`, until `expires_at`; with `mode: eligible` only in sessions in which the user activates
+        it. 201 if it is new; 200 if the user already had the role: fields that you send are changed, fields
+        that you omit stay, null clears a reason or an end.
         """
         clearance = current_clearance()
         assignment, new = service.assign_role(

@@ -1,25 +1,25 @@
-"""Shapes of assignments, as the OpenAPI document has them."""
+"""Schemas of assignments, for the OpenAPI document."""
 
 from __future__ import annotations
 
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.capabilities.assignments.terms import LONGEST, SHORTEST
+from rbac_api.capabilities.assignments.terms import MAX_ACTIVATION_SECONDS, MIN_ACTIVATION_SECONDS
 from rbac_api.web.fields import ID, TEXT, Moment, OptionalBody, Text, Whole
 
 MODES = ("active", "eligible")
 
 
 class GiverSchema(ma.Schema):
-    """Who gave it."""
+    """The user who made the assignment."""
 
     id = fields.String(required=True, metadata=ID)
     username = fields.String(required=True, metadata={"example": "admin"})
 
 
 class AssignmentSchema(ma.Schema):
-    """A role given to a user."""
+    """A role assigned to a user."""
 
     role = fields.String(required=True, metadata={"example": "accountant"})
     mode = fields.String(
@@ -48,7 +48,7 @@ class AssignmentSchema(ma.Schema):
 
 
 class EffectiveRoleSchema(ma.Schema):
-    """A role somebody effectively has."""
+    """A role that a user effectively has."""
 
     role = fields.String(required=True, metadata={"example": "employee"})
     via = fields.List(
@@ -74,7 +74,7 @@ class UserRolesSchema(ma.Schema):
 
 
 class AssignSchema(OptionalBody):
-    """Why, from when until when, and how it counts.  What is left out stays as it is."""
+    """Why, from when until when, and in which mode. Omitted fields stay as they are."""
 
     reason = Text(
         longest=1000, pattern=TEXT, allow_none=True, metadata={"example": "Covers for Jonas until May"}
@@ -92,8 +92,8 @@ class AssignSchema(OptionalBody):
         },
     )
     max_duration = Whole(
-        low=SHORTEST,
-        high=LONGEST,
+        low=MIN_ACTIVATION_SECONDS,
+        high=MAX_ACTIVATION_SECONDS,
         allow_none=True,
         metadata={
             "description": "with `eligible`: maximum seconds per activation",

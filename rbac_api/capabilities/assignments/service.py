@@ -1,7 +1,7 @@
-"""Giving roles to users and taking them away.
+"""Assigns roles to users and revokes them.
 
-A holder is whoever roles are given to, as the trail names it: a user, or a service account (``service_accounts`` calls the functions
-that take a ``holder``, after making sure that it is one).
+A holder is an account that roles are assigned to, as the trail names it: a user, or a service account.
+``service_accounts`` calls the functions that take a ``holder``, after checking that it is one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class KnownRole(NamedTuple):
 
 
 def get_user_roles(clearance: Clearance, user_id: str, at: datetime | None = None) -> UserRolesAnswer:
-    """What a user holds, or held: assigned directly, effectively with the assigned roles it comes from, and the effective permissions."""
+    """What a user holds, or held: direct assignments, effective roles with the assigned roles they come from,
+    permissions."""
     found = held_roles(clearance, user_id, "person", at)
     if found is None:
         raise UserNotFound()
@@ -71,7 +72,7 @@ def held_roles(
     graph = clearance.graph() if at is None else history.find_role_graph_at(connection, at)
     graph = replace(
         graph, dynamic=()
-    )  # what she is authorized for, not what may be active together in one session
+    )  # what the user is authorized for, not what may be active together in one session
     return {
         "direct": [describe(row) for row in queries.list_assignments(connection, holder_id, moment)],
         "effective": [
@@ -84,17 +85,18 @@ def held_roles(
 def assign_role(
     clearance: Clearance, user_id: str, role: str, terms: Terms = ORDINARY
 ) -> tuple[AssignmentAnswer, bool]:
-    """Give a user a role, or change the terms on which she has it; the assignment, and whether it is new."""
+    """Assign a role to a user, or change the terms; returns the assignment, and whether it is new."""
     return _assign(clearance, *_addressed(clearance, user_id, role), terms)
 
 
 def give_role(
     clearance: Clearance, holder: Target, role: str, terms: Terms = ORDINARY
 ) -> tuple[AssignmentAnswer, bool]:
-    """The same for any holder.  Nobody hands out what she does not hold, nor acts on somebody stronger: who makes an assignment count
-    longer or for more hands out.
+    """The same for any holder. The caller cannot hand out what the caller does not hold, nor act on a
+    stronger account.
 
-    404 ``role.not_found``, 403 ``escalation.denied`` and ``target.stronger``, 409 ``admin.last``, 422 for terms that cannot be.
+    A change that makes an assignment longer or wider hands out. 404 ``role.not_found``, 403
+    ``escalation.denied`` and ``target.stronger``, 409 ``admin.last``, 422 for impossible terms.
     """
     return _assign(clearance, holder, _known_role(clearance, role), terms)
 
@@ -153,7 +155,7 @@ def _require_outranks(clearance: Clearance, holder: Target, held: list[Assignmen
 def _change_terms(
     clearance: Clearance, holder: Target, present: AssignmentRow, terms: Terms, held: list[AssignmentRow]
 ) -> AssignmentRow:
-    """The one place where an assignment changes; how it goes on."""
+    """Change an assignment, the only place that does; returns it as it will be."""
     now, role, longest = clock.now(), present.role, clearance.settings.activation_seconds
     values = terms.settled(present, now)
     require_activatable(holder, values)
@@ -171,7 +173,8 @@ def _change_terms(
     clearance.record(
         "assignment.updated", holder, reason=terms.reason, before={"role": role, **before}, after={"role": role, **after}
     )  # fmt: skip
-    if not is_within(columns_of(present), values, longest):  # what only grows leaves an administrator
+    # a change that only extends keeps every administrator
+    if not is_within(columns_of(present), values, longest):
         clearance.require_administrator_remains()
     require_constraints(clearance, users=[present.user_id], roles=[role])
     return written
@@ -180,7 +183,8 @@ def _change_terms(
 def _rewrite(
     clearance: Clearance, present: AssignmentRow, values: dict[str, Any], now: datetime
 ) -> AssignmentRow:
-    """Write the row as it shall be; of another mode a new one, so that what it was stays readable as of any moment before."""
+    """Write the new terms; another mode gets a new row, so that the earlier one stays readable as of any
+    moment."""
     if present.mode == values["mode"]:
         queries.update_assignment(clearance.connection, present.id, values)
         return present._replace(**values)
@@ -192,7 +196,7 @@ def _rewrite(
 
 
 def revoke_role(clearance: Clearance, user_id: str, role: str) -> None:
-    """Take a role away; 404 if it is not assigned directly, 409 ``admin.last``, 403 ``target.stronger``."""
+    """Revoke a role; 404 if it is not assigned directly, 409 ``admin.last``, 403 ``target.stronger``."""
     _revoke(clearance, *_addressed(clearance, user_id, role))
 
 
@@ -216,7 +220,7 @@ def _revoke(clearance: Clearance, holder: Target, role: KnownRole) -> None:
 
 
 def end_role_assignments(clearance: Clearance, role_id: str, role: str) -> list[str]:
-    """Take a role from everybody, with an event for each; their ids."""
+    """Revoke a role from all its holders, with an event for each; returns their ids."""
     connection, now = clearance.connection, clock.now()
     found = queries.list_role_assignments(connection, role_id, now)
     queries.end_role_assignments(connection, role_id, now)
@@ -230,7 +234,7 @@ def _holder(row: queries.HolderRow) -> Target:
 
 
 def describe(row: AssignmentRow) -> AssignmentAnswer:
-    """An assignment as it is shown."""
+    """An assignment for the API."""
     return {
         "role": row.role,
         "mode": row.mode,

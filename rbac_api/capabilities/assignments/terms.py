@@ -1,4 +1,5 @@
-"""On what terms a role is given: from when, until when, and whether it counts by itself or has to be activated.  Part of the service."""
+"""The terms of an assignment: its period, and whether it counts by itself or has to be activated. Part of the
+service."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from rbac_api.decision.model import Mode
 from rbac_api.errors import Fault, Invalid
 from rbac_api.trail.recorder import Target
 
-SHORTEST, LONGEST = 60, 86400  # seconds, of ``max_duration``
-LATE = timedelta(seconds=60)  # how long ago a beginning may lie that means "now"
-CurrentPolicy = Any  # the row of an assignment, or whatever has its columns
+MIN_ACTIVATION_SECONDS, MAX_ACTIVATION_SECONDS = 60, 86400  # seconds, of ``max_duration``
+LATE = timedelta(seconds=60)  # how far in the past a beginning may be that means "now"
+CurrentPolicy = Any  # the row of an assignment, or an object with its columns
 COLUMNS = {
     "reason": "reason",
     "starts_at": "valid_from",
@@ -26,9 +27,10 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is wanted.  None leaves what is there as it is, and is the default for what is new: now, without an end, active.
+    """The wanted terms. None keeps the present value; for a new assignment it means now, without an end,
+    active.
 
-    ``cleared`` names what shall be none (no end, no reason) though there is one.  ``max_duration``: seconds of an activation.
+    ``cleared`` names what becomes empty (no end, no reason). ``max_duration``: seconds of an activation.
     """
 
     reason: str | None = None
@@ -40,12 +42,12 @@ class Terms:
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Terms:
-        """As a body or a document has them: what is not mentioned stays, what is null is cleared."""
+        """Terms from a body or a document: an omitted field stays, null clears it."""
         given = {name: body[name] for name in COLUMNS if body.get(name) is not None}
         return cls(**given, cleared=frozenset(name for name in COLUMNS if name in body and name not in given))
 
     def settled(self, present: CurrentPolicy | None, now: datetime) -> dict[str, Any]:
-        """The columns of the assignment as they shall be; ``Invalid`` names every field that cannot be."""
+        """The new columns of the assignment; ``Invalid`` names every invalid field."""
         values = columns_of(present) if present is not None else _new(now)
         for wish in fields(self):
             given = getattr(self, wish.name)
@@ -69,8 +71,16 @@ class Terms:
 
     def _lengths(self, values: dict[str, Any]) -> Iterator[Fault]:
         if values["mode"] == "eligible":
-            if not SHORTEST <= (values["max_duration"] or SHORTEST) <= LONGEST:
-                yield Fault("/max_duration", "field.invalid", f"Must be from {SHORTEST} to {LONGEST}.")
+            if (
+                not MIN_ACTIVATION_SECONDS
+                <= (values["max_duration"] or MIN_ACTIVATION_SECONDS)
+                <= MAX_ACTIVATION_SECONDS
+            ):
+                yield Fault(
+                    "/max_duration",
+                    "field.invalid",
+                    f"Must be from {MIN_ACTIVATION_SECONDS} to {MAX_ACTIVATION_SECONDS}.",
+                )
         elif self.max_duration is not None:
             detail = "Only valid together with mode eligible."
             yield Fault("/max_duration", "max_duration.not_eligible", detail)
@@ -89,7 +99,7 @@ def columns_of(row: CurrentPolicy) -> dict[str, Any]:
 
 
 def _begun(values: dict[str, Any], present: CurrentPolicy | None, now: datetime) -> Iterator[Fault]:
-    """Set the beginning right: what means "now" is now, what has begun stays begun."""
+    """Correct the beginning: what means "now" is now, what has begun stays begun."""
     starts, began = values["valid_from"] or now, present.valid_from if present is not None else None
     if starts != began:
         if starts < now - LATE:
@@ -104,7 +114,7 @@ def _begun(values: dict[str, Any], present: CurrentPolicy | None, now: datetime)
 
 
 def differences(present: CurrentPolicy, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What changes, under the names the API has for it: (as it was, as it will be)."""
+    """What changes, under the API's names: (as it was, as it will be)."""
     changed = [name for name, column in COLUMNS.items() if columns_of(present)[column] != values[column]]
     return (
         {name: _to_json(getattr(present, COLUMNS[name])) for name in changed},
@@ -113,8 +123,10 @@ def differences(present: CurrentPolicy, values: Mapping[str, Any]) -> tuple[dict
 
 
 def is_within(inner: Mapping[str, Any], outer: Mapping[str, Any], longest: int) -> bool:
-    """Whether an assignment on the inner terms would at no moment count for more than on the outer ones; ``longest`` is an activation's
-    limit where none is set."""
+    """Whether the inner terms at no moment count for more than the outer ones.
+
+    ``longest`` is the limit of an activation where none is set.
+    """
     if inner["valid_from"] < outer["valid_from"] or (inner["valid_to"] or clock.ENDLESS) > (
         outer["valid_to"] or clock.ENDLESS
     ):
@@ -141,7 +153,7 @@ def _to_json(value: Any) -> Any:
 
 
 def require_activatable(holder: Target, values: Mapping[str, Any]) -> None:
-    """422 for an eligible role of somebody who could not activate it."""
+    """422 for an eligible role of an account that cannot activate it."""
     if values["mode"] == "eligible" and holder.type != "user":
-        detail = "A service account has no sessions to activate roles in: give it the role as active."
+        detail = "A service account has no sessions to activate roles in: assign the role as active."
         raise Invalid(faults=(Fault("/mode", "mode.not_eligible", detail),))

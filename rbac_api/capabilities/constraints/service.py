@@ -51,8 +51,8 @@ __all__ = [
     "sensible_rule",
     "violated_constraints",
 ]  # fmt: skip
-SHOWN = 50  # violations in a problem document
-COUNTED = 10_000  # the number up to which they are counted
+MAX_VIOLATIONS_LISTED = 50  # violations in a problem document
+MAX_VIOLATIONS_COUNTED = 10_000  # the number up to which they are counted
 MayName = Callable[[str], bool]  # whether the answer may name the user with this id
 
 
@@ -213,14 +213,14 @@ def _first(found: Violations) -> Violation | None:
 def _refuse(found: Violations, may_name: MayName) -> None:
     """409 with the list, unless there is none."""
     with closing(found):
-        broken = list(dict.fromkeys(islice(found, COUNTED)))
+        broken = list(dict.fromkeys(islice(found, MAX_VIOLATIONS_COUNTED)))
     if not broken:
         return
     first = broken[0]
     raise ConstraintViolated(
         _sentence(first, may_name),
         constraint=first.constraint,
-        violations=[_to_json(violation, may_name) for violation in broken[:SHOWN]],
+        violations=[_to_json(violation, may_name) for violation in broken[:MAX_VIOLATIONS_LISTED]],
         count=len(broken),
     )
 

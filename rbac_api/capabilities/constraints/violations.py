@@ -20,7 +20,7 @@ from rbac_api.decision.model import Assignment, Constraint, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, touches, violations
 from rbac_api.guard.state.subjects import OTP
 
-TOGETHER = 500  # accounts whose rows are read at a time
+HOLDERS_PER_BATCH = 500  # accounts whose rows are read at a time
 Violations = Generator[Violation, None, None]  # close it if it is not read to its end
 
 
@@ -129,7 +129,7 @@ class ConstraintChecker:
         CreateDsdSet)."""
         drive = queries.holding(self._rarest(rule), self.at)
         holders = self._holders(None, [drive], self.expected.holding(self._names(rule.roles)))
-        for people in batched(holders, TOGETHER):
+        for people in batched(holders, HOLDERS_PER_BATCH):
             live = queries.list_live_sessions(self.connection, [holder.id for holder in people], self.at)
             for holder in people:
                 active = (self._active(holder, row) for row in live.get(holder.id, ()))
@@ -142,7 +142,7 @@ class ConstraintChecker:
         """The violations of rules about single accounts."""
         if not rules:
             return
-        for some in batched(sorted(change.users or ()), TOGETHER):
+        for some in batched(sorted(change.users or ()), HOLDERS_PER_BATCH):
             has = self.expected.has
             others, rest = [has[one] for one in some if one in has], [one for one in some if one not in has]
             held = list(self._holders(None, [queries.these(rest)], others) if rest else others)

@@ -16,7 +16,7 @@ EXECUTE_ALL, DENY_FIRST, PERMIT_FIRST = SEMANTICS = (
     "deny_on_first_deny",
     "permit_on_first_permit",
 )
-MOST = 10_000
+MAX_EVALUATIONS = 10_000
 _ENTITIES = {"subject": ("type", "id"), "action": ("name",), "resource": ("type", "id")}
 _UUID = re.compile(UUID, re.IGNORECASE)
 
@@ -68,8 +68,8 @@ def batch_in(body: Mapping[str, object]) -> Batch | None:
     items = body.get("evaluations", [])
     if not isinstance(items, list):
         raise InvalidQuestion("The member evaluations is not an array.")
-    if len(items) > MOST:
-        raise InvalidQuestion(f"There are more than {MOST} evaluations. Ask in several requests.")
+    if len(items) > MAX_EVALUATIONS:
+        raise InvalidQuestion(f"There are more than {MAX_EVALUATIONS} evaluations. Ask in several requests.")
     if not items:
         return None
     defaults = {name: body[name] for name in (*_ENTITIES, "context") if name in body}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.capabilities.evaluation.questions import MOST, SEMANTICS
+from rbac_api.capabilities.evaluation.questions import MAX_EVALUATIONS, SEMANTICS
 
 _URL = {"format": "uri"}
 _SUBJECT = {"type": "user", "id": "ingrid.solberg"}
@@ -112,7 +112,7 @@ class AccessEvaluationsSchema(_Open):
     )
     evaluations = fields.List(
         fields.Raw(metadata={"description": "a malformed question gets an error in its own answer"}),
-        validate=validate.Length(max=MOST),
+        validate=validate.Length(max=MAX_EVALUATIONS),
         metadata={
             "description": "the questions; without any, the body is a single question",
             "example": [{"action": {"name": "read"}}, {"action": {"name": "approve"}}],

@@ -1,4 +1,5 @@
-"""What a running service stands on, looked at one by one; part of the service, in a file of its own."""
+"""Checks what a running service depends on, one thing after the other. Part of the service, in a file of its
+own."""
 
 from __future__ import annotations
 
@@ -21,12 +22,13 @@ from rbac_api.guard.tokens.installation import REMEDY, differences
 from rbac_api.settings import Settings
 
 SEVERAL = 3  # users
-OTHERS = 0o077  # the permissions of everybody but the owner
+OTHERS = 0o077  # the permissions of all users except the owner
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; ``remedy`` says what to do about a fault, or about a risk, with which the service still answers rightly."""
+    """One check; ``remedy`` says what to do about a fault, or about a risk, with which the service still
+    answers correctly."""
 
     name: str
     ok: bool
@@ -36,7 +38,8 @@ class Finding:
 
 
 def diagnose(clearance: Clearance) -> Iterator[Finding]:
-    """Files, database, schema, then whatever can be asked of a current schema.  Never raises for what it finds."""
+    """Check files, database, schema, then everything that needs a current schema. Never raises for what it
+    finds."""
     yield from _private_files(clearance.settings)
     try:
         problem = schema_problem(clearance.work.database)
@@ -56,7 +59,10 @@ def diagnose(clearance: Clearance) -> Iterator[Finding]:
 
 def _remedy_of_silence(settings: Settings) -> str:
     if settings.on_sqlite:
-        return "Let this user read and write the file and its folder, or correct RBAC_DATA_DIR or RBAC_DATABASE_URL."
+        return (
+            "Let this user read and write the file and its folder, or correct RBAC_DATA_DIR or "
+            "RBAC_DATABASE_URL."
+        )
     return "Start it, or correct RBAC_DATABASE_URL; this machine must be allowed to connect."
 
 
@@ -70,7 +76,8 @@ def _ground(clearance: Clearance) -> Iterator[Finding]:
 
 
 def _proxy(clearance: Clearance) -> Finding:
-    """A proxy that RBAC_PROXY_HOPS does not count makes all users come from one address: its own."""
+    """Check for a proxy that RBAC_PROXY_HOPS does not count: all users then come from one address, the
+    proxy's."""
     hops = clearance.settings.proxy_hops
     if hops:
         return Finding(
@@ -81,7 +88,10 @@ def _proxy(clearance: Clearance) -> Finding:
         return Finding(
             "proxy", True, "RBAC_PROXY_HOPS=0: X-Forwarded-* is ignored, as is right without a proxy in front"
         )
-    detail = f"RBAC_PROXY_HOPS=0, and the last sign-ins, of {users} users, all came from {addresses[0]}: a proxy's address?"
+    detail = (
+        f"RBAC_PROXY_HOPS=0, and the last sign-ins, of {users} users, all came from {addresses[0]}: a "
+        "proxy's address?"
+    )
     remedy = "Set RBAC_PROXY_HOPS to the number of proxies in front: else all clients share one rate limit."
     return Finding("proxy", True, detail, remedy, risk=True)
 
@@ -121,7 +131,8 @@ def _trail(clearance: Clearance) -> Finding:
         return Finding("trail", True, "append-only: its triggers are in place")
     detail = f"not append-only: {', '.join(missing)} missing or disabled"
     remedy = (
-        "Run `rbac-api audit verify --expect SEQ:HASH` with an event noted earlier, find out who removed the trigger,"
+        "Run `rbac-api audit verify --expect SEQ:HASH` with an event noted earlier, find out who removed "
+        "the trigger,"
         " and put it back (migrations/versions/0001_first_schema.py has its text)."
     )
     return Finding("trail", False, detail, remedy)
@@ -162,7 +173,7 @@ def _cycles(clearance: Clearance) -> Finding:
     if not found:
         return Finding("roles", True, "no inheritance cycle")
     named = "; ".join(", ".join(cycle) for cycle in found)
-    remedy = "Somebody wrote to the database directly: end one of the inheritances of each group."
+    remedy = "The database was changed directly: end one of the inheritances of each group."
     return Finding("roles", False, f"these inherit each other: {named}", remedy)
 
 
@@ -171,8 +182,8 @@ def _constraints(clearance: Clearance) -> Finding:
     if not broken:
         return Finding("constraints", True, "no violations")
     remedy = (
-        "Somebody wrote to the database directly: GET /v1/constraints/{name}/violations lists who; take a role away from each,"
-        " or delete the constraint."
+        "The database was changed directly: GET /v1/constraints/{name}/violations lists who; revoke a "
+        "role from each, or delete the constraint."
     )
     return Finding("constraints", False, f"violated: {', '.join(broken)}", remedy)
 
@@ -182,8 +193,8 @@ def _administrator(clearance: Clearance) -> Finding:
         clearance.require_administrator_remains()
     except ServiceError:
         remedy = "Run `rbac-api recover-admin USERNAME` or `rbac-api create-admin USERNAME`."
-        return Finding("administrator", False, "nobody who can sign in holds the role admin", remedy)
-    return Finding("administrator", True, "somebody who can sign in holds the role admin")
+        return Finding("administrator", False, "no user who can sign in holds the role admin", remedy)
+    return Finding("administrator", True, "a user who can sign in holds the role admin")
 
 
 def _seconds(one: datetime, other: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What can go wrong with operation."""
+"""Errors of operation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rbac_api.errors import NotFound, Unavailable
 class NotReady(Unavailable):
     code = "service.not_ready"
     title = "Not ready"
-    default_detail = "Something that is needed to serve is not as it should be; 'checks' says what."
+    default_detail = "Something that the service needs is wrong; 'checks' says what."
     example = {  # noqa: RUF012
         "ready": False,
         "checks": [{"name": "database", "ok": False, "detail": "The database cannot answer right now."}],

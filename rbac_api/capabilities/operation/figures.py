@@ -1,4 +1,4 @@
-"""What ``/metrics`` tells beside the counters: facts about the installation, looked up when they are read.  Part of the service."""
+"""Facts about the installation for ``/metrics``, looked up when they are read. Part of the service."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.guard import Guard
 from rbac_api.resources import release
 
-COUNT_SECONDS = (
-    60.0  # counting sessions reads an index of all active ones, so that it is not done at each reading
-)
+COUNT_SECONDS = 60.0  # counting sessions reads an index of all active ones, so not each scrape does it
 
 
 class Facts:
-    """A collector (prometheus-client) for one application.  What the database does not answer is left out."""
+    """A collector (prometheus-client) for one application. Leaves out what the database does not answer."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
@@ -39,7 +37,7 @@ class Facts:
         return generate_latest(self._registry)
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is asked when this is registered."""
+        """Return nothing: registration must not ask the database."""
         return ()
 
     def collect(self) -> Iterable[Metric]:

@@ -1,4 +1,4 @@
-"""SQL for looking at the database itself."""
+"""SQL that examines the database itself."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ TRAIL_TRIGGERS = {
 }
 _PRESENT = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'trail_events'",
-    "postgresql": "SELECT tgname FROM pg_trigger WHERE tgrelid = 'trail_events'::regclass AND tgenabled IN ('O', 'A')",
+    "postgresql": (
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'trail_events'::regclass AND tgenabled IN ('O', 'A')"
+    ),
 }
 
 
 def missing_trail_triggers(connection: Connection) -> list[str]:
-    """Those that keep the trail append-only and are gone, or switched off."""
+    """The triggers that keep the trail append-only and are missing or disabled."""
     engine = connection.dialect.name
     present = connection.execute(text(_PRESENT[engine])).scalars()
     return sorted(TRAIL_TRIGGERS[engine].difference(present))
 
 
 def recent_addresses(connection: Connection) -> tuple[int, list[str]]:
-    """Of the newest hundred sessions that began at an address: how many users they are of, and the addresses."""
+    """Of the newest hundred sessions that began at an address: how many users they belong to, and the
+    addresses."""
     newest = select(sessions.c.user_id, sessions.c.ip).where(sessions.c.ip.is_not(None))
     rows = connection.execute(newest.order_by(sessions.c.id.desc()).limit(100)).all()
     return len({row.user_id for row in rows}), sorted({row.ip for row in rows})

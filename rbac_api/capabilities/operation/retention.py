@@ -1,11 +1,14 @@
-"""Deleting what nothing needs any more, beside the requests: few rows at a time, so that nobody waits for the write lock.
+"""Deletes what is no longer needed, besides the requests: few rows at a time, so that no request waits long
+for the write lock.
 
-    sessions, their refresh-token records and activations    ``RBAC_RETENTION_DAYS`` after their end
-    decisions, closed incidents, setup tokens, client secrets    as long after the refusal, closing, end of life or withdrawal
-    failure counts, kept answers, unconfirmed second factors, revocations    as soon as they have no effect
+    after their end and ``RBAC_RETENTION_DAYS``: sessions, with refresh-token records and activations
+    as long after the refusal, closing, end of life or withdrawal:
+        decisions, closed incidents, setup tokens, client secrets
+    as soon as they have no effect:
+        failure counts, kept answers, unconfirmed second factors, revocations
 
-The trail keeps its events about all of them.  Roles, assignments and accounts stay, because the past can be asked for; keys end with the
-tokens that they concern.
+The trail keeps its events about all of them. Roles, assignments and accounts stay, because the past can be
+asked for; keys end with the tokens that they concern.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from rbac_api.observability.logs import log
 from rbac_api.settings import Settings
 
 FIRST_SECONDS, EVERY_SECONDS = 60.0, 3600.0
-PAUSE_SECONDS = 0.05  # between two batches: whoever waits for the lock comes first
+PAUSE_SECONDS = 0.05  # between two batches: waiting requests get the lock first
 BATCH = 500
 Step = Callable[[Connection, datetime, int], int]
 
@@ -50,7 +53,7 @@ STEPS: dict[str, Step] = {
 
 
 class Retention:
-    """One per process: a thread that looks a minute after it began and every hour from then on."""
+    """A thread, one per process, that runs a minute after its start and every hour from then on."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings, self._database = settings, database
@@ -58,18 +61,18 @@ class Retention:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin.  Not before the first request: a worker's process is forked after this was made."""
+        """Start, not before the first request: a worker's process is forked after this object was created."""
         self._thread = threading.Thread(target=self._follow, name="rbac-retention", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the present batch."""
+        """Stop after the current batch."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
 
     def delete_old(self) -> dict[str, int]:
-        """Delete all that is old by now; how many rows, by table."""
+        """Delete everything that is old by now; the number of rows, by table."""
         before = clock.now() - timedelta(days=self._settings.retention_days)
         found = {name: self._repeat(step, before) for name, step in STEPS.items()}
         return {name: count for name, count in found.items() if count}

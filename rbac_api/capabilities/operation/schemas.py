@@ -1,4 +1,4 @@
-"""Shapes of operation, as the OpenAPI document has them."""
+"""Schemas of operation, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class HealthSchema(ma.Schema):
 
 
 class CheckSchema(ma.Schema):
-    """One thing that must be so."""
+    """One condition of readiness."""
 
     name = fields.String(required=True, metadata={"example": "database"})
     ok = fields.Boolean(required=True, metadata={"example": True})
@@ -27,14 +27,14 @@ class CheckSchema(ma.Schema):
 
 
 class ReadinessSchema(ma.Schema):
-    """Whether requests can be served, and what is not as it should be."""
+    """Whether requests can be served, and what is wrong if not."""
 
     ready = fields.Boolean(required=True, metadata={"example": True})
     checks = fields.List(fields.Nested(CheckSchema), required=True)
 
 
 class JwkSchema(ma.Schema):
-    """A public key, RFC 7517; which members there are depends on its kind."""
+    """A public key, RFC 7517; its members depend on its kind."""
 
     class Meta:
         unknown = ma.INCLUDE

@@ -23,18 +23,21 @@ _REPLACED = "the database file was removed or replaced while in use; restart thi
 
 
 def readiness(guard: Guard) -> dict[str, object]:
-    """``{ready, checks: [{name, ok, detail}]}``: the database answers, its schema is the code's, a key signs, the roles have no cycle."""
+    """``{ready, checks: [{name, ok, detail}]}``: the database answers, its schema is current, a key signs,
+    roles have no cycle."""
     checks = list(_checks(guard))
     return {"ready": all(check["ok"] for check in checks), "checks": checks}
 
 
 def public_keys(guard: Guard) -> list[dict[str, object]]:
-    """The JWK Set's members (RFC 7517 section 5): public parts of the keys that verify; none with a shared secret."""
+    """The members of the JWK Set (RFC 7517 section 5): the public parts of verifying keys; none with a shared
+    secret."""
     return guard.keyring.published()
 
 
 def metrics(tally: RequestTally, facts: Facts) -> tuple[bytes, str]:
-    """Prometheus text over all workers of this service, with the facts about the installation, and its media type."""
+    """Prometheus text over all workers of this service, with facts about the installation, and its media
+    type."""
     tally.fold()
     registry: CollectorRegistry = OWN_REGISTRY
     if ValueClass is not MutexValue:  # several processes share a folder: PROMETHEUS_MULTIPROC_DIR
@@ -44,7 +47,7 @@ def metrics(tally: RequestTally, facts: Facts) -> tuple[bytes, str]:
 
 
 def find_problem(code: str) -> dict[str, object] | None:
-    """What a problem code means; of a kind and what is made of it under the same code, what is made of it."""
+    """What a problem code means; of a class and a subclass with the same code, the subclass."""
     named = [error for error in problems() if error.code == code]
     if not named:
         return None
@@ -58,7 +61,7 @@ def recorded_refusals() -> list[str]:
 
 
 def problems(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
-    """Every error class of this service, each before those made of it."""
+    """Every error class of this service, each before its subclasses."""
     for child in root.__subclasses__():
         yield child
         yield from problems(child)
@@ -78,7 +81,7 @@ def _checks(guard: Guard) -> Iterator[dict[str, object]]:
 
 
 def _ground_checks(guard: Guard) -> Iterator[dict[str, object]]:
-    """What an answer rests on beyond the schema: named only where it is missing, each a check of its own."""
+    """Checks beyond the schema, each listed only if it fails."""
     for result in recent_results(guard.database):
         if not result.met:
             yield {"name": result.need.name, "ok": False, "detail": f"{result.detail}. {result.need.remedy}"}
@@ -92,7 +95,7 @@ def _key_check(guard: Guard) -> dict[str, object]:
 
 
 def _instance_check(guard: Guard, *, sealed: bool) -> Iterator[dict[str, object]]:
-    """Only where it fails; of a secret that opens no key the check of the key has told already."""
+    """Listed only if it fails; if the secret opens no key, the check of the key has said so already."""
     with guard.database.reading() as connection:
         found = differences(connection, guard.settings)
     told = [sentence for name, sentence in found.items() if name != INSTANCE_KEY or not sealed]

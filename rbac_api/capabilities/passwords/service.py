@@ -12,14 +12,14 @@ from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
 from rbac_api.capabilities.passwords.hashing import Check, Hasher, hasher
 from rbac_api.errors import Fault
 
-SHORTEST, LONGEST = 15, 256
+MIN_LENGTH, MAX_LENGTH = 15, 256
 SHORTEST_NAME = 4  # shorter names occur by chance in honest passphrases
 SHORTEST_REST = 8  # characters, separators apart, that must be left when the name is taken away
 LONGEST_PIECE = 5
 
 __all__ = [
-    "LONGEST",
-    "SHORTEST",
+    "MAX_LENGTH",
+    "MIN_LENGTH",
     "Check",
     "Hasher",
     "HasherBusy",
@@ -49,13 +49,13 @@ def require_changed_password(password: str, present: str) -> None:
 def password_problem(password: str, username: str) -> tuple[str, str] | None:
     """(code, sentence) of what is wrong with a password for this user; None if nothing is."""
     length = len(unicodedata.normalize("NFC", password))
-    if length < SHORTEST:
+    if length < MIN_LENGTH:
         return (
             "password.too_short",
-            f"Use at least {SHORTEST} characters; {length} were given. A few unrelated words work well.",
+            f"Use at least {MIN_LENGTH} characters; {length} were given. A few unrelated words work well.",
         )
-    if length > LONGEST:
-        return "password.too_long", f"Use at most {LONGEST} characters; {length} were given."
+    if length > MAX_LENGTH:
+        return "password.too_long", f"Use at most {MAX_LENGTH} characters; {length} were given."
     folded = _folded(password)
     if folded in common_passwords():
         return "password.common", "This password is on the list of commonly used passwords. Choose another."

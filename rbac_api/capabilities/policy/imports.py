@@ -33,8 +33,8 @@ from rbac_api.decision.names import canonical
 from rbac_api.errors import MAX_FAULTS, Invalid, ServiceError, listed
 from rbac_api.guard.enforcement.clearance import Clearance
 
-AT_ONCE = 1000
-MOST_SHOWN = 100  # characters of a wrong value
+ROWS_PER_BATCH = 1000
+MAX_VALUE_LENGTH = 100  # characters of a wrong value
 Row = tuple[int, Mapping[str, Any]]  # its line number, and its cells by the keys of a document
 Place = tuple[str, str, str]
 
@@ -103,7 +103,7 @@ def import_assignments(
 
 def _worked_out(clearance: Clearance, rows: list[Row], progress: Callable[[int], object]) -> _Import:
     made = _Import(start_work(load_state(clearance, clock.now())))
-    for some in batched(rows, AT_ONCE):
+    for some in batched(rows, ROWS_PER_BATCH):
         _import(made, some)
         progress(len(some))
     if not made.count:
@@ -195,7 +195,7 @@ def _with_value(words: str, value: object) -> str:
     shown = repr(value)
     if value is None or shown in words:
         return words
-    return f"{words}; it is {shown if len(shown) <= MOST_SHOWN else f'{shown[:MOST_SHOWN]}…'}"
+    return f"{words}; it is {shown if len(shown) <= MAX_VALUE_LENGTH else f'{shown[:MAX_VALUE_LENGTH]}…'}"
 
 
 def _words(refusal: ServiceError) -> str:

@@ -36,8 +36,8 @@ from rbac_api.trail.recorder import Target
 SYSTEM = resource("seed_data", "system.yaml")
 EXAMPLE = resource("seed_data", "example_company.yaml")
 Progress = Callable[[], Any]
-AT_ONCE = 500  # users, or assignments, written in one transaction
-COUNTED = ("permissions", "roles", "constraints", "users", "assignments")
+ENTRIES_PER_TRANSACTION = 500  # users, or assignments, written in one transaction
+ENTRY_KINDS = ("permissions", "roles", "constraints", "users", "assignments")
 
 
 @dataclass(slots=True)
@@ -53,14 +53,14 @@ class Loaded:
 
     def add(self, other: Loaded) -> None:
         """Add the numbers of another part of the document."""
-        for kind in COUNTED:
+        for kind in ENTRY_KINDS:
             setattr(self, kind, getattr(self, kind) + getattr(other, kind))
         self.notes += other.notes
 
     @property
     def total(self) -> int:
         """The number of all entries that were added."""
-        return sum(getattr(self, kind) for kind in COUNTED)
+        return sum(getattr(self, kind) for kind in ENTRY_KINDS)
 
 
 def read_file(path: Path) -> Document:
@@ -153,7 +153,7 @@ def _parts(document: Document) -> Iterator[Document]:
     """The document in parts; an account's assignments stay together, since one may require another."""
     if document.permissions or document.roles:
         yield Document(permissions=document.permissions, roles=document.roles)
-    for users in batched(document.users, AT_ONCE):
+    for users in batched(document.users, ENTRIES_PER_TRANSACTION):
         yield Document(users=tuple(users))
     held = sorted(document.assignments, key=holder_of)
     whole = ([*entries] for _, entries in groupby(held, key=holder_of))
@@ -168,7 +168,7 @@ def _together(groups: Iterable[list[Any]]) -> Iterator[list[Any]]:
     some: list[Any] = []
     for group in groups:
         some += group
-        if len(some) >= AT_ONCE:
+        if len(some) >= ENTRIES_PER_TRANSACTION:
             yield some
             some = []
     if some:
@@ -176,12 +176,12 @@ def _together(groups: Iterable[list[Any]]) -> Iterator[list[Any]]:
 
 
 def _length(part: Document) -> int:
-    return sum(len(getattr(part, kind)) for kind in COUNTED)
+    return sum(len(getattr(part, kind)) for kind in ENTRY_KINDS)
 
 
 def _record(clearance: Clearance, name: str, loaded: Loaded) -> None:
     if loaded.total:
-        counts = {kind: getattr(loaded, kind) for kind in COUNTED}
+        counts = {kind: getattr(loaded, kind) for kind in ENTRY_KINDS}
         clearance.record("seed.loaded", Target("document", name, name), after=counts)
 
 

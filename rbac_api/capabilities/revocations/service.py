@@ -15,7 +15,7 @@ from rbac_api.guard.revocation.denylist import BEGINNING, cursor_of, seq_of
 from rbac_api.guard.revocation.queries import RevocationRow, find_newest_revocation, find_revocation
 from rbac_api.guard.tokens.keys import SigningKey, sign
 
-MOST = 5000  # entries in one answer; what is left comes with the next
+MAX_ENTRIES = 5000  # entries in one answer; what is left comes with the next
 TYPE = "revocations+jwt"
 _LISTS = {"sid": "sids", "jti": "jtis", "kid": "kids"}
 
@@ -54,8 +54,8 @@ def find_place(clearance: Clearance, since: str | None) -> Place:
 def signed_feed(clearance: Clearance, place: Place) -> str:
     """The answer, a compact JWS: with ``more`` there is more to be had at once, from ``cursor`` on."""
     now = clock.now()  # before reading: whatever was committed by then is in it
-    rows = queries.list_revocations(clearance.connection, place.seq, MOST + 1)
-    listed, more = rows[:MOST], len(rows) > MOST
+    rows = queries.list_revocations(clearance.connection, place.seq, MAX_ENTRIES + 1)
+    listed, more = rows[:MAX_ENTRIES], len(rows) > MAX_ENTRIES
     payload: dict[str, object] = {
         "iss": clearance.settings.issuer_url,
         "iat": int(now.timestamp()),

@@ -1,7 +1,11 @@
-"""SECOND FACTOR.  Owns the tables ``totp_factors`` and ``recovery_codes``: setting up, proving and removing a second factor.
+"""SECOND FACTOR. Owns the tables ``totp_factors`` and ``recovery_codes``: setting up, proving and removing a
+second factor.
 
-Time-based codes (RFC 6238: SHA-1, six digits, thirty seconds, one step early or late), and ten recovery codes for the day the device
-is lost.  The shared secret is sealed, recovery codes are kept as keyed hashes, and every code is good for once: each is spent by one
-conditional update.  Refuses: a second factor beside the first, confirming late, removing it from a session that did not prove it.
-Called by ``signin``, ``me`` and ``users``; has no routes.
+``service`` does this, ``codes`` makes and compares the codes; ``queries``, ``schemas`` and ``errors`` are as
+in every capability. It has no routes: ``signin``, ``me`` and ``users`` call it.
+
+There are time-based codes (RFC 6238: SHA-1, six digits, thirty seconds, one step early or late), and ten
+recovery codes for a lost device. The shared secret is sealed, and recovery codes are stored as keyed hashes.
+Every code works once: one conditional update spends it. Refuses: a second factor beside the first, late
+confirmation, removal in a session that did not prove it.
 """

@@ -1,4 +1,4 @@
-"""The codes themselves: made, read as people type them, compared.  Nothing is stored here."""
+"""Makes, normalises and compares the codes. Stores nothing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
 from rbac_api.sealing import derived_key
 
-DIGITS, PERIOD = 6, 30  # what every authenticator app takes for granted (RFC 6238 section 4)
+DIGITS, PERIOD = 6, 30  # what every authenticator app assumes (RFC 6238 section 4)
 KEY_BYTES = 20  # RFC 4226 section 4, R6
 RECOVERY_CODES, RECOVERY_CHARACTERS = 10, 16  # 80 random bits each
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # base32: nothing that looks like something else of it
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # base32: no two characters look alike
 _SEPARATORS = re.compile(r"[\s\u2010-\u2015-]+")
 
 
@@ -27,12 +27,12 @@ def new_key() -> bytes:
 
 
 def as_base32(key: bytes) -> str:
-    """A key as people copy it."""
+    """A key in the form that people copy."""
     return base64.b32encode(key).decode()
 
 
 def otpauth_uri(key: bytes, issuer_url: str, username: str) -> str:
-    """What a device reads from a QR code (Key URI Format of Google Authenticator)."""
+    """The URI in the QR code (Key URI Format of Google Authenticator)."""
     issuer = urlsplit(issuer_url).hostname or issuer_url
     facts = {
         "secret": as_base32(key),
@@ -45,15 +45,15 @@ def otpauth_uri(key: bytes, issuer_url: str, username: str) -> str:
 
 
 def qr_code(uri: str) -> str:
-    """The URI as a device scans it: a PNG in a ``data:`` URI, black on white whatever is around it."""
-    import segno  # loaded where it is used: a start need not wait for it
+    """The URI as a QR code: a PNG in a ``data:`` URI, black on white on any background."""
+    import segno  # imported here: a start need not wait for it
 
     png: str = segno.make_qr(uri).png_data_uri(scale=4)
     return png
 
 
 def normalised(typed: str) -> str:
-    """A code without the spaces and dashes people put into it, in small letters."""
+    """A code without the spaces and dashes that people type, in lower case."""
     return _SEPARATORS.sub("", typed).lower()
 
 
@@ -63,7 +63,10 @@ def is_totp(code: str) -> bool:
 
 
 def fitting_step(key: bytes, code: str, now: float) -> int | None:
-    """The time step this is the code of, the present one or a neighbour; None for none.  All three are compared, in constant time."""
+    """The time step of this code, the present one or a neighbour; None for a wrong code.
+
+    All three are compared, in constant time.
+    """
     hotp, present = HOTP(key, DIGITS, SHA1()), int(now) // PERIOD  # noqa: S303 -- as HMAC, where its collisions do not matter
     near = (present - 1, present, present + 1)
     fitting = [step for step in near if hmac.compare_digest(hotp.generate(step), code.encode())]
@@ -71,7 +74,7 @@ def fitting_step(key: bytes, code: str, now: float) -> int | None:
 
 
 def new_recovery_codes() -> list[str]:
-    """Ten, all different, in groups of four: ``mzxw-6ytb-oi2d-k3tl``."""
+    """Ten different codes in groups of four: ``mzxw-6ytb-oi2d-k3tl``."""
     made: set[str] = set()
     while len(made) < RECOVERY_CODES:
         text = "".join(secrets.choice(_ALPHABET) for _ in range(RECOVERY_CHARACTERS))
@@ -80,6 +83,6 @@ def new_recovery_codes() -> list[str]:
 
 
 def recovery_hash(secret: str, user_id: str, code: str) -> str:
-    """What is stored of a recovery code: a keyed hash, different for everybody."""
+    """The stored form of a recovery code: a keyed hash, different for each user."""
     key = derived_key(secret, "recovery-code")
     return hmac.new(key, f"{user_id}:{normalised(code)}".encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""What can go wrong with a second factor."""
+"""Errors of second factors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TotpActive(Conflict):
 
 
 class TotpNotBegun(Conflict):
-    """Never begun, or too long ago."""
+    """Not started, or too long ago."""
 
     code = "totp.not_begun"
     title = "No second factor is waiting for confirmation"
@@ -28,16 +28,19 @@ class TotpNotFound(NotFound):
 
 
 class TotpCodeWrong(Forbidden):
-    """Known by her token, but the proof asked for in addition does not fit."""
+    """The caller is authenticated, but the additional code is wrong."""
 
     keeps_work = True  # the failure that was counted
     code = "totp.wrong"
     title = "The code is wrong"
-    default_detail = "This is not the current code for the secret from POST /v1/me/totp. Check the device's clock and try the next code."
+    default_detail = (
+        "This is not the current code for the secret from POST /v1/me/totp. Check the device's clock and "
+        "try the next code."
+    )
 
 
 class SecondFactorNeeded(Forbidden):
-    """The session was begun without the factor that it wants to remove."""
+    """The session began without the factor that it wants to remove."""
 
     code = "mfa.needed"
     title = "A session with a second factor is required"

@@ -1,4 +1,4 @@
-"""Shapes of second factors, as the OpenAPI document has them."""
+"""Schemas of second factors, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TotpBeginSchema(Body):
 
 
 class TotpEnrolmentSchema(ma.Schema):
-    """The shared secret, shown once: as text to copy, as what a QR code says, and as that QR code."""
+    """The shared secret, shown once: as text, as the URI of a QR code, and as that QR code."""
 
     secret = fields.String(required=True, metadata={"description": "base32", "example": "<base32 secret>"})
     otpauth_uri = fields.String(
@@ -32,7 +32,7 @@ class TotpEnrolmentSchema(ma.Schema):
 
 
 class TotpCodeSchema(Body):
-    """What the device shows."""
+    """The code from the device."""
 
     code = Verbatim(
         required=True,
@@ -42,7 +42,7 @@ class TotpCodeSchema(Body):
 
 
 class RecoveryCodesSchema(ma.Schema):
-    """Ten codes for the day the device is lost, each good for one sign-in; shown once."""
+    """Ten codes for a lost device, each valid for one sign-in; shown once."""
 
     recovery_codes = fields.List(
         fields.String(), required=True, metadata={"example": ["<recovery code>", "<recovery code>"]}

@@ -1,4 +1,4 @@
-"""Setting up a second factor, proving it at sign-in, removing it."""
+"""Sets up a second factor, checks it at sign-in, removes it."""
 
 from __future__ import annotations
 
@@ -25,29 +25,33 @@ from rbac_api.trail.recorder import Target
 
 PURPOSE = "totp"
 LOCATION = "/v1/me/totp"
-PENDING = timedelta(minutes=10)  # a secret that somebody left on a screen must not be confirmed tomorrow
+PENDING = timedelta(minutes=10)  # a secret left on a screen must not be confirmed tomorrow
 
 
 def new_secret(clearance: Clearance) -> tuple[bytes, dict[str, str]]:
-    """A secret, and the answer that shows it.  Apart from ``enrol_totp``, because drawing takes milliseconds: not under the write lock."""
+    """A secret, and the answer that shows it.
+
+    Separate from ``enrol_totp``, because drawing takes milliseconds: not under the write lock.
+    """
     key = codes.new_key()
     uri = codes.otpauth_uri(key, clearance.settings.issuer_url, clearance.actor.name or "")
     return key, {"secret": codes.as_base32(key), "otpauth_uri": uri, "qr_code": codes.qr_code(uri)}
 
 
 def enrol_totp(clearance: Clearance, key: bytes) -> None:
-    """Begin with a new secret; it counts only when confirmed.  409 ``totp.active`` beside one that does."""
+    """Store a new secret, which counts only when confirmed. 409 ``totp.active`` beside an active factor."""
     user_id, connection = clearance.actor.id or "", clearance.connection
     if has_totp(connection, user_id):
         raise TotpActive()
-    erase_totp(connection, user_id)  # one that was begun before
+    erase_totp(connection, user_id)  # one that was started before
     sealed = seal(clearance.settings.secret_key, PURPOSE, key)
     queries.add_factor(connection, {"user_id": user_id, "secret_sealed": sealed, "created_at": clock.now()})
     clearance.record("totp.enrolled", _myself(clearance))
 
 
 def confirm_totp(clearance: Clearance, code: str) -> list[str]:
-    """Prove that the device has the secret; from now on signing in asks for it.  The recovery codes, shown this once.
+    """Prove that the device has the secret; from now on sign-ins ask for it. Returns the recovery codes, only
+    this once.
 
     403 ``totp.wrong``, counted as a failed sign-in; 429 ``account.locked`` after too many.
     """
@@ -65,8 +69,8 @@ def confirm_totp(clearance: Clearance, code: str) -> list[str]:
         count_failure(connection, clearance.settings, clearance.actor, username, _myself(clearance))
         raise TotpCodeWrong()
     if not queries.confirm_factor(connection, factor, step, now):
-        raise TotpActive()  # on PostgreSQL without our write lock somebody could have been quicker
-    forget_answers(connection, user_id, LOCATION)  # from now on the secret is worth having
+        raise TotpActive()  # on PostgreSQL, without the write lock, another request may have been quicker
+    forget_answers(connection, user_id, LOCATION)  # from now on the secret is worth stealing
     made = codes.new_recovery_codes()
     hashes = [codes.recovery_hash(clearance.settings.secret_key, user_id, one) for one in made]
     queries.add_recovery_codes(connection, user_id, hashes, now)
@@ -75,9 +79,11 @@ def confirm_totp(clearance: Clearance, code: str) -> list[str]:
 
 
 def remove_totp(clearance: Clearance, user_id: str) -> bool:
-    """Erase somebody's factor and recovery codes; whether it counted, and the caller has her sessions to see to.
+    """Erase a user's factor and recovery codes; returns whether it counted, so that the caller ends the
+    sessions.
 
-    404 if there is none; 403 for one's own, if it counts and this session did not prove it: whoever holds it may as well be a thief.
+    404 if there is none; 403 for one's own, if it counts and this session did not prove it: the holder may be
+    a thief.
     """
     factor = queries.find_factor(clearance.connection, user_id)
     if factor is None:
@@ -90,13 +96,14 @@ def remove_totp(clearance: Clearance, user_id: str) -> bool:
 
 
 def erase_totp(connection: Connection, user_id: str) -> None:
-    """Leave nothing of a factor behind, nor of the answer that showed its secret to be given again for an ``Idempotency-Key``."""
+    """Erase a factor, and the stored answer that showed its secret and could be repeated for an
+    ``Idempotency-Key``."""
     queries.end_factor(connection, user_id)
     forget_answers(connection, user_id, LOCATION)
 
 
 def delete_unconfirmed(connection: Connection, limit: int) -> int:
-    """Delete some of the factors that were begun and can no longer be confirmed; how many."""
+    """Delete some of the factors that can no longer be confirmed; returns the number."""
     return queries.delete_unconfirmed_factors(connection, clock.now() - PENDING, limit)
 
 
@@ -109,7 +116,7 @@ def has_totp(connection: Connection, user_id: str) -> bool:
 def spend_code(
     connection: Connection, settings: Settings, user_id: str, typed: str
 ) -> Literal["totp", "recovery"] | None:
-    """What was proved by a code as somebody typed it: the device, or a recovery code.  Each is good for once; None if it is not good."""
+    """What a typed code proves: the device, or a recovery code. Each works once; None if it is wrong."""
     code, factor = codes.normalised(typed), queries.find_factor(connection, user_id)
     if factor is None or factor.confirmed_at is None:
         return None

@@ -20,7 +20,9 @@ from rbac_api.guard.enforcement.clients import secret_digest
 from rbac_api.guard.enforcement.queries_clients import SecretRow
 
 PREFIX = "rbac-client-"  # so that secret scanners and people recognise one
-MOST = 5  # that work at a time: enough to replace one without a pause, few enough to be kept an eye on
+MAX_LIVE_SECRETS = (
+    5  # that work at a time: enough to replace one without a pause, few enough to be kept an eye on
+)
 
 
 def create_client_secret(
@@ -31,7 +33,7 @@ def create_client_secret(
     ends = _deadline(now, clearance.settings.client_secret_seconds, expires_at)
     clearance.require_held(clearance.reach(account.id), ends)  # with the secret goes what the account holds
     live = [one for one in queries.list_secrets(clearance.connection, account.id) if one.expires_at > now]
-    if len(live) >= MOST:
+    if len(live) >= MAX_LIVE_SECRETS:
         raise TooManySecrets()
     text, secret_id = PREFIX + secrets.token_urlsafe(32), new_id()
     row = {

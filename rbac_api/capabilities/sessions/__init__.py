@@ -1,6 +1,11 @@
-"""SESSIONS.  Owns the tables ``sessions`` and ``refresh_tokens``: beginning, rotating, ending and listing.
+"""SESSIONS. Owns the tables ``sessions`` and ``refresh_tokens``: beginning, rotating, ending and listing.
 
-A session is one sign-in.  It is active until it is ended or one of its deadlines passes; nothing sweeps, the deadlines are compared
-when somebody looks.  Each refresh token has one successor; whoever comes with a spent one outside the leeway ends the session.
-Called by ``signin``, ``me`` and ``users``.
+``service`` begins, rotates and lists sessions; ``termination`` ends them, ``bulk_revocation`` ends many,
+``retention`` deletes old ones. ``session_access`` says what is active in one, ``filters`` selects,
+``serializers`` and ``exports`` describe, ``answers`` are the types of what is returned. ``queries``,
+``schemas``, ``routes`` and ``errors`` are as in every capability.
+
+A session is one sign-in. It is active until it is ended or one of its deadlines passes. No job marks expired
+sessions: the deadlines are compared at each read. Each refresh token has one successor; a spent one that
+comes back outside the leeway ends the session. Called by ``signin``, ``me`` and ``users``.
 """

@@ -1,4 +1,4 @@
-"""Answers about sessions and refresh-token records, as the services return them."""
+"""Types of sessions and refresh-token records, as the services return them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SessionAnswer(TypedDict):
 
 
 class SessionInsideAnswer(SessionAnswer):
-    """One sign-in, and what counts in it at this moment."""
+    """One sign-in, and the roles and permissions that are effective in it now."""
 
     active_roles: list[str]
     permissions: list[str]

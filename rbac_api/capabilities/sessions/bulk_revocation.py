@@ -1,4 +1,4 @@
-"""Ending many sessions at once, of whomever they are: what somebody does when an address, an app or a role was taken over."""
+"""Ends many sessions of any users at once: for when an address, an app or a role was taken over."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ _COUNTS = (
 
 
 def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
-    """End every active session that fits the filter, in one transaction: all of them, if they are as many as expected, or none.
+    """End every active session that matches the filter, in one transaction: all, if they are as many as
+    expected, or none.
 
-    409 ``sessions.count_differs`` if they are not; 403 ``target.stronger`` if a single one is of somebody who holds more than the
-    caller.  A dry run tells how many there are, and is refused like the real one.  Nobody can sign in between counting and ending.
-    A caller without ``sessions:read`` learns no number, and gets no answer that nothing was ended for.
+    409 ``sessions.count_differs`` if they are not; 403 ``target.stronger`` if one of them belongs to a user
+    who holds more than the caller. A dry run returns the number, and is refused like the real one. No user
+    can sign in between counting and ending. A caller without ``sessions:read`` gets no number, and no success
+    where nothing was ended.
     """
     _require_said_openly(body)
     reads = clearance.unbounded or "sessions:read" in clearance.held
@@ -50,21 +52,22 @@ def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, 
 
 
 _ANOTHER = (
-    "Another number of active sessions fits the filter. Nothing was ended. To be told how many, you need the permission"
-    " sessions:read."
+    "The number of active sessions that match the filter is not the expected one. Nothing was ended. To "
+    "see the number, you need the permission sessions:read."
 )
 
 
 def _differs(count: int, expected: int) -> SessionsCountDiffers:
-    detail = f"{count} active sessions fit the filter, not {expected}. Nothing was ended."
+    detail = f"{count} active sessions match the filter, not {expected}. Nothing was ended."
     return SessionsCountDiffers(detail, count=count)
 
 
 def _require_said_openly(body: Mapping[str, object]) -> None:
-    """422 unless it is clear which sessions are meant and, where they really end, how many there are and why."""
+    """422 unless it is clear which sessions are meant and, except in a dry run, how many there are and why
+    they end."""
     faults = []
     if not body["filter"]:
-        everybody = 'Name at least one member; {"state": "active"} means the sessions of everybody.'
+        everybody = 'Name at least one member; {"state": "active"} means the sessions of all users.'
         faults.append(Fault("/filter", "filter.empty", everybody))
     if not body["dry_run"]:
         wanting = [name for name in ("expected_count", "reason") if name not in body]

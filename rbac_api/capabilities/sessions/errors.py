@@ -1,4 +1,4 @@
-"""What can go wrong with sessions and refresh tokens."""
+"""Errors of sessions and refresh tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ class SessionNotFound(NotFound):
 
 
 class TokenReused(Unauthenticated):
-    """A spent refresh token came back outside the leeway: somebody else may hold a copy (RFC 9700 section 4.14.2)."""
+    """A spent refresh token came back outside the leeway: a thief may hold a copy (RFC 9700 section
+    4.14.2)."""
 
     code = "token.reused"
     title = "The refresh token was already used"
@@ -24,7 +25,7 @@ class TokenReused(Unauthenticated):
 
 
 class SessionsCountDiffers(Conflict):
-    """What was looked at is no longer what is there."""
+    """The sessions are no longer those that the caller looked at."""
 
     code = "sessions.count_differs"
     title = "The number of sessions differs from expected_count"

@@ -1,4 +1,4 @@
-"""The lists of sessions and of refresh-token records as files."""
+"""Exports the lists of sessions and of refresh-token records as files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rbac_api.guard.enforcement.clearance import Clearance
 
 
 def export_sessions(clearance: Clearance, filters: Mapping[str, object], form: Form) -> Iterator[bytes]:
-    """All sessions that fit, newest first; whoever signs in meanwhile is not among them."""
+    """All sessions that match, newest first; without those that begin meanwhile."""
     database, fitting = clearance.work.database, conditions(clearance, filters)
 
     def batch(last: SessionRow | None) -> list[SessionRow]:

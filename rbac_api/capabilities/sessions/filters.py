@@ -1,4 +1,4 @@
-"""Which sessions: one grammar for the list, for its export and for ending many at once."""
+"""Selects sessions: the same filters for the list, for its export and for ending many at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ID = re.compile(UUID, re.IGNORECASE)
 
 
 def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """What a session must fulfil to fit the filters, at this moment; whoever uses them joins the users."""
+    """The SQL conditions of the filters, at this moment; the query has to join the users."""
     now = clock.now()
     active = is_active(now)
     listed = queries.is_listed(now - timedelta(days=clearance.settings.retention_days))
@@ -36,5 +36,5 @@ def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnE
 
 
 def signed_between(begin: datetime, end: datetime) -> ColumnElement[bool]:
-    """Those whose newest tokens were signed at one of these moments, both included."""
+    """The sessions whose newest tokens were signed between these moments, both included."""
     return queries.is_signed(begin, end)

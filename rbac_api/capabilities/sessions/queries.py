@@ -49,7 +49,7 @@ _NEW_SESSION, _NEW_TOKEN = insert(sessions), insert(refresh_tokens)
 
 
 class UserSessions(NamedTuple):
-    """How many sessions of a user there are."""
+    """The number of sessions of a user."""
 
     user_id: str
     username: str
@@ -61,14 +61,14 @@ def add_session(connection: Connection, values: dict[str, object]) -> None:
 
 
 def is_listed(since: datetime) -> ColumnElement[bool]:
-    """The condition under which a session, active or ended, is still shown: it did not end before ``since``."""
+    """Condition: a session, active or ended, that is still listed: it did not end before ``since``."""
     return func.coalesce(sessions.c.ended_at, sessions.c.idle_expires_at) > since
 
 
 def end_sessions(
     connection: Connection, condition: ColumnElement[bool], now: datetime, by: str | None, reason: str
 ) -> list[str]:
-    """End the active sessions that fit; the ids of those that were."""
+    """End the active sessions that match; returns the ids of those that were active."""
     ending = (
         update(sessions).where(condition, is_active(now)).values(ended_at=now, ended_by=by, end_reason=reason)
     )
@@ -78,7 +78,7 @@ def end_sessions(
 def touch_session(
     connection: Connection, session_id: str, generation: int, now: datetime, idle_expires_at: datetime
 ) -> bool:
-    """Move a live session to its next generation: the one conditional write that everything about rotation derives from."""
+    """Move a live session to its next generation: the one conditional write that all rotation depends on."""
     mine = {"session_id": session_id, "before": generation, "now": now}
     values = {"generation": generation + 1, "last_seen_at": now, "idle_expires_at": idle_expires_at}
     return connection.execute(_MOVED, {**mine, **values}).rowcount == 1
@@ -98,7 +98,7 @@ def list_sessions(
     after: tuple[object, ...] | None,
     limit: int,
 ) -> list[SessionRow]:
-    """Newest first."""
+    """Sessions, newest first."""
     query = _WITH_USER.where(*conditions).order_by(sessions.c.id.desc()).limit(limit)
     rows = connection.execute(query.where(sessions.c.id < after[0]) if after else query)
     return [SessionRow._make(row) for row in rows]
@@ -111,7 +111,7 @@ def count_sessions(connection: Connection, conditions: list[ColumnElement[bool]]
 
 
 def count_by_user(connection: Connection, conditions: list[ColumnElement[bool]]) -> list[UserSessions]:
-    """Of the sessions that fit: whose they are (id and name), and how many of each."""
+    """Of the sessions that match: the users (id and name), and how many sessions each has."""
     whose = (sessions.c.user_id, users.c.username)
     counted = (
         select(*whose, func.count().label("sessions")).select_from(SESSIONS_AND_USERS).where(*conditions)
@@ -121,51 +121,54 @@ def count_by_user(connection: Connection, conditions: list[ColumnElement[bool]])
 
 
 def list_surplus(connection: Connection, user_id: str, kept: int, now: datetime) -> list[str]:
-    """A user's active sessions but the newest ``kept``."""
+    """A user's active sessions except the newest ``kept``."""
     return list(connection.execute(_SURPLUS, {"user_id": user_id, "kept": kept, "now": now}).scalars())
 
 
 def is_one_of(session_ids: list[str]) -> ColumnElement[bool]:
-    """The session is one of these."""
+    """Condition: the session is one of these."""
     return sessions.c.id.in_(session_ids)
 
 
 def is_any() -> ColumnElement[bool]:
-    """Whichever session."""
+    """Condition: any session."""
     return sessions.c.id.is_not(None)
 
 
 def is_among(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
-    """The session fits these conditions, which may speak of its user."""
+    """Condition: the session matches these conditions, which may refer to its user."""
     return sessions.c.id.in_(select(sessions.c.id).select_from(SESSIONS_AND_USERS).where(*conditions))
 
 
 def is_of(name: str, user_id: str | None) -> ColumnElement[bool]:
-    """The session's user has this canonical name or, if one is given, this id."""
+    """Condition: the session's user has this canonical name or, if one is given, this id."""
     named = users.c.username_canonical == name
     return or_(named, sessions.c.user_id == user_id) if user_id else named
 
 
 def is_from(ip: str) -> ColumnElement[bool]:
-    """It began at this address."""
+    """Condition: the session began at this address."""
     return sessions.c.ip == ip
 
 
 def is_begun(after: datetime | None, before: datetime | None) -> list[ColumnElement[bool]]:
-    """It began between these moments, where they are given."""
+    """Condition: the session began between these moments, where they are given."""
     found = [sessions.c.created_at > after] if after else []
     return [*found, sessions.c.created_at < before] if before else found
 
 
 def is_signed(begin: datetime, end: datetime) -> ColumnElement[bool]:
-    """Its newest tokens were signed at one of these moments, both included."""
+    """Condition: its newest tokens were signed between these moments, both included."""
     return sessions.c.last_seen_at.between(begin, end)
 
 
 def holds_role(
     connection: Connection, role_names: frozenset[str], now: datetime, listed: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """The session's user holds one of these roles, or made one active in it; ``listed``: which sessions are asked for at all."""
+    """Condition: the session's user holds one of these roles, or made one active in it.
+
+    ``listed``: which sessions are asked for at all.
+    """
     role_ids = list_role_ids(connection, role_names)
     given = holding(role_ids, now)
     theirs = one_of(
@@ -185,7 +188,7 @@ def add_refresh_token(connection: Connection, values: dict[str, object]) -> None
 
 
 def spend_refresh_token(connection: Connection, jti: str, now: datetime, successor: str) -> bool:
-    """Spend it if nobody did: a conditional update, so of many only one succeeds."""
+    """Spend the token if it is unspent: a conditional update, so only one of many attempts succeeds."""
     spent = {"presented": jti, "spent_at": now, "replaced_by": successor}
     return connection.execute(_SPENT, spent).rowcount == 1
 
@@ -193,7 +196,7 @@ def spend_refresh_token(connection: Connection, jti: str, now: datetime, success
 def list_refresh_tokens(
     connection: Connection, session_id: str, after: tuple[object, ...] | None, limit: int
 ) -> list[RefreshTokenRow]:
-    """By generation."""
+    """Refresh-token records, by generation."""
     query = (
         select(*TOKEN)
         .where(refresh_tokens.c.session_id == session_id)
@@ -212,8 +215,8 @@ def count_refresh_tokens(connection: Connection, session_id: str) -> int:
 
 
 def delete_old_tokens(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete refresh-token records of sessions that were over before that moment, and those of longer sessions that expired before it;
-    how many."""
+    """Delete refresh-token records of sessions that were over before that moment, and expired ones of longer
+    sessions. Returns the number."""
     belongs = and_(refresh_tokens.c.session_id == sessions.c.id, sessions.c.created_at < before)
     old = select(refresh_tokens.c.jti).select_from(sessions.join(refresh_tokens, belongs))
     some = old.where(or_(~is_listed(before), refresh_tokens.c.expires_at < before)).limit(limit)
@@ -221,7 +224,7 @@ def delete_old_tokens(connection: Connection, before: datetime, limit: int) -> i
 
 
 def delete_old_sessions(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete sessions that were over before that moment, with what was activated in them; how many."""
+    """Delete sessions that were over before that moment, with their activations; returns the number."""
     over = select(sessions.c.id).where(sessions.c.created_at < before, ~is_listed(before)).limit(limit)
     ids = list(connection.execute(over).scalars())
     connection.execute(delete(activations).where(activations.c.session_id.in_(ids)))

@@ -47,8 +47,9 @@ class Sessions(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """List sessions of all users
 
-        Active ones unless `state` says otherwise, newest first. Ended sessions stay listed for the retention time, with the reason
-        and who ended them. With `Accept: text/csv` or `application/x-ndjson` all matching sessions are streamed, without paging.
+        Active ones unless `state` says otherwise, newest first. Ended sessions stay listed for the retention
+        time, with the reason and who ended them. With `Accept: text/csv` or `application/x-ndjson` all
+        matching sessions are streamed, without paging.
         """
         page = page_request(query)
         if form := wanted_form():
@@ -65,11 +66,12 @@ class SessionRevocations(MethodView):
     def post(self, body: dict[str, object]) -> Response:
         """Revoke many sessions at once
 
-        Ends every active session that matches the filter, including your own. All or none: nothing ends if the number differs from
-        `expected_count`, or if a session belongs to somebody with more permissions than you. Tokens are refused from the next
-        request on, everywhere. First get the count from `GET /v1/sessions` or with `dry_run`, then send it as `expected_count`.
-        Counting needs `sessions:read`: without it `dry_run` and an `expected_count` of 0 are refused, and no answer tells a number
-        other than that of the sessions it ended.
+        Ends every active session that matches the filter, including your own. All or none: nothing ends if
+        the number differs from `expected_count`, or if a session belongs to a user with more permissions than
+        you. Tokens are refused from the next request on, everywhere. First get the count from `GET
+        /v1/sessions` or with `dry_run`, then send it as `expected_count`. Counting needs `sessions:read`:
+        without it `dry_run` and an `expected_count` of 0 are refused, and no answer contains a number other
+        than that of the sessions it ended.
         """
         return json_answer(fleet.revoke_sessions(current_clearance(), body))
 
@@ -82,7 +84,8 @@ class Session(MethodView):
     def get(self, session_id: UUID) -> Response:
         """Read one session
 
-        Active or ended: start, address, app, how it ended, and the roles and permissions that are currently effective in it.
+        Active or ended: start, address, app, how it ended, and the roles and permissions that are currently
+        effective in it.
         """
         return json_answer(get_session_inside(current_clearance(), str(session_id)))
 
@@ -92,7 +95,8 @@ class Session(MethodView):
     def delete(self, session_id: UUID) -> Response:
         """Revoke a session
 
-        Its access and refresh tokens are refused from the next request on, everywhere. Revoking an ended session changes nothing.
+        Its access and refresh tokens are refused from the next request on, everywhere. Revoking an ended
+        session changes nothing.
         """
         service.end_session(current_clearance(), str(session_id))
         return empty_answer()
@@ -109,8 +113,9 @@ class RefreshTokens(MethodView):
     def get(self, query: dict[str, object], session_id: UUID) -> Response:
         """List a session's refresh tokens
 
-        One record per rotation: its `jti`, when it was issued and used, what replaced it, and the client address; never the token
-        itself. With `Accept: text/csv` or `application/x-ndjson` all of them are streamed.
+        One record per rotation: its `jti`, when it was issued and used, what replaced it, and the client
+        address; never the token itself. With `Accept: text/csv` or `application/x-ndjson` all of them are
+        streamed.
         """
         page, known = page_request(query), str(session_id)
         if form := wanted_form():

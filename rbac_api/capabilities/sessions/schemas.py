@@ -1,4 +1,4 @@
-"""Shapes of sessions, as the OpenAPI document has them."""
+"""Schemas of sessions, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class UserReferenceSchema(ma.Schema):
 
 
 class SessionSchema(ma.Schema):
-    """One sign-in.  Its id is no credential."""
+    """One sign-in. Its id is no credential."""
 
     id = fields.String(required=True, metadata=ID)
     user = fields.Nested(UserReferenceSchema, required=True)
@@ -68,7 +68,9 @@ class SessionSchema(ma.Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "the roles it was restricted to, if any; besides them, only activated roles are effective",
+            "description": (
+                "the roles it was restricted to, if any; besides them, only activated roles are effective"
+            ),
             "example": None,
         },
     )
@@ -90,7 +92,7 @@ class SessionSchema(ma.Schema):
 
 
 class SessionInsideSchema(SessionSchema):
-    """One sign-in, and what counts in it at this moment."""
+    """One sign-in, and the roles and permissions that are effective in it now."""
 
     active_roles = fields.List(
         fields.String(),
@@ -134,7 +136,7 @@ class OwnSessionListSchema(_ListSchema):
 
 
 class RefreshTokenSchema(ma.Schema):
-    """The record of a refresh token; the token itself is nowhere stored."""
+    """The record of a refresh token; the token itself is not stored."""
 
     jti = fields.String(required=True, metadata=ID)
     generation = fields.Integer(required=True, metadata={"example": 1})
@@ -156,7 +158,7 @@ class RefreshTokenListSchema(_ListSchema):
 
 
 class SessionFilter(Body):
-    """Which sessions.  One grammar for listing them and for ending them."""
+    """Filters for sessions: the same for listing them and for ending them."""
 
     state = fields.String(
         validate=validate.OneOf((*STATES, "all")),
@@ -180,7 +182,7 @@ _SHOWN = {
 
 
 class SessionFilterSchema(SessionFilter):
-    """The same in a body, with examples: those of a query would be filled in by Swagger UI."""
+    """The same filters in a body, with examples: in a query, Swagger UI would fill them in."""
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
         field_obj.metadata = {**field_obj.metadata, "example": _SHOWN[field_name]}
@@ -197,7 +199,10 @@ class SessionsRevocationSchema(Body):
         SessionFilterSchema,
         required=True,
         metadata={
-            "description": 'as in `GET /v1/sessions`, with at least one member; `{"state": "active"}` matches everybody',
+            "description": (
+                'as in `GET /v1/sessions`, with at least one member; `{"state": "active"}` matches all '
+                "active sessions"
+            ),
             "minProperties": 1,
             "example": {"ip": "203.0.113.7"},
         },
@@ -223,7 +228,7 @@ class SessionsRevocationSchema(Body):
 
 
 class SessionsRevokedSchema(ma.Schema):
-    """How many sessions ended, or would have."""
+    """How many sessions ended, or would have ended."""
 
     count = fields.Integer(required=True, metadata={"example": 3})
     dry_run = fields.Boolean(required=True, metadata={"example": False})

@@ -1,4 +1,4 @@
-"""How sessions and refresh-token records are shown, on pages and in files."""
+"""Describes sessions and refresh-token records for the API and for files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rbac_api.formats.sheets import Sheet
 
 
 def describe(row: SessionRow) -> SessionAnswer:
-    """A session as it is shown; what a passed deadline means is worked out here."""
+    """A session for the API; evaluates deadlines that have passed."""
     ended_at, reason = row.ended_at, row.end_reason
     deadline = min(row.idle_expires_at, row.absolute_expires_at)
     if ended_at is None and deadline <= clock.now():
@@ -33,7 +33,7 @@ def describe(row: SessionRow) -> SessionAnswer:
 
 
 def describe_token(row: RefreshTokenRow) -> RefreshTokenAnswer:
-    """The record of a refresh token, never the token."""
+    """The record of a refresh token, without the token."""
     return {
         "jti": row.jti,
         "generation": row.generation,

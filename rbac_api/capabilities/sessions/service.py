@@ -1,4 +1,4 @@
-"""Beginning, rotating, ending and listing sessions."""
+"""Begins, rotates, ends and lists sessions."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ __all__ = [
     "same_successor",
     "signed_between",
 ]  # fmt: skip
-PASSWORD = ("pwd",)  # ``amr`` (RFC 8176): how somebody proved who she is
+PASSWORD = ("pwd",)  # ``amr`` (RFC 8176): how the user authenticated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshTokenRecord:
-    """A refresh token as its record has it: whose session, which generation, how long it lives."""
+    """The record of a refresh token: its session, its generation, its lifetime."""
 
     session_id: str
     user_id: str
@@ -100,7 +100,8 @@ class RefreshTokenRecord:
 
 @dataclass(frozen=True, slots=True)
 class AuthMethod:
-    """How somebody proved who she is (``amr``, RFC 8176), and the roles she begins with: ``chosen`` ones, or all."""
+    """How the user authenticated (``amr``, RFC 8176), and the roles to begin with: ``chosen`` ones, or
+    all."""
 
     amr: tuple[str, ...] = PASSWORD
     chosen: frozenset[str] | None = None
@@ -125,7 +126,7 @@ def begin_session(
     origin: Origin,
     proof: AuthMethod = PROVED,
 ) -> RefreshTokenRecord:
-    """A new session with its first refresh token, generation 1; ids are always new (no fixation)."""
+    """Begin a session with its first refresh token, generation 1; ids are always new (no fixation)."""
     now = clock.now()
     absolute = _deadline(now, settings.session_seconds)
     idle = min(_deadline(now, settings.refresh_token_seconds), absolute)
@@ -141,7 +142,10 @@ def begin_session(
 def begin_client_session(
     connection: Connection, settings: Settings, client: Client, origin: Origin
 ) -> RefreshTokenRecord:
-    """The session of a service account: it has no refresh token, so it ends with its one access token, or with the secret before that."""
+    """Begin the session of a service account.
+
+    It has no refresh token, so it ends with its one access token, or earlier with the secret.
+    """
     now = clock.now()
     ends = min(_deadline(now, settings.access_token_seconds), client.secret_expires_at.replace(microsecond=0))
     record = RefreshTokenRecord(
@@ -157,11 +161,12 @@ def rotate(
 ) -> RefreshTokenRecord:
     """Exchange an unspent token of a live session for its successor.
 
-    If it is no longer so, since somebody was quicker: ``Clash``, nothing changed, and a repetition gets the same successor.
+    If another request was quicker: ``Clash``, nothing changed, and a repetition gets the same successor.
     """
     now = clock.now()
     idle = min(_deadline(now, settings.refresh_token_seconds), session.absolute_expires_at)
-    # Not before the access tokens that were handed out when lifetimes were longer: a session that is over cannot be ended.
+    # Not before the access tokens that were issued with longer lifetimes: a session that is over cannot
+    # be ended.
     lasts = max(idle, session.idle_expires_at)
     successor = new_id()
     if not (
@@ -178,7 +183,8 @@ def rotate(
 def same_successor(
     connection: Connection, settings: Settings, session: SessionRow, spent: RefreshTokenRow
 ) -> RefreshTokenRecord | None:
-    """For the token just spent, inside the leeway counted from its first use, and while its successor is unused: that successor."""
+    """The successor of a token just spent: inside the leeway after its first use, and while the successor is
+    unused."""
     leeway = timedelta(seconds=settings.refresh_leeway_seconds)
     if spent.spent_at is None or spent.replaced_by is None or clock.now() >= spent.spent_at + leeway:
         return None
@@ -189,12 +195,12 @@ def same_successor(
 
 
 def forget_second_factor(connection: Connection, session_id: str) -> None:
-    """From now on a session counts as one without a second factor, since there is none any more."""
+    """Count a session as one without a second factor from now on, since it was removed."""
     queries.set_amr(connection, session_id, " ".join(PASSWORD))
 
 
 def choose_roles(connection: Connection, session_id: str, chosen: Iterable[str]) -> None:
-    """From now on these roles alone are active in a session, besides what is activated in it."""
+    """Make only these roles active in a session from now on, besides its activations."""
     queries.set_active_roles(connection, session_id, " ".join(sorted(chosen)))
 
 
@@ -218,7 +224,7 @@ def list_sessions(clearance: Clearance, filters: dict[str, Any], page: PageReque
 
 
 def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page:
-    """The caller's active sessions, ``current`` marked."""
+    """The caller's active sessions, with ``current`` set."""
     conditions = [sessions.c.user_id == clearance.actor.id, is_active(clock.now())]
     found = _page(clearance, conditions, page)
     items = [{**item, "current": item["id"] == clearance.actor.session_id} for item in found.items]
@@ -226,7 +232,7 @@ def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page:
 
 
 def list_refresh_tokens(clearance: Clearance, session_id: str, page: PageRequest) -> Page:
-    """Every rotation of a session, in order of generation; never the tokens themselves."""
+    """Every rotation of a session, in order of generation, without the tokens."""
     if find_session(clearance.connection, session_id) is None:
         raise SessionNotFound()
     rows = queries.list_refresh_tokens(clearance.connection, session_id, page.after, page.limit + 1)
@@ -243,12 +249,12 @@ def _page(clearance: Clearance, conditions: list[ColumnElement[bool]], page: Pag
 
 
 def _deadline(now: datetime, seconds: int) -> datetime:
-    """In whole seconds, as ``exp`` is: the list must say that a session ends when its refresh token does."""
+    """The deadline in whole seconds, like ``exp``: the list must show the end of the refresh token."""
     return (now + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
 def _record(connection: Connection, session: SessionRow, token: RefreshTokenRow) -> RefreshTokenRecord:
-    """A token of a session that there is."""
+    """The record of a token of an existing session."""
     return RefreshTokenRecord(
         session_id=session.id,
         user_id=session.user_id,

@@ -1,4 +1,5 @@
-"""What is active in a session (ANSI INCITS 359 section 6.1.4, SessionRoles and SessionPermissions).  Part of the service."""
+"""Says what is active in a session (ANSI INCITS 359 section 6.1.4, SessionRoles and SessionPermissions). Part
+of the service."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from rbac_api.guard.state.subjects import OTP
 
 
 def get_session_inside(clearance: Clearance, session_id: str) -> SessionInsideAnswer:
-    """One session, and the roles and permissions that count in it at this moment: none any more in one that has ended."""
+    """One session, with the roles and permissions that are effective in it now: none if it has ended."""
     shown = service.get_session(clearance, session_id)
     if shown["state"] != "active":
         return {**shown, "active_roles": [], "permissions": []}

@@ -1,4 +1,4 @@
-"""Ending sessions: one, a user's, or whichever fit.  Part of the service, in a file of its own."""
+"""Ends sessions: one, a user's, or all that match. Part of the service, in a file of its own."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ class Termination:
 
 
 def make_room(connection: Connection, settings: Settings, actor: Actor) -> None:
-    """Before a session begins: end the oldest active ones of its user that would exceed ``RBAC_MAX_SESSIONS`` with it.
+    """Before a session begins: end the user's oldest active ones that would exceed ``RBAC_MAX_SESSIONS`` with
+    it.
 
-    In the same transaction, under the write lock, so that of many who sign in at once none slips past.  ``actor`` is she who signs in.
-    Not for programs: each of their tokens is good until it expires, and ``RBAC_TOKEN_LIMIT`` refuses new ones.
+    In the same transaction, under the write lock, so that parallel sign-ins cannot exceed the limit.
+    ``actor`` is the user who signs in. Not for service accounts: each of their tokens is valid until it
+    expires, and ``RBAC_TOKEN_LIMIT`` refuses new ones.
     """
     surplus = queries.list_surplus(connection, actor.id or "", settings.max_sessions - 1, clock.now())
     ending = Termination(None, "session-limit")
@@ -46,26 +48,29 @@ def make_room(connection: Connection, settings: Settings, actor: Actor) -> None:
 def close_sessions(
     connection: Connection, settings: Settings, condition: ColumnElement[bool], ending: Termination
 ) -> list[str]:
-    """End the active sessions that fit, and tell detached verifiers; the ids of those that ended.  The one way a session ends early."""
+    """End the active sessions that match, and inform detached verifiers. Returns the ids of those that ended.
+
+    Every early end of a session goes through here.
+    """
     ended = queries.end_sessions(connection, condition, clock.now(), ending.by, ending.reason)
     revoke(connection, settings, "sid", ended)
     return ended
 
 
 def close_session(connection: Connection, settings: Settings, session_id: str, ending: Termination) -> bool:
-    """End one session if it is active; whether it was."""
+    """End one session; returns whether it was active."""
     return bool(close_sessions(connection, settings, sessions.c.id == session_id, ending))
 
 
 def close_all_sessions(connection: Connection, settings: Settings, ending: Termination) -> list[str]:
-    """End every active session; the ids of those that ended."""
+    """End every active session; returns their ids."""
     return close_sessions(connection, settings, queries.is_any(), ending)
 
 
 def close_user_sessions(
     connection: Connection, settings: Settings, user_id: str, ending: Termination, *, but: str | None = None
 ) -> list[str]:
-    """End a user's active sessions, all but one if it is named; the ids of those that ended."""
+    """End a user's active sessions, except the named one; returns their ids."""
     condition = sessions.c.user_id == user_id
     return close_sessions(
         connection, settings, condition & (sessions.c.id != but) if but else condition, ending
@@ -73,7 +78,7 @@ def close_user_sessions(
 
 
 def end_session(clearance: Clearance, session_id: str) -> None:
-    """End somebody's session.  404 unknown; 403 ``target.stronger``; ending an ended one changes nothing."""
+    """End a user's session. 404 unknown; 403 ``target.stronger``; an ended one does not change."""
     session = find_session(clearance.connection, session_id)
     if session is None:
         raise SessionNotFound()
@@ -83,7 +88,7 @@ def end_session(clearance: Clearance, session_id: str) -> None:
 
 
 def end_own_session(clearance: Clearance, session_id: str) -> None:
-    """End a session of one's own; somebody else's is as unknown as one that does not exist."""
+    """End a session of the caller; another user's is unknown, like one that does not exist."""
     session = find_session(clearance.connection, session_id)
     if session is None or session.user_id != clearance.actor.id:
         raise SessionNotFound()
@@ -91,7 +96,7 @@ def end_own_session(clearance: Clearance, session_id: str) -> None:
 
 
 def end_own_sessions(clearance: Clearance, *, keep_current: bool) -> None:
-    """End every active session of the caller, or all but that of this request."""
+    """End every active session of the caller, or all except the current one."""
     actor, kept = clearance.actor, clearance.actor.session_id if keep_current else None
     ending = Termination(actor.id, "logout")
     ended = close_user_sessions(clearance.connection, clearance.settings, actor.id or "", ending, but=kept)
@@ -101,7 +106,7 @@ def end_own_sessions(clearance: Clearance, *, keep_current: bool) -> None:
 
 
 def leave_session(connection: Connection, settings: Settings, actor: Actor, session: SessionRow) -> None:
-    """End a session because its user signs out of it; ending an ended one changes nothing."""
+    """End a session because its user signs out; an ended one does not change."""
     _end(connection, settings, actor, session, "logout")
 
 

@@ -1,4 +1,9 @@
-"""SIGN-IN.  Owns the table ``signin_attempts`` and everything a client does without being signed in: login, refresh, password setup.
+"""SIGN-IN. Everything a client does without being signed in: login, refresh, password setup.
 
-Refuses in one voice: every failed login is 401 ``login.failed`` with one body, after exactly one hash at the configured cost.
+``service`` signs in, refreshes and signs out; ``attempts`` checks the password and the second factor,
+``tokens`` issues. ``answers`` are the types of what is returned; ``queries``, ``schemas``, ``routes`` and
+``errors`` are as in every capability. Owns no table: ``attempts``, ``users`` and ``sessions`` own what it
+writes.
+
+Every failed login has the same answer, 401 ``login.failed``, after exactly one hash at the configured cost.
 """

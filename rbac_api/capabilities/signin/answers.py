@@ -1,4 +1,4 @@
-"""Answers that hold tokens."""
+"""Types of answers that contain tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, TypedDict
 
 
 class AccessToken(TypedDict):
-    """An access token alone, and what its client needs to know of it."""
+    """An access token alone, with what its client needs to know about it."""
 
     access_token: str
     token_type: Literal["Bearer"]

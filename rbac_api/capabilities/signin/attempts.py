@@ -1,4 +1,5 @@
-"""Failed sign-ins: what is known of an account that somebody tries, and what it costs her to fail.  Part of the service."""
+"""Checks one sign-in attempt: what is known about the account, and what a failure costs. Part of the
+service."""
 
 from __future__ import annotations
 
@@ -24,28 +25,29 @@ SECOND_FACTOR = (*PASSWORD, "otp")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What is known about a name somebody tries to sign in with; ``row`` None if it is nobody's."""
+    """What is known about the name in an attempt; ``row`` is None for an unknown name."""
 
     row: SigninRow | None
     name: str
     failures: Failures
     second_factor: bool = False
-    outgrown: bool = False  # its temporary password is known to somebody who holds less than it
+    outgrown: bool = False  # its temporary password is known to a user who holds less than it
 
     @property
     def blocked(self) -> bool:
-        """Whether the attempt fails whatever was sent."""
+        """Whether the attempt fails, whatever was sent."""
         return self.failures.blocked
 
     @property
     def password_hash(self) -> str | None:
-        """The hash to compare with; None (so that a dummy is compared) if the attempt cannot succeed anyway."""
+        """The hash to compare with; None (so that a dummy is compared) if the attempt cannot succeed
+        anyway."""
         if self.row is None or self.row.status != "active" or self.blocked or self.outgrown:
             return None
         return self.row.password_hash
 
     def failure(self) -> str:
-        """Why an attempt failed, for the trail alone."""
+        """Why an attempt failed, only for the trail."""
         if self.blocked:
             return "locked"
         if self.row is None or self.row.status == "deleted":
@@ -53,13 +55,14 @@ class Account:
         if self.row.status != "active":
             return "disabled"
         if self.outgrown:
-            return "temporary password set by somebody who holds less than the account"
+            return "temporary password set by a user who holds less than the account"
         return "wrong password" if self.row.password_hash else "no password set"
 
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """An account whose password was sent: its row, the hash that was compared, and whether that is of an old make."""
+    """An account whose password was sent: its row, the compared hash, and whether that has outdated
+    parameters."""
 
     account: Account
     row: SigninRow
@@ -68,7 +71,7 @@ class Proved:
 
 
 def look_up(clearance: Clearance, username: str) -> Account:
-    """What is known of a name, as it was typed."""
+    """What is known about a name, as typed."""
     name = canonical(username)
     with clearance.work.database.reading() as connection:
         row = queries.find_account(connection, name)
@@ -78,7 +81,7 @@ def look_up(clearance: Clearance, username: str) -> Account:
 
 
 def is_stale(clearance: Clearance, connection: Connection, row: SigninRow) -> bool:
-    """Whether the account has a temporary password that opens nothing any more."""
+    """Whether the account has a temporary password that is no longer accepted."""
     return bool(row.password_temporary) and is_outgrown(connection, clearance.snapshot, row.id)
 
 
@@ -91,9 +94,11 @@ def note_failure(clearance: Clearance, account: Account) -> None:
 def prove_second_factor(
     clearance: Clearance, connection: Connection, account: Account, row: SigninRow, otp: str | None
 ) -> tuple[str, ...] | Unauthenticated:
-    """After the right password: by what somebody has proved who she is (``amr``), or how the attempt fails, recorded and counted.
+    """After the right password: how the user authenticated (``amr``), or how the attempt fails, recorded and
+    counted.
 
-    Under the write lock, where every failure counted before is seen: of many guesses at once no more are tried than one after the other.
+    Runs under the write lock and so sees every failure counted before: parallel guesses get no more tries
+    than guesses one after another.
     """
     user_id, name = row.id, row.username
     if not second_factor.has_totp(connection, user_id):

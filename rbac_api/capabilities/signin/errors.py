@@ -1,4 +1,4 @@
-"""How signing in fails."""
+"""Errors of signing in."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ class MfaRequired(Unauthenticated):
 
     code = "mfa.required"
     title = "A second factor is required"
-    default_detail = "Send the six-digit code from your authenticator, or a recovery code, as 'otp' together with username and password."
+    default_detail = (
+        "Send the six-digit code from your authenticator, or a recovery code, as 'otp' together with "
+        "username and password."
+    )
 
 
 class RolesNotAuthorized(Forbidden):
-    """Said only to somebody who has proved who she is; ``roles`` lists them."""
+    """Returned only after authentication; ``roles`` lists them."""
 
     code = "roles.not_authorized"
     title = "You do not hold these roles"
@@ -29,4 +32,7 @@ class LoginFailed(Unauthenticated):
 
     code = "login.failed"
     title = "Sign-in failed"
-    default_detail = "The username or password is wrong, or the account cannot sign in right now. Check both, or ask an administrator."
+    default_detail = (
+        "The username or password is wrong, or the account cannot sign in right now. Check both, or ask "
+        "an administrator."
+    )

@@ -12,7 +12,8 @@ from rbac_api.decision.model import Status
 
 
 class SigninRow(NamedTuple):
-    """What a person's sign-in is judged by; ``second_factor_since``: when a second factor began to count."""
+    """What a sign-in of a user is checked against; ``second_factor_since``: when a second factor began to
+    count."""
 
     id: str
     username: str
@@ -22,7 +23,7 @@ class SigninRow(NamedTuple):
     second_factor_since: datetime | None
 
 
-# What every sign-in asks, put together once.
+# What every sign-in asks, built once.
 _FIND_ACCOUNT = (
     select(*(users.c[name] for name in SigninRow._fields[:-1]), totp_factors.c.confirmed_at)
     .select_from(users.outerjoin(totp_factors, totp_factors.c.user_id == users.c.id))
@@ -31,6 +32,6 @@ _FIND_ACCOUNT = (
 
 
 def find_account(connection: Connection, name: str) -> SigninRow | None:
-    """A person by canonical name; a service account has no password and is nobody here."""
+    """A user by canonical name; service accounts have no password and are not found."""
     row = connection.execute(_FIND_ACCOUNT, {"name": name}).first()
     return SigninRow._make(row) if row else None

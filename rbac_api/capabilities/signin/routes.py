@@ -76,10 +76,12 @@ class Login(MethodView):
     def post(self, query: dict[str, Any], body: dict[str, Any]) -> Response:
         """Sign in
 
-        Starts a session and returns a short-lived access token and a refresh token. Every failure has the same answer, whatever the
-        cause; `mfa.required` is returned only after the right password. For pages in a browser, `mode=cookie` puts the tokens into
-        cookies that no script can read, returns a `csrf_token` to send as `X-CSRF-TOKEN` with every write, and ends the session whose
-        cookies the browser had before. With `roles` the session starts with only those roles; others can be activated later.
+        Starts a session and returns a short-lived access token and a refresh token. Every failure has the
+        same answer, whatever the cause; `mfa.required` is returned only after the right password. For pages
+        in a browser, `mode=cookie` puts the tokens into cookies that no script can read, returns a
+        `csrf_token` to send as `X-CSRF-TOKEN` with every write, and ends the session whose cookies the
+        browser had before. With `roles` the session starts with only those roles; others can be activated
+        later.
         """
         count_attempt()
         origin = _origin(body.get("client_id", FIRST_PARTY))
@@ -113,9 +115,10 @@ class Refresh(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Exchange a refresh token for new tokens
 
-        Send the refresh token in the body or as Bearer. Each refresh token works once and has one successor; a retry within ten
-        seconds, while the successor is unused, gets the same successor. Any later use is treated as theft and ends the session. In
-        browser mode, send only the cookies and `X-CSRF-TOKEN`; the answer sets new cookies.
+        Send the refresh token in the body or as Bearer. Each refresh token works once and has one successor;
+        a retry within ten seconds, while the successor is unused, gets the same successor. Any later use is
+        treated as theft and ends the session. In browser mode, send only the cookies and `X-CSRF-TOKEN`; the
+        answer sets new cookies.
         """
         count_attempt("token")
         sent = body.get("refresh_token")
@@ -140,9 +143,10 @@ class Logout(MethodView):
     def post(self) -> Response:
         """Sign out
 
-        Send the access token or the refresh token as Bearer, or the cookies of browser mode with `X-CSRF-TOKEN`; an expired token is
-        as good. Ends the session: its access and refresh tokens are refused from the next request on, everywhere, and the cookies are
-        removed. Signing out of a session that has ended changes nothing, and is answered 204 too.
+        Send the access token or the refresh token as Bearer, or the cookies of browser mode with
+        `X-CSRF-TOKEN`; an expired token works too. Ends the session: its access and refresh tokens are
+        refused from the next request on, everywhere, and the cookies are removed. Signing out of an ended
+        session changes nothing, and is answered 204 too.
         """
         token = token_to_leave(current_guard(), request)
         if token is not None:

@@ -1,4 +1,4 @@
-"""Shapes of signing in, as the OpenAPI document has them."""
+"""Schemas of signing in, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ _SHOWN = "<token>"
 
 
 class LoginSchema(Body):
-    """Who, and the proof."""
+    """The name and the proofs."""
 
     username = Verbatim(required=True, longest=256, metadata={"example": "admin"})
     password = Verbatim(required=True, longest=1024, metadata={"example": "your password"})
     otp = Verbatim(
         longest=64,
         metadata={
-            "description": "required if a second factor is set up: the six-digit code or a recovery code; spaces and dashes are ignored",
+            "description": (
+                "required if a second factor is set up: the six-digit code or a recovery code; spaces and "
+                "dashes are ignored"
+            ),
             "example": "492 039",
         },
     )
@@ -26,7 +29,9 @@ class LoginSchema(Body):
         RoleName(),
         validate=validate.Length(max=200),
         metadata={
-            "description": "start the session with only these roles and what they inherit; `[]` for none; omit for all",
+            "description": (
+                "start the session with only these roles and what they inherit; `[]` for none; omit for all"
+            ),
             "example": ["accountant"],
         },
     )
@@ -66,7 +71,7 @@ class TokensSchema(ma.Schema):
 
 
 class BrowserSessionSchema(ma.Schema):
-    """What a page in a browser gets: the tokens are in cookies that no script can read."""
+    """The answer to a page in a browser: the tokens are in cookies that no script can read."""
 
     session_id = fields.String(required=True, metadata=ID)
     expires_in = fields.Integer(required=True, metadata={"description": "seconds", "example": 900})
@@ -90,7 +95,10 @@ class LoginQuery(Body):
         load_default="header",
         validate=validate.OneOf(("header", "cookie")),
         metadata={
-            "description": "`header`: return tokens for the Authorization header; `cookie`: set them as cookies, for pages in a browser"
+            "description": (
+                "`header`: return tokens for the Authorization header; `cookie`: set them as cookies, for "
+                "pages in a browser"
+            )
         },
     )
 
@@ -102,7 +110,7 @@ class RefreshSchema(OptionalBody):
 
 
 class PasswordSetupUseSchema(Body):
-    """A setup token and the password of one's own choice."""
+    """A setup token and the new password."""
 
     token = Verbatim(required=True, longest=256, metadata={"example": "rbac-setup-…"})
     new_password = NewPassword(required=True)

@@ -43,19 +43,19 @@ from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.server.rate_limits import count_account
 
 __all__ = ["LoginRequest", "issue_access", "login", "logout", "refresh"]
-# The account may change while we hash: a parallel sign-in upgrades the hash, or somebody disables her.
+# The account may change during hashing: a parallel sign-in upgrades the hash, or the user is disabled.
 TRIES = 2
 
 
 class _AccountChanged(Exception):
-    """She was disabled, or got another password, since hers was checked: what was done about the sign-in is undone."""
+    """The user was disabled, or got another password, after the check: the sign-in is rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginRequest:
-    """What somebody sends to sign in; ``roles``: those to begin with, None for all.
+    """What a client sends to sign in; ``roles``: those to begin with, None for all.
 
-    ``leaves``: the ``jti`` of the refresh token of the session that this one takes the place of in a browser.
+    ``leaves``: the ``jti`` of the refresh token of the session that this one replaces in a browser.
     """
 
     username: str
@@ -65,51 +65,51 @@ class LoginRequest:
     leaves: str | None = None
 
 
-def login(clearance: Clearance, asked: LoginRequest, origin: Origin) -> TokensAnswer:
-    """Tokens for a name and password, and the code of a second factor where there is one; no connection is held while hashing.
+def login(clearance: Clearance, request: LoginRequest, origin: Origin) -> TokensAnswer:
+    """Tokens for a name and password, and a second factor if there is one. Holds no connection while hashing.
 
-    ``LoginFailed`` for whatever is wrong, ``MfaRequired`` if nothing is but the code is missing; only then 403
-    ``roles.not_authorized`` and 409 ``constraint.violated`` for roles that she cannot begin with.
+    ``LoginFailed`` for whatever is wrong, ``MfaRequired`` if only the code is missing. Only then 403
+    ``roles.not_authorized`` and 409 ``constraint.violated`` for roles that the user cannot begin with.
     """
-    password = asked.password
+    password = request.password
     for _ in range(TRIES):
-        proved = _prove(clearance, asked.username, password)
-        # Where a code may still be wrong the new hash waits until it is not: no failing path costs more than another.
+        proved = _verify_password(clearance, request.username, password)
+        # The new hash waits until the code is right, too: no failing path costs more than another.
         renews = proved.outdated and not proved.account.second_factor
         password_hash = hasher().hash(password) if renews else proved.checked
         with suppress(_AccountChanged):
-            tokens = _enter(clearance, proved, password_hash, origin, asked)
+            tokens = _open_session(clearance, proved, password_hash, origin, request)
             if proved.outdated and not renews:
                 _renew_hash(clearance, proved, password)
             return tokens
     raise LoginFailed()
 
 
-def _enter(
-    clearance: Clearance, proved: Proved, password_hash: str, origin: Origin, asked: LoginRequest
+def _open_session(
+    clearance: Clearance, proved: Proved, password_hash: str, origin: Origin, request: LoginRequest
 ) -> TokensAnswer:
     row = proved.row
     try:
         with clearance.work.database.writing() as connection:
             clearance.snapshot.catch_up(connection)
-            methods = prove_second_factor(clearance, connection, proved.account, row, asked.otp)
+            methods = prove_second_factor(clearance, connection, proved.account, row, request.otp)
             if isinstance(methods, tuple):
                 stale = is_stale(clearance, connection, row)
                 if stale or not note_signin(connection, row.id, proved.checked, password_hash):
                     raise _AccountChanged()
-                _require_startable(clearance, connection, row, AuthMethod(methods, asked.roles))
-                _leave(clearance, connection, _signing_in(clearance, row), asked.leaves)
-                return _begin(clearance, connection, proved, origin, AuthMethod(methods, asked.roles))
+                _require_startable(clearance, connection, row, AuthMethod(methods, request.roles))
+                _end_replaced_session(clearance, connection, _signing_in(clearance, row), request.leaves)
+                return _begin(clearance, connection, proved, origin, AuthMethod(methods, request.roles))
     except ServiceError as refusal:
         current_guard().record_refusal(_signing_in(clearance, row), Rule(), refusal)
         raise
-    raise methods  # only now that the failure is counted
+    raise methods  # only after the failure was counted
 
 
 def _require_startable(
     clearance: Clearance, connection: Connection, row: SigninRow, proof: AuthMethod
 ) -> None:
-    """The session may begin with the chosen roles (INCITS 359 sections 6.1.2 and 6.4.2, CreateSession)."""
+    """Check the chosen roles of a new session (INCITS 359 sections 6.1.2 and 6.4.2, CreateSession)."""
     if proof.chosen is None:
         return
     now, strong = clock.now(), OTP in proof.amr
@@ -122,8 +122,10 @@ def _require_startable(
     require_compatible(graph.seen_with(strong), proof.chosen, person)
 
 
-def _leave(clearance: Clearance, connection: Connection, actor: Actor, jti: str | None) -> None:
-    """End the session whose cookies the new ones replace: nobody could sign out of it any more (ASVS 7.2.4)."""
+def _end_replaced_session(
+    clearance: Clearance, connection: Connection, actor: Actor, jti: str | None
+) -> None:
+    """End the session whose cookies are replaced: no user could sign out of it any more (ASVS 7.2.4)."""
     found = sessions.find_presented(connection, jti) if jti else None
     if found is not None:
         sessions.leave_session(connection, clearance.settings, actor, found.session)
@@ -134,20 +136,20 @@ def _signing_in(clearance: Clearance, row: SigninRow) -> Actor:
 
 
 def _renew_hash(clearance: Clearance, proved: Proved, password: str) -> None:
-    with suppress(HasherBusy):  # then at the next sign-in
+    with suppress(HasherBusy):  # it ends at the next sign-in
         password_hash = hasher().hash(password)
         with clearance.work.database.writing() as connection:
             note_signin(connection, proved.row.id, proved.checked, password_hash)
 
 
 def refresh(clearance: Clearance, text: str, origin: Origin) -> TokensAnswer:
-    """Exchange a refresh token (RFC 9700 section 4.14.2).  One token, one successor; a copy that comes late ends the session."""
+    """Exchange a refresh token (RFC 9700 section 4.14.2). A token has one successor; a late copy ends all."""
     clearance.snapshot.freshen()  # the keys, before one is looked up
     token = current_guard().bearer.verify_token(text, "refresh")
     count_account(token.subject)
     with suppress(Clash):
         return _refresh_once(clearance, token, origin)
-    return _refresh_once(clearance, token, origin)  # whoever was quicker has the same successor
+    return _refresh_once(clearance, token, origin)  # the quicker request got the same successor
 
 
 def _refresh_once(clearance: Clearance, token: Token, origin: Origin) -> TokensAnswer:
@@ -163,20 +165,21 @@ def _refresh_once(clearance: Clearance, token: Token, origin: Origin) -> TokensA
 
 
 def logout(clearance: Clearance, token: Token) -> None:
-    """End the whole session of a token, access and refresh alike, at once.  An ended or unknown session stays as it is."""
+    """End the whole session of a token, at once. An ended or unknown session does not change."""
     with clearance.work.database.reading() as connection:  # repeating it takes no lock
         session = sessions.find_session(connection, token.session_id)
     if session is None or session.user_id != token.subject or not sessions.is_live(session):
         return
     actor = _user_actor(clearance, session)
-    if session.client_id == session.user_id:  # no person's client has the form of an id
+    if session.client_id == session.user_id:  # no user's client has the form of an id
         actor = actor._replace(type="service")
     sessions.leave_session(clearance.connection, clearance.settings, actor, session)
 
 
-def _prove(clearance: Clearance, username: str, password: str) -> Proved:
-    """The account whose password this is; ``LoginFailed``, counted, otherwise."""
-    with hasher().slot():  # whoever is in the slot sees every failure counted before: parallel guesses do not slip past the limit
+def _verify_password(clearance: Clearance, username: str, password: str) -> Proved:
+    """The account with this name and password; ``LoginFailed``, counted, otherwise."""
+    # in the slot every earlier failure is visible: parallel guesses cannot exceed the limit
+    with hasher().slot():
         account = look_up(clearance, username)
         row, compared = account.row, account.password_hash
         check = hasher().check(password, compared)
@@ -210,7 +213,7 @@ def _begin(
 
 
 def _find_presented(connection: Connection, token: Token) -> Presented:
-    """What the rows say of a refresh token; ``TokenInvalid`` if they do not say what the token does."""
+    """The rows of a refresh token; ``TokenInvalid`` if they do not match the token."""
     found = sessions.find_presented(connection, token.jti)
     if found is None:
         raise TokenInvalid()
@@ -227,7 +230,7 @@ def _find_presented(connection: Connection, token: Token) -> Presented:
 def _exchange(
     clearance: Clearance, connection: Connection, presented: Presented, origin: Origin
 ) -> tuple[RefreshTokenRecord | None, str]:
-    """The record of the token to hand out and the outcome; without one ``reused`` (the session was ended just now) or ``ended``."""
+    """The record of the token to issue; without one the outcome is ``reused`` (ends now) or ``ended``."""
     spent, session, account = presented
     if not sessions.is_live(session) or account.status != "active":
         _count_repetition(clearance, connection, session, spent)
@@ -259,7 +262,7 @@ def _record_rotation(
 def _end_for_reuse(
     clearance: Clearance, connection: Connection, session: SessionRow, spent: RefreshTokenRow
 ) -> None:
-    """Somebody holds a copy: end this session, and this one only.  Who presented it is not known, so the actor is nobody."""
+    """End the session of a copied token, and only this one. No actor: who presented it is unknown."""
     sessions.close_session(connection, clearance.settings, session.id, Termination(None, "reuse-detected"))
     facts = {
         "end_reason": "reuse-detected",
@@ -283,7 +286,7 @@ def _end_for_reuse(
 def _count_repetition(
     clearance: Clearance, connection: Connection, session: SessionRow, spent: RefreshTokenRow
 ) -> None:
-    """Once the session was ended for it, more of the same is no more news, and hardly ever a write."""
+    """Count further copies after the session ended: they are no news, and hardly ever a write."""
     if spent.spent_at is not None and session.end_reason == "reuse-detected":
         times = current_guard().alarms.notice("refresh-reuse", session.id)
         if times:

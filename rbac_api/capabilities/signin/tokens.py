@@ -1,4 +1,5 @@
-"""What a session is given: access tokens on the state of the moment, and the refresh token of its record.  Part of the service."""
+"""Issues tokens: access tokens for the current state, and the refresh token of a record. Part of the
+service."""
 
 from __future__ import annotations
 
@@ -24,9 +25,9 @@ from rbac_api.guard.tokens.signing import SigningKey, Use
 def issue_access(
     clearance: Clearance, connection: Connection, record: RefreshTokenRecord, account: AccountRow
 ) -> AccessToken:
-    """Sign an access token on the state of this transaction, in which the account was read.
+    """Sign an access token for the state of this transaction, in which the account was read.
 
-    Its roles are read anew each time, never widened by a request.
+    Its roles are read again each time, and a request never adds any.
     """
     return _issue_access(clearance, connection, record, (account, _signer(clearance, connection)))
 
@@ -34,7 +35,7 @@ def issue_access(
 def issue_tokens(
     clearance: Clearance, connection: Connection, record: RefreshTokenRecord, account: AccountRow
 ) -> TokensAnswer:
-    """Both tokens of a session: the refresh token is the one that its record describes, however often it is asked for."""
+    """Both tokens of a session: the refresh token is always the one that its record describes."""
     key = _signer(clearance, connection)
     issued, ends = int(record.issued_at.timestamp()), int(record.expires_at.timestamp())
     begun = int(record.auth_time.timestamp())
@@ -49,8 +50,9 @@ def issue_tokens(
 
 
 def _signer(clearance: Clearance, connection: Connection) -> SigningKey:
-    """The key that signs now; the next one is made if it is time for that."""
-    # Read on this connection if at all: a second one might not be had, from a pool drained by those who wait for our lock.
+    """The key that signs now; creates the next one when it is due."""
+    # Read on this connection: a second one might not be available, from a pool drained by requests that
+    # wait for our lock.
     key = clearance.snapshot.keyring.active(connection)
     if begins := clearance.snapshot.keyring.rotation_begins(connection):
         rotate_for_signing(connection, clearance, begins)
@@ -66,14 +68,14 @@ def _issue_access(
     now, (account, key) = clock.now(), signed
     subject = subject_of(connection, account, now, second_factor=OTP in record.amr, roles=record.roles)
     graph, begun = clearance.snapshot.settled_graph(connection), now.replace(microsecond=0)
-    # Roles that end within this very second are left out: a token that carries them would be dead on arrival.
+    # Roles that end within this very second are left out: a token with them would be outdated at once.
     carrying = lasting(subject, begun + timedelta(seconds=1))
     roles = claimed_roles(effective_roles(graph, carrying, now))
     ends = min(
         now + timedelta(seconds=clearance.settings.access_token_seconds),
-        record.expires_at,  # of a session that is over no token is left: nobody could end it any more
+        record.expires_at,  # no token outlives its session, which could not be ended any more
         carried_until(graph, carrying, now) or clock.ENDLESS,
-    )  # whoever verifies offline learns of an end by nothing else
+    )  # detached verifiers learn of an end by nothing else
     use = Use(record.issued_at, ends, record.expires_at if record.jti else None)
     clearance.snapshot.keyring.note_use(connection, key, use)
     issued, expires, proved = int(begun.timestamp()), int(ends.timestamp()), int(record.auth_time.timestamp())

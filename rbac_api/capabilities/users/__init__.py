@@ -1,5 +1,10 @@
-"""USERS.  Owns the tables ``users`` and ``password_setups``: accounts, their status, and how a password gets onto them.
+"""USERS. Owns the tables ``users`` and ``password_setups``: accounts, their status, and how passwords are
+set.
 
-Refuses: roles inside a user body (assignment is a resource of its own), acting on somebody stronger, leaving nobody to administrate,
-giving an id or a username out twice.  Called by ``signin``, ``me``, ``assignments`` and ``policy``.
+``service`` creates, changes, disables and deletes accounts; ``setup_tokens`` sets passwords and removes
+second factors; ``lookup`` finds a user by a path, ``serializers`` and ``exports`` describe, ``answers`` are
+the types of what is returned. ``queries``, ``schemas``, ``routes`` and ``errors`` are as in every capability.
+
+Refuses: roles inside a user body (assignment is a resource of its own), acting on a stronger user, leaving no
+administrator, using an id or a username again. Called by ``signin``, ``me``, ``assignments`` and ``policy``.
 """

@@ -1,4 +1,4 @@
-"""Answers about users."""
+"""Types of answers about users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rbac_api.decision.model import Status
 
 
 class UserAnswer(TypedDict):
-    """A person with an account."""
+    """A user with an account."""
 
     id: str
     username: str
@@ -24,7 +24,7 @@ class UserAnswer(TypedDict):
 
 
 class PasswordSetupAnswer(TypedDict):
-    """A single-use token to choose a password with."""
+    """A single-use token for choosing a password."""
 
     token: str
     expires_at: datetime

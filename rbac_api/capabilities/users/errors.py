@@ -1,4 +1,4 @@
-"""What can go wrong with users."""
+"""Errors of users."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ class UsernameTaken(Conflict):
 
 
 class SetupTokenInvalid(Unauthenticated):
-    """Unknown, spent, overtaken by a newer one, late, or issued by somebody who holds less than the user by now: one answer."""
+    """One answer: the token is unknown, spent, replaced by a newer one, expired, or from a user who now holds
+    less than this one."""
 
     code = "setup_token.invalid"
     title = "The setup token is not valid"
     default_detail = (
-        "This setup token is unknown, expired, already used, or was issued by an administrator who holds less than"
+        "This setup token is unknown, expired, already used, or was issued by an administrator who holds "
+        "less than"
         " you do by now. Ask an administrator for a new one."
     )
     challenge = "invalid_token"

@@ -1,4 +1,4 @@
-"""The list of users as a file.  Part of the service."""
+"""Exports the list of users as a file. Part of the service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ USERS = Sheet(
 
 
 def export_users(clearance: Clearance, filters: Mapping[str, Any], form: Form) -> Iterator[bytes]:
-    """All users that fit, by username, as a stream of CSV or NDJSON."""
+    """All users that match, by username, as a stream of CSV or NDJSON."""
     database, fitting = clearance.work.database, conditions(clearance, filters)
 
     settings = clearance.settings

@@ -1,4 +1,4 @@
-"""Finding a user by what stands in a path.  Part of the service, in a file of its own."""
+"""Finds a user by the id or name in a path. Part of the service, in a file of its own."""
 
 from __future__ import annotations
 

@@ -42,18 +42,19 @@ def add_user(connection: Connection, values: dict[str, object]) -> None:
 
 
 def update_user(connection: Connection, user_id: str, version: int, values: dict[str, object]) -> bool:
-    """Change the row if it still has that version; the check and the write are one statement."""
+    """Change the row if it still has that version; check and write are one statement."""
     changed = update(users).where(users.c.id == user_id, users.c.version == version)
     return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
 
 
 def note_signin(connection: Connection, user_id: str, old_hash: str, values: dict[str, object]) -> bool:
-    """Change the row of somebody who signed in, if the password is still the one that was checked."""
+    """Change the row of a user who signed in, if the password is still the one that was checked."""
     return connection.execute(_SIGNED_IN, {"user_id": user_id, "old_hash": old_hash, **values}).rowcount == 1
 
 
 def raise_authorization_version(connection: Connection, user_ids: list[str], now: datetime) -> dict[str, int]:
-    """What these users may do has changed; their new versions by id.  A thousand in one statement."""
+    """Raise the authorization versions of these users, whose permissions have changed; the new versions by
+    id. A thousand in one statement."""
     raised = {
         "authorization_version": users.c.authorization_version + 1,
         "version": users.c.version + 1,
@@ -68,7 +69,7 @@ def raise_authorization_version(connection: Connection, user_ids: list[str], now
 
 
 def end_user_assignments(connection: Connection, user_id: str, now: datetime) -> list[str]:
-    """End everything a user still holds, and what has not begun yet; the names of the roles."""
+    """End all assignments of a user, including those that have not begun; the names of the roles."""
     still = not_over(assignments, now)
     ending = (
         update(assignments).where(assignments.c.user_id == user_id, still).values(ended(assignments, now))
@@ -83,7 +84,7 @@ def list_users(
     after: tuple[object, ...] | None,
     limit: int,
 ) -> list[UserRow]:
-    """By canonical name."""
+    """Users by canonical name."""
     query = select(*USER).where(*conditions).order_by(users.c.username_canonical).limit(limit)
     rows = connection.execute(query.where(users.c.username_canonical > after[0]) if after else query)
     return [UserRow._make(row) for row in rows]
@@ -94,19 +95,20 @@ def count_users(connection: Connection, conditions: list[ColumnElement[bool]]) -
 
 
 def named_like(connection: Connection, text: str) -> ColumnElement[bool]:
-    """Username, e-mail address or display name has this text anywhere, whatever the case and the accents."""
+    """Condition: username, e-mail address or display name contains this text, whatever the case and the
+    accents."""
     matching = mentions(connection, users.c.search_text, text)
     return searched(connection, users.c.id, matching)
 
 
 def joined_after(connection: Connection, moment: datetime) -> ColumnElement[bool]:
-    """The account was made later than this."""
+    """Condition: the account was created after this moment."""
     later = users.c.created_at > moment
     return one_of(connection, users.c.id, select(users.c.id).where(later), later)
 
 
 def holds_role(connection: Connection, role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
-    """The user holds one of these roles now; one that would have to be activated first is not held."""
+    """Condition: the user holds one of these roles now; a role that needs activation does not count."""
     given = holding(list_role_ids(connection, role_names), now)
     mine = exists(select(1).where(assignments.c.user_id == users.c.id, given))
     return one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
@@ -117,7 +119,7 @@ def add_password_setup(connection: Connection, values: dict[str, object]) -> Non
 
 
 def retire_password_setups(connection: Connection, user_id: str, now: datetime) -> None:
-    """Whatever token is out for this user is of no more use."""
+    """Make every unspent setup token of this user useless."""
     open_ones = update(password_setups).where(
         password_setups.c.user_id == user_id, password_setups.c.spent_at.is_(None)
     )
@@ -125,14 +127,14 @@ def retire_password_setups(connection: Connection, user_id: str, now: datetime) 
 
 
 class PasswordSetup(NamedTuple):
-    """Whose setup token it is."""
+    """The user of a setup token."""
 
     user_id: str
     username: str
 
 
 def find_password_setup(connection: Connection, token_hash: str, now: datetime) -> PasswordSetup | None:
-    """An unspent, timely setup token of an active user, with her name."""
+    """An unspent, unexpired setup token of an active user, with the user."""
     joined = password_setups.join(users, password_setups.c.user_id == users.c.id)
     timely = (
         password_setups.c.spent_at.is_(None),
@@ -145,7 +147,7 @@ def find_password_setup(connection: Connection, token_hash: str, now: datetime) 
 
 
 def spend_password_setup(connection: Connection, token_hash: str, now: datetime) -> bool:
-    """Spend it if nobody did: of many only one succeeds."""
+    """Spend the token if it is unspent: only one of many attempts succeeds."""
     spent = update(password_setups).where(
         password_setups.c.token_hash == token_hash, password_setups.c.spent_at.is_(None)
     )
@@ -153,6 +155,6 @@ def spend_password_setup(connection: Connection, token_hash: str, now: datetime)
 
 
 def delete_old_setups(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete setup tokens that expired before that moment, spent or not; how many."""
+    """Delete setup tokens that expired before that moment, spent or not; returns the number."""
     old = select(password_setups.c.token_hash).where(password_setups.c.expires_at < before).limit(limit)
     return connection.execute(delete(password_setups).where(password_setups.c.token_hash.in_(old))).rowcount

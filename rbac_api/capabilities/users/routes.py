@@ -50,9 +50,8 @@ class Users(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """List users
 
-        Ordered by username. `q` finds a text anywhere in username, e-mail address or display name, without regard to case and
-        accents; `role` everybody who effectively holds that
-        role.
+        Ordered by username. `q` finds a text anywhere in username, e-mail address or display name, without
+        regard to case and accents; `role` selects users who effectively hold that role.
         """
         page = page_request(query)
         if form := wanted_form():
@@ -67,8 +66,8 @@ class Users(MethodView):
     def post(self, body: dict[str, object]) -> Response:
         """Create a user
 
-        Without a `password` the answer contains a single-use setup token, shown only once: pass it on to the user. With a
-        `password`, that password is temporary and must be changed after the first sign-in.
+        Without a `password` the answer contains a single-use setup token, shown only once: pass it on to the
+        user. With a `password`, that password is temporary and must be changed after the first sign-in.
         """
         user, version = service.create_user(current_clearance(), body)
         shown = {name: value for name, value in user.items() if name != "password_setup"}
@@ -99,8 +98,8 @@ class User(MethodView):
     def patch(self, body: dict[str, object], user_id: str) -> Response:
         """Change, disable or enable a user
 
-        Requires the ETag in If-Match. A new e-mail address requires a recent sign-in. Disabling ends every session at once; enabling
-        does not bring them back.
+        Requires the ETag in If-Match. A new e-mail address requires a recent sign-in. Disabling ends every
+        session at once; enabling does not bring them back.
         """
         clearance = current_clearance()
         user, version = service.update_user(
@@ -115,8 +114,9 @@ class User(MethodView):
     def delete(self, user_id: str) -> Response:
         """Delete a user
 
-        Requires the ETag in If-Match. Ends all sessions and assignments. Neither the id nor the username can be used again. The
-        audit trail keeps its events, with the username, e-mail address and display name that stand in them.
+        Requires the ETag in If-Match. Ends all sessions and assignments. Neither the id nor the username can
+        be used again. The audit trail keeps its events, with the username, e-mail address and display name in
+        them.
         """
         clearance = current_clearance()
         service.delete_user(clearance, find_user_id(clearance, user_id), required_tags())
@@ -133,9 +133,9 @@ class PasswordReset(MethodView):
     def post(self, user_id: str) -> Response:
         """Reset a user's password
 
-        The old password stops working, every session ends, and a single-use setup token is returned once: pass it on to the user,
-        who chooses a new password with `POST /v1/auth/password-setup`; that also lifts a lock after failed sign-ins. For your own
-        account use `POST /v1/me/password`.
+        The old password stops working, every session ends, and a single-use setup token is returned once:
+        pass it on to the user, who chooses a new password with `POST /v1/auth/password-setup`; that also
+        lifts a lock after failed sign-ins. For your own account use `POST /v1/me/password`.
         """
         clearance = current_clearance()
         found = find_user_id(clearance, user_id)
@@ -150,7 +150,8 @@ class UserUnlocking(MethodView):
     def post(self, user_id: str) -> Response:
         """Unlock a user
 
-        Lifts the delay or lock after failed sign-ins, which `locked_until` of the user shows. Not for your own account.
+        Lifts the delay or lock after failed sign-ins, which `locked_until` of the user shows. Not for your
+        own account.
         """
         clearance = current_clearance()
         service.unlock_user(clearance, find_user_id(clearance, user_id))
@@ -165,8 +166,8 @@ class UserTotp(MethodView):
     def delete(self, user_id: str) -> Response:
         """Remove a user's second factor
 
-        For users who lost both their device and their recovery codes. Ends all their sessions; they sign in with the password and
-        can set up a new factor. For your own use `DELETE /v1/me/totp`.
+        For users who lost both their device and their recovery codes. Ends all their sessions; they sign in
+        with the password and can set up a new factor. For your own use `DELETE /v1/me/totp`.
         """
         clearance = current_clearance()
         service.remove_user_totp(clearance, find_user_id(clearance, user_id))
@@ -182,8 +183,8 @@ class UserSessions(MethodView):
     def get(self, query: dict[str, object], user_id: str) -> Response:
         """List a user's active sessions
 
-        Newest first. For ended sessions use `GET /v1/sessions` with `user` and `state=ended`. To a caller without `users:read` an
-        unknown user is one without sessions.
+        Newest first. For ended sessions use `GET /v1/sessions` with `user` and `state=ended`. Without
+        `users:read`, an unknown user has an empty list.
         """
         clearance = current_clearance()
         if clearance.reads_users:

@@ -1,4 +1,4 @@
-"""Shapes of users, as the OpenAPI document has them."""
+"""Schemas of users, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATUSES = ("active", "disabled")
 
 
 class UserSchema(ma.Schema):
-    """A person with an account."""
+    """A user with an account."""
 
     id = fields.String(required=True, metadata=ID)
     username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
@@ -58,7 +58,7 @@ class PasswordSetupSchema(ma.Schema):
 
 
 class CreatedUserSchema(UserSchema):
-    """The new user; without a password in the request also the setup token, shown this once."""
+    """The new user; without a password in the request also the setup token, which is shown only here."""
 
     password_setup = fields.Nested(PasswordSetupSchema)
 
@@ -72,9 +72,9 @@ class UserListSchema(ma.Schema):
 
 
 class UserCreateSchema(Body):
-    """A new user.  Roles are given afterwards, each as a resource of its own."""
+    """A new user. Roles are assigned afterwards, each as a resource of its own."""
 
-    username = Text(  # of hidden characters ``decision.names`` says more
+    username = Text(  # ``decision.names`` explains hidden characters
         required=True,
         shortest=1,
         longest=128,
@@ -91,7 +91,7 @@ class UserCreateSchema(Body):
 
 
 class UserPatchSchema(Body):
-    """What may change of a user."""
+    """The fields of a user that can change."""
 
     email = Email(allow_none=True, metadata={"example": "ingrid@example.com"})
     display_name = Text(longest=256, allow_none=True, metadata={"example": "Ingrid Solberg"})
@@ -102,13 +102,15 @@ class UserPatchSchema(Body):
 
 
 class UserQuery(PageQuery):
-    """Which users."""
+    """Filters for users."""
 
     q = Text(
         longest=128,
         shortest=1,
         metadata={
-            "description": "a text anywhere in username, e-mail address or display name; case and accents do not count"
+            "description": (
+                "a text anywhere in username, e-mail address or display name; case and accents do not count"
+            )
         },
     )
     status = fields.String(

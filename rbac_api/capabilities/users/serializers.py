@@ -1,4 +1,4 @@
-"""How users are shown, on pages and in files.  Part of the service, in a file of its own."""
+"""Describes users for the API and for files. Part of the service, in a file of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rbac_api.settings import Settings
 
 
 def describe_all(clearance: Clearance, rows: Sequence[UserRow]) -> list[UserAnswer]:
-    """Users as shown to those who may read users."""
+    """Users as callers with ``users:read`` see them."""
     return describe_on(clearance.connection, clearance.settings, rows)
 
 

@@ -1,4 +1,4 @@
-"""Accounts: creating, changing, disabling, deleting."""
+"""Accounts: creates, changes, disables and deletes them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUser:
-    """What a new account is made of; with a ``password_hash`` it is temporary unless ``password_final``."""
+    """The fields of a new account; a ``password_hash`` is temporary unless ``password_final``."""
 
     username: str
     email: str | None = None
@@ -65,16 +65,16 @@ class NewUser:
 
 
 def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[UserAnswer | CreatedUserAnswer, int]:
-    """A new user and the row's version.  Without a password the answer holds a setup token, shown this once."""
+    """Create a user. Returns it, with a setup token if there is no password, and the row's version."""
     username, password = body["username"], body.get("password")
     spaced = username != username.strip()
-    if spaced and known_user(clearance, username):  # whose it is says more than how it is written
+    if spaced and known_user(clearance, username):  # "taken" is the more useful error
         raise UsernameTaken()
     require_good_name(username)
     hashed = None
     if password is not None:
         require_good_password(password, username, pointer="/password")
-        hashed = hasher().hash(password)  # before the write lock is taken: others go on meanwhile
+        hashed = hasher().hash(password)  # before the write lock is taken: other requests continue meanwhile
     new = NewUser(
         username=username,
         email=body.get("email"),
@@ -90,7 +90,7 @@ def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[UserAnsw
 
 
 def add_user(clearance: Clearance, new: NewUser) -> UserRow:
-    """Write the account and its event.  409 if the canonical name is or was somebody's."""
+    """Write the account and its event. 409 if the canonical name is or was in use."""
     name = canonical(new.username)
     if reads.find_user_by_name(clearance.connection, name):
         raise UsernameTaken()
@@ -118,12 +118,12 @@ def get_user(clearance: Clearance, user_id: str) -> tuple[UserAnswer, int]:
 
 
 def no_users(clearance: Clearance) -> bool:
-    """Whether the database has no account at all yet."""
+    """Whether the database has no account yet."""
     return not queries.any_user(clearance.connection)
 
 
 def known_user(clearance: Clearance, username: str) -> UserRow | None:
-    """Whoever has, or had, this name."""
+    """The account that has, or had, this name."""
     return reads.find_user_by_name(clearance.connection, canonical(username))
 
 
@@ -131,7 +131,7 @@ def find_person(clearance: Clearance, username: str) -> UserRow:
     """The row by name, in any case and form; 404 for an unknown or deleted user."""
     user = known_user(clearance, username)
     if user is None or user.kind != "person":
-        raise UserNotFound("There is no user of this name.")
+        raise UserNotFound("There is no user with this name.")
     if user.status == "deleted":
         raise UserNotFound("This user was deleted; neither account nor name can be used again.")
     return user
@@ -146,7 +146,7 @@ def find_user(connection: Connection, user_id: str) -> UserRow:
 
 
 def list_users(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
-    """Users by name; by a text in username, mail or display name, status, effective role, and time of creation."""
+    """Users by name, filtered by text (username, mail, display name), status, effective role and creation."""
     fitting = conditions(clearance, filters)
     rows = queries.list_users(clearance.connection, fitting, page.after, page.limit + 1)
     total = queries.count_users(clearance.connection, fitting) if page.count else None
@@ -173,7 +173,7 @@ def update_user(
 
 
 def change_status(clearance: Clearance, user_id: str, status: str) -> bool:
-    """Enable or disable somebody without HTTP's conditions; whether that changed anything.  409 ``admin.last``, 403 ``target.stronger``."""
+    """Enable or disable a user; whether that changed anything. 409 ``admin.last``, 403 ``target.stronger``."""
     user = find_user(clearance.connection, user_id)
     clearance.require_outranks_user(user.id, user.username)
     if user.status == status:
@@ -185,7 +185,7 @@ def change_status(clearance: Clearance, user_id: str, status: str) -> bool:
 
 
 def update_profile(clearance: Clearance, body: Mapping[str, Any]) -> None:
-    """Change one's own display name and, after a recent sign-in, mail address: it may be the way back in."""
+    """Change the caller's display name and, after a recent sign-in, mail address."""
     user = find_user(clearance.connection, clearance.actor.id or "")
     if body.get("email", user.email) != user.email:
         clearance.require_recent_signin()
@@ -193,7 +193,7 @@ def update_profile(clearance: Clearance, body: Mapping[str, Any]) -> None:
 
 
 def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> None:
-    """End sessions and assignments and leave a nameless tombstone, so that neither id nor username is given out again."""
+    """End sessions and assignments, and leave a row without a name: id and username are never used again."""
     user = find_user(clearance.connection, user_id)
     clearance.require_outranks_user(user.id, user.username)
     require_match(tags, describe_all(clearance, [user])[0], user.version)
@@ -231,18 +231,18 @@ def end_user_sessions(clearance: Clearance, user_id: str) -> None:
 
 
 def end_user_assignments(connection: Connection, user_id: str, now: datetime) -> list[str]:
-    """End everything that somebody who is being deleted holds, without an event; the names of the roles."""
+    """End all assignments of a deleted user, without an event; the names of the roles."""
     return queries.end_user_assignments(connection, user_id, now)
 
 
 def note_authority_change(clearance: Clearance, user_ids: list[str]) -> None:
-    """What these users may do has changed: raise their ``av`` and ETag."""
+    """Raise ``av`` and ETag of these users, whose permissions have changed."""
     raised = queries.raise_authorization_version(clearance.connection, user_ids, clock.now())
     outdate(clearance.connection, clearance.settings, raised)
 
 
 def require_good_name(username: str) -> None:
-    """422 with the reason unless the name can be given to somebody."""
+    """422 with the reason unless a user can have this name."""
     problem = username_problem(username)
     if problem:
         raise Invalid(faults=(Fault("/username", "username.invalid", problem),))
@@ -270,7 +270,7 @@ def _write(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> None:
 
 
 def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """What a user fulfils who fits the filters of the list."""
+    """The SQL conditions of the filters of the list."""
     status, connection = filters.get("status"), clearance.connection
     found = [users.c.kind == "person", users.c.status == status if status else users.c.status != "deleted"]
     if text := filters.get("q"):

@@ -1,4 +1,4 @@
-"""How a password gets onto an account: setup tokens and the writing of the hash.  Part of the service, in a file of its own."""
+"""Sets passwords: setup tokens and the writing of the hash. Part of the service, in a file of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PREFIX = "rbac-setup-"  # so that secret scanners and people recognise one
 
 
 def issue_setup(connection: Connection, settings: Settings, user_id: str) -> PasswordSetupAnswer:
-    """A new single-use token, the only one of that user that counts; 256 random bits, stored as SHA-256."""
+    """Issue a single-use token, the user's only valid one; 256 random bits, stored as SHA-256."""
     now = clock.now()
     token, expires_at = (
         PREFIX + secrets.token_urlsafe(32),
@@ -44,7 +44,7 @@ def issue_setup(connection: Connection, settings: Settings, user_id: str) -> Pas
 
 
 def reset_password(clearance: Clearance, user_id: str) -> PasswordSetupAnswer:
-    """Take the password away, end every session, and give out a setup token: nobody chooses a password for somebody else."""
+    """Remove the password, end every session, and issue a setup token: only users choose their passwords."""
     user = _present(clearance, user_id)
     clearance.require_other(user.id, "use POST /v1/me/password")
     clearance.require_outranks_user(user.id, user.username)
@@ -64,7 +64,8 @@ def reset_password(clearance: Clearance, user_id: str) -> PasswordSetupAnswer:
 
 
 def spend_setup(clearance: Clearance, token: str, new_password: str) -> None:
-    """Choose a password with a setup token.  The token is spent by one conditional update; every session of that user ends."""
+    """Choose a password with a setup token, which one conditional update spends. Ends every session of that
+    user."""
     digest = _digest(token)
     with clearance.work.database.reading() as connection:
         setup = queries.find_password_setup(connection, digest, clock.now())
@@ -82,7 +83,7 @@ def spend_setup(clearance: Clearance, token: str, new_password: str) -> None:
 def set_password(
     clearance: Clearance, user_id: str, hashed: str, *, action: str, keep_session: str | None = None
 ) -> None:
-    """Put a password that its owner chose onto an account and end her sessions (all but one if it is named)."""
+    """Set a password that the user chose, and end the user's sessions (except the one that is named)."""
     user = _present(clearance, user_id)
     _put_password(clearance, user, hashed, temporary=False)
     ending = Termination(clearance.actor.id or user.id, "password-change")
@@ -91,7 +92,7 @@ def set_password(
 
 
 def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
-    """Put a one-time password onto an account and end every session: the last step of offline recovery, recorded as such."""
+    """Set a one-time password and end every session: the last step of offline recovery, recorded as such."""
     user = _present(clearance, user_id)
     _put_password(clearance, user, hashed, temporary=True)
     ended = end_sessions(clearance, user.id, "admin")
@@ -100,7 +101,7 @@ def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
 
 
 def remove_user_totp(clearance: Clearance, user_id: str) -> None:
-    """Remove somebody's second factor, which she has lost; all her sessions end, for somebody else may have found it."""
+    """Remove a lost second factor of a user; ends all sessions, since a thief may have found it."""
     user = _present(clearance, user_id)
     clearance.require_other(user.id, "use DELETE /v1/me/totp")
     clearance.require_outranks_user(user.id, user.username)
@@ -108,7 +109,7 @@ def remove_user_totp(clearance: Clearance, user_id: str) -> None:
 
 
 def unlock_user(clearance: Clearance, user_id: str) -> bool:
-    """Lift the delay or lock that failed sign-ins put on an account; whether there was anything to lift."""
+    """Lift the delay or lock after failed sign-ins; returns whether there was one."""
     user = _present(clearance, user_id)
     clearance.require_other(
         user.id, "ask another administrator, or wait"
@@ -121,7 +122,8 @@ def unlock_user(clearance: Clearance, user_id: str) -> bool:
 
 
 def drop_second_factor(clearance: Clearance, user_id: str, *, keep_session: str | None = None) -> None:
-    """Remove a second factor and what rests on it: sessions (all but one if it is named, which then counts as without), and ``av``."""
+    """Remove a second factor and what depends on it: sessions (except ``keep_session``, which becomes one
+    without), and ``av``."""
     user, ended = _present(clearance, user_id), 0
     if second_factor.remove_totp(clearance, user.id):
         raised = {"authorization_version": user.authorization_version + 1, "updated_at": clock.now()}
@@ -135,18 +137,18 @@ def drop_second_factor(clearance: Clearance, user_id: str, *, keep_session: str 
 
 
 def erase_credentials(clearance: Clearance, user_id: str) -> None:
-    """Of somebody who is deleted: no setup token works any more, and nothing is left of a second factor."""
+    """Erase the credentials of a deleted user: setup tokens and second factor."""
     queries.retire_password_setups(clearance.connection, user_id, clock.now())
     second_factor.erase_totp(clearance.connection, user_id)
 
 
 def delete_old_setups(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete some of the setup tokens that expired before that moment; how many."""
+    """Delete some of the setup tokens that expired before that moment; returns the number."""
     return queries.delete_old_setups(connection, before, limit)
 
 
 def write_user(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> bool:
-    """Change a user's row if it still is as it was read; a raised ``av`` goes to detached verifiers too."""
+    """Change a user's row if it is as it was read; detached verifiers are informed of a raised ``av``."""
     written = queries.update_user(clearance.connection, user.id, user.version, values)
     if written and "authorization_version" in values:
         outdate(clearance.connection, clearance.settings, {user.id: values["authorization_version"]})
@@ -154,14 +156,16 @@ def write_user(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> b
 
 
 def note_signin(connection: Connection, user_id: str, checked: str, password_hash: str) -> bool:
-    """Note the time of a sign-in and put an upgraded hash in place; False if, since the hash ``checked`` was read, the user was disabled or
-    deleted or got another password."""
+    """Note the time of a sign-in and store an upgraded hash.
+
+    False if the user was disabled or deleted or got another password after the hash ``checked`` was read.
+    """
     values = {"last_login_at": clock.now(), "password_hash": password_hash}
     return queries.note_signin(connection, user_id, checked, values)
 
 
 def end_sessions(clearance: Clearance, user_id: str, reason: str) -> list[str]:
-    """End every active session of a user; the ids of those that ended."""
+    """End every active session of a user; returns their ids."""
     ending = Termination(clearance.actor.id, reason)
     return close_user_sessions(clearance.connection, clearance.settings, user_id, ending)
 

@@ -110,11 +110,11 @@ AGAIN = {
 }
 
 
-@pytest.mark.parametrize("effort", [comparing.EFFORT, 0])
+@pytest.mark.parametrize("effort", [comparing.MAX_GRAPHS_READ, 0])
 def test_of_the_events_of_one_policy_the_one_is_named_that_did_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, effort: int
 ) -> None:
-    monkeypatch.setattr(comparing, "EFFORT", effort)
+    monkeypatch.setattr(comparing, "MAX_GRAPHS_READ", effort)
     alice, start = stage.as_(ALICE), moment()
     assert apply(alice, POLICY).status_code == 200
     middle = moment()
@@ -203,7 +203,7 @@ def test_a_service_account_is_compared_by_its_name(stage: Stage) -> None:
 
 
 def test_a_long_history_is_searched_by_halves(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "EFFORT", 0)
+    monkeypatch.setattr(comparing, "MAX_GRAPHS_READ", 0)
     alice, start = stage.as_(ALICE), moment()
     alice.post("/v1/roles", json={"name": "clerk"})
     for name in ("a", "b", "c"):

@@ -166,7 +166,7 @@ def test_the_total_counts_exactly_those_whom_the_pages_list(
 def test_of_a_crowd_those_assigned_are_counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mallory, too, who is disabled."""
     alice = chief_over_clerk(stage)
-    monkeypatch.setattr(holders, "COUNTED", 2)
+    monkeypatch.setattr(holders, "EXACT_COUNT_LIMIT", 2)
 
     assert alice.get(f"{HOLDERS}?count=true&at={clock.rfc3339(clock.now())}").json["total"] == 3
 

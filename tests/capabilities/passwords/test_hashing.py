@@ -158,7 +158,7 @@ def test_a_sign_in_that_does_not_look_twice_would_turn_some_away(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signin, "TRIES", 1)
-    monkeypatch.setattr(signin, "_prove", all_before_any(signin._prove, 12))
+    monkeypatch.setattr(signin, "_verify_password", all_before_any(signin._verify_password, 12))
 
     assert 401 in twelve_devices(stage)
 

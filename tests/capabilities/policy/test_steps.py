@@ -117,7 +117,7 @@ def seeded(stage: Stage, document: Document, steps: list[int]) -> Any:
 def test_a_seed_goes_in_parts_and_somebody_s_roles_come_together(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seeds, "AT_ONCE", 2)
+    monkeypatch.setattr(seeds, "ENTRIES_PER_TRANSACTION", 2)
     document, steps = read_document(COMPANY), list[int]()
 
     loaded = seeded(stage, document, steps)
@@ -131,7 +131,7 @@ def test_a_seed_goes_in_parts_and_somebody_s_roles_come_together(
 
 
 def test_an_interrupted_seed_is_finished_by_the_next(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seeds, "AT_ONCE", 2)
+    monkeypatch.setattr(seeds, "ENTRIES_PER_TRANSACTION", 2)
     document = read_document({key: COMPANY[key] for key in ("roles", "users", "permissions", "assignments")})
 
     def interrupted(_steps: int) -> None:

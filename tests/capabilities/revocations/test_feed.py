@@ -165,7 +165,7 @@ def test_what_moved_on_since_is_told_again(stage: Stage) -> None:
 def test_an_answer_is_bounded_and_says_that_there_is_more(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "MOST", 2)
+    monkeypatch.setattr(service, "MAX_ENTRIES", 2)
     deny(stage, *"abcde")
     pages = [read(stage)]
     while pages[-1]["more"]:

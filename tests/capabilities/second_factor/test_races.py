@@ -94,7 +94,7 @@ def test_of_fifty_guesses_at_once_five_are_tried(
     stage: Stage, node: OpenNode, daves: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wide = node(hashers=8, signin_queue=64)
-    monkeypatch.setattr(service, "_prove", all_before_any(service._prove, 50))
+    monkeypatch.setattr(service, "_verify_password", all_before_any(service._verify_password, 50))
     compared = tried(stage, monkeypatch)
 
     answers = together(50, lambda n: sign_in(wide, DAVE, f"{n:06}"))
@@ -108,7 +108,7 @@ def test_a_count_taken_before_the_lock_lets_more_be_tried_so_the_test_above_woul
 ) -> None:
     """The vulnerable twin: it goes by the count as it was when the password was looked at."""
     wide = node(hashers=8, signin_queue=64)
-    monkeypatch.setattr(service, "_prove", all_before_any(service._prove, 50))
+    monkeypatch.setattr(service, "_verify_password", all_before_any(service._verify_password, 50))
     compared = tried(stage, monkeypatch)
     look_up = attempts.look_up
 
@@ -128,7 +128,7 @@ def test_a_count_taken_before_the_lock_lets_more_be_tried_so_the_test_above_woul
 def test_a_code_is_not_spent_for_somebody_who_is_disabled_meanwhile(
     stage: Stage, daves: Device, monkeypatch: pytest.MonkeyPatch, again: bool
 ) -> None:
-    prove, code = service._prove, daves.code()
+    prove, code = service._verify_password, daves.code()
     before = stage.query("SELECT last_step FROM totp_factors")
 
     def prove_slowly(*given: Any) -> Any:
@@ -138,7 +138,7 @@ def test_a_code_is_not_spent_for_somebody_who_is_disabled_meanwhile(
         stage.execute("UPDATE users SET status = 'disabled' WHERE username = 'dave'")
         return proven
 
-    monkeypatch.setattr(service, "_prove", prove_slowly)
+    monkeypatch.setattr(service, "_verify_password", prove_slowly)
 
     assert sign_in(stage, DAVE, code).json["code"] == "login.failed"
     assert stage.query("SELECT last_step FROM totp_factors") == before

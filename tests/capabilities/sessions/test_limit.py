@@ -134,7 +134,7 @@ def test_who_looks_before_the_lock_lets_them_slip_past(
     stage: Stage, node: OpenNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look, user_id = sessions.queries.list_surplus, stage.user_id(DAVE)
-    prove, ready, seen = signin._prove, threading.Barrier(CROWD), threading.local()
+    prove, ready, seen = signin._verify_password, threading.Barrier(CROWD), threading.local()
 
     def proving(clearance: Any, *args: Any) -> Any:
         proved = prove(clearance, *args)
@@ -143,7 +143,7 @@ def test_who_looks_before_the_lock_lets_them_slip_past(
         ready.wait(timeout=60)
         return proved
 
-    monkeypatch.setattr(signin, "_prove", proving)
+    monkeypatch.setattr(signin, "_verify_password", proving)
     monkeypatch.setattr(sessions.queries, "list_surplus", lambda *_: seen.surplus)
     twin = node(max_sessions=3, signin_queue=64)
 

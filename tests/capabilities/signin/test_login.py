@@ -159,7 +159,7 @@ def test_many_sign_ins_at_once_while_the_hash_is_renewed_all_succeed(stage: Stag
 def test_dave_who_is_disabled_while_his_password_is_compared_does_not_get_in(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, again: bool, reasons: list[str]
 ) -> None:
-    prove = service._prove
+    prove = service._verify_password
 
     def prove_slowly(*given: Any) -> Any:
         if again:
@@ -168,7 +168,7 @@ def test_dave_who_is_disabled_while_his_password_is_compared_does_not_get_in(
         stage.execute("UPDATE users SET status = 'disabled' WHERE username = 'dave'")
         return proven
 
-    monkeypatch.setattr(service, "_prove", prove_slowly)
+    monkeypatch.setattr(service, "_verify_password", prove_slowly)
 
     assert sign_in(stage, "dave").json["code"] == "login.failed"
     assert stage.query("SELECT count(*) FROM sessions") == [(0,)]
