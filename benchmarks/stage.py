@@ -16,7 +16,8 @@ from rbac_api.database.engine import Database
 from rbac_api.database.types import new_id
 from rbac_api.factory import close_app, create_app
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.tokens.jwt import Bearer, Issue
+from rbac_api.guard.tokens.jwt import Bearer
+from rbac_api.guard.tokens.token import Issue
 from rbac_api.settings import Settings
 
 PASSWORD = "seven grey herons over the weir"

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rbac_api.factory import create_app
-    from rbac_api.guard.enforcement.clearance import Clearance, current_clearance
-    from rbac_api.guard.enforcement.decorators import admin_required, public, requires, requires_role
+    from rbac_api.guard.enforcement.clearance import Clearance
+    from rbac_api.guard.enforcement.decorators import (
+        admin_required,
+        current_clearance,
+        public,
+        requires,
+        requires_role,
+    )
     from rbac_api.guard.enforcement.host_application import protect
     from rbac_api.settings import Settings
 
@@ -31,7 +37,6 @@ _HOMES = {
     "create_app": "factory",
     "Settings": "settings",
     "Clearance": "guard.enforcement.clearance",
-    "current_clearance": "guard.enforcement.clearance",
     "protect": "guard.enforcement.host_application",
 }
 

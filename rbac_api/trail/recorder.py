@@ -39,6 +39,7 @@ class Actor(NamedTuple):  # made for every request, where a frozen dataclass tak
     session_id: str | None = None
     ip: str | None = None
     request_id: str | None = None
+    user_agent: str | None = None  # as it was sent
 
 
 @dataclass(frozen=True, slots=True)

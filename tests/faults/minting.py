@@ -13,8 +13,8 @@ from rbac_api.capabilities.users.service import NewUser, add_user, known_user
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.database.engine import Database
 from rbac_api.factory import close_app, create_app
-from rbac_api.guard.tokens.jwt import Issue
 from rbac_api.guard.tokens.signing import Use
+from rbac_api.guard.tokens.token import Issue
 from rbac_api.trail.recorder import Actor, Target, record
 from tests.builders import settings_for
 from tests.servers.service import SETTINGS

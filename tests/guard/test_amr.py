@@ -8,7 +8,7 @@ import pytest
 
 from rbac_api.capabilities.second_factor.service import spend_code
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.guard.tokens.jwt import Issue
+from rbac_api.guard.tokens.token import Issue
 from tests.builders import Stage
 from tests.cast import ALICE, BOB
 from tests.guard.forgery import Model

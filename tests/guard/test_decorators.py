@@ -16,8 +16,7 @@ from flask.views import MethodView
 from rbac_api import admin_required, create_app, public, requires, requires_role
 from rbac_api.capabilities.operation import routes as operation
 from rbac_api.factory import close_app
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import unguarded_views
+from rbac_api.guard.enforcement.decorators import current_clearance, unguarded_views
 from rbac_api.settings import SettingsRefused
 from tests.builders import Caller, Stage
 from tests.capabilities.second_factor.device import enrolled, strongly

@@ -27,8 +27,7 @@ from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.service_accounts.service import find_account_id
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import AccessDenied, RoleNotFound
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request

@@ -13,8 +13,7 @@ from rbac_api.capabilities.activations.schemas import ActivateSchema, Activation
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.errors import TooManyAttempts
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request

@@ -12,8 +12,7 @@ from rbac_api.capabilities.assignments.service import ASSIGNMENTS, Terms, export
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.requests.as_of import AtQuery, past_moment

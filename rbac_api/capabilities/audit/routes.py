@@ -8,8 +8,7 @@ from flask.views import MethodView
 from rbac_api.capabilities.audit import service
 from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.capabilities.audit.schemas import AuditEventListSchema, AuditEventSchema, AuditQuery
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.responses.exports import file_answer, wanted_form

@@ -17,8 +17,7 @@ from rbac_api.capabilities.constraints.schemas import (
     ConstraintSchema,
     ViolationListSchema,
 )
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import REPEATABLE, EscalationDenied, RoleNotFound, TargetStronger
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint

@@ -14,8 +14,7 @@ from rbac_api.capabilities.evaluation.schemas import (
     AccessEvaluationsSchema,
     DecisionPointSchema,
 )
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import public, requires
+from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
 from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.web.responses.json_response import json_answer
 

@@ -16,8 +16,7 @@ from rbac_api.capabilities.incidents.schemas import (
     IncidentQuery,
     IncidentSchema,
 )
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import TargetStronger
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request

@@ -10,8 +10,7 @@ from flask.views import MethodView
 from rbac_api.capabilities.keys import service
 from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
 from rbac_api.capabilities.keys.schemas import KeyListSchema, KeySchema, RotationSchema
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import REPEATABLE
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint

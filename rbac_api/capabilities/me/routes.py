@@ -32,8 +32,7 @@ from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.schemas import OwnSessionListSchema
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.errors import TooManyAttempts
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import REPEATABLE, SigninTooOld
 from rbac_api.guard.tokens.credentials import without_own_cookies
 from rbac_api.web.fields import PageQuery

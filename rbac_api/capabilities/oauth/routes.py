@@ -18,8 +18,7 @@ from rbac_api.capabilities.oauth.schemas import (
 )
 from rbac_api.capabilities.sessions.service import Origin
 from rbac_api.formats.oauth_errors import InvalidGrant, InvalidScope, NotYours, UnsupportedGrantType
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import public
+from rbac_api.guard.enforcement.decorators import current_clearance, public
 from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.enforcement.oauth_callers import current_caller, requires_caller
 from rbac_api.guard.tokens.keys import KEY_PROBLEMS

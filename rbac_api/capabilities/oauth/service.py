@@ -27,12 +27,12 @@ from rbac_api.formats.oauth_errors import (
     UnsupportedGrantType,
 )
 from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.clients import Caller
 from rbac_api.guard.enforcement.guard import current_guard
-from rbac_api.guard.enforcement.oauth_callers import Caller
 from rbac_api.guard.revocation.denylist import revoke
 from rbac_api.guard.state.subjects import Person
 from rbac_api.guard.tokens.claims import unpack
-from rbac_api.guard.tokens.jwt import Token
+from rbac_api.guard.tokens.token import Token
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target, record
 

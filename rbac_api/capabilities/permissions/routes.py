@@ -20,8 +20,7 @@ from rbac_api.capabilities.permissions.schemas import (
     PermissionListSchema,
     PermissionSchema,
 )
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import REPEATABLE, TargetStronger
 from rbac_api.web.fields import NamedQuery
 from rbac_api.web.openapi.blueprint import Blueprint

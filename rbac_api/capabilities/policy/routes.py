@@ -38,8 +38,7 @@ from rbac_api.capabilities.policy.schemas import (
 from rbac_api.capabilities.roles.errors import RoleBuiltIn, RoleCycle, RoleInUse, RoleNameTaken
 from rbac_api.decision.document import document_schema
 from rbac_api.errors import Invalid
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import public, requires
+from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
 from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
 from rbac_api.web.openapi.document_bodies import YAML, DocumentBlueprint, document_answer, document_of
 from rbac_api.web.requests.etags import required_tags, tagged

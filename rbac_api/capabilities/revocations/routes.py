@@ -10,8 +10,7 @@ from flask.views import MethodView
 from rbac_api.capabilities.revocations import service
 from rbac_api.capabilities.revocations.schemas import FeedQuery
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import public
+from rbac_api.guard.enforcement.decorators import current_clearance, public
 from rbac_api.guard.tokens.keys import KEY_PROBLEMS
 from rbac_api.web.openapi.blueprint import Blueprint
 

@@ -18,7 +18,7 @@ from rbac_api.capabilities.second_factor.errors import (
     TotpNotFound,
 )
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.enforcement.idempotency import forget_answers
+from rbac_api.guard.enforcement.queries_idempotency import clear_answers
 from rbac_api.sealing import seal, unseal
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target
@@ -70,7 +70,7 @@ def confirm_totp(clearance: Clearance, code: str) -> list[str]:
         raise TotpCodeWrong()
     if not queries.confirm_factor(connection, factor, step, now):
         raise TotpActive()  # on PostgreSQL, without the write lock, another request may have been quicker
-    forget_answers(connection, user_id, LOCATION)  # from now on the secret is worth stealing
+    clear_answers(connection, user_id, LOCATION)  # from now on the secret is worth stealing
     made = codes.new_recovery_codes()
     hashes = [codes.recovery_hash(clearance.settings.secret_key, user_id, one) for one in made]
     queries.add_recovery_codes(connection, user_id, hashes, now)
@@ -99,7 +99,7 @@ def erase_totp(connection: Connection, user_id: str) -> None:
     """Erase a factor, and the stored answer that showed its secret and could be repeated for an
     ``Idempotency-Key``."""
     queries.end_factor(connection, user_id)
-    forget_answers(connection, user_id, LOCATION)
+    clear_answers(connection, user_id, LOCATION)
 
 
 def delete_unconfirmed(connection: Connection, limit: int) -> int:

@@ -30,8 +30,7 @@ from rbac_api.capabilities.service_accounts.schemas import (
 )
 from rbac_api.capabilities.service_accounts.service import find_account_id
 from rbac_api.formats.row_versions import tag_of
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import (
     REPEATABLE,
     EscalationDenied,

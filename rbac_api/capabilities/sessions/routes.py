@@ -20,8 +20,7 @@ from rbac_api.capabilities.sessions.schemas import (
 )
 from rbac_api.capabilities.sessions.serializers import REFRESH_TOKENS, SESSIONS
 from rbac_api.capabilities.sessions.session_access import get_session_inside
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import TargetStronger
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint

@@ -29,8 +29,7 @@ from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.types import UUID
 from rbac_api.errors import Fault, Invalid, TooManyAttempts
 from rbac_api.formats.http_errors import CredentialsRepeated
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import public
+from rbac_api.guard.enforcement.decorators import current_clearance, public
 from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.enforcement.sign_out import token_to_leave
 from rbac_api.guard.errors import CsrfFailed, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked

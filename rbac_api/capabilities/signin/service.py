@@ -37,7 +37,7 @@ from rbac_api.guard.enforcement.rules import Rule
 from rbac_api.guard.errors import TokenInvalid, TokenRevoked
 from rbac_api.guard.incidents.detection import open_reuse_incident
 from rbac_api.guard.state.subjects import OTP
-from rbac_api.guard.tokens.jwt import Token
+from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.metrics import REFRESHES, SIGNINS
 from rbac_api.trail.recorder import Actor, Target, record
 from rbac_api.web.server.rate_limits import count_account

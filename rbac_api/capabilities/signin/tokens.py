@@ -18,8 +18,8 @@ from rbac_api.decision.evaluate import claimed_roles, effective_roles
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.state.subjects import OTP
-from rbac_api.guard.tokens.jwt import Issue
 from rbac_api.guard.tokens.signing import SigningKey, Use
+from rbac_api.guard.tokens.token import Issue
 
 
 def issue_access(

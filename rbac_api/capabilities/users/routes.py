@@ -23,8 +23,7 @@ from rbac_api.capabilities.users.schemas import (
 from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.errors import Invalid
 from rbac_api.formats.row_versions import tag_of
-from rbac_api.guard.enforcement.clearance import current_clearance
-from rbac_api.guard.enforcement.decorators import requires
+from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import REPEATABLE, LastAdministrator, OwnAccount, SigninTooOld, TargetStronger
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint

@@ -4,7 +4,8 @@
 ``clearance`` is the proof that a service function requires, ``refusals`` records who was refused,
 ``idempotency`` replays answers, ``oauth_callers`` and ``clients`` authenticate programs, ``issuers`` refuses
 credentials whose issuer holds less, ``sign_out`` finds the session to end, ``host_application`` guards other
-Flask applications, and ``background_start`` begins threads with the first request.
+Flask applications, ``actors`` names the caller for the trail, and ``background_start`` begins threads with
+the first request.
 
 The ``queries_*`` modules hold their SQL: ``queries_clients``, ``queries_idempotency``, ``queries_issuers``,
 ``queries_refusals``, ``queries_strength``.

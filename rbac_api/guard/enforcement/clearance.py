@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import request
 from sqlalchemy import Connection
 
 from rbac_api import clock
@@ -283,12 +282,6 @@ def operator_clearance(
     roles do not."""
     reasons = (Reason("operator", "has the database and the secret in hand"),)
     return Clearance(SYSTEM if system else OPERATOR, None, reasons, work, snapshot, settings)
-
-
-def current_clearance() -> Clearance:
-    """Return the clearance of the current request; only inside a view under ``requires``."""
-    clearance: Clearance = request.environ[CLEARANCE]
-    return clearance
 
 
 def _listed(permissions: Iterable[str]) -> str:

@@ -9,24 +9,18 @@ bad requests cannot fill a table.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from urllib.parse import unquote_to_bytes
 
-from flask import Request
 from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.database.types import UUID
-from rbac_api.formats.http_errors import CredentialsRepeated
-from rbac_api.formats.oauth_errors import InvalidClient, InvalidRequest
+from rbac_api.formats.oauth_errors import InvalidClient
 from rbac_api.guard.enforcement import queries_clients as queries
 from rbac_api.guard.enforcement.issuers import Issuers
 from rbac_api.guard.enforcement.queries_clients import SecretRow, ServiceRow
@@ -34,7 +28,7 @@ from rbac_api.guard.errors import TokenRevoked
 from rbac_api.guard.incidents.repetitions import Repetitions
 from rbac_api.guard.state.cache import Snapshot
 from rbac_api.guard.state.subjects import Issued, Person
-from rbac_api.guard.tokens.credentials import repeated
+from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.metrics import CLIENTS
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
@@ -64,30 +58,21 @@ class Client:
     digest: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The caller (at most one of ``client`` and ``token``), and the form that was sent."""
+
+    actor: Actor
+    form: dict[str, str] = field(repr=False)  # a secret may be in it
+    client: Client | None = None
+    token: Token | None = None
+
+
 def secret_digest(settings: Settings, secret: str) -> str:
     """Return what is stored of a client's secret: a hash that cannot be computed without the instance
     secret."""
     key = derived_key(settings.secret_key, "client-secret")
     return hmac.new(key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
-
-
-def presented_client(request: Request, form: Mapping[str, str]) -> Credentials | None:
-    """Return the client's credentials in a request, if it has any.  Two ways at once are ``InvalidRequest``
-    (RFC 6749 section 2.3)."""
-    header = request.environ.get("HTTP_AUTHORIZATION", "")
-    if repeated(header):
-        raise CredentialsRepeated()
-    scheme, _, rest = header.partition(" ")
-    if scheme and "client_secret" in form:
-        raise InvalidRequest("Send the client's credentials in one way, not in two.")
-    if scheme.lower() == "basic":
-        credentials = _basic(rest)
-        if form.get("client_id", credentials.client_id) != credentials.client_id:
-            raise InvalidRequest("The parameter client_id is not the client of the Authorization header.")
-        return credentials
-    if "client_secret" in form:
-        return Credentials(form.get("client_id", ""), form["client_secret"])
-    return None
 
 
 class Clients:
@@ -177,18 +162,3 @@ def _fault(account: ServiceRow | None, secret: SecretRow | None, client_id: str)
     if secret.expires_at <= clock.now():
         return "expired secret"
     return None if account.status == "active" else str(account.status)
-
-
-def _basic(text: str) -> Credentials:
-    """Read user-pass of RFC 7617, each half form-urlencoded once more (RFC 6749 section 2.3.1)."""
-    try:
-        client_id, colon, secret = base64.b64decode(text.strip(" "), validate=True).partition(b":")
-        if not colon:
-            raise ValueError
-        return Credentials(_form_decoded(client_id), _form_decoded(secret))
-    except (binascii.Error, ValueError) as fault:  # ValueError also where it is not UTF-8
-        raise InvalidClient() from fault
-
-
-def _form_decoded(text: bytes) -> str:
-    return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8")

@@ -17,13 +17,14 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.naming import PERMISSION, ROLE, NameRule
 from rbac_api.errors import Invalid, ServiceError
 from rbac_api.formats.http_errors import CredentialsRepeated
+from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.enforcement.rules import Rule
 from rbac_api.guard.errors import (
@@ -146,3 +147,9 @@ def _guarded(rule: Rule) -> Callable[[F], F]:
         return document_access(guarded, permission=rule.permission, public=False, problems=problems)  # type: ignore[return-value]
 
     return decorate
+
+
+def current_clearance() -> Clearance:
+    """Return the clearance of the current request; only inside a view under ``requires``."""
+    clearance: Clearance = request.environ[CLEARANCE]
+    return clearance

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from flask import Flask, Request, Response, current_app, request
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from rbac_api.database.engine import Database
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
+from rbac_api.guard.enforcement.actors import actor_of, stranger
 from rbac_api.guard.enforcement.background_start import BackgroundStart
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance, require_recent
 from rbac_api.guard.enforcement.clients import Clients
@@ -28,10 +29,10 @@ from rbac_api.guard.revocation.redis_publisher import RedisPublisher
 from rbac_api.guard.state.cache import Snapshot
 from rbac_api.guard.state.subjects import Person, SessionState
 from rbac_api.guard.tokens.credentials import CrossSite, cookie, presented
-from rbac_api.guard.tokens.jwt import Bearer, Token
+from rbac_api.guard.tokens.jwt import Bearer
 from rbac_api.guard.tokens.keys import Keyring
+from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.metrics import REFUSALS
-from rbac_api.observability.request_id import REQUEST_ID, request_id
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor
 from rbac_api.web.requests.arguments import refuse_unknown_body, refuse_unknown_query
@@ -109,7 +110,7 @@ class Guard:
         """Run a public view in a unit of work of its own, for any caller."""
         if self.begin.waiting:
             self.begin()
-        actor = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
+        actor = stranger(request)
         try:
             return again(lambda: self._attempt_public(actor, view))
         except Forbidden as refusal:
@@ -207,7 +208,7 @@ class Guard:
         try:
             return self.standing(token)
         except TokenRevoked:
-            self.alarms.dead_token(token, asked)
+            self.alarms.dead_token(token, stranger(asked))
             raise
 
     def standing(self, token: Token, connection: Connection | None = None) -> tuple[SessionState, Person]:
@@ -245,7 +246,7 @@ class Guard:
         if number := self.refusals.add(Refused.of(request, actor, rule, refusal, session)):
             refusal.members["decision_id"] = number
         if claim:
-            self.alarms.stale_claim(claim, actor, request)
+            self.alarms.stale_claim(claim, actor)
 
 
 @dataclass(slots=True)  # not frozen: freezing costs more than the decision
@@ -290,9 +291,3 @@ def again(attempt: Callable[[], T]) -> T:
         with suppress(Clash):
             return attempt()
     return attempt()
-
-
-def actor_of(token: Token, person: Person, asked: Request) -> Actor:
-    name = asked.environ.get(REQUEST_ID)
-    kind: Literal["user", "service"] = "service" if person.kind == "service" else "user"
-    return Actor(kind, token.subject, person.username, token.session_id, asked.remote_addr, name)

@@ -110,12 +110,6 @@ class Repeats:
         queries.add_answer(connection, row)
 
 
-def forget_answers(connection: Connection, caller_id: str, location: str) -> None:
-    """Delete the stored answers about this resource: they show a secret that must not, or need not, be seen
-    again."""
-    queries.clear_answers(connection, caller_id, location)
-
-
 def _repeatable(request: Request, scope: str, secret: str) -> Repeatable | None:
     sent = request.headers.get(HEADER) if request.method == "POST" else None
     if sent is None:

@@ -8,12 +8,14 @@ writing unit has its lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import base64
+import binascii
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
-from flask import request
+from flask import Request, request
 from sqlalchemy import Connection
 
 from rbac_api.database.constraints import DatabaseDown
@@ -21,18 +23,17 @@ from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, TooManyAttempts
 from rbac_api.formats.http_errors import CredentialsRepeated
-from rbac_api.formats.oauth_errors import ClientNotAllowed, InsufficientScope, InvalidClient
+from rbac_api.formats.oauth_errors import ClientNotAllowed, InsufficientScope, InvalidClient, InvalidRequest
+from rbac_api.guard.enforcement.actors import actor_of, stranger
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
-from rbac_api.guard.enforcement.clients import Client, presented_client
-from rbac_api.guard.enforcement.guard import Guard, actor_of, again, current_guard
+from rbac_api.guard.enforcement.clients import Caller, Credentials
+from rbac_api.guard.enforcement.guard import Guard, again, current_guard
 from rbac_api.guard.enforcement.rules import Rule, judge
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
 from rbac_api.guard.state.subjects import SessionState
-from rbac_api.guard.tokens.credentials import credentials
-from rbac_api.guard.tokens.jwt import Token
-from rbac_api.observability.request_id import request_id
+from rbac_api.guard.tokens.credentials import credentials, repeated
 from rbac_api.sealing import SealBroken
-from rbac_api.trail.recorder import Actor, TrailUnavailable
+from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.openapi.blueprint import document_access
 from rbac_api.web.openapi.oauth_protocol import FAULTS, form_of
 from rbac_api.web.openapi.smorest import described
@@ -43,16 +44,6 @@ CALLER = "rbac.caller"  # in the environment of the request that is served
 CLIENT, BEARER, NOBODY = {"clientAuth": []}, {"bearerAuth": []}, {}  # type: ignore[var-annotated]
 _OUTAGES: tuple[type[ServiceError], ...] = (TooManyAttempts, DatabaseDown, TrailUnavailable, SealBroken)
 _BEARER: tuple[type[ServiceError], ...] = (TokenInvalid, TokenExpired, TokenRevoked, InsufficientScope)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The caller (at most one of ``client`` and ``token``), and the form that was sent."""
-
-    actor: Actor
-    form: dict[str, str] = field(repr=False)  # a secret may be in it
-    client: Client | None = None
-    token: Token | None = None
 
 
 def requires_caller(
@@ -101,11 +92,11 @@ def current_caller() -> Caller:
 
 def _identify(guard: Guard, bearer: bool, anonymous: bool) -> Caller:
     form = form_of(request)
-    stranger = Actor("anonymous", ip=request.remote_addr, request_id=request_id() or None)
-    sent = presented_client(request, form)
+    unknown = stranger(request)
+    sent = _presented_client(request, form)
     if sent is not None:
-        client = guard.clients.authenticate(sent, stranger)
-        actor = Actor("service", client.id, client.name, None, stranger.ip, stranger.request_id)
+        client = guard.clients.authenticate(sent, unknown)
+        actor = unknown._replace(type="service", id=client.id, name=client.name)
         return Caller(actor, form, client=client)
     if header := request.environ.get("HTTP_AUTHORIZATION"):
         if not bearer:
@@ -115,7 +106,41 @@ def _identify(guard: Guard, bearer: bool, anonymous: bool) -> Caller:
         return Caller(actor_of(token, person, request), form, token=token)
     if not anonymous:
         raise InvalidClient()
-    return Caller(stranger, form)
+    return Caller(unknown, form)
+
+
+def _presented_client(request: Request, form: Mapping[str, str]) -> Credentials | None:
+    """Return the client's credentials in a request, if it has any.  Two ways at once are ``InvalidRequest``
+    (RFC 6749 section 2.3)."""
+    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    if repeated(header):
+        raise CredentialsRepeated()
+    scheme, _, rest = header.partition(" ")
+    if scheme and "client_secret" in form:
+        raise InvalidRequest("Send the client's credentials in one way, not in two.")
+    if scheme.lower() == "basic":
+        sent = _basic(rest)
+        if form.get("client_id", sent.client_id) != sent.client_id:
+            raise InvalidRequest("The parameter client_id is not the client of the Authorization header.")
+        return sent
+    if "client_secret" in form:
+        return Credentials(form.get("client_id", ""), form["client_secret"])
+    return None
+
+
+def _basic(text: str) -> Credentials:
+    """Read user-pass of RFC 7617, each half form-urlencoded once more (RFC 6749 section 2.3.1)."""
+    try:
+        client_id, colon, secret = base64.b64decode(text.strip(" "), validate=True).partition(b":")
+        if not colon:
+            raise ValueError
+        return Credentials(_form_decoded(client_id), _form_decoded(secret))
+    except (binascii.Error, ValueError) as fault:  # ValueError also where it is not UTF-8
+        raise InvalidClient() from fault
+
+
+def _form_decoded(text: bytes) -> str:
+    return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8")
 
 
 def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], object]) -> object:

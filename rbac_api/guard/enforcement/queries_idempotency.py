@@ -39,6 +39,8 @@ def add_answer(connection: Connection, values: dict[str, object]) -> None:
 
 
 def clear_answers(connection: Connection, scope: str, location: str) -> None:
+    """Delete the stored answers about this resource: they show a secret that must not, or need not, be seen
+    again."""
     columns = idempotency_keys.c
     connection.execute(delete(idempotency_keys).where(columns.scope == scope, columns.location == location))
 

@@ -15,7 +15,8 @@ from rbac_api.guard.enforcement.guard import Guard
 from rbac_api.guard.errors import CsrfFailed, TokenInvalid, TokenMissing
 from rbac_api.guard.tokens.claims import unpack
 from rbac_api.guard.tokens.credentials import COOKIES, cookie, presented
-from rbac_api.guard.tokens.jwt import Bearer, Token
+from rbac_api.guard.tokens.jwt import Bearer
+from rbac_api.guard.tokens.token import Token
 from rbac_api.web.server.middleware import CSRF_HEADER
 
 

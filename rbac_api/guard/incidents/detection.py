@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from flask import Request, request
 from sqlalchemy import Connection
 
 from rbac_api import clock
@@ -27,17 +26,16 @@ from rbac_api.database.engine import Database
 from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow, find_refresh_token
 from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError, Unavailable
+from rbac_api.formats.client_info import printable_agent
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.guard.incidents import queries
 from rbac_api.guard.incidents.own_terminations import OwnTerminations
 from rbac_api.guard.incidents.repetitions import Key, Repetitions
 from rbac_api.guard.state.subjects import Person
-from rbac_api.guard.tokens.jwt import Token
+from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.logs import log
 from rbac_api.observability.metrics import ALARMS, INCIDENTS
-from rbac_api.observability.request_id import REQUEST_ID
 from rbac_api.trail.recorder import Actor, Target, record
-from rbac_api.web.requests.client_info import user_agent
 
 Claim = Literal["lost", "dropped"]
 Kind = Literal["refresh-reuse", "stale-use", "lockout"]
@@ -83,25 +81,24 @@ class IncidentDetector:
             ("alarm", kind, subject), lambda times: self._raise(kind, subject, times)
         )[0]
 
-    def dead_token(self, token: Token, asked: Request) -> None:
+    def dead_token(self, token: Token, actor: Actor) -> None:
         """Record that a token that verifies was used after its session had ended.
 
         Never changes the answer: without a database there is no incident yet, and the token is refused all
         the same.
         """
-        actor = Actor("anonymous", ip=asked.remote_addr, request_id=asked.environ.get(REQUEST_ID))
         try:
             self._stale_use(
-                actor, token.session_id, lambda: self._own.ended(token.session_id, token.jti, asked)
+                actor, token.session_id, lambda: self._own.ended(token.session_id, token.jti, actor)
             )
         except Unavailable as fault:
             log.warning("alarms.unwritten", session_id=token.session_id, internal=fault.internal)
 
-    def stale_claim(self, claim: Claim, actor: Actor, asked: Request) -> None:
+    def stale_claim(self, claim: Claim, actor: Actor) -> None:
         """Record that the caller was refused what the token still claims."""
         session_id = actor.session_id or ""
         self._stale_use(
-            actor, session_id, lambda: claim == "dropped" and self._own.dropped(session_id, asked)
+            actor, session_id, lambda: claim == "dropped" and self._own.dropped(session_id, actor)
         )
 
     def _stale_use(self, actor: Actor, session_id: str, is_own: Callable[[], bool]) -> None:
@@ -146,7 +143,7 @@ def open_incident(connection: Connection, actor: Actor, alarm: NewIncident, time
     """Open an incident, or count on the open one, in the caller's writing transaction."""
     if queries.raise_occurrences(connection, alarm.type, alarm.subject, times):
         return
-    incident_id, other = new_id(), Party(request.remote_addr, user_agent(request), clock.now())
+    incident_id, other = new_id(), Party(actor.ip, printable_agent(actor.user_agent), clock.now())
     row = {
         "id": incident_id, "type": alarm.type, "subject": alarm.subject,
         "user_id": alarm.user_id, "session_id": alarm.session_id, "opened_at": other.at, "occurrences": times,

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import threading
 
-from flask import Request
 from sqlalchemy import Connection
 
 from rbac_api.database.engine import Database
+from rbac_api.formats.client_info import network_of, printable_agent
 from rbac_api.guard.incidents import queries
-from rbac_api.web.requests.client_info import network_of, user_agent
+from rbac_api.trail.recorder import Actor
 
 REMEMBERED = 10_000
 # A token (or the session of a dropped role), and the address and user agent that used it.
@@ -35,25 +35,25 @@ class OwnTerminations:
         self._known: dict[Seen, None] = {}
         self._knowing = threading.Lock()
 
-    def ended(self, session_id: str, jti: str, asked: Request) -> bool:
+    def ended(self, session_id: str, jti: str, actor: Actor) -> bool:
         """Return whether this is the same party, with a token that its user ended, or whose session its user
         ended."""
-        return self._is_own(jti, session_id, asked)
+        return self._is_own(jti, session_id, actor)
 
-    def dropped(self, session_id: str, asked: Request) -> bool:
+    def dropped(self, session_id: str, actor: Actor) -> bool:
         """Return whether this is the party of the session, where the user gave up what the token still
         claims."""
-        return self._is_own(None, session_id, asked)
+        return self._is_own(None, session_id, actor)
 
-    def _is_own(self, jti: str | None, session_id: str, asked: Request) -> bool:
-        seen: Seen = (jti or session_id, asked.remote_addr, user_agent(asked))
+    def _is_own(self, jti: str | None, session_id: str, actor: Actor) -> bool:
+        seen: Seen = (jti or session_id, actor.ip, printable_agent(actor.user_agent))
         if seen in self._known:
             return True
         with self._database.reading() as connection:
             origin = queries.find_origin(connection, session_id)
             if origin is None or (jti is not None and not _was_left(connection, origin, jti)):
                 return False
-            if not _is_same_party(connection, origin, asked):
+            if not _is_same_party(connection, origin, actor):
                 return False
         with self._knowing:
             while len(self._known) >= REMEMBERED:
@@ -70,8 +70,8 @@ def _was_left(connection: Connection, origin: queries.Origin, jti: str) -> bool:
     return bool(origin.ended_by == origin.user_id or origin.end_reason == "session-limit")
 
 
-def _is_same_party(connection: Connection, origin: queries.Origin, asked: Request) -> bool:
-    if user_agent(asked) != origin.user_agent:
+def _is_same_party(connection: Connection, origin: queries.Origin, actor: Actor) -> bool:
+    if printable_agent(actor.user_agent) != origin.user_agent:
         return False
     addresses = {origin.ip, *queries.list_addresses(connection, origin.id)}
-    return network_of(asked.remote_addr) in {network_of(address) for address in addresses}
+    return network_of(actor.ip) in {network_of(address) for address in addresses}

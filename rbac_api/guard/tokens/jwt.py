@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import jwt
@@ -33,41 +32,12 @@ from rbac_api.errors import ServiceError
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.tokens.claims import TYP, fits, unpack
 from rbac_api.guard.tokens.credentials import credentials, presented
-from rbac_api.guard.tokens.keys import Keyring, SigningKey
+from rbac_api.guard.tokens.keys import Keyring
+from rbac_api.guard.tokens.token import Issue, Token
 from rbac_api.settings import ALGORITHMS, Settings
 from rbac_api.web.responses.problems import problem_answer
 
 REMEMBERED = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A verified token's claims (RFC 9068 section 2.2), and the key that verified it."""
-
-    subject: str
-    session_id: str
-    jti: str
-    client_id: str
-    expires: int
-    roles: tuple[str, ...]
-    kid: str
-    algorithm: str
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """What to put into a new token, and the key to sign it with if it is chosen already; moments are whole
-    seconds since 1970."""
-
-    subject: str
-    session_id: str
-    jti: str
-    client_id: str
-    issued: int
-    expires: int
-    auth_time: int
-    amr: tuple[str, ...] = ()
-    key: SigningKey | None = None
 
 
 class Bearer:

@@ -1,30 +1,12 @@
-"""What is known of a client: what it says of itself, made fit to be kept and shown, and where it comes from."""
+"""What a client says of itself."""
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, IPv6Network, ip_address
-
 from flask import Request
 
-LONGEST_AGENT = 256
-SITE = 64  # bits
+from rbac_api.formats.client_info import printable_agent
 
 
 def user_agent(asked: Request) -> str | None:
     """Its ``User-Agent``, without what does not print; None if it sends none."""
-    agent = asked.headers.get("User-Agent")
-    return "".join(c for c in agent if c.isprintable())[:LONGEST_AGENT] if agent else None
-
-
-def network_of(address: str | None, prefix: int = SITE) -> str | None:
-    """What counts as one visitor: an IPv4 address, or the IPv6 network that one subscriber has at least (RFC 6177), where a single
-    host may use a new address for each connection (RFC 8981).  An IPv4 address inside IPv6 is that IPv4 address."""
-    try:
-        found = ip_address(address or "")
-    except ValueError:  # a socket's path, or nothing
-        return address
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(IPv6Network((int(found), prefix), strict=False))
+    return printable_agent(asked.headers.get("User-Agent"))

@@ -28,10 +28,10 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from rbac_api import clock
 from rbac_api.errors import TooManyAttempts
+from rbac_api.formats.client_info import network_of
 from rbac_api.observability.logs import log
 from rbac_api.observability.metrics import LIMITER_DEGRADED
 from rbac_api.settings import Settings
-from rbac_api.web.requests.client_info import network_of
 from rbac_api.web.server.shared_store import impatient, store_faults
 
 Group = Literal["signin", "token", "account"]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, update
 
 from rbac_api import clock
 from rbac_api.database.tables import assignments, client_secrets, users
-from rbac_api.guard.enforcement.oauth_callers import Caller
+from rbac_api.guard.enforcement.clients import Caller
 from rbac_api.observability.metrics import CLIENTS
 from rbac_api.trail.recorder import SYSTEM, Target, record
 from tests.builders import Stage

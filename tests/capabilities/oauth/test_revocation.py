@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from time_machine import Traveller
 
-from rbac_api.guard.tokens.jwt import Issue
+from rbac_api.guard.tokens.token import Issue
 from tests.builders import Caller, Stage
 from tests.capabilities.conftest import OpenNode
 from tests.capabilities.oauth.robot import as_robot, basic, claims, error, make_robot

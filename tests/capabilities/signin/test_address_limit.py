@@ -8,7 +8,7 @@ import pytest
 from time_machine import Traveller
 from werkzeug.test import TestResponse
 
-from rbac_api.web.requests.client_info import network_of
+from rbac_api.formats.client_info import network_of
 from tests.builders import OpenNode, Stage
 from tests.cast import DAVE, NEW_PASSWORD, PASSWORD
 

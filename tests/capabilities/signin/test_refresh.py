@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from time_machine import Traveller
 
-from rbac_api.guard.tokens.jwt import Issue
+from rbac_api.guard.tokens.token import Issue
 from tests.builders import OpenNode, Stage
 from tests.capabilities.signin.crowd import answers_to, claims, lineage, refresh
 from tests.cast import ALICE, DAVE

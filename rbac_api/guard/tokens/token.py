@@ -1,0 +1,37 @@
+"""What a token says, and what a new one is to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rbac_api.guard.tokens.keys import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A verified token's claims (RFC 9068 section 2.2), and the key that verified it."""
+
+    subject: str
+    session_id: str
+    jti: str
+    client_id: str
+    expires: int
+    roles: tuple[str, ...]
+    kid: str
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What to put into a new token, and the key to sign it with if it is chosen already; moments are whole
+    seconds since 1970."""
+
+    subject: str
+    session_id: str
+    jti: str
+    client_id: str
+    issued: int
+    expires: int
+    auth_time: int
+    amr: tuple[str, ...] = ()
+    key: SigningKey | None = None
