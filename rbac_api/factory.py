@@ -42,10 +42,10 @@ from rbac_api.trail.fields import unclassified
 from rbac_api.web.openapi.document import Api
 from rbac_api.web.openapi.swagger_ui import register_docs
 from rbac_api.web.responses.problems import register_problems
-from rbac_api.web.server.http_setup import register_surface
-from rbac_api.web.server.middleware import register_envelope
+from rbac_api.web.server.http_setup import register_http_setup
+from rbac_api.web.server.middleware import register_middleware
 from rbac_api.web.server.rate_limits import register_limits
-from rbac_api.web.server.start_page import register_front
+from rbac_api.web.server.start_page import register_start_page
 
 BLUEPRINTS = (
     signin,
@@ -81,8 +81,8 @@ def create_app(settings: Settings | None = None, *, check_database: bool = True)
     configure_logs(settings.log_level)
     app = Flask("rbac_api", static_folder=None)
     app.config["RBAC_CURSOR_KEY"] = derived_key(settings.secret_key, "cursor")
-    register_surface(app, settings)
-    app.extensions["rbac-tally"] = register_envelope(app, settings)
+    register_http_setup(app, settings)
+    app.extensions["rbac-tally"] = register_middleware(app, settings)
     register_problems(app)
     register_limits(app, settings)
     guard = Guard(app, settings, Database(settings))
@@ -117,7 +117,7 @@ def _register_routes(app: Flask, settings: Settings) -> None:
     register_issuer_path(app, settings)
     api.serve_document()
     app.extensions["rbac-openapi"] = api
-    register_front(app, docs=settings.docs)
+    register_start_page(app, docs=settings.docs)
     if settings.docs:
         register_docs(app, frozenset(COOKIES.values()))
 

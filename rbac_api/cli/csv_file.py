@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rbac_api.errors import ServiceError
-from rbac_api.formats.text_files import TextUnreadable, told_encoding, unicode_text, western_text
+from rbac_api.formats.text_files import TextUnreadable, detected_encoding, unicode_text, western_text
 
 _DELIMITERS = ",;\t|"
 _QUOTES = "the quotes do not match: put a cell with quotes, line breaks or delimiters into quotes, and double the quotes in it"
@@ -46,7 +46,7 @@ def text_of(data: bytes, encoding: str | None) -> tuple[str, str | None]:
             f"{encoding!r} is no encoding that is known here; name one such as cp1250 or utf-16."
         ) from fault
     except TextUnreadable as fault:
-        if encoding is not None or told_encoding(data) != "utf-8":
+        if encoding is not None or detected_encoding(data) != "utf-8":
             raise FileRefused(
                 f"The file cannot be read: {fault}. Name its encoding with --encoding."
             ) from fault

@@ -12,7 +12,7 @@ import click
 import orjson
 
 from rbac_api import clock
-from rbac_api.formats.paging import LARGEST, Page, PageRequest
+from rbac_api.formats.paging import MAX_PAGE_SIZE, Page, PageRequest
 
 Step = Callable[[int], Any]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -60,10 +60,10 @@ def shown(value: Any) -> str:
 
 def every_item(list_page: Callable[[PageRequest], Page]) -> list[Any]:
     """All items of a list that a service gives by pages."""
-    page = list_page(PageRequest(LARGEST, None, count=False))
+    page = list_page(PageRequest(MAX_PAGE_SIZE, None, count=False))
     items = list(page.items)
     while page.next_key is not None:
-        page = list_page(PageRequest(LARGEST, page.next_key, count=False))
+        page = list_page(PageRequest(MAX_PAGE_SIZE, page.next_key, count=False))
         items += page.items
     return items
 

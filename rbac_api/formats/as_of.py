@@ -1,4 +1,4 @@
-"""The check of an argument that names the past time a read is for."""
+"""Checks the argument for the past time as of which a resource is read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from rbac_api.errors import Fault
 
 
 def future(name: str, moment: datetime) -> Iterator[Fault]:
-    """The fault of an argument that names a moment which has not come."""
+    """Yield the fault of an argument whose time is in the future."""
     if moment > clock.now():
         yield Fault(f"/{name}", "at.future", "Must be in the past.")

@@ -1,21 +1,24 @@
-"""What is known of a client: what it says of itself, made fit to be kept and shown, and where it comes from."""
+"""Describes a client by its user agent, made safe to store and show, and by its network."""
 
 from __future__ import annotations
 
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
-LONGEST_AGENT = 256
+MAX_USER_AGENT_LENGTH = 256
 SITE = 64  # bits
 
 
 def printable_agent(sent: str | None) -> str | None:
-    """A ``User-Agent`` without what does not print; None if none was sent."""
-    return "".join(c for c in sent if c.isprintable())[:LONGEST_AGENT] if sent else None
+    """Return a ``User-Agent`` without unprintable characters; None if none was sent."""
+    return "".join(c for c in sent if c.isprintable())[:MAX_USER_AGENT_LENGTH] if sent else None
 
 
 def network_of(address: str | None, prefix: int = SITE) -> str | None:
-    """What counts as one visitor: an IPv4 address, or the IPv6 network that one subscriber has at least (RFC 6177), where a single
-    host may use a new address for each connection (RFC 8981).  An IPv4 address inside IPv6 is that IPv4 address."""
+    """Return what counts as one client: an IPv4 address, or an IPv6 network.
+
+    A subscriber has at least a /64 (RFC 6177), and one host may use a new address for each connection (RFC
+    8981). An IPv4 address inside IPv6 counts as that IPv4 address.
+    """
     try:
         found = ip_address(address or "")
     except ValueError:  # a socket's path, or nothing

@@ -1,4 +1,4 @@
-"""Faults in how HTTP is spoken, and the one table from an error's kind to its status."""
+"""The violations of HTTP, and the one table from an error's kind to its status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REALM = "rbac-api"
 
 
 class ProtocolError(ServiceError):
-    """A fault in how HTTP was spoken, found before anything about users or roles is asked; carries its own status."""
+    """A violation of HTTP, found before users or roles are looked at. It carries its own status."""
 
     status: ClassVar[int] = 400
 
@@ -43,11 +43,17 @@ class HostInvalid(ProtocolError):
 
 
 class CredentialsRepeated(ProtocolError):
-    """Which of them counts would be a guess, and a proxy's may be another one (RFC 6750 section 3.1, ``invalid_request``)."""
+    """More than one set of credentials (RFC 6750 section 3.1, ``invalid_request``).
+
+    Choosing one would be a guess, and a proxy may choose another.
+    """
 
     code = "credentials.repeated"
     title = "More than one set of credentials"
-    default_detail = "The request has more than one Authorization header, or several credentials in one. Send a single one."
+    default_detail = (
+        "The request has more than one Authorization header, or several credentials in one. Send a "
+        "single one."
+    )
     challenge = "invalid_request"
 
 
@@ -62,7 +68,10 @@ class NotAcceptable(ProtocolError):
     status = 406
     code = "request.not_acceptable"
     title = "Not available in that format"
-    default_detail = "This resource is not available in a format that the Accept header names. Send Accept: application/json."
+    default_detail = (
+        "This resource is not available in a format that the Accept header names. Send Accept: "
+        "application/json."
+    )
 
 
 class PreconditionFailed(ProtocolError):
@@ -78,7 +87,10 @@ class TooLarge(ProtocolError):
     status = 413
     code = "request.too_large"
     title = "Body too large"
-    default_detail = "The body exceeds the limit of this operation, 64 KiB unless documented otherwise. Send a smaller one."
+    default_detail = (
+        "The body exceeds the limit of this operation, 64 KiB unless documented otherwise. Send a "
+        "smaller one."
+    )
 
 
 class UriTooLong(ProtocolError):
@@ -115,7 +127,8 @@ class HeadersTooLarge(ProtocolError):
 
 class PathNotCanonical(NotFound):
     default_detail = (
-        "Each address has one path. Write it without empty segments, `.`, `..`, `;`, `#` and backslashes, and percent-encode neither"
+        "Each address has one path. Write it without empty segments, `.`, `..`, `;`, `#` and "
+        "backslashes, and percent-encode neither"
         " slashes nor letters, digits, `-`, `.`, `_` and `~`."
     )
 
@@ -124,7 +137,10 @@ class Unexpected(ProtocolError):
     status = 500
     code = "service.failed"
     title = "Unexpected failure"
-    default_detail = "An unexpected error occurred. Nothing was changed. Report the request_id to the operator of this service."
+    default_detail = (
+        "An unexpected error occurred. Nothing was changed. Report the request_id to the operator "
+        "of this service."
+    )
 
 
 STATUS: dict[type[ServiceError], int] = {
@@ -139,7 +155,7 @@ STATUS: dict[type[ServiceError], int] = {
 
 
 def status_of(error: type[ServiceError]) -> int:
-    """The HTTP status of an error class."""
+    """Return the HTTP status of an error class."""
     if issubclass(error, ProtocolError):
         return error.status
     return next((status for kind, status in STATUS.items() if issubclass(error, kind)), 500)

@@ -1,4 +1,7 @@
-"""The errors that OAuth names (RFC 6749 section 5.2, RFC 7009, RFC 7662), with a code of this service inside."""
+"""The errors that OAuth defines (RFC 6749 section 5.2, RFC 7009, RFC 7662).
+
+Each has a code of this service as well.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class NotForm(OAuthError):
 
 
 class InvalidClient(OAuthError):
-    """Unknown client, wrong, expired or withdrawn secret, disabled account, or nothing presented where something must be."""
+    """Unknown client, wrong, expired or withdrawn secret, disabled account, or missing credentials."""
 
     status = 401
     code = "oauth.invalid_client"
@@ -48,7 +51,10 @@ class InvalidClient(OAuthError):
 class InvalidGrant(OAuthError):
     code = "oauth.invalid_grant"
     title = "The refresh token is not valid"
-    default_detail = "This refresh token is invalid, expired, spent or revoked, or was issued to another client. Sign in again."
+    default_detail = (
+        "This refresh token is invalid, expired, spent or revoked, or was issued to another client. "
+        "Sign in again."
+    )
     error = "invalid_grant"
 
 
@@ -69,11 +75,13 @@ class UnsupportedGrantType(OAuthError):
 
 
 class NotYours(OAuthError):
-    """Somebody else's token: refused without effect (RFC 7009 section 2.1)."""
+    """The token of another user or client: refused without effect (RFC 7009 section 2.1)."""
 
     code = "oauth.not_yours"
-    title = "The token is somebody else's"
-    default_detail = "Only the token's own user, its client, or whoever may revoke sessions can revoke it."
+    title = "The token belongs to another user or client"
+    default_detail = (
+        "Only the token's own user, its client, or a caller who may revoke sessions can revoke it."
+    )
     error = "unauthorized_client"
 
 
@@ -89,7 +97,7 @@ class ClientNotAllowed(OAuthError):
 
 
 class InsufficientScope(OAuthError):
-    """The same with a bearer token; also that of somebody who has to choose a password of her own first."""
+    """A caller with a bearer token who lacks the permission, or must change the password first."""
 
     status = 401
     code = "oauth.insufficient_scope"

@@ -1,4 +1,4 @@
-"""Cuts lists into keyset pages: a page ends with the key of its last row, and the next one begins after it."""
+"""Cuts lists into keyset pages: the next page begins after the key of the last row."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-LARGEST = 200
+MAX_PAGE_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What the client asked for: how many rows, after which key, and whether to count them all."""
+    """The paging that the client asked for: how many rows, after which key, and whether to count all rows."""
 
     limit: int
     after: tuple[Any, ...] | None
@@ -20,7 +20,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a query found: at most ``limit`` rows, the key to go on from, and the total if it was asked for."""
+    """The result of a query: at most ``limit`` rows, the key of the next page, and the total if requested."""
 
     items: Sequence[Any]
     next_key: tuple[Any, ...] | None
@@ -30,7 +30,7 @@ class Page:
 def cut(
     rows: Sequence[Any], page: PageRequest, key: Callable[[Any], tuple[Any, ...]], total: int | None
 ) -> Page:
-    """From a query that asked for one row more than the limit, the page and its key."""
+    """Make a page of the rows of a query that asked for one row more than the limit."""
     if len(rows) > page.limit:
         return Page(rows[: page.limit], key(rows[page.limit - 1]), total)
     return Page(rows, None, total)

@@ -1,7 +1,7 @@
-"""Lists as files, by ``Accept``: CSV (RFC 4180) for spreadsheets and NDJSON for programs, streamed.
+"""Streams lists as files, by ``Accept``: CSV (RFC 4180) for spreadsheets and NDJSON for programs.
 
-Whoever has a list to give names its columns and how a row is shown, and reads it in batches; only one batch is ever in memory, and
-between two of them nothing is held while the reader, who may be slow, takes what was read.
+The caller gives the columns, how a row is shown, and a function that reads a batch of rows. Only one batch is
+in memory at a time. Between two batches no connection is held while a slow client reads.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ MEDIA: dict[str, Form] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 CHUNK = 200
 _JSON = "application/json"
 _LINES = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # the wide ones count in East Asian editions
+# the full-width signs begin formulas in East Asian editions
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 Shown = Mapping[str, Any]
 
 
 def flattened(shown: Shown) -> Shown:
-    """What JSON shows, as cells: ``{"user": {"id": …}}`` becomes ``user_id``, and a list stays one of JSON: ``[]`` is not nothing."""
+    """Convert a JSON object to cells: ``{"user": {"id": …}}`` becomes ``user_id``, and a list stays JSON."""
     cells: dict[str, Any] = {}
     for name, value in shown.items():
         inner = value.items() if isinstance(value, Mapping) else ()
@@ -38,7 +39,10 @@ def flattened(shown: Shown) -> Shown:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A list as a file: its columns, and how a row is shown in each form; ``flattened`` gives cells where nothing else is said."""
+    """A list as a file: its columns, and how a row is shown in each form.
+
+    ``flattened`` is the default for cells.
+    """
 
     columns: tuple[str, ...]
     describe: Callable[[Any], Shown]
@@ -51,7 +55,10 @@ class Sheet:
 
 
 def stream(sheet: Sheet, form: Form, batch: Callable[[Any], Sequence[Any]]) -> Iterator[bytes]:
-    """The file, piece by piece; ``batch`` gives the rows behind one (None: from the beginning), none at the end."""
+    """Yield the file in pieces.
+
+    ``batch`` returns the rows after the given one (None: the first rows), none at the end.
+    """
     if form == "csv":
         yield sheet.header.encode()
     last = None
@@ -61,8 +68,10 @@ def stream(sheet: Sheet, form: Form, batch: Callable[[Any], Sequence[Any]]) -> I
 
 
 def defused(cell: Any) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection) and no terminal for an order: what does not print is
-    written out."""
+    """Return a cell that no spreadsheet reads as a formula and no terminal as a command.
+
+    See OWASP, CSV Injection. Unprintable characters are written as escapes.
+    """
     text = "" if cell is None else clock.rfc3339(cell) if isinstance(cell, datetime) else str(cell)
     if not text.isprintable():
         text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

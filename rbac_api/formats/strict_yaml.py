@@ -1,8 +1,9 @@
-"""YAML read strictly: what JSON could say as well, of YAML 1.2's core schema, and nothing that grows, repeats or runs.
+"""Reads and writes YAML restricted to what JSON can express, by the core schema of YAML 1.2.
 
-No anchors and aliases (a few lines of them unfold into gigabytes), no tags, no duplicate keys, no second document; a moment stays text.
-The reader goes through libyaml's events once, so its time is linear, and its depth is bounded before libyaml's own loader, which builds a
-document in C, could overflow the stack: 100,000 brackets end a process that loads them.
+Anchors and aliases are refused (a few lines of them expand to gigabytes), also tags, duplicate keys and a
+second document. A date stays text. The reader goes through libyaml's events once, so its time is linear. It
+limits the depth itself: libyaml's own loader builds a document in C, and 100,000 brackets overflow its stack
+and end the process.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 
 import yaml
 
-DEEPEST = 32  # levels of a body, in YAML as in JSON
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: ten times as fast
+MAX_DEPTH = 32  # levels of a body, in YAML as in JSON
+# libyaml where it is installed: ten times as fast
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _WHOLE = re.compile(r"[-+]?[0-9]{1,19}", re.ASCII)
@@ -24,7 +26,7 @@ _FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes no anchors, and quotes every text that the reader above would take for something else."""
+    """Writes no anchors, and quotes every text that ``parse_yaml`` would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -39,17 +41,17 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def yaml_text(value: Any) -> str:
-    """What ``parse_yaml`` reads as this value again; one and the same text for one value."""
+    """Write a value as YAML that ``parse_yaml`` reads back. The same value always gives the same text."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)
     return text
 
 
 class YamlRefused(ValueError):
-    """Why a text is not read, in words."""
+    """The text is refused; the message says why."""
 
 
 def parse_yaml(text: str) -> Any:
-    """One YAML document as dicts, lists, texts, numbers, booleans and None; ``YamlRefused`` otherwise."""
+    """Parse one YAML document to dicts, lists, texts, numbers, booleans and None; else ``YamlRefused``."""
     try:
         return _document(yaml.parse(text, Loader=_LOADER))
     except yaml.YAMLError as fault:
@@ -70,13 +72,13 @@ def _document(events: Iterator[Any]) -> Any:
 
 
 def _node(event: Any, events: Iterator[Any], depth: int) -> Any:
-    """The value that begins with this event; takes what belongs to it from the others."""
+    """Return the value that begins with this event, and consume its events."""
     _require(not isinstance(event, yaml.AliasEvent), event, "aliases are not allowed")
     _require(event.anchor is None, event, "anchors are not allowed")
     _require(event.tag is None, event, "tags are not allowed")
     if isinstance(event, yaml.ScalarEvent):
         return _scalar(event)
-    _require(depth <= DEEPEST, event, f"it is nested deeper than {DEEPEST} levels")
+    _require(depth <= MAX_DEPTH, event, f"it is nested deeper than {MAX_DEPTH} levels")
     if isinstance(event, yaml.SequenceStartEvent):
         return [_node(inner, events, depth + 1) for inner in _until_end(events)]
     found: dict[str, Any] = {}
@@ -89,7 +91,7 @@ def _node(event: Any, events: Iterator[Any], depth: int) -> Any:
 
 
 def _until_end(events: Iterator[Any]) -> Iterator[Any]:
-    """The events up to the end of the collection that was begun last."""
+    """Yield the events up to the end of the current collection."""
     return takewhile(lambda event: not isinstance(event, yaml.CollectionEndEvent), events)
 
 
@@ -99,7 +101,7 @@ def _scalar(event: Any) -> Any:
 
 
 def _resolved(text: str) -> Any:
-    """What an unquoted text means (YAML 1.2.2 section 10.3.2)."""
+    """Return the value of an unquoted text (YAML 1.2.2 section 10.3.2)."""
     if text in _NULL:
         return None
     if text in _BOOLEANS:

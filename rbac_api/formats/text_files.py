@@ -1,4 +1,4 @@
-"""Texts from files as real systems write them: Unicode with or without a byte order mark, and where it is unmistakable Windows-1252."""
+"""Decodes text files: Unicode with or without a byte order mark, and unmistakable Windows-1252."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ import re
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins with the mark of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_WESTERN = "cp1252"  # Latin-1, with printable characters where that has none
-# What Windows-1252 makes of other encodings: signs inside of words, or whole words of letters that Western languages rarely put in a row.
+_WESTERN = "cp1252"  # Latin-1 with printable characters in place of its control characters
+# What other encodings look like when read as Windows-1252: signs inside words, or several accented letters in
+# a row.
 _MISTAKEN = re.compile("[^\x00-\x7fÀ-ÖØ-öø-ÿŒœŠšŽžŸ€‚„…‰‹›‘’“”•–—™§°´«»\xa0]|[À-ÖØ-öø-ÿŒœŠšŽžŸ]{3}")
 _SHOWN = 60
 
 
 class TextUnreadable(ValueError):
-    """Why bytes are not read as a text, in words, with the line."""
+    """The bytes cannot be read as text. The message says why, and in which line."""
 
 
 def unicode_text(data: bytes, encoding: str | None = None) -> str:
-    """The text in ``encoding``, or in the Unicode encoding that its beginning tells; ``TextUnreadable`` names the first wrong line."""
-    name = encoding or told_encoding(data)
+    """Decode from ``encoding``, or from the Unicode encoding that the first bytes show.
+
+    ``TextUnreadable`` names the first wrong line.
+    """
+    name = encoding or detected_encoding(data)
     try:
         return data.decode(name)
     except UnicodeDecodeError as fault:
@@ -34,7 +38,10 @@ def unicode_text(data: bytes, encoding: str | None = None) -> str:
 
 
 def western_text(data: bytes) -> str:
-    """The text in Windows-1252, of which Latin-1 is a part; ``TextUnreadable`` where it could as well be something else."""
+    """Decode from Windows-1252, which contains Latin-1.
+
+    ``TextUnreadable`` if it could also be another encoding.
+    """
     text = unicode_text(data, _WESTERN)
     if found := _MISTAKEN.search(text):
         line = text.count("\n", 0, found.start()) + 1
@@ -43,8 +50,8 @@ def western_text(data: bytes) -> str:
     return text
 
 
-def told_encoding(data: bytes) -> str:
-    """By its mark, or for UTF-16 without one by where the zeros of its first character are."""
+def detected_encoding(data: bytes) -> str:
+    """Return the encoding by the byte order mark, or UTF-16 by a zero in the first character; else UTF-8."""
     marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     if marked is None and len(data) > 1 and (data[0] == 0) != (data[1] == 0):
         return "utf-16-be" if data[0] == 0 else "utf-16-le"

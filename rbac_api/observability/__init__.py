@@ -1,5 +1,6 @@
-"""Logs, metrics and the request's name: what is said about the service while it runs.
+"""Logs, metrics and request ids.
 
-``logs`` writes one JSON object a line (structlog), through ``buffered_stderr``; ``metrics`` counts for Prometheus; ``request_id`` names
-each request.  Imports no other package of the service, so every other may use it.
+``logs`` writes one JSON object per line (structlog), through ``buffered_stderr``. ``metrics`` counts for
+Prometheus. ``request_id`` gives each request its id. It imports no other package of the service, so every
+other package may use it.
 """

@@ -1,9 +1,10 @@
-"""The log's busiest lines on their way out: one by one while it is quiet, many at a time under load.
+"""Writes log lines to standard error: one by one while it is quiet, many at a time under load.
 
-A write per request is a system call, and after it a wait for the interpreter's lock: under load that cost more than the guard, and the
-standard library's ``QueueListener`` writes each line by itself (decision 61).  So a
-line is written at once if none was in the last moment; else it waits for the next one that comes after that moment, or for a thread
-that looks after what is left.  In the worst case (``kill -9``) the lines of that moment are lost; the trail never is.
+A write per request is a system call, followed by a wait for the interpreter's lock. Under load that cost more
+than the guard; the standard library's ``QueueListener`` also writes each line separately (decision 61). So a
+line is written at once if none was written in the last ``WRITE_INTERVAL``. Otherwise it waits for the first
+line after that interval, or for a thread that writes what is left. In the worst case (``kill -9``) the
+waiting lines are lost; the audit trail never is.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from typing import Generic, TypeVar
 
 from rbac_api import clock
 
-MOMENT = 0.01  # seconds
-PATIENCE = 0.1  # how long what is left may wait; rarely so long, since under load the next line comes sooner
-PIECE = 4096  # bytes that go whole into a pipe that several workers share (POSIX, PIPE_BUF)
+WRITE_INTERVAL = 0.01  # seconds
+MAX_DELAY = 0.1  # the longest wait of a line, in seconds; under load the next line comes sooner
+MAX_WRITE_BYTES = 4096  # a write of up to this size to a shared pipe is atomic (POSIX, PIPE_BUF)
 T = TypeVar("T")
 
 
-class Lines(Generic[T]):
-    """Lines for standard error, each rendered with its line feed when it is written, and shorter than ``PIECE``."""
+class BufferedLines(Generic[T]):
+    """Buffers lines for standard error.
+
+    ``render`` returns a line with its line feed, shorter than ``MAX_WRITE_BYTES``.
+    """
 
     def __init__(self, render: Callable[[T], bytes]) -> None:
         self._render = render
@@ -33,37 +37,37 @@ class Lines(Generic[T]):
         self._writing = threading.Lock()
         self._next = 0.0
         self._left = threading.Event()
-        self._keeper: threading.Thread | None = None
+        self._flusher: threading.Thread | None = None
 
     def put(self, line: T) -> None:
-        """Write the line, now or in a moment."""
+        """Write the line, now or within ``MAX_DELAY`` seconds."""
         self._waiting.append(line)
         if clock.monotonic() >= self._next:
             self.write()
         elif not self._left.is_set():
-            self._keep()
+            self._schedule_flush()
 
     def write(self) -> None:
-        """Write all that waits."""
+        """Write all waiting lines."""
         with self._writing:
-            self._next = clock.monotonic() + MOMENT
+            self._next = clock.monotonic() + WRITE_INTERVAL
             stream = sys.stderr.buffer
             raw = getattr(stream, "raw", stream)  # whole pieces: nothing to buffer, nothing to flush
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
             for piece in _pieces(map(self._render, waiting)):
                 raw.write(piece)
 
-    def _keep(self) -> None:
+    def _schedule_flush(self) -> None:
         self._left.set()
-        if self._keeper is None:
-            self._keeper = threading.Thread(target=self._look_after, name="rbac-log", daemon=True)
-            self._keeper.start()
+        if self._flusher is None:
+            self._flusher = threading.Thread(target=self._flush_later, name="rbac-log", daemon=True)
+            self._flusher.start()
             atexit.register(self.write)
 
-    def _look_after(self) -> None:
+    def _flush_later(self) -> None:
         while True:
             self._left.wait()
-            time.sleep(PATIENCE)
+            time.sleep(MAX_DELAY)
             self._left.clear()
             self.write()
 
@@ -71,7 +75,7 @@ class Lines(Generic[T]):
 def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
     piece = b""
     for line in lines:
-        if len(piece) + len(line) > PIECE:
+        if len(piece) + len(line) > MAX_WRITE_BYTES:
             yield piece
             piece = b""
         piece += line

@@ -1,4 +1,7 @@
-"""One JSON object per line on standard error (structlog): request id in each, and no way for input to begin a line of its own."""
+"""Writes one JSON object per line to standard error (structlog).
+
+Each line has the request id. No input can begin a line of its own.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,11 @@ import structlog
 from flask import Request
 
 from rbac_api import clock
-from rbac_api.observability.buffered_stderr import Lines
+from rbac_api.observability.buffered_stderr import BufferedLines
 from rbac_api.observability.request_id import REQUEST_ID, request_id
 
-LONGEST_PATH = 512  # so that a line is written in one piece, also to a pipe that several workers share (POSIX: 4096 bytes)
+# keeps a line below 4096 bytes, so that its write to a pipe shared by workers is atomic (POSIX)
+MAX_PATH_LENGTH = 512
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 Answered = tuple[str, str, int, float, str | None, str, float]
 """Method, path, status, seconds taken, address, request id, seconds since 1970."""
@@ -25,7 +29,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("rbac_api")
 
 
 def configure_logs(level: str) -> None:
-    """Send our own lines, and those of every library, through one renderer."""
+    """Send the service's lines, and those of every library, through one renderer."""
     structlog.configure(
         processors=[
             _with_request_id,
@@ -41,7 +45,7 @@ def configure_logs(level: str) -> None:
 
 
 class StandardError:
-    """Standard error as it is when a line is written: whoever redirects it in the meantime gets the line, and a closed one gets none."""
+    """Looks up ``sys.stderr`` at each write, so that a redirection in the meantime takes effect."""
 
     @staticmethod
     def write(line: bytes) -> int:
@@ -55,7 +59,10 @@ class StandardError:
 
 
 def log_answer(request: Request, status: int, seconds: float) -> None:
-    """The line of one request.  The same form as every other, written past structlog: its chain costs more than the guard."""
+    """Log one answered request.
+
+    The line has the same form as every other, but bypasses structlog, whose chain costs more than the guard.
+    """
     name = request.environ[REQUEST_ID]
     _lines.put(
         (request.method, request.path, status, seconds, request.remote_addr, name, clock.epoch_seconds())
@@ -63,11 +70,15 @@ def log_answer(request: Request, status: int, seconds: float) -> None:
 
 
 def _answered(answer: Answered) -> bytes:
-    """Made when it is written, many at a time under load: that is cheaper than one by one between two requests."""
+    """Render the line of one answer.
+
+    This happens when the line is written, many at a time under load: cheaper than one by one between two
+    requests.
+    """
     method, path, status, seconds, ip, name, moment = answer
     line = {
         "method": method[:32],
-        "path": path[:LONGEST_PATH],
+        "path": path[:MAX_PATH_LENGTH],
         "status": status,
         "milliseconds": round(seconds * 1000, 2),
         "ip": ip,
@@ -90,10 +101,14 @@ def _dumps(event: Any, **_options: Any) -> bytes:
 
 
 def _plain(line: bytes) -> bytes:
-    """In ASCII alone: beyond it JSON leaves characters as they are that a reader may take for an end of line or a terminal for an order."""
+    """Return the line in ASCII.
+
+    JSON leaves other characters as they are, and a reader may take one for a line end, a terminal for a
+    command.
+    """
     if line.isascii():
         return line
     return json.dumps(orjson.loads(line)).encode() + (b"\n" if line.endswith(b"\n") else b"")
 
 
-_lines = Lines(_answered)
+_lines = BufferedLines(_answered)

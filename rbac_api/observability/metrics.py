@@ -1,7 +1,8 @@
 """Counters for Prometheus that cost the hot path next to nothing.
 
-Answers are remembered in a queue and folded into prometheus-client's (cross-process) values once a second, and when ``/metrics`` is
-read in this process: so the figures of all workers together are exact to the second, and no request pays for the folding.
+Answers wait in a queue. They are added to prometheus-client's cross-process values once a second, and when
+this process answers ``/metrics``. So the figures of all workers together are exact to the second, and no
+request pays for adding them up.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ SECONDS = Histogram(
 )
 SIGNINS = Counter("rbac_signins_total", "Sign-ins by outcome.", ["outcome"])
 CLIENTS = Counter(
-    "rbac_client_authentications_total", "Clients' credentials presented, by outcome.", ["outcome"]
+    "rbac_client_authentications_total", "Authentications of OAuth clients, by outcome.", ["outcome"]
 )
 REFRESHES = Counter("rbac_refreshes_total", "Refreshes by outcome.", ["outcome"])
 REFUSALS = Counter("rbac_refusals_total", "Known actors refused, by problem code.", ["code"])
 ALARMS = Counter(
     "rbac_alarms_total",
-    "Refresh tokens that came back, dead tokens still used, accounts locked: each time.",
+    "Reused refresh tokens, ended tokens still in use, and account locks, by type.",
     ["type"],
 )
 INCIDENTS = Counter("rbac_incidents_total", "Incidents opened, by type.", ["type"])
@@ -40,26 +41,26 @@ HASH_QUEUE = Gauge(
 )
 LIMITER_DEGRADED = Gauge(
     "rbac_rate_limit_degraded",
-    "1 while rate limits are counted per process, since the shared store is down.",
+    "1 while rate limits are counted per process because the shared store is down.",
     multiprocess_mode="livemax",
 )
 
 
 DENYLIST_DEGRADED = Gauge(
     "rbac_denylist_degraded",
-    "1 while revoked tokens cannot be published to the shared store; this service refuses them all the same.",
+    "1 while revoked tokens cannot be published to the shared store; this service still refuses them.",
     multiprocess_mode="livemax",
 )
 
 
 CONNECTIONS = Gauge(
     "rbac_database_connections_in_use",
-    "Pooled database connections that are lent to a request or a thread.",
+    "Pooled database connections in use by a request or a thread.",
     multiprocess_mode="livesum",
 )
 CLOSED = Counter(
     "rbac_connections_closed_total",
-    "Connections closed amid a request or an answer because their clients kept the server waiting, by what ran out.",
+    "Connections of slow clients closed during a request or an answer, by the limit that was reached.",
     ["reason"],
 )
 INCIDENT_TYPES = ("refresh-reuse", "stale-use", "lockout")
@@ -74,15 +75,18 @@ _KNOWN: tuple[tuple[Counter, tuple[str, ...]], ...] = (
 
 
 def start_at_zero(refusals: Iterable[str]) -> None:
-    """Make every counter exist with each label value that it can have: an alert on a series that is absent never fires,
-    and ``increase`` does not see a first event that makes the series.  ``refusals``: the problem codes that are recorded."""
+    """Create every counter with each label value that it can have.
+
+    An alert on an absent series never fires, and ``increase`` does not see the event that creates a series.
+    ``refusals``: the problem codes that are recorded.
+    """
     for counter, values in (*_KNOWN, (REFUSALS, tuple(refusals))):
         for value in values:
             counter.labels(value)
 
 
 class RequestTally:
-    """Answers since the last fold."""
+    """Collects the answers since the last ``fold``."""
 
     def __init__(self) -> None:
         self._noted: deque[tuple[Answered, float]] = deque()
@@ -91,14 +95,17 @@ class RequestTally:
         self._closing = threading.Event()
 
     def note(self, answered: Answered, seconds: float) -> None:
-        """Remember one answer.  Appending cannot lose another thread's, where counting could."""
+        """Add one answer. ``append`` is atomic between threads; counting would not be."""
         self._noted.append((answered, seconds))
-        # Not begun before the first one: a worker's process is forked only after this was made.
+        # The thread starts with the first answer: this object is made before the worker process is forked.
         if self._steady is None:
             self._begin()
 
     def fold(self) -> None:
-        """Add what was remembered to the real counters; all that was noted before is in them when this returns, whoever folded it."""
+        """Add the waiting answers to the counters.
+
+        When it returns, every answer recorded before the call is in them.
+        """
         with self._folding:
             noted = [self._noted.popleft() for _ in range(len(self._noted))]
             for (method, route, status), count in Tally(answered for answered, _ in noted).items():
@@ -107,7 +114,7 @@ class RequestTally:
                 SECONDS.labels(method, route).observe(seconds)
 
     def close(self) -> None:
-        """Fold what is left, and stop."""
+        """Add the remaining answers, and stop the thread."""
         self._closing.set()
         if self._steady is not None:
             self._steady.join()

@@ -1,4 +1,7 @@
-"""A name for each request: the client's own if it is a decent one, else a new random one.  Echoed, logged, and kept in the trail."""
+"""Gives each request an id: the client's ``X-Request-ID`` if it is well-formed, else a new random one.
+
+The id is echoed in the answer, logged, and kept in the audit trail.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,17 @@ from flask import has_request_context, request
 _DECENT = re.compile(r"[A-Za-z0-9._-]{1,128}")
 HEADER = "X-Request-ID"
 REQUEST_ID = "rbac.request_id"  # in the WSGI environment
-# Below this address a client names its requests as it likes, and finds that very name in the answer (AuthZEN section 10.1.4).
+# Below this path a client may send any printable id, and the answer repeats it unchanged (AuthZEN section
+# 10.1.4).
 VERBATIM = "/access/v1/"
 _SAYABLE = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")  # what a header can carry unchanged
 
 
 def name_request(environ: dict[str, Any]) -> str:
-    """The name offered, or a new one: 128 bits that need not be secret, so they need no system call."""
+    """Return the id that the client sent, or a new one.
+
+    Its 128 bits need not be secret, so they need no system call.
+    """
     offered: str | None = environ.get("HTTP_X_REQUEST_ID")
     if offered and _DECENT.fullmatch(offered):
         return offered
@@ -25,7 +32,7 @@ def name_request(environ: dict[str, Any]) -> str:
 
 
 def echoed_name(environ: dict[str, Any]) -> str:
-    """The name that the answer carries; trail and log have the decent one."""
+    """Return the id for the answer. The trail and the log have the well-formed one."""
     offered: str | None = environ.get("HTTP_X_REQUEST_ID")
     if offered and environ["PATH_INFO"].startswith(VERBATIM) and _SAYABLE.fullmatch(offered):
         return offered
@@ -34,7 +41,10 @@ def echoed_name(environ: dict[str, Any]) -> str:
 
 
 def request_id() -> str:
-    """The present request's name, given now where the application around it gives none; empty outside a request."""
+    """Return the id of the current request; empty outside a request.
+
+    A request without an id, in a host application without our middleware, gets one here.
+    """
     if not has_request_context():
         return ""
     environ = request.environ

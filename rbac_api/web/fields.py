@@ -1,4 +1,7 @@
-"""Field types that refuse what a database could not hold or a reader could not see, and say so in the OpenAPI document."""
+"""Field types that refuse text that a database cannot store or a reader cannot see.
+
+Each documents its rule in the OpenAPI document.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|
 
 
 class Matches(validate.Regexp):
-    """The whole text matches; a trailing newline does not slip past ``$``."""
+    """Requires that the whole text matches; a trailing newline does not pass ``$``."""
 
     def __call__(self, value: str) -> str:  # type: ignore[override]
         if not re.fullmatch(str(self.regex.pattern), value):
@@ -32,7 +35,7 @@ class Matches(validate.Regexp):
 
 
 class Shown(validate.Regexp):
-    """Nothing hidden is in the text; says which character is, and where."""
+    """Refuses invisible characters; the message says which one, and where."""
 
     def __call__(self, value: str) -> str:  # type: ignore[override]
         if problem := text_problem(value, str(self.regex.pattern)):
@@ -58,7 +61,10 @@ class Text(fields.String):
 
 
 class Verbatim(fields.String):
-    """A string taken as it is.  What no database could hold is refused by the parser already; here the document says so."""
+    """A string that is stored unchanged.
+
+    The parser already refuses what a database cannot store; the pattern here documents it.
+    """
 
     def __init__(
         self, *, longest: int, shortest: int = 1, metadata: Mapping[str, Any] | None = None, **kwargs: Any
@@ -68,9 +74,10 @@ class Verbatim(fields.String):
 
 
 class NewPassword(Verbatim):
-    """A password somebody chooses; ``passwords.service`` judges it.
+    """A password that a user chooses; ``passwords.service`` checks it.
 
-    The example is refused: executed as it stands, it must not become a password that everybody can read here.
+    The service refuses the example: a reader who executes it unchanged must not get a publicly known
+    password.
     """
 
     def __init__(self, *, description: str = "15 to 256 characters", **kwargs: Any) -> None:
@@ -79,12 +86,12 @@ class NewPassword(Verbatim):
 
 
 def name_schema(rule: NameRule) -> dict[str, Any]:
-    """A rule about names as JSON Schema."""
+    """Return a naming rule as JSON Schema."""
     return {"pattern": f"^{rule.pattern}$", "minLength": rule.shortest, "maxLength": rule.longest}
 
 
 class _Name(fields.String):
-    """A name that keeps to the rule of its kind; what does not is named in the one sentence that every path has for it."""
+    """A name that follows the rule of its kind. Every way in has the same message for one that does not."""
 
     rule: NameRule
 
@@ -128,14 +135,14 @@ class Title(Text):
 
 
 class Email(Text):
-    """Something that can be an address; whether it is one only a letter can tell."""
+    """Text in the form of an e-mail address. Whether the address exists is not checked."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(longest=320, shortest=3, pattern=EMAIL, error="Not an e-mail address.", **kwargs)
 
 
 class Flag(fields.Boolean):
-    """``true`` or ``false``, nothing else that looks like it; for query arguments."""
+    """``true`` or ``false`` and no other spelling; for query arguments."""
 
     truthy = {"true", True}  # noqa: RUF012
     falsy = {"false", False}  # noqa: RUF012
@@ -190,9 +197,11 @@ class Whole(fields.Integer):
 
 
 class Moment(fields.Field[datetime]):
-    """An RFC 3339 date-time with an offset; of nanoseconds, which some clients send, the microseconds count."""
+    """An RFC 3339 date-time with an offset. Nanoseconds, which some clients send, are cut to microseconds."""
 
-    default_error_messages = {"invalid": "Give a moment as RFC 3339, for instance 2026-11-22T17:00:00Z."}  # noqa: RUF012
+    default_error_messages = {  # noqa: RUF012
+        "invalid": "Give a time in RFC 3339 format, for instance 2026-11-22T17:00:00Z."
+    }
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -206,9 +215,11 @@ class Moment(fields.Field[datetime]):
 
 
 class Address(Text):
-    """The address of a client in the form in which it is kept, however it is written: ``2001:DB8:0::5`` is ``2001:db8::5``."""
+    """The address of a client in its stored form: ``2001:DB8:0::5`` becomes ``2001:db8::5``."""
 
-    default_error_messages = {"address": "Give an IP address, for instance 203.0.113.7 or 2001:db8::5."}  # noqa: RUF012
+    default_error_messages = {  # noqa: RUF012
+        "address": "Give an IP address, for instance 203.0.113.7 or 2001:db8::5."
+    }
 
     def __init__(self, *, description: str) -> None:
         form = [{"format": "ipv4"}, {"format": "ipv6"}]
@@ -224,7 +235,7 @@ class Address(Text):
 
 
 class NextCursor(fields.String):
-    """Where a list goes on."""
+    """The cursor of the next page."""
 
     def __init__(self) -> None:
         metadata = {
@@ -235,7 +246,7 @@ class NextCursor(fields.String):
 
 
 class Total(fields.Integer):
-    """How many rows there are on all pages."""
+    """The number of rows on all pages."""
 
     def __init__(self) -> None:
         super().__init__(metadata={"description": "with `count=true`: all matching items", "example": 186})
@@ -249,7 +260,7 @@ class Body(ma.Schema):
 
 
 class OptionalBody(Body):
-    """A request body that may be missing altogether; ``StrictParser`` then takes it for an empty object."""
+    """A request body that may be absent; ``StrictParser`` then reads an empty object."""
 
 
 class PageQuery(Body):
@@ -267,12 +278,13 @@ class PageQuery(Body):
 
 
 class NamedQuery(PageQuery):
-    """Which of those that have a name and a description."""
+    """Paging arguments and a search in name and description."""
 
     q = Text(
         longest=128,
         shortest=1,
         metadata={
-            "description": "a text anywhere in name or description, or a role's or permission's title; case and accents do not count"
+            "description": "a text anywhere in name or description, or a role's or permission's "
+            "title; case and accents do not count"
         },
     )

@@ -1,4 +1,7 @@
-"""Keyset pages: a signed cursor remembers the last row seen, so pages stay stable while rows come and go."""
+"""Keyset paging: a signed cursor holds the last row's key.
+
+So pages stay stable while rows are added and removed.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,16 @@ from rbac_api.web.responses.json_response import json_answer
 
 
 def page_request(query: dict[str, Any]) -> PageRequest:
-    """Take the paging arguments out of a parsed query, leaving the filters.  A cursor that is not ours, or of another list: 422."""
+    """Take the paging arguments out of a parsed query and leave the filters.
+
+    422 for a cursor that this service did not sign, or that belongs to another list.
+    """
     limit, cursor, count = query.pop("limit", 50), query.pop("cursor", None), query.pop("count", False)
     return PageRequest(limit, _opened(cursor) if cursor else None, count)
 
 
 def page_answer(page: Page) -> Response:
-    """``{items, next}`` with a ``Link`` header (RFC 8288) to the next page."""
+    """Answer with ``{items, next}`` and a ``Link`` header (RFC 8288) to the next page."""
     cursor = _sealed(page.next_key) if page.next_key is not None else None
     body: dict[str, Any] = {"items": page.items, "next": cursor}
     if page.total is not None:

@@ -168,7 +168,7 @@ def test_a_missing_etag_is_handed_over_by_the_page(alices: DocsPage) -> None:
 
     alices.done(412, "update_role", {"description": "changed"}, role="etagged", **{"If-Match": '"stale"'})
 
-    assert "It has changed since you read it" in alices.toast_text()
+    assert "The resource has changed since you read it" in alices.toast_text()
     etag = re.search(r'"\d+-[0-9a-f]{20}"', alices.toast_text())
     assert etag
     alices.done(200, "update_role", {"description": "changed"}, role="etagged", **{"If-Match": etag[0]})

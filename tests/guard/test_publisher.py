@@ -19,7 +19,7 @@ from rbac_api.guard.revocation.denylist import outdate, revoke
 from rbac_api.guard.revocation.redis_publisher import MARK, RedisPublisher
 from rbac_api.observability.metrics import DENYLIST_DEGRADED
 from rbac_api.trail.recorder import SYSTEM, Target, record
-from rbac_api.web.server.shared_store import impatient
+from rbac_api.web.server.shared_store import client_options
 from tests.builders import OpenNode, Stage
 from tests.cast import ALICE, DAVE
 from tests.patience import PATIENCE
@@ -43,7 +43,7 @@ def store(valkey: ValkeyServer) -> Iterator[Any]:
 def give_up_after(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the publisher, and nobody else, wait for the store for so long."""
     waiting = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-    monkeypatch.setattr(publisher, "impatient", lambda: {**impatient(), **waiting})
+    monkeypatch.setattr(publisher, "client_options", lambda: {**client_options(), **waiting})
 
 
 @pytest.fixture

@@ -234,7 +234,7 @@ def test_a_long_path_is_cut_in_every_text_of_the_event(stage: Stage, length: int
     (event,) = stage.events("access.refused")
 
     assert all(len(str(value)) < 1000 for value in event.values())
-    assert len(json.loads(event["after"])["path"]) == refusals.LONGEST_PATH
+    assert len(json.loads(event["after"])["path"]) == refusals.MAX_PATH_LENGTH
 
 
 def test_a_user_without_permissions_is_refused_everywhere_and_fills_nothing(

@@ -13,7 +13,7 @@ import structlog
 from rbac_api.capabilities.audit.service import COLUMNS
 from rbac_api.formats.http_errors import Unexpected
 from rbac_api.formats.sheets import defused
-from rbac_api.observability.logs import LONGEST_PATH, configure_logs, log
+from rbac_api.observability.logs import MAX_PATH_LENGTH, configure_logs, log
 from rbac_api.trail.recorder import OPERATOR, Target, record
 from tests.builders import Stage
 from tests.cast import CAROL, DAVE
@@ -94,7 +94,7 @@ def test_a_request_is_one_line_whatever_its_address(
     told = [json.loads(line) for line in lines]
     assert [line["event"] for line in told] == ["request.answered"]
     assert told[0]["path"].startswith(f"/v1/roles/{name}")
-    assert len(told[0]["path"]) == LONGEST_PATH
+    assert len(told[0]["path"]) == MAX_PATH_LENGTH
     assert len(lines[0]) < 4096, "more would not be written in one piece to a pipe that workers share"
 
 

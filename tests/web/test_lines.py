@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from rbac_api.observability.buffered_stderr import PIECE, Lines
+from rbac_api.observability.buffered_stderr import MAX_WRITE_BYTES, BufferedLines
 from tests.patience import eventually
 
 
@@ -36,26 +36,26 @@ def in_place_of_standard_error(monkeypatch: pytest.MonkeyPatch) -> Pipe:
 def test_a_line_that_comes_alone_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = in_place_of_standard_error(monkeypatch)
 
-    Lines(lambda line: b"%d\n" % line["n"]).put({"n": 1})
+    BufferedLines(lambda line: b"%d\n" % line["n"]).put({"n": 1})
 
     assert pipe.pieces == [b"1\n"]
 
 
 def test_lines_that_come_together_are_all_written_in_order_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = in_place_of_standard_error(monkeypatch)
-    lines = Lines(lambda line: b"%0300d\n" % line["n"])
+    lines = BufferedLines(lambda line: b"%0300d\n" % line["n"])
 
     for number in range(100):
         lines.put({"n": number})
     assert eventually(lambda: sum(map(len, pipe.pieces)) >= 100 * 301)
 
     assert [int(line) for line in b"".join(pipe.pieces).splitlines()] == list(range(100))
-    assert all(piece.endswith(b"\n") and len(piece) <= PIECE for piece in pipe.pieces)
+    assert all(piece.endswith(b"\n") and len(piece) <= MAX_WRITE_BYTES for piece in pipe.pieces)
 
 
 def test_a_second_crowd_is_looked_after_by_the_same_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe, before = in_place_of_standard_error(monkeypatch), set(threading.enumerate())
-    lines = Lines(lambda line: b"%d\n" % line["n"])
+    lines = BufferedLines(lambda line: b"%d\n" % line["n"])
 
     for crowd in (1, 2):
         for number in range(100):
@@ -71,6 +71,6 @@ def test_a_second_crowd_is_looked_after_by_the_same_thread(monkeypatch: pytest.M
 def test_where_nothing_waits_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = in_place_of_standard_error(monkeypatch)
 
-    Lines(lambda line: b"%d\n" % line["n"]).write()
+    BufferedLines(lambda line: b"%d\n" % line["n"]).write()
 
     assert pipe.pieces == []

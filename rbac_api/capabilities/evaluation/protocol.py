@@ -21,7 +21,7 @@ from rbac_api.formats.http_errors import TooLarge, Unreadable, status_of
 from rbac_api.observability.request_id import VERBATIM
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.requests.arguments import strict_json, whole_body
-from rbac_api.web.responses.problems import answer_otherwise, challenge_of
+from rbac_api.web.responses.problems import challenge_of, register_error_format
 
 F = TypeVar("F", bound=Callable[..., Any])
 JSON = "application/json"
@@ -104,4 +104,4 @@ def _to_json(problem: type[ServiceError], permission: str) -> dict[str, str]:
     return {"summary": problem.title, "value": detail}
 
 
-answer_otherwise(VERBATIM, authzen_answer)
+register_error_format(VERBATIM, authzen_answer)

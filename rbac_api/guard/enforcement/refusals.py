@@ -26,7 +26,7 @@ from rbac_api.guard.incidents.repetitions import QUIET_SECONDS, REMEMBERED, Key,
 from rbac_api.guard.state.subjects import SessionState
 from rbac_api.trail.recorder import Actor, Target, record
 
-LONGEST_PATH = 192
+MAX_PATH_LENGTH = 192
 MOST_CAUSES = 100  # of one account in a minute; further ones are counted together
 FURTHER = "further"
 
@@ -54,7 +54,7 @@ class Refused:
         session: SessionState | None,
     ) -> Refused:
         """Build the refusal of this request, at this moment."""
-        path = asked.path.replace("\0", "")[:LONGEST_PATH]  # no database can hold NUL
+        path = asked.path.replace("\0", "")[:MAX_PATH_LENGTH]  # no database can hold NUL
         permission = rule.permission or refusal.members.get("required")
         return cls(actor, refusal, permission, rule.role, session, clock.now(), asked.method, path)
 

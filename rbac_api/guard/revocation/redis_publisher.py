@@ -32,7 +32,7 @@ from rbac_api.guard.revocation.denylist import CURSOR, cursor_of, seq_of
 from rbac_api.observability.logs import log
 from rbac_api.observability.metrics import DENYLIST_DEGRADED
 from rbac_api.settings import Settings
-from rbac_api.web.server.shared_store import impatient, store_faults
+from rbac_api.web.server.shared_store import client_options, store_faults
 
 PREFIX, MARK = "rbac:", "rbac:revocations"
 PUBLISH_TIMEOUT = 0.25  # seconds for which a request waits
@@ -91,7 +91,7 @@ class RedisPublisher:
     def _follow(self) -> None:
         from redis import Redis  # not above: see ``shared_store``
 
-        client = Redis.from_url(self._url, decode_responses=False, **impatient())
+        client = Redis.from_url(self._url, decode_responses=False, **client_options())
         with client:
             while not self._stopping:
                 asked = self._asked

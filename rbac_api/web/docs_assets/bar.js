@@ -1,8 +1,8 @@
-// The bar on top and the messages. Everything that comes from the service goes through `textContent`.
+// The bar at the top, and the messages. Every text from the service goes through `textContent`.
 
 const KEPT_MESSAGES = 4;
 const SHOWN_ROLES = 6;
-const BRIEF = 6000; // ms; only good news leaves by itself
+const BRIEF = 6000; // ms; only messages of success disappear by themselves
 
 const at = (id) => document.getElementById(id);
 
@@ -24,8 +24,9 @@ function button(text, label, press) {
 export class Bar {
   #messages = new Map();
 
-  // signIn(username, password, otp) and signOut() are asynchronous; the bar is busy until they are done. The former says whether
-  // it was done, or "otp" if the password is right and the code of a second factor is missing.
+  // signIn(username, password, otp) and signOut() are asynchronous; the bar is busy until they end. signIn
+  // returns whether it succeeded, or "otp" if the password is right and the code of a second factor is
+  // missing.
   constructor({ signIn, signOut }) {
     at("sign-in").addEventListener("submit", (event) => this.#submit(event, signIn));
     at("sign-out").addEventListener("click", () => this.#busy(signOut));
@@ -35,7 +36,7 @@ export class Bar {
     new ResizeObserver(() => this.#measure()).observe(at("bar"));
   }
 
-  // It is known who is signed in; until then there is no form to fill in.
+  // Shows the form, once it is known whether a user is signed in.
   ready() {
     at("sign-in").hidden = at("bar").dataset.state === "in";
   }
@@ -47,7 +48,7 @@ export class Bar {
     if (hadFocus) at("username").focus();
   }
 
-  // As if somebody had pressed the button.
+  // Presses the sign-out button.
   leave() {
     at("sign-out").focus();
     at("sign-out").click();
@@ -60,7 +61,7 @@ export class Bar {
     if (hadFocus) at("who").focus();
   }
 
-  // A line under the bar that stays; `action` = {text, press} adds a button to it.
+  // Shows a line under the bar that stays; `action` = {text, press} adds a button to it.
   notice(text, action = null) {
     at("notice").hidden = !text;
     at("notice-text").textContent = text;
@@ -69,7 +70,8 @@ export class Bar {
     at("notice-action").onclick = action?.press ?? null;
   }
 
-  // A message; one with the same key replaces it. `copy` is a value to take away, `about` says what it belongs to.
+  // Shows a message; one with the same key replaces it. `copy` is a value to copy, `about` says what it
+  // belongs to.
   say({ key, kind = "problem", title, text = "", about = "", copy = null, action = null }) {
     this.hush(key);
     const box = element("article", `toast ${kind}`);
@@ -85,7 +87,7 @@ export class Bar {
     if (kind === "good") this.#leaveSoon(key, box);
   }
 
-  // Adds to a message what its button asked for.
+  // Replaces a message's button by what it asked for.
   extend(key, more) {
     const box = this.#messages.get(key);
     if (!box) return;
@@ -104,7 +106,7 @@ export class Bar {
     for (const key of [...this.#messages.keys()]) this.hush(key);
   }
 
-  // Not while it is being read.
+  // Removes a message after a while, but not while the pointer or the focus is on it.
   #leaveSoon(key, box) {
     setTimeout(() => {
       if (this.#messages.get(key) !== box) return;
@@ -156,7 +158,7 @@ export class Bar {
     const code = element("code", "", value);
     const copy = button("Copy", `Copy ${value}`, async () => {
       try {
-        await navigator.clipboard.writeText(value); // absent without HTTPS, except on this very machine
+        await navigator.clipboard.writeText(value); // absent without HTTPS, except on localhost
         copy.textContent = "Copied";
       } catch {
         getSelection().selectAllChildren(code);

@@ -1,5 +1,6 @@
-// Swagger UI with a session: the form in the bar (or executing `login`) signs the whole page in, a 401 is refreshed once
-// without a word, refusals are explained. `SwaggerUIBundle` comes from its own script.
+// Swagger UI with a session. The form in the bar (or executing `login`) signs the whole page in. After a 401
+// the page refreshes its token once, silently. Refusals are explained. `SwaggerUIBundle` comes from its own
+// script.
 
 import { Bar } from "./bar.js";
 import { rememberEtag, seenEtag } from "./etags.js";
@@ -14,13 +15,15 @@ import { announceCopies, followColours } from "./surroundings.js";
 const ROOT = document.documentElement.dataset.root;
 const DOCUMENT = new URL(`${ROOT}/openapi.json`, location.href);
 const SCHEMES = { header: "bearerAuth", cookie: "cookieAuth", csrf: "csrfToken" };
-const KEPT = "kept by the browser"; // for the locks; the real ones no script can read
-const UNTIL_RELOAD = "Reloading this page signs you out: the browser keeps no session cookie from an address without HTTPS.";
-const SHOWN_TOKENS = "The answer shows the tokens, and this page keeps them only until it is reloaded. The form at the top signs you in for longer.";
+const KEPT = "kept by the browser"; // shown in the locks; no script can read the cookies
+const UNTIL_RELOAD =
+  "Reloading this page signs you out: the browser keeps no session cookie from an address without HTTPS.";
+const SHOWN_TOKENS = "The answer shows the tokens, and this page keeps them only until it is reloaded. "
+  + "The form at the top signs you in for longer.";
 const LOOKS_LIKE_A_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const WRITING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
-let whoIsIt = null; // the latest GET /v1/me under way
+let whoIsIt = null; // the latest pending GET /v1/me
 
 followColours();
 const byCookie = keepsCookies();
@@ -47,18 +50,19 @@ keepReachable(document.getElementById("swagger-ui"));
 announceCopies(() => bar.say({ key: "copy", kind: "good", title: "Copied to the clipboard" }));
 restore().finally(() => bar.ready());
 
-// ---- every request of the page, Swagger UI's and the bar's alike
+// ---- all requests of the page, from Swagger UI and from the bar
 
 async function send(request) {
   try {
-    return await ui.fn.fetch(request); // Swagger UI's own, so that both kinds of answer look the same
+    return await ui.fn.fetch(request); // Swagger UI's own fetch, so that all answers have the same form
   } catch (error) {
     if (error.response) return error.response; // an answer that is not 2xx
     return { ok: false, status: 0, headers: {}, body: { detail: "The service cannot be reached." } };
   }
 }
 
-// A request of the page's own; sent with `requestInterceptor: intercept` it has all the consequences of one that was executed.
+// Makes a request of the page itself; sent with `requestInterceptor: intercept` it has all effects of an
+// executed one.
 function call(name, { body, query = "", parameter = "" } = {}) {
   const headers = { Accept: "application/json, application/problem+json" };
   if (body) headers["Content-Type"] = "application/json";
@@ -71,17 +75,17 @@ function call(name, { body, query = "", parameter = "" } = {}) {
 function intercept(request) {
   if (request.loadSpec) return { ...request, responseInterceptor: readablePatterns };
   const name = operations.nameOf(request);
-  delete request.headers.Cookie; // what Swagger UI believes to send for the lock; a browser would not
+  delete request.headers.Cookie; // Swagger UI sets it for the lock; a browser does not send it
   delete request.headers["X-CSRF-TOKEN"];
   if (name === "refresh") fillInRefreshToken(request);
   if (name === "login") delete request.headers.Authorization;
   session.stamp(request, name === "login" ? { cookies: /[?&]mode=cookie(&|$)/.test(request.url) } : {});
-  if (name === "login") request.byCookie = false; // it proves itself by the password
+  if (name === "login") request.byCookie = false; // it authenticates by the password
   request.responseInterceptor = (answer) => settle(request, name, answer);
   return request;
 }
 
-// The answer to show: after a 401 that of the repeated request.
+// Returns the answer to show: after a 401, the answer to the repeated request.
 async function settle(request, name, first) {
   const answer = await repeatedIfExpired(request, name, first);
   const about = `${request.method.toUpperCase()} ${pathOf(request.url)}`;
@@ -122,20 +126,22 @@ function repeated(request) {
   return again;
 }
 
-// Every answer to a reading request by cookie names the session's CSRF token; a reloaded page has it from there.
+// Takes the session's CSRF token from the answer to a read by cookie; a reloaded page needs it.
 function learn(request, answer) {
   const csrf = header(answer, "x-csrf-token");
-  delete answer.headers?.["x-csrf-token"]; // not to be shown, as no credential is
+  delete answer.headers?.["x-csrf-token"]; // no credential is shown
   if (!csrf || !session.mine(request) || !session.learn(csrf)) return;
-  bar.say({ key: "session", title: "The session has changed", text: "Another page of this browser has signed in." });
+  const text = "Another page of this browser has signed in.";
+  bar.say({ key: "session", title: "The session has changed", text });
   whoIsIt = loadMe();
 }
 
 function succeeded(request, name, answer) {
   const tokens = answer.body ?? {};
   if (name === "login" && (tokens.access_token || tokens.csrf_token)) {
-    bar.clear(); // what an earlier person was told is over
-    adopt(() => (tokens.access_token ? session.begin(tokens.access_token, tokens.refresh_token) : session.beginByCookie(tokens.csrf_token)));
+    bar.clear(); // messages of an earlier user
+    const byHeader = () => session.begin(tokens.access_token, tokens.refresh_token);
+    adopt(tokens.access_token ? byHeader : () => session.beginByCookie(tokens.csrf_token));
   } else if (name === "refresh" && tokens.access_token) {
     adopt(() => session.begin(tokens.access_token, tokens.refresh_token));
   } else if (name === "refresh" && tokens.csrf_token) {
@@ -150,12 +156,12 @@ function succeeded(request, name, answer) {
     bar.clear();
     whoIsIt = loadMe();
   } else if (header(answer, "authz-stale") === "true" && session.canRenew) {
-    session.renew(session.now); // roles have changed: take a token that names the new ones
+    session.renew(session.now); // roles have changed: get a token with the new roles
   }
 }
 
 function done(request, name, answer, about) {
-  if (name === "logout" || name === "refresh") return; // have said so
+  if (name === "logout" || name === "refresh") return; // these show their own message
   const shown = name === "login" && answer.body?.access_token ? SHOWN_TOKENS : "";
   const title = `Done: ${operations.summaryOf(request) || about}`;
   bar.say({ key: about, kind: "good", title, text: shown, about: `${about} · ${answer.status}` });
@@ -168,9 +174,11 @@ function explain(request, name, answer, about) {
   if (answer.status === 401 && (!session.signedIn || name === "login")) {
     bar.say({ ...message, ...unauthenticated(answer, { signsIn: name === "login" }) });
   } else if (code === "signin.too_old") {
-    bar.say({ ...message, ...problem(answer), action: { text: "Sign out to sign in again", press: () => bar.leave() } });
+    const action = { text: "Sign out to sign in again", press: () => bar.leave() };
+    bar.say({ ...message, ...problem(answer), action });
   } else if (answer.status === 403) {
-    if (code === "csrf.failed" && request.byCookie) whoIsIt = loadMe(); // another page of this browser has signed in
+    // another page of this browser has signed in
+    if (code === "csrf.failed" && request.byCookie) whoIsIt = loadMe();
     const why = decision && session.signedIn ? { text: "Why?", press: () => tellWhy(about, decision) } : null;
     const action = code === "password.change_required" ? operations.show("changePassword") : why;
     bar.say({ ...message, ...refusal(answer), action });
@@ -185,13 +193,15 @@ function explain(request, name, answer, about) {
 
 async function tellWhy(key, decision) {
   const answer = await send({ ...call("decision", { parameter: decision }), requestInterceptor: intercept });
+  const title = "The explanation could not be read";
   if (answer.ok) bar.extend(key, explanation(answer.body));
-  else if (!answer.status) bar.say({ key: "decision", title: "The explanation could not be read", text: answer.body.detail });
+  else if (!answer.status) bar.say({ key: "decision", title, text: answer.body.detail });
 }
 
 // ---- the session
 
-// Without cookies nothing is asked: nobody has signed in with this browser, or her session has run out.
+// Without session cookies nothing is requested: no user has signed in with this browser, or the session has
+// expired.
 async function restore() {
   if (!byCookie) return;
   const asked = { url: `${ROOT}/docs/session`, method: "GET", headers: {}, credentials: "same-origin" };
@@ -207,7 +217,9 @@ async function signIn(username, password, otp) {
   const answer = await send({ ...request, requestInterceptor: intercept });
   if (answer.status === 0) bar.say({ key: "login", title: "Sign-in failed", text: answer.body.detail });
   await whoIsIt;
-  if (answer.ok && !byCookie) bar.say({ key: "session", kind: "good", title: "You have signed in", text: UNTIL_RELOAD });
+  if (answer.ok && !byCookie) {
+    bar.say({ key: "session", kind: "good", title: "You have signed in", text: UNTIL_RELOAD });
+  }
   return answer.body?.code === "mfa.required" ? "otp" : answer.ok;
 }
 
@@ -228,7 +240,7 @@ function exchange(refreshToken) {
   return send(request);
 }
 
-// Tokens given by hand take the place of the browser's own session, which would come back with a reload: it is ended first.
+// Pasted tokens replace the browser's own session. A reload would restore that one, so it is ended first.
 function adopt(begin) {
   const left = session.byCookie ? call("logout") : null;
   if (left) session.stamp(left);
@@ -242,19 +254,21 @@ function ended(reason) {
 }
 
 async function loadMe() {
-  const request = { ...call("me"), final: session.complete }; // a token just issued needs no refresh, an old cookie may
+  // a new token needs no refresh, an old cookie may
+  const request = { ...call("me"), final: session.complete };
   const answer = await send({ ...request, requestInterceptor: intercept });
   if (!answer.ok && session.signedIn) bar.signedIn(null);
 }
 
 function showMe(me) {
   bar.signedIn(me);
-  const must = "You signed in with a temporary password. Until you change it, most other requests are refused.";
+  const must =
+    "You signed in with a temporary password. Until you change it, most other requests are refused.";
   if (me.password_change_required) bar.notice(must, operations.show("changePassword"));
   else bar.notice("");
 }
 
-// Runs on every change of tokens, silent refreshes included: roles may have changed as well.
+// Runs on every change of tokens, also on silent refreshes: roles may have changed.
 function tokensChanged() {
   bar.hush("renewal");
   closeLocks();
@@ -265,7 +279,8 @@ function closeLocks() {
   const closed = Object.values(SCHEMES).filter((name) => ui.authSelectors.authorized()?.has(name));
   if (closed.length) ui.authActions.logout(closed, { silently: true });
   if (session.access) ui.preauthorizeApiKey(SCHEMES.header, session.access);
-  if (session.byCookie) for (const name of [SCHEMES.cookie, SCHEMES.csrf]) ui.preauthorizeApiKey(name, KEPT);
+  const locks = session.byCookie ? [SCHEMES.cookie, SCHEMES.csrf] : [];
+  for (const name of locks) ui.preauthorizeApiKey(name, KEPT);
 }
 
 // A token pasted into Swagger UI's Authorize dialog signs the page in as well, without a refresh token.
@@ -280,7 +295,7 @@ function forgotten() {
   else if (session.signedIn) ended(reason);
 }
 
-// Executing `refresh` with the example still in place means: refresh this page.
+// Executing `refresh` with the unchanged example refreshes this page's session.
 function fillInRefreshToken(request) {
   if (request.headers.Authorization === `Bearer ${session.access}`) delete request.headers.Authorization;
   const given = /"refresh_token"\s*:\s*"([^"]*)"/.exec(request.body ?? "")?.[1] ?? "";
@@ -296,5 +311,5 @@ function documentLoaded() {
   const spec = ui.specSelectors.specJson().toJS();
   document.title = spec.info?.title ?? document.title;
   operations.read(spec, DOCUMENT);
-  closeLocks(); // does nothing before the document is there
+  closeLocks(); // has no effect before the document is loaded
 }

@@ -1,4 +1,4 @@
-// The last ETag seen for each resource, to hand over when a write asks for one.
+// Remembers the last ETag of each resource, for writes that need it.
 
 import { header } from "./plain_words.js";
 import { pathOf } from "./operations.js";

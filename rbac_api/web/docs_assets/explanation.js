@@ -1,4 +1,4 @@
-// A refusal as `GET /v1/decisions/{id}` explains it, for a person. Everything goes through `textContent`.
+// Shows the explanation of a refusal (`GET /v1/decisions/{id}`). Every text goes through `textContent`.
 
 import { element } from "./bar.js";
 
@@ -13,7 +13,8 @@ export function explanation({ user, permission, at, because = [], nearest = [] }
     roles.className = "roles";
     box.append(roles);
   } else if (permission) {
-    box.append(element("p", "", "You cannot assign a role that would permit it. Give the decision's id to an administrator, who can."));
+    const text = "You cannot assign a role that would permit it. Give the decision's id to an administrator.";
+    box.append(element("p", "", text));
   }
   return box;
 }

@@ -1,6 +1,6 @@
-// The operations that this page itself uses, as the OpenAPI document has them.
+// Finds the operations that this page itself uses in the OpenAPI document.
 
-// Each by its operationId; if the document has no such operation, by its method and path.
+// Each is found by its operationId, else by its method and path.
 const OPERATIONS = {
   login: ["login", "post", "/v1/auth/login"],
   refresh: ["refresh", "post", "/v1/auth/refresh"],
@@ -17,7 +17,7 @@ export class Operations {
   #known = {}; // name -> {id, method, path}
   #all = []; // {method, pattern, summary} of every operation
 
-  // Until the document is loaded, or if it cannot be: the usual paths. `root` is the path of the service, "" unless behind a prefix.
+  // Until the document is loaded, the usual paths apply. `root` is the path prefix of the service, or "".
   constructor(root) {
     this.read({ servers: [{ url: root || "/" }] }, location.href);
   }
@@ -49,7 +49,7 @@ export class Operations {
     return (fitting.find((one) => !one.path.includes("{")) ?? fitting[0])?.summary ?? "";
   }
 
-  // An action for a message: opens the operation and moves the focus there.
+  // Returns an action for a message: it opens the operation and moves the focus there.
   show(name) {
     const { id, method, path } = this.#known[name];
     const press = () => {
@@ -63,7 +63,8 @@ export class Operations {
   }
 }
 
-// Swagger UI reads patterns as JavaScript does without the flag `u`: ranges beyond U+FFFF are out of order there. The service looks at them.
+// Removes ranges beyond U+FFFF from patterns: Swagger UI reads patterns without the flag `u`, where such
+// ranges are invalid. The service itself checks them.
 export function readablePatterns(answer) {
   return { ...answer, text: answer.text.replace(/[\u{10000}-\u{10ffff}]-[\u{10000}-\u{10ffff}]/gu, "") };
 }

@@ -1,8 +1,10 @@
-// Pure: an answer in, words for a person out; and a request in, the same without its secrets out.
+// Pure functions: messages for the user from answers, and requests without their secrets.
 
-const SECRET = "password|current_password|new_password|token|access_token|refresh_token|client_secret|otp|secret";
+const SECRET =
+  "password|current_password|new_password|token|access_token|refresh_token|client_secret|otp|secret";
 const KEPT_FAULTS = 5;
-const SECOND_FACTOR = "Enter the code from your authenticator app, or a recovery code, in the form at the top; in a login request send it as otp.";
+const SECOND_FACTOR = "Enter the code from your authenticator app, or a recovery code, in the form at the "
+  + "top; in a login request send it as otp.";
 const IN_JSON = new RegExp(`("(?:${SECRET})"\\s*:\\s*)"(?:\\\\.|[^"\\\\])*"?`, "g");
 const IN_FORM = new RegExp(`((?:^|&)(?:${SECRET})=)[^&]*`, "g");
 
@@ -16,7 +18,7 @@ export function detail(answer, otherwise) {
   return typeof text === "string" && text ? text : otherwise;
 }
 
-// A 401 to a page that is not signed in, or to the attempt to be.
+// The message for a 401 on a page that is not signed in, or for a failed sign-in.
 export function unauthenticated(answer, { signsIn }) {
   const code = answer.body?.code;
   if (code === "mfa.required") return { title: "Enter your second factor", text: SECOND_FACTOR };
@@ -26,7 +28,7 @@ export function unauthenticated(answer, { signsIn }) {
   return { title: "You are not signed in", text: `${why} Use the form at the top of this page.`.trim() };
 }
 
-// Why a 403: the permissions it names, else what the service says.
+// The message for a 403: the missing permissions, else the service's detail.
 export function refusal(answer) {
   const problem = answer.body ?? {};
   const lacking = [].concat(problem.missing ?? [], problem.required ?? []).map(String);
@@ -37,12 +39,13 @@ export function refusal(answer) {
   return { title: "You are not allowed to do this", text: detail(answer, "") };
 }
 
-// Any other refusal, in the form that the operation uses: a problem document, OAuth's error, or AuthZEN's sentence.
+// The message for any other refusal: a problem document, an OAuth error, or AuthZEN's text.
 export function problem(answer) {
   const body = answer.body ?? {};
   const title = body.title ?? body.error ?? `The service answered ${answer.status}`;
   const said = typeof body === "string" ? body : detail(answer, body.error_description ?? "");
-  const faults = (body.errors ?? []).slice(0, KEPT_FAULTS).map(({ pointer, detail: text }) => `${pointer}: ${text}`);
+  const kept = (body.errors ?? []).slice(0, KEPT_FAULTS);
+  const faults = kept.map(({ pointer, detail: text }) => `${pointer}: ${text}`);
   return { title, text: [said, ...faults].filter(Boolean).join("\n") };
 }
 
@@ -52,12 +55,13 @@ export function tooMany(answer) {
   return { title: "Too many attempts", text: detail(answer, "The service asks you to wait.") + when };
 }
 
-// What to do about a missing (428) or outdated (412) If-Match; `etag` is the last one this page saw, if any.
+// The message for a missing (428) or outdated (412) If-Match; `etag` is the last one this page saw, if any.
 export function precondition(answer, etag, sent) {
   const missing = answer.status === 428;
-  const title = missing ? "If-Match is missing" : "It has changed since you read it";
+  const title = missing ? "If-Match is missing" : "The resource has changed since you read it";
   if (etag === null) return { title, text: "Read the resource first (GET); put its ETag into If-Match." };
-  if (etag === sent) return { title, text: "Read the resource again (GET) and use its new ETag in If-Match." };
+  const again = "Read the resource again (GET) and use its new ETag in If-Match.";
+  if (etag === sent) return { title, text: again };
   const text = missing
     ? "Read the resource first. When this page last saw it, its ETag was:"
     : "Read it again to see what changed. The newest ETag this page saw is:";
@@ -68,7 +72,7 @@ export function list(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-// The request as the curl box may show it; in place of the browser's cookies, what stands for them on a command line.
+// The request as the curl box may show it, with an Authorization header in place of the browser's cookies.
 export function withoutSecrets(request) {
   const shown = { ...request, headers: { ...request.headers } };
   delete shown.headers["X-CSRF-TOKEN"];

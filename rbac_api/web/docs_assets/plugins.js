@@ -1,15 +1,16 @@
-// What is changed inside Swagger UI, through its own plugin points.
+// Changes Swagger UI through its own plugin interface.
 
 import { withoutSecrets } from "./plain_words.js";
 
-// The curl box is drawn from these two; the request that is sent is another object.
+// Hides secrets in the curl box, which is drawn from these two; the request that is sent is another object.
 function maskedCurl() {
   const masked = (original) => (path, method, request) => original(path, method, withoutSecrets(request));
   return { statePlugins: { spec: { wrapActions: { setRequest: masked, setMutatedRequest: masked } } } };
 }
 
-// Deep links (`#/tag/operationId`). The browser scrolls, so that it leaves room for the bar (`scroll-padding-top`).
-// Swagger UI's own reading of the hash writes an error to the console for every name with an underscore.
+// Deep links (`#/tag/operationId`). The browser scrolls, so that it leaves room for the bar
+// (`scroll-padding-top`). Swagger UI's own reading of the hash writes an error to the console for every name
+// with an underscore.
 function deepLinks() {
   const scrollToElement = () => (target) => ({ type: "docs_scrolled", payload: target.scrollIntoView() });
   const parseDeepLinkHash = (_original, system) => (hash) => {
@@ -27,7 +28,7 @@ function deepLinks() {
   return { statePlugins: { layout: { wrapActions: { scrollToElement, parseDeepLinkHash } } } };
 }
 
-// The Authorize dialog: tells the page about what is given or forgotten there; not about what the page does itself.
+// Reports to the page what the user enters or removes in the Authorize dialog; not what the page does itself.
 export function authorizeDialog(schemes, { pasted, forgotten }) {
   const authorize = (original) => (given) => {
     const result = original(given);
@@ -42,7 +43,7 @@ export function authorizeDialog(schemes, { pasted, forgotten }) {
   return () => ({ statePlugins: { auth: { wrapActions: { authorize, logout } } } });
 }
 
-// The filter finds operations by summary, path, method, operationId and tag: those in which every word occurs somewhere.
+// Filters operations by summary, path, method, operationId and tag: every word must occur in one of them.
 function filterEverything() {
   const opsFilter = (tags, phrase) => {
     const words = plain(phrase).split(/\s+/).filter(Boolean);
@@ -56,42 +57,48 @@ function filterEverything() {
   };
   const operations = (Original, { React }) => (props) => {
     const h = React.createElement;
-    const nothing = () => h("p", { className: "nothing", role: "status" }, "No operation contains all of these words. Empty the filter to see all operations.");
+    const text = "No operation contains all of these words. Empty the filter to see all operations.";
+    const nothing = () => h("p", { className: "nothing", role: "status" }, text);
     return props.specSelectors.taggedOperations().size ? h(Original, props) : nothing();
   };
   return { fn: { opsFilter }, wrapComponents: { operations } };
 }
 
-// For keyboards and screen readers: an operation's path is text in the button that opens it, not a link within a button; and the page
-// has one main part, which is all of Swagger UI.
+// For keyboards and screen readers: an operation's path is text in the button that opens it, not a link
+// within a button. The page has one main element, which is all of Swagger UI.
 function oneOfEach() {
   const DeepLink = (Original, { React }) => (props) =>
-    (props.path?.includes("/") ? React.createElement("span", null, props.text) : React.createElement(Original, props));
+    (props.path?.includes("/")
+      ? React.createElement("span", null, props.text)
+      : React.createElement(Original, props));
   const VersionPragmaFilter = (Original, { React }) => (props) => {
     const h = React.createElement;
-    const parts = React.Children.map(props.children, (part) => (part?.type === "main" ? h("div", part.props) : part));
+    const plainPart = (part) => (part?.type === "main" ? h("div", part.props) : part);
+    const parts = React.Children.map(props.children, plainPart);
     return h(Original, props, parts);
   };
   return { wrapComponents: { DeepLink, VersionPragmaFilter } };
 }
 
-// Without accents and capitals.
+// Removes accents and capitals.
 function plain(text) {
   return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
-// Swagger UI resolves an operation a moment after it was opened. "Execute" waits for that: pressed before, it would know no operation and
-// show "loading" forever.
+// Makes "Execute" wait until Swagger UI has resolved the operation, shortly after it was opened. Before that
+// it would show "loading" forever.
 function resolvedFirst() {
   const execute = (original, { specSelectors }) => async (request) => {
     const { path, method } = request;
-    while (!specSelectors.specResolvedSubtree(["paths", path, method])) await new Promise((done) => setTimeout(done, 20));
+    while (!specSelectors.specResolvedSubtree(["paths", path, method])) {
+      await new Promise((done) => setTimeout(done, 20));
+    }
     return original({ ...request, operation: specSelectors.operationWithMeta(path, method) });
   };
   return { statePlugins: { spec: { wrapActions: { execute } } } };
 }
 
-// After "Execute" the answer comes first, then the request that led to it; and it is brought into view.
+// Shows the answer before the request that led to it, and scrolls it into view.
 function answerFirst() {
   const liveResponse = (Original, { React }) => class extends Original {
     #box = React.createRef();
@@ -112,13 +119,14 @@ function answerFirst() {
       const drawn = super.render();
       const parts = React.Children.toArray(drawn.props.children);
       const answer = parts.findIndex((part) => part.type === "h4");
-      return React.createElement("div", { ref: this.#box, className: "answer" }, parts.slice(answer), parts.slice(0, answer));
+      const box = { ref: this.#box, className: "answer" };
+      return React.createElement("div", box, parts.slice(answer), parts.slice(0, answer));
     }
   };
   return { wrapComponents: { liveResponse } };
 }
 
-// Scrolls only if some of the answer is out of sight, and then so far that the button pressed is just below the bar.
+// Scrolls only if a part of the answer is not visible, until the pressed button is just below the bar.
 function bringIntoView(box) {
   const button = box?.closest(".opblock")?.querySelector(".execute");
   const table = box?.querySelector(".live-responses-table");
@@ -126,17 +134,22 @@ function bringIntoView(box) {
   button.scrollIntoView({ block: "start", behavior: "instant" });
 }
 
-// An answer with a QR code in it shows that as well.
+const SCAN =
+  "Scan this with an authenticator app, then send the code it shows with POST /v1/me/totp/confirm.";
+
+// Shows the QR code of an answer as an image.
 function scannable() {
   const responseBody = (Original, { React }) => (props) => {
     const code = /"qr_code"\s*:\s*"(data:image\/png;base64,[A-Za-z0-9+/=]+)"/.exec(props.content)?.[1];
     const h = React.createElement;
     const figure = () => h("figure", { className: "scan" },
       h("img", { src: code, alt: "QR code with the secret, for an authenticator app" }),
-      h("figcaption", null, "Scan this with an authenticator app, then send the code it shows with POST /v1/me/totp/confirm."));
+      h("figcaption", null, SCAN));
     return h(React.Fragment, null, code ? figure() : null, h(Original, props));
   };
   return { wrapComponents: { responseBody } };
 }
 
-export const plugins = [maskedCurl, deepLinks, filterEverything, oneOfEach, resolvedFirst, answerFirst, scannable];
+export const plugins = [
+  maskedCurl, deepLinks, filterEverything, oneOfEach, resolvedFirst, answerFirst, scannable,
+];

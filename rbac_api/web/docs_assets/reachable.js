@@ -1,18 +1,20 @@
-// What Swagger UI leaves out for those who use a keyboard or a screen reader, added after each time it draws.
+// Adds what Swagger UI lacks for users of a keyboard or a screen reader, each time it has drawn.
 
 const FIELDS = "input, select, textarea";
-// What surrounds a field, and how it is called there.
+// What surrounds a field, and the field's name there.
 const PLACES = [
   ["tr[data-param-name]", (place) => place.dataset.paramName],
   [".operation-filter-input", () => "Filter operations by summary, path, tag or operationId"],
-  [".responses-table", (place, field) => `Media type of the answer ${field.closest("tr")?.dataset.code ?? ""}`.trim()],
-  [".opblock-section-request-body", (_place, field) => (field.tagName === "SELECT" ? "Media type of the request body" : "Request body")],
+  [".responses-table", (_place, field) =>
+    `Media type of the answer ${field.closest("tr")?.dataset.code ?? ""}`.trim()],
+  [".opblock-section-request-body", (_place, field) =>
+    (field.tagName === "SELECT" ? "Media type of the request body" : "Request body")],
   [".auth-container", (place) => place.querySelector("h4")?.textContent ?? "Credentials"],
 ];
 
 export function keepReachable(root) {
   let planned = false;
-  const mend = () => {
+  const repair = () => {
     planned = false;
     nameFields(root);
     nameOthers(root);
@@ -20,7 +22,7 @@ export function keepReachable(root) {
     letScroll(root);
   };
   const plan = () => {
-    if (!planned) requestAnimationFrame(mend);
+    if (!planned) requestAnimationFrame(repair);
     planned = true;
   };
   new MutationObserver(plan).observe(root, { childList: true, subtree: true });
@@ -28,7 +30,8 @@ export function keepReachable(root) {
 
 function nameFields(root) {
   for (const field of root.querySelectorAll(FIELDS)) {
-    if (!field.labels?.length && !field.ariaLabel && !field.hasAttribute("aria-labelledby")) field.ariaLabel = nameFor(field);
+    const named = field.labels?.length || field.ariaLabel || field.hasAttribute("aria-labelledby");
+    if (!named) field.ariaLabel = nameFor(field);
   }
 }
 
@@ -41,9 +44,12 @@ function nameFor(field) {
 }
 
 function nameOthers(root) {
-  for (const filter of root.querySelectorAll(".operation-filter-input")) filter.placeholder = "Filter operations";
+  for (const filter of root.querySelectorAll(".operation-filter-input")) {
+    filter.placeholder = "Filter operations";
+  }
   for (const button of root.querySelectorAll(".close-modal")) button.ariaLabel = "Close";
-  for (const button of root.querySelectorAll(".modal-btn[aria-label]")) button.removeAttribute("aria-label"); // it says "Authorize"
+  // it says "Authorize"
+  for (const button of root.querySelectorAll(".modal-btn[aria-label]")) button.removeAttribute("aria-label");
   for (const dialog of root.querySelectorAll(".modal-ux")) {
     dialog.role = "dialog";
     dialog.ariaModal = "true";
@@ -54,7 +60,7 @@ function nameOthers(root) {
   }
 }
 
-// No level is left out.
+// Skips no heading level.
 function orderHeadings(root) {
   let before = 0;
   for (const heading of root.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
@@ -63,7 +69,7 @@ function orderHeadings(root) {
   }
 }
 
-// What has more in it than it shows can be scrolled with the keys.
+// Makes overflowing text scrollable with the keyboard.
 function letScroll(root) {
   for (const text of root.querySelectorAll("pre.microlight, .highlight-code, .highlight-code > pre")) {
     if (text.scrollWidth > text.clientWidth || text.scrollHeight > text.clientHeight) text.tabIndex = 0;

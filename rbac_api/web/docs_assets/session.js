@@ -1,9 +1,11 @@
-// The signed-in session of this page. By cookie: the browser keeps the tokens where no script can read them, this page knows the
-// CSRF token, and a reload changes nothing. By header: the tokens live in private fields here, until the page is left.
+// The signed-in session of this page. By cookie: the browser keeps the tokens where no script can read them,
+// this page knows the CSRF token, and the session survives a reload. By header: the tokens are in private
+// fields here until the page is closed or reloaded.
 
 const READING = new Set(["GET", "HEAD", "OPTIONS"]);
 
-// Whether this browser keeps `__Host-` cookies from this address: not over plain HTTP, unless from this very machine (and not all then).
+// Whether this browser keeps `__Host-` cookies from this address: not over plain HTTP, except from localhost
+// in some browsers.
 export function keepsCookies() {
   const [name, always] = ["__Host-rbac-probe", "Secure; Path=/; SameSite=Strict"];
   document.cookie = `${name}=1; ${always}`;
@@ -17,13 +19,14 @@ export class Session {
   #refresh = null;
   #csrf = null;
   #byCookie = false;
-  #round = 0; // grows with every change of tokens; a request carries the one it was sent in
+  #round = 0; // grows with every change of tokens; a request carries the number at which it was sent
   #first = 0; // the round in which this session began
   #renewal = null;
   #exchange;
   #changed;
 
-  // exchange(refreshToken or null) -> answer {ok, status, body}; changed() runs after every change of the tokens.
+  // exchange(refreshToken or null) -> answer {ok, status, body}; changed() runs after every change of the
+  // tokens.
   constructor(exchange, changed) {
     this.#exchange = exchange;
     this.#changed = changed;
@@ -49,7 +52,7 @@ export class Session {
     return this.#byCookie || this.#refresh !== null;
   }
 
-  // Not yet so after a reload: the browser has cookies, the page no CSRF token.
+  // False after a reload: the browser has cookies, but the page has no CSRF token yet.
   get complete() {
     return this.#access !== null || this.#csrf !== null;
   }
@@ -73,31 +76,33 @@ export class Session {
     this.#take({});
   }
 
-  // Notes the round, and lets the browser send its cookies only with what is meant to be sent with them.
+  // Stores the round in the request, and lets the browser send cookies only where they are intended.
   stamp(request, { cookies = this.#byCookie && !request.headers.Authorization } = {}) {
     request.round = this.#round;
     request.credentials = cookies ? "same-origin" : "omit";
     if (!cookies) return;
     request.byCookie = this.#byCookie;
-    if (this.#csrf && !READING.has(request.method.toUpperCase())) request.headers["X-CSRF-TOKEN"] = this.#csrf;
+    const writes = !READING.has(request.method.toUpperCase());
+    if (this.#csrf && writes) request.headers["X-CSRF-TOKEN"] = this.#csrf;
   }
 
-  // The CSRF token that an answer names; true if it is that of another session: another tab has signed in.
+  // Stores the CSRF token of an answer; returns true if it belongs to another session: another tab has signed
+  // in.
   learn(csrf) {
     const other = this.#csrf !== null && this.#csrf !== csrf;
     this.#csrf = csrf;
     return other;
   }
 
-  // After a 401 to `request`: make sure there is a newer token. However many requests fail at once, they share one
-  // refresh; a second one would look like a stolen token to the service and end the session.
+  // Gets a newer token after a 401 to `request`. Requests that fail at the same time share one refresh: a
+  // second one would look like a stolen token to the service and end the session.
   async renew(request) {
     if (request.round !== this.#round) return { renewed: this.signedIn };
     this.#renewal ??= this.#renewOnce().finally(() => { this.#renewal = null; });
     return this.#renewal;
   }
 
-  // Waits for a refresh under way, so that what follows uses the newest token.
+  // Waits for a pending refresh, so that the next request uses the newest token.
   async settled() {
     await this.#renewal;
   }
@@ -106,7 +111,7 @@ export class Session {
     return { round: this.#round };
   }
 
-  // Takes the new tokens of this very session.
+  // Takes the new tokens of this session.
   continue({ access_token: access = null, refresh_token: refresh = null, csrf_token: csrf = null }) {
     this.#take({ access, refresh, csrf, byCookie: csrf !== null });
   }

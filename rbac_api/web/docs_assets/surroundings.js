@@ -1,6 +1,6 @@
-// What the browser around the page prefers and does.
+// Follows the browser's colour scheme, and reports copies.
 
-// Swagger UI's own dark style goes by a class.
+// Sets the class that Swagger UI's dark style uses.
 export function followColours() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
@@ -8,7 +8,8 @@ export function followColours() {
   follow();
 }
 
-// Swagger UI's copy buttons say nothing. A copy that a click on one of them caused is over when the click arrives here.
+// Reports copies by Swagger UI's copy buttons, which show nothing. The copy of a click is done when the click
+// arrives here.
 export function announceCopies(announce) {
   let copied = false;
   document.addEventListener("copy", () => { copied = true; }, true);

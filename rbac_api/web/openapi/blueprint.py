@@ -1,4 +1,7 @@
-"""A blueprint whose decorators document what they do, with one fixed order: route, guard, etag, arguments, response, operation."""
+"""A blueprint whose decorators document what they do.
+
+Their order is fixed: route, guard, etag, arguments, response, operation.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Blueprint(ExtensibleBlueprint):
-    """flask-smorest's blueprint with strict arguments, problem documents in OpenAPI and a reader-friendly tag."""
+    """flask-smorest's blueprint with strict arguments, documented problems and one tag."""
 
     ARGUMENTS_PARSER = StrictParser()
 
@@ -63,7 +66,7 @@ class Blueprint(ExtensibleBlueprint):
 
     @staticmethod
     def body(content: Mapping[str, Any], problems: Iterable[type[ServiceError]]) -> Callable[[F], F]:
-        """Document a required body that the view reads itself: ``content`` as OpenAPI has it, by media type; what can go wrong with it."""
+        """Document a required body that the view reads itself; ``content`` maps media types."""
 
         def decorate(view: F) -> F:
             documented = document_problems(view, problems)
@@ -73,7 +76,10 @@ class Blueprint(ExtensibleBlueprint):
         return decorate
 
     def response(self, status_code: Any, schema: Any = None, **options: Any) -> Callable[[F], F]:
-        """Document an answer; a ``get`` with one refuses an ``Accept`` that asks for a file it does not have."""
+        """Document an answer.
+
+        A ``get`` with a schema refuses an ``Accept`` for a file format that it does not offer.
+        """
         inner = super().response(status_code, schema, **options)
 
         def decorate(view: F) -> F:
@@ -85,7 +91,7 @@ class Blueprint(ExtensibleBlueprint):
         return decorate
 
     def tagged(self, view: F) -> F:
-        """Document a strong ETag on the answer and ``If-None-Match`` on a GET; ``web.requests.etags`` does the work."""
+        """Document a strong ETag and a GET's ``If-None-Match``, which ``web.requests.etags`` implements."""
         described(view)["tagged"] = True
         return view
 
@@ -160,12 +166,15 @@ def document_access(
 
 
 def refuses_query(view: Any) -> bool:
-    """Whether the view is an operation of ours without query arguments; somebody else's view may read what it likes."""
+    """Return True for an operation of this service without query arguments.
+
+    Views of a host application are not checked.
+    """
     return _is_ours(view) and not _reads(view, "query")
 
 
 def refuses_body(view: Any) -> bool:
-    """Whether the view is an operation of ours without a body."""
+    """Return True for an operation of this service without a body."""
     return _is_ours(view) and "body" not in description_of(view) and not _reads(view, "json")
 
 
@@ -179,7 +188,7 @@ def _reads(view: Any, location: str) -> bool:
 
 
 def documents(view: Any, problem: type[ServiceError]) -> bool:
-    """Whether the view is an operation of ours that says it may answer this problem."""
+    """Return True for an operation of this service that documents this problem."""
     return problem in description_of(view).get("problems", ())
 
 
@@ -215,14 +224,14 @@ def _prepare_problem_doc(
 
 
 def _add_limits(responses: dict[Any, Any], success: dict[str, Any], doc_info: dict[str, Any]) -> None:
-    """Whoever may be told that it was too much is told beforehand how much is left."""
+    """Document the rate limit headers on every answer of an operation that can answer 429."""
     if TooManyAttempts in doc_info.get("problems", ()):
         for answer in (success, responses[429]):
             answer["headers"].update({name: name for name in ("RateLimit", "RateLimit-Policy")})
 
 
 def _add_shapes(success: dict[str, Any], doc_info: dict[str, Any]) -> None:
-    """What else the successful answer may look like."""
+    """Document the other forms of the successful answer."""
     if "or_schema" in doc_info:
         answer = success["content"]["application/json"]
         answer["schema"] = {"oneOf": [answer["schema"], doc_info["or_schema"]]}

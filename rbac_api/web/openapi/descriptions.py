@@ -1,6 +1,6 @@
-"""What the OpenAPI document says of the things that recur: path parameters, headers, problems, and who may call.
+"""Texts of the OpenAPI document that recur: path parameters, headers, problems, and who may call.
 
-No path parameter has an ``example``: Swagger UI would fill it in, and a hasty *Execute* would do something to it.
+No path parameter has an ``example``: Swagger UI would fill it in, and *Execute* would act on it by mistake.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from rbac_api.web.fields import name_schema
 from rbac_api.web.responses.problems import MEDIA_TYPE, problem_type
 
 _PHRASES = {
-    400: "Unreadable", 401: "Not signed in", 403: "Not allowed", 404: "Not found", 406: "No such format", 409: "Conflict",
-    412: "Stale ETag", 413: "Too large", 415: "Not JSON", 422: "Invalid", 428: "If-Match required",
-    429: "Too many attempts", 503: "Unavailable",
+    400: "Unreadable", 401: "Not signed in", 403: "Not allowed", 404: "Not found", 406: "No such format",
+    409: "Conflict", 412: "Stale ETag", 413: "Too large", 415: "Not JSON", 422: "Invalid",
+    428: "If-Match required", 429: "Too many attempts", 503: "Unavailable",
 }  # fmt: skip
 _ROLE = {"type": "string", **name_schema(ROLE)}
 _PERMISSION = {"type": "string", **name_schema(PERMISSION)}
@@ -42,7 +42,10 @@ _PATH: dict[str, tuple[str, dict[str, Any]]] = {
 }
 _REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-Match": (
-        "the `ETag` from reading the resource, including the quotes; 428 if absent, 412 if it has changed since",
+        (
+            "the `ETag` from reading the resource, including the quotes; 428 if absent, 412 if it has "
+            "changed since"
+        ),
         {"pattern": r'^"[!#-~]+"(, *"[!#-~]+")*$'},
     ),
     "If-None-Match": (
@@ -50,7 +53,10 @@ _REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
         {},
     ),
     "Idempotency-Key": (
-        "a key of your choice for this request: repeating it with the same body returns the first answer again",
+        (
+            "a key of your choice for this request: repeating it with the same body returns the first "
+            "answer again"
+        ),
         {"pattern": '^("[!#-~]{1,255}"|[!#-~]{1,255})$'},
     ),
 }
@@ -90,33 +96,35 @@ SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "cookie",
         "name": "__Host-rbac-access",
-        "description": "for pages in a browser: set by `POST /v1/auth/login?mode=cookie`; ignored when an Authorization header is sent",
+        "description": "for pages in a browser: set by `POST /v1/auth/login?mode=cookie`; ignored "
+        "when an Authorization header is sent",
     },
     "clientAuth": {
         "type": "http",
         "scheme": "basic",
-        "description"
-        "": "a service account's `client_id` and one of its secrets (RFC 6749 section 2.3.1); alternatively the form fields `client_id`"
+        "description": "a service account's `client_id` and one of its secrets (RFC 6749 section 2.3.1); "
+        "alternatively the form fields `client_id`"
         " and `client_secret`, but not both",
     },
     "csrfToken": {
         "type": "apiKey",
         "in": "header",
         "name": "X-CSRF-TOKEN",
-        "description": "required with cookies for every write: the `csrf_token` that signing in returned; the answer to any GET with"
+        "description": "required with cookies for every write: the `csrf_token` that signing in "
+        "returned; the answer to any GET with"
         " cookies repeats it in this header",
     },
 }
 
 
 def ways_in(method: str) -> list[dict[str, list[str]]]:
-    """The security requirements of an operation that is not for everybody."""
+    """Return the security requirements of an operation that needs a sign-in."""
     reading = method.lower() in ("get", "head", "options")
     return [{"bearerAuth": []}, {"cookieAuth": []} if reading else {"cookieAuth": [], "csrfToken": []}]
 
 
 def path_parameters(rule: str) -> list[dict[str, Any]]:
-    """The documented parameters of a rule, in its order; what the converter says of the schema is merged in by flask-smorest."""
+    """Return the documented parameters of a rule, in its order. flask-smorest adds the converter's schema."""
     return [
         {
             "name": name,
@@ -131,7 +139,7 @@ def path_parameters(rule: str) -> list[dict[str, Any]]:
 
 
 def register_headers(spec: APISpec) -> None:
-    """Make the headers known by name; those that no operation uses do not appear."""
+    """Register the headers by name; unused ones do not appear in the document."""
     for name, (text, rules) in _REQUEST_HEADERS.items():
         required = {"required": True} if name == "If-Match" else {}
         described = {"name": name, "description": text, "schema": {"type": "string", **rules}, **required}
@@ -143,7 +151,7 @@ def register_headers(spec: APISpec) -> None:
 def problem_response(
     spec: APISpec, status: int, problems: list[type[ServiceError]], permission: str | None
 ) -> dict[str, Any]:
-    """One status of one operation: the codes it may carry, each with an example."""
+    """Describe one status of one operation: the codes it may carry, each with an example."""
     codes = ", ".join(f"`{problem.code}`" for problem in problems)
     examples = {problem.code: _example(spec, problem, status, permission) for problem in problems}
     schema = {"$ref": "#/components/schemas/Problem"}
@@ -155,18 +163,18 @@ def problem_response(
 
 
 def who_may(operation: dict[str, Any]) -> str:
-    """A sentence for the end of an operation's description."""
+    """Return the last sentence of an operation's description: who may call it."""
     if permission := operation["x-permission"]:
         return f"Requires the permission `{permission}`."
     if {} in operation["security"] and {"clientAuth": []} not in operation["security"]:
-        return "For anybody with a token of the session."
+        return "For any caller with a token of the session."
     if {} in operation["security"]:
         return "Credentials are required only for a client's own requests; invalid ones are always refused."
     return "For any signed-in user." if operation["security"] else "No sign-in required."
 
 
 def _example(spec: APISpec, problem: type[ServiceError], status: int, permission: str | None) -> Any:
-    """The same for every operation and kept once, except where it names the operation's own permission."""
+    """Return the example of a problem: a shared one, or its own if it names the operation's permission."""
     asked = problem.example.get("required")
     if permission and asked and permission != asked:
         return _shown(

@@ -1,4 +1,7 @@
-"""The OpenAPI 3.1 document: what flask-smorest gathers, made independent of the Python version and complete by force."""
+"""Builds the OpenAPI 3.1 document with flask-smorest.
+
+It is the same on every Python version. An operation that is not fully described stops the start.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,15 @@ VERSION = release()
 _DESCRIPTION = """\
 Users, roles, permissions and sessions in SQL, with roles embedded as claims in signed tokens.
 
-**Sign in** with the form above, which lasts over a reload, or by executing `POST /v1/auth/login`, which shows the tokens. The page
-refreshes the session when it expires. Every refusal is a problem document (RFC 9457) that says what was wrong and what to do; a 403
-names the missing permission, and "Why?" explains it.
+**Sign in** with the form above, which lasts over a reload, or by executing `POST /v1/auth/login`, which
+shows the tokens. The page refreshes the session when it expires. Every refusal is a problem document
+(RFC 9457) that says what was wrong and what to do; a 403 names the missing permission, and "Why?" explains
+it.
 """
 _DOCUMENTS: dict[tuple[Blueprint, ...], dict[str, Any]] = {}
 _TAGS = (
     ("Sign-in", "For client apps: get tokens, refresh them, sign out."),
-    ("My account", "For everybody: my profile, password, second factor, sessions and active roles."),
+    ("My account", "For every user: my profile, password, second factor, sessions and active roles."),
     ("Users", "For admins: user accounts, password resets, a user's sessions."),
     (
         "Roles and permissions",
@@ -123,27 +127,30 @@ class ProblemSchema(ma.Schema):
 
 
 class DocumentationGuard(apispec.BasePlugin):
-    """Refuses to start with an operation that is not fully described; adds to each description who may call, and with what."""
+    """Refuses an operation that is not fully described, and adds to each description who may call it."""
 
     def operation_helper(
         self, path: str | None = None, operations: dict[str, Any] | None = None, **_kwargs: Any
     ) -> None:
         for method, operation in (operations or {}).items():
-            wanting = [
+            lacking = [
                 key for key in ("operationId", "summary", "description", "tags") if not operation.get(key)
             ]
-            wanting += [key for key in ("security", "x-permission") if key not in operation]
+            lacking += [key for key in ("security", "x-permission") if key not in operation]
             if not any(int(status) < 400 for status in operation.get("responses", {})):
-                wanting.append("a successful response")
-            if wanting:
-                raise RuntimeError(f"{method.upper()} {path} is not fully described: {', '.join(wanting)}")
+                lacking.append("a successful response")
+            if lacking:
+                raise RuntimeError(f"{method.upper()} {path} is not fully described: {', '.join(lacking)}")
             operation["description"] = f"{operation['description']}\n\n{who_may(operation)}"
             if operation["security"] == [{"bearerAuth": []}]:
                 operation["security"] = ways_in(method)
 
 
 class Api(BareApi):
-    """flask-smorest's Api without its error answers and without its UI: see ``web.responses.problems`` and ``web.openapi.swagger_ui``."""
+    """flask-smorest's Api without its error answers and its UI.
+
+    ``web.responses.problems`` and ``web.openapi.swagger_ui`` take their place.
+    """
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
@@ -162,14 +169,17 @@ class Api(BareApi):
         self.spec.components.schema("Problem", schema=ProblemSchema)
 
     def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
-        """Register the views; tags are declared once, above, in reading order."""
+        """Register the views. Tags are declared once, in ``_TAGS``, in reading order."""
         app = self._application
         app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
         app.register_blueprint(blp, **options)
         self._described = (*self._described, blp)
 
     def document(self) -> dict[str, Any]:
-        """The OpenAPI document.  No setting changes it, so a process describes the same blueprints once, for all its applications."""
+        """Return the OpenAPI document.
+
+        No setting changes it, so a process builds it once for all its applications.
+        """
         if self._described not in _DOCUMENTS:
             for blp in self._described:
                 blp.register_views_in_doc(self, self._application, self.spec, name=blp.name, parameters=None)
@@ -177,11 +187,11 @@ class Api(BareApi):
         return _DOCUMENTS[self._described]
 
     def text(self) -> bytes:
-        """The document as it is served and committed."""
+        """Return the document as it is served and committed."""
         return orjson.dumps(self.document(), option=orjson.OPT_INDENT_2)
 
     def serve_document(self) -> None:
-        """Answer ``GET /openapi.json``; the text is made once for each prefix that trusted proxies name."""
+        """Answer ``GET /openapi.json``. The text is made once for each prefix that trusted proxies send."""
 
         @lru_cache(maxsize=4)
         def below(prefix: str) -> Fixed:
@@ -202,7 +212,7 @@ def _spec_options() -> dict[str, Any]:
         "info": {
             "description": _DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
-            "contact": {"name": "Whoever runs this service"},
+            "contact": {"name": "The operator of this service"},
         },
         "servers": _servers("/"),
         "security": [{"bearerAuth": []}],
@@ -216,7 +226,7 @@ def _servers(url: str) -> list[dict[str, str]]:
 
 
 def _moment(_converter: Any, field: Any, **_kwargs: Any) -> dict[str, Any]:
-    """The type of our own field, and an example for every moment in an answer."""
+    """Return the type of the field ``Moment``, and an example for every time in an answer."""
     if isinstance(field, Moment):
         return {"type": ["string", "null"] if field.allow_none else "string", "format": "date-time"}
     is_plain = isinstance(field, ma.fields.DateTime) and "example" not in field.metadata

@@ -1,4 +1,7 @@
-"""Bodies that are documents: JSON or YAML, larger than others (``web.server.body_limits``), read by the view itself."""
+"""Bodies that are whole documents in JSON or YAML, read by the view itself.
+
+``web.server.body_limits`` allows them more bytes.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,16 @@ class DocumentBlueprint(Blueprint):
     def document(
         self, schema: type[ma.Schema], example: str, *problems: type[ServiceError]
     ) -> Callable[[F], F]:
-        """Say that the body is one; ``document_of`` reads it.  ``problems``: what may be wrong with it besides."""
+        """Document a body that is a document; ``document_of`` reads it.
+
+        ``problems``: its further problems.
+        """
         content = {JSON: {"schema": schema}, YAML: {"schema": schema, "example": parse_yaml(example)}}
         return self.body(content, (Unreadable, TooLarge, NotDocument, *problems))
 
 
 def document_of(asked: Request) -> Any:
-    """The body as JSON or YAML says it.  400 for what is ambiguous or nested too deep, 413, 415."""
+    """Parse the body as JSON or YAML. 400 for ambiguous or deeply nested content; 413, 415."""
     if asked.mimetype == JSON:
         return strict_json(whole_body(asked))
     if asked.mimetype in _YAMLS:
@@ -52,12 +58,12 @@ def document_of(asked: Request) -> Any:
 
 
 def wants_yaml() -> bool:
-    """Whether this request's ``Accept`` prefers YAML; everybody else gets JSON."""
+    """Return True if ``Accept`` prefers YAML; JSON is the default."""
     return preferred(JSON, *_YAMLS) != JSON
 
 
 def document_answer(document: Any, tag: str) -> Response:
-    """The document in the form that is wanted, under a strong tag of its own in each form; 304 if the caller has it."""
+    """Answer with the document as JSON or YAML, each with its own strong tag; 304 if the caller has it."""
     yaml = wants_yaml()
     tag = f"{tag}-yaml" if yaml else tag
     if request.if_none_match.contains(tag):

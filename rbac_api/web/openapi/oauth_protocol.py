@@ -1,7 +1,7 @@
-"""How OAuth speaks HTTP: form-encoded requests read strictly, and errors as ``{"error", "error_description"}`` (RFC 6749 section 5.2).
+"""HTTP as OAuth uses it: form-encoded requests, and errors as ``{"error", "error_description"}``.
 
-Below ``/oauth/`` every error has that form, whichever layer raised it.  What a service of ours would call by a code of its own keeps
-that code inside, so that one table of problems serves both.
+Below ``/oauth/`` every error has that form (RFC 6749 section 5.2), whichever layer raised it. An error keeps
+its own ``code`` internally, so that one table of problems serves both forms.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from rbac_api.formats.http_errors import TooLarge, status_of
 from rbac_api.formats.oauth_errors import BEARER, FORM, InvalidRequest, NotForm, OAuthError
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.requests.arguments import whole_body
-from rbac_api.web.responses.problems import answer_otherwise
+from rbac_api.web.responses.problems import register_error_format
 
 F = TypeVar("F", bound=Callable[..., Any])
 PREFIX = "/oauth/"
-MOST_PARAMETERS = 32
+MAX_PARAMETERS = 32
 UNCACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _UNSAYABLE = re.compile(r'[^\x20-\x7e]|["\\]')  # RFC 6749 appendix A.8
 
 
 FAULTS: tuple[type[ServiceError], ...] = (InvalidRequest, NotForm, TooLarge)
-"""What may be wrong with any form."""
+"""The errors that any form can cause."""
 
 
 class OAuthErrorSchema(ma.Schema):
@@ -58,18 +58,19 @@ class OAuthBlueprint(Blueprint):
 
 
 def form_of(request: Request) -> dict[str, str]:
-    """The parameters of a form-encoded body; those without a value count as left out (RFC 6749 section 3.2).
+    """Return the parameters of a form-encoded body that have a value (RFC 6749 section 3.2).
 
-    400 for any in the address, where a secret would be logged, for repeated ones, and for what is not UTF-8; 413; 415.
+    400 for parameters in the URL, where a secret would be logged, for repeated ones, and for text that is not
+    UTF-8; also 413 and 415.
     """
     if request.query_string:
-        raise InvalidRequest("Send the parameters in the body: what stands in the address is logged.")
+        raise InvalidRequest("Send the parameters in the body: the URL is logged.")
     body = whole_body(request)
     if body and request.mimetype != FORM:
         raise NotForm()
     try:
         text = body.decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError as fault:
         raise InvalidRequest("The body is not form-encoded UTF-8.") from fault
     form = dict(pairs)
@@ -79,7 +80,10 @@ def form_of(request: Request) -> dict[str, str]:
 
 
 def oauth_answer(error: ServiceError) -> Response:
-    """The whole answer, with its challenge (RFC 6749 section 5.2, RFC 6750 section 3) or Retry-After where one is due."""
+    """Return the whole answer.
+
+    It has a challenge (RFC 6749 section 5.2, RFC 6750 section 3) or Retry-After where that is required.
+    """
     body = oauth_body(error)
     status = oauth_status(type(error))
     answer = Response(orjson.dumps(body), status=status, headers=UNCACHED, content_type="application/json")
@@ -91,12 +95,12 @@ def oauth_answer(error: ServiceError) -> Response:
 
 
 def oauth_status(error: type[ServiceError]) -> int:
-    """The status of an error class; OAuth knows no 422."""
+    """Return the status of an error class; OAuth has no 422."""
     return 400 if issubclass(error, Invalid) else status_of(error)
 
 
 def oauth_body(error: ServiceError | type[ServiceError]) -> dict[str, str]:
-    """The members of the answer; descriptions in the few characters that OAuth allows."""
+    """Return the members of the answer; the description uses only the characters that OAuth allows."""
     kind = error if isinstance(error, type) else type(error)
     detail = kind.default_detail if isinstance(error, type) else error.detail
     return {"error": _name(kind), "error_description": _UNSAYABLE.sub("'", detail)}
@@ -123,14 +127,15 @@ def _challenges(error: ServiceError) -> tuple[str, ...]:
 def _prepare_oauth_doc(
     doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_kwargs: Any
 ) -> dict[str, Any]:
-    """Say of each refusal what it really looks like here."""
+    """Document each error in OAuth's form."""
     if "body" not in doc_info:
         return doc
     by_status: dict[int, list[type[ServiceError]]] = {}
     for problem in doc_info.get("problems", ()):
         by_status.setdefault(oauth_status(problem), []).append(problem)
         if issubclass(problem, OAuthError):
-            spec.components.examples.pop(problem.code, None)  # that of a problem document, which it never is
+            # the example of a problem document, which it never becomes
+            spec.components.examples.pop(problem.code, None)
     for status, problems in sorted(by_status.items()):
         names = {
             problem.code: {"summary": problem.title, "value": oauth_body(problem)} for problem in problems
@@ -151,4 +156,4 @@ _CHALLENGE = {
     "schema": {"type": "string", "pattern": "^(Basic|Bearer) "},
 }
 
-answer_otherwise(PREFIX, oauth_answer)
+register_error_format(PREFIX, oauth_answer)

@@ -1,8 +1,8 @@
-"""The Swagger UI page at `/docs`: every asset our own, no inline script, no token where a script could keep it.
+"""Serves the Swagger UI page at ``/docs``: only local assets, no inline script, no token in browser storage.
 
-Owns the page, its files, and their headers. It refuses every file name that is not on the list made at start-up, so
-neither Swagger UI's OAuth redirect page nor anything beside the folders can be asked for. Called by the factory,
-and only when the documentation is switched on.
+It refuses every file name that is not on the list made at start-up, so neither Swagger UI's OAuth redirect
+page nor a file outside the folders can be requested. The factory calls it only when the documentation is
+switched on.
 """
 
 import hashlib
@@ -45,9 +45,9 @@ _VERSION: Final = re.compile(r"[0-9a-f]{16}")
 
 
 def register_docs(app: Flask, cookies: frozenset[str] = frozenset()) -> None:
-    """Add `/docs` and what it loads to the application; none of it appears in the OpenAPI document.
+    """Add ``/docs`` and its files to the application; the OpenAPI document does not list them.
 
-    ``cookies``: the names of those that carry a session; the page asks whether its browser has one.
+    ``cookies``: the names of the session cookies; the page asks whether its browser has one.
     """
     assets = _assets()
     version = _version(assets)
@@ -60,21 +60,21 @@ def register_docs(app: Flask, cookies: frozenset[str] = frozenset()) -> None:
         return _finished(Fixed(html, "text/html; charset=utf-8").answer())
 
     def docs_asset(path: str) -> Response:
-        """A script, style sheet or image of the page; to be kept for ever under the version it belongs to, and only there."""
+        """A script, style sheet or image; cached for ever under its own version, and only there."""
         asked, _, name = path.rpartition("/")
         if name not in assets or (asked and not _VERSION.fullmatch(asked)):
             abort(404)
         return _finished(assets[name].answer(KEEP if asked == version else ASK_EACH_TIME))
 
     def docs_session() -> Response:
-        """Whether the browser has a session's cookies: a page without them need not ask who it is, and be refused."""
+        """Whether the browser has session cookies: without them the page need not ask who is signed in."""
         answer = jsonify(cookies=not cookies.isdisjoint(request.cookies))
         answer.headers["Cache-Control"] = "no-store"
         return _finished(answer)
 
     rules = (("/docs", docs), ("/docs/assets/<path:path>", docs_asset), ("/docs/session", docs_session))
     for rule, view in rules:
-        view.__dict__["access"] = "public"  # the stamp that start-up asks of every view
+        view.__dict__["access"] = "public"  # start-up requires this mark on every view
         app.add_url_rule(rule, view_func=view, methods=["GET"], strict_slashes=False)
 
 
@@ -86,13 +86,16 @@ def _assets() -> dict[str, Fixed]:
 
 
 def _version(assets: dict[str, Fixed]) -> str:
-    """One for all files, since they load each other by relative address: another as soon as one of them changes."""
+    """Return one version for all files.
+
+    They load each other by relative URL, so it changes with any of them.
+    """
     digests = "".join(f"{name} {assets[name].digest}\n" for name in sorted(assets))
     return hashlib.sha256(digests.encode()).hexdigest()[:16]
 
 
 def _swagger_ui_folder() -> Path:
-    spec = find_spec("flask_swagger_ui")  # found, not imported: only its files are wanted, not its blueprint
+    spec = find_spec("flask_swagger_ui")  # found, not imported: only its files are used, not its blueprint
     if spec is None or spec.origin is None:
         raise RuntimeError("Swagger UI is missing: install flask-swagger-ui, or switch RBAC_DOCS off")
     return Path(spec.origin).parent / "dist"

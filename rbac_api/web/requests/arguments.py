@@ -1,4 +1,4 @@
-"""Reading bodies and queries strictly: what is ambiguous is refused instead of guessed at."""
+"""Reads bodies and queries strictly: ambiguous input is refused, not guessed at."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from webargs.flaskparser import FlaskParser
 
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.http_errors import NotJson, TooLarge, Unreadable
-from rbac_api.formats.strict_yaml import DEEPEST
+from rbac_api.formats.strict_yaml import MAX_DEPTH
 from rbac_api.web.fields import OptionalBody, Whole
 
-_TOO_DEEP = f"The body is nested deeper than {DEEPEST} levels."
+_TOO_DEEP = f"The body is nested deeper than {MAX_DEPTH} levels."
 _OF_SCHEMA, _OF_FIELD = ma.Schema().error_messages, ma.fields.Field.default_error_messages
 _NO_OBJECT, _FRACTION = _OF_SCHEMA["type"], str(Whole.default_error_messages["fraction"])
-# marshmallow hands on messages without their keys: they are known again by being the ones that it was given.
+# marshmallow reports messages without their keys, so they are recognised by their text.
 _KNOWN = {
     _OF_SCHEMA["unknown"]: ("field.unknown", "This field is not known here; remove it."),
     _OF_FIELD["required"]: ("field.required", "This field is required."),
@@ -27,13 +27,13 @@ _KNOWN = {
     _FRACTION: ("field.fraction", _FRACTION),
 }
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# In JSON of UTF-8 those can only be written so; without any, thousands of texts need not be looked at one by one.
+# In UTF-8 JSON these characters can only be written as escapes; without any, no text needs to be checked.
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE_DETAIL = "NUL and unpaired surrogates are not allowed."
 
 
 class StrictParser(FlaskParser):
-    """webargs with unknown arguments, wrong media types, duplicate keys and oversized values refused."""
+    """A webargs parser that refuses unknown arguments, wrong media types, repeated and oversized values."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012 -- webargs declares it so
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
@@ -61,7 +61,10 @@ class StrictParser(FlaskParser):
 
 
 def strict_json(data: bytes) -> Any:
-    """Parse a JSON text (RFC 8259) of UTF-8 without BOM, duplicate keys, NaN, huge numbers, deep nesting, NUL or lone surrogates."""
+    """Parse a JSON text (RFC 8259) in UTF-8.
+
+    Refuses a BOM, duplicate keys, NaN, huge numbers, deep nesting, NUL and lone surrogates.
+    """
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -79,7 +82,10 @@ def strict_json(data: bytes) -> Any:
 
 
 def whole_body(req: flask.Request) -> bytes:
-    """The body; 413 if it is longer than allowed.  werkzeug sees that from Content-Length, but cuts a chunked body off without a word."""
+    """Return the body; 413 if it is longer than allowed.
+
+    werkzeug checks Content-Length, but cuts a chunked body off silently.
+    """
     data = req.get_data(cache=True)
     terminated = req.content_length is None and req.environ.get("wsgi.input_terminated")
     if terminated and req.environ["wsgi.input"].read(1):
@@ -88,7 +94,7 @@ def whole_body(req: flask.Request) -> bytes:
 
 
 def refuse_repeated_query(req: flask.Request) -> None:
-    """Each query argument at most once, and only text that a database can hold."""
+    """Refuse repeated query arguments, and text that a database cannot store."""
     faults = [
         Fault(_step(name), "field.repeated", "Give this argument once.")
         for name, values in req.args.lists()
@@ -104,7 +110,7 @@ def refuse_repeated_query(req: flask.Request) -> None:
 
 
 def refuse_unknown_query() -> None:
-    """For operations that take no query: any argument is unknown."""
+    """Refuse any query argument, for operations that take none."""
     if flask.request.query_string:
         refuse_repeated_query(flask.request)
         faults = tuple(
@@ -116,7 +122,7 @@ def refuse_unknown_query() -> None:
 
 
 def refuse_unknown_body() -> None:
-    """For operations that take no body: any field is unknown, and anything but an object too.  ``{}`` says as much as nothing."""
+    """Refuse any body, for operations that take none. ``{}`` counts as no body."""
     body = whole_body(flask.request)
     try:
         value = strict_json(body) if body else {}
@@ -163,7 +169,7 @@ def _check_depth(value: Any) -> None:
     level, depth = [value], 0
     while level:
         depth += 1
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise Unreadable(_TOO_DEEP)
         inside = (
             item.values() if isinstance(item, dict) else item
@@ -174,13 +180,13 @@ def _check_depth(value: Any) -> None:
 
 
 def check_depth_and_text(value: Any) -> None:
-    """400 for what is nested too deep, 422 for text that no database could hold."""
+    """Raise 400 for a value nested too deep, 422 for text that a database cannot store."""
     _check_depth(value)
     _check_text(value)
 
 
 def _check_text(item: Any, pointer: str = "") -> None:
-    """Of something that is not nested too deep."""
+    """Check all texts of a value. Its depth is checked before."""
     texts = [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []
     if any(_UNSTORABLE.search(text) for text in texts):
         raise Invalid(faults=(Fault(pointer, "field.characters", _UNSTORABLE_DETAIL),))
@@ -205,13 +211,13 @@ def _faults(messages: Any, pointer: str = "") -> Iterator[Fault]:
 
 
 def _without_location(messages: dict[str, Any]) -> Any:
-    """webargs puts everything below ``json`` or ``query``, and marshmallow below ``_schema`` what is wrong with the whole."""
+    """Remove the level ``json`` or ``query`` of webargs, and ``_schema``, marshmallow's key for the whole."""
     (inner,) = messages.values()
     return inner["_schema"] if inner == {"_schema": [_NO_OBJECT]} else inner
 
 
 def _step(name: Any) -> str:
-    """One step of a JSON Pointer (RFC 6901 section 3)."""
+    """Return one step of a JSON Pointer (RFC 6901 section 3)."""
     return "/" + str(name).replace("~", "~0").replace("/", "~1")
 
 

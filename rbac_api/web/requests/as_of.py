@@ -1,4 +1,4 @@
-"""``?at=``: a read as of a moment that is past."""
+"""Reads ``?at=``, the past time as of which a resource is read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ AS_OF = {"description": "as of this past time; default: now"}
 
 
 class AtQuery(Body):
-    """As of when."""
+    """The argument ``at``."""
 
     at = Moment(metadata=AS_OF)
 
 
 def past_moment(query: Mapping[str, Any], name: str = "at") -> datetime | None:
-    """The moment asked for; None for now.  422 ``at.future`` for one that has not come: what will be true then nobody knows."""
+    """Return the requested time; None for now. 422 ``at.future`` for a time in the future."""
     moment: datetime | None = query.get(name)
     if moment is not None and (faults := tuple(future(name, moment))):
         raise Invalid(faults=faults)

@@ -1,4 +1,4 @@
-"""What a client says of itself."""
+"""Reads the user agent of a client."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from rbac_api.formats.client_info import printable_agent
 
 
 def user_agent(asked: Request) -> str | None:
-    """Its ``User-Agent``, without what does not print; None if it sends none."""
+    """Return the ``User-Agent`` without unprintable characters; None if the client sends none."""
     return printable_agent(asked.headers.get("User-Agent"))

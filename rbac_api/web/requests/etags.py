@@ -1,4 +1,7 @@
-"""Strong ETags (RFC 9110 section 8.8.3) over a row's version and its representation, and the conditions clients make with them."""
+"""Strong ETags (RFC 9110 section 8.8.3) and the preconditions of clients.
+
+A tag is made of a row's version and its representation.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from rbac_api.formats.row_versions import tag_of
 
 
 def required_tags() -> frozenset[str]:
-    """The strong tags of ``If-Match``.  Absent, or ``*`` (which would overwrite blindly): 428.  Only weak or garbled ones: none."""
+    """Return the strong tags of ``If-Match``; none if it has only weak or malformed ones.
+
+    428 if the header is absent, or ``*``, which would overwrite any state.
+    """
     sent = request.if_match
     if sent.star_tag or not request.headers.get("If-Match", "").strip():
         raise PreconditionRequired()
@@ -19,7 +25,7 @@ def required_tags() -> frozenset[str]:
 
 
 def tagged(answer: Response, representation: Any, version: int) -> Response:
-    """Put the ETag on an answer; a GET whose ``If-None-Match`` knows it (weak comparison) becomes 304."""
+    """Set the ETag of an answer. A GET whose ``If-None-Match`` has the tag (weak comparison) becomes 304."""
     tag = tag_of(representation, version)
     if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(tag):
         answer = Response(status=304)

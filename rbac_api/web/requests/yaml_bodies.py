@@ -16,6 +16,6 @@ def strict_yaml(data: bytes) -> Any:
     except UnicodeDecodeError as fault:
         raise Unreadable("The body is not UTF-8.") from fault
     except YamlRefused as fault:
-        raise Unreadable(f"The body is not YAML as it is read here: {fault}.") from fault
+        raise Unreadable(f"The body is not YAML in the form that is accepted here: {fault}.") from fault
     check_depth_and_text(value)
     return value

@@ -1,6 +1,7 @@
-"""Answers whose bytes never change while the service runs: a strong ETag, gzip where the client takes it, 304 where it has them.
+"""Answers whose bytes never change while the service runs: with a strong ETag, gzip and 304.
 
-Only for what is public and the same for every caller: compressing a secret beside text of an attacker's choice would reveal it.
+Only for public content that is the same for every caller: compressing a secret together with an attacker's
+text would reveal the secret.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Final
 
 from flask import Response, request
 
-ASK_EACH_TIME: Final = "no-cache"  # keep a copy but ask: mostly a 304, and an upgrade shows at once
+ASK_EACH_TIME: Final = "no-cache"  # caches ask each time: mostly a 304, and an upgrade shows at once
 KEEP: Final = "public, max-age=31536000, immutable"  # for an address that changes with the content
 
 
 class Fixed:
-    """One body with its media type; packed at the first request that takes gzip."""
+    """One body with its media type; compressed at the first request that accepts gzip."""
 
     def __init__(self, body: bytes, media_type: str) -> None:
         self.body = body
@@ -25,7 +26,10 @@ class Fixed:
         self._media_type = media_type
 
     def answer(self, caching: str = ASK_EACH_TIME) -> Response:
-        """The answer to the present request, its conditions observed.  Each encoding has its own ETag (RFC 9110 section 8.8.3.3)."""
+        """Answer the current request and its preconditions.
+
+        Each encoding has its own ETag (RFC 9110 section 8.8.3.3).
+        """
         packed = self._packed if _takes_gzip() else None
         response = Response(packed or self.body, content_type=self._media_type)
         response.headers["Cache-Control"] = caching
@@ -40,7 +44,7 @@ class Fixed:
 
     @cached_property
     def _packed(self) -> bytes | None:
-        """None where it would save nothing, as for images."""
+        """None where compressing saves nothing, as for images."""
         packed = gzip.compress(self.body, compresslevel=6, mtime=0)
         return packed if len(packed) < len(self.body) else None
 

@@ -13,12 +13,12 @@ _JSON = "application/json"
 
 
 def wanted_form() -> Form | None:
-    """What this request's ``Accept`` prefers; None for pages of JSON, which everybody else gets."""
+    """Return the file format that ``Accept`` prefers; None for pages of JSON, the default."""
     return MEDIA.get(preferred(_JSON, *MEDIA))
 
 
 def file_answer(content: Iterator[bytes], form: Form, name: str) -> Response:
-    """The answer that streams a file."""
+    """Return the answer that streams a file."""
     media_type = next(media for media, known in MEDIA.items() if known == form)
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
     return Response(content, content_type=f"{media_type}; charset=utf-8", headers=headers)

@@ -1,4 +1,7 @@
-"""JSON answers, written once by orjson.  The marshmallow schemas document them, and the tests hold every answer against the schema."""
+"""Writes JSON answers with orjson.
+
+The marshmallow schemas document them, and the tests compare every answer with its schema.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ FILE_FORMATS = ("text/csv", "application/x-ndjson")
 
 
 def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer; datetimes become RFC 3339 with ``Z``."""
+    """Return a JSON answer; datetimes become RFC 3339 with ``Z``."""
     dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     return Response(dumped, status=status, headers=headers, content_type="application/json")
 
 
 def created_answer(body: Any, location: str, headers: Mapping[str, str] | None = None) -> Response:
-    """201 with ``Location`` (RFC 9110 section 15.3.2) and the resource."""
+    """Answer 201 with ``Location`` (RFC 9110 section 15.3.2) and the resource."""
     return json_answer(body, 201, {"Location": request.script_root + location, **(headers or {})})
 
 
@@ -35,7 +38,7 @@ def refuse_unavailable(offered: tuple[str, ...]) -> None:
     """Raise 406 where ``Accept`` names a file format of this API and fits none of the types offered.
 
     Other types that are not offered (``text/html``) still get JSON, as RFC 9110 section 12.4.1 allows: many
-    clients send an ``Accept`` that nobody chose, but who asks for CSV wants no JSON in a spreadsheet.
+    clients send a default ``Accept``. A client that asks for CSV cannot use JSON.
     """
     accept = request.environ.get("HTTP_ACCEPT", "").lower()
     if any(form in accept for form in FILE_FORMATS) and not _fitting(offered):
@@ -45,9 +48,9 @@ def refuse_unavailable(offered: tuple[str, ...]) -> None:
 
 
 def preferred(*media: str) -> str:
-    """Which of these types ``Accept`` prefers (RFC 9110 section 12.5.1); the first, if it wants none of them.
+    """Return the type that ``Accept`` prefers (RFC 9110 section 12.5.1); the first if it accepts none.
 
-    It may name our charset as well: every text of ours is UTF-8.
+    ``Accept`` may name the charset UTF-8 as well, which every text here has.
     """
     return _fitting(media) or media[0]
 

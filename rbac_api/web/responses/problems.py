@@ -36,20 +36,21 @@ MEDIA_TYPE = "application/problem+json"
 
 
 _BY_STATUS: dict[int, type[ServiceError]] = {
-    400: Unreadable, 404: NotFound, 405: MethodNotAllowed, 412: PreconditionFailed, 413: TooLarge, 414: UriTooLong, 415: NotJson,
-    422: Invalid, 428: PreconditionRequired, 429: TooManyAttempts, 503: Unavailable,
+    400: Unreadable, 404: NotFound, 405: MethodNotAllowed, 412: PreconditionFailed, 413: TooLarge,
+    414: UriTooLong, 415: NotJson, 422: Invalid, 428: PreconditionRequired, 429: TooManyAttempts,
+    503: Unavailable,
 }  # fmt: skip
 _BY_KIND: dict[type[HTTPException], type[ServiceError]] = {SecurityError: HostInvalid}
 _OTHERWISE: dict[str, Callable[[ServiceError], Response]] = {}
 
 
 def problem_type(code: str) -> str:
-    """The URI reference that documents a code (RFC 9457 section 3.1.1)."""
+    """Return the URI reference that documents a code (RFC 9457 section 3.1.1)."""
     return f"/problems/{code}"
 
 
 def problem_body(error: ServiceError, request_id: str) -> dict[str, Any]:
-    """The document's members; ``internal`` is not among them."""
+    """Return the members of the problem document, without ``internal``."""
     body: dict[str, Any] = {
         "type": problem_type(error.code),
         "title": error.title,
@@ -68,7 +69,10 @@ def problem_body(error: ServiceError, request_id: str) -> dict[str, Any]:
 
 
 def problem_answer(error: ServiceError) -> Response:
-    """The whole answer, with its challenge (RFC 6750 section 3) or Retry-After (RFC 9110 section 10.2.3) where one is due."""
+    """Return the whole answer.
+
+    It has a challenge (RFC 6750 section 3) or Retry-After (RFC 9110 section 10.2.3) where that is required.
+    """
     if error.internal:
         log.warning("request.refused", code=error.code, internal=error.internal)
     for prefix, answer_of in _OTHERWISE.items():
@@ -79,7 +83,7 @@ def problem_answer(error: ServiceError) -> Response:
 
 
 def problem_document(error: ServiceError, body: dict[str, Any]) -> Response:
-    """These members as an answer, with the headers that belong to the error."""
+    """Return an answer with these members and the headers that belong to the error."""
     dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     answer = Response(dumped, status=body["status"], content_type=MEDIA_TYPE)
     if body["status"] in (401, 403) or error.challenge:
@@ -90,13 +94,13 @@ def problem_document(error: ServiceError, body: dict[str, Any]) -> Response:
     return answer
 
 
-def answer_otherwise(prefix: str, answer_of: Callable[[ServiceError], Response]) -> None:
-    """Declare that below this path every error, of whatever layer, has the form of another protocol."""
+def register_error_format(prefix: str, answer_of: Callable[[ServiceError], Response]) -> None:
+    """Register another error format for every error below this path, whichever layer raises it."""
     _OTHERWISE[prefix] = answer_of
 
 
 def challenge_of(error: ServiceError) -> str:
-    """What stands in ``WWW-Authenticate`` (RFC 6750 section 3)."""
+    """Return the value of ``WWW-Authenticate`` (RFC 6750 section 3)."""
     parts = [f'Bearer realm="{REALM}"']
     if error.challenge:
         parts.append(f'error="{error.challenge}"')
@@ -109,7 +113,7 @@ def challenge_of(error: ServiceError) -> str:
 
 
 def http_problem(error: HTTPException) -> Response:
-    """What the framework refuses, in the same form; its own words stay out."""
+    """Answer the framework's errors in the same form, without the framework's texts."""
     if error.response is not None and error.code is None:
         return error.response  # type: ignore[return-value]
     status = error.code or 500
@@ -124,7 +128,7 @@ def http_problem(error: HTTPException) -> Response:
 
 
 def unexpected_problem(error: Exception) -> Response:
-    """The last resort: logged whole, answered without a word of it."""
+    """Answer an unexpected exception: it is logged in full, and the answer reveals nothing of it."""
     log.error("request.failed", path=request.path, method=request.method, exc_info=error)
     return problem_answer(Unexpected())
 

@@ -1,6 +1,7 @@
-"""How large a body may be: 64 KiB, and more at the few addresses declared here.
+"""Limits the size of a body: 64 KiB, and more at the few paths declared here.
 
-The server asks before it takes a request in (``cli.request_framing``), the application before it reads one (``web.server.http_setup``).
+The server checks the limit before it receives a request (``cli.request_framing``), the application before it
+reads one (``web.server.http_setup``).
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ LARGER_BODIES: dict[str, int] = {
     "/v1/policy/plan": 16 * 1024 * 1024,  # whole policies
     "/v1/policy/apply": 16 * 1024 * 1024,
 }
-"""Beginnings of addresses, and how large a body may be below them."""
+"""Path prefixes, and how large a body may be below them."""
 
 
 def largest_body(path: str) -> int:
-    """How many bytes the body of a request to this address may have.  An address spelt in another way has no privilege."""
+    """Return how many bytes the body of a request to this path may have.
+
+    Another spelling of a path has no privilege.
+    """
     return next((size for begin, size in LARGER_BODIES.items() if path.startswith(begin)), LARGEST_BODY)

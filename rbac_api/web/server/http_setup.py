@@ -1,4 +1,4 @@
-"""What holds for each request alike: body limit, trusted proxies, cross-origin rules, what an address may hold."""
+"""Sets up HTTP for every request: body limit, trusted proxies, cross-origin rules, path parameters."""
 
 from __future__ import annotations
 
@@ -14,32 +14,36 @@ from rbac_api.value_checks import browser_origins
 from rbac_api.web.server.body_limits import LARGEST_BODY, largest_body
 from rbac_api.web.server.path_spellings import register_spellings
 from rbac_api.web.server.proxy_headers import register_forwarded
-from rbac_api.web.server.uncounted_proxy import UnheardProxy
+from rbac_api.web.server.uncounted_proxy import UncountedProxyWarning
 
 EXPOSED_HEADERS = (
-    "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-CSRF-TOKEN", "X-Request-ID",
-    "Authz-Stale", "Content-Disposition",
+    "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate",
+    "X-CSRF-TOKEN", "X-Request-ID", "Authz-Stale", "Content-Disposition",
 )  # fmt: skip
 _OWN_HEADERS = (
-    "Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-CSRF-TOKEN", "X-Request-ID",
+    "Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-CSRF-TOKEN",
+    "X-Request-ID",
 )  # fmt: skip
-# What tracing libraries in a browser add to every request: W3C, Zipkin, Sentry, Datadog, the clouds; nothing here reads them.
+# Headers that tracing libraries in a browser add: W3C, Zipkin, Sentry, Datadog, cloud providers. Nothing here
+# reads them.
 _TRACE_HEADERS = (
-    "traceparent", "tracestate", "baggage", "b3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId", "X-B3-Sampled", "sentry-trace",
-    "x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-origin", "x-datadog-sampling-priority", "X-Amzn-Trace-Id",
-    "X-Cloud-Trace-Context", "X-Requested-With",
+    "traceparent", "tracestate", "baggage", "b3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId",
+    "X-B3-Sampled", "sentry-trace", "x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-origin",
+    "x-datadog-sampling-priority", "X-Amzn-Trace-Id", "X-Cloud-Trace-Context", "X-Requested-With",
 )  # fmt: skip
 
 
 class Segment(BaseConverter):
-    """A part of a path that a database can hold: nothing is ever called NUL, so such an address is unknown (404)."""
+    """A part of a path that a database can store. No name contains NUL, so such a path is unknown (404)."""
 
     regex = "[^/\x00]+"
 
 
 class OtherThan(Segment):
-    """A part that is none of these words, which are addresses of their own: ``/keys/<other_than(rotate):kid>``.  Else both would answer
-    to one, and ``Allow`` name the methods of both."""
+    """A part that is none of these words, which are paths of their own: ``/keys/<other_than(rotate):kid>``.
+
+    Otherwise both routes would match one path, and ``Allow`` would list the methods of both.
+    """
 
     def __init__(self, url_map: Map, *words: str) -> None:
         super().__init__(url_map)
@@ -47,21 +51,21 @@ class OtherThan(Segment):
 
 
 class Digits(IntegerConverter):
-    """A number in ASCII digits: those of other scripts would be a second spelling of the same address."""
+    """A number in ASCII digits: digits of other scripts would be a second spelling of the same path."""
 
     regex = "[0-9]+"
 
 
 class SizedRequest(Request):
-    """A request whose body may be as large as its address allows."""
+    """A request whose body limit depends on its path."""
 
     @property  # type: ignore[misc]
-    def max_content_length(self) -> int:  # type: ignore[override]  # nobody sets it
+    def max_content_length(self) -> int:  # type: ignore[override]  # no code sets it
         return largest_body(self.environ["PATH_INFO"])
 
 
 class NoSessions(SessionInterface):
-    """Gives every request the same empty session, which cannot be written: nothing is read from cookies, and none is set."""
+    """Gives every request the same empty, read-only session, so that Flask reads and sets no cookie."""
 
     _none = NullSession()
 
@@ -69,8 +73,8 @@ class NoSessions(SessionInterface):
         return self._none
 
 
-def register_surface(app: Flask, settings: Settings) -> None:
-    """Everything that holds for each request alike."""
+def register_http_setup(app: Flask, settings: Settings) -> None:
+    """Set up an application as described above."""
     app.url_map.strict_slashes = True  # a proxy's rule for `/metrics` does not see `/metrics/`
     app.url_map.merge_slashes = False
     app.url_map.converters["default"] = Segment
@@ -82,13 +86,16 @@ def register_surface(app: Flask, settings: Settings) -> None:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     register_spellings(app)
     register_forwarded(app, settings)
-    app.wsgi_app = UnheardProxy(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
+    app.wsgi_app = UncountedProxyWarning(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
     if settings.cors_origins:
         _register_cors(app, settings)
 
 
 def _register_cors(app: Flask, settings: Settings) -> None:
-    """Answer the configured origins, each exactly: Flask-CORS would take one with ``[`` in it (IPv6) for a pattern without an end."""
+    """Answer the configured origins, each as an exact pattern.
+
+    Flask-CORS would read an origin with ``[`` in it (IPv6) as an incomplete regular expression.
+    """
     CORS(
         app,
         origins=[
@@ -99,7 +106,8 @@ def _register_cors(app: Flask, settings: Settings) -> None:
         allow_headers=[*_OWN_HEADERS, *_TRACE_HEADERS],
         expose_headers=list(EXPOSED_HEADERS),
         max_age=7200,
-        supports_credentials=True,  # cookies, where the browser sends them: to the same site (SameSite=Strict)
+        # cookies, where the browser sends them: to the same site (SameSite=Strict)
+        supports_credentials=True,
         vary_header=False,
         always_send=False,
     )
@@ -107,6 +115,9 @@ def _register_cors(app: Flask, settings: Settings) -> None:
 
 
 def _vary_by_origin(answer: Response) -> Response:
-    """Also where no origin was allowed: a cache must not give one origin's answer to another (Fetch standard, section 3.3.5)."""
+    """Set ``Vary: Origin``, also where no origin was allowed.
+
+    A cache must not give one origin's answer to another (Fetch standard, section 3.3.5).
+    """
     answer.vary.add("Origin")
     return answer

@@ -1,7 +1,7 @@
-"""What every request and every answer gets, whatever made the answer: a name, two headers, a count, a line in the log.
+"""WSGI middleware that gives each request an id, and each answer its headers, its count and its log line.
 
-One piece of WSGI around the application instead of ten Flask hooks: a hook costs several microseconds in looking up what the request
-is, on each of them, and this is on the way of every request.
+It is one piece of WSGI around the application instead of ten Flask hooks: each hook would cost every request
+several microseconds for looking up the current request.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from rbac_api.observability.metrics import RequestTally
 from rbac_api.observability.request_id import HEADER, REQUEST_ID, echoed_name, name_request
 from rbac_api.settings import Settings
 
-STALE = "rbac.authz_stale"  # in the environment: the roles in the presented token are not the present ones
-CSRF = "rbac.csrf"  # in the environment: what a browser's page has to send with whatever it writes
+STALE = "rbac.authz_stale"  # in the environment: the roles in the token are no longer the user's roles
+CSRF = "rbac.csrf"  # in the environment: the token that a page in a browser sends with each write
 CSRF_HEADER = "X-CSRF-TOKEN"
 _NOSNIFF = ("X-Content-Type-Options", "nosniff")
 _STALE = ("Authz-Stale", "true")
 _LOGGED = ("debug", "info")
-# What a method is counted as that no route knows: a stranger can invent them without end, and each would be kept for ever.
+# The label for unknown methods: a client can invent any number of them, and each would stay in memory.
 _OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 Headers = list[tuple[str, str]]
@@ -40,8 +40,8 @@ class StartResponse(Protocol):
 Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
-class Envelope:
-    """The application, in its envelope."""
+class Middleware:
+    """The application with this middleware around it."""
 
     def __init__(self, inner: Wsgi, tally: RequestTally, *, logs: bool) -> None:
         self._inner = inner
@@ -53,13 +53,13 @@ class Envelope:
         environ[REQUEST_ID] = name_request(environ)
 
         def start(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
-            self._seal(environ, headers)
-            self._note(environ, int(status[:3]), perf_counter() - began)
+            self._add_headers(environ, headers)
+            self._record(environ, int(status[:3]), perf_counter() - began)
             return start_response(status, headers, exc_info)
 
         return self._inner(environ, start)
 
-    def _seal(self, environ: dict[str, Any], headers: Headers) -> None:
+    def _add_headers(self, environ: dict[str, Any], headers: Headers) -> None:
         headers.append((HEADER, echoed_name(environ)))
         headers.append(_NOSNIFF)
         if STALE in environ:
@@ -67,7 +67,7 @@ class Envelope:
         if CSRF in environ:
             headers.append((CSRF_HEADER, environ[CSRF]))
 
-    def _note(self, environ: dict[str, Any], status: int, seconds: float) -> None:
+    def _record(self, environ: dict[str, Any], status: int, seconds: float) -> None:
         request: Request = environ["werkzeug.request"]
         rule, method = request.url_rule, request.method
         counted = method if rule or method in _METHODS else _OTHER
@@ -76,8 +76,9 @@ class Envelope:
             log_answer(request, status, seconds)
 
 
-def register_envelope(app: Flask, settings: Settings) -> RequestTally:
-    """Put an application into its envelope, and give the tally of its answers."""
+def register_middleware(app: Flask, settings: Settings) -> RequestTally:
+    """Put the middleware around an application, and return the tally of its answers."""
     tally = RequestTally()
-    app.wsgi_app = Envelope(app.wsgi_app, tally, logs=settings.log_level in _LOGGED)  # type: ignore[method-assign]
+    logs = settings.log_level in _LOGGED
+    app.wsgi_app = Middleware(app.wsgi_app, tally, logs=logs)  # type: ignore[method-assign]
     return tally

@@ -1,4 +1,7 @@
-"""One spelling of each address: others are refused, because a proxy's rule for a path may not see them (RFC 3986 section 6.2.2)."""
+"""Refuses every spelling of a path but one (RFC 3986 section 6.2.2).
+
+A proxy's rule for a path may not match the other spellings.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _UNUSUAL = re.compile(
 
 
 def register_spellings(app: Flask) -> None:
-    """Refuse other spellings of a path, whether they lead anywhere or not."""
+    """Refuse other spellings of a path, whether a route matches or not."""
 
     @app.before_request
     def refuse_other_spellings() -> None:
@@ -28,7 +31,7 @@ def register_spellings(app: Flask) -> None:
 
 
 def _path_as_sent(environ: dict[str, Any]) -> str:
-    """The request's path before decoding; where a server does not tell it, encoded again."""
+    """Return the request's path before decoding; where a server does not give it, encoded again."""
     sent: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     if sent:
         return (

@@ -1,7 +1,7 @@
-"""What trusted proxies say of a request: who asked, and under which prefix we are served.  One form of each, made here.
+"""Reads the headers of trusted proxies: the client's address and the prefix of this service.
 
-A caller that gets past the proxies writes into their headers what it likes, and it would go into rows, the trail and
-addresses in answers: so what is not an address, or not a plain path, is as good as absent.
+A caller that bypasses the proxies can write anything into their headers, and it would go into rows, the trail
+and URLs in answers. So a value that is not an address, or not a plain path, is ignored. Each has one form.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rbac_api.value_checks import client_address, is_prefix
 
 
 class _TrustedOnly:
-    """Keeps of what ProxyFix took from the headers what can be read; the proxy itself is the client otherwise."""
+    """Keeps what ProxyFix took from the headers if it is valid; otherwise the proxy counts as the client."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -30,13 +30,13 @@ class _TrustedOnly:
             self._warned = True
             log.warning("proxy.address_unreadable", header=environ["HTTP_X_FORWARDED_FOR"][:64])
         environ["REMOTE_ADDR"] = address or original["REMOTE_ADDR"]
-        prefix = environ.get("SCRIPT_NAME", "").rstrip("/")  # some proxies write a slash behind it
+        prefix = environ.get("SCRIPT_NAME", "").rstrip("/")  # some proxies add a slash at the end
         environ["SCRIPT_NAME"] = prefix if is_prefix(prefix) else original["SCRIPT_NAME"]
         return self._inner(environ, start_response)
 
 
 class _Mounted:
-    """Knows the prefix under which the service is reached, whether the proxy cuts it off or not."""
+    """Removes the prefix under which the service is reached, if the proxy has not removed it."""
 
     def __init__(self, inner: Any, prefix: str) -> None:
         self._inner = inner
@@ -51,15 +51,15 @@ class _Mounted:
 
 
 def within(prefix: str, path: str) -> str:
-    """Return the path without the prefix where it begins with it, else the path."""
+    """Return the path without the prefix if it begins with it, else the path."""
     return path.removeprefix(prefix) or "/" if path == prefix or path.startswith(f"{prefix}/") else path
 
 
 def register_forwarded(app: Flask, settings: Settings) -> None:
-    """Take address, scheme, host and prefix from as many proxies as are trusted; the prefix from the nearest."""
+    """Trust address, scheme and host from the configured number of proxies, the prefix from the nearest."""
     if settings.proxy_hops or settings.script_name:
         app.wsgi_app = _Mounted(app.wsgi_app, settings.script_name)  # type: ignore[method-assign]
     if settings.proxy_hops:
         hops = settings.proxy_hops
-        inner = _TrustedOnly(app.wsgi_app)
-        app.wsgi_app = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops, x_prefix=1)  # type: ignore[method-assign]
+        trusted = ProxyFix(_TrustedOnly(app.wsgi_app), x_for=hops, x_proto=hops, x_host=hops, x_prefix=1)
+        app.wsgi_app = trusted  # type: ignore[method-assign]

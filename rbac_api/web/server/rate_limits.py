@@ -1,18 +1,18 @@
-"""How often one address may do what can be guessed at, and one account what it needs no permission for (the ``limits`` library), shared
-through Redis where it is configured.
+"""Rate limits per address and per account (the ``limits`` library), shared through Redis if it is configured.
 
-Of an IPv6 address its network counts (``RBAC_IPV6_PREFIX`` bits), because one host has as many addresses there as it likes.
+Of an IPv6 address, its network counts (``RBAC_IPV6_PREFIX`` bits), because one host can use any address in
+it.
 
-There are three groups: ``signin``, wherever a password or a code can be tried, ``token``, wherever a token or a client's secret can, and
-``account``, wherever a caller without any permission writes: counted for each account, from whatever addresses it comes.
-Every answer of a limited operation says how much is left, in the fields of draft-ietf-httpapi-ratelimit-headers (structured fields,
-RFC 9651):
+There are three groups: ``signin`` wherever a password or a code can be guessed, ``token`` wherever a token or
+a client's secret can be guessed, and ``account`` wherever a caller without any permission writes. The last is
+counted per account, from all addresses together. Every answer of a limited operation says how much is left,
+in the headers of draft-ietf-httpapi-ratelimit-headers (structured fields, RFC 9651):
 
     RateLimit-Policy: "signin";q=30;w=60        the quota and its window, in seconds
-    RateLimit: "signin";r=29;t=60               how much is left, and for how many seconds that has to do
+    RateLimit: "signin";r=29;t=60               how much is left, and for how many seconds
 
-The store only counts.  When it fails, counting goes on in this process's memory, ``/metrics`` and the log say so, and no answer becomes
-500; revocations never depend on it.
+The store only counts. When it fails, this process counts in its own memory, ``/metrics`` and the log report
+it, and no answer becomes 500. Revocations never depend on it.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from rbac_api.formats.client_info import network_of
 from rbac_api.observability.logs import log
 from rbac_api.observability.metrics import LIMITER_DEGRADED
 from rbac_api.settings import Settings
-from rbac_api.web.server.shared_store import impatient, store_faults
+from rbac_api.web.server.shared_store import client_options, store_faults
 
 Group = Literal["signin", "token", "account"]
 _EXTENSION = "rbac-limits"
-_UNKNOWN = "unknown"  # requests of which the server does not say whence they come are counted together
-RETRY_SECONDS = 5.0  # until a store that failed is asked again, by one request
+_UNKNOWN = "unknown"  # requests whose address the server does not give are counted together
+RETRY_SECONDS = 5.0  # after so long, one request tries a failed store again
 
 
 class Counted(NamedTuple):
-    """What one limit said of one request: its name, whether it allowed it, how much is left, and for how many seconds."""
+    """The result of one limit for one request; ``remaining`` requests are left for ``seconds``."""
 
     name: str
     allowed: bool
@@ -50,7 +50,7 @@ class Counted(NamedTuple):
 
 
 class GroupLimit:
-    """How often one address, or account, may do what belongs to a group; several limits at once if the notation names several."""
+    """The limits of one group, for each address or account; the notation may name several."""
 
     def __init__(self, group: Group, notation: str) -> None:
         names = _policy_names(group, notation)
@@ -61,7 +61,7 @@ class GroupLimit:
         )
 
     def count(self, limiter: SlidingWindowCounterRateLimiter, key: str) -> list[Counted]:
-        """Count one request, up to the first limit that refuses it."""
+        """Count one request in each limit, up to the first that refuses it."""
         found: list[Counted] = []
         for item, name in self._names.items():
             allowed = limiter.hit(item, "rbac", key, self._group)
@@ -73,7 +73,7 @@ class GroupLimit:
         return found
 
     def answer(self, found: list[Counted]) -> None:
-        """Say what was found in this request's answer; ``TooManyAttempts`` over a limit."""
+        """Add the headers to the answer of this request; ``TooManyAttempts`` over a limit."""
         violated = [each.name for each in found if not each.allowed]
         present = ", ".join(f'"{each.name}";r={each.remaining};t={each.seconds}' for each in found)
         _announce(self._policy, present, also=bool(violated))
@@ -83,7 +83,7 @@ class GroupLimit:
 
 
 class Limits:
-    """All groups, and where they are counted: in the shared store, or in memory where there is none, and while it fails."""
+    """All groups. They are counted in the shared store, or in memory if there is none or while it fails."""
 
     def __init__(self, settings: Settings) -> None:
         url, self._ipv6_prefix = settings.redis_url, settings.ipv6_prefix
@@ -94,7 +94,7 @@ class Limits:
         }
         self._memory = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared = (
-            SlidingWindowCounterRateLimiter(storage_from_string(url, **impatient())) if url else None
+            SlidingWindowCounterRateLimiter(storage_from_string(url, **client_options())) if url else None
         )
         self._faults = store_faults() if url else ()
         self._degraded, self._retry_at, self._lock = False, 0.0, threading.Lock()
@@ -117,7 +117,7 @@ class Limits:
         return limit.count(self._memory, key)
 
     def _may_ask(self) -> bool:
-        """Whether the store works as far as is known, or it is this request's turn to find out."""
+        """Return True if the store worked last time, or if this request has to try it again."""
         with self._lock:
             if self._degraded and clock.monotonic() < self._retry_at:
                 return False
@@ -136,33 +136,37 @@ class Limits:
 
 
 def register_limits(app: Flask, settings: Settings) -> None:
-    """Give the application its limits."""
+    """Set up the application's limits."""
     app.extensions[_EXTENSION] = Limits(settings)
 
 
 def count_attempt(group: Group = "signin") -> None:
-    """Count an attempt of this request's address; 429 over the limit, and the answer says what is left in any case.
+    """Count an attempt of this request's address; 429 over the limit. Every answer says how much is left.
 
-    The operation names ``TooManyAttempts`` among its problems, which documents the headers too.
+    The operation lists ``TooManyAttempts`` among its problems, which also documents the headers.
     """
     limits: Limits = current_app.extensions[_EXTENSION]
     limits.count(group)
 
 
 def count_account(account_id: str | None) -> None:
-    """The same for something that this account did."""
+    """Count an action of this account; 429 over the limit."""
     limits: Limits = current_app.extensions[_EXTENSION]
     limits.count("account", account_id)
 
 
 def _policy_names(group: Group, notation: str) -> dict[RateLimitItem, str]:
-    """A name for each limit: the group's, and with a number from the second on."""
+    """Name each limit after the group, with a number from the second on."""
     items = dict.fromkeys(parse_many(notation))
     return {item: group if number == 1 else f"{group}-{number}" for number, item in enumerate(items, start=1)}
 
 
 def _announce(policy: str, present: str, *, also: bool) -> None:
-    """Where an operation counts in two groups, the first speaks; of the second (``also``) only what was exceeded is told besides."""
+    """Add the headers.
+
+    Where an operation counts in two groups, the first one's headers stay; the second (``also``) adds to them
+    only if it was exceeded.
+    """
 
     @after_this_request
     def _(answer: Response) -> Any:

@@ -1,6 +1,7 @@
-"""The address of the service itself, `GET /`: what somebody opens who was given nothing but a host name.
+"""Answers ``GET /``, for a user or a program that has only the host name.
 
-A browser is led to the documentation page; a program that asks for JSON gets the addresses to go on from. Appears in no OpenAPI document.
+A browser is redirected to the documentation page. A program that asks for JSON gets the addresses of the
+document and of readiness. The OpenAPI document does not list this path.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from flask import Flask, Response, jsonify, redirect, request
 
 _PAGE = """\
 <!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>rbac-api</title></head>
 <body><main><h1>rbac-api</h1>
 <p>The service runs. Its documentation page is switched off here (RBAC_DOCS=off).</p>
@@ -20,28 +22,29 @@ _PAGE = """\
 <li><a href="{root}/readyz">Readiness</a></li></ul></main></body></html>
 """
 _PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
 
 
-def register_front(app: Flask, *, docs: bool) -> None:
-    """Answer ``GET /``; ``docs`` says whether there is a documentation page to lead to."""
+def register_start_page(app: Flask, *, docs: bool) -> None:
+    """Answer ``GET /``; ``docs`` says whether there is a documentation page to redirect to."""
 
     def front() -> Response:
-        """To the documentation page, or the addresses to go on from."""
+        """Redirect to the documentation page, or list the addresses."""
         root = quote(request.root_path)  # not empty behind a proxy that serves us under a prefix
         answer = _for_programs(root, docs=docs) if _wants_json() else _for_people(root, docs=docs)
         answer.headers["Cache-Control"] = "no-cache"
         answer.vary.add("Accept")
         return answer
 
-    front.__dict__["access"] = "public"  # the stamp that start-up asks of every view
+    front.__dict__["access"] = "public"  # start-up requires this mark on every view
     app.add_url_rule("/", view_func=front, methods=["GET"])
 
 
 def _wants_json() -> bool:
-    """Whether JSON is asked for in so many words, and not less than a page."""
+    """Return True if ``Accept`` prefers JSON to HTML."""
     accepted = request.accept_mimetypes
     return accepted.quality("application/json") > accepted.quality("text/html")
 

@@ -1,4 +1,4 @@
-"""One line in the log where a proxy stands in front that RBAC_PROXY_HOPS does not count: then its address is every client's."""
+"""Warns in the log about a proxy that RBAC_PROXY_HOPS does not count: all clients then share its address."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SAID_BY_PROXIES = (
     "HTTP_FORWARDED",
 )
 REMEDY = (
-    "set RBAC_PROXY_HOPS to the number of proxies in front, or have them remove these headers: until then all clients count as one"
-    " address, for rate limits and in the trail"
+    "set RBAC_PROXY_HOPS to the number of proxies in front, or let them remove these headers: until then"
+    " all clients count as one address, in rate limits and in the trail"
 )
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-class UnheardProxy:
-    """Looks at requests until it has seen one from a proxy (or until it has seen what the settings expect), once per process."""
+class UncountedProxyWarning:
+    """Checks requests until one comes from a proxy, and warns at most once per process."""
 
     def __init__(self, inner: Wsgi, hops: int) -> None:
         self._inner = inner
