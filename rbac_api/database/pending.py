@@ -12,7 +12,7 @@ from rbac_api.database.tables import metadata
 
 NOW = object()
 """Stands in a row for the moment at which it is written."""
-_AT_ONCE = 1000
+_BATCH_SIZE = 1000
 _Shape = tuple[
     Table, tuple[str, ...], tuple[str, ...], tuple[str, ...]
 ]  # columns that are given, empty, and set
@@ -40,7 +40,7 @@ class Pending:
         for shape, rows in self._changed.items():
             _change(connection, shape, rows, now)
         for table in metadata.sorted_tables:
-            for some in batched(self._added.get(table, ()), _AT_ONCE):
+            for some in batched(self._added.get(table, ()), _BATCH_SIZE):
                 connection.execute(insert(table), [_dated(row, now) for row in some])
 
 
@@ -50,7 +50,7 @@ def _change(connection: Connection, shape: _Shape, rows: Iterable[tuple[object, 
     conditions = [table.c[name] == bindparam(f"is_{name}") for name in given]
     conditions += [table.c[name].is_(None) for name in empty]
     changed = update(table).where(*conditions).values({name: bindparam(f"to_{name}") for name in values})
-    for some in batched(rows, _AT_ONCE):
+    for some in batched(rows, _BATCH_SIZE):
         connection.execute(changed, [_dated(dict(zip(names, row, strict=True)), now) for row in some])
 
 

@@ -11,7 +11,7 @@ from rbac_api.database.engine import POSTGRESQL_OVERFLOW, Database, session_sett
 from rbac_api.database.requirements import Seen, need
 from rbac_api.database.sessions import keeps_its_session
 
-OLDEST = 15
+MIN_VERSION = 15
 CONNECTIONS_BESIDE_THE_POOL = 2  # of each process: its follower of the trail, and its publisher
 _ONE = text("SELECT pg_postmaster_start_time()::text, pg_is_in_recovery()")
 _MODES = text(
@@ -28,10 +28,10 @@ _LIMITS = text(
 )
 
 
-@need("server version", f"Use PostgreSQL {OLDEST} or newer.")
+@need("server version", f"Use PostgreSQL {MIN_VERSION} or newer.")
 def _version(_database: Database, connection: Connection) -> Seen:
     number = int(_shown(connection, "server_version_num"))
-    return number >= OLDEST * 10_000, f"PostgreSQL {_shown(connection, 'server_version')}"
+    return number >= MIN_VERSION * 10_000, f"PostgreSQL {_shown(connection, 'server_version')}"
 
 
 @need(

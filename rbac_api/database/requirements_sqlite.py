@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from rbac_api.database.engine import Database
 from rbac_api.database.requirements import Seen, need
 
-OLDEST = (3, 35, 0)  # RETURNING
-LITTLE = 64 * 1024**2
+MIN_VERSION = (3, 35, 0)  # RETURNING
+MIN_FREE_BYTES = 64 * 1024**2
 MOUNTS = Path("/proc/self/mountinfo")
 # Machines that share such a place do not share memory, of which SQLite's WAL makes use, and locks may be a matter of luck.
 _SHARED = frozenset({
@@ -23,9 +23,9 @@ _SHARED = frozenset({
 _PASSING = frozenset({"tmpfs", "ramfs"})
 
 
-@need("library version", f"Use a Python whose sqlite3 has SQLite {'.'.join(map(str, OLDEST))} or newer.")
+@need("library version", f"Use a Python whose sqlite3 has SQLite {'.'.join(map(str, MIN_VERSION))} or newer.")
 def _version(_database: Database, _connection: Connection) -> Seen:
-    return sqlite3.sqlite_version_info >= OLDEST, f"SQLite {sqlite3.sqlite_version}"
+    return sqlite3.sqlite_version_info >= MIN_VERSION, f"SQLite {sqlite3.sqlite_version}"
 
 
 @need("threads", "Use a Python whose SQLite was compiled with SQLITE_THREADSAFE=1.")
@@ -83,7 +83,7 @@ def _lasting_storage(database: Database, _connection: Connection) -> Seen:
 @need("disk space", "Free space on the disk of the database.", essential=False)
 def _disk_space(database: Database, _connection: Connection) -> Seen:
     free = shutil.disk_usage(_file(database).parent).free
-    return free >= LITTLE, f"{free // 1024**2} MiB free"
+    return free >= MIN_FREE_BYTES, f"{free // 1024**2} MiB free"
 
 
 def file_system_of(place: Path) -> str:

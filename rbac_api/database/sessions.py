@@ -16,7 +16,9 @@ from rbac_api.database.engine import Database
 if TYPE_CHECKING:
     import psycopg
 
-PATIENCE = 2.0  # seconds for a notification to arrive, of which a direct connection needs about a thousandth
+NOTIFICATION_TIMEOUT = (
+    2.0  # seconds for a notification to arrive, of which a direct connection needs about a thousandth
+)
 _PID = "SELECT pg_backend_pid()"
 
 
@@ -38,7 +40,7 @@ def _is_heard(kept: psycopg.Connection[Any], database: Database, channel: str) -
             return False
         other.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
     # By name: one of an earlier trial may be left over where sessions are shared.
-    return any(heard.channel == channel for heard in kept.notifies(timeout=PATIENCE))
+    return any(heard.channel == channel for heard in kept.notifies(timeout=NOTIFICATION_TIMEOUT))
 
 
 def _pid(connection: psycopg.Connection[Any]) -> int:

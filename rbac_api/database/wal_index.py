@@ -20,7 +20,7 @@ from pathlib import Path
 
 VERSION = 3007000  # of the format, in the header's first four bytes: the same since WAL exists
 HEADER = 48
-MOST = 32  # databases per process; more are asked the slower way
+MAX_DATABASES = 32  # databases per process; more are asked the slower way
 _OPEN: dict[tuple[int, int], tuple[int, mmap.mmap]] = {}
 _opening = threading.Lock()
 
@@ -38,7 +38,7 @@ def shared_index(path: str) -> mmap.mmap | None:
 def _mapped(place: Path) -> mmap.mmap | None:
     status = place.stat()
     key = (status.st_dev, status.st_ino)
-    if key not in _OPEN and len(_OPEN) < MOST:
+    if key not in _OPEN and len(_OPEN) < MAX_DATABASES:
         descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
         _OPEN[key] = descriptor, mmap.mmap(descriptor, 2 * HEADER, access=mmap.ACCESS_READ)
     return _OPEN[key][1] if key in _OPEN else None

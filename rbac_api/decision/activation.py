@@ -1,4 +1,4 @@
-"""Roles in sessions: with which one may begin, and until when what is active rests on something."""
+"""Decides with which roles a session may begin, and how long the active roles last."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from rbac_api.decision.model import Subject
 
 
 def unauthorized(graph: RoleGraph, subject: Subject, roles: Iterable[str], at: datetime) -> tuple[str, ...]:
-    """Of these roles those that the subject may not begin a session with: neither assigned to her as active nor inherited."""
+    """Return those of these roles that the subject may not begin a session with: not assigned as active, nor
+    inherited."""
     given = (a.role for a in subject.assignments if a.mode == "active" and a.in_force(at))
     return tuple(sorted(frozenset(roles) - graph.seen_with(subject.second_factor).closure_of(given)))
 
 
 def carried_until(graph: RoleGraph, subject: Subject, at: datetime) -> datetime | None:
-    """The first moment at which an assignment or activation ends that a role rests on which is active now; None if none has an end."""
+    """Return the first moment at which an assignment or activation behind an active role ends; None if none
+    has an end."""
     active, counting = active_roles(graph, subject, at), graph.seen_with(subject.second_factor)
     activations = [a for a in subject.roles.activations if a.in_force(at) and a.role in active]
     activated = frozenset(a.role for a in activations)
@@ -32,7 +34,7 @@ def carried_until(graph: RoleGraph, subject: Subject, at: datetime) -> datetime 
 
 
 def lasting(subject: Subject, moment: datetime) -> Subject:
-    """The subject without whatever of hers ends before that moment."""
+    """Return the subject without every assignment and activation that ends before that moment."""
     assignments = tuple(a for a in subject.assignments if a.ends is None or a.ends >= moment)
     activations = tuple(a for a in subject.roles.activations if a.ends >= moment)
     roles = replace(subject.roles, activations=activations) if subject.roles.activations else subject.roles

@@ -1,9 +1,11 @@
-"""What a document would change: the steps from what is to what it says, in an order in which they can be taken.
+"""Computes what a document would change: steps from the current policy to it, in an applicable order.
 
-An entry of a document is the whole statement of what it is about: what it leaves out has its default (no end, active, no second factor,
-a role's ``permissions`` and ``inherits`` empty); only texts (title, description, reason) that are left out stay as they are.  An entry
-that the document does not have stays, unless it is pruned, and then only within sections that it has.  What is built in is never removed,
-and people are nobody's to remove here.
+An entry of a document is the whole statement of what it is about.  What it leaves out has its default (no
+end, active, no second factor, a role's ``permissions`` and ``inherits`` empty); only texts (title,
+description, reason) that are left out stay as they are.
+
+An entry that the document does not have stays, unless it is pruned, and then only within sections that it
+has. What is built in is never removed, and users are never removed here.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ Held = tuple[str, str, str]  # ``user`` or ``service_account``, the holder's can
 
 @dataclass(frozen=True, slots=True)
 class CurrentPolicy:
-    """What is, by name; moments are text, sets are sorted lists, and what is built in says ``system``."""
+    """The current policy, by name; moments are text, sets are sorted lists, and what is built in says
+    ``system``."""
 
     permissions: Mapping[str, Facts]
     roles: Mapping[str, Facts]
@@ -32,25 +35,26 @@ class CurrentPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change: an operation and what it needs to be done, shown and undone; JSON values throughout."""
+    """One change: an operation and what it takes to apply, show and undo it; JSON values throughout."""
 
     op: str
     facts: Facts
 
 
 def text_of(moment: datetime | None) -> str | None:
-    """A moment as documents have it: RFC 3339 in UTC, six digits."""
+    """Return a moment as documents have it: RFC 3339 in UTC, six digits."""
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def is_over(entry: Facts, at: datetime) -> bool:
-    """Whether an assignment in a document has ended already."""
+    """Return whether an assignment in a document has ended already."""
     ends = moment_of(entry.get("expires_at"))
     return ends is not None and ends <= at
 
 
 def wanted_terms(entry: Facts, at: datetime) -> dict[str, object]:
-    """The terms an assignment of a document asks for; a beginning in the past means that it has begun."""
+    """Return the terms that an assignment of a document asks for; a beginning in the past means that it has
+    begun."""
     starts = moment_of(entry.get("starts_at"))
     terms = {
         "starts_at": text_of(starts) if starts and starts > at else None,
@@ -62,7 +66,8 @@ def wanted_terms(entry: Facts, at: datetime) -> dict[str, object]:
 
 
 def difference(document: Document, present: CurrentPolicy, at: datetime, *, prune: bool) -> list[Step]:
-    """The steps in their order: what stands in the way goes first, and nobody loses one thing before she has the other."""
+    """Return the steps in their order: what is in the way goes first, and no user loses one role before
+    having the other."""
     pruned = document.said if prune else frozenset[str]()
     old_rules, new_rules = _constraints(document, present, "constraints" in pruned)
     given, ended = _assignments(document, present, at, "assignments" in pruned)
@@ -89,7 +94,7 @@ def _permissions(document: Document, present: CurrentPolicy) -> Iterator[Step]:
 
 
 def _title(entry: Facts, known: Facts | None) -> str | None:
-    """What an entry asks for; an empty one is none."""
+    """Return the title that an entry asks for; an empty one is none."""
     kept = known["title"] if known is not None else None
     return entry.get("title", kept) or None
 
@@ -118,7 +123,7 @@ def _new_role(entry: Facts) -> dict[str, object]:
 
 
 def _role_values(entry: Facts, known: Facts) -> dict[str, object]:
-    """What of a role itself changes; of a built-in one what is left out stays."""
+    """Return what changes of a role itself; of a built-in one what is left out stays."""
     wanted = {"title": _title(entry, known), "description": entry.get("description", known["description"])}
     if "requires_mfa" in entry or not known["system"]:
         wanted["requires_mfa"] = entry.get("requires_mfa", False)
@@ -126,7 +131,8 @@ def _role_values(entry: Facts, known: Facts) -> dict[str, object]:
 
 
 def _edges(entries: list[Facts], present: CurrentPolicy, key: str, thing: str) -> Iterator[Step]:
-    """What roles hold or inherit, exactly as their entries say: first what goes, then what comes."""
+    """Yield the changes that make roles hold or inherit exactly what their entries say: first removals, then
+    additions."""
     ending, beginning = (
         ("permission.withdraw", "permission.grant")
         if thing == "permission"
@@ -147,7 +153,7 @@ def _edges(entries: list[Facts], present: CurrentPolicy, key: str, thing: str) -
 
 
 def _gone_roles(document: Document, present: CurrentPolicy) -> Iterator[Step]:
-    """Seniors first: a role that another inherits cannot go."""
+    """Order the roles to remove, seniors first: a role that another inherits cannot be removed."""
     listed = {entry["name"] for entry in document.roles}
     gone = {name for name, known in present.roles.items() if name not in listed and not known["system"]}
     while gone:
@@ -182,7 +188,7 @@ def _gone_permissions(document: Document, present: CurrentPolicy, pruned: frozen
 
 
 def _constraints(document: Document, present: CurrentPolicy, prunes: bool) -> tuple[list[Step], list[Step]]:
-    """What goes and what comes; a changed one does both."""
+    """Yield removed and added constraints; a changed one is both."""
     wanted = {entry["name"]: rule_of(entry) for entry in _by_name(document.constraints)}
     gone = [
         name
@@ -199,12 +205,12 @@ def _constraints(document: Document, present: CurrentPolicy, prunes: bool) -> tu
 
 
 def rule_of(entry: Facts) -> dict[str, object]:
-    """What a constraint says, but for its name."""
+    """Return what a constraint says, without its name."""
     return {"kind": entry["kind"], "roles": list(entry["roles"]), "limit": entry.get("limit")}
 
 
 def _same_rule(one: Facts, other: Facts) -> bool:
-    """The order of roles means something only for ``requires``, and there only which is the first."""
+    """Compare rules: the order of roles matters only for ``requires``, and there only which is the first."""
     first = one["kind"] == "requires"
     return (
         (one["kind"], one["limit"]) == (other["kind"], other["limit"])
@@ -251,7 +257,8 @@ SECTIONS = ("permissions", "roles", "inheritance", "constraints", "assignments")
 
 
 def shown(steps: Iterable[Step]) -> dict[str, dict[str, list[dict[str, object]]]]:
-    """The steps as a plan tells them: what is created, changed and removed, by kind; a role's permissions stand with the role."""
+    """Return the steps as a plan lists them: what is created, changed and removed, by kind; a role's
+    permissions are listed with the role."""
     found: dict[str, dict[str, list[dict[str, object]]]] = {
         part: {section: [] for section in SECTIONS} for part in ("created", "changed", "removed")
     }
@@ -288,6 +295,6 @@ def _note_role(roles: dict[str, dict[str, Any]], verb: str, facts: dict[str, Any
 
 
 def summary(parts: Mapping[str, Mapping[str, list[Any]]]) -> str:
-    """``3 to add, 1 to change, 0 to remove``."""
+    """Return ``3 to add, 1 to change, 0 to remove``."""
     counts = [sum(map(len, parts[part].values())) for part in ("created", "changed", "removed")]
     return "{} to add, {} to change, {} to remove".format(*counts)

@@ -1,13 +1,16 @@
-"""The one document format for permissions, roles, rules, people and assignments: seeds, export, plan and apply.
+"""Reads the document format for permissions, roles, rules, users and assignments: seeds, export, plan, apply.
 
     permissions: [{name, title?, description}]
-    roles:       [{name, title?, description?, grants?: all | reads, requires_mfa?: bool, permissions?: [], inherits?: []}]
+    roles:       [{name, title?, description?, grants?: all | reads, requires_mfa?: bool,
+                   permissions?: [], inherits?: []}]
     constraints: [{name, kind: static | dynamic | max-holders | requires, roles: [], limit?}]
-    users:       [{username, display_name?, email?}]                                     seeds alone
-    assignments: [{user | service_account, role, reason?, starts_at?, expires_at?, mode?: active | eligible, max_duration?}]
+    users:       [{username, display_name?, email?}]  # only in seeds
+    assignments: [{user | service_account, role, reason?, starts_at?, expires_at?,
+                   mode?: active | eligible, max_duration?}]
 
-Every section may be missing.  ``read_document`` takes what a YAML or JSON reader made of a file and either gives a ``Document`` or
-says everything that is wrong with it.  Moments are RFC 3339 text; ``document_form`` has the form of the entries.
+Every section may be missing.  ``read_document`` takes the value that a YAML or JSON reader returned.  It
+returns a ``Document`` or reports everything that is wrong.  Moments are RFC 3339 text; ``document_form`` has
+the form of the entries.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ __all__ = ["Document", "DocumentRefused", "document_schema", "holder_of", "momen
 
 
 class DocumentRefused(ServiceError):
-    """The document cannot be loaded; ``faults`` says where and why, ``places`` with pointers and codes."""
+    """The document cannot be loaded; ``faults`` says where and why, ``places`` the same with pointers and
+    codes."""
 
     code = "document.refused"
     title = "The document cannot be loaded"
@@ -42,18 +46,18 @@ class DocumentRefused(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document whose form is right; whether its names exist is for whoever loads it."""
+    """A document whose form is right; the caller that loads it checks whether its names exist."""
 
     permissions: tuple[Mapping[str, Any], ...] = ()
     roles: tuple[Mapping[str, Any], ...] = ()
     constraints: tuple[Mapping[str, Any], ...] = ()
     users: tuple[Mapping[str, Any], ...] = ()
     assignments: tuple[Mapping[str, Any], ...] = ()
-    said: frozenset[str] = frozenset()  # the sections that are there, be they empty
+    said: frozenset[str] = frozenset()  # the sections that the document has, even if empty
 
 
 def read_document(raw: Any) -> Document:
-    """Check the form; ``DocumentRefused`` with every fault."""
+    """Check the form and return the document; ``DocumentRefused`` with every fault."""
     if not isinstance(raw, dict):
         raise DocumentRefused([f"the document must be a mapping with the sections {', '.join(FORMS)}"])
     faults = [
@@ -72,13 +76,14 @@ def read_document(raw: Any) -> Document:
 
 
 def holder_of(entry: Mapping[str, Any]) -> tuple[str, str]:
-    """Whom an assignment is of: (``user`` or ``service_account``, the name in its canonical form)."""
+    """Return the holder of an assignment: (``user`` or ``service_account``, the name in its canonical
+    form)."""
     kind = "service_account" if "service_account" in entry else "user"
     return kind, canonical(str(entry.get(kind)))
 
 
 def _circles(roles: tuple[Mapping[str, Any], ...]) -> Iterator[Fault]:
-    """Roles that would inherit themselves."""
+    """Report roles that would inherit themselves."""
     edges = [(role["name"], junior) for role in roles for junior in role.get("inherits", [])]
     for circle in RoleGraph.compile((Role(role["name"]) for role in roles), (), edges).cycles:
         yield _fault(("roles",), f"roles: {', '.join(circle)} inherit themselves", TOGETHER)
@@ -99,7 +104,8 @@ def _section_faults(section: str, entries: Any) -> Iterator[Fault]:
 
 
 def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[Fault]:
-    """An entry that says again, or otherwise, what one before it said would be passed over in silence."""
+    """Report an entry that repeats or contradicts an earlier one: one of the two would be ignored
+    silently."""
     spelled: dict[tuple[str, ...], list[str]] = {}
     for entry in entries:
         spelled.setdefault(_identity(section, entry), []).append(str(entry.get("name")))
@@ -123,6 +129,6 @@ def _identity(section: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _fault(path: tuple[Any, ...], words: str, code: str = INVALID) -> Fault:
-    """Keys are the writer's: they go into a pointer escaped."""
+    """Build a fault; keys come from the author of the document, so they are escaped in a pointer."""
     steps = ("/" + str(step)[:200].replace("~", "~0").replace("/", "~1") for step in path)
     return Fault("".join(steps), code, words)

@@ -1,7 +1,9 @@
-"""The form of a document's entries, said once: ``Member`` knows what is wrong with a value, and the same as JSON Schema.
+"""Defines the form of a document's entries once: ``Member`` checks a value, and has the same rule as JSON
+Schema.
 
-So the reader and the published schema cannot drift apart.  What concerns more than one entry (names that come twice, circles) and what a
-pattern cannot say (a username's characters, an end before its beginning) is the reader's alone.
+So the reader and the published schema cannot differ.  The reader alone checks what concerns more than one
+entry (names that come twice, circles) and what a pattern cannot say (a username's characters, an end before
+its beginning).
 """
 
 from __future__ import annotations
@@ -23,17 +25,17 @@ from rbac_api.decision.document_rules import (
 )
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
 from rbac_api.decision.names import username_problem
-from rbac_api.decision.naming import CONSTRAINT, LONGEST_TITLE, PERMISSION, ROLE, NameRule
+from rbac_api.decision.naming import CONSTRAINT, MAX_TITLE_LENGTH, PERMISSION, ROLE, NameRule
 from rbac_api.decision.texts import EMAIL, LINE, LINES, text_problem
 
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-MOST_ENTRIES = 4 * 1024 * 1024  # of a list; more do not fit into the largest body
+MAX_ENTRIES = 4 * 1024 * 1024  # of a list; more do not fit into the largest body
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One key of an entry: what is wrong with its value (None: nothing), the same as JSON Schema, whether it may be missing; of a list
-    also what is wrong with each of its items."""
+    """One key of an entry: what is wrong with its value (None: nothing), the same as JSON Schema, whether it
+    may be missing; of a list also what is wrong with each of its items."""
 
     fault: Callable[[Any], str | None]
     schema: Mapping[str, Any]
@@ -41,7 +43,7 @@ class Member:
     item: Member | None = None
 
     def faults(self, key: str, value: Any) -> Iterator[EntryFault]:
-        """Everything that is wrong with the value of this key."""
+        """Return everything that is wrong with the value of this key."""
         if words := self.fault(value):
             yield EntryFault((key,), _after(key, words))
         elif self.item is not None:
@@ -51,7 +53,7 @@ class Member:
 
 
 def entry_faults(section: str, entry: Entry) -> Iterator[EntryFault]:
-    """Everything that is wrong with one entry."""
+    """Return everything that is wrong with one entry."""
     members, wrong = FORMS[section], False
     for key, member in members.items():
         for fault in _member_faults(key, member, entry):
@@ -76,18 +78,18 @@ def _after(name: str, words: str) -> str:
 
 
 def document_schema() -> dict[str, Any]:
-    """The format of documents as JSON Schema, draft 2020-12."""
+    """Return the format of documents as JSON Schema, draft 2020-12."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "/schemas/policy.json",
         "title": "Policy document of rbac-api",
-        "description": "Permissions, roles, rules about roles and who has which role. Seed files, exports and plans share it;"
-        " every section may be missing. `users` is for seed files alone. A role's name must not come twice, roles must not inherit"
-        " themselves, and `expires_at` comes after `starts_at`.",
+        "description": "Permissions, roles, rules about roles and who has which role. Seed files, exports and"
+        " plans share it; every section may be missing. `users` is for seed files alone. A role's name must"
+        " not come twice, roles must not inherit themselves, and `expires_at` comes after `starts_at`.",
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            section: {"type": "array", "maxItems": MOST_ENTRIES, "items": _entry_schema(section)}
+            section: {"type": "array", "maxItems": MAX_ENTRIES, "items": _entry_schema(section)}
             for section in FORMS
         },
     }
@@ -131,7 +133,7 @@ def _name(rule: NameRule, *, required: bool = False) -> Member:
 
 
 def _described(problem: Callable[[str], str | None]) -> Callable[[Any], str | None]:
-    """The fault of a value that has sentences of its own."""
+    """Return the fault of a value that has sentences of its own."""
 
     def fault(value: Any) -> str | None:
         if not isinstance(value, str):
@@ -149,7 +151,7 @@ def _names(item: Member, *, required: bool = False, **rules: Any) -> Member:
 
     return Member(
         fault,
-        {"type": "array", "maxItems": MOST_ENTRIES, "items": dict(item.schema), **rules},
+        {"type": "array", "maxItems": MAX_ENTRIES, "items": dict(item.schema), **rules},
         required,
         item,
     )
@@ -183,13 +185,17 @@ def _moment_fault(value: Any) -> str | None:
 _ROLE = _name(ROLE)
 _PERMISSION = _name(PERMISSION)
 _TITLE = Member(
-    lambda value: None if value is None else _text_fault(value, LONGEST_TITLE, LINE),
-    {"type": ["string", "null"], "maxLength": LONGEST_TITLE, "pattern": LINE},
+    lambda value: None if value is None else _text_fault(value, MAX_TITLE_LENGTH, LINE),
+    {"type": ["string", "null"], "maxLength": MAX_TITLE_LENGTH, "pattern": LINE},
 )
 _MOMENT = Member(_moment_fault, {"type": ["string", "null"], "format": "date-time"})
 _KINDS: tuple[str, ...] = get_args(ConstraintKind)
 FORMS: dict[str, dict[str, Member]] = {
-    "permissions": {"name": _name(PERMISSION, required=True), "title": _TITLE, "description": _text(1000, required=True)},
+    "permissions": {
+        "name": _name(PERMISSION, required=True),
+        "title": _TITLE,
+        "description": _text(1000, required=True),
+    },
     "roles": {
         "name": _name(ROLE, required=True),
         "title": _TITLE,
@@ -208,7 +214,9 @@ FORMS: dict[str, dict[str, Member]] = {
         "limit": _number(1, 1_000_000_000),
     },
     "users": {
-        "username": Member(_described(username_problem), {"type": "string", "minLength": 1, "maxLength": 128}, required=True),
+        "username": Member(
+            _described(username_problem), {"type": "string", "minLength": 1, "maxLength": 128}, required=True
+        ),
         "display_name": _text(256, pattern=LINE),
         "email": Member(_email_fault, {"type": "string", "maxLength": 320, "pattern": EMAIL}),
     },

@@ -1,6 +1,6 @@
-"""What is wrong with several values of an entry at once; ``document_form`` looks at each by itself.
+"""Checks several values of an entry together; ``document_form`` checks each by itself.
 
-A fault carries its code, so that no caller has to read its words.
+A fault carries its code, so that no caller has to parse its words.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 Entry = Mapping[str, Any]
 Place = tuple[str | int, ...]
 INVALID, REQUIRED, UNKNOWN = "field.invalid", "field.required", "field.unknown"
-TOGETHER = "field.together"  # several values, each of them right, do not go together: a schema may be unable to say that
+# Several values, each of them right, do not fit together: a schema may be unable to say that.
+TOGETHER = "field.together"
 
 
 class EntryFault(NamedTuple):
-    """What is wrong with an entry: where, in words, and the code of a fault of this kind."""
+    """What is wrong with an entry: where, in words, and the code for faults of this kind."""
 
     place: Place
     words: str
@@ -24,19 +25,19 @@ class EntryFault(NamedTuple):
 
 
 def missing(key: str) -> EntryFault:
-    """The fault of a value that has to be there."""
+    """Return the fault of a value that must not be missing."""
     return EntryFault((key,), f"{key} is missing", REQUIRED)
 
 
 def moment_of(text: str | None) -> datetime | None:
-    """The moment that a document names (RFC 3339 with an offset), in UTC; None for none."""
+    """Return the moment that a document names (RFC 3339 with an offset), in UTC; None for none."""
     if text is None:
         return None
     return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).astimezone(UTC)
 
 
 def constraint_faults(entry: Entry) -> Iterator[EntryFault]:
-    """What is wrong with a constraint whose values are right, each by itself."""
+    """Return what is wrong with a constraint whose values are right, each by itself."""
     kind, roles, limit = entry["kind"], entry["roles"], entry.get("limit")
     least = 1 if kind == "max-holders" else 2
     if len(set(roles)) < len(roles):
@@ -52,7 +53,7 @@ def constraint_faults(entry: Entry) -> Iterator[EntryFault]:
 
 
 def holder_faults(entry: Entry) -> Iterator[EntryFault]:
-    """Whether an assignment names one holder."""
+    """Check that an assignment names one holder."""
     named = "service_account" if "service_account" in entry else "user"
     if "service_account" in entry and "user" in entry:
         yield _together(named, "service_account and user are two holders; name one")
@@ -63,7 +64,7 @@ def holder_faults(entry: Entry) -> Iterator[EntryFault]:
 
 
 def assignment_faults(entry: Entry) -> Iterator[EntryFault]:
-    """What is wrong with an assignment whose values are right, each by itself."""
+    """Return what is wrong with an assignment whose values are right, each by itself."""
     eligible = entry.get("mode") == "eligible"
     if "service_account" in entry and eligible:
         yield _together("mode", "mode must be active for a service account, which could not activate it")

@@ -1,4 +1,5 @@
-"""The questions: may she, what does she hold, what would she hand out, would anybody be left to administrate."""
+"""Answers what a subject may do, what they hold, what a change would hand out, and whether an administrator
+would remain."""
 
 from __future__ import annotations
 
@@ -28,17 +29,20 @@ MAX_CLAIM_LENGTH = (
 
 @dataclass(frozen=True, slots=True)
 class EffectiveRole:
-    """A role somebody effectively has, and the assigned roles it comes from; ``via`` holds the role itself if assigned directly."""
+    """A role that a subject effectively has, and the assigned roles it comes from; ``via`` holds the role
+    itself if assigned directly."""
 
     role: str
     via: tuple[str, ...]
 
 
 def active_roles(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:
-    """The roles active in the subject's session at that moment, without what they inherit (INCITS 359 section 6.1.4, SessionRoles).
+    """Return the roles active in the subject's session at that moment, without what they inherit (INCITS 359
+    section 6.1.4, SessionRoles).
 
-    Unless the session was begun with some roles only, those are all whose assignment counts; besides those activated since, as long as an
-    assignment allows it.  Where a dynamic constraint forbids that many at once, those that nobody chose give way, all of them.
+    Unless the session was begun with some roles only, those are all whose assignment counts.  Added to them
+    are those activated since, as long as an assignment allows it.  Where a dynamic constraint forbids that
+    many at once, all of those that were not chosen become inactive.
     """
     if subject.status != "active":
         return frozenset()
@@ -56,8 +60,10 @@ def active_roles(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[
 
 
 def _is_allowed(graph: RoleGraph, subject: Subject, activation: Activation, at: datetime) -> bool:
-    """Whether an activation counts: as long as an assignment allows it that was there when it was made.  One that was taken away and
-    given again brings no activation back."""
+    """Return whether an activation counts: only while an assignment allows it that existed when it was made.
+
+    A role that was taken away and given again brings no activation back.
+    """
     return activation.in_force(at) and any(
         a.in_force(at) and a.starts <= activation.starts and activation.role in graph.closures.get(a.role, ())
         for a in subject.assignments
@@ -67,7 +73,8 @@ def _is_allowed(graph: RoleGraph, subject: Subject, activation: Activation, at: 
 def _giving_way(
     graph: RoleGraph, constraint: Constraint, default: frozenset[str], chosen: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Without the roles that a dynamic constraint keeps from being active together; first without those that nobody chose."""
+    """Remove the roles that a dynamic constraint keeps from being active together; those that were not chosen
+    go first."""
     if not constraint.reached_by(graph.closure_of(default | chosen)):
         return default, chosen
     default = _without(graph, default, constraint)
@@ -81,7 +88,7 @@ def _without(graph: RoleGraph, roles: frozenset[str], constraint: Constraint) ->
 
 
 def effective_roles(graph: RoleGraph, subject: Subject, at: datetime) -> tuple[EffectiveRole, ...]:
-    """Assigned and inherited roles, sorted by name (INCITS 359 section 6.2.1.3, AuthorizedRoles)."""
+    """Return assigned and inherited roles, sorted by name (INCITS 359 section 6.2.1.3, AuthorizedRoles)."""
     via: dict[str, list[str]] = {}
     counting = graph.seen_with(subject.second_factor)
     for assigned in sorted(active_roles(graph, subject, at)):
@@ -91,8 +98,11 @@ def effective_roles(graph: RoleGraph, subject: Subject, at: datetime) -> tuple[E
 
 
 def claimed_roles(effective: Iterable[EffectiveRole]) -> tuple[str, ...]:
-    """The names that go into a token: the effective roles, or if those would not fit into an HTTP header the assigned ones, as far as
-    they fit.  Whoever reads the token then sees fewer roles, never more; this service itself does not decide by them."""
+    """Return the names that go into a token: the effective roles, or if those do not fit into an HTTP header
+    as many assigned ones as fit.
+
+    A reader of the token then sees fewer roles, never more; this service itself does not decide by them.
+    """
     roles = tuple(effective)
     if _fitting(roles) < len(roles):
         roles = tuple(role for role in roles if role.role in role.via)
@@ -100,17 +110,18 @@ def claimed_roles(effective: Iterable[EffectiveRole]) -> tuple[str, ...]:
 
 
 def _fitting(roles: Sequence[EffectiveRole]) -> int:
-    """How many of these, from the first on, have room in a token."""
+    """Return how many of these, from the first on, fit into a token."""
     return bisect_right(list(accumulate(len(role.role) + 3 for role in roles)), MAX_CLAIM_LENGTH)
 
 
 def effective_permissions(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:
-    """Everything the subject may do at that moment (INCITS 359 section 6.1.4, UserPermissions)."""
+    """Return everything the subject may do at that moment (INCITS 359 section 6.1.4, UserPermissions)."""
     return graph.seen_with(subject.second_factor).held_by(active_roles(graph, subject, at))
 
 
 def next_change(subject: Subject, at: datetime) -> datetime | None:
-    """The first moment after ``at`` at which an assignment or activation begins or ends: until then the answers above stay the same."""
+    """Return the first moment after ``at`` at which an assignment or activation begins or ends: until then
+    the answers above stay the same."""
     periods: tuple[Assignment | Activation, ...] = (*subject.assignments, *subject.roles.activations)
     edges = [
         edge for period in periods for edge in (period.starts, period.ends) if edge is not None and edge > at
@@ -119,9 +130,11 @@ def next_change(subject: Subject, at: datetime) -> datetime | None:
 
 
 def decide(graph: RoleGraph, subject: Subject, permission: str | None, at: datetime) -> Decision:
-    """Whether the subject may do what ``permission`` names at that moment, and why; None asks only for a subject in good standing.
+    """Return whether the subject may do what ``permission`` names at that moment, and why; None requires only
+    an active subject.
 
-    Anything unknown is refused (deny by default): a permission that does not exist, a role that does not exist.
+    Anything unknown is refused (deny by default): a permission that does not exist, a role that does not
+    exist.
     """
     if subject.status != "active":
         return Decision(False, (Reason("disabled", f"the account is {subject.status}"),))
@@ -146,7 +159,7 @@ def _refusals(graph: RoleGraph, subject: Subject, permission: str, at: datetime)
 def _why_not(
     graph: RoleGraph, subject: Subject, assignment: Assignment, permission: str, at: datetime
 ) -> Reason:
-    """Why an assignment of a role that holds the permission does not grant it."""
+    """Say why an assignment of a role that holds the permission does not grant it."""
     role = assignment.role
     if assignment.starts > at:
         return Reason("not-started", f"the assignment of {role} has not started yet")
@@ -165,17 +178,19 @@ def _why_not(
 
 
 def needs_second_factor(role: str) -> Reason:
-    """Why a role that somebody has does not count in this session."""
+    """Say why a role of the subject does not count in this session."""
     return Reason("mfa", f"{role} is effective only after signing in with a second factor")
 
 
 def missing(held: frozenset[str], handed_out: Iterable[str]) -> tuple[str, ...]:
-    """Of the permissions a change hands out, those the giver does not hold; nobody may grant what she does not hold."""
+    """Return the permissions that a change hands out and the caller does not hold; no caller may grant
+    those."""
     return () if ESCALATE in held else tuple(sorted(set(handed_out) - held))
 
 
 def always_covered(assignments: Iterable[Assignment], at: datetime) -> bool:
-    """Whether at every moment from ``at`` on at least one of the assignments is in force, expiries already set included."""
+    """Return whether at every moment from ``at`` on at least one of the assignments is in force, with the
+    ends already set."""
     reached = at
     for assignment in sorted(assignments, key=lambda a: a.starts):
         if assignment.starts > reached:

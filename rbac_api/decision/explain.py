@@ -1,7 +1,9 @@
-"""Why: every way on which a permission comes to a subject, and if none does, what stands in the way.
+"""Explains a decision: every path by which a permission reaches a subject, and if there is none, what
+prevents it.
 
-Built on what enforcement itself is built on (``active_roles`` and ``decide``), so an explanation cannot say something else than what
-happens.  The ways are those from an assignment over roles that inherit each other to a role that holds the permission directly.
+It is built on what enforcement itself uses (``active_roles`` and ``decide``), so an explanation cannot differ
+from what happens.  A path leads from an assignment over roles that inherit each other to a role that holds
+the permission directly.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from rbac_api.decision.evaluate import active_roles, decide
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Activation, Assignment, Reason, Subject
 
-MOST_PATHS = 100
-MOST_STEPS = 5_000  # of all paths together: what somebody can read, and an answer can carry
-MOST_TRIED = 50_000  # edges looked at; only roles that inherit themselves, written behind our back, need more
-MOST_REASONS = 100
+MAX_PATHS = 100
+MAX_STEPS = 5_000  # of all paths together: what a user can read, and an answer can carry
+MAX_EDGES_TRIED = 50_000  # edges; only cycles, written into the database directly, need more
+MAX_REASONS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way: the assignment, the roles from the assigned one to the one that holds the permission, each inheriting the next, and the
-    activation without which it would not count."""
+    """One path: the assignment, the roles from the assigned one to the one that holds the permission, each
+    inheriting the next, and the activation without which it would not count."""
 
     assignment: Assignment
     roles: tuple[str, ...]
@@ -32,7 +34,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The decision, for a yes its ``paths``, for a no what stands in the way; ``truncated``: there are more."""
+    """The decision, for a yes its ``paths``, for a no what prevents it; ``truncated``: there are more."""
 
     decision: bool
     paths: tuple[Path, ...] = ()
@@ -41,36 +43,37 @@ class Explanation:
 
 
 def explain(graph: RoleGraph, subject: Subject, permission: str, at: datetime) -> Explanation:
-    """Why the subject may, or may not, do what ``permission`` names at that moment; ``decide`` gives the same answer, always.
+    """Explain why the subject may, or may not, do what ``permission`` names at that moment; ``decide`` always
+    gives the same answer.
 
-    ``subject.assignments`` may hold those that are over: they are what ``expired`` is told of.
+    ``subject.assignments`` may include ended ones: they give the reason ``expired``.
     """
     decision = decide(graph, subject, permission, at)
     if not decision.allowed:
         reasons = dict.fromkeys(_neutral(reason, permission) for reason in decision.reasons)
-        told = [reason for reason in reasons if reason.code != "nothing-grants"] or list(reasons)
-        return Explanation(False, (), tuple(told[:MOST_REASONS]), len(told) > MOST_REASONS)
+        listed = [reason for reason in reasons if reason.code != "nothing-grants"] or list(reasons)
+        return Explanation(False, (), tuple(listed[:MAX_REASONS]), len(listed) > MAX_REASONS)
     paths, truncated = _bounded(_paths(graph.seen_with(subject.second_factor), subject, permission, at))
     return Explanation(True, paths, (), truncated)
 
 
 def _neutral(reason: Reason, permission: str) -> Reason:
-    """As it is told to others, too."""
+    """Rewrite the reasons so that they also suit readers other than the subject."""
     if reason.code == "nothing-grants":
         return replace(reason, detail=f"no effective role grants {permission}")
     return reason
 
 
 def _bounded(found: Iterator[Path | None]) -> tuple[tuple[Path, ...], bool]:
-    """As many as one can read, each once; None among them says that the search was given up."""
+    """Return as many paths as can be read, each once; None among them says that the search was stopped."""
     kept: dict[Path, None] = {}
     steps = 0
     for path in found:
         if path is None:
             return tuple(kept), True
-        if path in kept:  # from another role of the session, on the same way
+        if path in kept:  # from another role of the session, on the same path
             continue
-        if kept and (len(kept) == MOST_PATHS or steps + len(path.roles) > MOST_STEPS):
+        if kept and (len(kept) == MAX_PATHS or steps + len(path.roles) > MAX_STEPS):
             return tuple(kept), True
         kept[path] = None
         steps += len(path.roles)
@@ -90,8 +93,8 @@ def _paths(graph: RoleGraph, subject: Subject, permission: str, at: datetime) ->
 def _grounds(
     graph: RoleGraph, subject: Subject, role: str, at: datetime
 ) -> Iterator[tuple[Assignment, Activation | None]]:
-    """On which assignments it rests that this role is active: those of the role itself, and where it was chosen or activated those of
-    roles that inherit it, too."""
+    """Return the assignments that make this role active: its own, and where it was chosen or activated also
+    those of roles that inherit it."""
     chosen, activations = subject.roles.chosen, subject.roles.activations
     activation = next((a for a in activations if a.role == role and a.in_force(at)), None)
     counting = [assignment for assignment in subject.assignments if assignment.in_force(at)]
@@ -106,21 +109,21 @@ def _grounds(
 
 
 def _holders(graph: RoleGraph, permission: str) -> Iterator[str]:
-    """The roles that hold the permission directly."""
+    """Return the roles that hold the permission directly."""
     for name, role in graph.roles.items():
         if permission in direct_permissions(role, graph.permissions):
             yield name
 
 
 def _distances(graph: RoleGraph, holders: frozenset[str]) -> Mapping[str, int]:
-    """How far each role that effectively holds the permission is from one that does so directly."""
+    """Return how far each role that effectively holds the permission is from one that does so directly."""
     seniors: dict[str, list[str]] = {}
     for senior, juniors in graph.juniors.items():
         for junior in juniors:
             seniors.setdefault(junior, []).append(senior)
     found = dict.fromkeys(holders, 0)
     waiting = list(found)
-    for role in waiting:  # grows meanwhile
+    for role in waiting:  # the loop appends to it
         for senior in seniors.get(role, ()):
             if senior not in found:
                 found[senior] = found[role] + 1
@@ -131,14 +134,17 @@ def _distances(graph: RoleGraph, holders: frozenset[str]) -> Mapping[str, int]:
 def _ways_down(
     graph: RoleGraph, start: str, distance: Mapping[str, int], holders: frozenset[str]
 ) -> Iterator[tuple[str, ...]]:
-    """Every way without repetition from a role to one that holds the permission directly; a shortest one first.  No recursion: chains may
-    be deep.  An empty one: given up."""
+    """Yield every path without repetition from a role to one that holds the permission directly, a shortest
+    one first.
+
+    An empty path: the search was stopped.  There is no recursion, because chains may be deep.
+    """
     way, tried = [start], 0
     if start in holders:
         yield (start,)
     below = [iter(_nearest_first(graph.juniors[start], distance))]
     on_way = {start}
-    while below and tried < MOST_TRIED:
+    while below and tried < MAX_EDGES_TRIED:
         junior = next(below[-1], None)
         tried += 1
         if junior is None:
@@ -159,7 +165,7 @@ def _nearest_first(roles: Iterable[str], distance: Mapping[str, int]) -> list[st
 
 
 def _way_between(graph: RoleGraph, senior: str, junior: str) -> tuple[str, ...]:
-    """A shortest way from a role to one that it inherits."""
+    """Return a shortest path from a role to one that it inherits."""
     came_from: dict[str, str] = {senior: senior}
     waiting = [senior]
     for role in waiting:

@@ -1,7 +1,7 @@
-"""Roles compiled: closures of the inheritance relation and the permissions they add up to.
+"""Compiles roles: closures of the inheritance relation, and the permissions of each.
 
-A cycle cannot be made through the service, but it may be written into the database behind its back.  The compiler then still ends:
-the roles of a cycle inherit each other, nothing more, and ``cycles`` names them.
+A cycle cannot be made through the service, but it may be written into the database directly.  The compiler
+then still ends: the roles of a cycle inherit each other, nothing more, and ``cycles`` names them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ class RoleGraph:
     """Everything about roles that a decision needs, computed once per change of the roles.
 
     ``closures`` maps a role to itself and all its juniors; ``effective`` to the permissions of that closure.
-    ``without_second_factor`` is the same without the roles that require one, and without what is inherited through them.
+    ``without_second_factor`` is the same without the roles that require one, and without what is inherited
+    through them.
     """
 
     roles: Mapping[str, Role]
@@ -40,7 +41,8 @@ class RoleGraph:
     ) -> RoleGraph:
         """Compile roles, the catalogue of permissions, (senior, junior) pairs, and constraints on roles.
 
-        At any depth and in the time it takes to write the closures down: linear in the pairs for wide hierarchies, quadratic for a chain.
+        Works at any depth, in the time it takes to write the closures: linear in the pairs for wide
+        hierarchies, quadratic for a chain.
         """
         by_name, pairs = {role.name: role for role in roles}, list(inheritance)
         catalogue = {permission.name: permission for permission in permissions}
@@ -62,7 +64,7 @@ class RoleGraph:
         return cls(by_name, catalogue, juniors, closures, effective, loops, reduced, rules, dynamic)
 
     def with_constraints(self, constraints: Iterable[Constraint]) -> RoleGraph:
-        """The same roles under other constraints."""
+        """Return the same roles under other constraints."""
         rules = tuple(sorted(constraints, key=lambda constraint: constraint.name))
         dynamic = tuple(rule for rule in rules if rule.kind == "dynamic")
         lesser = self.without_second_factor
@@ -70,28 +72,28 @@ class RoleGraph:
         return replace(self, constraints=rules, dynamic=dynamic, without_second_factor=reduced)
 
     def seen_with(self, second_factor: bool) -> RoleGraph:
-        """The roles as they count for somebody who proved a second factor, or did not."""
+        """Return the roles as they count with, or without, a proved second factor."""
         return self if second_factor else self.without_second_factor or self
 
     def closure_of(self, roles: Iterable[str]) -> frozenset[str]:
-        """These roles, as far as they exist, and all they inherit."""
+        """Return these roles, as far as they exist, and all they inherit."""
         return frozenset().union(*(self.closures.get(role, frozenset()) for role in roles))
 
     def held_by(self, roles: Iterable[str]) -> frozenset[str]:
-        """Every permission that somebody with these roles holds."""
+        """Return every permission of a subject with these roles."""
         return frozenset().union(*(self.effective.get(role, frozenset()) for role in roles))
 
     def seniors(self, role: str) -> frozenset[str]:
-        """The role itself and every role that inherits it, however far."""
+        """Return the role itself and every role that inherits it, at any depth."""
         return frozenset(name for name, closure in self.closures.items() if role in closure) | {role}
 
     def would_close_cycle(self, senior: str, junior: str) -> bool:
-        """Whether letting ``senior`` inherit ``junior`` would make some role inherit itself."""
+        """Return whether letting ``senior`` inherit ``junior`` would make a role inherit itself."""
         return senior == junior or senior in self.closures.get(junior, frozenset())
 
 
 def direct_permissions(role: Role, catalogue: Mapping[str, Permission]) -> frozenset[str]:
-    """What the role holds without inheritance; permissions that no longer exist do not count."""
+    """Return what the role holds without inheritance; permissions that no longer exist do not count."""
     if role.grants == "all":
         return frozenset(catalogue)
     if role.grants == "reads":
@@ -125,7 +127,8 @@ def _effective(
 
 
 def _components(juniors: Mapping[str, frozenset[str]]) -> Iterator[list[str]]:
-    """Strongly connected components, juniors before seniors: Tarjan 1972, with a stack of its own, since chains may be deep."""
+    """Find strongly connected components, juniors before seniors (Tarjan 1972), with an explicit stack,
+    because chains may be deep."""
     walk = _Walk(juniors)
     for root in juniors:
         if root not in walk.index:

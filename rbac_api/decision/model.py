@@ -1,4 +1,4 @@
-"""What decisions are made of.  Everything is a value: frozen, comparable, without I/O."""
+"""Defines the values that decisions are made of.  Each is frozen, comparable, without I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ConstraintKind = Literal["static", "dynamic", "max-holders", "requires"]
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Such as ``invoices:approve``; ``system`` marks this service's own."""
+    """A permission such as ``invoices:approve``; ``system`` marks those of this service itself."""
 
     name: str
     system: bool = False
@@ -22,9 +22,10 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role and what it holds directly: the ``listed`` permissions, ``all`` there are, or all ``reads`` of this service.
+    """A role and what it holds directly: the ``listed`` permissions, ``all`` there are, or all ``reads`` of
+    this service.
 
-    One that ``requires_mfa`` counts, with all it inherits, only for a subject who proved a second factor.
+    With ``requires_mfa`` it counts, with all it inherits, only for a subject who proved a second factor.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Role:
 class Assignment:
     """A role given to a subject, in force for ``starts <= moment < ends``; ``ends`` None is open.
 
-    One whose ``mode`` is ``eligible`` grants nothing until the role is activated in a session.
+    With ``mode`` ``eligible`` it grants nothing until the role is activated in a session.
     """
 
     role: str
@@ -46,7 +47,7 @@ class Assignment:
     mode: Mode = "active"
 
     def in_force(self, at: datetime) -> bool:
-        """Whether it counts at that moment."""
+        """Return whether it counts at that moment."""
         return self.starts <= at and (self.ends is None or at < self.ends)
 
 
@@ -59,14 +60,17 @@ class Activation:
     ends: datetime
 
     def in_force(self, at: datetime) -> bool:
-        """Whether it counts at that moment."""
+        """Return whether it counts at that moment."""
         return self.starts <= at < self.ends
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRoles:
-    """How the roles of one session differ from all that its subject has: begun with the ``chosen`` ones alone (None: with all), and what
-    was activated since (ANSI INCITS 359 section 6.1.2, CreateSession and AddActiveRole)."""
+    """How the roles of one session differ from all that its subject has (ANSI INCITS 359 section 6.1.2,
+    CreateSession and AddActiveRole).
+
+    It was begun with the ``chosen`` ones alone (None: with all); ``activations`` were added since.
+    """
 
     chosen: frozenset[str] | None = None
     activations: tuple[Activation, ...] = ()
@@ -79,8 +83,9 @@ EVERYTHING = SessionRoles()
 class Constraint:
     """A rule about roles; inherited ones count.
 
-    ``static``: nobody holds ``limit`` or more of the ``roles``; ``dynamic``: nobody has so many active in one session; ``max-holders``:
-    each of the roles has at most ``limit`` holders; ``requires``: the first role is held only together with all the others.
+    ``static``: no user holds ``limit`` or more of the ``roles``; ``dynamic``: no session has that many of
+    them active; ``max-holders``: each of the roles has at most ``limit`` holders; ``requires``: the first
+    role is held only together with all the others.
     """
 
     name: str
@@ -89,13 +94,14 @@ class Constraint:
     limit: int | None = None
 
     def reached_by(self, roles: frozenset[str]) -> bool:
-        """Of a static or dynamic one: whether these are too many of its roles."""
+        """Return, of a static or dynamic one, whether these are too many of its roles."""
         return self.limit is not None and len(roles.intersection(self.roles)) >= self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Somebody about whom a decision is made, in the session she asks in: ``second_factor`` if she proved one, and its ``roles``."""
+    """A user or service account in one session; ``second_factor`` if one was proved there, and the session's
+    ``roles``."""
 
     id: str
     status: Status
@@ -107,7 +113,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why: a stable code and a sentence."""
+    """A stable code and a sentence."""
 
     code: str
     detail: str
@@ -115,7 +121,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer.  ``roles`` are the effective ones that grant it, for a yes."""
+    """The answer.  For a yes, ``roles`` are the effective ones that grant it."""
 
     allowed: bool
     reasons: tuple[Reason, ...]

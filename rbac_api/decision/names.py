@@ -1,6 +1,7 @@
-"""Usernames: one canonical form, so that two people cannot look alike to the database and differ, or the reverse.
+"""Checks usernames and gives them one canonical form, so that names that look alike cannot belong to two
+users.
 
-And the form in which texts are searched: without case and accents.
+It has the form in which texts are searched too: without case and accents.
 """
 
 from __future__ import annotations
@@ -8,24 +9,29 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST = 128
+MAX_USERNAME_LENGTH = 128
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters, marks and symbols that show nothing: the rest of Unicode's Default_Ignorable_Code_Point, and the blank Braille pattern.
+# Letters, marks and symbols that are invisible: the rest of Unicode's Default_Ignorable_Code_Point, and the
+# blank Braille pattern.
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-# Letters that Unicode does not take apart into a base letter and a mark, as keyboards without them write them.
+# Letters that Unicode does not take apart into a base letter and a mark, as keyboards without them write
+# them.
 _PLAIN: dict[int, str | None] = str.maketrans({
-    "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "ı": "i", "ŋ": "n", "ĸ": "k", "ŀ": "l",
+    "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h",
+    "ŧ": "t", "ı": "i", "ŋ": "n", "ĸ": "k", "ŀ": "l",
     "æ": "ae", "œ": "oe", "þ": "th", "ə": "e",
-    "\u200c": None, "\u200d": None,  # joiners, which are not seen
+    "\u200c": None, "\u200d": None,  # joiners, which are invisible
 })  # fmt: skip
 
 
 def search_form(text: str) -> str:
-    """Return the text without case and accents: ``Kozłowski`` and ``KOZLOWSKI`` are searched as ``kozlowski``.
+    """Return the text without case and accents: ``Kozłowski`` and ``KOZLOWSKI`` are searched as
+    ``kozlowski``.
 
-    Compatibility forms (full-width letters, ligatures) become ordinary ones; a mark is dropped wherever it stands.
+    Compatibility forms (full-width letters, ligatures) become ordinary ones; a mark is dropped wherever it
+    stands.
     """
     if text.isascii():
         return text.lower()
@@ -35,14 +41,15 @@ def search_form(text: str) -> str:
 
 
 def search_text(*texts: str | None) -> str:
-    """Return the search form of several texts, a line each, so that nothing is found across two of them."""
+    """Return the search form of several texts, a line each, so that no match spans two of them."""
     return "\n".join(search_form(text) for text in texts if text)
 
 
 def canonical(name: str) -> str:
-    """NFKC, case-folded, trimmed; applying it again changes nothing.
+    """Return the name in NFKC, case-folded and trimmed; applying it again changes nothing.
 
-    Unicode's NFKC_Casefold (Standard Annex 31) but for the invisible characters: those it drops, ``username_problem`` refuses.
+    It is Unicode's NFKC_Casefold (Standard Annex 31), except that ``username_problem`` refuses the invisible
+    characters which that form drops.
     """
     previous = None
     while name != previous:
@@ -52,9 +59,9 @@ def canonical(name: str) -> str:
 
 
 def username_problem(name: str) -> str | None:
-    """Why a name cannot be given to anybody, as a sentence; None if it can."""
-    if not 1 <= len(name) <= LONGEST or not 1 <= len(canonical(name)) <= LONGEST * 4:
-        return f"Use 1 to {LONGEST} characters."
+    """Say why a name cannot be used, as a sentence; None if it can."""
+    if not 1 <= len(name) <= MAX_USERNAME_LENGTH or not 1 <= len(canonical(name)) <= MAX_USERNAME_LENGTH * 4:
+        return f"Use 1 to {MAX_USERNAME_LENGTH} characters."
     if name != name.strip() or "  " in name:
         return "Do not begin or end with a space, nor put two in a row."
     if any(_unseen(character) for character in name):

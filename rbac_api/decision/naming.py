@@ -1,9 +1,10 @@
-"""What roles, constraints and permissions may be called: one rule for each, in one sentence, for every path that takes names.
+"""Defines the names that roles, constraints and permissions may have: one rule and one sentence for each.
 
-    ROLE.problem("Head Brewer")         "'Head Brewer' is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; ..."
-    PERMISSION.problem("s3:GetObject")  None
+    >>> ROLE.problem("2nd brewer")[:60]
+    "'2nd brewer' is not a role name. Use a letter, then letters,"
+    >>> PERMISSION.problem("s3:GetObject")
 
-Names are compared as they are written; two that differ by case alone cannot both exist.
+Names are compared as they are written; two that differ only by case cannot both exist.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LONGEST_TITLE = 200
-_SHOWN = 100  # characters of a value that is no name
+MAX_TITLE_LENGTH = 200
+_SHOWN = 100  # characters quoted of a value that is no name
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class NameRule:
     words: str
 
     def problem(self, name: str) -> str | None:
-        """Why nothing of this kind can be called so, as a sentence that names the value; None if it can."""
+        """Say why a name is not allowed, as a sentence that quotes the value; None if it is allowed."""
         if len(name) <= self.longest and re.fullmatch(self.pattern, name):
             return None
         shown = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
@@ -43,11 +44,11 @@ PERMISSION = NameRule(
     f"{_PART}(:{_PART}){{1,3}}",
     3,
     200,
-    "Use two to four parts joined by ':', such as invoices:approve; each part is a letter or digit, then letters, digits, '.', '_' or"
-    " '-'; at most 200 characters.",
+    "Use two to four parts joined by ':', such as invoices:approve; each part is a letter or digit, then"
+    " letters, digits, '.', '_' or '-'; at most 200 characters.",
 )
 
 
 def folded(name: str) -> str:
-    """What names of roles, constraints and permissions that differ by case alone have in common."""
+    """Return what names that differ only by case have in common."""
     return name.lower()

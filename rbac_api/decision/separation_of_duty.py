@@ -1,11 +1,12 @@
-"""Who breaks a constraint, and when: interval arithmetic over assignments.
+"""Finds who violates a constraint, and when: interval arithmetic over assignments.
 
-A constraint is about *authorized* roles (ANSI INCITS 359 section 6.3): assigned, or inherited through one that is; an assignment that is
-only eligible counts like any other.  Moments are compared as half-open stretches, so what ends when another begins does not meet it.
+A constraint is about *authorized* roles (ANSI INCITS 359 section 6.3): assigned, or inherited through an
+assigned one.  An assignment that is only eligible counts like any other.  Periods are half-open, so one that
+ends when another begins does not overlap it.
 
     Jonas   approver  [Mon ........ Fri)
             releaser        [Wed ............
-    a static constraint on both with the limit 2 is broken from Wednesday to Friday
+    a static constraint on both with the limit 2 is violated from Wednesday to Friday
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from itertools import groupby, zip_longest
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Constraint
 
-Period = tuple[datetime, datetime | None, str]  # from, until (None: open), and who or what is there
+Period = tuple[datetime, datetime | None, str]  # from, until (None: open), and the holder or role
 Stretch = tuple[tuple[str, ...], datetime, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Somebody with assignments: those that are not over, and may concern the constraint."""
+    """A user or service account with the assignments that are not over and may concern the constraint."""
 
     id: str
     name: str
@@ -34,10 +35,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A stretch of time in which a constraint is broken: ``since <= moment < until``.
+    """A period in which a constraint is violated: ``since <= moment < until``.
 
-    ``roles`` are those of its set that come together; of a ``requires`` the first and those that are missing; of ``max-holders`` the one
-    with too many holders, and then nobody in particular breaks it (``user_id`` None).
+    ``roles`` are those of its set that come together; of a ``requires`` the first and those that are missing;
+    of ``max-holders`` the one with too many holders, which no single user violates (``user_id`` None).
     """
 
     constraint: str
@@ -46,16 +47,16 @@ class Violation:
     until: datetime | None
     user_id: str | None = None
     username: str | None = None
-    alone: bool = False  # the first of the roles stands without the others
+    alone: bool = False  # the first of the roles is held without the others
 
 
 def violations(
     graph: RoleGraph, constraint: Constraint, holders: Iterable[Holder], at: datetime
 ) -> Iterator[Violation]:
-    """How these holders break the constraint, from ``at`` on; in their order.
+    """Yield how these holders violate the constraint, from ``at`` on; in their order.
 
-    ``max-holders`` looks at all of them together.  A ``dynamic`` one is kept at every decision by construction (``active_roles``), so
-    nobody ever breaks it.
+    ``max-holders`` looks at all of them together.  A ``dynamic`` one is enforced by construction at every
+    decision (``active_roles``), so it is never violated.
     """
     if constraint.kind == "max-holders":
         yield from _crowds(graph, constraint, holders, at)
@@ -69,13 +70,14 @@ def violations(
 
 
 def dynamic_conflicts(graph: RoleGraph, roles: Iterable[str]) -> tuple[Constraint, ...]:
-    """The dynamic constraints that keep these roles, with all they inherit, from being active together in one session."""
+    """Return the dynamic constraints that keep these roles, with all they inherit, from being active together
+    in one session."""
     active = graph.closure_of(roles)
     return tuple(constraint for constraint in graph.dynamic if constraint.reached_by(active))
 
 
 def touches(graph: RoleGraph, constraint: Constraint, roles: Iterable[str]) -> bool:
-    """Whether the constraint is about one of these roles, or about something they inherit."""
+    """Return whether the constraint is about one of these roles, or about one that they inherit."""
     return not graph.closure_of(roles).isdisjoint(constraint.roles)
 
 
@@ -92,7 +94,7 @@ def _crowds(
 
 
 def _periods(graph: RoleGraph, constraint: Constraint, holder: Holder, at: datetime) -> list[Period]:
-    """When the holder is authorized for which of the constraint's roles, from ``at`` on."""
+    """Return when the holder is authorized for which of the constraint's roles, from ``at`` on."""
     found: list[Period] = []
     for assignment in holder.assignments:
         since, closure = max(assignment.starts, at), graph.closures.get(assignment.role, frozenset())
@@ -105,7 +107,7 @@ Breaks = Callable[[Mapping[str, int]], tuple[str, ...]]
 
 
 def _comes_together(constraint: Constraint) -> Breaks:
-    """Of a static constraint: its roles that are there, if they are too many."""
+    """Return the present roles of a static constraint, if they are too many."""
     return lambda there: (
         tuple(role for role in constraint.roles if role in there)
         if constraint.reached_by(frozenset(there))
@@ -114,7 +116,7 @@ def _comes_together(constraint: Constraint) -> Breaks:
 
 
 def _stands_alone(constraint: Constraint) -> Breaks:
-    """Of a requirement: the first role and those it lacks, if it is there without them."""
+    """Return the first role of a requirement and those it lacks, if it is there without them."""
     first, others = constraint.roles[:1], constraint.roles[1:]
 
     def breaks(there: Mapping[str, int]) -> tuple[str, ...]:
@@ -125,12 +127,12 @@ def _stands_alone(constraint: Constraint) -> Breaks:
 
 
 def _too_many(constraint: Constraint, role: str) -> Breaks:
-    """Of one role of a ``max-holders``: itself, if more are there than its limit."""
+    """Return the role of a ``max-holders`` constraint, if it has more holders than its limit."""
     return lambda there: (role,) if constraint.limit is not None and len(there) > constraint.limit else ()
 
 
 def _stretches(periods: Iterable[Period], breaks: Breaks) -> Iterator[Stretch]:
-    """The stretches of time in which the same roles break it."""
+    """Yield the periods in which the same roles violate the constraint."""
     judged = ((breaks(there), since, until) for since, until, there in _sweep(periods))
     for roles, same in groupby(judged, key=lambda stretch: stretch[0]):
         parts = list(same)
@@ -139,7 +141,8 @@ def _stretches(periods: Iterable[Period], breaks: Breaks) -> Iterator[Stretch]:
 
 
 def _sweep(periods: Iterable[Period]) -> Iterator[tuple[datetime, datetime | None, Mapping[str, int]]]:
-    """Time cut wherever somebody comes or goes, each piece with who is there then (how often); valid until the next piece is asked for."""
+    """Cut time wherever a role or holder begins or ends; yield each piece with what is present (how often),
+    valid until the next piece."""
     changes: dict[datetime, list[tuple[str, int]]] = {}
     for since, until, who in periods:
         changes.setdefault(since, []).append((who, 1))

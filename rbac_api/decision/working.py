@@ -1,9 +1,10 @@
-"""Roles that change step by step: what one of them effectively holds is worked out when it is asked for, not after each step.
+"""Changes roles step by step; what one of them effectively holds is computed when needed, not after each
+step.
 
-roles = WorkingRoles(graph)
-roles.grant("clerk", "invoices:read")
-roles.effective("clerk")            {"invoices:read"}
-roles.compiled()                    a ``RoleGraph`` of what they have become
+    roles = WorkingRoles(graph)
+    roles.grant("clerk", "invoices:read")
+    roles.effective("clerk")            # {"invoices:read"}
+    roles.compiled()                    # a ``RoleGraph`` of the changed roles
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ Facts = Mapping[str, Any]
 
 
 class WorkingRoles:
-    """A copy of the roles of a graph, to be changed.  Names that are given must exist; whether a change is allowed is not asked here."""
+    """A changeable copy of the roles of a graph.  The names that are passed must exist; whether a change is
+    allowed is not checked here."""
 
     def __init__(self, graph: RoleGraph) -> None:
         self.roles: dict[str, Role] = dict(graph.roles)
@@ -38,7 +40,7 @@ class WorkingRoles:
         self._changed: set[str] = set()  # roles whose seniors in ``_known`` may be wrong
 
     def effective(self, name: str) -> frozenset[str]:
-        """Everything that the role holds, what it inherits included."""
+        """Return everything that the role holds, including what it inherits."""
         self._forget_changed()
         if name not in self._known:
             direct = (direct_permissions(self.roles[one], self.permissions) for one in self.closure(name))
@@ -46,24 +48,24 @@ class WorkingRoles:
         return self._known[name]
 
     def held_by(self, names: Iterable[str]) -> frozenset[str]:
-        """Every permission that somebody with these roles holds; unknown roles hold none."""
+        """Return every permission of a subject with these roles; unknown roles hold none."""
         return frozenset().union(*(self.effective(name) for name in names if name in self.roles))
 
     def closure(self, name: str) -> frozenset[str]:
-        """The role and all that it inherits."""
+        """Return the role and all that it inherits."""
         return _reached({name}, self.juniors)
 
     def seniors(self, name: str) -> frozenset[str]:
-        """The role and all that inherit it."""
+        """Return the role and all that inherit it."""
         return _reached({name}, self.above)
 
     def add_permission(self, permission: Permission) -> None:
-        """A new permission, held by the roles that hold all."""
+        """Add a permission, held by the roles that hold all."""
         self.permissions[permission.name] = permission
         self._changed |= self._unlisted
 
     def remove_permission(self, name: str) -> list[str]:
-        """Take it from every role; the names of those that listed it."""
+        """Take a permission from every role; return the names of those that listed it."""
         del self.permissions[name]
         holders = sorted(self.holders.get(name, ()))
         for holder in holders:
@@ -72,13 +74,13 @@ class WorkingRoles:
         return holders
 
     def add_role(self, role: Role) -> None:
-        """A new role that inherits nothing."""
+        """Add a role that inherits nothing."""
         self.roles[role.name] = role
         self.juniors[role.name], self.above[role.name] = set(), set()
         self._note_held(role.name, role.permissions)
 
     def remove_role(self, name: str) -> None:
-        """A role that no other inherits."""
+        """Remove a role that no other inherits."""
         for junior in list(self.juniors[name]):
             self.disinherit(name, junior)
         for permission in self.roles[name].permissions:
@@ -88,7 +90,7 @@ class WorkingRoles:
         del self.roles[name], self.juniors[name], self.above[name]
 
     def require_mfa(self, name: str, required: bool) -> None:
-        """Let the role count only with a second factor, or without one, too."""
+        """Set whether the role counts only with a second factor."""
         self.roles[name] = replace(self.roles[name], requires_mfa=required)
 
     def grant(self, role: str, permission: str) -> None:
@@ -114,7 +116,7 @@ class WorkingRoles:
         self._changed.add(senior)
 
     def compiled(self) -> RoleGraph:
-        """The roles as they have become."""
+        """Return the changed roles, compiled."""
         pairs = ((senior, junior) for senior, below in self.juniors.items() for junior in below)
         return RoleGraph.compile(self.roles.values(), self.permissions.values(), pairs, self.rules.values())
 
@@ -127,7 +129,7 @@ class WorkingRoles:
             self.holders.setdefault(permission, set()).add(role)
 
     def _forget_changed(self) -> None:
-        """Once for all changes since somebody asked."""
+        """Forget what the changes since the last question have made wrong."""
         if self._changed:
             for name in _reached(self._changed, self.above):
                 self._known.pop(name, None)
@@ -135,7 +137,7 @@ class WorkingRoles:
 
 
 def _reached(names: Iterable[str], edges: dict[str, set[str]]) -> frozenset[str]:
-    """These and whatever the edges lead to from there."""
+    """Return these and everything that the edges lead to from there."""
     found, fresh = set(names), list(names)
     while fresh:
         for name in edges[fresh.pop()] - found:
@@ -145,8 +147,11 @@ def _reached(names: Iterable[str], edges: dict[str, set[str]]) -> frozenset[str]
 
 
 def follow(roles: WorkingRoles, action: str, name: str, facts: Facts) -> bool:
-    """Change the roles as an event of the trail says that they were changed (``facts``: what is so afterwards, or was so before); again,
-    if they have changed already.  False for an event that does not say enough."""
+    """Apply an event of the trail to the roles (``facts``: what is true afterwards, or was before); applying
+    it twice does no harm.
+
+    False for an event that does not say enough.
+    """
     if action in _UNCHANGING:
         return True
     if action == "role.updated" and not facts.keys() <= {"description", "requires_mfa"}:

@@ -12,7 +12,7 @@ from rbac_api.database.queries import trail
 from rbac_api.trail.chain import GENESIS
 from rbac_api.trail.events import CATALOGUE, Touched
 
-LONGEST_TAIL = 1000
+MAX_TAIL_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Delta:
 
 def read_tail(connection: Connection, since: Position) -> Delta:
     """What happened after ``since``; before the first look nothing is remembered, so nothing need be read."""
-    rows = [] if since == START else trail.list_since(connection, since.seq, LONGEST_TAIL + 2)
+    rows = [] if since == START else trail.list_since(connection, since.seq, MAX_TAIL_LENGTH + 2)
     known = since.seq == 0 or (bool(rows) and Position(rows[0].seq, rows[0].hash) == since)
     later = [row for row in rows if row.seq > since.seq]
-    if since == START or not known or len(later) > LONGEST_TAIL:
+    if since == START or not known or len(later) > MAX_TAIL_LENGTH:
         return Delta(find_end(connection), (), complete=False)
     mark = Position(later[-1].seq, later[-1].hash) if later else since
     note_end(connection, mark)

@@ -93,7 +93,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         secret="password_hash",
     ),
 }
-LONGEST_TEXT = 1000  # characters: as long as the longest description or reason may be
+MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
 SECRET_NAMES = frozenset(
     {column for columns in COLUMNS.values() for column, kind in columns.items() if kind == "secret"}
     | {
@@ -141,7 +141,7 @@ def changes(
     return {name: old.get(name) for name in differing}, {name: new[name] for name in differing}
 
 
-def bounded(value: object, longest: int = LONGEST_TEXT) -> object:
+def bounded(value: object, longest: int = MAX_TEXT_LENGTH) -> object:
     """The value with every text in it cut to so many characters: what callers send must not decide how much the trail keeps."""
     if isinstance(value, str):
         return value if len(value) <= longest else value[: longest - 1] + "…"

@@ -18,7 +18,7 @@ from rbac_api.errors import Unavailable
 from rbac_api.trail.chain import canonical, event_hash
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.feed import Position, find_end, note_end
-from rbac_api.trail.fields import LONGEST_TEXT, SECRET_NAMES, bounded
+from rbac_api.trail.fields import MAX_TEXT_LENGTH, SECRET_NAMES, bounded
 
 
 class TrailUnavailable(Unavailable):
@@ -67,13 +67,13 @@ class Event(NamedTuple):
     after: Facts = None
 
 
-_AT_ONCE = 1000
+_BATCH_SIZE = 1000
 SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
 
 _ADDITION = insert(trail_events)
 _LONGEST = {
-    "actor_id": 64, "actor_name": 256, "target_type": 32, "target_id": 256, "target_name": 256, "reason": LONGEST_TEXT, "ip": 64,
+    "actor_id": 64, "actor_name": 256, "target_type": 32, "target_id": 256, "target_name": 256, "reason": MAX_TEXT_LENGTH, "ip": 64,
     "request_id": 128,
 }  # fmt: skip
 
@@ -151,7 +151,7 @@ def append_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
             event |= {"at": now, "seq": seq + 1, "prev_hash": digest}
             event["hash"] = event_hash(event)
             seq, digest = event["seq"], event["hash"]
-        for some in batched(rows, _AT_ONCE):
+        for some in batched(rows, _BATCH_SIZE):
             connection.execute(_ADDITION, some)
         note_end(connection, Position(seq, digest))
         if any(CATALOGUE[event["action"]].touches for event in rows):

@@ -131,7 +131,7 @@ class Title(Text):
             "description": "the name that another system knows it by; null for none",
             "example": example,
         }
-        super().__init__(longest=naming.LONGEST_TITLE, shortest=1, allow_none=True, metadata=metadata)
+        super().__init__(longest=naming.MAX_TITLE_LENGTH, shortest=1, allow_none=True, metadata=metadata)
 
 
 class Email(Text):

@@ -154,7 +154,7 @@ def on_two_servers(site: Site) -> Settings:
 def with_an_old(module: object, oldest: object) -> Callable[[Site], Settings]:
     def make(site: Site) -> Settings:
         settings = site.on_postgresql() if module is ground_postgresql else site.on_sqlite()
-        site.patch.setattr(module, "OLDEST", oldest)
+        site.patch.setattr(module, "MIN_VERSION", oldest)
         return settings
 
     return make
@@ -194,7 +194,7 @@ SQLITE: dict[str, Callable[[Site], Settings]] = {
     "file system": lambda site: site.mounted("nfs4"),
     "write access": with_patched(os, "access", lambda *_: False),  # root may write everywhere
     "lasting storage": lambda site: site.mounted("tmpfs"),
-    "disk space": with_patched(ground_sqlite, "LITTLE", 1 << 62),
+    "disk space": with_patched(ground_sqlite, "MIN_FREE_BYTES", 1 << 62),
 }
 OTHERS: dict[str, Callable[[Site], Settings]] = {
     "encoding: SQL_ASCII": lambda site: in_encoding(site, "SQL_ASCII"),

@@ -23,7 +23,7 @@ for line in sys.stdin:
 @pytest.fixture
 def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
     """A connection that has read, so that the index exists and stays; with room for it, however many tests ran before."""
-    monkeypatch.setattr(wal_index, "MOST", len(wal_index._OPEN) + 1)
+    monkeypatch.setattr(wal_index, "MAX_DATABASES", len(wal_index._OPEN) + 1)
     connection = sqlite3.connect(tmp_path / "wal.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("CREATE TABLE notes (id INTEGER)")
@@ -73,5 +73,5 @@ def test_without_an_index_that_we_know_there_is_none(tmp_path: Path) -> None:
 def test_a_process_with_very_many_databases_asks_the_slower_way(
     held: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wal_index, "MOST", 0)
+    monkeypatch.setattr(wal_index, "MAX_DATABASES", 0)
     assert shared_index(str(tmp_path / "wal.db")) is None

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rbac_api.decision.evaluate import active_roles, decide
-from rbac_api.decision.explain import MOST_PATHS, MOST_STEPS, Explanation, Path, explain
+from rbac_api.decision.explain import MAX_PATHS, MAX_STEPS, Explanation, Path, explain
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import (
     Activation,
@@ -154,8 +154,8 @@ def test_more_ways_than_anybody_reads_are_cut_off_in_bounded_time(graph: RoleGra
 
     assert told.decision
     assert told.truncated
-    assert 0 < len(told.paths) <= MOST_PATHS
-    assert sum(len(path.roles) for path in told.paths[1:]) <= MOST_STEPS
+    assert 0 < len(told.paths) <= MAX_PATHS
+    assert sum(len(path.roles) for path in told.paths[1:]) <= MAX_STEPS
     assert thread_time() - began < PATIENCE
 
 

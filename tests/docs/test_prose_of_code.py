@@ -18,7 +18,7 @@ from tests.docs.test_prose import ROOT, UNUSUAL, WIDEST
 # One pattern a line.
 DONE = (
     "rbac_api/clock.py",
-    "rbac_api/decision/__init__.py",
+    "rbac_api/decision/**/*.py",
     "rbac_api/errors.py",
     "rbac_api/guard/**/*.py",
     "rbac_api/sealing.py",

@@ -205,7 +205,7 @@ def test_another_session_of_the_account_is_the_same_account(stage: Stage) -> Non
 def test_more_causes_than_are_told_apart_are_counted_together(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, leaping: Leaping
 ) -> None:
-    monkeypatch.setattr(refusals, "MOST_CAUSES", 3)
+    monkeypatch.setattr(refusals, "MAX_CAUSES", 3)
     dave = stage.as_(DAVE)
     paths = ("/v1/users", "/v1/roles", "/v1/permissions", "/v1/audit/events", "/v1/keys", "/v1/sessions")
 

@@ -9,7 +9,7 @@ import pytest
 
 from rbac_api.database.tables import trail_events
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.trail.fields import LONGEST_TEXT
+from rbac_api.trail.fields import MAX_TEXT_LENGTH
 from rbac_api.trail.recorder import Actor, Target, record, record_all
 from tests.builders import Stage
 from tests.cast import CAROL, DAVE
@@ -44,9 +44,9 @@ def stored(stage: Stage, action: str | None = None) -> list[dict[str, Any]]:
 def too_long(row: dict[str, Any]) -> list[str]:
     """The columns of an event in which a text is longer than it may be."""
     inside = {"before", "after"}
-    plain = [name for name in COLUMNS if name not in inside and len(str(row[name])) > LONGEST_TEXT]
+    plain = [name for name in COLUMNS if name not in inside and len(str(row[name])) > MAX_TEXT_LENGTH]
     deep = [
-        name for name in inside if row[name] and max(map(len, texts(json.loads(row[name])))) > LONGEST_TEXT
+        name for name in inside if row[name] and max(map(len, texts(json.loads(row[name])))) > MAX_TEXT_LENGTH
     ]
     return plain + deep
 
@@ -67,7 +67,7 @@ def test_no_event_keeps_an_endless_text_in_any_field(stage: Stage, action: str) 
 
 
 def test_a_text_that_is_as_long_as_may_be_stays_whole(stage: Stage) -> None:
-    whole = "x" * LONGEST_TEXT
+    whole = "x" * MAX_TEXT_LENGTH
     with stage.database.writing() as connection:
         record(
             connection, Actor("system"), "user.updated", Target("user"), reason=whole, after={"text": whole}

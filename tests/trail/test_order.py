@@ -15,7 +15,7 @@ from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import upgrade
 from rbac_api.trail.chain import GENESIS
-from rbac_api.trail.feed import LONGEST_TAIL, START, Delta, Invalidation, Position, read_tail
+from rbac_api.trail.feed import MAX_TAIL_LENGTH, START, Delta, Invalidation, Position, read_tail
 from rbac_api.trail.recorder import OPERATOR, Actor, Target, record
 from tests.builders import Stage, settings_for
 from tests.cast import ALICE, CAROL, DAVE
@@ -151,7 +151,7 @@ def test_a_tail_is_not_complete_if_it_is_too_long_or_not_of_the_trail_that_is_re
     marks = {
         "the first look": START,
         "shorter than remembered": Position(newest + 1, "x"),
-        "too long": Position(newest - LONGEST_TAIL - 1, "x"),
+        "too long": Position(newest - MAX_TAIL_LENGTH - 1, "x"),
         "another trail of the same length": Position(newest, "x"),
         "another trail that has grown past it": Position(newest - 3, "x"),
     }

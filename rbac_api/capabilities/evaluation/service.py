@@ -17,7 +17,7 @@ from rbac_api.capabilities.evaluation.questions import (
     question_in,
 )
 from rbac_api.decision.model import Decision
-from rbac_api.decision.names import LONGEST, canonical
+from rbac_api.decision.names import MAX_USERNAME_LENGTH, canonical
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.state.cache import Snapshot
 from rbac_api.guard.state.subjects import Person
@@ -35,7 +35,7 @@ DETAILS = {
 }
 _KINDS = {USER: "person", SERVICE_ACCOUNT: "service"}
 _ENOUGH = {DENY_FIRST: False, PERMIT_FIRST: True}
-_LONGEST_NAME = LONGEST * 8  # as typed, a name may be longer than in its canonical form
+_LONGEST_NAME = MAX_USERNAME_LENGTH * 8  # as typed, a name may be longer than in its canonical form
 Answer = dict[str, Any]
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.decision.document_form import FORMS, MOST_ENTRIES
+from rbac_api.decision.document_form import FORMS, MAX_ENTRIES
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
 from rbac_api.web.fields import ID, Body, Flag, Whole
 
@@ -26,7 +26,7 @@ assignments: []
 _MOMENT: dict[str, object] = {"format": "date-time", "example": "2030-06-30T22:00:00Z"}
 
 
-_MOST = {"maxItems": MOST_ENTRIES}
+_MOST = {"maxItems": MAX_ENTRIES}
 
 
 def _said(section: str, key: str, example: object, **more: object) -> dict[str, object]:

@@ -36,8 +36,7 @@ from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
 
 CLEARANCE = "rbac.clearance"  # in the environment of the request that is served
 # Notes of a unit of work: the roles with its changes (None: they have to be read), what its actor held when
-# it
-# began, and the actor's ``Person`` at that time.
+# it began, and the actor's ``Person`` at that time.
 CHANGED = "roles_changed"
 HELD = "held"
 HOLDER = "holder"

@@ -35,7 +35,7 @@ from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
-QUIET = 60.0  # seconds between two records of the same secret's use
+USE_RECORD_SECONDS = 60.0  # seconds between two records of the same secret's use
 _ID = re.compile(UUID)
 
 
@@ -132,7 +132,7 @@ class Clients:
 
     def _note_use(self, secret: SecretRow) -> None:
         now = clock.now()
-        since = now - timedelta(seconds=QUIET)
+        since = now - timedelta(seconds=USE_RECORD_SECONDS)
         if secret.last_used_at is None or secret.last_used_at < since:
             with self._database.writing() as connection:
                 queries.note_use(connection, secret.id, now, since)

@@ -27,7 +27,7 @@ from rbac_api.guard.state.subjects import SessionState
 from rbac_api.trail.recorder import Actor, Target, record
 
 MAX_PATH_LENGTH = 192
-MOST_CAUSES = 100  # of one account in a minute; further ones are counted together
+MAX_CAUSES = 100  # of one account in a minute; further ones are counted together
 FURTHER = "further"
 
 
@@ -109,7 +109,7 @@ class Refusals:
             if len(self._causes) >= REMEMBERED:
                 self._causes.pop(next(iter(self._causes)))
             self._causes[account] = until, causes
-            if cause in causes or len(causes) < MOST_CAUSES:
+            if cause in causes or len(causes) < MAX_CAUSES:
                 causes.add(cause)
                 return cause
         return cause[0], FURTHER

@@ -119,7 +119,7 @@ class Snapshot:
     def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
         """Return several users by id, each as in a new session with every role; unknown ids are left out.
 
-        People have a second factor there.  All who are not remembered are read in two statements for thousands.
+        People have a second factor there.  Those not remembered are read in two statements for thousands.
         """
         wanted = tuple(dict.fromkeys(user_ids))
         return self._settled(

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rbac_api.database.queries import users as accounts
 from rbac_api.database.tables import users
-from rbac_api.decision.names import LONGEST, canonical, username_problem
+from rbac_api.decision.names import MAX_USERNAME_LENGTH, canonical, username_problem
 from tests.builders import Stage
 from tests.cast import ALICE, DAVE, PASSWORD
 
@@ -120,7 +120,7 @@ def test_every_single_letter_has_a_stable_canonical_form() -> None:
         "\u0301\u0301", "\u0301dave",
         "dave\ufe0f", "dave\U000e0101", "dave\u034f", "\u3164", "da\u115fve", "da\uffa0ve", "\u2800\u2800",
         "dave\u180b", "dave\ue000", "dave\u0378",
-        "...", "!!!", "🔑", "d" * (LONGEST + 1), "\ufdfa" * 100,
+        "...", "!!!", "🔑", "d" * (MAX_USERNAME_LENGTH + 1), "\ufdfa" * 100,
     ],
 )  # fmt: skip
 def test_a_name_that_hides_something_is_nobodys(stage: Stage, name: str) -> None:
@@ -141,7 +141,7 @@ def test_a_name_that_hides_something_is_nobodys(stage: Stage, name: str) -> None
         "O\u2019Neill",
         "d",
         "dave 2",
-        "d" * LONGEST,
+        "d" * MAX_USERNAME_LENGTH,
         "jürgen@example.com",
         "99",
         "ﬁona",
