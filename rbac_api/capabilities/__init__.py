@@ -1,8 +1,12 @@
-"""What the service does (policy administration point): one package per capability, the same file names in each.
+"""What the service does (policy administration point): one package per capability, the same file names in
+each.
 
-``routes`` decode, call one service function and answer; ``schemas`` document; ``service`` decides and records; ``queries`` speak SQL;
-``errors`` name what can go wrong.  Inside: routes → schemas, service; service → queries, errors.  Between: only ``service``, acyclic:
+``routes`` decode, call one service function and answer; ``schemas`` document; ``service`` decides and
+records; ``queries`` contain the SQL; ``errors`` define what can go wrong; ``answers`` are the types of what
+services return. Inside: routes → schemas, service; service → queries, errors. Between: only ``service``,
+without cycles:
 
-    signin, me → users, sessions, passwords        assignments → users, roles        users → sessions, passwords
-    roles → permissions                            policy → permissions, roles, users, assignments
+    signin, me → users, sessions, passwords    assignments → users, roles
+    users → sessions, passwords                roles → permissions
+    policy → permissions, roles, users, assignments
 """

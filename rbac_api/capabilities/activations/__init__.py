@@ -1,5 +1,9 @@
-"""ACTIVATIONS.  Owns the table ``activations``: which roles somebody made active in a session of hers, until when and why.
+"""ACTIVATIONS. Owns the table ``activations``: which roles a user made active in a session, until when and
+why.
 
-Refuses: a role that no assignment of hers allows at this moment, longer than it allows, together with roles that a dynamic constraint
-keeps apart.  Everybody acts on the session of her own request alone.
+``service`` activates and drops roles; ``queries``, ``schemas``, ``routes`` and ``errors`` are as in every
+capability.
+
+Refuses: a role that no assignment of the user allows at this moment, a longer time than it allows, and roles
+together that a dynamic constraint keeps apart. Callers act only on the session of their own request.
 """

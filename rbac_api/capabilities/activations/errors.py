@@ -1,4 +1,4 @@
-"""What can go wrong with making roles active."""
+"""Errors of activations."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from rbac_api.decision.model import Mode
 
 
 class Offer(NamedTuple):
-    """An assignment that lets a role be made active: the role's name, and the terms."""
+    """An assignment that allows the activation of a role: the role's name, and the terms."""
 
     name: str
     mode: Mode
@@ -22,7 +22,7 @@ class Offer(NamedTuple):
 
 
 class Activated(NamedTuple):
-    """What was made active in a session: the role's name, from when to when, and why."""
+    """A role that was activated in a session: its name, from when to when, and why."""
 
     name: str
     valid_from: datetime
@@ -41,7 +41,7 @@ def list_offers(connection: Connection, user_id: str, now: datetime) -> list[Off
 
 
 def list_activations(connection: Connection, session_id: str, now: datetime) -> dict[str, Activated]:
-    """What was made active in a session and is not over, by role."""
+    """The activations of a session that are not over, by role."""
     joined = activations.join(roles, activations.c.role_id == roles.c.id)
     columns = (roles.c.name, activations.c.valid_from, activations.c.valid_to, activations.c.reason)
     mine = (activations.c.session_id == session_id, activations.c.valid_to > now, roles.c.valid_to.is_(None))
@@ -55,7 +55,8 @@ def add_activation(connection: Connection, values: dict[str, object]) -> None:
 
 
 def end_activations(connection: Connection, session_id: str, role_id: str, now: datetime) -> None:
-    """End whatever of this role is active in the session; what another clock began later counts not at all."""
+    """End all activations of this role in the session; one that another clock began later is left with no
+    time at all."""
     still = (
         activations.c.session_id == session_id,
         activations.c.role_id == role_id,

@@ -1,4 +1,4 @@
-"""Making roles active, over HTTP."""
+"""Activations over HTTP."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Activations(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """List the roles I can activate
 
-        Every role that your current assignments allow, including inherited ones, and whether it is active in this session.
+        Every role that your current assignments allow, including inherited ones, and whether it is active in
+        this session.
         """
         return page_answer(service.list_activations(current_clearance(), page_request(query)))
 
@@ -55,8 +56,9 @@ class Activation(MethodView):
     def put(self, body: dict[str, Any], role: str) -> Response:
         """Activate a role in this session
 
-        Takes effect on the next request of this session only, for `duration` seconds but no longer than the assignment or the
-        session. 201 if the role was not activated before; 200 if it was, with the new duration.
+        Takes effect on the next request of this session only, for `duration` seconds but no longer than the
+        assignment or the session. 201 if the role was not activated before; 200 if it was, with the new
+        duration.
         """
         count_account(current_clearance().actor.id)
         activation, new = service.activate_role(current_clearance(), role, body["duration"], body["reason"])
@@ -68,8 +70,8 @@ class Activation(MethodView):
     def delete(self, role: str) -> Response:
         """Drop a role from this session
 
-        Takes effect on the next request. A role that is active without having been activated can be dropped as well: the session
-        then continues with the other roles, and you can activate the dropped one again.
+        Takes effect on the next request. A role that is active without having been activated can be dropped
+        as well: the session then continues with the other roles, and you can activate the dropped one again.
         """
         count_account(current_clearance().actor.id)
         service.drop_role(current_clearance(), role)

@@ -1,4 +1,4 @@
-"""Shapes of activations, as the OpenAPI document has them."""
+"""Schemas of activations, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_ACTIVATION_SECONDS = 86400
 
 
 class ActivationSchema(ma.Schema):
-    """A role that you could make active in this session, or that is."""
+    """A role that is active in this session, or that you could activate."""
 
     role = fields.String(required=True, metadata={"example": "payment-releaser"})
     mode = fields.String(
@@ -43,7 +43,7 @@ class ActivationSchema(ma.Schema):
 
 
 class ActivationListSchema(ma.Schema):
-    """A page of roles that could be active, by name."""
+    """A page of roles that are or could be active, by name."""
 
     items = fields.List(fields.Nested(ActivationSchema), required=True)
     next = NextCursor()

@@ -1,4 +1,5 @@
-"""The roles of one session: what could be active, making one so, dropping one (ANSI INCITS 359 sections 6.1.2, 6.2.2 and 6.4.2)."""
+"""Activates and drops roles in one session, and lists which it could activate (ANSI INCITS 359 sections
+6.1.2, 6.2.2 and 6.4.2)."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from rbac_api.trail.recorder import Target
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A session at one moment, and what its user could make active in it: by role the assignments that allow it."""
+    """A session at one moment, with the assignments that allow activations, by role."""
 
     now: datetime
     session: SessionRow
@@ -37,17 +38,17 @@ class Scene:
 
     @property
     def target(self) -> Target:
-        """As the trail names the session."""
+        """The session as the trail names it."""
         return Target("session", self.session.id, self.user.username)
 
     def active(self, roles: SessionRoles | None = None) -> frozenset[str]:
-        """The active roles; with other ``roles`` of the session those that would be."""
+        """The active roles; with other ``roles`` of the session, those that would be active."""
         subject = self.subject if roles is None else replace(self.subject, roles=roles)
         return active_roles(self.graph, subject, self.now)
 
 
 def list_activations(clearance: Clearance, page: PageRequest) -> Page:
-    """Every role that could be active in this session, by name, and how it is with each."""
+    """Every role that is or could be active in this session, by name, with its state."""
     scene = _look(clearance)
     present = queries.list_activations(clearance.connection, scene.session.id, scene.now)
     counting = scene.graph.seen_with(clearance.second_factor)
@@ -62,11 +63,12 @@ def list_activations(clearance: Clearance, page: PageRequest) -> Page:
 def activate_role(
     clearance: Clearance, role: str, duration: int, reason: str
 ) -> tuple[dict[str, object], bool]:
-    """Make a role active in the session of this request; how it is with it then, and whether it was not made so before.
+    """Make a role active in the session of this request. Returns its state, and whether it was not activated
+    before.
 
     403 ``activation.not_eligible``, 409 ``constraint.violated``, 422 for a duration over the maximum.
     """
-    scene = _look(clearance)  # under the write lock: what was seen before it may no longer hold
+    scene = _look(clearance)  # under the write lock: earlier reads may no longer hold
     offers = _offers(scene, role)
     longest = max(_longest(clearance, offer) for offer in offers)
     if duration > longest:
@@ -94,7 +96,7 @@ def activate_role(
 def drop_role(clearance: Clearance, role: str) -> None:
     """Make a role inactive in the session of this request; 404 ``activation.not_found`` if it is not active.
 
-    If it would be active all the same, since nobody chose the roles of the session, those that are left are chosen now.
+    If it would still be active, since the session has no chosen roles, the remaining roles are chosen now.
     """
     scene, connection = _look(clearance), clearance.connection
     if role not in scene.active():
@@ -127,11 +129,11 @@ def _look(clearance: Clearance) -> Scene:
 
 
 def _offers(scene: Scene, role: str) -> list[queries.Offer]:
-    """The assignments that let the role be made active; 403 if there is none."""
+    """The assignments that allow the activation; 403 if there are none."""
     if role in scene.offers:
         return scene.offers[role]
     held = (a.role for a in scene.subject.assignments if a.in_force(scene.now))
-    if role in scene.graph.closure_of(held):  # so that it is only the second factor that lacks
+    if role in scene.graph.closure_of(held):  # so that only the second factor is missing
         raise ActivationNotEligible(f"The role {needs_second_factor(role).detail}.")
     raise ActivationNotEligible()
 

@@ -1,6 +1,10 @@
-"""ATTEMPTS.  Owns the table ``signin_attempts``: failed proofs of each account, and the delay or lock that they bring.
+"""ATTEMPTS. Owns the table ``signin_attempts``: failed proofs of each account, and the resulting delay or
+lock.
 
-A wrong password and a wrong code count alike, at sign-in and wherever a signed-in user is asked for one: otherwise a stolen access token
-would be a way to guess the password without a limit.  Counted by name, known or not, so that the answer tells nothing.  Called by
-``signin``, ``me``, ``second_factor`` and ``users``; has no routes.
+``service`` counts and blocks; ``queries`` and ``errors`` are as in every capability. It has no routes:
+``signin``, ``me``, ``second_factor`` and ``users`` call it.
+
+A wrong password and a wrong code count alike, at sign-in and wherever a signed-in user is asked for one.
+Otherwise a stolen access token would allow guesses of the password without a limit. Failures are counted by
+name, known or not, so that the answer reveals nothing.
 """

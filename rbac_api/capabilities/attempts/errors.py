@@ -1,4 +1,4 @@
-"""How an account that was guessed at too often answers."""
+"""The error for an account with too many wrong guesses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from rbac_api.errors import TooManyAttempts
 
 
 class AccountLocked(TooManyAttempts):
-    """Said only to a signed-in user about the user's own account; signing in answers ``login.failed`` instead."""
+    """Returned only to signed-in users about their own accounts; signing in answers ``login.failed``
+    instead."""
 
     code = "account.locked"
     title = "Too many wrong passwords or codes for this account"

@@ -32,7 +32,7 @@ def find_attempts(connection: Connection, digest: str) -> AttemptsRow | None:
 
 
 def list_blocks(connection: Connection, digests: Sequence[str], now: datetime) -> dict[str, datetime]:
-    """Until when each of these is blocked; those that are not are left out."""
+    """Until when each of these is blocked; unblocked ones are left out."""
     found: dict[str, datetime] = {}
     columns = (attempts.c.name_digest, attempts.c.blocked_until)
     for some in batched(digests):
@@ -42,7 +42,7 @@ def list_blocks(connection: Connection, digests: Sequence[str], now: datetime) -
 
 
 def count_failure(connection: Connection, digest: str, now: datetime) -> int:
-    """One failure more; how many in a row there are now."""
+    """Count one more failure; returns how many in a row there are now."""
     raised = (
         update(attempts)
         .where(attempts.c.name_digest == digest)
@@ -60,10 +60,10 @@ def block(connection: Connection, digest: str, until: datetime) -> None:
 
 
 def clear_failures(connection: Connection, digest: str) -> bool:
-    """Forget an account's failures; whether there were any."""
+    """Forget an account's failures; returns whether there were any."""
     return connection.execute(delete(attempts).where(attempts.c.name_digest == digest)).rowcount == 1
 
 
 def clear_old_failures(connection: Connection, before: datetime) -> int:
-    """Counts that nobody added to for long; they would otherwise collect for every name ever mistyped.  How many."""
+    """Delete old counts, which would otherwise collect for every name ever mistyped. Returns the number."""
     return connection.execute(delete(attempts).where(attempts.c.last_failed_at < before)).rowcount

@@ -1,4 +1,4 @@
-"""Counting failed proofs, refusing further ones for a time, and lifting that."""
+"""Counts failed proofs, refuses further ones for a time, and lifts that."""
 
 from __future__ import annotations
 
@@ -30,31 +30,32 @@ FORGET_FAILURES = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How often in a row a proof of an account failed, and until when no other is looked at."""
+    """How often in a row a proof of an account failed, and until when no other is checked."""
 
     count: int = 0
     blocked_until: datetime | None = None
 
     @property
     def blocked(self) -> bool:
-        """Whether a proof fails now whatever it is."""
+        """Whether a proof fails now, whatever it is."""
         return self.blocked_until is not None and clock.now() < self.blocked_until
 
 
 def name_digest(settings: Settings, username: str) -> str:
-    """Under what a name's failures are counted: what people type into the wrong box is not kept in clear."""
+    """The key for counting a name's failures: what people type into the wrong box is not stored in clear."""
     key = derived_key(settings.secret_key, "signin-name")
     return hmac.new(key, canonical(username).encode(), hashlib.sha256).hexdigest()
 
 
 def failures_of(connection: Connection, settings: Settings, username: str) -> Failures:
-    """What is counted for an account, by its name."""
+    """The failures of an account, by its name."""
     row = queries.find_attempts(connection, name_digest(settings, username))
     return Failures() if row is None else Failures(row.failures, row.blocked_until)
 
 
 def list_blocks(connection: Connection, settings: Settings, usernames: Iterable[str]) -> dict[str, datetime]:
-    """Until when proofs of these accounts are refused; those that are not are left out.  One statement for hundreds."""
+    """Until when proofs of these accounts are refused; unblocked ones are left out. One statement for
+    hundreds."""
     digests = {name_digest(settings, username): username for username in usernames}
     found = queries.list_blocks(connection, list(digests), clock.now())
     return {digests[digest]: until for digest, until in found.items()}
@@ -70,7 +71,8 @@ def require_unlocked(connection: Connection, settings: Settings, username: str) 
 def count_failure(
     connection: Connection, settings: Settings, actor: Actor, username: str, target: Target
 ) -> None:
-    """Count a failed proof of an account, delay or lock it, and let the lock be known.  ``target`` is the account, if there is one."""
+    """Count a failed proof of an account, delay or lock it, and report the lock. ``target`` is the account,
+    if there is one."""
     now, digest = clock.now(), name_digest(settings, username)
     failures = queries.count_failure(connection, digest, now)
     seconds = blocking(settings, failures)
@@ -86,17 +88,18 @@ def count_failure(
 
 
 def clear_old_failures(connection: Connection) -> int:
-    """Forget the counts to which nothing was added for a day; how many."""
+    """Forget counts that did not grow for a day; returns how many."""
     return queries.clear_old_failures(connection, clock.now() - FORGET_FAILURES)
 
 
 def clear_failures(connection: Connection, settings: Settings, username: str) -> bool:
-    """Lift the delay or lock of an account; whether anything was counted."""
+    """Lift the delay or lock of an account; returns whether anything was counted."""
     return queries.clear_failures(connection, name_digest(settings, username))
 
 
 def blocking(settings: Settings, failures: int) -> int:
-    """Seconds for which an account is blocked after so many failures in a row: nothing, then 1, 2, 4 …, then the time-boxed lock."""
+    """Seconds for which an account is blocked after so many failures in a row: none, then 1, 2, 4 …, then the
+    limited lock."""
     if failures >= settings.signin_lock_failures:
         return settings.signin_lock_seconds
     if failures < settings.signin_free_failures:

@@ -1,1 +1,4 @@
-"""AUDIT.  Reading, exporting and verifying the trail.  Owns no table: the trail is written by whoever changes something."""
+"""AUDIT. Reading, exporting and verifying the trail. Owns no table: each capability records its own events.
+
+``service`` does this; ``queries``, ``schemas``, ``routes`` and ``errors`` are as in every capability.
+"""

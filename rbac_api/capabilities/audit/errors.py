@@ -1,4 +1,4 @@
-"""What can go wrong with reading the trail."""
+"""Errors of reading the trail."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def list_events(
     after: tuple[object, ...] | None,
     limit: int,
 ) -> list[EventRow]:
-    """Newest first."""
+    """Events, newest first."""
     query = select(*_EVENT).where(*conditions).order_by(events.c.seq.desc()).limit(limit)
     rows = connection.execute(query.where(events.c.seq < after[0]) if after else query)
     return [EventRow._make(row) for row in rows]
@@ -57,7 +57,7 @@ def list_events(
 def list_onward(
     connection: Connection, conditions: list[ColumnElement[bool]], last: int, limit: int
 ) -> list[dict[str, object]]:
-    """Oldest first, from the one behind ``last``."""
+    """Events, oldest first, after the event ``last``."""
     query = select(events).where(events.c.seq > last, *conditions).order_by(events.c.seq).limit(limit)
     return [row._asdict() for row in connection.execute(query)]
 
@@ -67,15 +67,16 @@ def count_events(connection: Connection, conditions: list[ColumnElement[bool]]) 
 
 
 def up_to(seq: int) -> ColumnElement[bool]:
-    """Events no newer than this one."""
+    """Condition: events up to this one."""
     return events.c.seq <= seq
 
 
 def stream_chain(connection: Connection) -> Iterator[Mapping[str, Any]]:
-    """Every event, oldest first, as what verification hashes: without trust in what stands in the row.  Needs a streaming connection.
+    """Every event, oldest first, in the form that verification hashes, without trust in the row. Needs a
+    streaming connection.
 
-    SQLite stores whatever it is told to.  So there each column is read as bytes, since neither a time that is none nor text that is
-    not UTF-8 may stop the walk before it has named the row.
+    SQLite stores any value in any column. So there each column is read as bytes: an invalid time, or text
+    that is not UTF-8, must not stop the walk before it has named the row.
     """
     raw = connection.dialect.name == "sqlite"
     columns: list[Any] = list(events.c)
@@ -88,7 +89,7 @@ def stream_chain(connection: Connection) -> Iterator[Mapping[str, Any]]:
 
 
 def _hashed(name: str, stored: bytes | None) -> object:
-    """The value as it was hashed; what cannot be text becomes something that no hash fits."""
+    """The value as it was hashed; what cannot be text becomes something that matches no hash."""
     if stored is None:
         return None
     try:

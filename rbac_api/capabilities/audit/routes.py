@@ -1,4 +1,4 @@
-"""The trail over HTTP."""
+"""The audit trail over HTTP."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class AuditEvents(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """Read the audit trail
 
-        Newest first, as pages of JSON. With `Accept: text/csv` or `application/x-ndjson` all matching events are streamed, oldest
-        first, without paging. Reading the trail is itself recorded in it.
+        Newest first, as pages of JSON. With `Accept: text/csv` or `application/x-ndjson` all matching events
+        are streamed, oldest first, without paging. Reading the trail is itself recorded in it.
         """
         page = page_request(query)
         if form := wanted_form():

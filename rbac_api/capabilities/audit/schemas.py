@@ -1,4 +1,4 @@
-"""Shapes of the trail, as the OpenAPI document has them."""
+"""Schemas of the trail, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OUTCOMES = ("success", "refused", "failure")
 
 
 class ActorSchema(ma.Schema):
-    """Who: a user, a service account, the operator at a shell, the system, or nobody known."""
+    """Who did it: a user, a service account, the operator at a shell, the system, or an unknown actor."""
 
     type = fields.String(
         required=True,
@@ -26,7 +26,7 @@ class ActorSchema(ma.Schema):
 
 
 class TargetSchema(ma.Schema):
-    """What it was done to."""
+    """The object of the action."""
 
     type = fields.String(required=True, allow_none=True, metadata={"example": "user"})
     id = fields.String(required=True, allow_none=True, metadata={"example": ID["example"]})
@@ -38,7 +38,7 @@ class TargetSchema(ma.Schema):
 
 
 class AuditEventSchema(ma.Schema):
-    """Something that happened.  `hash` covers every other field and the hash of the event before it."""
+    """Something that happened. `hash` covers every other field and the hash of the event before it."""
 
     seq = fields.Integer(required=True, metadata={"example": 42})
     at = fields.DateTime(required=True)
@@ -78,7 +78,7 @@ class AuditEventListSchema(ma.Schema):
 
 
 class AuditQuery(PageQuery):
-    """Which events."""
+    """Filters for events."""
 
     actor = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
     action = fields.String(

@@ -1,4 +1,4 @@
-"""Reading, exporting and verifying the trail.  Reading it is recorded too."""
+"""Reads, exports and verifies the trail. Reading it is recorded too."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def list_events(clearance: Clearance, filters: Mapping[str, object], page: PageR
     conditions = queries.matching(filters)
     with (
         clearance.work.database.reading() as connection
-    ):  # given back before `_note` takes one: nobody waits for two
+    ):  # returned before `_note` takes one: no request waits for two
         rows = queries.list_events(connection, conditions, page.after, page.limit + 1)
         total = queries.count_events(connection, conditions) if page.count else None
     found = cut(rows, page, lambda row: (row.seq,), total)
@@ -50,14 +50,16 @@ def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
 
 
 def export_events(clearance: Clearance, filters: Mapping[str, object], form: Form) -> Iterator[bytes]:
-    """All matching events present now, oldest first, as a stream of CSV or NDJSON that holds only a few hundred in memory."""
+    """All matching events present now, oldest first, as a stream of CSV or NDJSON; a few hundred are in
+    memory at a time."""
     newest = trail_length(clearance.work.database)
     _note(clearance, "audit.exported", {**filters, "form": form})
     return stream_events(clearance.work.database, filters, form, newest)
 
 
 def stream_events(database: Database, filters: Mapping[str, Any], form: Form, newest: int) -> Iterator[bytes]:
-    """The stream itself, up to event ``newest``.  No connection is held while the reader, who may be slow, takes what was read."""
+    """The stream itself, up to event ``newest``. Holds no connection while the client, who may be slow,
+    reads."""
     conditions = [*queries.matching(filters), queries.up_to(newest)]
 
     def batch(last: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -76,7 +78,7 @@ def verify_trail(
 
 
 def trail_length(database: Database) -> int:
-    """The newest event's number: how many there are, in an intact trail."""
+    """The newest event's number: the number of events, in an intact trail."""
     with database.reading() as connection:
         return newest_seq(connection)
 
@@ -87,7 +89,7 @@ def count_events(clearance: Clearance, filters: Mapping[str, object]) -> int:
 
 
 def describe(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event as it is shown."""
+    """An event for the API."""
     return {
         "seq": event["seq"],
         "at": clock.rfc3339(event["at"]),
@@ -106,11 +108,11 @@ def describe(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-SHEET = Sheet(COLUMNS, describe, lambda event: event)  # in cells each value stands as it was hashed
+SHEET = Sheet(COLUMNS, describe, lambda event: event)  # in cells each value is as it was hashed
 
 
 def _note(clearance: Clearance, action: str, filters: Mapping[str, Any]) -> None:
-    """Who read what: in a short transaction of its own, since the reading one does not write."""
+    """Record who read what, in a short transaction of its own, since the reading one does not write."""
     facts = {
         name: clock.rfc3339(value) if hasattr(value, "astimezone") else value
         for name, value in filters.items()

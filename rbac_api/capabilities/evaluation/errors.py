@@ -1,4 +1,4 @@
-"""What AuthZEN calls a bad request."""
+"""Errors of AuthZEN requests."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from rbac_api.formats.http_errors import ProtocolError
 
 
 class AuthzenError(ProtocolError):
-    """What the specification calls a bad request (section 10.1.3)."""
+    """A bad request in the words of the specification (section 10.1.3)."""
 
 
 class InvalidQuestion(AuthzenError):
     code = "authzen.invalid_request"
     title = "The evaluation request is malformed"
-    default_detail = "Send a subject (type, id), an action (name) and a resource (type, id), each an object with string members."
+    default_detail = (
+        "Send a subject (type, id), an action (name) and a resource (type, id), each an object with "
+        "string members."
+    )
 
 
 class NotDeclaredJson(AuthzenError):

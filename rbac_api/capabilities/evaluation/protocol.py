@@ -1,8 +1,9 @@
-"""How AuthZEN speaks HTTP: questions as JSON objects of which unknown members are ignored, and errors as a sentence (a JSON string).
+"""AuthZEN over HTTP: questions as JSON objects, whose unknown members are ignored, and errors as a sentence
+(a JSON string).
 
-OpenID AuthZEN Authorization API 1.0, section 10.  Below ``/access/v1/`` every error of the application has that form, whichever layer
-raised it; whatever is wrong with a question is 400, also its media type.  The code stays inside, so that one table of problems serves
-this form as well.
+OpenID AuthZEN Authorization API 1.0, section 10. Below ``/access/v1/`` every error of the application has
+that form, from whichever layer. Everything wrong with a question is 400, also its media type. The code stays
+inside, so that one table of problems covers this form as well.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ JSON = "application/json"
 
 
 FAULTS: tuple[type[ServiceError], ...] = (InvalidQuestion, NotDeclaredJson, Unreadable, Invalid, TooLarge)
-"""What may be wrong with any question."""
+"""The possible faults of any question."""
 
 
 class AuthzenBlueprint(Blueprint):
@@ -39,12 +40,13 @@ class AuthzenBlueprint(Blueprint):
         self.document_by(_prepare_authzen_doc)
 
     def question(self, schema: type[ma.Schema]) -> Callable[[F], F]:
-        """Document a body; ``question_of`` reads it, since a schema would refuse what it does not know."""
+        """Document a body; ``question_of`` reads it, since a schema would refuse unknown members."""
         return self.body({JSON: {"schema": schema}}, FAULTS)
 
 
 def question_of(request: Request) -> dict[str, Any]:
-    """The body, a JSON object (section 10.1.1).  400 for another media type or value, and for anything ambiguous; 413."""
+    """The body, a JSON object (section 10.1.1). 400 for another media type or value, and for an ambiguous
+    one; 413."""
     if request.mimetype != JSON:
         raise NotDeclaredJson()
     body = strict_json(whole_body(request))
@@ -54,7 +56,7 @@ def question_of(request: Request) -> dict[str, Any]:
 
 
 def authzen_answer(error: ServiceError) -> Response:
-    """The whole answer, with its challenge (section 11.3, RFC 6750 section 3) or Retry-After where one is due."""
+    """The whole answer, with its challenge (section 11.3, RFC 6750 section 3) or Retry-After where needed."""
     status = authzen_status(type(error))
     answer = Response(orjson.dumps(_sentence(error)), status=status, content_type=JSON)
     if status in (401, 403):
@@ -66,7 +68,8 @@ def authzen_answer(error: ServiceError) -> Response:
 
 
 def _sentence(error: ServiceError) -> str:
-    """What was wrong, in one text, since there are no members: with the first fault, or the number under which a refusal is explained."""
+    """The error as one sentence, as there are no members: with the first fault, or the number that explains a
+    refusal."""
     if isinstance(error, Invalid) and error.faults:
         return f"{error.faults[0].pointer[:200] or 'The body'}: {error.faults[0].detail}"
     number = error.members.get("decision_id")
@@ -74,14 +77,14 @@ def _sentence(error: ServiceError) -> str:
 
 
 def authzen_status(error: type[ServiceError]) -> int:
-    """The status of an error class; AuthZEN knows no 422."""
+    """The status of an error class; AuthZEN has no 422."""
     return 400 if issubclass(error, Invalid) else status_of(error)
 
 
 def _prepare_authzen_doc(
     doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_kwargs: Any
 ) -> dict[str, Any]:
-    """Say of each refusal what it really looks like here."""
+    """Document the real form of each refusal here."""
     if "body" not in doc_info:
         return doc
     permission = doc_info["manual_doc"]["x-permission"]

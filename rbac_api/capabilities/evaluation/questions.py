@@ -1,4 +1,4 @@
-"""Questions as they are sent, taken apart: AuthZEN sections 5 (entities), 6.1 (one) and 7.1 (many, with defaults)."""
+"""Reads questions: AuthZEN sections 5 (entities), 6.1 (one) and 7.1 (many, with defaults)."""
 
 from __future__ import annotations
 
@@ -23,29 +23,30 @@ _UUID = re.compile(UUID, re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whether a subject may do what a permission names; ``permission`` is None where nothing can have that name."""
+    """Whether a subject may do what a permission names; ``permission`` is None for an impossible name."""
 
     kind: str
     subject: str
     permission: str | None
-    second_factor: bool = True  # in which kind of session; a service account has none in any
+    second_factor: bool = True  # the kind of session; a service account has none in any
 
     @property
     def by_id(self) -> bool:
-        """Whether the subject is named by its id; people may be named by username as well."""
+        """Whether the subject is named by its id; users can be named by username as well."""
         return _UUID.fullmatch(self.subject) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Several questions, each or what is wrong with it, and how far to go through them."""
+    """Several questions, each with the question or its fault, and the order of evaluation."""
 
     items: tuple[Question | InvalidQuestion, ...]
     semantic: str
 
 
 def question_in(body: Mapping[str, object]) -> Question:
-    """One question (section 6.1).  Raises ``InvalidQuestion`` naming the first member that is missing or of another type."""
+    """One question (section 6.1). Raises ``InvalidQuestion`` naming the first member that is missing or of
+    another type."""
     subject, action, resource = (_entity(body, name, members) for name, members in _ENTITIES.items())
     context = body.get("context", {})
     if not isinstance(context, dict):
@@ -60,9 +61,10 @@ def question_in(body: Mapping[str, object]) -> Question:
 
 
 def batch_in(body: Mapping[str, object]) -> Batch | None:
-    """Several questions (section 7.1); None if there are none, and the body itself is the question.
+    """Several questions (section 7.1); None if there are none, so that the body itself is the question.
 
-    A question that is not well-formed is told so in its own place (section 7.2.1); what spoils the whole raises ``InvalidQuestion``.
+    A malformed question gets its fault in its own place (section 7.2.1); a malformed body raises
+    ``InvalidQuestion``.
     """
     semantic = _semantic(body)
     items = body.get("evaluations", [])
@@ -89,12 +91,12 @@ def _or_fault(item: object, defaults: Mapping[str, object]) -> Question | Invali
 
 
 def _may_be_named(resource: str, verb: str) -> bool:
-    """Whether the two together can be a permission's name; what is longer is not even put together."""
+    """Whether the two together can be a permission's name; longer ones are not even joined."""
     return len(resource) + len(verb) < PERMISSION.longest
 
 
 def _semantic(body: Mapping[str, object]) -> str:
-    """Which of the three (section 7.1.2.1); other options are not ours to understand."""
+    """Which of the three (section 7.1.2.1); other options are ignored."""
     options = body.get("options", {})
     if not isinstance(options, dict):
         raise InvalidQuestion("The member options is not an object.")

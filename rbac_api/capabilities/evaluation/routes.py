@@ -32,9 +32,10 @@ class Evaluation(MethodView):
     def post(self) -> Response:
         """Ask for a decision
 
-        OpenID AuthZEN Authorization API 1.0. May the subject perform the action on the resource? That is: does it currently hold
-        the permission `<resource type>:<action name>`, as in a new session with a second factor and every role that can be active
-        in it? A denial is a normal answer with its reasons; an unknown subject or permission is denied.
+        OpenID AuthZEN Authorization API 1.0. May the subject perform the action on the resource? That is:
+        does it currently hold the permission `<resource type>:<action name>`, as in a new session with a
+        second factor and every role that can be active in it? A denial is a normal answer with its reasons;
+        an unknown subject or permission is denied.
         """
         return json_answer(service.evaluate_access(current_clearance(), question_of(request)))
 
@@ -49,8 +50,9 @@ class Evaluations(MethodView):
     def post(self) -> Response:
         """Ask for many decisions at once
 
-        Up to 10,000 questions in at most 1 MiB, answered in order against one consistent state. Members that they share may be
-        given once as defaults. Without `evaluations` the body is a single question and gets a single answer.
+        Up to 10,000 questions in at most 1 MiB, answered in order against one consistent state. Members that
+        they share may be given once as defaults. Without `evaluations` the body is a single question and gets
+        a single answer.
         """
         return json_answer(service.evaluate_accesses(current_clearance(), question_of(request)))
 
@@ -63,8 +65,8 @@ class DecisionPoint(MethodView):
     def get(self) -> Response:
         """Read the decision point's metadata
 
-        AuthZEN section 9: where to ask for decisions. Addresses start with the configured issuer, which should be https outside of
-        a single machine.
+        AuthZEN section 9: where to ask for decisions. Addresses start with the configured issuer, which
+        should be https outside of a single machine.
         """
         headers = {"Cache-Control": "public, max-age=300"}
         return json_answer(service.describe_decision_point(current_guard().settings), headers=headers)

@@ -1,4 +1,5 @@
-"""Shapes of questions and answers, as the OpenAPI document has them.  Questions are read by ``questions``; here they are described."""
+"""Schemas of questions and answers, for the OpenAPI document. ``questions`` reads questions; here they are
+described."""
 
 from __future__ import annotations
 
@@ -14,7 +15,10 @@ _RESOURCE = {"type": "invoices", "id": "2026-1187"}
 _DEFAULT = "default for every evaluation without its own; without `evaluations`, part of the single question"
 
 _CONTEXT = {
-    "description": "`second_factor`: whether the session asked about has a second factor, `true` unless said; other members are ignored",
+    "description": (
+        "`second_factor`: whether the session asked about has a second factor, default `true`; other "
+        "members are ignored"
+    ),
     "example": {"second_factor": False},
 }
 
@@ -23,7 +27,7 @@ _LONGEST = {"maxLength": 1024 * 1024}  # what fits into a body with many questio
 
 
 class _Open(ma.Schema):
-    """Members that are not known are ignored (section 10.1.1)."""
+    """Unknown members are ignored (section 10.1.1)."""
 
     class Meta:
         unknown = ma.INCLUDE
@@ -87,7 +91,7 @@ class AccessEvaluationSchema(_Open):
 
 
 class EvaluationOptionsSchema(_Open):
-    """How to go through the questions."""
+    """The order of evaluation, and when it ends."""
 
     evaluations_semantic = fields.String(
         load_default="execute_all",
@@ -100,8 +104,10 @@ class EvaluationOptionsSchema(_Open):
 
 
 class AccessEvaluationsSchema(_Open):
-    """Questions, AuthZEN section 7.1.  An evaluation's own members take the place of the whole default; what is wrong in one is told in
-    its own answer."""
+    """Questions, AuthZEN section 7.1.
+
+    An evaluation's own members replace the whole default; a fault in one is returned in its own answer.
+    """
 
     subject = fields.Dict(metadata={"description": _DEFAULT, "example": _SUBJECT})
     action = fields.Dict(metadata={"description": _DEFAULT, "example": _ACTION})
@@ -121,7 +127,7 @@ class AccessEvaluationsSchema(_Open):
 
 
 class DecisionReasonSchema(ma.Schema):
-    """Why not."""
+    """The reason for a denial."""
 
     code = fields.String(required=True, metadata={"description": "for programs", "example": "nothing-grants"})
     detail = fields.String(
@@ -131,18 +137,20 @@ class DecisionReasonSchema(ma.Schema):
 
 
 class EvaluationErrorSchema(ma.Schema):
-    """What is wrong with one question of several, AuthZEN section 7.2.1."""
+    """The fault of one question of several, AuthZEN section 7.2.1."""
 
     status = fields.Integer(required=True, metadata={"example": 400})
     message = fields.String(required=True, metadata={"example": "The member resource is missing."})
 
 
 class DecisionContextSchema(ma.Schema):
-    """Why not, or what is wrong with the question, or what a yes depends on."""
+    """The reason for a denial, the fault of the question, or the condition of a permission."""
 
     second_factor = fields.Boolean(
         metadata={
-            "description": "`true`: the subject may only in a session with a second factor; absent: in one without, too",
+            "description": (
+                "`true`: the subject may only in a session with a second factor; absent: also in one without"
+            ),
             "example": True,
         }
     )
@@ -155,7 +163,8 @@ class AccessDecisionSchema(ma.Schema):
 
     decision = fields.Boolean(required=True, metadata={"example": False})
     context = fields.Nested(
-        DecisionContextSchema, metadata={"description": "why it was denied, or what a yes depends on"}
+        DecisionContextSchema,
+        metadata={"description": "why it was denied, or what the permission depends on"},
     )
 
 

@@ -1,4 +1,5 @@
-"""Answering.  Nothing is written, and a batch is one reading of the present state, however many people it asks about."""
+"""Answers questions. Nothing is written, and a batch reads one consistent state, however many subjects it
+asks about."""
 
 from __future__ import annotations
 
@@ -24,12 +25,12 @@ from rbac_api.guard.state.subjects import Person
 from rbac_api.settings import Settings
 
 NOTHING_GRANTS = "nothing-grants"
-# What an app may be told.  Which roles somebody holds is for those to read who may read users: the sentences name none.
+# What an app may learn. Reading a user's roles needs `users:read`, so the sentences name none.
 DETAILS = {
     NOTHING_GRANTS: "No role of the subject grants this.",
     "disabled": "The subject's account is not active.",
     "not-started": "A role that grants this does not count yet.",
-    "expired": "A role that grants this counts no more.",
+    "expired": "A role that grants this no longer counts.",
     "not-active": "A role that grants this is not active.",
     "mfa": "A role that grants this is effective only in a session with a second factor.",
 }
@@ -40,19 +41,22 @@ Answer = dict[str, Any]
 
 
 def evaluate_access(clearance: Clearance, body: Mapping[str, object]) -> Answer:
-    """The answer to one question, ``{decision, context?}`` (AuthZEN section 6.2); no is an answer as good as yes."""
+    """The answer to one question, ``{decision, context?}`` (AuthZEN section 6.2); a denial is a normal
+    answer."""
     question = question_in(body)
     return _Panel(clearance.snapshot, [question]).answer(question)
 
 
 def evaluate_accesses(clearance: Clearance, body: Mapping[str, object]) -> Answer:
-    """The answers to several, ``{evaluations: [...]}`` in their order (section 7.2); to a single one, as above."""
+    """The answers to several, ``{evaluations: [...]}`` in their order (section 7.2); to a single one, as
+    above."""
     batch = batch_in(body)
     return {"evaluations": _answers(clearance.snapshot, batch)} if batch else evaluate_access(clearance, body)
 
 
 def describe_decision_point(settings: Settings) -> dict[str, str]:
-    """Where decisions are made (section 9).  The specification wants https: the configured issuer is taken as it is."""
+    """Where decisions are made (section 9). The specification wants https: the configured issuer is used as
+    it is."""
     base = settings.issuer_url.rstrip("/")
     return {
         "policy_decision_point": base,
@@ -62,7 +66,7 @@ def describe_decision_point(settings: Settings) -> dict[str, str]:
 
 
 def _answers(snapshot: Snapshot, batch: Batch) -> list[Answer]:
-    """As far as the semantic says; a question that cannot be read counts as denied (section 7.1.2.1)."""
+    """The answers, until the semantic says stop; a malformed question counts as denied (section 7.1.2.1)."""
     panel = _Panel(snapshot, [item for item in batch.items if isinstance(item, Question)])
     answers: list[Answer] = []
     for item in batch.items:
@@ -78,7 +82,7 @@ def _failed(fault: InvalidQuestion) -> Answer:
 
 
 class _Panel:
-    """Everybody who is asked about, as they stand at this moment."""
+    """The state of all subjects in the questions, at this moment."""
 
     def __init__(self, snapshot: Snapshot, questions: Iterable[Question]) -> None:
         subjects = {(question.kind, question.subject): question for question in questions}
@@ -93,7 +97,7 @@ class _Panel:
         self._people = snapshot.people(self._ids.values())
 
     def answer(self, question: Question) -> Answer:
-        """Unknown subjects and permissions get the same answer as those who hold nothing."""
+        """The answer; an unknown subject or permission gets the same one as a subject without permissions."""
         person = self._person(question)
         if person is None or question.permission not in person.graph.permissions:
             return _denied(NOTHING_GRANTS)

@@ -1,4 +1,8 @@
-"""INCIDENTS.  Reading and closing what ``guard.incidents.detection`` opened: owns the closing, and nothing else of the table ``incidents``.
+"""INCIDENTS. Reading and closing what ``guard.incidents.detection`` opened: owns the closing, and nothing
+else of the table ``incidents``.
 
-An incident is open until somebody has looked at it and says why it is done; the same thing happening again then opens another one.
+``service`` does this; ``queries``, ``schemas``, ``routes`` and ``errors`` are as in every capability.
+
+An incident is open until a user has investigated it and closes it with a reason; if it happens again, another
+one is opened.
 """

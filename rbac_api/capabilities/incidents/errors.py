@@ -1,4 +1,4 @@
-"""What can go wrong with incidents."""
+"""Errors of incidents."""
 
 from __future__ import annotations
 

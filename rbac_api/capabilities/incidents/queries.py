@@ -39,7 +39,7 @@ _INCIDENT = select(*(incidents.c[name] for name in IncidentRow._fields[:-1]), us
 
 
 def matching(filters: Mapping[str, object]) -> list[ColumnElement[bool]]:
-    """The conditions of the list's filters; open ones unless something else is said."""
+    """The conditions of the list's filters; open incidents by default."""
     is_open = incidents.c.closed_at.is_(None)
     found: list[ColumnElement[bool]] = [~is_open if filters.get("state") == "closed" else is_open]
     if kind := filters.get("type"):
@@ -58,7 +58,7 @@ def list_incidents(
     after: tuple[object, ...] | None,
     limit: int,
 ) -> list[IncidentRow]:
-    """Newest first."""
+    """Incidents, newest first."""
     query = _INCIDENT.where(*conditions).order_by(incidents.c.id.desc()).limit(limit)
     rows = connection.execute(query.where(incidents.c.id < after[0]) if after else query)
     return [IncidentRow._make(row) for row in rows]
@@ -71,12 +71,12 @@ def count_incidents(connection: Connection, conditions: list[ColumnElement[bool]
 def close_incident(
     connection: Connection, incident_id: str, at: datetime, by: str | None, reason: str
 ) -> bool:
-    """Close it if it is open: a conditional update, so of many only one succeeds."""
+    """Close it if it is open: a conditional update, so only one of many attempts succeeds."""
     closed = update(incidents).where(incidents.c.id == incident_id, incidents.c.closed_at.is_(None))
     return connection.execute(closed.values(closed_at=at, closed_by=by, close_reason=reason)).rowcount == 1
 
 
 def delete_old_incidents(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete incidents that were closed before that moment; how many."""
+    """Delete incidents that were closed before that moment; returns the number."""
     old = select(incidents.c.id).where(incidents.c.closed_at < before).limit(limit)
     return connection.execute(delete(incidents).where(incidents.c.id.in_(old))).rowcount

@@ -24,7 +24,11 @@ from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import json_answer
 
 blueprint = Blueprint(
-    "incidents", __name__, url_prefix="/v1/incidents", tag="Incidents", description="What to look at."
+    "incidents",
+    __name__,
+    url_prefix="/v1/incidents",
+    tag="Incidents",
+    description="Suspected misuse to investigate.",
 )
 
 
@@ -41,8 +45,9 @@ class Incidents(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """List incidents
 
-        Open ones unless `state` says otherwise, newest first: reused refresh tokens, revoked tokens still in use, locked accounts.
-        With `Accept: text/csv` or `application/x-ndjson` all matching incidents are streamed, without paging.
+        Open ones unless `state` says otherwise, newest first: reused refresh tokens, revoked tokens still in
+        use, locked accounts. With `Accept: text/csv` or `application/x-ndjson` all matching incidents are
+        streamed, without paging.
         """
         page = page_request(query)
         if form := wanted_form():
@@ -72,6 +77,6 @@ class IncidentClosing(MethodView):
     def post(self, body: dict[str, Any], incident_id: Any) -> Response:
         """Close an incident
 
-        Records that somebody investigated it, and the result. If it happens again, a new incident is opened.
+        Records that you investigated it, and the result. If it happens again, a new incident is opened.
         """
         return json_answer(service.close_incident(current_clearance(), str(incident_id), body["reason"]))

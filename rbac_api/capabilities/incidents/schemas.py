@@ -1,4 +1,4 @@
-"""Shapes of incidents, as the OpenAPI document has them."""
+"""Schemas of incidents, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STATES = ("open", "closed")
 
 
 class PartySchema(ma.Schema):
-    """Where and when somebody was seen."""
+    """Where and when a party was seen."""
 
     ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
     user_agent = fields.String(required=True, allow_none=True, metadata={"example": "Mozilla/5.0"})
@@ -21,15 +21,15 @@ class PartySchema(ma.Schema):
 
 
 class IncidentSchema(ma.Schema):
-    """Something that somebody should look at."""
+    """Suspected misuse that needs an investigation."""
 
     id = fields.String(required=True, metadata=ID)
     type = fields.String(
         required=True,
         validate=validate.OneOf(TYPES),
         metadata={
-            "description": "`refresh-reuse`: a spent refresh token was used again; `stale-use`: a token was used after its session ended or"
-            " its roles were revoked; `lockout`: an account was locked",
+            "description": "`refresh-reuse`: a spent refresh token was used again; `stale-use`: a token was "
+            "used after its session ended or its roles were revoked; `lockout`: an account was locked",
             "example": "refresh-reuse",
         },
     )
@@ -67,7 +67,7 @@ class IncidentListSchema(ma.Schema):
 
 
 class IncidentQuery(PageQuery):
-    """Which incidents."""
+    """Filters for incidents."""
 
     type = fields.String(validate=validate.OneOf(TYPES), metadata={"description": "only this type"})
     state = fields.String(
@@ -78,7 +78,7 @@ class IncidentQuery(PageQuery):
 
 
 class IncidentCloseSchema(Body):
-    """What was found out."""
+    """The result of the investigation."""
 
     reason = Text(
         required=True,
@@ -87,6 +87,6 @@ class IncidentCloseSchema(Body):
         pattern=TEXT,
         metadata={
             "description": "stays with the incident and in the trail",
-            "example": "Her old laptop; wiped",
+            "example": "The old laptop of the user; wiped",
         },
     )

@@ -1,4 +1,4 @@
-"""Listing, reading and closing incidents."""
+"""Lists, reads and closes incidents."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def list_incidents(clearance: Clearance, filters: dict[str, object], page: PageR
 
 
 def export_incidents(clearance: Clearance, filters: dict[str, object], form: Form) -> Iterator[bytes]:
-    """The same as a stream of CSV or NDJSON, all of them; what is opened meanwhile is not in it."""
+    """The same as a stream of CSV or NDJSON, all of them; without those that are opened meanwhile."""
     database, conditions = clearance.work.database, queries.matching(filters)
 
     def batch(last: queries.IncidentRow | None) -> list[queries.IncidentRow]:
@@ -42,7 +42,8 @@ def get_incident(clearance: Clearance, incident_id: str) -> dict[str, object]:
 
 
 def close_incident(clearance: Clearance, incident_id: str, reason: str) -> dict[str, object]:
-    """Close an incident for good.  404 unknown; 409 closed already; 403 ``target.stronger`` if it is about somebody who holds more."""
+    """Close an incident for good. 404 unknown; 409 closed already; 403 ``target.stronger`` if it is about a
+    stronger user."""
     incident = _known(clearance, incident_id)
     if incident.user_id != clearance.actor.id:
         clearance.require_outranks_user(incident.user_id or "", incident.username or "")
@@ -59,12 +60,13 @@ def close_incident(clearance: Clearance, incident_id: str, reason: str) -> dict[
 
 
 def delete_old_incidents(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete some of the incidents that were closed before that moment, which the trail remembers; how many."""
+    """Delete some of the incidents that were closed before that moment, which the trail keeps; returns the
+    number."""
     return queries.delete_old_incidents(connection, before, limit)
 
 
 def describe(row: queries.IncidentRow) -> dict[str, object]:
-    """An incident as it is shown."""
+    """An incident for the API."""
     return {
         "id": row.id,
         "type": row.type,

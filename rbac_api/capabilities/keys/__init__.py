@@ -1,5 +1,8 @@
-"""KEYS.  Owns the table ``signing_keys``: making, rotating and withdrawing the keys that sign.
+"""KEYS. Owns the table ``signing_keys``: making, rotating and withdrawing the keys that sign.
 
-The private part is stored sealed with the instance secret, and erased when a key is withdrawn.  Refuses to touch a key that comes from the
-settings, and to withdraw the one that signs.
+``service`` does this, ``serializers`` describes keys; ``queries``, ``schemas``, ``routes`` and ``errors`` are
+as in every capability.
+
+The private part is stored sealed with the instance secret, and erased when a key is withdrawn. Refuses to
+change a key that comes from the settings, and to withdraw the one that signs.
 """

@@ -1,4 +1,4 @@
-"""What can go wrong with keys."""
+"""Errors of keys."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ class KeyActive(Conflict):
 
     code = "key.active"
     title = "The key is the active signing key"
-    default_detail = 'This key signs new tokens. Rotate first with POST /v1/keys/rotate and {"emergency": true}, then withdraw it.'
+    default_detail = (
+        'This key signs new tokens. Rotate first with POST /v1/keys/rotate and {"emergency": true}, then '
+        "withdraw it."
+    )
 
 
 class KeyExternal(Conflict):
-    """The key is not kept by this service, so it cannot be changed through it."""
+    """The key is not stored by this service, so it cannot be changed through it."""
 
     code = "key.external"
     title = "The key comes from the settings"
-    default_detail = "The signing key is configured with RBAC_SIGNING_KEY (or RBAC_SECRET_KEY for HS256). Replace it there and restart."
+    default_detail = (
+        "The signing key is configured with RBAC_SIGNING_KEY (or RBAC_SECRET_KEY for HS256). Replace it "
+        "there and restart."
+    )

@@ -11,7 +11,7 @@ from rbac_api.database.tables import signing_keys
 
 
 class SigningKeyRow(NamedTuple):
-    """A key kept in SQL; ``signs_from`` is None for one that signed from the moment it was made."""
+    """A key stored in SQL; ``signs_from`` is None for one that signed from the moment it was made."""
 
     kid: str
     algorithm: str
@@ -36,13 +36,13 @@ def find_key(connection: Connection, kid: str) -> SigningKeyRow | None:
 
 
 def list_keys(connection: Connection) -> list[SigningKeyRow]:
-    """Newest first."""
+    """Keys, newest first."""
     order = (signing_keys.c.created_at.desc(), signing_keys.c.kid.desc())
     return [SigningKeyRow._make(row) for row in connection.execute(select(*_KEY).order_by(*order))]
 
 
 def retire_waiting_keys(connection: Connection, algorithm: str, now: datetime) -> None:
-    """Those of an algorithm that wait will never sign."""
+    """Keys of this algorithm that wait to sign never will."""
     waiting = (signing_keys.c.algorithm == algorithm, signing_keys.c.signs_from > now)
     connection.execute(
         update(signing_keys).where(*waiting, signing_keys.c.retired_at.is_(None)).values(retired_at=now)
@@ -50,7 +50,7 @@ def retire_waiting_keys(connection: Connection, algorithm: str, now: datetime) -
 
 
 def withdraw_key(connection: Connection, kid: str, now: datetime) -> bool:
-    """It verifies no more, and its private part is gone; False if that was so already."""
+    """Withdraw the key and erase its private part; False if that was so already."""
     mine = (signing_keys.c.kid == kid, signing_keys.c.withdrawn_at.is_(None))
     withdrawing = update(signing_keys).where(*mine).values(withdrawn_at=now, private_sealed="")
     return connection.execute(withdrawing).rowcount == 1

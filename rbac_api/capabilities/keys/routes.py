@@ -17,7 +17,9 @@ from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
 
-blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys", tag="Keys", description="What signs tokens.")
+blueprint = Blueprint(
+    "keys", __name__, url_prefix="/v1/keys", tag="Keys", description="The keys that sign tokens."
+)
 
 
 @blueprint.route("")
@@ -29,8 +31,9 @@ class Keys(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """List signing keys
 
-        Newest first: which one signs, which one will, which ones only verify and until when, and which were withdrawn; also keys from
-        the settings that have signed. Never any key material; public keys are at `/.well-known/jwks.json`.
+        Newest first: the one that signs, the one that will sign, those that only verify and until when, and
+        withdrawn ones; also keys from the settings that have signed. Never any key material; public keys are
+        at `/.well-known/jwks.json`.
         """
         return page_answer(service.list_key_page(current_clearance(), page_request(query)))
 
@@ -44,9 +47,10 @@ class KeyRotation(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Rotate the signing key
 
-        A new key is published at once and signs from `signs_from` on, when every cache of `/.well-known/jwks.json` has it. The
-        previous key signs until then and keeps verifying until its last token has expired, so nobody is signed out. With
-        `emergency` the new key signs at once: for a key that may be known to others, which is then withdrawn.
+        A new key is published at once and signs from `signs_from` on, when every cache of
+        `/.well-known/jwks.json` has it. The previous key signs until then and keeps verifying until its last
+        token has expired, so no user is signed out. With `emergency` the new key signs at once: for a key
+        that may be known to others, which is then withdrawn.
         """
         clearance = current_clearance()
         key = service.get_key(clearance, service.rotate_keys(clearance, emergency=body["emergency"]))
@@ -71,8 +75,9 @@ class Key(MethodView):
     def delete(self, kid: str) -> Response:
         """Withdraw a key
 
-        For a compromised key: every access and refresh token that it signed is refused from the next request on, and their users
-        must sign in again. The active key must be rotated first, with `emergency`. Withdrawing a withdrawn key changes nothing.
+        For a compromised key: every access and refresh token that it signed is refused from the next request
+        on, and their users must sign in again. The active key must be rotated first, with `emergency`.
+        Withdrawing a withdrawn key changes nothing.
         """
         service.withdraw_key(current_clearance(), kid)
         return empty_answer()

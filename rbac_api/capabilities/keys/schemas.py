@@ -1,4 +1,4 @@
-"""Shapes of keys, as the OpenAPI document has them."""
+"""Schemas of keys, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATES = ("next", "active", "retired", "withdrawn")
 
 
 class KeySchema(ma.Schema):
-    """A signing key, without any part of it."""
+    """A signing key, without any key material."""
 
     kid = fields.String(required=True, metadata=KID)
     algorithm = fields.String(required=True, metadata={"example": "EdDSA"})
@@ -20,7 +20,10 @@ class KeySchema(ma.Schema):
         required=True,
         validate=validate.OneOf(STATES),
         metadata={
-            "description": "next: published and will sign; active: signs; retired: only verifies; withdrawn: does neither",
+            "description": (
+                "next: published and will sign; active: signs; retired: only verifies; withdrawn: does "
+                "neither"
+            ),
             "example": "active",
         },
     )
@@ -53,8 +56,8 @@ class RotationSchema(OptionalBody):
     emergency = Switch(
         load_default=False,
         metadata={
-            "description": "true: the new key signs at once, and keys that wait to sign never will; services that cache the public keys"
-            " refuse its tokens until they read them again",
+            "description": "true: the new key signs at once, and keys that wait to sign never will; services "
+            "that cache the public keys refuse its tokens until they read them again",
             "example": False,
         },
     )

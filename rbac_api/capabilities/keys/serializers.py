@@ -1,4 +1,4 @@
-"""How keys are shown: without any part of them but their names."""
+"""Describes keys for the API, without any key material."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def describe(
     kept: Iterable[SigningKeyRow],
     external: Iterable[KeyUseRow],
 ) -> list[dict[str, object]]:
-    """Every key: those ``kept`` in the database, those of the settings that have signed, and the one in the settings now."""
+    """Every key: those ``kept`` in the database, those of the settings that have signed, and the current one
+    in the settings."""
     active = None
     with suppress(NoSigningKey):
         active = keyring.signer(keys)

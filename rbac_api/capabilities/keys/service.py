@@ -1,4 +1,4 @@
-"""Making, listing, rotating and withdrawing signing keys."""
+"""Makes, lists, rotates and withdraws signing keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rbac_api.sealing import SealBroken, seal
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import SYSTEM, Actor, Target, record
 
-# A key is withdrawn when somebody else may have it, and then its tokens live as long as that somebody likes.
+# A key is withdrawn when a thief may have it: then the tokens live as long as the thief likes.
 NOTICE = timedelta(days=30)
 
 
@@ -38,9 +38,10 @@ def needs_key(clearance: Clearance) -> bool:
 
 
 def ensure_key(clearance: Clearance) -> bool:
-    """Make a key of the configured algorithm unless there is one or none is needed; whether one was made.
+    """Make a key of the configured algorithm if one is needed; returns whether one was made.
 
-    It signs at once.  To publish it beforehand, run this with the new setting some minutes before the nodes get it.
+    It signs at once. To publish it beforehand, run this with the new setting some minutes before the nodes
+    get it.
     """
     if not needs_key(clearance):
         return False
@@ -50,7 +51,8 @@ def ensure_key(clearance: Clearance) -> bool:
 
 
 def list_keys(clearance: Clearance) -> list[dict[str, Any]]:
-    """Every key, newest first, without its private part: where it is kept, whether it signs, and until when it verifies."""
+    """Every key, newest first, without its private part: where it is stored, whether it signs, and until when
+    it verifies."""
     keyring, connection = clearance.snapshot.keyring, clearance.connection
     return describe(
         keyring, keyring.as_of(connection), queries.list_keys(connection), list_external_keys(connection)
@@ -58,7 +60,7 @@ def list_keys(clearance: Clearance) -> list[dict[str, Any]]:
 
 
 def list_key_page(clearance: Clearance, page: PageRequest) -> Page:
-    """The same, by pages.  There are few, so they are cut here."""
+    """The same, by pages. There are few, so they are cut here."""
     keys = list_keys(clearance)
     names = [key["kid"] for key in keys]
     begin = names.index(page.after[0]) + 1 if page.after and page.after[0] in names else 0
@@ -79,9 +81,11 @@ def get_key(clearance: Clearance, kid: str) -> dict[str, Any]:
 
 
 def rotate_keys(clearance: Clearance, *, emergency: bool = False) -> str:
-    """Publish a new key that signs once every cache has it, or, in an ``emergency``, at once.  The new one's name.
+    """Publish a new key that signs once every cache has it, or, in an ``emergency``, at once. Returns its
+    name.
 
-    The one before signs until then and verifies until its last token has expired.  An emergency also retires the keys that wait.
+    The previous key signs until then and verifies until its last token has expired. An emergency also retires
+    the keys that wait.
     """
     _require_own(clearance)
     now, keyring = clock.now(), clearance.snapshot.keyring
@@ -93,14 +97,15 @@ def rotate_keys(clearance: Clearance, *, emergency: bool = False) -> str:
 
 
 def rotate_for_signing(connection: Connection, clearance: Clearance, begins: datetime) -> None:
-    """Do the same without being asked, when the key is old enough (``Keyring.rotation_begins``); under the write lock."""
+    """Rotate automatically when the key is old enough (``Keyring.rotation_begins``); under the write lock."""
     _add_next_key(connection, clearance, SYSTEM, begins)
 
 
 def withdraw_key(clearance: Clearance, kid: str) -> None:
-    """Let a key verify no more: all its tokens are dead at once, and the sessions whose newest tokens they were have ended.
+    """Withdraw a key: all its tokens are invalid at once, and the sessions with tokens of this key have
+    ended.
 
-    404 unknown; 409 the one that signs; twice changes nothing.
+    404 unknown; 409 the one that signs; a second time changes nothing.
     """
     connection, keyring, now = clearance.connection, clearance.snapshot.keyring, clock.now()
     row = queries.find_key(connection, kid) or find_key_use(connection, kid)
@@ -117,7 +122,8 @@ def withdraw_key(clearance: Clearance, kid: str) -> None:
 
 
 def _signing(clearance: Clearance) -> str | None:
-    """The name of the key that signs; of one that cannot be opened, too, since with another secret it may be the right one."""
+    """The name of the key that signs, even if it cannot be opened: with another secret it may be the right
+    one."""
     keyring, connection = clearance.snapshot.keyring, clearance.connection
     try:
         return keyring.signer(keyring.as_of(connection)).kid

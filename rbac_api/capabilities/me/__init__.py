@@ -1,1 +1,5 @@
-"""ME.  What everybody may do with an account of her own: look, change the profile and the password, end her sessions.  Owns no table."""
+"""ME. What users may do with their own accounts: read, change profile and password, set up a second factor,
+end sessions. Owns no table.
+
+``service`` does this; ``schemas``, ``routes`` and ``errors`` are as in every capability.
+"""

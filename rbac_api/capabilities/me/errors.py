@@ -1,4 +1,4 @@
-"""What can go wrong with one's own account."""
+"""Errors of the caller's own account."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rbac_api.errors import Forbidden
 
 
 class CurrentPasswordWrong(Forbidden):
-    """Known by her token, but the proof asked for in addition does not fit."""
+    """The caller is authenticated, but the additional password is wrong."""
 
     keeps_work = True  # the failure that was counted
     code = "password.wrong"

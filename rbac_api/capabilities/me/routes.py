@@ -1,4 +1,4 @@
-"""One's own account over HTTP."""
+"""The caller's own account over HTTP."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class Me(MethodView):
     def patch(self, body: dict[str, object]) -> Response:
         """Change my profile
 
-        Only the fields you send change. A new e-mail address requires a recent sign-in. Everything else about your account is
-        managed by administrators.
+        Only the fields you send change. A new e-mail address requires a recent sign-in. Everything else about
+        your account is managed by administrators.
         """
         count_account(current_clearance().actor.id)
         return json_answer(service.update_me(current_clearance(), body))
@@ -86,7 +86,8 @@ class MyPassword(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Change my password
 
-        Requires the current password; a wrong one counts as a failed sign-in. Your other sessions end; this one continues.
+        Requires the current password; a wrong one counts as a failed sign-in. Your other sessions end; this
+        one continues.
         """
         count_attempt()
         service.change_my_password(current_clearance(), body["current_password"], body["new_password"])
@@ -126,8 +127,8 @@ class MyTotp(MethodView):
     def delete(self) -> Response:
         """Remove my second factor
 
-        Requires a session that was started with the second factor. Your other sessions end; this one continues without a second
-        factor.
+        Requires a session that was started with the second factor. Your other sessions end; this one
+        continues without a second factor.
         """
         count_account(current_clearance().actor.id)
         service.remove_totp(current_clearance())
@@ -145,9 +146,9 @@ class MyTotpConfirmation(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Confirm my second factor
 
-        From now on, signing in requires `otp`. A wrong code counts as a failed sign-in. Returns
-        ten recovery codes for a lost device; they are shown only once. Existing
-        sessions remain without a second factor: sign in again to get one with it.
+        From now on, signing in requires `otp`. A wrong code counts as a failed sign-in. Returns ten recovery
+        codes for a lost device; they are shown only once. Existing sessions remain without a second factor:
+        sign in again to get one with it.
         """
         count_attempt()
         codes = second_factor.confirm_totp(current_clearance(), body["code"])
@@ -174,8 +175,8 @@ class MySessions(MethodView):
     def delete(self, query: dict[str, object]) -> Response:
         """Sign out everywhere
 
-        Ends all your active sessions; with `keep=current` all but the one of this request. In browser mode the cookies of an ended
-        session are removed.
+        Ends all your active sessions; with `keep=current` all except the one of this request. In browser mode
+        the cookies of an ended session are removed.
         """
         keep_current = query.get("keep") == "current"
         sessions.end_own_sessions(current_clearance(), keep_current=keep_current)
@@ -190,8 +191,8 @@ class MySession(MethodView):
     def delete(self, session_id: UUID) -> Response:
         """End one of my sessions
 
-        Its tokens are refused from the next request on. Ending an ended session changes nothing. Ending the session of this request
-        in browser mode removes the cookies.
+        Its tokens are refused from the next request on. Ending an ended session changes nothing. Ending the
+        session of this request in browser mode removes the cookies.
         """
         clearance = current_clearance()
         sessions.end_own_session(clearance, str(session_id))

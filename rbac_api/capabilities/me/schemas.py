@@ -1,4 +1,4 @@
-"""Shapes of one's own account, as the OpenAPI document has them."""
+"""Schemas of the caller's own account, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rbac_api.web.fields import Body, Email, NewPassword, Text, Verbatim
 
 
 class MeSchema(UserSchema):
-    """You: your account, what you effectively are and may in this session, and the session itself."""
+    """You: your account, your effective roles and permissions in this session, and the session itself."""
 
     roles = fields.List(fields.String(), required=True, metadata={"example": ["admin"]})
     permissions = fields.List(fields.String(), required=True, metadata={"example": ["users:read"]})
@@ -21,7 +21,7 @@ class MeSchema(UserSchema):
 
 
 class MePatchSchema(Body):
-    """What you may change of your own account."""
+    """The fields of your own account that you may change."""
 
     display_name = Text(longest=256, allow_none=True, metadata={"example": "Ingrid Solberg"})
     email = Email(allow_none=True, metadata={"example": "ingrid@example.com"})
@@ -39,5 +39,5 @@ class EndSessionsQuery(Body):
 
     keep = fields.String(
         validate=validate.OneOf(("current",)),
-        metadata={"description": "`current`: the session of this request goes on; omit to end all"},
+        metadata={"description": "`current`: the session of this request continues; omit to end all"},
     )

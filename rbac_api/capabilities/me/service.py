@@ -1,4 +1,4 @@
-"""One's own account."""
+"""The caller's own account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rbac_api.trail.recorder import Target
 
 
 def get_me(clearance: Clearance) -> dict[str, object]:
-    """Who am I: the user, her effective roles and permissions at this moment, and the session of this request."""
+    """The user, the effective roles and permissions at this moment, and the session of this request."""
     user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
     user = users.find_user(connection, user_id)
     subject = get_subject(
@@ -37,13 +37,13 @@ def get_me(clearance: Clearance) -> dict[str, object]:
 
 
 def update_me(clearance: Clearance, body: Mapping[str, object]) -> dict[str, object]:
-    """Change one's own display name and mail address, the latter only after a recent sign-in."""
+    """Change the caller's display name and, only after a recent sign-in, mail address."""
     users.update_profile(clearance, body)
     return get_me(clearance)
 
 
 def change_my_password(clearance: Clearance, current: str, new: str) -> None:
-    """Change one's own password, with the present one as proof; every other session ends."""
+    """Change the caller's password, with the current one as proof; every other session ends."""
     user = _proved(clearance, current)
     require_changed_password(new, current)
     require_good_password(new, user.username)
@@ -55,7 +55,7 @@ def change_my_password(clearance: Clearance, current: str, new: str) -> None:
 
 
 def enrol_totp(clearance: Clearance, current: str) -> dict[str, Any]:
-    """Begin to set up a second factor, with the password as proof: its secret, shown this once."""
+    """Begin to set up a second factor, with the password as proof. Returns its secret, only this once."""
     proved = _proved(clearance, current)
     key, shown = second_factor.new_secret(clearance)
     _require_unchanged(clearance, proved)
@@ -64,18 +64,19 @@ def enrol_totp(clearance: Clearance, current: str) -> dict[str, Any]:
 
 
 def remove_totp(clearance: Clearance) -> None:
-    """Remove one's own second factor.  Every other session ends, and this one goes on as one without."""
+    """Remove the caller's second factor. Every other session ends, and this one continues without it."""
     user_id = clearance.actor.id or ""
     users.find_user(clearance.connection, user_id)
     users.drop_second_factor(clearance, user_id, keep_session=clearance.actor.session_id)
 
 
 def _proved(clearance: Clearance, current: str) -> UserRow:
-    """The caller, whose password this is.
+    """The caller, after a check of the password.
 
-    403 ``password.wrong``, counted as a failed sign-in; 429 ``account.locked`` after too many.  No connection is held while hashing.
+    403 ``password.wrong``, counted as a failed sign-in; 429 ``account.locked`` after too many. Holds no
+    connection while hashing.
     """
-    with hasher().slot():  # as at sign-in: parallel guesses do not slip past the limit
+    with hasher().slot():  # as at sign-in: parallel guesses cannot exceed the limit
         with clearance.work.database.reading() as connection:
             user = users.find_user(connection, clearance.actor.id or "")
             require_unlocked(connection, clearance.settings, user.username)
@@ -88,7 +89,7 @@ def _proved(clearance: Clearance, current: str) -> UserRow:
 
 
 def _require_unchanged(clearance: Clearance, proved: UserRow) -> None:
-    """What was proved while others went on still holds now that nothing can change."""
+    """Check again, under the write lock, what was proved before it."""
     require_unlocked(clearance.connection, clearance.settings, proved.username)
     user = users.find_user(clearance.connection, proved.id)
     stale = user.password_temporary and is_outgrown(clearance.connection, clearance.snapshot, user.id)

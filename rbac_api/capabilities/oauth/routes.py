@@ -44,9 +44,9 @@ class Tokens(MethodView):
     def post(self) -> Response:
         """Get an access token
 
-        A service account gets an access token for its credentials (`client_credentials`) and requests a new one when it expires. An
-        app exchanges a refresh token for new tokens (`refresh_token`), exactly as with `POST /v1/auth/refresh`. There are no
-        scopes: what a token permits depends only on roles.
+        A service account gets an access token for its credentials (`client_credentials`) and requests a new
+        one when it expires. An app exchanges a refresh token for new tokens (`refresh_token`), exactly as
+        with `POST /v1/auth/refresh`. There are no scopes: what a token permits depends only on roles.
         """
         caller = current_caller()
         origin = Origin(request.remote_addr, user_agent(request), caller.client.id if caller.client else "")
@@ -62,8 +62,9 @@ class Revocation(MethodView):
     def post(self) -> Response:
         """Revoke a token
 
-        RFC 7009. A revoked access token is refused from the next request on; revoking a refresh token ends its session. Allowed for
-        the token's own user, its client (one without a secret sends its `client_id`), and callers with `sessions:revoke`.
+        RFC 7009. A revoked access token is refused from the next request on; revoking a refresh token ends
+        its session. Allowed for the token's own user, its client (one without a secret sends its
+        `client_id`), and callers with `sessions:revoke`.
         """
         service.revoke_token(current_clearance(), current_caller())
         answer = Response(status=200, headers=UNCACHED)
@@ -94,7 +95,8 @@ class ServerMetadata(MethodView):
     def get(self) -> Response:
         """Read the server's metadata
 
-        RFC 8414: where the OAuth endpoints are and what they support. Addresses start with the configured issuer.
+        RFC 8414: where the OAuth endpoints are and what they support. Addresses start with the configured
+        issuer.
         """
         headers = {"Cache-Control": "public, max-age=300"}
         return json_answer(service.describe_server(current_guard().settings), headers=headers)
@@ -108,15 +110,18 @@ class OpenIdConfiguration(MethodView):
     def get(self) -> Response:
         """Read the server's metadata where OpenID clients look for it
 
-        The same as `/.well-known/oauth-authorization-server` (RFC 8414 section 5). This service is no OpenID provider: there is no
-        authorization endpoint and there are no ID tokens.
+        The same as `/.well-known/oauth-authorization-server` (RFC 8414 section 5). This service is no OpenID
+        provider: there is no authorization endpoint and there are no ID tokens.
         """
         return ServerMetadata().get()
 
 
 def register_issuer_path(app: Flask, settings: Settings) -> None:
-    """Answer metadata where clients look for it if the issuer has a path: it stands behind the well-known name (RFC 8414 section 3.1), or,
-    for OpenID clients, before it (section 5)."""
+    """Answer metadata where clients look for it if the issuer has a path.
+
+    The path comes after the well-known name (RFC 8414 section 3.1), or, for OpenID clients, before it
+    (section 5).
+    """
     path = unquote(urlsplit(settings.issuer_url).path).rstrip("/")
     named = {rule.rule: rule.endpoint for rule in app.url_map.iter_rules()}
     for name in _METADATA if path else ():

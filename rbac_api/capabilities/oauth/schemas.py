@@ -1,4 +1,5 @@
-"""Shapes of the OAuth endpoints, for the OpenAPI document.  ``web.openapi.oauth_protocol`` reads the forms."""
+"""Schemas of the OAuth endpoints, for the OpenAPI document. ``web.openapi.oauth_protocol`` reads the
+forms."""
 
 from __future__ import annotations
 
@@ -55,21 +56,21 @@ class OAuthTokensSchema(ma.Schema):
 
 
 class RevocationRequestSchema(_ClientSchema):
-    """Which token shall be good no more."""
+    """The token to revoke."""
 
     token = fields.String(required=True, metadata=_TOKEN)
     token_type_hint = _HINT
 
 
 class IntrospectionRequestSchema(_ClientSchema):
-    """Which token is asked about."""
+    """The token to introspect."""
 
     token = fields.String(required=True, metadata=_TOKEN)
     token_type_hint = _HINT
 
 
 class IntrospectionSchema(ma.Schema):
-    """What is known of a token.  Of one that is not active nothing else is said."""
+    """What is known about a token. If it is not active, only that is returned."""
 
     active = fields.Boolean(required=True, metadata={"example": True})
     type = fields.String(

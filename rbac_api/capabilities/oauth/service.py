@@ -1,4 +1,4 @@
-"""Tokens for programs: handing out, taking back, telling about, and where all that is."""
+"""Tokens for programs: issues, revokes and introspects them, and describes the server."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def issue_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[st
 
 
 def revoke_token(clearance: Clearance, caller: Caller) -> None:
-    """Take back an access token, alone, or a refresh token with its whole session (RFC 7009).  One that is no good stays so."""
+    """Revoke an access token, alone, or a refresh token with its whole session (RFC 7009). An invalid one
+    does not change."""
     text = _token(caller)
     if caller.client is None and caller.token is None and "client_id" not in caller.form:
         raise InvalidClient()
@@ -74,7 +75,7 @@ def revoke_token(clearance: Clearance, caller: Caller) -> None:
 
 
 def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
-    """Whether a token is good at this moment, and if so whose it is and what it says (RFC 7662)."""
+    """Whether a token is valid at this moment, and if so its user and contents (RFC 7662)."""
     text = _token(caller)
     found = _read(text)
     whose = _bearer_of(clearance, *found) if found else None
@@ -87,7 +88,7 @@ def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
 
 
 def describe_server(settings: Settings) -> dict[str, object]:
-    """Authorization server metadata (RFC 8414 section 2): where everything is, and what it offers."""
+    """Authorization server metadata (RFC 8414 section 2): the endpoints, and what they support."""
     base = settings.issuer_url.rstrip("/")
     optional = {"jwks_uri": f"{base}/.well-known/jwks.json"} if settings.signing_algorithm != "HS256" else {}
     if settings.docs:
@@ -110,7 +111,7 @@ def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin)
     client = caller.client
     if client is None:
         raise InvalidClient()
-    connection = clearance.connection  # not before: strangers do not get the write lock
+    connection = clearance.connection  # not before: unauthenticated callers do not get the write lock
     begun = begin_client_session(connection, clearance.settings, client, origin)
     actor = clearance.actor._replace(session_id=begun.session_id)
     facts = {"client_id": client.id, "user_agent": origin.user_agent, "client_secret_id": client.secret_id}
@@ -121,7 +122,8 @@ def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin)
 
 
 def _by_refresh_token(clearance: Clearance, caller: Caller, origin: Origin) -> TokensAnswer:
-    """As ``POST /v1/auth/refresh``; a client that says who it is gets only what was issued to it (RFC 6749 section 6)."""
+    """As ``POST /v1/auth/refresh``; an identified client can refresh only what was issued to it (RFC 6749
+    section 6)."""
     text = caller.form.get("refresh_token")
     if text is None:
         raise InvalidRequest("The parameter refresh_token is missing.")
@@ -142,7 +144,7 @@ def _token(caller: Caller) -> str:
 
 
 def _read(text: str) -> tuple[Token, str] | None:
-    """A token of either kind, whatever the hint says; None if it is none of ours or its time is up."""
+    """A token of either kind, whatever the hint says; None if it is not ours or has expired."""
     for kind in ("access", "refresh"):
         try:
             return current_guard().bearer.verify_token(text, kind), kind
@@ -152,7 +154,7 @@ def _read(text: str) -> tuple[Token, str] | None:
 
 
 def _bearer_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
-    """Whose a token is, if it would be accepted at this moment where it belongs."""
+    """The user of a token, if it would be accepted at this moment where it belongs."""
     if kind == "access":
         try:
             return current_guard().standing(token)[1]
@@ -172,7 +174,7 @@ def _bearer_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
 
 
 def _why(clearance: Clearance, caller: Caller, token: Token, whose: Person) -> str:
-    """The reason of the ending, if the caller may end it at all; ``NotYours`` otherwise."""
+    """The reason for the end, if the caller may revoke the token at all; ``NotYours`` otherwise."""
     if caller.token is not None and caller.token.subject == token.subject:
         return "logout"
     if caller.client is not None and caller.client.id == token.client_id:
@@ -198,7 +200,7 @@ def _end_session(clearance: Clearance, token: Token, whose: Person, ending: Term
 
 
 def _revoke_access(clearance: Clearance, token: Token, whose: Person, ending: Termination) -> None:
-    """The token alone; a service account's session has no other and ends with it."""
+    """Revoke only the token; a service account's session has no other and ends with it."""
     expires = datetime.fromtimestamp(token.expires, UTC)
     revoke(clearance.connection, clearance.settings, "jti", [token.jti], expires)
     if whose.kind == "service":

@@ -1,4 +1,4 @@
-"""Deletes what is no longer needed, besides the requests: few rows at a time, so that no request waits long
+"""Deletes what is no longer needed, beside the requests: few rows at a time, so that no request waits long
 for the write lock.
 
     after their end and ``RBAC_RETENTION_DAYS``: sessions, with refresh-token records and activations

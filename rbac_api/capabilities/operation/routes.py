@@ -46,8 +46,8 @@ class Readiness(MethodView):
     def get(self) -> Response:
         """Readiness
 
-        503 when the database does not answer, its schema is not the one this release needs, there is no signing key, or roles
-        inherit each other in a cycle; `checks` says which.
+        503 when the database does not answer, its schema is not the one this release needs, there is no
+        signing key, or roles inherit each other in a cycle; `checks` says which.
         """
         found = service.readiness(current_guard())
         if not found["ready"]:
@@ -85,7 +85,8 @@ class Keys(MethodView):
     def get(self) -> Response:
         """Read the public keys
 
-        For services that verify access tokens themselves (RFC 7517). Empty with HS256, which has no public key.
+        For services that verify access tokens themselves (RFC 7517). Empty with HS256, which has no public
+        key.
         """
         found = {"keys": service.public_keys(current_guard())}
         answer = tagged(json_answer(found), found, 1)

@@ -98,9 +98,9 @@ def _instance_check(guard: Guard, *, sealed: bool) -> Iterator[dict[str, object]
     """Listed only if it fails; if the secret opens no key, the check of the key has said so already."""
     with guard.database.reading() as connection:
         found = differences(connection, guard.settings)
-    told = [sentence for name, sentence in found.items() if name != INSTANCE_KEY or not sealed]
-    if told:
-        yield {"name": "instance", "ok": False, "detail": f"{'; '.join(told)}. {REMEDY}"}
+    failed = [sentence for name, sentence in found.items() if name != INSTANCE_KEY or not sealed]
+    if failed:
+        yield {"name": "instance", "ok": False, "detail": f"{'; '.join(failed)}. {REMEDY}"}
 
 
 def _state_checks(guard: Guard) -> Iterator[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""What is wrong with a password."""
+"""Errors of passwords."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from rbac_api.errors import Invalid, Unavailable
 class PasswordRefused(Invalid):
     code = "password.refused"
     title = "This password cannot be used"
-    default_detail = "Choose another password: 15 to 256 characters, not a commonly used one, and not derived from the username."
+    default_detail = (
+        "Choose another password: 15 to 256 characters, not a commonly used one, and not derived from the "
+        "username."
+    )
     example = {  # noqa: RUF012
         "errors": [
             {

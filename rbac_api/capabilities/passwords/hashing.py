@@ -1,8 +1,10 @@
-"""bcrypt, used so that every byte counts, every failing check costs the same, and nobody else waits.
+"""Hashes with bcrypt, so that every byte counts, every failing check costs the same, and no other request
+waits.
 
-``base64(HMAC-SHA-256(pepper, NFC(password)))`` is what bcrypt sees: 44 bytes without NUL, so its limit of 72 bytes never bites, and
-a stolen table is worthless without the instance secret (OWASP Password Storage Cheat Sheet, "Peppering" and "bcrypt").  Hashes run
-on threads of their own with low priority, ``RBAC_HASHERS`` at a time; the rest wait in a bounded queue.
+``base64(HMAC-SHA-256(pepper, NFC(password)))`` is what bcrypt gets: 44 bytes without NUL, so its limit of 72
+bytes never matters, and a stolen table is worthless without the instance secret (OWASP Password Storage Cheat
+Sheet, "Peppering" and "bcrypt"). Hashes run on threads of their own with low priority, ``RBAC_HASHERS`` at a
+time; the others wait in a bounded queue.
 """
 
 from __future__ import annotations
@@ -32,20 +34,20 @@ SCHEME = "p1$"  # keyed pre-hash with the pepper derived from the instance secre
 NICENESS = 10
 _STORED = re.compile(
     r"p1\$(\$2b\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53})"
-)  # costlier ones than any we make are not tried
+)  # hashes at a higher cost than any of ours are not tried
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether the password fits, and whether its hash was made at another cost than the configured one."""
+    """Whether the password matches, and whether its hash has another cost than the configured one."""
 
     fits: bool
     outdated: bool = False
 
 
 class Hasher:
-    """One per process."""
+    """Hashes passwords; one per process."""
 
     def __init__(self, settings: Settings) -> None:
         self.cost = settings.password_cost
@@ -55,12 +57,14 @@ class Hasher:
         self._threads = ThreadPoolExecutor(
             settings.hasher_count, thread_name_prefix="hasher", initializer=_be_nice
         )
-        # Nobody's: of the right form and cost, but made of no password, since every worker would have to make it at start.
+        # A dummy of the right form and cost, made without a password, since every worker would have
+        # to compute it at start.
         self._dummy = bcrypt.gensalt(self.cost) + b"." * 31
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """The right to hash.  Whoever holds it may also look at and write the account's failure count, unraced in this process."""
+        """The right to hash. Its holder may also read and write the account's failure count without races in
+        this process."""
         if not self._places.acquire(blocking=False):
             raise HasherBusy(retry_after=2)
         try:
@@ -80,7 +84,7 @@ class Hasher:
             )
 
     def check(self, password: str, stored: str | None) -> Check:
-        """Compare within a slot.  However it fails, exactly one hash at the configured cost is computed."""
+        """Compare within a slot. Every failure computes exactly one hash at the configured cost."""
         prehash = self._prehash(password)
         known = _STORED.fullmatch(stored or "")
         found = self._run(lambda: _compare(prehash, known[1])) if known else None
@@ -108,7 +112,8 @@ def hasher() -> Hasher:
 
 
 def _compare(prehash: bytes, known: str) -> bool | None:
-    """Whether the hash was made of this; None if bcrypt calls it damaged, which it finds out before it computes anything."""
+    """Whether the hash matches; None if bcrypt calls it damaged, which it does before it computes
+    anything."""
     try:
         return bcrypt.checkpw(prehash, known.encode())
     except ValueError:
@@ -116,5 +121,5 @@ def _compare(prehash: bytes, known: str) -> bool | None:
 
 
 def _be_nice() -> None:
-    """Let everybody else go first; a request that hashes waits for this thread, the others do not notice it."""
+    """Lower the priority of this thread: only a request that hashes waits for it."""
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -1,4 +1,4 @@
-"""What a password must be (NIST SP 800-63B-4 section 3.1.1.2) and how it is hashed and compared."""
+"""The rules for passwords (NIST SP 800-63B-4 section 3.1.1.2), and their hashing and comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rbac_api.errors import Fault
 
 MIN_LENGTH, MAX_LENGTH = 15, 256
 SHORTEST_NAME = 4  # shorter names occur by chance in honest passphrases
-SHORTEST_REST = 8  # characters, separators apart, that must be left when the name is taken away
+SHORTEST_REST = 8  # characters, without separators, that must remain after the name is removed
 LONGEST_PIECE = 5
 
 __all__ = [
@@ -32,7 +32,8 @@ __all__ = [
 
 
 def require_good_password(password: str, username: str, *, pointer: str = "/new_password") -> None:
-    """15 to 256 code points (after NFC), not in the shipped list, not made of the user's own name: 422 with the reason otherwise."""
+    """422 with the reason unless the password has 15 to 256 code points (after NFC), is not in the shipped
+    list, and not derived from the username."""
     problem = password_problem(password, username)
     if problem:
         code, detail = problem
@@ -40,7 +41,8 @@ def require_good_password(password: str, username: str, *, pointer: str = "/new_
 
 
 def require_changed_password(password: str, present: str) -> None:
-    """422 if the new password is the present one: what somebody else chose would then pass for the user's own."""
+    """422 if the new password is the current one: one that another person chose would then pass for the
+    user's own."""
     if unicodedata.normalize("NFC", password) == unicodedata.normalize("NFC", present):
         detail = "This is the current password. Choose another."
         raise PasswordRefused(faults=(Fault("/new_password", "password.unchanged", detail),))
@@ -78,7 +80,7 @@ def _folded(text: str) -> str:
 
 
 def _repeats(password: str) -> bool:
-    """Whether it is one piece of a few characters over and over: whoever guesses the piece has it all."""
+    """Whether it repeats one short piece: an attacker who guesses the piece has the password."""
     return any(
         password == (password[:length] * len(password))[: len(password)]
         for length in range(1, LONGEST_PIECE + 1)
@@ -86,9 +88,10 @@ def _repeats(password: str) -> bool:
 
 
 def _made_of(password: str, name: str) -> bool:
-    """Whether taking the name away (also its parts, and all of them backwards) leaves too little to be a secret.
+    """Whether too little remains after removing the name (also its parts, and all of them backwards).
 
-    A password in which the name does not occur is never made of it, however few different characters it has.
+    A password that does not contain the name is never derived from it, however few different characters it
+    has.
     """
     parts = {part for part in (name, *re.split(r"[\W_]+", name)) if len(part) >= SHORTEST_NAME}
     rest = password

@@ -1,4 +1,4 @@
-"""Answers about permissions."""
+"""Types of answers about permissions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypedDict
 
 
 class PermissionAnswer(TypedDict):
-    """What can be allowed."""
+    """Something that can be allowed."""
 
     name: str
     title: str | None

@@ -1,4 +1,4 @@
-"""What can go wrong with permissions."""
+"""Errors of permissions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ class PermissionNotFound(NotFound):
 class PermissionNameTaken(Conflict):
     code = "permission.name_taken"
     title = "The permission already exists"
-    default_detail = "A permission with this name, or one that differs from it by case alone, already exists. Choose another name."
+    default_detail = (
+        "A permission with this name, or one that differs from it only by case, already exists. Choose "
+        "another name."
+    )
 
 
 class PermissionInUse(Conflict):

@@ -22,7 +22,7 @@ register_constraint("uq_permissions_name_folded", PermissionNameTaken)
 
 
 def is_name_taken(connection: Connection, name: str) -> bool:
-    """Whether a permission in force has this name, or one that differs from it by case alone."""
+    """Whether a permission in force has this name, or one that differs from it only by case."""
     taken = select(permissions.c.id).where(
         is_named(permissions.c.name, name), permissions.c.valid_to.is_(None)
     )
@@ -38,7 +38,8 @@ def update_permission(connection: Connection, permission_id: str, values: dict[s
 
 
 def revive_permission(connection: Connection, name: str) -> bool:
-    """Let the newest built-in permission of this name that was ended be in force again; whether there was one."""
+    """Put the newest ended built-in permission with this name in force again; returns whether there was
+    one."""
     ended = (permissions.c.name == name, permissions.c.system, permissions.c.valid_to.is_not(None))
     newest = select(permissions.c.id).where(*ended).order_by(permissions.c.valid_to.desc()).limit(1)
     revived = update(permissions).where(permissions.c.id == newest.scalar_subquery()).values(valid_to=None)
@@ -52,7 +53,7 @@ def end_permission(connection: Connection, permission_id: str, now: datetime) ->
 def list_permissions(
     connection: Connection, after: tuple[object, ...] | None, limit: int, text: str | None
 ) -> list[PermissionRow]:
-    """By name; with a text those that have it in name, title or description."""
+    """Permissions by name; with a text those that contain it in name, title or description."""
     query = select(*PERMISSION).where(_open()).order_by(permissions.c.name)
     query = query.where(permissions.c.name > after[0]) if after else query
     rows = connection.execute(query if text else query.limit(limit))
@@ -60,7 +61,7 @@ def list_permissions(
 
 
 def count_permissions(connection: Connection, text: str | None) -> int:
-    """The same, counted."""
+    """The number of the same."""
     named = select(*(permissions.c[name] for name in SEARCHED)).where(_open())
     return sum(1 for _ in naming(connection.execute(named), text, *SEARCHED))
 

@@ -32,7 +32,7 @@ blueprint = Blueprint(
     __name__,
     url_prefix="/v1/permissions",
     tag="Roles and permissions",
-    description="What there is to hold.",
+    description="What roles can hold.",
 )
 
 
@@ -57,8 +57,8 @@ class Permissions(MethodView):
     def post(self, body: dict[str, Any]) -> Response:
         """Create a permission
 
-        For your own applications, as `resource:verb`, or with up to four parts where another system names it so. The role admin
-        holds it at once; add it to other roles as needed.
+        For your own applications, as `resource:verb`, or with up to four parts where another system names it
+        so. The role admin holds it at once; add it to other roles as needed.
         """
         permission = service.create_permission(
             current_clearance(), body["name"], body["description"], title=body.get("title")
@@ -87,8 +87,8 @@ class Permission(MethodView):
     def delete(self, query: dict[str, Any], permission: str) -> Response:
         """Delete a permission
 
-        Refused while a role holds it directly, unless `force=true`: then every role loses it on the next request. This service's own
-        permissions cannot be deleted.
+        Refused while a role holds it directly, unless `force=true`: then every role loses it on the next
+        request. This service's own permissions cannot be deleted.
         """
         service.delete_permission(current_clearance(), permission, force=query["force"])
         return empty_answer()

@@ -1,4 +1,4 @@
-"""Shapes of permissions, as the OpenAPI document has them."""
+"""Schemas of permissions, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PermissionSchema(ma.Schema):
     title = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "the name that another system knows it by", "example": _TITLE},
+        metadata={"description": "the name that another system uses for it", "example": _TITLE},
     )
     description = fields.String(required=True, metadata={"example": "Approve an invoice for payment."})
     system = fields.Boolean(
@@ -49,7 +49,7 @@ class PermissionCreateSchema(Body):
 
 
 class PermissionDeleteQuery(Body):
-    """How to delete."""
+    """How to delete it."""
 
     force = Flag(
         load_default=False, metadata={"description": "`true` removes it from every role that holds it"}

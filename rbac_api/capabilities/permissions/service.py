@@ -1,4 +1,4 @@
-"""Permissions: listing, creating, deleting."""
+"""Permissions: lists, creates and deletes them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def get_permission(clearance: Clearance, name: str) -> PermissionAnswer:
 def create_permission(
     clearance: Clearance, name: str, description: str, *, title: str | None = None, system: bool = False
 ) -> PermissionAnswer:
-    """A new permission.  Nobody but administrators holds it until it is put into a role."""
+    """Create a permission. Only administrators hold it until it is added to a role."""
     if queries.is_name_taken(clearance.connection, name):
         raise PermissionNameTaken()
     row = {
@@ -63,8 +63,12 @@ def create_permission(
 
 
 def delete_permission(clearance: Clearance, name: str, *, force: bool) -> None:
-    """End a permission.  409 for this service's own, and ``permission.in_use`` while a role holds it directly, unless forced: then every
-    role loses it on the next request.  403 ``target.stronger`` if one of their holders holds more than the caller."""
+    """End a permission. 409 for a built-in one, and ``permission.in_use`` while a role holds it directly,
+    unless forced.
+
+    Forced: every role loses it on the next request. 403 ``target.stronger`` if one of their holders holds
+    more than the caller.
+    """
     permission = find_permission(clearance.connection, name)
     if permission.system:
         raise PermissionBuiltIn()
@@ -92,15 +96,17 @@ def find_permission(connection: Connection, name: str) -> PermissionRow:
 
 
 def is_permission_as_built_in(clearance: Clearance, name: str, description: str) -> bool:
-    """Whether ``reconcile_permission`` would change nothing; reads alone."""
+    """Whether ``reconcile_permission`` would change nothing; only reads."""
     found = reads.find_permission(clearance.connection, name)
     return found is not None and (found.system, found.description) == (True, description)
 
 
 def reconcile_permission(clearance: Clearance, name: str, description: str) -> bool:
-    """Make sure that one of this service's own permissions exists as described; whether anything had to be done.
+    """Make sure that one of this service's own permissions exists as described; returns whether anything
+    changed.
 
-    One that was ended, which only somebody with the database in hand can do, is revived: the roles that held it hold it still.
+    One that was ended, which only a direct change of the database can do, is revived: its roles still hold
+    it.
     """
     connection = clearance.connection
     revived = reads.find_permission(connection, name) is None and queries.revive_permission(connection, name)
@@ -125,7 +131,7 @@ def reconcile_permission(clearance: Clearance, name: str, description: str) -> b
 
 
 def describe(row: PermissionRow) -> PermissionAnswer:
-    """A permission as it is shown."""
+    """A permission for the API."""
     return {
         "name": row.name,
         "title": row.title,

@@ -1,3 +1,6 @@
-"""REVOCATIONS.  The signed feed by which services that verify tokens themselves learn which of them are dead.  Reads the denylist that
-``guard.revocation.denylist`` writes; changes nothing; anybody may call it, since ids of sessions and tokens open nothing.
+"""REVOCATIONS. The signed feed that tells services, which verify tokens themselves, which tokens are revoked.
+
+``service`` signs it; ``queries``, ``schemas`` and ``routes`` are as in every capability. It reads the
+denylist that ``guard.revocation.denylist`` writes, and changes nothing. Every client may call it, since ids
+of sessions and tokens are no credentials.
 """

@@ -9,6 +9,6 @@ from rbac_api.guard.revocation.queries import REVOCATION, RevocationRow
 
 
 def list_revocations(connection: Connection, after: int, limit: int) -> list[RevocationRow]:
-    """In the order of commits."""
+    """Revocations in the order of commits."""
     found = select(*REVOCATION).where(revocations.c.seq > after).order_by(revocations.c.seq).limit(limit)
     return [RevocationRow._make(row) for row in connection.execute(found)]

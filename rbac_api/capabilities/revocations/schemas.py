@@ -1,4 +1,4 @@
-"""Shapes of the feed's question; its answer is a signed text."""
+"""The schema of the feed's query; its answer is a signed text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from rbac_api.web.fields import Body, Text
 
 
 class FeedQuery(Body):
-    """From where on."""
+    """The place to continue from."""
 
     since = Text(
         longest=33,
         pattern=CURSOR,
         error="Use the cursor exactly as an earlier answer gave it.",
         metadata={
-            "description": "`cursor` of an earlier answer, to get only what came after it; omit to get everything"
+            "description": (
+                "`cursor` of an earlier answer, to get only what came after it; omit to get everything"
+            )
         },
     )

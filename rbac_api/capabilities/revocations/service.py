@@ -1,4 +1,4 @@
-"""What became invalid since a cursor, signed."""
+"""What was revoked since a cursor, signed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from rbac_api.guard.revocation.denylist import BEGINNING, cursor_of, seq_of
 from rbac_api.guard.revocation.queries import RevocationRow, find_newest_revocation, find_revocation
 from rbac_api.guard.tokens.keys import SigningKey, sign
 
-MAX_ENTRIES = 5000  # entries in one answer; what is left comes with the next
+MAX_ENTRIES = 5000  # entries in one answer; the rest comes with the next
 TYPE = "revocations+jwt"
 _LISTS = {"sid": "sids", "jti": "jtis", "kid": "kids"}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """From where on somebody asks: after ``seq``, or, when her cursor tells nothing of this database, from the beginning."""
+    """Where the client's copy ends: after ``seq``, or at the beginning, if its cursor is not of this
+    database."""
 
     since: str | None
     seq: int
@@ -32,14 +33,16 @@ class Place:
 
     @property
     def complete(self) -> bool:
-        """Whether the answer replaces whatever she knew before."""
+        """Whether the answer replaces everything that the client knew before."""
         return self.seq == 0
 
 
 def find_place(clearance: Clearance, since: str | None) -> Place:
-    """Where an answer begins, and its tag, which tells whether anything is new.  Reads two rows and signs nothing.
+    """Where an answer begins, and its tag, which changes when anything is new. Reads two rows and signs
+    nothing.
 
-    The tag changes now and then by itself: a cache that is told 304 says the old answer again, whose ``iat`` must not grow too old.
+    The tag also changes from time to time without news: a cache that gets a 304 repeats its old answer, whose
+    ``iat`` must not become too old.
     """
     clearance.snapshot.freshen()
     connection, key = clearance.connection, clearance.snapshot.keyring.active()
@@ -52,8 +55,8 @@ def find_place(clearance: Clearance, since: str | None) -> Place:
 
 
 def signed_feed(clearance: Clearance, place: Place) -> str:
-    """The answer, a compact JWS: with ``more`` there is more to be had at once, from ``cursor`` on."""
-    now = clock.now()  # before reading: whatever was committed by then is in it
+    """The answer, a compact JWS; with ``more`` the client asks again at once, from ``cursor`` on."""
+    now = clock.now()  # before reading: everything committed by then is in it
     rows = queries.list_revocations(clearance.connection, place.seq, MAX_ENTRIES + 1)
     listed, more = rows[:MAX_ENTRIES], len(rows) > MAX_ENTRIES
     payload: dict[str, object] = {
@@ -80,6 +83,6 @@ def _put(payload: dict[str, Any], row: RevocationRow) -> None:
 
 
 def _known(connection: Connection, since: str | None) -> RevocationRow | None:
-    """The row a cursor stands at; None if it went long ago, has moved on, or was another database's."""
+    """The row of a cursor; None if it was deleted, has moved on, or is another database's."""
     row = find_revocation(connection, seq_of(since)) if since else None
     return row if row is not None and cursor_of(row) == since else None

@@ -1,5 +1,9 @@
-"""ROLES.  Owns the tables ``roles``, ``role_permissions`` and ``role_inheritance``.
+"""ROLES. Owns the tables ``roles``, ``role_permissions`` and ``role_inheritance``.
 
-Refuses: weakening what is built in, putting into a role what the caller does not hold (also by inheritance), changing a role that
-holds more than the caller, closing a cycle, deleting a role that somebody holds (unless forced).
+``service`` changes roles, ``history`` reads earlier ones, ``answers`` are the types of what is returned.
+``queries``, ``schemas``, ``routes`` and ``errors`` are as in every capability.
+
+Refuses: weakening a built-in role, adding to a role what the caller does not hold (also by inheritance),
+changing a role that holds more than the caller, closing a cycle, deleting a role that is held (unless
+forced).
 """

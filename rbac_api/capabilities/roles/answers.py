@@ -1,4 +1,4 @@
-"""Answers about roles."""
+"""Types of answers about roles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypedDict
 
 
 class RoleAnswer(TypedDict):
-    """A role, what it holds directly and what it effectively permits."""
+    """A role, with its direct and its effective permissions."""
 
     name: str
     title: str | None

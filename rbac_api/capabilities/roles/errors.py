@@ -1,4 +1,4 @@
-"""What can go wrong with roles."""
+"""Errors of roles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from rbac_api.errors import Conflict, NotFound
 class RoleNameTaken(Conflict):
     code = "role.name_taken"
     title = "The role already exists"
-    default_detail = "A role with this name, or one that differs from it by case alone, already exists. Choose another name."
+    default_detail = (
+        "A role with this name, or one that differs from it only by case, already exists. Choose another "
+        "name."
+    )
 
 
 class RoleBuiltIn(Conflict):
@@ -21,7 +24,7 @@ class RoleInUse(Conflict):
     code = "role.in_use"
     title = "The role is in use"
     default_detail = (
-        "Somebody holds this role, or another role inherits it. Revoke it first, or repeat with ?force=true."
+        "A user holds this role, or another role inherits it. Revoke it first, or repeat with ?force=true."
     )
 
 
@@ -36,7 +39,10 @@ class RoleCycle(Conflict):
 class GrantNotFound(NotFound):
     code = "role.permission_not_held"
     title = "The role does not hold this permission"
-    default_detail = "The role does not hold this permission directly. An inherited permission must be removed from the role it comes from."
+    default_detail = (
+        "The role does not hold this permission directly. An inherited permission must be removed from "
+        "the role it comes from."
+    )
 
 
 class InheritanceNotFound(NotFound):

@@ -1,4 +1,4 @@
-"""A role as it was.  Part of the service."""
+"""Reads a role as it was. Part of the service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rbac_api.guard.state.queries_history import find_role_at, find_role_graph_a
 
 
 def get_role_at(clearance: Clearance, name: str, at: datetime) -> dict[str, object]:
-    """One role as of a moment that is past; 404 if there was none of this name."""
+    """One role as of a past moment; 404 if there was none with this name."""
     role = find_role_at(clearance.connection, name, at)
     if role is None:
         raise RoleNotFound(f"There was no role {name[: ROLE.longest]} at that moment.")

@@ -29,7 +29,7 @@ register_constraint("uq_roles_name_folded", RoleNameTaken)
 
 
 def is_name_taken(connection: Connection, name: str) -> bool:
-    """Whether a role in force has this name, or one that differs from it by case alone."""
+    """Whether a role in force has this name, or one that differs from it only by case."""
     taken = select(roles.c.id).where(is_named(roles.c.name, name), roles.c.valid_to.is_(None))
     return connection.execute(taken).first() is not None
 
@@ -39,7 +39,7 @@ def add_role(connection: Connection, values: dict[str, object]) -> None:
 
 
 def update_role(connection: Connection, role_id: str, version: int, values: dict[str, object]) -> bool:
-    """Change the row if it still has that version; the check and the write are one statement."""
+    """Change the row if it still has that version; check and write are one statement."""
     changed = update(roles).where(
         roles.c.id == role_id, roles.c.version == version, roles.c.valid_to.is_(None)
     )
@@ -49,7 +49,7 @@ def update_role(connection: Connection, role_id: str, version: int, values: dict
 def list_roles(
     connection: Connection, after: tuple[object, ...] | None, limit: int, text: str | None
 ) -> list[RoleRow]:
-    """By name; with a text those that have it in name, title or description."""
+    """Roles by name; with a text those that contain it in name, title or description."""
     query = select(*ROLE).where(roles.c.valid_to.is_(None)).order_by(roles.c.name)
     query = query.where(roles.c.name > after[0]) if after else query
     rows = connection.execute(query if text else query.limit(limit))
@@ -57,18 +57,18 @@ def list_roles(
 
 
 def count_roles(connection: Connection, text: str | None) -> int:
-    """The same, counted."""
+    """The number of the same."""
     named = select(*(roles.c[name] for name in SEARCHED)).where(roles.c.valid_to.is_(None))
     return sum(1 for _ in naming(connection.execute(named), text, *SEARCHED))
 
 
 def add_grant(connection: Connection, role_id: str, permission_id: str, now: datetime) -> bool:
-    """Open an edge unless one is open; whether it was new."""
+    """Add an edge unless one is in force; returns whether it is new."""
     return _open_edge(connection, role_permissions, {"role_id": role_id, "permission_id": permission_id}, now)
 
 
 def end_grant(connection: Connection, role_id: str, permission_id: str, now: datetime) -> bool:
-    """End an open edge; whether there was one."""
+    """End an edge in force; returns whether there was one."""
     edge = role_permissions.c
     return (
         _end_edges(
@@ -96,7 +96,7 @@ def end_inheritance(connection: Connection, senior_id: str, junior_id: str, now:
 
 
 def revive_role(connection: Connection, name: str) -> bool:
-    """Let the newest built-in role of this name that was ended be in force again; whether there was one."""
+    """Put the newest ended built-in role with this name in force again; returns whether there was one."""
     ended = (roles.c.name == name, roles.c.system, roles.c.valid_to.is_not(None))
     newest = select(roles.c.id).where(*ended).order_by(roles.c.valid_to.desc()).limit(1).scalar_subquery()
     return connection.execute(update(roles).where(roles.c.id == newest).values(valid_to=None)).rowcount == 1
@@ -110,7 +110,7 @@ def inherits_any(connection: Connection, role_id: str) -> bool:
 
 
 def end_juniors(connection: Connection, role_id: str, now: datetime) -> list[str]:
-    """End whatever the role inherits; the names of those roles."""
+    """End all inheritances of the role; returns the names of the inherited roles."""
     edge = role_inheritance.c
     mine = and_(edge.senior_id == role_id, edge.valid_to.is_(None))
     below = list(connection.execute(select(edge.junior_id).where(mine)).scalars())
@@ -119,7 +119,7 @@ def end_juniors(connection: Connection, role_id: str, now: datetime) -> list[str
 
 
 def end_all_edges(connection: Connection, role_id: str, now: datetime) -> None:
-    """Everything the role holds, inherits and is inherited by."""
+    """End everything the role holds, inherits and is inherited by."""
     _end_edges(connection, role_permissions, role_permissions.c.role_id == role_id, now)
     _end_edges(
         connection,
@@ -130,7 +130,7 @@ def end_all_edges(connection: Connection, role_id: str, now: datetime) -> None:
 
 
 def list_holder_ids(connection: Connection, role_ids: list[str], now: datetime) -> list[str]:
-    """The ids of users to whom one of these roles is assigned, now or later."""
+    """The ids of users who are assigned one of these roles, now or later."""
     still = not_over(assignments, now)
     joined = assignments.join(users, assignments.c.user_id == users.c.id)
     query = select(users.c.id).distinct().select_from(joined)

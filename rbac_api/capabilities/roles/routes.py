@@ -91,8 +91,8 @@ class Role(MethodView):
     def get(self, query: dict[str, object], role: str) -> Response:
         """Read one role
 
-        Use the ETag of the answer in If-Match to change or delete the role. With `at`, the role as it was at that time, without an
-        ETag.
+        Use the ETag of the answer in If-Match to change or delete the role. With `at`, the role as it was at
+        that time, without an ETag.
         """
         moment = past_moment(query)
         if moment is not None:
@@ -109,8 +109,9 @@ class Role(MethodView):
     def patch(self, body: dict[str, object], role: str) -> Response:
         """Change a role
 
-        Changes title, description, and whether the role is effective only in sessions with a second factor (`requires_mfa`, the only
-        thing that can change on a built-in role). Requires the ETag in If-Match. A role's name never changes.
+        Changes title, description, and whether the role is effective only in sessions with a second factor
+        (`requires_mfa`, the only thing that can change on a built-in role). Requires the ETag in If-Match. A
+        role's name never changes.
         """
         found, version = service.update_role(current_clearance(), role, required_tags(), body)
         return tagged(json_answer(found), found, version)
@@ -131,8 +132,9 @@ class Role(MethodView):
     def delete(self, query: dict[str, Any], role: str) -> Response:
         """Delete a role
 
-        Requires the ETag in If-Match. Refused while somebody holds the role, unless `force=true`, which revokes it from everybody;
-        always refused while a constraint names it. A later role with the same name is a new role that nobody holds.
+        Requires the ETag in If-Match. Refused while a user holds the role, unless `force=true`, which revokes
+        it from all users; always refused while a constraint names it. A later role with the same name is a
+        new role without holders.
         """
         service.delete_role(current_clearance(), role, required_tags(), force=query["force"])
         return empty_answer()
@@ -149,8 +151,8 @@ class RolePermission(MethodView):
     def put(self, role: str, permission: str) -> Response:
         """Add a permission to a role
 
-        You must hold the permission yourself. Holders of the role have it from the next request on. 201 if it is new, 200 if the
-        role already had it.
+        You must hold the permission yourself. Holders of the role have it from the next request on. 201 if it
+        is new, 200 if the role already had it.
         """
         new = service.grant_permission(current_clearance(), role, permission)
         return json_answer(service.get_role(current_clearance(), role)[0], 201 if new else 200)
@@ -186,8 +188,8 @@ class RoleInheritance(MethodView):
     def put(self, role: str, junior: str) -> Response:
         """Let a role inherit another
 
-        The role then holds every effective permission of the other role; you must hold all of them yourself. 201 if it is new, 200
-        if it already inherited the role.
+        The role then holds every effective permission of the other role; you must hold all of them yourself.
+        201 if it is new, 200 if it already inherited the role.
         """
         new = service.inherit_role(current_clearance(), role, junior)
         return json_answer(service.get_role(current_clearance(), role)[0], 201 if new else 200)

@@ -1,4 +1,4 @@
-"""Shapes of roles, as the OpenAPI document has them."""
+"""Schemas of roles, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RoleSchema(ma.Schema):
     title = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "the name that another system knows it by", "example": _TITLE},
+        metadata={"description": "the name that another system uses for it", "example": _TITLE},
     )
     description = fields.String(required=True, metadata={"example": "Keeps the books."})
     system = fields.Boolean(
@@ -45,7 +45,9 @@ class RoleSchema(ma.Schema):
     requires_mfa = fields.Boolean(
         required=True,
         metadata={
-            "description": "if true, the role and all it inherits are effective only in sessions with a second factor",
+            "description": (
+                "if true, the role and all it inherits are effective only in sessions with a second factor"
+            ),
             "example": False,
         },
     )
@@ -87,20 +89,18 @@ class RoleCreateSchema(Body):
 
 
 class RolePatchSchema(Body):
-    """What may change of a role itself; its permissions and inheritance are resources of their own."""
+    """The fields of a role that can change; its permissions and inheritance are resources of their own."""
 
     title = Title(example=_TITLE)
     description = Text(
         longest=1000,
         pattern=TEXT,
-        metadata={"example": "Reads invoices of her own department."},
+        metadata={"example": "Reads the invoices of one department."},
     )
     requires_mfa = Switch(metadata=_REQUIRES_MFA)
 
 
 class RoleDeleteQuery(Body):
-    """How to delete."""
+    """How to delete it."""
 
-    force = Flag(
-        load_default=False, metadata={"description": "`true` revokes the role from everybody who holds it"}
-    )
+    force = Flag(load_default=False, metadata={"description": "`true` revokes the role from all its holders"})

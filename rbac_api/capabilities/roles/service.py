@@ -56,7 +56,8 @@ def get_role(clearance: Clearance, name: str) -> tuple[RoleAnswer, int]:
 
 
 def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[RoleAnswer, int]:
-    """A new role.  404 for an unknown permission, 403 ``escalation.denied`` for one the caller does not hold."""
+    """Create a role. 404 for an unknown permission, 403 ``escalation.denied`` for one the caller does not
+    hold."""
     name, permissions = body["name"], sorted(set(body.get("permissions", ())))
     found = {permission: find_permission(clearance.connection, permission).id for permission in permissions}
     clearance.require_held(permissions)
@@ -69,7 +70,8 @@ def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[RoleAnsw
 
 
 def add_role(clearance: Clearance, facts: Mapping[str, Any], *, grants: Grants | None = None) -> RoleRow:
-    """Write the row alone; the caller records it.  One with ``grants`` is built in.  409 if the name is in use."""
+    """Write only the row; the caller records it. One with ``grants`` is built in. 409 if the name is in
+    use."""
     name = facts["name"]
     if queries.is_name_taken(clearance.connection, name):
         raise RoleNameTaken()
@@ -93,7 +95,8 @@ def add_role(clearance: Clearance, facts: Mapping[str, Any], *, grants: Grants |
 def update_role(
     clearance: Clearance, name: str, tags: frozenset[str], body: Mapping[str, object]
 ) -> tuple[RoleAnswer, int]:
-    """Change title, description, and whether the role requires a second factor.  409 for anything else of a built-in role, 412 stale."""
+    """Change title, description and second-factor requirement. 409 for other fields of a built-in role, 412
+    stale."""
     role = find_role(clearance.connection, name)
     require_match(tags, describe(role, clearance.graph()), role.version)
     before, after = changes("roles", role._asdict(), {**role._asdict(), **body})
@@ -111,8 +114,8 @@ def update_role(
 
 
 def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force: bool) -> None:
-    """End a role.  409 ``role.in_use`` while held or inherited, unless forced: then every holder loses it, with an event each, and the
-    caller must be allowed to act on each of them."""
+    """End a role. 409 ``role.in_use`` while held or inherited, unless forced: then every holder loses it,
+    with an event each, and the caller must be allowed to act on each of them."""
     role = find_role(clearance.connection, name)
     graph = clearance.graph()
     require_match(tags, describe(role, graph), role.version)
@@ -145,7 +148,7 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
 
 
 def grant_permission(clearance: Clearance, name: str, permission: str) -> bool:
-    """Put a permission into a role; whether it was new.  The caller must hold it."""
+    """Add a permission to a role; returns whether it is new. The caller must hold it."""
     role = find_role(clearance.connection, name)
     permission_id = find_permission(clearance.connection, permission).id
     clearance.require_held((permission,))
@@ -159,7 +162,7 @@ def grant_permission(clearance: Clearance, name: str, permission: str) -> bool:
 
 
 def withdraw_permission(clearance: Clearance, name: str, permission: str) -> None:
-    """Take a permission out of a role; 404 if it does not hold it directly."""
+    """Remove a permission from a role; 404 if the role does not hold it directly."""
     role = find_role(clearance.connection, name)
     permission_id = find_permission(clearance.connection, permission).id
     _require_changeable(clearance, role)
@@ -171,7 +174,8 @@ def withdraw_permission(clearance: Clearance, name: str, permission: str) -> Non
 
 
 def inherit_role(clearance: Clearance, senior: str, junior: str) -> bool:
-    """Let one role inherit another; whether that was new.  It hands out everything the junior effectively holds.  409 ``role.cycle``."""
+    """Let a role inherit another; whether that is new. Hands out all permissions of the junior. 409
+    ``role.cycle``."""
     above, below = find_role(clearance.connection, senior), find_role(clearance.connection, junior)
     graph = clearance.graph()
     clearance.require_held(graph.effective[junior])
@@ -189,7 +193,7 @@ def inherit_role(clearance: Clearance, senior: str, junior: str) -> bool:
 
 
 def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
-    """End an inheritance; 404 if there is none between the two directly."""
+    """End an inheritance; 404 if there is none directly between the two."""
     above, below = find_role(clearance.connection, senior), find_role(clearance.connection, junior)
     _require_changeable(clearance, above)
     clearance.require_outranks_holders([senior])
@@ -204,7 +208,7 @@ def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
 
 
 def seed_role(clearance: Clearance, name: str, description: str, *, requires_mfa: bool = False) -> bool:
-    """A role from a document, still empty, unless there is one of that name; whether it was added."""
+    """Add a role from a document, still empty, unless its name exists; returns whether it was added."""
     if reads.find_role(clearance.connection, name):
         return False
     role = add_role(clearance, {"name": name, "description": description, "requires_mfa": requires_mfa})
@@ -213,7 +217,7 @@ def seed_role(clearance: Clearance, name: str, description: str, *, requires_mfa
 
 
 def is_role_as_built_in(clearance: Clearance, name: str, description: str, grants: Grants) -> bool:
-    """Whether ``reconcile_role`` would change nothing; reads alone."""
+    """Whether ``reconcile_role`` would change nothing; only reads."""
     connection = clearance.connection
     found = reads.find_role(connection, name)
     if found is None or (found.description, found.system, found.grants) != (description, True, grants):
@@ -222,10 +226,8 @@ def is_role_as_built_in(clearance: Clearance, name: str, description: str, grant
 
 
 def reconcile_role(clearance: Clearance, name: str, description: str, grants: Grants) -> bool:
-    """Make sure that a built-in role exists as described and inherits nothing; whether anything had to be done.
-
-    One that was ended, which only somebody with the database in hand can do, is revived: its holders are its holders still.
-    """
+    """Make sure that a built-in role exists as described and inherits nothing; whether anything changed. One
+    that was ended, which only a direct change of the database can do, is revived with its holders."""
     connection = clearance.connection
     revived = reads.find_role(connection, name) is None and queries.revive_role(connection, name)
     present = reads.find_role(connection, name)
@@ -263,7 +265,7 @@ def _unknown(name: str) -> RoleNotFound:
 
 
 def describe(row: RoleRow, graph: RoleGraph) -> RoleAnswer:
-    """A role as it is shown."""
+    """A role for the API."""
     return {
         "name": row.name,
         "title": row.title,
@@ -279,7 +281,7 @@ def describe(row: RoleRow, graph: RoleGraph) -> RoleAnswer:
 
 
 def _require_changeable(clearance: Clearance, role: RoleRow, *, built_in_too: bool = False) -> None:
-    """First who asks, then what it is: a stranger to the role learns only that it is stronger."""
+    """Check the caller first, then the role: a caller who is weaker than the role learns only that."""
     clearance.require_outranks(clearance.graph().effective[role.name], f"The role {role.name}")
     if role.system and not built_in_too:
         raise RoleBuiltIn()

@@ -67,7 +67,7 @@ def fitting_step(key: bytes, code: str, now: float) -> int | None:
 
     All three are compared, in constant time.
     """
-    hotp, present = HOTP(key, DIGITS, SHA1()), int(now) // PERIOD  # noqa: S303 -- as HMAC, where its collisions do not matter
+    hotp, present = HOTP(key, DIGITS, SHA1()), int(now) // PERIOD  # noqa: S303 -- as HMAC
     near = (present - 1, present, present + 1)
     fitting = [step for step in near if hmac.compare_digest(hotp.generate(step), code.encode())]
     return max(fitting, default=None)

@@ -1,4 +1,5 @@
-"""Finding a service account, and whether the caller may act upon it.  Part of the service, in a file of its own."""
+"""Finds a service account, and checks whether the caller may act on it. Part of the service, in a file of its
+own."""
 
 from __future__ import annotations
 
@@ -28,12 +29,13 @@ def known_account(connection: Connection, account_id: str) -> queries.ServiceAcc
 
 
 def weaker_account(clearance: Clearance, account_id: str) -> queries.ServiceAccountRow:
-    """The same, if the caller holds what it holds: whoever commands a service account can do what it can."""
+    """The same, if the caller holds what it holds: a caller who controls a service account can do what it
+    can."""
     account = known_account(clearance.connection, account_id)
     clearance.require_outranks_user(account.id, account.username)
     return account
 
 
 def named(account: queries.ServiceAccountRow) -> Target:
-    """As the trail names it."""
+    """The account as the trail names it."""
     return Target("service_account", account.id, account.username)

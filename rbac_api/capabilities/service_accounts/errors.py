@@ -1,4 +1,4 @@
-"""What can go wrong with service accounts and their secrets."""
+"""Errors of service accounts and their secrets."""
 
 from __future__ import annotations
 

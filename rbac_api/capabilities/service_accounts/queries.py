@@ -43,24 +43,24 @@ _ACCOUNT = select(
 
 
 def find_account(connection: Connection, account_id: str) -> ServiceAccountRow | None:
-    """One that was not deleted."""
+    """A service account that was not deleted."""
     row = connection.execute(_ACCOUNT.where(users.c.id == account_id, users.c.status != "deleted")).first()
     return ServiceAccountRow._make(row) if row else None
 
 
 def is_name_taken(connection: Connection, name: str) -> bool:
-    """Whether anybody has or had this name, person or service account."""
+    """Whether a user or service account has or had this name."""
     return bool(connection.execute(select(exists().where(users.c.username_canonical == name))).scalar())
 
 
 def add_account(connection: Connection, row: dict[str, Any], details: dict[str, Any]) -> None:
-    """The account as everybody's roles see it, and what a service account has besides."""
+    """Add the row that roles refer to, and the row with the details of a service account."""
     connection.execute(insert(users).values(row))
     connection.execute(insert(service_accounts).values(details))
 
 
 def update_account(connection: Connection, account_id: str, version: int, values: dict[str, object]) -> bool:
-    """Change the row if it still has that version; the check and the write are one statement."""
+    """Change the row if it still has that version; check and write are one statement."""
     changed = update(users).where(users.c.id == account_id, users.c.version == version)
     return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
 
@@ -76,7 +76,7 @@ def list_accounts(
     after: tuple[object, ...] | None,
     limit: int,
 ) -> list[ServiceAccountRow]:
-    """By name."""
+    """Service accounts by name."""
     query = _ACCOUNT.where(*conditions).order_by(users.c.username_canonical).limit(limit)
     rows = connection.execute(query.where(users.c.username_canonical > after[0]) if after else query)
     return [ServiceAccountRow._make(row) for row in rows]
@@ -87,7 +87,7 @@ def count_accounts(connection: Connection, conditions: list[ColumnElement[bool]]
 
 
 def named_like(connection: Connection, text: str) -> ColumnElement[bool]:
-    """Name or description has this text anywhere, whatever the case and the accents."""
+    """Condition: name or description contains this text, whatever the case and the accents."""
     return mentions(connection, users.c.search_text, text)
 
 
@@ -96,14 +96,14 @@ def add_secret(connection: Connection, values: dict[str, object]) -> None:
 
 
 def list_secrets(connection: Connection, account_id: str) -> list[SecretRow]:
-    """Those not withdrawn, oldest first."""
+    """Secrets that were not withdrawn, oldest first."""
     kept = (client_secrets.c.service_account_id == account_id, client_secrets.c.withdrawn_at.is_(None))
     rows = connection.execute(select(*SECRET).where(*kept).order_by(client_secrets.c.id))
     return [SecretRow._make(row) for row in rows]
 
 
 def withdraw_secret(connection: Connection, account_id: str, secret_id: str, now: datetime) -> bool:
-    """Withdraw one secret of an account; whether there was such a one."""
+    """Withdraw one secret of an account; returns whether there was one."""
     one = (client_secrets.c.service_account_id == account_id, client_secrets.c.id == secret_id)
     ending = update(client_secrets).where(*one, client_secrets.c.withdrawn_at.is_(None))
     return connection.execute(ending.values(withdrawn_at=now)).rowcount == 1
@@ -116,7 +116,7 @@ def withdraw_all_secrets(connection: Connection, account_id: str, now: datetime)
 
 
 def delete_old_secrets(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete secrets that were withdrawn or expired before that moment; how many."""
+    """Delete secrets that were withdrawn or expired before that moment; returns the number."""
     over = or_(client_secrets.c.withdrawn_at < before, client_secrets.c.expires_at < before)
     old = select(client_secrets.c.id).where(over).limit(limit)
     return connection.execute(delete(client_secrets).where(client_secrets.c.id.in_(old))).rowcount

@@ -95,8 +95,8 @@ class ServiceAccount(MethodView):
     def get(self, account_id: str) -> Response:
         """Read one service account
 
-        With the metadata of its secrets: when each was created, expires and was last used. Use the ETag of the answer in If-Match
-        to change or delete the account.
+        With the metadata of its secrets: when each was created, expires and was last used. Use the ETag of
+        the answer in If-Match to change or delete the account.
         """
         clearance = current_clearance()
         account, version = service.get_service_account(clearance, find_account_id(clearance, account_id))
@@ -111,7 +111,8 @@ class ServiceAccount(MethodView):
     def patch(self, body: dict[str, object], account_id: str) -> Response:
         """Change, disable or enable a service account
 
-        Requires the ETag in If-Match. Disabling ends every session at once, and no secret works until the account is enabled again.
+        Requires the ETag in If-Match. Disabling ends every session at once, and no secret works until the
+        account is enabled again.
         """
         clearance = current_clearance()
         account, version = service.update_service_account(
@@ -126,8 +127,8 @@ class ServiceAccount(MethodView):
     def delete(self, account_id: str) -> Response:
         """Delete a service account
 
-        Requires the ETag in If-Match. Ends its sessions, secrets and assignments. Neither the id nor the name can be used again;
-        the audit trail keeps its entries.
+        Requires the ETag in If-Match. Ends its sessions, secrets and assignments. Neither the id nor the name
+        can be used again; the audit trail keeps its entries.
         """
         clearance = current_clearance()
         service.delete_service_account(clearance, find_account_id(clearance, account_id), required_tags())
@@ -150,8 +151,8 @@ class ClientSecrets(MethodView):
     def post(self, body: dict[str, Any], account_id: str) -> Response:
         """Create a client secret
 
-        The secret is shown only once. An account can have up to five at a time, so that one can be replaced without downtime.
-        It is valid for no longer than you hold what the account holds.
+        The secret is shown only once. An account can have up to five at a time, so that one can be replaced
+        without downtime. It is valid for no longer than you hold what the account holds.
         """
         clearance = current_clearance()
         found = find_account_id(clearance, account_id)
@@ -169,7 +170,8 @@ class ClientSecret(MethodView):
     def delete(self, account_id: str, secret_id: UUID) -> Response:
         """Withdraw a client secret
 
-        The secret stops working, and every session started with it ends: its tokens are refused from the next request on.
+        The secret stops working, and every session started with it ends: its tokens are refused from the next
+        request on.
         """
         clearance = current_clearance()
         service.withdraw_client_secret(clearance, find_account_id(clearance, account_id), str(secret_id))
@@ -214,8 +216,9 @@ class ServiceAccountRole(MethodView):
     def put(self, body: dict[str, object], account_id: str, role: str) -> Response:
         """Assign a role to a service account
 
-        You must hold every effective permission of the role. Takes effect on the account's next request, or at `starts_at`, until
-        `expires_at`. 201 if it is new; 200 if the account already had it: fields that you send are changed.
+        You must hold every effective permission of the role. Takes effect on the account's next request, or
+        at `starts_at`, until `expires_at`. 201 if it is new; 200 if the account already had it: fields that
+        you send are changed.
         """
         clearance = current_clearance()
         assignment, new = service.assign_service_account_role(

@@ -1,4 +1,4 @@
-"""Shapes of service accounts, as the OpenAPI document has them."""
+"""Schemas of service accounts, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DESCRIPTION = {"description": "what it is for", "example": "Sends the invoices 
 
 
 class ClientSecretSchema(ma.Schema):
-    """What is known of a secret; the secret itself is nowhere stored."""
+    """What is known about a secret; the secret itself is not stored."""
 
     id = fields.String(required=True, metadata=ID)
     created_at = fields.DateTime(required=True)
@@ -33,7 +33,7 @@ class ClientSecretSchema(ma.Schema):
 
 
 class CreatedClientSecretSchema(ma.Schema):
-    """A new secret, shown this once."""
+    """A new secret, shown only here."""
 
     id = fields.String(required=True, metadata=ID)
     client_secret = fields.String(
@@ -57,7 +57,7 @@ class ServiceAccountSchema(ma.Schema):
 
 
 class ServiceAccountDetailSchema(ServiceAccountSchema):
-    """A program that signs in, and what is known of its secrets."""
+    """A program that signs in, and what is known about its secrets."""
 
     secrets = fields.List(
         fields.Nested(ClientSecretSchema),
@@ -77,7 +77,7 @@ class ServiceAccountListSchema(ma.Schema):
 
 
 class ServiceAccountCreateSchema(Body):
-    """A new service account.  Roles and secrets are given afterwards, each as a resource of its own."""
+    """A new service account. Roles and secrets are added afterwards, each as a resource of its own."""
 
     name = Text(
         required=True,
@@ -94,7 +94,7 @@ class ServiceAccountCreateSchema(Body):
 
 
 class ServiceAccountPatchSchema(Body):
-    """What may change of a service account."""
+    """The fields of a service account that can change."""
 
     description = Text(longest=1000, pattern=TEXT, allow_none=True, metadata=_DESCRIPTION)
     status = fields.String(
@@ -104,7 +104,7 @@ class ServiceAccountPatchSchema(Body):
 
 
 class ClientSecretCreateSchema(OptionalBody):
-    """How long the secret shall work."""
+    """Until when the secret works."""
 
     expires_at = Moment(
         allow_none=True,
@@ -116,7 +116,7 @@ class ClientSecretCreateSchema(OptionalBody):
 
 
 class ServiceAccountQuery(NamedQuery):
-    """Which service accounts."""
+    """Filters for service accounts."""
 
     status = fields.String(
         validate=validate.OneOf(STATUSES), metadata={"description": "status of the account"}

@@ -1,4 +1,4 @@
-"""Secrets of service accounts: handing out and withdrawing.  Part of the service, in a file of its own."""
+"""Issues and withdraws secrets of service accounts. Part of the service, in a file of its own."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from rbac_api.guard.enforcement.clients import secret_digest
 from rbac_api.guard.enforcement.queries_clients import SecretRow
 
 PREFIX = "rbac-client-"  # so that secret scanners and people recognise one
-MAX_LIVE_SECRETS = (
-    5  # that work at a time: enough to replace one without a pause, few enough to be kept an eye on
-)
+MAX_LIVE_SECRETS = 5  # at a time: enough to replace one without a pause, few enough to keep track of
 
 
 def create_client_secret(
     clearance: Clearance, account_id: str, expires_at: datetime | None
 ) -> dict[str, object]:
-    """A new secret of 256 random bits, shown this once and stored as a keyed hash.  409 if there are enough, 422 for a bad time."""
+    """Issue a secret of 256 random bits, returned only this once and stored as a keyed hash.
+
+    409 if there are enough, 422 for an invalid time.
+    """
     account, now = weaker_account(clearance, account_id), clock.now()
     ends = _deadline(now, clearance.settings.client_secret_seconds, expires_at)
-    clearance.require_held(clearance.reach(account.id), ends)  # with the secret goes what the account holds
+    clearance.require_held(clearance.reach(account.id), ends)  # the secret hands out what the account holds
     live = [one for one in queries.list_secrets(clearance.connection, account.id) if one.expires_at > now]
     if len(live) >= MAX_LIVE_SECRETS:
         raise TooManySecrets()
@@ -47,7 +48,7 @@ def create_client_secret(
 
 
 def withdraw_client_secret(clearance: Clearance, account_id: str, secret_id: str) -> None:
-    """Withdraw a secret: it opens nothing more, and the sessions that began with it end."""
+    """Withdraw a secret: it no longer works, and the sessions that began with it end."""
     account = weaker_account(clearance, account_id)
     if not queries.withdraw_secret(clearance.connection, account.id, secret_id, clock.now()):
         raise ClientSecretNotFound()
@@ -59,7 +60,7 @@ def withdraw_client_secret(clearance: Clearance, account_id: str, secret_id: str
 
 
 def describe_secret(row: SecretRow) -> dict[str, object]:
-    """What is shown of a secret once it was handed out."""
+    """A secret as it is described after its creation."""
     return {
         "id": row.id,
         "created_at": row.created_at,
@@ -71,11 +72,11 @@ def describe_secret(row: SecretRow) -> dict[str, object]:
 def _deadline(now: datetime, longest: int, wanted: datetime | None) -> datetime:
     latest = now + timedelta(seconds=longest)
     if wanted is not None and not now < wanted <= latest:
-        detail = f"Choose a moment to come, not after {clock.rfc3339(latest)}."
+        detail = f"Choose a moment in the future, not after {clock.rfc3339(latest)}."
         raise Invalid(faults=(Fault("/expires_at", "expires_at.refused", detail),))
     return wanted or latest
 
 
 def delete_old_secrets(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete some of the secrets that have opened nothing since that moment; how many."""
+    """Delete some of the secrets that have not been valid since that moment; returns the number."""
     return queries.delete_old_secrets(connection, before, limit)

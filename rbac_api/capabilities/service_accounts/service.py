@@ -1,4 +1,4 @@
-"""Service accounts: creating, changing, disabling, deleting, and giving them roles."""
+"""Service accounts: creates, changes, disables and deletes them, and assigns roles to them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ __all__ = [
 def create_service_account(
     clearance: Clearance, name: str, description: str | None
 ) -> tuple[dict[str, object], int]:
-    """A new service account, which can do nothing yet, and the row's version.  409 if the name is or was anybody's."""
+    """Create a service account, without permissions. Returns it and the row's version. 409 if the name is or
+    was in use."""
     if queries.is_name_taken(clearance.connection, name):
         raise ServiceAccountNameTaken()
     now, account_id = clock.now(), new_id()
@@ -80,13 +81,13 @@ def create_service_account(
 
 
 def get_service_account(clearance: Clearance, account_id: str) -> tuple[dict[str, object], int]:
-    """One service account with what is known of its secrets, and the row's version."""
+    """One service account with what is known about its secrets, and the row's version."""
     account = known_account(clearance.connection, account_id)
     return _with_secrets(clearance.connection, account), account.version
 
 
 def list_service_accounts(clearance: Clearance, filters: Mapping[str, object], page: PageRequest) -> Page:
-    """Service accounts by name; by a text in name or description, and status."""
+    """Service accounts by name; filtered by a text in name or description, and status."""
     conditions = _conditions(clearance.connection, filters)
     rows = queries.list_accounts(clearance.connection, conditions, page.after, page.limit + 1)
     total = queries.count_accounts(clearance.connection, conditions) if page.count else None
@@ -97,7 +98,7 @@ def list_service_accounts(clearance: Clearance, filters: Mapping[str, object], p
 def update_service_account(
     clearance: Clearance, account_id: str, tags: frozenset[str], body: Mapping[str, object]
 ) -> tuple[dict[str, object], int]:
-    """Change description and status.  Disabling ends every session; 403 ``target.stronger``, 412 stale."""
+    """Change description and status. Disabling ends every session; 403 ``target.stronger``, 412 stale."""
     account = weaker_account(clearance, account_id)
     require_match(tags, _with_secrets(clearance.connection, account), account.version)
     _change(clearance, account, {**account._asdict(), **body})
@@ -105,7 +106,7 @@ def update_service_account(
 
 
 def delete_service_account(clearance: Clearance, account_id: str, tags: frozenset[str]) -> None:
-    """End sessions, secrets and assignments and leave a tombstone, so that neither id nor name is given out again."""
+    """End sessions, secrets and assignments, and keep the row, so that neither id nor name is used again."""
     account, connection, now = weaker_account(clearance, account_id), clearance.connection, clock.now()
     require_match(tags, _with_secrets(connection, account), account.version)
     gone = {
@@ -133,7 +134,8 @@ def delete_service_account(clearance: Clearance, account_id: str, tags: frozense
 def get_service_account_roles(
     clearance: Clearance, account_id: str, at: datetime | None = None
 ) -> UserRolesAnswer:
-    """What a service account holds, or held: assigned directly, effectively with the assigned roles it comes from, and in all."""
+    """What a service account holds, or held: direct assignments, effective roles with the assigned roles they
+    come from, permissions."""
     found = held_roles(clearance, account_id, "service", at)
     if found is None:
         raise ServiceAccountNotFound()
@@ -143,12 +145,13 @@ def get_service_account_roles(
 def assign_service_account_role(
     clearance: Clearance, account_id: str, role: str, terms: Terms = ORDINARY
 ) -> tuple[AssignmentAnswer, bool]:
-    """Give a service account a role, or change the terms; the assignment, and whether it is new.  The guards are those of users."""
+    """Assign a role to a service account, or change the terms, with the guards of users; the assignment, and
+    whether it is new."""
     return give_role(clearance, named(known_account(clearance.connection, account_id)), role, terms)
 
 
 def revoke_service_account_role(clearance: Clearance, account_id: str, role: str) -> None:
-    """Take a role away; 404 if it is not assigned directly, 403 ``target.stronger``."""
+    """Revoke a role; 404 if it is not assigned directly, 403 ``target.stronger``."""
     take_role(clearance, named(known_account(clearance.connection, account_id)), role)
 
 

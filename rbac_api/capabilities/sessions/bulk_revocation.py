@@ -82,9 +82,9 @@ def _end(
 ) -> None:
     ending = Termination(clearance.actor.id, "admin")
     close_sessions(clearance.connection, clearance.settings, queries.is_among(fitting), ending)
-    told = {
+    criteria = {
         name: clock.rfc3339(value) if isinstance(value, datetime) else value
         for name, value in body["filter"].items()
     }
-    facts = {"count": count, "filter": told, "end_reason": ending.reason}
+    facts = {"count": count, "filter": criteria, "end_reason": ending.reason}
     clearance.record("sessions.revoked", Target("sessions"), reason=body["reason"], after=facts)

@@ -173,7 +173,7 @@ def update_user(
 
 
 def change_status(clearance: Clearance, user_id: str, status: str) -> bool:
-    """Enable or disable a user; whether that changed anything. 409 ``admin.last``, 403 ``target.stronger``."""
+    """Enable or disable a user; whether it had an effect. 409 ``admin.last``, 403 ``target.stronger``."""
     user = find_user(clearance.connection, user_id)
     clearance.require_outranks_user(user.id, user.username)
     if user.status == status:

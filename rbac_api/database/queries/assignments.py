@@ -1,4 +1,4 @@
-"""Which roles are assigned to whom."""
+"""Reads assignments: which roles are assigned to whom."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from rbac_api.decision.model import Assignment, Mode
 
 
 class AssignmentRow(NamedTuple):
-    """An assignment with the names of its role and of the user who gave it; ``giver`` is None where a user did not."""
+    """An assignment with the names of its role and of the user who made it; ``giver`` is None if it was not a
+    user."""
 
     id: str
     user_id: str
@@ -53,21 +54,21 @@ _LIST_HELD = DESCRIBED.where(
 
 
 def list_held(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
-    """The assignments of an account that count at that moment or later, with all that is to be said of them."""
+    """The assignments of an account that count at that moment or later, with all their columns."""
     return [
         AssignmentRow._make(row) for row in connection.execute(_LIST_HELD, {"user_id": user_id, "at": at})
     ]
 
 
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Assignment]:
-    """What is assigned to an account and counts at that moment or later."""
+    """The assignments of an account that count at that moment or later, as decisions take them."""
     return [Assignment(*row) for row in connection.execute(_LIST_ASSIGNMENTS, {"user_id": user_id, "at": at})]
 
 
 def list_assignments_of(
     connection: Connection, user_ids: Sequence[str], at: datetime
 ) -> dict[str, list[Assignment]]:
-    """The same for several accounts, by id; an account that holds nothing is not in it."""
+    """The same for several accounts, by id; an account without assignments is left out."""
     counts = (not_over(assignments, at), roles.c.valid_to.is_(None))
     held = select(assignments.c.user_id, *_ASSIGNMENT).select_from(_JOINED).where(*counts)
     found: dict[str, list[Assignment]] = {}
@@ -78,7 +79,7 @@ def list_assignments_of(
 
 
 def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, frozenset[str]]:
-    """The roles that these users hold directly, now or later; a user who holds none is not in it."""
+    """The roles that these users hold directly, now or later; a user without any is left out."""
     counts = (not_over(assignments, at), roles.c.valid_to.is_(None))
     held = select(assignments.c.user_id, roles.c.name).select_from(_JOINED).where(*counts)
     found: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""Permissions in force by their names."""
+"""Reads permissions in force by their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles by their names: those in force, and those that were."""
+"""Reads roles by their names: those in force, and earlier ones."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def find_role_id(connection: Connection, name: str) -> str | None:
 
 
 def get_role_id(connection: Connection, name: str) -> str:
-    """Of one that exists."""
+    """The id of a role that exists."""
     return str(connection.execute(_FIND_ID, {"role": name}).scalar_one())
 
 
 def find_role_ids(connection: Connection, names: Collection[str]) -> dict[str, str]:
-    """Ids by name, of those that exist."""
+    """Ids by name, for those that exist."""
     if not names:
         return {}
     named = select(roles.c.name, roles.c.id).where(among(roles.c.name, names), roles.c.valid_to.is_(None))

@@ -1,4 +1,4 @@
-"""Sessions, their refresh tokens, and which roles count in them."""
+"""Reads sessions, their refresh tokens, and which roles count in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rbac_api.decision.model import EVERYTHING, Activation, SessionRoles
 
 
 class SessionRow(NamedTuple):
-    """A session and the name of its user; ``amr`` and ``active_roles`` are names with a space between."""
+    """A session and the name of its user; ``amr`` and ``active_roles`` are names separated by spaces."""
 
     id: str
     user_id: str
@@ -36,7 +36,7 @@ class SessionRow(NamedTuple):
 
 
 class RefreshTokenRow(NamedTuple):
-    """What is kept of a refresh token: never the token."""
+    """The record of a refresh token, without the token."""
 
     jti: str
     session_id: str
@@ -84,8 +84,9 @@ _ACTIVATIONS = (
 def is_active(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """The condition under which a session counts as active; ``now`` may be a bound parameter.
 
-    It asks for the reason of an end, which is there if and only if the moment is: that one has an index, by which SQLite would collect and
-    sort whatever was never ended, where the newest fifty are asked for.
+    It tests the reason of an end, which is set if and only if the moment is. The moment has an index, by
+    which SQLite would collect and sort all sessions that were never ended, when the newest fifty are asked
+    for.
     """
     return and_(
         sessions.c.end_reason.is_(None),
@@ -100,7 +101,7 @@ def find_session(connection: Connection, session_id: str) -> SessionRow | None:
 
 
 def get_session(connection: Connection, session_id: str) -> SessionRow:
-    """One that exists."""
+    """A session that exists."""
     return SessionRow._make(connection.execute(_FIND_SESSION, {"session_id": session_id}).one())
 
 
@@ -110,7 +111,7 @@ def find_refresh_token(connection: Connection, jti: str) -> RefreshTokenRow | No
 
 
 def find_presented(connection: Connection, jti: str) -> Presented | None:
-    """A refresh token by its ``jti`` with all that decides whether it is good, in one look."""
+    """A refresh token by its ``jti``, with everything that decides whether it is valid, in one statement."""
     row = connection.execute(_FIND_PRESENTED, {"presented": jti}).first()
     if row is None:
         return None
@@ -123,7 +124,7 @@ def find_presented(connection: Connection, jti: str) -> Presented | None:
 
 
 def count_active(connection: Connection, now: datetime, *conditions: ColumnElement[bool]) -> int:
-    """How many sessions are active, of those that fit the conditions."""
+    """How many sessions are active, of those that match the conditions."""
     counting = select(func.count()).select_from(sessions)
     return connection.execute(counting.where(is_active(now), *conditions)).scalar_one()
 
@@ -131,13 +132,14 @@ def count_active(connection: Connection, now: datetime, *conditions: ColumnEleme
 def find_session_roles(
     connection: Connection, session_id: str, active_roles: str | None, at: datetime
 ) -> SessionRoles:
-    """The roles that a session was begun with (its row says which), and what was activated in it and is not over."""
+    """The roles that a session began with (its row says which), and its activations that are not over."""
     rows = connection.execute(_ACTIVATIONS, {"session_id": session_id, "at": at})
     return session_roles(active_roles, (Activation(*row) for row in rows))
 
 
 def session_roles(chosen: str | None, activated: Iterable[Activation]) -> SessionRoles:
-    """Of a session begun with the ``chosen`` roles (names with a space between; None: all), in which some were ``activated`` since."""
+    """The roles of a session that began with the ``chosen`` ones (names separated by spaces; None: all), with
+    those ``activated`` later."""
     activations = tuple(activated)
     if chosen is None and not activations:
         return EVERYTHING

@@ -1,4 +1,4 @@
-"""The trail's end, and what came after an event."""
+"""Reads the trail's end, and what came after an event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class EndRow(NamedTuple):
 
 
 class LaterRow(NamedTuple):
-    """An event as far as it says what changed."""
+    """The part of an event that says what changed."""
 
     seq: int
     hash: str
@@ -45,7 +45,7 @@ def find_end(connection: Connection) -> EndRow | None:
 
 
 def list_since(connection: Connection, seq: int, most: int) -> list[LaterRow]:
-    """The event of this number and those after it, oldest first."""
+    """The event with this number and those after it, oldest first."""
     return [LaterRow._make(row) for row in connection.execute(_LIST_SINCE, {"since": seq, "most": most})]
 
 

@@ -1,4 +1,4 @@
-"""Accounts of people and of services, and what decisions need of them."""
+"""Reads accounts of users and of services, and what decisions need about them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class AccountRow(NamedTuple):
-    """What decisions and tokens need of an account; ``kind`` is ``person`` or ``service``."""
+    """What decisions and tokens need about an account; ``kind`` is ``person`` or ``service``."""
 
     id: str
     kind: str
@@ -32,7 +32,7 @@ class AccountRow(NamedTuple):
 
 
 class UserRow(NamedTuple):
-    """A row of ``users``: a person, or what a service account has in common with one."""
+    """A row of ``users``: a user, or what a service account has in common with one."""
 
     id: str
     username: str
@@ -64,13 +64,14 @@ _FIND_ACCOUNT = select(*ACCOUNT).where(users.c.id == bindparam("user_id"))
 
 
 def find_user(connection: Connection, user_id: str) -> UserRow | None:
-    """A person who was not deleted; service accounts, which are rows of the same table, are nobody here."""
+    """A user who was not deleted; service accounts, which are rows of the same table, are not found."""
     row = connection.execute(_PERSON, {"user_id": user_id}).first()
     return UserRow._make(row) if row else None
 
 
 def find_user_by_name(connection: Connection, name: str) -> UserRow | None:
-    """By canonical name; also a deleted one, whose name stays taken, and a service account, of which nobody can have the name."""
+    """The row with this canonical name; also a deleted user, whose name stays in use, and a service
+    account."""
     row = connection.execute(_NAMED, {"name": name}).first()
     return UserRow._make(row) if row else None
 
@@ -82,7 +83,7 @@ def find_account(connection: Connection, user_id: str) -> AccountRow | None:
 
 
 def get_account(connection: Connection, user_id: str) -> AccountRow:
-    """One that exists."""
+    """An account that exists."""
     return AccountRow._make(connection.execute(_FIND_ACCOUNT, {"user_id": user_id}).one())
 
 
@@ -94,7 +95,8 @@ def find_subject(
     second_factor: bool = False,
     roles: SessionRoles = EVERYTHING,
 ) -> tuple[Subject, str, str] | None:
-    """Somebody as decisions see her, with assignments that count now or later, her kind (``person``, ``service``) and her name."""
+    """The account as decisions see it, with assignments that count now or later, its kind (``person``,
+    ``service``) and its name."""
     account = find_account(connection, user_id)
     if account is None:
         return None
@@ -110,7 +112,7 @@ def get_subject(
     second_factor: bool = False,
     roles: SessionRoles = EVERYTHING,
 ) -> Subject:
-    """The same, for somebody who is known to exist (a session or an account of hers was just read)."""
+    """The same, for an account that is known to exist (it, or one of its sessions, was just read)."""
     return subject_of(
         connection, get_account(connection, user_id), at, second_factor=second_factor, roles=roles
     )
@@ -127,7 +129,10 @@ def subject_of(
 def list_subjects(
     connection: Connection, user_ids: Sequence[str], at: datetime
 ) -> list[tuple[Subject, str, str]]:
-    """As ``find_subject``, for several: each that exists, in no particular order; people with a second factor, programs have none."""
+    """As ``find_subject``, for several accounts: each that exists, in no particular order.
+
+    Users count with a second factor; service accounts have none.
+    """
     found: list[tuple[Subject, str, str]] = []
     for some in batched(user_ids):
         held = list_assignments_of(connection, some, at)
@@ -147,7 +152,7 @@ def find_id_by_name(connection: Connection, canonical_name: str) -> str | None:
 
 
 def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str, str]:
-    """The ids of the people with these canonical names; unknown ones, and service accounts, are not in it."""
+    """The ids of the users with these canonical names; unknown names, and service accounts, are left out."""
     found: dict[str, str] = {}
     for some in batched(canonical_names):
         named = select(users.c.username_canonical, users.c.id).where(
@@ -160,13 +165,13 @@ def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str
 def find_id(work: UnitOfWork, reference: str, kind: str) -> str | None:
     """Return the id of the account that a path names, by id or by name in any case and Unicode form.
 
-    What has the form of an id is one, and is returned without a look at the database: a name can never stand in
-    for the id of another account.  ``kind`` is ``person`` or ``service``; None for an unknown name.
+    A reference in the form of an id is one, and is returned without a read: a name can never be mistaken for
+    the id of another account. ``kind`` is ``person`` or ``service``; None for an unknown name.
     """
     if _ID.fullmatch(reference):
         return reference.lower()
     if "\0" in reference:
-        return None  # no database holds it, and PostgreSQL refuses to be asked
+        return None  # no database contains it, and PostgreSQL refuses the parameter
     named = (
         users.c.username_canonical == canonical(reference),
         users.c.kind == kind,
