@@ -183,10 +183,14 @@ def test_no_command_meets_refused_settings_with_a_traceback(
 
 
 def test_what_the_database_objects_to_is_said_in_its_words(shell: Shell, stage: Stage) -> None:
-    with stage.guard.database.engine.begin() as connection:
+    begin = stage.guard.database.engine.begin
+    with begin() as connection:
         connection.execute(text("CREATE UNIQUE INDEX only_one ON users (status) WHERE status = 'disabled'"))
-
-    said = shell.refusal("users", "disable", DAVE.username)  # Mallory is disabled already
+    try:
+        said = shell.refusal("users", "disable", DAVE.username)  # Mallory is disabled already
+    finally:
+        with begin() as connection:
+            connection.execute(text("DROP INDEX only_one"))
 
     assert said.startswith("Error: The database reports: ")
     assert "rbac-api doctor" in said

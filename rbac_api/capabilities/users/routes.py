@@ -185,10 +185,10 @@ class UserSessions(MethodView):
         Newest first. For ended sessions use `GET /v1/sessions` with `user` and `state=ended`. Without
         `users:read`, an unknown user has an empty list.
         """
-        clearance = current_clearance()
+        clearance, page = current_clearance(), page_request(query)
         if clearance.reads_users:
             service.get_user(clearance, find_user_id(clearance, user_id))
-        return page_answer(sessions.list_sessions(clearance, {"user": user_id}, page_request(query)))
+        return page_answer(sessions.list_sessions(clearance, {"user": user_id}, page))
 
     @requires("sessions:revoke")
     @blueprint.response(204)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_a_database_file_that_was_taken_away_or_exchanged_is_noticed(tmp_path: P
         assert checks(house)["database"] == (True, "answers")
         place.rename(tmp_path / "elsewhere.db")
         taken = checks(house)["database"]
-        (tmp_path / "template.db").rename(place)
+        shutil.copy(tmp_path / "elsewhere.db", place)
         exchanged = checks(house)["database"]
     finally:
         house.close()
