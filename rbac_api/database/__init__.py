@@ -1,13 +1,24 @@
-"""Owns the connection to SQL: engines, units of work, column types, tables, and which constraint means which error.
+"""Connects to SQL: engines, units of work, column types, tables, and which constraint means which error.
 
-Two promises hold on both engines and everything above leans on them.
+``engine`` opens connections and ``session`` is the unit of work; ``write_queue`` orders the writers of a
+process and ``pending`` collects rows to write.  ``freshness`` and ``wal_index`` detect commits of others;
+``sessions`` checks that PostgreSQL connections allow that.
 
-*One writer at a time.*  ``Database.writing`` takes the write lock (SQLite: ``BEGIN IMMEDIATE`` behind a lock of the process;
-PostgreSQL: one advisory transaction lock) before its first statement and keeps it to the commit.  So whatever a writer reads it may
-rely on: guards over sets (the last administrator, cycles) need no further locks, commits are totally ordered, deadlocks cannot
-arise between our own writers.
+``tables`` and ``types`` define the schema, ``migrate`` migrates it, ``constraints`` translates errors, and
+``queries`` holds the SQL that several capabilities share.  ``batches``, ``filters``, ``folding`` and
+``validity`` help to write queries.  ``requirements``, with ``requirements_sqlite`` and
+``requirements_postgresql``, checks the database.
 
-*Durable when answered.*  SQLite runs in WAL with ``synchronous=FULL``, PostgreSQL with its default ``synchronous_commit``.
+Two guarantees hold on both engines, and everything else relies on them.
 
-Refuses: SQL anywhere but here, in a capability's ``queries.py`` and in ``trail``.  Called by everything to its left; imports no HTTP.
+*One writer at a time.*  ``Database.writing`` takes the write lock (SQLite: ``BEGIN IMMEDIATE`` behind a lock
+of the process; PostgreSQL: one advisory transaction lock) before its first statement and keeps it to the
+commit.  So a writer may rely on everything it reads: guards over sets (the last administrator, cycles) need
+no further locks, commits are totally ordered, and deadlocks cannot arise between our own writers.
+
+*Durable when answered.*  SQLite runs in WAL with ``synchronous=FULL``, PostgreSQL with its default
+``synchronous_commit``.
+
+SQL is allowed only here, in the ``queries`` modules of capabilities and the guard, and in ``trail``.  This
+package imports no HTTP.
 """

@@ -1,4 +1,4 @@
-"""Few enough at a time: for one statement, or for memory."""
+"""Splits values into batches that fit one statement, or into memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ T = TypeVar("T")
 
 
 def batched(values: Iterable[T], size: int = AT_ONCE) -> Iterator[list[T]]:
-    """Lists of ``size`` values, the last of what is left; as ``itertools.batched`` from Python 3.12 on."""
+    """Yield lists of ``size`` values, the last one with the rest; as ``itertools.batched`` from Python 3.12
+    on."""
     rest = iter(values)
     while some := list(islice(rest, size)):
         yield some

@@ -1,7 +1,7 @@
-"""From what a database complains about to what the service says.
+"""Translates the errors of a database into those of this service.
 
-Capabilities register, next to their error classes, which constraint's violation means which error; a violated constraint then
-reads exactly like the refusal that a check beforehand would have given.
+Capabilities register, next to their error classes, which constraint's violation means which error.  A
+violated constraint then reads exactly like the refusal of a check beforehand.
 """
 
 from __future__ import annotations
@@ -20,21 +20,26 @@ from rbac_api.errors import ServiceError, Unavailable
 
 _meanings: dict[str, type[ServiceError]] = {}
 _RETRY_STATES = frozenset({"40001", "40P01"})  # serialization failure, deadlock
-# The database is not as it was left: a table is gone or closed to us.  SQLite calls the like of it operational, PostgreSQL a mistake of
-# the program, which it is not.
-# A prepared statement that is unknown, or already there, belongs to another session than the one it was prepared in.
+# The database was changed from outside: a table is missing or not accessible.  SQLite reports an operational
+# error, PostgreSQL a programming error, which it is not.
+# A prepared statement that is unknown, or already there, belongs to another session than the one it was
+# prepared in.
 _DAMAGE_STATES = frozenset({"26000", "3D000", "3F000", "42501", "42703", "42P01", "42P05"})
 
 
 class DatabaseDown(Unavailable):
-    """The database does not answer, refuses to write, or kept us waiting too long."""
+    """The database does not answer, refuses to write, or took too long."""
 
     code = "database.unavailable"
-    default_detail = "The database cannot answer right now; nothing was changed. Try again after the number of seconds in Retry-After."
+    default_detail = (
+        "The database cannot answer right now; nothing was changed. Try again after the number of seconds"
+        " in Retry-After."
+    )
 
 
 class Clash(DatabaseDown):
-    """Two transactions met; running the whole unit of work again is safe and usually succeeds.  If not, callers are told the same."""
+    """Two transactions clashed; running the whole unit of work again is safe and usually succeeds.  If not,
+    the caller gets the same answer."""
 
 
 def register_constraint(name: str, meaning: type[ServiceError]) -> None:
@@ -44,7 +49,7 @@ def register_constraint(name: str, meaning: type[ServiceError]) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Let only errors of this service out; the database's own words go into ``internal``, for the log."""
+    """Raise only errors of this service; the database's own words go into ``internal``, for the log."""
     try:
         yield
     except IntegrityError as fault:
@@ -68,12 +73,14 @@ def _outage(fault: OperationalError | InterfaceError | PoolTimeout) -> Unavailab
 
 
 def _is_damage(original: BaseException | None) -> bool:
-    """Whether the database itself is spoiled: one of PostgreSQL's states above, or a file that SQLite cannot make sense of."""
+    """Return whether the database itself is damaged: one of PostgreSQL's states above, or a file that SQLite
+    cannot read."""
     return getattr(original, "sqlstate", None) in _DAMAGE_STATES or type(original) is sqlite3.DatabaseError
 
 
 def violated_constraint(fault: IntegrityError) -> str | None:
-    """The name of the constraint: PostgreSQL tells it, for SQLite it is found by the columns its message names."""
+    """Return the name of the constraint: PostgreSQL reports it; for SQLite it is found by the columns that
+    its message names."""
     if isinstance(fault.orig, sqlite3.Error):
         return _named_by_columns(str(fault.orig))
     return getattr(getattr(fault.orig, "diag", None), "constraint_name", None)

@@ -1,4 +1,5 @@
-"""Engines, set up so that SQLite and PostgreSQL keep the same promises (the package's docstring names them)."""
+"""Makes engines, set up so that SQLite and PostgreSQL keep the same guarantees (the package's docstring names
+them)."""
 
 from __future__ import annotations
 
@@ -20,22 +21,21 @@ from rbac_api.settings import Settings, SettingsRefused
 WRITE_LOCK = 0x52424143  # "RBAC": the one advisory lock that every writing transaction takes first
 WRITERS_IN_SERVER = 3
 _TAKE_LOCK = text("SELECT set_config('lock_timeout', :patience, true), pg_advisory_xact_lock(:key)")
-# read-only or shutting-down server: the connection is of no more use, though it still answers (a demoted primary does)
+# A read-only or stopping server: the connection is useless, though it still answers (a demoted primary does).
 _LOST_STATES = frozenset({"25006", "57P01", "57P02", "57P03"})
 
-POSTGRESQL_OVERFLOW = 8  # connections that a pool opens beyond its size while there is need
+POSTGRESQL_OVERFLOW = 8  # connections that a pool opens beyond its size while needed
 Announcement = Callable[[int], None]
 
 
 class Database:
-    """One database, as this process uses it.  ``reading`` and ``writing`` are the only ways in."""
+    """One database, as this process uses it.  Connections come only from its methods, such as ``reading`` and
+    ``writing``."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.looked: tuple[float, list[Any]] = (
-            0.0,
-            [],
-        )  # until when it holds, and what was seen (``ground.recent_look``)
+        # Until when the last results are recent, and the results (``requirements.recent_results``).
+        self.looked: tuple[float, list[Any]] = (0.0, [])
         self.on_sqlite = settings.on_sqlite
         self.timeout: float = settings.database_timeout
         self.engine = _sqlite_engine(settings) if self.on_sqlite else _postgresql_engine(settings)
@@ -44,32 +44,33 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that sees committed rows.  On SQLite it is one snapshot; on PostgreSQL each statement sees its own."""
+        """Open a connection that sees committed rows: one snapshot on SQLite, one per statement on
+        PostgreSQL."""
         with translated(), self.engine.connect() as connection:
             yield connection if self.on_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def one_moment(self) -> Iterator[Connection]:
-        """The same, where all statements have to see the rows of one moment."""
+        """Open a reading connection where all statements see the rows of one moment."""
         options = {} if self.on_sqlite else {"isolation_level": "REPEATABLE READ"}
         with translated(), self.engine.connect() as connection:
             yield connection.execution_options(**options)
 
     @contextmanager
     def unlocked(self) -> Iterator[Connection]:
-        """PostgreSQL: a transaction without the write lock, for what writes no row.  Commits when the block ends."""
+        """Open a transaction without the write lock, for work that writes no row (PostgreSQL)."""
         with translated(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def streaming(self) -> Iterator[Connection]:
-        """A reading transaction that may hold a server-side cursor: for answers too long for memory."""
+        """Open a reading transaction that may hold a server-side cursor: for answers too long for memory."""
         with translated(), self.engine.connect() as connection:
             yield connection.execution_options(stream_results=True, max_row_buffer=500)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """The one writer: a transaction that nobody else's can overlap.  Commits when the block ends, rolls back if it raises."""
+        """Open the one writing transaction; no other overlaps it.  Commits unless the block raises."""
         with translated(), self._waiting_turn() as patience, self.engine.connect() as connection:
             connection.info["published"] = None
             with connection.execution_options(writer=True, patience=patience).begin():
@@ -84,15 +85,16 @@ class Database:
                 listener(published)
 
     def on_publication(self, listener: Announcement) -> None:
-        """Call ``listener`` with the trail's newest ``seq`` after each commit that published one (see ``publish``)."""
+        """Call ``listener`` with the trail's newest ``seq`` after each commit that published one (see
+        ``publish``)."""
         self._listeners.append(listener)
 
     def off_publication(self, listener: Announcement) -> None:
-        """No longer call this listener, if it was one."""
+        """Stop calling this listener, if it was one."""
         self._listeners = [other for other in self._listeners if other != listener]
 
     def replaced(self) -> bool:
-        """SQLite: whether the file at the address is no longer the one that is open, but gone, or another one."""
+        """Return whether the database's file was removed or replaced since it was opened (SQLite)."""
         if not self.on_sqlite:
             return False
         with self.reading() as connection:
@@ -100,7 +102,7 @@ class Database:
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
-        """Wait so long for a turn to write, for a start and not for a request: another node may migrate or load meanwhile."""
+        """Wait this long to write, for a start: another node may migrate or load meanwhile."""
         usual, self.timeout = self.timeout, seconds
         try:
             yield
@@ -108,7 +110,7 @@ class Database:
             self.timeout = usual
 
     def watch_pool(self, lent: Callable[[], None], returned: Callable[[], None]) -> None:
-        """Call these whenever a pooled connection is lent and given back."""
+        """Call these whenever a pooled connection is lent and returned."""
         event.listen(self.engine, "checkout", lambda *_: lent())
         event.listen(self.engine, "checkin", lambda *_: returned())
 
@@ -118,9 +120,9 @@ class Database:
 
     @contextmanager
     def _waiting_turn(self) -> Iterator[float]:
-        """Threads of this process wait for each other here, and for other processes' at the database's own lock.
+        """Wait for the other threads of this process; the database's own lock waits for other processes.
 
-        Yields how many seconds of the timeout are left to wait there, so that nobody waits for longer than it in all.
+        Yields how many seconds of the timeout are left for that lock, so that one timeout limits both waits.
         """
         began = clock.monotonic()
         if not self._turns.acquire(timeout=self.timeout):
@@ -132,13 +134,15 @@ class Database:
 
 
 def publish(connection: Connection, seq: int) -> None:
-    """Note that this transaction changes what may be decided, up to trail event ``seq``; told to everybody when it commits."""
+    """Note that this transaction changes decisions, up to trail event ``seq``; its commit notifies all
+    workers."""
     connection.info["published"] = seq
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_notify('rbac_trail', :seq)"), {"seq": str(seq)})
 
 
-# ``hide_parameters`` in both: whatever fails unforeseen goes into the log whole, and hashes and sealed keys are not for it.
+# ``hide_parameters`` in both: an unexpected error is logged whole, and the log must not hold hashes or sealed
+# keys.
 def _sqlite_engine(settings: Settings) -> Engine:
     engine = create_engine(
         settings.url,
@@ -175,7 +179,7 @@ def _sqlite_engine(settings: Settings) -> Engine:
 
 
 def _begin_writing(connection: Connection, patience: float, full: float) -> None:
-    """Take SQLite's write lock, waiting for as long as is left of the timeout after the wait in this process."""
+    """Take SQLite's write lock, waiting for what the wait in this process has left of the timeout."""
     if abs(patience - full) < 0.01:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         return
@@ -188,16 +192,16 @@ def _begin_writing(connection: Connection, patience: float, full: float) -> None
 
 
 def keepalive_options(seconds: float) -> dict[str, int]:
-    """What lets a connection to PostgreSQL notice that the other side is gone: libpq's options, in seconds and milliseconds.
+    """Return libpq's options (seconds, milliseconds) that make a connection notice a lost server.
 
-    Without ``tcp_user_timeout`` a statement sent to a host that vanished is repeated by TCP for a quarter of an hour.
+    Without ``tcp_user_timeout`` TCP repeats a statement to a host that vanished for a quarter of an hour.
     """
     probes = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
     return {**probes, "tcp_user_timeout": round(seconds * 1000)}
 
 
 def _identity(place: Path) -> tuple[int, int] | None:
-    """Which file it is, whatever its name; None if there is none."""
+    """Return which file it is, whatever its name; None if there is none."""
     try:
         status = place.stat()
     except OSError:
@@ -206,8 +210,11 @@ def _identity(place: Path) -> tuple[int, int] | None:
 
 
 def _make_private(place: Path) -> None:
-    """Let a new database file, and a new folder for it, be its owner's alone: it holds hashes and sealed keys.  The files beside it
-    inherit its mode."""
+    """Give access to a new database file, and a new folder for it, to the owner alone: it holds hashes and
+    sealed keys.
+
+    The files beside it inherit its mode.
+    """
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not place.exists():
@@ -220,7 +227,7 @@ def _make_private(place: Path) -> None:
 
 
 def _switch_to_wal(connection: Any, seconds: float) -> None:
-    """Several processes may do this at once to a new file, and SQLite then gives up at once instead of waiting: so wait here."""
+    """Switch to WAL, waiting here: SQLite fails at once if several processes switch a new file."""
     deadline = clock.monotonic() + seconds
     while True:
         try:
@@ -234,10 +241,11 @@ def _switch_to_wal(connection: Any, seconds: float) -> None:
 
 
 def session_settings(settings: Settings) -> dict[str, str]:
-    """What each connection to PostgreSQL is set to, whatever the server, the database or the role has by default.
+    """Return what each connection to PostgreSQL is set to, whatever the server, the database or the role has
+    by default.
 
-    By statement and not by the startup packet's ``options``: there an address of the operator's may have some of its own, such as
-    ``search_path``, and poolers refuse or drop them.
+    They are set by statement and not by the startup packet's ``options``: an operator's address may have some
+    there of its own, such as ``search_path``, and poolers refuse or drop them.
     """
     return {
         "client_encoding": "UTF8",
@@ -254,7 +262,9 @@ def _postgresql_engine(settings: Settings) -> Engine:
         make_url(settings.url.replace("postgres://", "postgresql://", 1)).set(
             drivername="postgresql+psycopg"
         ),
-        # Else a default of the server, the database or the role decides, and a writer could read rows as of before it had the lock.
+        # Else a default of the server, the database or the role decides, and a writer could read rows as they
+        # were
+        # before it had the lock.
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": settings.database_timeout,

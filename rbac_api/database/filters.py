@@ -1,7 +1,8 @@
-"""Pages out of very many rows: what a list's filter finds, without a look at every row where that can be known to be needless.
+"""Filters long lists: finds a page of very many rows without reading every row where that is unnecessary.
 
-SQLite plans by rules of thumb, not by how many rows there are.  Asked for the first fifty of a million in their order, it walks them all
-where only three fit.  So it is told: of few, look these up and sort them; of many, walk until there are enough.
+SQLite plans by rules of thumb, not by the number of rows.  Asked for the first fifty of a million in their
+order, it reads them all where only three match.  So the query fixes the plan: few matches are looked up and
+sorted, many are read in order until the page is full.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from rbac_api.decision.names import search_form, search_text
 
 FEW = 5000
 _WRITTEN_OUT = 200  # values of one statement
-_ALL = 2**31 - 1  # a limit, which keeps SQLite from turning the sub-query into a question asked of each row
+_ALL = 2**31 - 1  # a limit that keeps SQLite from running the sub-query once per row
 Found = Select[Any] | CompoundSelect[Any]
 
 
 def one_of(
     connection: Connection, column: Column[Any], found: Found, otherwise: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """The column's value is among the ``found``; said in the form ``otherwise`` where those are many."""
+    """The column's value is among the ``found``; expressed in the form ``otherwise`` where those are many."""
     some = found.limit(FEW + 1).subquery()
     few = connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW
     return column.in_(found.limit(_ALL)) if few else otherwise
@@ -45,14 +46,16 @@ def one_of(
 def searched(
     connection: Connection, column: Column[Any], condition: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """The rows that fit a condition for which all have to be read: read once, and looked up by id where they are few."""
+    """The rows that match a condition for which all have to be read: read once, and looked up by id where
+    they are few."""
     some = select(column).where(condition).limit(FEW + 1)
     found = list(connection.execute(some).scalars())
     return among(column, found) if len(found) <= FEW else condition
 
 
 def mentions(connection: Connection, column: Column[Any], text: str) -> ColumnElement[bool]:
-    """Return the condition that the column, in search form, has this text anywhere; wildcards are ordinary characters."""
+    """Return the condition that the column, in search form, has this text anywhere; wildcards are ordinary
+    characters."""
     sought = _sought(text)
     if connection.dialect.name == "sqlite":
         return func.instr(column, sought) > 0
@@ -60,7 +63,8 @@ def mentions(connection: Connection, column: Column[Any], text: str) -> ColumnEl
 
 
 def naming(rows: Iterable[Row[Any]], text: str | None, *columns: str) -> Iterator[Row[Any]]:
-    """Yield the rows that have this text in one of the columns, whatever the case and the accents; without one, all.
+    """Yield the rows that have this text in one of the columns, ignoring case and accents; without a text,
+    all.
 
     For tables with few rows, such as roles: reading all of them is cheaper than a column kept for the search.
     """
@@ -71,14 +75,18 @@ def naming(rows: Iterable[Row[Any]], text: str | None, *columns: str) -> Iterato
 
 
 def _sought(text: str) -> str:
-    """Return the text in search form, without spaces around it and with one between words, as pasted text often is not."""
+    """Return the text in search form, without spaces around it and with one between words; pasted text often
+    has more."""
     form = search_form(text)
     return " ".join(form.split()) or form
 
 
 def among(column: Column[Any], values: Collection[str]) -> ColumnElement[bool]:
-    """Any of these ids or names.  A role may have ten thousand seniors: so many go into the text of the statement, escaped, as the driver
-    takes half a second to number as many parameters."""
+    """The column's value is any of these ids or names.
+
+    A role may have ten thousand seniors.  So many are written into the text of the statement, escaped,
+    because the driver takes half a second to number as many parameters.
+    """
     several = bindparam(
         None,
         sorted(values),

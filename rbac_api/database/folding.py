@@ -1,6 +1,7 @@
-"""Names compared without regard to case, as the unique indexes of revision 0007 compare them.
+"""Compares names without regard to case, as the unique indexes of revision 0007 do.
 
-The indexes are not part of the tables' metadata: each engine has its own form of them, which Alembic cannot compare.
+The indexes are not part of the tables' metadata: each engine has its own form of them, which Alembic cannot
+compare.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ FOLDED = ("uq_constraints_name_folded", "uq_permissions_name_folded", "uq_roles_
 
 
 class _Folded(FunctionElement[str]):
-    """Names are ASCII: both engines fold them alike, whatever the database's locale."""
+    """Folds names, which are ASCII: both engines fold them alike, whatever the database's locale."""
 
     inherit_cache = True
 
@@ -30,5 +31,5 @@ def _on_postgresql(element: _Folded, compiler: Any, **options: Any) -> str:
 
 
 def is_named(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
-    """Whether a name is this one, or differs from it by case alone."""
+    """The name is this one, or differs from it only by case."""
     return _Folded(column).op("=", return_type=Boolean())(_Folded(literal(name)))

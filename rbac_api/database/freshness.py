@@ -1,23 +1,27 @@
-"""Did anybody commit anything that matters since I last looked?  Asked on every request, so it may cost next to nothing.
+"""Detects whether another transaction committed since the last check.  It runs on every request, so it must
+cost almost nothing.
 
-SQLite: the header of the WAL's index, in memory shared by all processes, which every commit changes before it is answered
-(``wal_index``); where that cannot be had, ``PRAGMA data_version`` on a connection kept per thread, which says the same.  No request can
-miss a commit that was answered before it.
+SQLite: every commit changes the header of the WAL's index, in memory shared by all processes, before it is
+answered (``wal_index``).  Where that cannot be read, ``PRAGMA data_version`` on a connection kept per thread
+says the same.  No request can miss a commit that was answered before it.
 
-PostgreSQL: a follower thread listens for the notification each publishing commit sends, and holds a *lease* that it renews with a
-heartbeat.  Notifications are asynchronous, so by themselves they would leave a gap of milliseconds.  The gap is closed by the
-writer: after its commit and before it answers, it waits until every follower has acknowledged the revision, or until the lease of
-one that does not answer must have run out.
+PostgreSQL: a follower thread listens for the notification that each publishing commit sends, and holds a
+*lease* that it renews with a heartbeat.  Notifications are asynchronous, so by themselves they would leave a
+gap of milliseconds.  The writer closes the gap: after its commit and before it answers, it waits until every
+follower has acknowledged the revision, or until the lease of one that does not answer must have expired.
 
-Who is to be waited for stands in the table ``followers``: a follower enters itself before its first lease, and leaves when it stops in
-good order.  It acknowledges through its connection's ``application_name``, which every role may see in ``pg_stat_activity``, so an
-acknowledgement writes nothing.  A connection that is gone has lost its place there, but its worker may still hold a lease (it was cut
-off, or has not looked yet); so a writer waits a lease's length from the moment it misses one, and then strikes it off the table.  A
-worker whose lease has run out cannot tell whether it is fresh, so it reads the database on each request until it can.  One that does
-not stand in the table any more, since a backup was restored or it was struck off by mistake, enters itself anew.
+The table ``followers`` says whom to wait for: a follower registers before its first lease, and leaves when it
+stops in good order.  It acknowledges through its connection's ``application_name``, which every role may see
+in ``pg_stat_activity``, so an acknowledgement writes nothing.
 
-All of this rests on a connection that is a session of its own.  A follower tries that first (``sessions``); where it is not so, behind a
-pooler in transaction mode, it never has a lease.
+A connection that is gone is no longer listed there, but its worker may still hold a lease (it was cut off, or
+has not checked yet).  So a writer waits a lease's length from the moment it misses one, and then removes it
+from the table.  A worker whose lease has expired cannot know whether it is fresh, so it reads the database on
+each request until it can.  A worker that is missing in the table, because a backup was restored or it was
+removed by mistake, registers again.
+
+All of this needs a connection that is a session of its own.  A follower checks that first (``sessions``);
+where it is not so, behind a pooler in transaction mode, it never has a lease.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ from rbac_api.database.types import new_id
 from rbac_api.database.wal_index import HEADER, shared_index
 
 if TYPE_CHECKING:
-    import psycopg  # loaded where it is used: with SQLite a start need not wait for it
+    import psycopg  # loaded where it is used: a start with SQLite does not wait for it
 
 LEASE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 0.5
@@ -55,31 +59,32 @@ _BEAT = "SELECT coalesce(max(seq), 0), EXISTS (SELECT FROM followers WHERE name 
 
 
 class ChangeDetector(Protocol):
-    """What the guard asks before each decision."""
+    """Detects changes; the guard asks it before each decision."""
 
     def unchanged(self) -> bool:
-        """True if nothing that matters was committed, by anybody, since this thread's last ``detect``."""
+        """Return whether no relevant commit, by any process, came since this thread's last ``detect``."""
 
     def detect(self, read: Callable[[], int]) -> None:
-        """Run ``read``, which brings memory up to date and returns the revision reached, and remember where that was."""
+        """Run ``read``, which updates memory and returns the revision reached, and remember where that
+        was."""
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Release threads and connections."""
 
 
-def open_gate(database: Database) -> ChangeDetector:
-    """The gate that fits the engine."""
-    return WalGate(database) if database.on_sqlite else PostgresGate(database)
+def open_change_detector(database: Database) -> ChangeDetector:
+    """Return the change detector for the engine."""
+    return WalChangeDetector(database) if database.on_sqlite else PostgresChangeDetector(database)
 
 
-class WalGate:
-    """The header of the WAL's index, once there is one to look at; until then, and without one for good, a ``SqliteGate``."""
+class WalChangeDetector:
+    """Compares the header of the WAL's index; until there is one, or for good without one, it uses a
+    ``SqliteChangeDetector``."""
 
     def __init__(self, database: Database) -> None:
         self._path = database.engine.url.database or ""
-        self._slow = SqliteGate(
-            database
-        )  # also holds open the connection without which the index could be taken away
+        # It also holds open the connection without which the index could be removed.
+        self._slow = SqliteChangeDetector(database)
         self._index: mmap.mmap | None = None
         self._seen = b""
 
@@ -95,17 +100,16 @@ class WalGate:
             return
         header, copy = index[:HEADER], index[HEADER : 2 * HEADER]  # before reading, as below
         read()
-        self._seen = (
-            header if header == copy else b""
-        )  # a commit is being written this moment: look again next time
+        # They differ while a commit is being written: then the next request reads again.
+        self._seen = header if header == copy else b""
 
     def close(self) -> None:
         self._index = None
         self._slow.close()
 
 
-class SqliteGate:
-    """``PRAGMA data_version`` per thread."""
+class SqliteChangeDetector:
+    """Compares ``PRAGMA data_version`` per thread."""
 
     def __init__(self, database: Database) -> None:
         self._path = database.engine.url.database or ""
@@ -141,16 +145,18 @@ class SqliteGate:
         return self._own.cursor  # type: ignore[no-any-return]
 
 
-class PostgresGate:
-    """A follower with a lease; see the module's docstring for why this is exact and not merely quick."""
+class PostgresChangeDetector:
+    """Follows notifications under a lease; the module's docstring says why this is exact and not merely
+    fast."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._name = new_id()[-12:]
         self._connections = 0
         self._lease_until = 0.0
-        # The latest news and the latest that memory has caught up with: compared by identity, not by ``seq``, since two threads may
-        # bring news at once and a restored backup counts from lower down.
+        # The latest notification and the latest that memory has caught up with.  They are compared by
+        # identity and
+        # not by ``seq``: two threads may bring one at once, and a restored backup counts from lower down.
         self._heard = object()
         self._applied: object = None
         self._newest = 0  # the trail's newest ``seq`` as last heard: what is acknowledged
@@ -166,7 +172,7 @@ class PostgresGate:
         return self._heard is self._applied and clock.monotonic() < self._lease_until
 
     def detect(self, read: Callable[[], int]) -> None:
-        heard = self._heard  # before reading: what is heard meanwhile is then looked at next time
+        heard = self._heard  # before reading: what is heard meanwhile counts for the next request
         read()
         self._applied = heard
 
@@ -194,7 +200,7 @@ class PostgresGate:
             with self._database.reading() as connection:
                 found = connection.execute(_ACKNOWLEDGED, {"prefix": _FOLLOWER}).all()
         except DatabaseDown:
-            return True  # cannot tell: wait for the leases to run out
+            return True  # unknown: wait for the leases to expire
         others = {name: shown for name, shown in found if not name.startswith(self._name)}
         missed = [name for name, shown in others.items() if shown is None]
         noticed = clock.monotonic()
@@ -249,16 +255,17 @@ class PostgresGate:
             began = clock.monotonic()
             [(newest, entered)] = connection.execute(_BEAT, (name,)).fetchall()
             if not entered:
-                return  # nobody would wait for us
+                return  # no writer would wait for this worker
             self._acknowledge(connection, name, newest)
             self._lease_until = began + LEASE_SECONDS
             while (left := began + HEARTBEAT_SECONDS - clock.monotonic()) > 0:
-                # a list, since the generator holds the connection's lock, and acknowledging needs it
+                # a list, because the generator holds the connection's lock, which acknowledging needs
                 for notification in list(connection.notifies(timeout=left, stop_after=1)):
                     self._acknowledge(connection, name, int(notification.payload))
 
     def _acknowledge(self, connection: psycopg.Connection[Any], name: str, seq: int) -> None:
-        """First take notice, then say so: from here on no request of this worker is answered from older memory."""
+        """Update memory first, then acknowledge: from here on no request of this worker is answered from
+        older memory."""
         if seq != self._newest:
             self._newest = seq
             self._heard = object()

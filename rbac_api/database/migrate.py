@@ -1,6 +1,6 @@
-"""Bringing a database's schema to the code's, and saying whether it is.
+"""Migrates a database's schema to that of the code, and checks whether it is.
 
-Alembic is loaded only to migrate.  That there is nothing to do is what nearly every start finds, and it can be told from the names of
+Alembic is loaded only to migrate.  Nearly every start finds nothing to do, and learns that from the names of
 the files in ``migrations/versions``, which begin with their revisions.
 """
 
@@ -27,14 +27,15 @@ _NEWER = "the database is at revision {}, which this code does not know: it is n
 
 
 class SchemaRefused(ServiceError):
-    """This code cannot bring the schema to its own."""
+    """This code cannot migrate the schema to its own."""
 
     code = "schema.refused"
     title = "The schema cannot be migrated"
 
 
 def upgrade(database: Database, revision: str = HEAD) -> tuple[str | None, str | None]:
-    """Migrate to ``revision``; the revisions before and after.  Several nodes may do this at once: one does it, the others wait.
+    """Migrate to ``revision``; return the revisions before and after.  Several nodes may do this at once: one
+    does it, the others wait.
 
     Raises ``SchemaRefused`` for a database of a newer release.
     """
@@ -53,7 +54,7 @@ def upgrade(database: Database, revision: str = HEAD) -> tuple[str | None, str |
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Migrate back; a revision that would lose data refuses and says which."""
+    """Migrate back; a revision that would lose data refuses and says which data."""
     from alembic import command
 
     with _alone(database) as connection:
@@ -63,8 +64,11 @@ def downgrade(database: Database, revision: str) -> None:
 
 @contextmanager
 def _alone(database: Database) -> Iterator[Connection]:
-    """A connection that alone may migrate.  PostgreSQL: a lock of the session, since migrations may need several transactions; SQLite
-    has its write lock, which ``migrations/env.py`` takes."""
+    """Open the only connection that may migrate.
+
+    PostgreSQL: a lock of the session, because migrations may need several transactions.  SQLite has its write
+    lock, which ``migrations/env.py`` takes.
+    """
     with translated(), database.engine.connect() as connection:
         if database.on_sqlite:
             yield connection
@@ -75,11 +79,11 @@ def _alone(database: Database) -> Iterator[Connection]:
         try:
             yield connection
         finally:
-            connection.invalidate()  # with its session end the lock and the setting
+            connection.invalidate()  # the end of its session releases the lock and the setting
 
 
 def schema_problem(database: Database) -> str | None:
-    """What is wrong between the schema and the code, with the remedy; None if nothing is."""
+    """Say what is wrong between the schema and the code, with the remedy; None if nothing is."""
     with database.reading() as connection:
         present = present_revision(connection)
     head, known = _revisions(MIGRATIONS)
@@ -93,18 +97,18 @@ def schema_problem(database: Database) -> str | None:
 
 
 def is_empty(database: Database) -> bool:
-    """Whether nothing has been migrated here yet."""
+    """Return whether nothing has been migrated here yet."""
     with database.reading() as connection:
         return present_revision(connection) is None
 
 
 def head_revision() -> str:
-    """The newest revision of this release."""
+    """Return the newest revision of this release."""
     return _revisions(MIGRATIONS)[0]
 
 
 def present_revision(connection: Connection) -> str | None:
-    """The revision the database says it is at."""
+    """Return the revision that the database records."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -112,7 +116,8 @@ def present_revision(connection: Connection) -> str | None:
 
 
 def _revisions(place: Path) -> tuple[str, frozenset[str]]:
-    """The newest revision in a folder of migrations, and all of them; they are numbered, and one follows the other."""
+    """Return the newest revision in a folder of migrations, and all of them; they are numbered, and one
+    follows the other."""
     known = frozenset(file.stem.partition("_")[0] for file in (place / "versions").glob("*.py"))
     return max(known), known
 

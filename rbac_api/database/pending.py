@@ -1,4 +1,5 @@
-"""Rows to be written together: worked out before the write lock is taken, written under it in a few statements."""
+"""Collects rows to be written together: computed before the write lock is taken, written under it in a few
+statements."""
 
 from __future__ import annotations
 
@@ -19,24 +20,25 @@ _Shape = tuple[
 
 
 class Pending:
-    """New rows, and changes of present ones.  What ends is written before what begins, for the sake of unique indexes."""
+    """New rows, and changes of existing ones.  What ends is written before what begins, because of unique
+    indexes."""
 
     def __init__(self) -> None:
         self._added: dict[Table, list[dict[str, object]]] = {}
         self._changed: dict[_Shape, list[tuple[object, ...]]] = {}
 
     def add(self, table: Table, row: dict[str, object]) -> None:
-        """A new row; all rows of a table have the same columns."""
+        """Add a new row; all rows of a table have the same columns."""
         self._added.setdefault(table, []).append(row)
 
     def change(self, table: Table, where: Mapping[str, object], values: Mapping[str, object]) -> None:
-        """Set these values in the rows in which the columns of ``where`` are so (None: NULL)."""
+        """Set these values in the rows in which the columns of ``where`` have these values (None: NULL)."""
         given = {name: value for name, value in where.items() if value is not None}
         shape = (table, tuple(given), tuple(where.keys() - given.keys()), tuple(values))
         self._changed.setdefault(shape, []).append((*given.values(), *values.values()))
 
     def write(self, connection: Connection, now: datetime) -> None:
-        """All of it; inside a writing transaction."""
+        """Write everything; inside a writing transaction."""
         for shape, rows in self._changed.items():
             _change(connection, shape, rows, now)
         for table in metadata.sorted_tables:

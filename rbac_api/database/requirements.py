@@ -1,7 +1,9 @@
-"""What this service needs of the ground it stands on, each need a small function beside its remedy: one register for all.
+"""Checks what this service requires of its database and machine: one register of small functions, each with
+its remedy.
 
-An *essential* need is one without which an answer could be wrong: a start refuses, and ``/readyz`` answers 503.  Any other is a risk: a
-start warns of it.  ``rbac-api doctor`` has a line for each.  A need tests the property itself, never the name of a product.
+An *essential* requirement is one without which an answer could be wrong: a start refuses, and ``/readyz``
+answers 503.  Any other is a risk: a start warns of it.  ``rbac-api doctor`` has a line for each.  A check
+tests the property itself, never the name of a product.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from rbac_api.database.engine import Database
 from rbac_api.errors import ServiceError
 
 Seen = tuple[bool, str]
-"""Whether the need is met, and what was seen."""
+"""Whether the requirement is met, and what was found."""
 Look = Callable[[Database, Connection], Seen]
 FRESH_SECONDS = 1.0
 NEEDS: list[Need] = []
@@ -29,7 +31,7 @@ _BY_ENGINE = {
 
 
 class DatabaseUnfit(ServiceError):
-    """The database or the machine lacks what this service needs; says what, and the remedy."""
+    """The database or the machine lacks what this service requires; says what, and the remedy."""
 
     code = "ground.unfit"
     title = "The database or the machine is not fit for this service"
@@ -37,7 +39,7 @@ class DatabaseUnfit(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One property; ``name`` is its line in the doctor's report."""
+    """One requirement; ``name`` is its line in the doctor's report."""
 
     name: str
     home: str
@@ -48,7 +50,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of looking at one need."""
+    """The result of one check."""
 
     need: Need
     met: bool
@@ -56,7 +58,7 @@ class Result:
 
 
 def need(name: str, remedy: str, *, essential: bool = True) -> Callable[[Look], Look]:
-    """Enter a function among the needs of the engine whose module it stands in."""
+    """Register a function as a check for the engine whose module defines it."""
 
     def enter(look: Look) -> Look:
         NEEDS.append(Need(name, look.__module__, look, remedy, essential))
@@ -66,13 +68,14 @@ def need(name: str, remedy: str, *, essential: bool = True) -> Callable[[Look], 
 
 
 def requirements_of(database: Database) -> list[Need]:
-    """The needs where this engine is used; the modules of the others are not loaded."""
+    """Return the requirements for this engine; the modules of the others are not loaded."""
     home = import_module(_BY_ENGINE[database.on_sqlite]).__name__
     return [each for each in NEEDS if each.home == home]
 
 
 def check_requirements(database: Database, *, essential: bool = False) -> Iterator[Result]:
-    """Look at each need, or at the essential ones alone.  Raises ``DatabaseDown`` where the database does not answer."""
+    """Check each requirement, or the essential ones alone.  Raises ``DatabaseDown`` where the database does
+    not answer."""
     chosen = [each for each in requirements_of(database) if each.essential or not essential]
     with database.reading() as connection:
         for each in chosen:
@@ -83,14 +86,14 @@ def _looked(need: Need, database: Database, connection: Connection) -> Result:
     try:
         met, detail = need.look(database, connection)
     except (OperationalError, InterfaceError):
-        raise  # the database does not answer, which is no property of it
+        raise  # the database does not answer, so nothing was checked
     except DBAPIError as fault:
         met, detail = False, " ".join(str(fault.orig).split())
     return Result(need, met, detail)
 
 
 def requirement_faults(database: Database) -> list[str]:
-    """A sentence and its remedy for each essential need that is not met."""
+    """Return a sentence and its remedy for each essential requirement that is not met."""
     found = check_requirements(database, essential=True)
     return [
         f"{result.need.name}: {result.detail}. {result.need.remedy}" for result in found if not result.met
@@ -98,7 +101,8 @@ def requirement_faults(database: Database) -> list[str]:
 
 
 def recent_results(database: Database) -> list[Result]:
-    """The essential needs, looked at not longer ago than a second: for those who ask every few seconds, or many at a time."""
+    """Return the essential requirements as of the last second at most: for callers that ask often or many at
+    a time."""
     until, results = database.looked
     if clock.monotonic() >= until:
         results = list(check_requirements(database, essential=True))
@@ -107,7 +111,8 @@ def recent_results(database: Database) -> list[Result]:
 
 
 def ensure_requirements(database: Database) -> list[str]:
-    """``DatabaseUnfit`` unless all that is essential is there; the risks that remain, a sentence each."""
+    """Raise ``DatabaseUnfit`` if an essential requirement is not met; return the remaining risks, a sentence
+    each."""
     found = [result for result in check_requirements(database) if not result.met]
     essential = [result for result in found if result.need.essential]
     if essential:

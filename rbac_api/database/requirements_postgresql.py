@@ -1,4 +1,4 @@
-"""What this service needs of PostgreSQL, and of whatever stands between."""
+"""Checks what this service requires of PostgreSQL, and of a pooler in front of it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ _MODES = text(
     " current_setting('session_replication_role')"
 )
 _COLLATION = text(
-    "SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database WHERE datname = current_database()"
+    "SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database WHERE datname ="
+    " current_database()"
 )
 _LIMITS = text(
-    "SELECT least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
+    "SELECT least(current_setting('max_connections')::int -"
+    " current_setting('superuser_reserved_connections')::int,"
     " (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()),"
     " (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user))"
 )
@@ -36,7 +38,8 @@ def _version(_database: Database, connection: Connection) -> Seen:
 
 @need(
     "encoding",
-    "Create a database with `CREATE DATABASE rbac TEMPLATE template0 ENCODING 'UTF8'`, move the rows there with pg_dump and psql,"
+    "Create a database with `CREATE DATABASE rbac TEMPLATE template0 ENCODING 'UTF8'`, move the rows there"
+    " with pg_dump and psql,"
     " and point RBAC_DATABASE_URL to it.",
 )
 def _encoding(_database: Database, connection: Connection) -> Seen:
@@ -58,18 +61,21 @@ def _sessions(database: Database, connection: Connection) -> Seen:
     except psycopg.Error as fault:
         return False, f"LISTEN fails: {' '.join(str(fault).split())}"
     return False, (
-        "connections do not keep their session, as behind a pooler in transaction mode: changes would not be in force at once"
+        "connections do not keep their session, as behind a pooler in transaction mode: changes would not be"
+        " in force at once"
     )
 
 
 @need(
     "session settings",
-    "Let the pooler between pass on `SET`, and remove what the role or the database sets for these (ALTER ROLE … RESET …).",
+    "Let the pooler between pass on `SET`, and remove what the role or the database sets for these (ALTER"
+    " ROLE … RESET …).",
 )
 def _session_settings(database: Database, connection: Connection) -> Seen:
     wanted = session_settings(database.settings)
     asked = text(
-        "SELECT name, current_setting(name) = set_config(name, setting, true) FROM unnest(CAST(:names AS text[]),"
+        "SELECT name, current_setting(name) = set_config(name, setting, true) FROM unnest(CAST(:names AS"
+        " text[]),"
         " CAST(:wanted AS text[])) AS wanted (name, setting)"
     )
     given = {"names": list(wanted), "wanted": list(wanted.values())}
@@ -79,7 +85,8 @@ def _session_settings(database: Database, connection: Connection) -> Seen:
 
 @need(
     "one server",
-    "Point RBAC_DATABASE_URL to the primary alone: no replica, no address that spreads connections over several servers.",
+    "Point RBAC_DATABASE_URL to the primary alone: no replica, no address that spreads connections over"
+    " several servers.",
 )
 def _one_server(database: Database, connection: Connection) -> Seen:
     here = connection.execute(_ONE).one()
@@ -97,7 +104,8 @@ def _one_server(database: Database, connection: Connection) -> Seen:
 
 @need(
     "transactions",
-    "Remove default_transaction_read_only and session_replication_role from the server's, the database's and the role's settings.",
+    "Remove default_transaction_read_only and session_replication_role from the server's, the database's and"
+    " the role's settings.",
 )
 def _transactions(database: Database, _connection: Connection) -> Seen:
     with database.unlocked() as writer:
@@ -109,7 +117,8 @@ def _transactions(database: Database, _connection: Connection) -> Seen:
 
 @need(
     "schema to use",
-    "Create the schema and give it to the role (`CREATE SCHEMA rbac AUTHORIZATION rbac`), or correct search_path.",
+    "Create the schema and give it to the role (`CREATE SCHEMA rbac AUTHORIZATION rbac`), or correct"
+    " search_path.",
 )
 def _schema(_database: Database, connection: Connection) -> Seen:
     found = connection.execute(text("SELECT current_schema()")).scalar()
@@ -134,7 +143,8 @@ def _durability(_database: Database, connection: Connection) -> Seen:
 
 @need(
     "time limits",
-    "Remove these limits from the role's, the database's and the server's settings, or raise them above an hour.",
+    "Remove these limits from the role's, the database's and the server's settings, or raise them above an"
+    " hour.",
     essential=False,
 )
 def _time_limits(_database: Database, connection: Connection) -> Seen:
@@ -152,7 +162,8 @@ def _time_limits(_database: Database, connection: Connection) -> Seen:
 
 @need(
     "connections",
-    "Raise max_connections (or the role's or the database's CONNECTION LIMIT), or lower RBAC_WORKERS or RBAC_THREADS.",
+    "Raise max_connections (or the role's or the database's CONNECTION LIMIT), or lower RBAC_WORKERS or"
+    " RBAC_THREADS.",
     essential=False,
 )
 def _connections(database: Database, connection: Connection) -> Seen:
@@ -164,7 +175,8 @@ def _connections(database: Database, connection: Connection) -> Seen:
 
 @need(
     "collation",
-    "Rebuild the indexes (`REINDEX DATABASE`), then `ALTER DATABASE … REFRESH COLLATION VERSION`: else two users may get one name.",
+    "Rebuild the indexes (`REINDEX DATABASE`), then `ALTER DATABASE … REFRESH COLLATION VERSION`: else two"
+    " users may get one name.",
     essential=False,
 )
 def _collation(_database: Database, connection: Connection) -> Seen:

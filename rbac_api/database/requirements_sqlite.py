@@ -1,4 +1,4 @@
-"""What this service needs of SQLite, and of the place where its file is."""
+"""Checks what this service requires of SQLite, and of the place where its file is."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from rbac_api.database.requirements import Seen, need
 MIN_VERSION = (3, 35, 0)  # RETURNING
 MIN_FREE_BYTES = 64 * 1024**2
 MOUNTS = Path("/proc/self/mountinfo")
-# Machines that share such a place do not share memory, of which SQLite's WAL makes use, and locks may be a matter of luck.
+# Machines that share such a place do not share memory, which SQLite's WAL uses, and locks may not work.
 _SHARED = frozenset({
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "beegfs", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs",
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "beegfs", "gfs2", "ocfs2",
+    "fuse.sshfs", "fuse.glusterfs",
     "fuse.s3fs", "fuse.rclone", "fuse.ceph-fuse",
 })  # fmt: skip
 _PASSING = frozenset({"tmpfs", "ramfs"})
@@ -87,7 +88,8 @@ def _disk_space(database: Database, _connection: Connection) -> Seen:
 
 
 def file_system_of(place: Path) -> str:
-    """The kind of file system a place is on (Linux: proc_pid_mountinfo(5)); empty where that cannot be found out."""
+    """Return the kind of file system of a place (Linux: proc_pid_mountinfo(5)); empty where that cannot be
+    found."""
     try:
         lines = MOUNTS.read_text(errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,5 @@
-"""One request, one unit of work: opened when first needed, committed at the edge, rolled back on any exception."""
+"""Defines the unit of work: opened when first needed, committed when it ends, rolled back on any
+exception."""
 
 from __future__ import annotations
 
@@ -16,26 +17,26 @@ from rbac_api.errors import ServiceError
 class UnitOfWork:
     """A transaction that begins with the first use of ``connection`` and ends with the ``with`` block.
 
-    It is rolled back by whatever is raised, but for a ``ServiceError`` that keeps its work.
+    Every exception rolls it back, except a ``ServiceError`` that keeps its work.
 
-    A unit that never asks for a connection costs nothing, which is what keeps the guard's hot path free of I/O.
+    A unit that never uses a connection costs nothing, which keeps the guard's hot path free of I/O.
     """
 
     __slots__ = ("_connection", "_one_moment", "_way_in", "database", "notes", "on_open", "writes")
 
     def __init__(self, database: Database, *, writes: bool, one_moment: bool = False) -> None:
-        """``one_moment``: a unit that reads has to see the rows of one moment in all its statements."""
+        """``one_moment``: all statements of a reading unit have to see the rows of one moment."""
         self.database = database
         self._one_moment = one_moment
         self.writes = writes
         self.on_open: Callable[[], None] | None = None  # called once, with the transaction begun
-        self.notes: dict[str, Any] = {}  # what those working in this unit want to remember of it
+        self.notes: dict[str, Any] = {}  # what the code of this unit remembers about it
         self._way_in: AbstractContextManager[Connection] | None = None
         self._connection: Connection | None = None
 
     @property
     def connection(self) -> Connection:
-        """The transaction's connection; the write lock is taken here for a unit that writes."""
+        """The transaction's connection; a unit that writes takes the write lock here."""
         if self._connection is None:
             reading = self.database.one_moment if self._one_moment else self.database.reading
             self._connection = self._enter(self.database.writing() if self.writes else reading())
@@ -55,7 +56,7 @@ class UnitOfWork:
 
     @property
     def opened(self) -> bool:
-        """Whether anybody asked for the connection."""
+        """Whether the connection was used."""
         return self._connection is not None
 
     def __enter__(self) -> Self:

@@ -1,7 +1,9 @@
-"""Whether a connection to PostgreSQL is a session of its own, as LISTEN, leases and locks of the session take for granted.
+"""Checks whether a connection to PostgreSQL is a session of its own, which LISTEN, leases and session locks
+require.
 
-A pooler in transaction mode (or one that spreads statements over servers) gives each transaction whichever server connection is free.
-Such a connection looks like any other, answers every query, and never hears a notification: so that is what is tried.
+A pooler in transaction mode (or one that spreads statements over servers) gives each transaction any free
+server connection.  Such a connection looks like any other, answers every query, and never receives a
+notification: so the check sends one.
 """
 
 from __future__ import annotations
@@ -16,14 +18,13 @@ from rbac_api.database.engine import Database
 if TYPE_CHECKING:
     import psycopg
 
-NOTIFICATION_TIMEOUT = (
-    2.0  # seconds for a notification to arrive, of which a direct connection needs about a thousandth
-)
+NOTIFICATION_TIMEOUT = 2.0  # seconds; a direct connection needs about a thousandth
 _PID = "SELECT pg_backend_pid()"
 
 
 def keeps_its_session(kept: psycopg.Connection[Any], database: Database) -> bool:
-    """Whether a notification that another connection sends reaches this idle one, which must be in autocommit."""
+    """Return whether a notification from another connection reaches this idle one, which must be in
+    autocommit."""
     channel = f"rbac_{secrets.token_hex(8)}"
     kept.execute(f"LISTEN {channel}".encode())
     try:
@@ -39,7 +40,7 @@ def _is_heard(kept: psycopg.Connection[Any], database: Database, channel: str) -
         if theirs == mine or _pid(kept) != mine:
             return False
         other.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
-    # By name: one of an earlier trial may be left over where sessions are shared.
+    # By name: one of an earlier check may be left over where sessions are shared.
     return any(heard.channel == channel for heard in kept.notifies(timeout=NOTIFICATION_TIMEOUT))
 
 

@@ -1,4 +1,4 @@
-"""Column types that behave alike on SQLite and PostgreSQL, and the one maker of ids."""
+"""Defines column types that behave alike on SQLite and PostgreSQL, and makes ids."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC.  SQLite forgets offsets, so naive values are refused on the way in and UTC is put back on the way out."""
+    """An aware moment in UTC.
+
+    SQLite forgets offsets, so naive values are refused when written, and UTC is restored when read.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -38,7 +41,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def new_id() -> str:
-    """A UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, 12 bits of their fraction, 62 random bits; sorts by creation."""
+    """Return a UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, 12 bits of their fraction, 62 random
+    bits; sorts by creation."""
     nanoseconds = time.time_ns()
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     fraction = rest * 4096 // 1_000_000

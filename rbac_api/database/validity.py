@@ -1,4 +1,8 @@
-"""Rows that count for a time: ``valid_from <= moment < valid_to``, an empty ``valid_to`` being no end.  What is over stays readable."""
+"""Selects rows by their validity: ``valid_from <= moment < valid_to``, where an empty ``valid_to`` means no
+end.
+
+Ended rows stay readable.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,11 @@ def in_force(table: FromClause, at: datetime) -> ColumnElement[bool]:
 
 
 def not_over(table: FromClause, at: object) -> ColumnElement[bool]:
-    """It counts at that moment or will later; ``at`` may be a bound parameter."""
+    """The row counts at that moment or will later; ``at`` may be a bound parameter."""
     return or_(table.c.valid_to.is_(None), table.c.valid_to > at)
 
 
 def ended(table: Table, now: datetime) -> dict[str, object]:
-    """The values of a row that ends now; of one that has not begun no time is left."""
+    """Return the values of a row that ends now; one that has not begun gets an empty period."""
     begun = case((table.c.valid_from > now, now), else_=table.c.valid_from)
     return {"valid_from": begun, "valid_to": now}

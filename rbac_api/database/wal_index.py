@@ -1,13 +1,16 @@
-"""The header of SQLite's WAL index, as shared memory: to see whether anybody committed is to compare 48 bytes.
+"""Reads the header of SQLite's WAL index as shared memory: comparing 48 bytes shows whether a transaction was
+committed.
 
-The file beside the database that ends in ``-shm`` begins with two copies of a header (https://sqlite.org/walformat.html section 2.1).
-Every commit of any process changes it, in its counter, its number of frames and its checksum, before the commit is answered; SQLite
-itself tells by it whether its cache is still good, which is what ``PRAGMA data_version`` reports.  Asked that way it takes three
-system calls and as many waits for the interpreter's lock, on every request.
+The file beside the database that ends in ``-shm`` begins with two copies of a header
+(https://sqlite.org/walformat.html section 2.1). Every commit of any process changes it, in its counter, its
+number of frames and its checksum, before the commit is answered.  SQLite itself checks its cache by it, which
+is what ``PRAGMA data_version`` reports.  That pragma takes three system calls and as many waits for the
+interpreter's lock, on every request.
 
-Two things keep this safe.  While any connection that has read is open, nobody removes or truncates the file, so whoever looks here
-must hold one.  And a descriptor of the file may never be closed while the process lives: closing any of them would drop all the locks
-this process has on it, SQLite's too (https://sqlite.org/howtocorrupt.html section 2.2).  Hence ``_OPEN``, which only grows, and its end.
+Two rules keep this safe.  The file is not removed or truncated while any connection that has read is open, so
+a reader of the header must hold one.  And a descriptor of the file may never be closed while the process
+lives: closing any of them would drop all the locks this process has on it, including SQLite's
+(https://sqlite.org/howtocorrupt.html section 2.2).  So ``_OPEN`` only grows, up to a limit.
 """
 
 from __future__ import annotations
@@ -20,13 +23,13 @@ from pathlib import Path
 
 VERSION = 3007000  # of the format, in the header's first four bytes: the same since WAL exists
 HEADER = 48
-MAX_DATABASES = 32  # databases per process; more are asked the slower way
+MAX_DATABASES = 32  # per process; further ones use the slower way
 _OPEN: dict[tuple[int, int], tuple[int, mmap.mmap]] = {}
 _opening = threading.Lock()
 
 
 def shared_index(path: str) -> mmap.mmap | None:
-    """The index of the database at ``path``; None if it cannot be had, or is not written as we know it."""
+    """Return the index of the database at ``path``; None if it cannot be opened, or has an unknown format."""
     try:
         with _opening:
             index = _mapped(Path(f"{path}-shm"))

@@ -1,9 +1,11 @@
-"""Whose turn it is to write, among the threads of this process.
+"""Orders the writers among the threads of this process.
 
-On SQLite a plain lock: whoever asks first after it became free has it, which keeps the file busy; its own busy wait would be a lottery.
+On SQLite it is a plain lock: the first thread to ask after a release gets it, which keeps the file busy.
+SQLite's own busy wait would choose at random.
 
-On PostgreSQL the lock itself is in the server.  A thread that waits for it there holds a pooled connection, and enough of them would hold
-all; so only a few go to wait in the server (that is enough to keep it busy) and the others queue here, in the order in which they came.
+On PostgreSQL the lock itself is in the server.  A thread that waits for it there holds a pooled connection,
+and enough of them would hold all.  So only a few wait in the server (enough to keep it busy) and the others
+queue here, in the order in which they came.
 """
 
 from __future__ import annotations
@@ -14,17 +16,17 @@ from typing import Protocol
 
 
 class Turns(Protocol):
-    """What a thread asks before it writes."""
+    """Gives turns to threads that want to write."""
 
     def acquire(self, *, timeout: float) -> bool:
-        """Wait for a turn, for so many seconds at most; whether it came."""
+        """Wait for a turn, at most this many seconds; return whether it came."""
 
     def release(self) -> None:
-        """Let the next one have it."""
+        """Pass the turn on."""
 
 
 class Queue:
-    """So many turns at a time, handed on from each to whoever has waited longest."""
+    """Gives this many turns at a time, each passed on to the thread that has waited longest."""
 
     def __init__(self, places: int) -> None:
         self._free = places

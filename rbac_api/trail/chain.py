@@ -1,10 +1,12 @@
-"""The hash chain: each event carries the SHA-256 of its own canonical form, which includes the hash of the event before it.
+"""Chains and verifies events: each carries the SHA-256 of its own canonical form, which includes the hash of
+the event before it.
 
-    hash(n) = SHA-256( canonical JSON of all fields of event n but `hash`, with prev_hash = hash(n - 1) );  hash(0) = 64 zeros
+    hash(n) = SHA-256(canonical JSON of all fields of event n but `hash`, with prev_hash = hash(n - 1))
+    hash(0) = 64 zeros
 
-Changing a byte breaks the hash of that row; deleting or swapping rows breaks the numbering or the link.  Cutting the *tail* leaves a
-valid shorter chain: to notice that, somebody outside must have noted a ``seq`` and ``hash`` (``rbac-api audit verify`` prints the
-present ones, and takes noted ones with ``--expect``).
+Changing a byte breaks the hash of that row; deleting or swapping rows breaks the numbering or the link.
+Cutting the *tail* leaves a valid shorter chain: to detect that, an outside party must have noted a ``seq``
+and ``hash`` (``rbac-api audit verify`` prints the current ones, and takes noted ones with ``--expect``).
 """
 
 from __future__ import annotations
@@ -21,17 +23,18 @@ from rbac_api import clock
 
 GENESIS = "0" * 64
 FIELDS = (
-    "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id", "target_name",
+    "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action",
+    "target_type", "target_id", "target_name",
     "outcome", "reason", "before", "after", "ip", "request_id", "prev_hash",
 )  # fmt: skip
-_WHOLE = frozenset(
-    {"session_id", "request_id", "prev_hash"}
-)  # fields with an underscore that are no part of another
+# Fields whose name has an underscore and which are not part of an object in the export.
+_WHOLE = frozenset({"session_id", "request_id", "prev_hash"})
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What verification found: how many rows were read, the last good ``seq`` and ``hash``, and the first broken row, if any."""
+    """The result of a verification: how many rows were read, the last good ``seq`` and ``hash``, and the
+    first broken row, if any."""
 
     checked: int
     seq: int
@@ -41,12 +44,12 @@ class Verdict:
 
 
 def canonical(values: Any) -> str:
-    """JSON with sorted keys, no spaces and no escapes beyond the necessary: one text for one value."""
+    """Return JSON with sorted keys, no spaces and only necessary escapes: one text for one value."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def event_hash(event: Mapping[str, Any]) -> str:
-    """The event's own hash, from its fields; ``at`` may be a datetime or RFC 3339 text."""
+    """Return the event's own hash, from its fields; ``at`` may be a datetime or RFC 3339 text."""
     values = {name: event[name] for name in FIELDS}
     if isinstance(values["at"], datetime):
         values["at"] = clock.rfc3339(values["at"])
@@ -60,8 +63,9 @@ class Unreadable(ValueError):
 def read_export(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the events of an NDJSON export in the form in which they were hashed.
 
-    ``before`` and ``after`` were hashed as canonical text, and are given as JSON in the export.  A CSV export cannot
-    be read back: what a spreadsheet would run is defused in it.  Raises ``Unreadable`` naming the line.
+    ``before`` and ``after`` were hashed as canonical text, and are given as JSON in the export.  A CSV export
+    cannot be read back: what a spreadsheet would run is defused in it.  Raises ``Unreadable`` naming the
+    line.
     """
     for number, line in enumerate(lines, 1):
         try:
@@ -93,15 +97,16 @@ def _flat(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def verify(events: Iterable[Mapping[str, Any]], expected: Mapping[int, str] | None = None) -> Verdict:
-    """Walk the events in order of ``seq`` and stop at the first that breaks the chain or differs from an ``expected`` hash."""
+    """Walk the events in order of ``seq`` and stop at the first that breaks the chain or differs from an
+    ``expected`` hash."""
     return _walk(events, dict(expected or {}), 0, GENESIS)
 
 
 def verify_export(lines: Iterable[bytes], expected: Mapping[int, str] | None = None) -> tuple[int, Verdict]:
     """Walk the events of an NDJSON export; return the first event's number too.
 
-    An export may begin later than the trail: the link of its first event to the one before is then taken as it is,
-    unless that one was noted in ``expected``.  Raises ``Unreadable`` for a line that is not an event.
+    An export may begin later than the trail: the link of its first event to the one before is then taken as
+    it is, unless that one was noted in ``expected``.  Raises ``Unreadable`` for a line that is not an event.
     """
     events, noted = read_export(lines), dict(expected or {})
     first = next(events, None)

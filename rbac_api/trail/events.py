@@ -1,8 +1,10 @@
-"""The catalogue of events: ``thing.happened``, a sentence, and whose standing it touches.
+"""Defines the catalogue of events: ``thing.happened``, a sentence, and whose state it touches.
 
-``touches`` tells a worker what to forget when it meets the event in the trail's tail: the compiled ``roles`` and who has them, the
-``grants`` alone (what roles hold and inherit, which leaves everybody the roles she has), one ``user`` (the target) with all her
-sessions, one ``session`` (the target), all ``sessions``, the signing ``keys`` (and all sessions), the ``denylist``, or nothing.
+``touches`` says what a worker has to forget when it meets the event in the trail's tail.  ``roles``: the
+compiled roles and who has them.  ``grants``: only what roles hold and inherit; every user keeps the same
+roles.  ``user``: the target and all sessions of that user.  ``session``: the target.  ``sessions``: all of
+them.  ``keys``: the signing keys and all sessions.  ``denylist``, or nothing.
+
 An event that touches something is announced to all workers when it commits.
 """
 
@@ -27,15 +29,15 @@ CATALOGUE: dict[str, EventKind] = {
     kind.action: kind
     for kind in (
         EventKind("access.refused", "A known actor asked for something and was refused."),
-        EventKind("activation.created", "A user made a role active in her session.", "session"),
-        EventKind("activation.ended", "A user dropped a role from her session.", "session"),
+        EventKind("activation.created", "A user made a role active in a session.", "session"),
+        EventKind("activation.ended", "A user dropped a role from a session.", "session"),
         EventKind("admin.created", "An administrator was created outside the API, by the operator.", "user"),
         EventKind("admin.recovered", "The operator restored an administrator, offline.", "user"),
         EventKind("assignment.created", "A user was given a role.", "user"),
         EventKind("assignment.ended", "A user's role was taken away.", "user"),
         EventKind("assignment.updated", "The times or the terms of an assignment changed.", "user"),
-        EventKind("audit.exported", "Somebody exported the trail."),
-        EventKind("audit.read", "Somebody read the trail."),
+        EventKind("audit.exported", "The trail was exported."),
+        EventKind("audit.read", "The trail was read."),
         EventKind("client.failed", "A service account's credentials were refused."),
         EventKind("client.signed_in", "A service account took an access token: a session began."),
         EventKind("client_secret.created", "A service account was given a secret."),
@@ -46,30 +48,42 @@ CATALOGUE: dict[str, EventKind] = {
         ),
         EventKind("constraint.created", "A constraint on roles was created.", "grants"),
         EventKind("constraint.deleted", "A constraint on roles was deleted.", "grants"),
-        EventKind("incident.closed", "Somebody closed an incident."),
-        EventKind("incident.opened", "Something happened that somebody should look at."),
+        EventKind("incident.closed", "An incident was closed."),
+        EventKind("incident.opened", "Something happened that an administrator should look at."),
         EventKind("inheritance.created", "A role began to inherit another.", "grants"),
         EventKind("inheritance.ended", "A role ceased to inherit another.", "grants"),
         EventKind(
             "issuer.changed",
-            "The operator changed the issuer or the audience of all nodes; tokens of before are refused, their sessions ended.",
+            "The operator changed the issuer or the audience of all nodes; earlier tokens are refused, and"
+            " their"
+            " sessions ended.",
             "sessions",
         ),
         EventKind("key.created", "A signing key was made.", "keys"),
         EventKind(
             "key.rotated",
-            "A new signing key was published and signs from a moment on; the one before verifies until its tokens have expired.",
+            "A new signing key was published and signs from a moment on; the previous one verifies until its"
+            " tokens have expired.",
             "keys",
         ),
         EventKind(
             "key.withdrawn",
-            "A signing key was withdrawn: all its tokens are dead, and the sessions that had no newer ones ended.",
+            "A signing key was withdrawn: all its tokens are invalid, and the sessions without newer tokens"
+            " ended.",
             "keys",
         ),
-        EventKind("password.changed", "A user changed her own password; her other sessions ended.", "user"),
-        EventKind("password.reset", "Somebody reset a user's password; all her sessions ended.", "user"),
         EventKind(
-            "password.set", "A user chose a password with a setup token; all her sessions ended.", "user"
+            "password.changed", "A user changed their own password; their other sessions ended.", "user"
+        ),
+        EventKind(
+            "password.reset",
+            "A user's password was reset; all of the user's sessions ended.",
+            "user",
+        ),
+        EventKind(
+            "password.set",
+            "A user chose a password with a setup token; all of the user's sessions ended.",
+            "user",
         ),
         EventKind("permission.created", "A permission was created.", "grants"),
         EventKind("permission.deleted", "A permission was deleted, and every role lost it.", "grants"),
@@ -102,7 +116,9 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind("session.ended", "A session ended.", "session"),
         EventKind("sessions.ended", "All of a user's sessions were ended.", "user"),
         EventKind(
-            "sessions.revoked", "Sessions that fit a filter were ended, of whomever they were.", "sessions"
+            "sessions.revoked",
+            "Sessions that match a filter were ended, whichever user they belong to.",
+            "sessions",
         ),
         EventKind("signin.failed", "A sign-in failed."),
         EventKind("signin.locked", "Too many sign-ins failed: the account is locked for a time."),
@@ -120,7 +136,7 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind("user.deleted", "A user was deleted: sessions and assignments ended.", "user"),
         EventKind("user.disabled", "A user was disabled: all sessions ended.", "user"),
         EventKind("user.enabled", "A disabled user was enabled again.", "user"),
-        EventKind("user.unlocked", "Somebody lifted the delay or lock after failed sign-ins of a user."),
+        EventKind("user.unlocked", "The delay or lock after failed sign-ins of a user was lifted."),
         EventKind("user.updated", "A user's profile changed.", "user"),
     )
 }

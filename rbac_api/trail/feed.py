@@ -1,4 +1,4 @@
-"""Reading the trail's tail: what happened since a revision, reduced to what somebody's memory must forget."""
+"""Reads the trail's tail: what happened since a revision, reduced to what a worker's memory must forget."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ MAX_TAIL_LENGTH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Invalidation:
-    """Something whose standing changed: ``id`` is the user's or the session's; roles and keys are forgotten as a whole."""
+    """Something whose state changed: ``id`` is the user's or the session's; roles and keys are forgotten as a
+    whole."""
 
     kind: Touched
     id: str | None
@@ -25,19 +26,21 @@ class Invalidation:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far somebody has followed the trail: an event's number, and its hash, since a restored backup uses numbers again."""
+    """How far a reader has followed the trail: an event's number, and its hash, because a restored backup
+    uses numbers again."""
 
     seq: int
     hash: str
 
 
-START = Position(-1, "")  # before the first look
-_END = "trail_end"  # in ``connection.info``: the writing transaction that looked, and what it saw
+START = Position(-1, "")  # before the first read
+_END = "trail_end"  # in ``connection.info``: the writing transaction that read it, and the value
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Everything after some mark, up to ``mark``; ``complete`` is false when it was too long, or the trail is not the one remembered."""
+    """Everything after some position, up to ``mark``; ``complete`` is false when it was too long, or the
+    trail is a different one."""
 
     mark: Position
     touches: tuple[Invalidation, ...]
@@ -45,7 +48,8 @@ class Delta:
 
 
 def read_tail(connection: Connection, since: Position) -> Delta:
-    """What happened after ``since``; before the first look nothing is remembered, so nothing need be read."""
+    """Return what happened after ``since``; before the first read nothing is remembered, so nothing has to be
+    read."""
     rows = [] if since == START else trail.list_since(connection, since.seq, MAX_TAIL_LENGTH + 2)
     known = since.seq == 0 or (bool(rows) and Position(rows[0].seq, rows[0].hash) == since)
     later = [row for row in rows if row.seq > since.seq]
@@ -57,7 +61,7 @@ def read_tail(connection: Connection, since: Position) -> Delta:
 
 
 def find_end(connection: Connection) -> Position:
-    """Return where the trail ends; a writing transaction, whose events alone can come next, looks once."""
+    """Return where the trail ends; a writing transaction, whose events alone can come next, reads it once."""
     transaction, end = connection.info.get(_END, (None, START))
     if transaction is not None and transaction is connection.get_transaction():
         return cast("Position", end)
@@ -68,7 +72,7 @@ def find_end(connection: Connection) -> Position:
 
 
 def note_end(connection: Connection, end: Position) -> None:
-    """Remember that the trail ends there, for as long as this transaction lasts, if it is a writing one."""
+    """Remember where the trail ends, for as long as this transaction lasts, if it is a writing one."""
     if connection.get_execution_options().get("writer"):
         connection.info[_END] = (connection.get_transaction(), end)
 

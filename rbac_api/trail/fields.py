@@ -1,7 +1,9 @@
-"""Every column of every table, classified, so that nothing secret is ever recorded and nothing telling is forgotten.
+"""Classifies every column of every table, so that nothing secret is ever recorded and nothing relevant is
+forgotten.
 
-``track``: its values appear in ``before`` and ``after``.  ``ignore``: bookkeeping that tells an auditor nothing.  ``secret``: never
-leaves its table.  A column that is not named here stops the service from starting.
+``track``: its values appear in ``before`` and ``after``.  ``ignore``: bookkeeping that has no meaning for an
+auditor.  ``secret``: never leaves its table.  A column that is not named here stops the service from
+starting.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "incidents": _table(
         track="type close_reason",
-        ignore="id subject user_id session_id opened_at occurrences rightful_ip rightful_user_agent rightful_at other_ip other_user_agent"
+        ignore="id subject user_id session_id opened_at occurrences rightful_ip rightful_user_agent"
+        " rightful_at other_ip other_user_agent"
         " other_at closed_at closed_by",
     ),
     "instance": _table(track="name value"),
@@ -71,7 +74,8 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "service_accounts": _table(track="description", ignore="id created_by"),
     "sessions": _table(
         track="client_id user_agent end_reason amr active_roles",
-        ignore="id client_secret_id user_id created_at last_seen_at idle_expires_at absolute_expires_at generation ip ended_at ended_by",
+        ignore="id client_secret_id user_id created_at last_seen_at idle_expires_at absolute_expires_at"
+        " generation ip ended_at ended_by",
     ),
     "signin_attempts": _table(track="failures blocked_until", ignore="last_failed_at", secret="name_digest"),
     "signing_keys": _table(
@@ -83,12 +87,14 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         track="confirmed_at", ignore="user_id created_at last_step", secret="secret_sealed"
     ),
     "trail_events": _table(
-        ignore="seq at actor_type actor_id actor_name session_id action target_type target_id target_name outcome reason before after"
+        ignore="seq at actor_type actor_id actor_name session_id action target_type target_id target_name"
+        " outcome reason before after"
         " ip request_id prev_hash hash"
     ),
     "users": _table(
         track="username email display_name status password_temporary",
-        ignore="id kind username_canonical email_canonical password_changed_at version authorization_version created_at updated_at"
+        ignore="id kind username_canonical email_canonical password_changed_at version authorization_version"
+        " created_at updated_at"
         " last_login_at deleted_at search_text",
         secret="password_hash",
     ),
@@ -113,7 +119,8 @@ SECRET_NAMES = frozenset(
 
 
 def unclassified() -> list[str]:
-    """``table.column`` for each column in the schema that nobody classified, and each classified one that is gone."""
+    """Return ``table.column`` for each column of the schema without a classification, and each classified one
+    that does not exist."""
     in_schema = {
         f"{table.name}.{column.name}" for table in metadata.tables.values() for column in table.columns
     }
@@ -122,27 +129,28 @@ def unclassified() -> list[str]:
 
 
 def tracked(table: str, values: Mapping[str, object]) -> dict[str, object]:
-    """Of a row's values those that an auditor may and should see, as JSON values."""
+    """Return those of a row's values that an auditor may and should see, as JSON values."""
     kinds = COLUMNS[table]
     return {name: _json(value) for name, value in values.items() if kinds.get(name) == "track"}
 
 
 def stated(table: str, values: Mapping[str, object]) -> dict[str, object]:
-    """The same without what the row leaves empty."""
+    """Return the tracked values without those that the row leaves empty."""
     return {name: value for name, value in tracked(table, values).items() if value is not None}
 
 
 def changes(
     table: str, before: Mapping[str, object], after: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """The tracked values that differ: (as they were, as they are)."""
+    """Return the tracked values that differ: (before, after)."""
     old, new = tracked(table, before), tracked(table, after)
     differing = [name for name in new if old.get(name) != new[name]]
     return {name: old.get(name) for name in differing}, {name: new[name] for name in differing}
 
 
 def bounded(value: object, longest: int = MAX_TEXT_LENGTH) -> object:
-    """The value with every text in it cut to so many characters: what callers send must not decide how much the trail keeps."""
+    """Return the value with every text in it cut to this many characters: callers must not decide how much
+    the trail stores."""
     if isinstance(value, str):
         return value if len(value) <= longest else value[: longest - 1] + "…"
     if isinstance(value, Mapping):

@@ -1,4 +1,5 @@
-"""Writing the trail: inside the transaction of the change, under the one write lock, so that ``seq`` order is commit order."""
+"""Writes the trail: in the transaction of the change, under the one write lock, so that ``seq`` order is
+commit order."""
 
 from __future__ import annotations
 
@@ -26,12 +27,15 @@ class TrailUnavailable(Unavailable):
 
     code = "audit.unavailable"
     title = "The audit trail cannot be written"
-    default_detail = "The audit trail cannot be written, so nothing was changed. Try again after the number of seconds in Retry-After."
+    default_detail = (
+        "The audit trail cannot be written, so nothing was changed. Try again after the number of seconds"
+        " in Retry-After."
+    )
 
 
-class Actor(NamedTuple):  # made for every request, where a frozen dataclass takes much longer
-    """Who did it and from where: a ``user`` or ``service`` account by id and name at the time, the ``operator`` at a shell, the
-    ``system``, or ``anonymous``."""
+class Actor(NamedTuple):  # made for every request; a frozen dataclass is much slower
+    """Who did it and from where: a ``user`` or ``service`` account by id and name at the time, the
+    ``operator`` at a shell, the ``system``, or ``anonymous``."""
 
     type: Literal["user", "service", "operator", "system", "anonymous"]
     id: str | None = None
@@ -53,7 +57,7 @@ class Target:
 
 Happening = tuple[
     Target, str | None, Mapping[str, Any]
-]  # to what, why, and what is so afterwards, or was so before
+]  # the target, the reason, and the facts after or before
 Facts = Mapping[str, Any] | None
 
 
@@ -73,7 +77,8 @@ OPERATOR = Actor("operator", name="command line")
 
 _ADDITION = insert(trail_events)
 _LONGEST = {
-    "actor_id": 64, "actor_name": 256, "target_type": 32, "target_id": 256, "target_name": 256, "reason": MAX_TEXT_LENGTH, "ip": 64,
+    "actor_id": 64, "actor_name": 256, "target_type": 32, "target_id": 256, "target_name": 256,
+    "reason": MAX_TEXT_LENGTH, "ip": 64,
     "request_id": 128,
 }  # fmt: skip
 
@@ -91,13 +96,13 @@ def record(
 ) -> int:
     """Append one event and return its ``seq``.
 
-    ``before`` and ``after`` are JSON objects of public facts.  Raises ``KeyError`` for an action outside the catalogue, ``ValueError``
-    for a secret, ``TrailUnavailable`` if the row cannot be written.
+    ``before`` and ``after`` are JSON objects of public facts.  Raises ``KeyError`` for an action outside the
+    catalogue, ``ValueError`` for a secret, ``TrailUnavailable`` if the row cannot be written.
     """
     kind = CATALOGUE[action]
     if secrets := SECRET_NAMES.intersection(_names((before, after))):
         raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
-    with _told_if_unwritten():
+    with _unavailable_if_unwritten():
         event = _linked(connection, _event(actor, action, target, outcome, reason, before, after))
         connection.execute(_ADDITION, event)
         note_end(connection, Position(event["seq"], event["hash"]))
@@ -114,7 +119,8 @@ def record_all(
     *,
     facts_are: Literal["before", "after"] = "after",
 ) -> None:
-    """Append many successful events of one kind, in their order, as ``record`` would one by one, but in few statements."""
+    """Append many successful events of one kind in their order, like ``record`` one by one, but in few
+    statements."""
     record_events(
         connection,
         actor,
@@ -128,12 +134,13 @@ def record_all(
 
 
 def record_events(connection: Connection, actor: Actor, events: Iterable[Event]) -> None:
-    """The same with events of any kinds."""
+    """Append many successful events of any kinds, in few statements."""
     append_events(connection, prepared_events(actor, events))
 
 
 def prepared_events(actor: Actor, events: Iterable[Event]) -> list[dict[str, Any]]:
-    """Their rows, but for the moment and the place in the trail: what takes time can be done before the write lock is taken."""
+    """Return the rows of events, without moment and position: slow work can be done before the write lock is
+    taken."""
     rows = []
     for action, target, reason, before, after in events:
         if secrets := SECRET_NAMES.intersection(_names((before, after))):
@@ -143,8 +150,8 @@ def prepared_events(actor: Actor, events: Iterable[Event]) -> list[dict[str, Any
 
 
 def append_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Give prepared rows their places, and write them."""
-    with _told_if_unwritten():
+    """Give prepared rows their positions, and write them."""
+    with _unavailable_if_unwritten():
         end, now = find_end(connection), clock.now()
         seq, digest = end.seq, end.hash
         for event in rows:
@@ -159,8 +166,9 @@ def append_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
 
 
 @contextmanager
-def _told_if_unwritten() -> Iterator[None]:
-    """``TrailUnavailable`` if a row cannot be written; what a second attempt may mend stays as it is."""
+def _unavailable_if_unwritten() -> Iterator[None]:
+    """Raise ``TrailUnavailable`` if a row cannot be written; an error that a second attempt may cure stays as
+    it is."""
     try:
         yield
     except DBAPIError as fault:
@@ -170,7 +178,7 @@ def _told_if_unwritten() -> Iterator[None]:
 
 
 def _names(facts: Any) -> Iterator[str]:
-    """The names of all members, however deep they lie."""
+    """Yield the names of all members, at any depth."""
     if isinstance(facts, Mapping):
         yield from facts
         facts = tuple(facts.values())

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from rbac_api.database import freshness
-from rbac_api.database.freshness import PostgresGate, _acknowledged
+from rbac_api.database.freshness import PostgresChangeDetector, _acknowledged
 from rbac_api.trail.recorder import OPERATOR, Target, record
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, DAVE
@@ -38,7 +38,7 @@ from rbac_api.database.engine import Database
 from tests.builders import settings_for
 freshness.LEASE_SECONDS, freshness.HEARTBEAT_SECONDS = map(float, sys.argv[2:4])
 database = Database(settings_for(sys.argv[1]))
-gate = freshness.open_gate(database)
+gate = freshness.open_change_detector(database)
 gate.detect(lambda: 0)
 while not gate.unchanged():
     gate.detect(lambda: 0)
@@ -49,7 +49,7 @@ database.dispose()
 """
 
 
-class NaiveGate(PostgresGate):
+class NaiveGate(PostgresChangeDetector):
     """The vulnerable twin: believes that nobody need wait for a follower without a connection."""
 
     def _lagging(self, seq: int) -> bool:
@@ -94,7 +94,9 @@ def for_a_lease(leaping: Leaping, work: Callable[[], object]) -> None:
     """It waits for followers, again and again asking the clock, until a lease's length has passed, and no longer."""
     worker = threading.Thread(target=work)
     worker.start()
-    assert eventually(lambda: inside(worker, PostgresGate._await_followers) or not worker.is_alive(), 0)
+    assert eventually(
+        lambda: inside(worker, PostgresChangeDetector._await_followers) or not worker.is_alive(), 0
+    )
     asked = leaping.asked(worker)
     assert eventually(lambda: leaping.asked(worker) > asked + 10 or not worker.is_alive())
     assert worker.is_alive(), "it did not wait"
@@ -172,7 +174,7 @@ def test_without_a_register_of_followers_dave_would_stay_in(
     troupe: Stage, distant: Stage, wire: Wire, long_lease: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, dave, path = let_dave_in(troupe, distant)
-    monkeypatch.setattr(PostgresGate, "_lagging", NaiveGate._lagging)
+    monkeypatch.setattr(PostgresChangeDetector, "_lagging", NaiveGate._lagging)
 
     wire.freeze()
     terminate(wire.unhindered, distant.guard.snapshot.gate._name)
@@ -354,7 +356,7 @@ def test_followers_that_cannot_be_asked_for_are_waited_for(
         troupe.execute("ALTER TABLE followers_elsewhere RENAME TO followers")
 
 
-class HastyGate(PostgresGate):
+class HastyGate(PostgresChangeDetector):
     """The vulnerable twin: starts a follower without looking whether somebody else has meanwhile."""
 
     def _start(self) -> None:
@@ -363,9 +365,9 @@ class HastyGate(PostgresGate):
             self._follower.start()
 
 
-@pytest.mark.parametrize(("kind", "started"), [(PostgresGate, 1), (HastyGate, 2)])
+@pytest.mark.parametrize(("kind", "started"), [(PostgresChangeDetector, 1), (HastyGate, 2)])
 def test_two_first_requests_at_once_start_one_follower(
-    troupe: Stage, short_lease: float, kind: type[PostgresGate], started: int
+    troupe: Stage, short_lease: float, kind: type[PostgresChangeDetector], started: int
 ) -> None:
     gate = kind(troupe.database)
 

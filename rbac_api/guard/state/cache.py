@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.engine import Database
-from rbac_api.database.freshness import open_gate
+from rbac_api.database.freshness import open_change_detector
 from rbac_api.database.queries import users as accounts
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, SessionRoles
@@ -49,7 +49,7 @@ class Snapshot:
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self.database = database
         self.keyring = keyring
-        self.gate = open_gate(database)
+        self.gate = open_change_detector(database)
         self._applying = threading.Lock()
         self._mark = START
         self._forgotten = 0  # how often: what is read is kept only if this did not change
