@@ -25,7 +25,7 @@ from rbac_api.database.validity import in_force
 from rbac_api.guard.state.queries_history import was_assigned
 
 _CREATIONS = ("inheritance.created", "permission.granted", "role.created")
-MOST_EVENTS = 10_000
+MAX_EVENTS = 10_000
 
 
 # -- what the steps of a path are made of --------------------------------------------------------------------
@@ -100,7 +100,7 @@ def list_creations(connection: Connection, names: Sequence[str], since: datetime
         conditions = (
             trail_events.c.target_id.in_(some), trail_events.c.action.in_(_CREATIONS), trail_events.c.at >= since,
         )  # fmt: skip
-        query = select(trail_events).where(*conditions).order_by(trail_events.c.seq).limit(MOST_EVENTS)
+        query = select(trail_events).where(*conditions).order_by(trail_events.c.seq).limit(MAX_EVENTS)
         found += connection.execute(query)
     return found
 

@@ -51,7 +51,7 @@ __all__ = [
     "list_permission_holders",
     "list_role_members",
 ]
-MOST_NEAREST = 5
+MAX_NEAREST = 5
 
 
 def get_user_access(
@@ -176,4 +176,4 @@ def _nearest(clearance: Clearance, graph: RoleGraph, subject: Subject, permissio
         if not dynamic_conflicts(graph, lasting | {name})
     )
     with closing(assignable(clearance, subject, counted)) as fitting:
-        return list(islice(fitting, MOST_NEAREST))
+        return list(islice(fitting, MAX_NEAREST))

@@ -26,7 +26,7 @@ from rbac_api.trail.recorder import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class ActivationContext:
     """A session at one moment, with the assignments that allow activations, by role."""
 
     now: datetime
@@ -49,14 +49,14 @@ class Scene:
 
 def list_activations(clearance: Clearance, page: PageRequest) -> Page:
     """Every role that is or could be active in this session, by name, with its state."""
-    scene = _look(clearance)
-    present = queries.list_activations(clearance.connection, scene.session.id, scene.now)
-    counting = scene.graph.seen_with(clearance.second_factor)
-    active = counting.closure_of(scene.active())
-    names = sorted(name for name in scene.offers if page.after is None or name > page.after[0])
-    total = len(scene.offers) if page.count else None
+    context = _look(clearance)
+    present = queries.list_activations(clearance.connection, context.session.id, context.now)
+    counting = context.graph.seen_with(clearance.second_factor)
+    active = counting.closure_of(context.active())
+    names = sorted(name for name in context.offers if page.after is None or name > page.after[0])
+    total = len(context.offers) if page.count else None
     found = cut(names[: page.limit + 1], page, lambda name: (name,), total)
-    items = [_describe(clearance, scene, name, active, present.get(name)) for name in found.items]
+    items = [_describe(clearance, context, name, active, present.get(name)) for name in found.items]
     return Page(items, found.next_key, found.total)
 
 
@@ -68,29 +68,29 @@ def activate_role(
 
     403 ``activation.not_eligible``, 409 ``constraint.violated``, 422 for a duration over the maximum.
     """
-    scene = _look(clearance)  # under the write lock: earlier reads may no longer hold
-    offers = _offers(scene, role)
+    context = _look(clearance)  # under the write lock: earlier reads may no longer hold
+    offers = _offers(context, role)
     longest = max(_longest(clearance, offer) for offer in offers)
     if duration > longest:
         raise Invalid(faults=(Fault("/duration", "duration.too_long", f"At most {longest} seconds."),))
-    person = {"id": scene.user.id, "username": scene.user.username}
-    counting = scene.graph.seen_with(clearance.second_factor)
-    require_compatible(counting, scene.active() | {role}, person)
+    person = {"id": context.user.id, "username": context.user.username}
+    counting = context.graph.seen_with(clearance.second_factor)
+    require_compatible(counting, context.active() | {role}, person)
     allowed = max(o.valid_to or clock.ENDLESS for o in offers if _longest(clearance, o) >= duration)
-    until = min(scene.now + timedelta(seconds=duration), allowed, scene.session.absolute_expires_at)
+    until = min(context.now + timedelta(seconds=duration), allowed, context.session.absolute_expires_at)
     connection, role_id = clearance.connection, get_role_id(clearance.connection, role)
-    before = queries.list_activations(connection, scene.session.id, scene.now).get(role)
-    queries.end_activations(connection, scene.session.id, role_id, scene.now)
+    before = queries.list_activations(connection, context.session.id, context.now).get(role)
+    queries.end_activations(connection, context.session.id, role_id, context.now)
     row = {
-        "id": new_id(), "session_id": scene.session.id, "user_id": scene.user.id, "role_id": role_id, "valid_from": scene.now,
+        "id": new_id(), "session_id": context.session.id, "user_id": context.user.id, "role_id": role_id, "valid_from": context.now,
         "valid_to": until, "reason": reason,
     }  # fmt: skip
     queries.add_activation(connection, row)
     was = {"role": role, "until": clock.rfc3339(before.valid_to)} if before else None
     after = {"role": role, "until": clock.rfc3339(until)}
-    clearance.record("activation.created", scene.target, reason=reason, before=was, after=after)
-    present = queries.list_activations(connection, scene.session.id, scene.now)[role]
-    return _describe(clearance, scene, role, frozenset((role,)), present), before is None
+    clearance.record("activation.created", context.target, reason=reason, before=was, after=after)
+    present = queries.list_activations(connection, context.session.id, context.now)[role]
+    return _describe(clearance, context, role, frozenset((role,)), present), before is None
 
 
 def drop_role(clearance: Clearance, role: str) -> None:
@@ -98,22 +98,22 @@ def drop_role(clearance: Clearance, role: str) -> None:
 
     If it would still be active, since the session has no chosen roles, the remaining roles are chosen now.
     """
-    scene, connection = _look(clearance), clearance.connection
-    if role not in scene.active():
+    context, connection = _look(clearance), clearance.connection
+    if role not in context.active():
         raise ActivationNotFound()
-    queries.end_activations(connection, scene.session.id, get_role_id(connection, role), scene.now)
-    held = scene.subject.roles
+    queries.end_activations(connection, context.session.id, get_role_id(connection, role), context.now)
+    held = context.subject.roles
     left = SessionRoles(held.chosen, tuple(a for a in held.activations if a.role != role))
-    remaining = scene.active(left)
+    remaining = context.active(left)
     if role in remaining:
         activated = frozenset(a.role for a in left.activations)
         chosen = remaining - activated if held.chosen is None else held.chosen
-        choose_roles(connection, scene.session.id, chosen - {role})
-    clearance.record("activation.ended", scene.target, before={"role": role})
-    note_authority_change(clearance, [scene.user.id])
+        choose_roles(connection, context.session.id, chosen - {role})
+    clearance.record("activation.ended", context.target, before={"role": role})
+    note_authority_change(clearance, [context.user.id])
 
 
-def _look(clearance: Clearance) -> Scene:
+def _look(clearance: Clearance) -> ActivationContext:
     connection, now = clearance.connection, clock.now()
     user = find_user(connection, clearance.actor.id or "")
     session = get_session(connection, clearance.actor.session_id or "")
@@ -125,15 +125,15 @@ def _look(clearance: Clearance) -> Scene:
     for offer in queries.list_offers(connection, user.id, now):
         for name in counting.closures.get(offer.name, ()):
             offers.setdefault(name, []).append(offer)
-    return Scene(now, session, user, graph, subject, offers)
+    return ActivationContext(now, session, user, graph, subject, offers)
 
 
-def _offers(scene: Scene, role: str) -> list[queries.Offer]:
+def _offers(context: ActivationContext, role: str) -> list[queries.Offer]:
     """The assignments that allow the activation; 403 if there are none."""
-    if role in scene.offers:
-        return scene.offers[role]
-    held = (a.role for a in scene.subject.assignments if a.in_force(scene.now))
-    if role in scene.graph.closure_of(held):  # so that only the second factor is missing
+    if role in context.offers:
+        return context.offers[role]
+    held = (a.role for a in context.subject.assignments if a.in_force(context.now))
+    if role in context.graph.closure_of(held):  # so that only the second factor is missing
         raise ActivationNotEligible(f"The role {needs_second_factor(role).detail}.")
     raise ActivationNotEligible()
 
@@ -143,9 +143,13 @@ def _longest(clearance: Clearance, offer: queries.Offer) -> int:
 
 
 def _describe(
-    clearance: Clearance, scene: Scene, role: str, active: frozenset[str], present: queries.Activated | None
+    clearance: Clearance,
+    context: ActivationContext,
+    role: str,
+    active: frozenset[str],
+    present: queries.Activated | None,
 ) -> dict[str, object]:
-    offers = scene.offers[role]
+    offers = context.offers[role]
     ends = max(offer.valid_to or clock.ENDLESS for offer in offers)
     counts = present if role in active else None
     return {

@@ -24,7 +24,7 @@ __all__ = [
     "AccountLocked", "Failures", "blocking", "clear_failures", "clear_old_failures", "count_failure", "failures_of", "list_blocks",
     "name_digest", "require_unlocked",
 ]  # fmt: skip
-LONGEST_DELAY = 60
+MAX_DELAY_SECONDS = 60
 FORGET_FAILURES = timedelta(days=1)
 
 
@@ -104,4 +104,4 @@ def blocking(settings: Settings, failures: int) -> int:
         return settings.signin_lock_seconds
     if failures < settings.signin_free_failures:
         return 0
-    return min(LONGEST_DELAY, 1 << (failures - settings.signin_free_failures))
+    return min(MAX_DELAY_SECONDS, 1 << (failures - settings.signin_free_failures))

@@ -31,11 +31,11 @@ def list_events(clearance: Clearance, filters: Mapping[str, object], page: PageR
     conditions = queries.matching(filters)
     with (
         clearance.work.database.reading() as connection
-    ):  # returned before `_note` takes one: no request waits for two
+    ):  # returned before `_record_reading` takes one: no request waits for two
         rows = queries.list_events(connection, conditions, page.after, page.limit + 1)
         total = queries.count_events(connection, conditions) if page.count else None
     found = cut(rows, page, lambda row: (row.seq,), total)
-    _note(clearance, "audit.read", filters)
+    _record_reading(clearance, "audit.read", filters)
     return Page([describe(row._asdict()) for row in found.items], found.next_key, found.total)
 
 
@@ -45,7 +45,7 @@ def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
         row = queries.find_event(connection, seq)
     if row is None:
         raise EventNotFound()
-    _note(clearance, "audit.read", {"seq": seq})
+    _record_reading(clearance, "audit.read", {"seq": seq})
     return describe(row._asdict())
 
 
@@ -53,7 +53,7 @@ def export_events(clearance: Clearance, filters: Mapping[str, object], form: For
     """All matching events present now, oldest first, as a stream of CSV or NDJSON; a few hundred are in
     memory at a time."""
     newest = trail_length(clearance.work.database)
-    _note(clearance, "audit.exported", {**filters, "form": form})
+    _record_reading(clearance, "audit.exported", {**filters, "form": form})
     return stream_events(clearance.work.database, filters, form, newest)
 
 
@@ -111,7 +111,7 @@ def describe(event: Mapping[str, Any]) -> dict[str, Any]:
 SHEET = Sheet(COLUMNS, describe, lambda event: event)  # in cells each value is as it was hashed
 
 
-def _note(clearance: Clearance, action: str, filters: Mapping[str, Any]) -> None:
+def _record_reading(clearance: Clearance, action: str, filters: Mapping[str, Any]) -> None:
     """Record who read what, in a short transaction of its own, since the reading one does not write."""
     facts = {
         name: clock.rfc3339(value) if hasattr(value, "astimezone") else value

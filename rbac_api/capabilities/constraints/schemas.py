@@ -10,7 +10,7 @@ from marshmallow import fields, validate
 from rbac_api.web.fields import ID, Body, ConstraintName, NextCursor, RoleName, Total, Whole
 
 KINDS = ("static", "dynamic", "max-holders", "requires")
-MOST_ROLES, HIGHEST = 100, 1_000_000
+MAX_ROLES, MAX_LIMIT = 100, 1_000_000
 _NAME = {"example": "buy-or-pay"}
 _KIND = {
     "description": (
@@ -67,10 +67,10 @@ class ConstraintCreateSchema(Body):
     roles = fields.List(
         RoleName(),
         required=True,
-        validate=[validate.Length(min=1, max=MOST_ROLES), Unlike()],
+        validate=[validate.Length(min=1, max=MAX_ROLES), Unlike()],
         metadata={**_ROLES, "uniqueItems": True},
     )
-    limit = Whole(low=1, high=HIGHEST, allow_none=True, metadata=_LIMIT)
+    limit = Whole(low=1, high=MAX_LIMIT, allow_none=True, metadata=_LIMIT)
 
 
 class BreakerSchema(ma.Schema):

@@ -84,20 +84,22 @@ class ConstraintChecker:
                 for role in rule.roles
                 if rule.kind == "max-holders" and (role in gained or not change.roles)
             }
-            yield from self._personal(change, [rule for rule in concerned if rule.kind != "max-holders"])
+            yield from self._account_violations(
+                change, [rule for rule in concerned if rule.kind != "max-holders"]
+            )
         for rule, role in sorted(crowds, key=lambda crowd: (crowd[0].name, crowd[1])):
-            yield from self._crowd(rule, role)
+            yield from self._limit_violations(rule, role)
 
     def breaking(self, rule: Constraint, through: str | None = None, after: str | None = None) -> Violations:
         """The violations of one constraint; if given, only by holders of the role ``through``, and from the
         id ``after`` on."""
         if rule.kind == "max-holders":
             for role in sorted(rule.roles):
-                yield from self._crowd(rule, role)
+                yield from self._limit_violations(rule, role)
         elif rule.kind != "dynamic":
             conditions = [queries.holding(self._seniors((through,)), self.at)] if through else []
             conditions += [queries.later_than(after)] if after else []
-            conditions += self._likely(rule)
+            conditions += self._necessary_conditions(rule)
             others = self.expected.holding(self._names((through,) if through else rule.roles))
             holders = self._holders(self._seniors(rule.roles), conditions, others)
             yield from violations(self.graph, rule, holders, self.at)
@@ -120,14 +122,14 @@ class ConstraintChecker:
         lasting = (a.role for a in holder.assignments if a.starts <= self.at and a.ends is None)
         seated = self.graph.closure_of(lasting)
         return any(
-            any(self._crowd(rule, role, besides=None if role in seated else holder.id))
+            any(self._limit_violations(rule, role, besides=None if role in seated else holder.id))
             for role in gained.intersection(rule.roles)
         )
 
     def overfull_sessions(self, rule: Constraint) -> Violations:
         """Live sessions with too many of a dynamic constraint's roles active; one per user (INCITS 359,
         CreateDsdSet)."""
-        drive = queries.holding(self._rarest(rule), self.at)
+        drive = queries.holding(self._necessary_role_ids(rule), self.at)
         holders = self._holders(None, [drive], self.expected.holding(self._names(rule.roles)))
         for people in batched(holders, HOLDERS_PER_BATCH):
             live = queries.list_live_sessions(self.connection, [holder.id for holder in people], self.at)
@@ -138,7 +140,7 @@ class ConstraintChecker:
                     names = tuple(role for role in rule.roles if role in reached)
                     yield Violation(rule.name, names, self.at, None, holder.id, holder.name)
 
-    def _personal(self, change: Change, rules: Collection[Constraint]) -> Iterator[Violation]:
+    def _account_violations(self, change: Change, rules: Collection[Constraint]) -> Iterator[Violation]:
         """The violations of rules about single accounts."""
         if not rules:
             return
@@ -151,7 +153,9 @@ class ConstraintChecker:
         for rule in rules if change.users is None else ():
             yield from self.breaking(rule, change.through)
 
-    def _crowd(self, rule: Constraint, role: str, *, besides: str | None = None) -> Iterator[Violation]:
+    def _limit_violations(
+        self, rule: Constraint, role: str, *, besides: str | None = None
+    ) -> Iterator[Violation]:
         """Violations of a limit. Permanent holders are only counted; temporary ones share the remaining
         seats.
 
@@ -195,13 +199,13 @@ class ConstraintChecker:
         """The ids of these roles and of all that inherit them."""
         return sorted(list_role_ids(self.connection, self._names(roles)))
 
-    def _likely(self, rule: Constraint) -> Iterator[ColumnElement[bool]]:
+    def _necessary_conditions(self, rule: Constraint) -> Iterator[ColumnElement[bool]]:
         """Conditions that are true for every account that breaks the rule, and for few others."""
-        yield queries.holding(self._rarest(rule), self.at)
+        yield queries.holding(self._necessary_role_ids(rule), self.at)
         if rule.kind == "requires":
             yield queries.lacking((self._seniors((role,)) for role in rule.roles[1:]), self.at)
 
-    def _rarest(self, rule: Constraint) -> list[str]:
+    def _necessary_role_ids(self, rule: Constraint) -> list[str]:
         """Ids of roles of which each account that breaks the rule has at least one.
 
         Of a set of five with the limit three: those that lead to the three with the fewest holders. Of a

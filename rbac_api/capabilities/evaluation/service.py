@@ -44,7 +44,7 @@ def evaluate_access(clearance: Clearance, body: Mapping[str, object]) -> Answer:
     """The answer to one question, ``{decision, context?}`` (AuthZEN section 6.2); a denial is a normal
     answer."""
     question = question_in(body)
-    return _Panel(clearance.snapshot, [question]).answer(question)
+    return _SubjectStates(clearance.snapshot, [question]).answer(question)
 
 
 def evaluate_accesses(clearance: Clearance, body: Mapping[str, object]) -> Answer:
@@ -67,7 +67,7 @@ def describe_decision_point(settings: Settings) -> dict[str, str]:
 
 def _answers(snapshot: Snapshot, batch: Batch) -> list[Answer]:
     """The answers, until the semantic says stop; a malformed question counts as denied (section 7.1.2.1)."""
-    panel = _Panel(snapshot, [item for item in batch.items if isinstance(item, Question)])
+    panel = _SubjectStates(snapshot, [item for item in batch.items if isinstance(item, Question)])
     answers: list[Answer] = []
     for item in batch.items:
         answer = panel.answer(item) if isinstance(item, Question) else _failed(item)
@@ -81,7 +81,7 @@ def _failed(fault: InvalidQuestion) -> Answer:
     return {"decision": False, "context": {"error": {"status": fault.status, "message": fault.detail}}}
 
 
-class _Panel:
+class _SubjectStates:
     """The state of all subjects in the questions, at this moment."""
 
     def __init__(self, snapshot: Snapshot, questions: Iterable[Question]) -> None:

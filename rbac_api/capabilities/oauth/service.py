@@ -67,7 +67,7 @@ def revoke_token(clearance: Clearance, caller: Caller) -> None:
     whose = clearance.snapshot.person(token.subject, connection)
     if whose is None:
         return
-    ending = Termination(clearance.actor.id, _why(clearance, caller, token, whose))
+    ending = Termination(clearance.actor.id, _termination_of(clearance, caller, token, whose))
     if kind == "refresh":
         _end_session(clearance, token, whose, ending)
     elif token.jti not in clearance.snapshot.denied(connection):
@@ -78,7 +78,7 @@ def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
     """Whether a token is valid at this moment, and if so its user and contents (RFC 7662)."""
     text = _token(caller)
     found = _read(text)
-    whose = _bearer_of(clearance, *found) if found else None
+    whose = _subject_of(clearance, *found) if found else None
     if whose is None:
         return {"active": False}
     claims = {name: value for name, value in unpack(text)[1].items() if name not in ("av", "gen")}
@@ -153,7 +153,7 @@ def _read(text: str) -> tuple[Token, str] | None:
     return None
 
 
-def _bearer_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
+def _subject_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
     """The user of a token, if it would be accepted at this moment where it belongs."""
     if kind == "access":
         try:
@@ -173,7 +173,7 @@ def _bearer_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
     return whose if whose is not None and whose.subject.status == "active" else None
 
 
-def _why(clearance: Clearance, caller: Caller, token: Token, whose: Person) -> str:
+def _termination_of(clearance: Clearance, caller: Caller, token: Token, whose: Person) -> str:
     """The reason for the end, if the caller may revoke the token at all; ``NotYours`` otherwise."""
     if caller.token is not None and caller.token.subject == token.subject:
         return "logout"

@@ -13,9 +13,9 @@ from rbac_api.capabilities.passwords.hashing import Check, Hasher, hasher
 from rbac_api.errors import Fault
 
 MIN_LENGTH, MAX_LENGTH = 15, 256
-SHORTEST_NAME = 4  # shorter names occur by chance in honest passphrases
-SHORTEST_REST = 8  # characters, without separators, that must remain after the name is removed
-LONGEST_PIECE = 5
+MIN_NAME_LENGTH = 4  # shorter names occur by chance in honest passphrases
+MIN_REST_LENGTH = 8  # characters, without separators, that must remain after the name is removed
+MAX_PIECE_LENGTH = 5
 
 __all__ = [
     "MAX_LENGTH",
@@ -83,7 +83,7 @@ def _repeats(password: str) -> bool:
     """Whether it repeats one short piece: an attacker who guesses the piece has the password."""
     return any(
         password == (password[:length] * len(password))[: len(password)]
-        for length in range(1, LONGEST_PIECE + 1)
+        for length in range(1, MAX_PIECE_LENGTH + 1)
     )
 
 
@@ -93,8 +93,8 @@ def _made_of(password: str, name: str) -> bool:
     A password that does not contain the name is never derived from it, however few different characters it
     has.
     """
-    parts = {part for part in (name, *re.split(r"[\W_]+", name)) if len(part) >= SHORTEST_NAME}
+    parts = {part for part in (name, *re.split(r"[\W_]+", name)) if len(part) >= MIN_NAME_LENGTH}
     rest = password
     for part in sorted(parts | {part[::-1] for part in parts}, key=lambda part: (-len(part), part)):
         rest = rest.replace(part, " ")
-    return rest != password and len(re.sub(r"[\s._-]+", "", rest)) < SHORTEST_REST
+    return rest != password and len(re.sub(r"[\s._-]+", "", rest)) < MIN_REST_LENGTH

@@ -44,7 +44,7 @@ def add_user(state: State, facts: Facts) -> None:
     state.events.append(Event("user.created", account.target, None, None, tracked("users", row)))
 
 
-def give(state: State, facts: Facts) -> None:
+def assign(state: State, facts: Facts) -> None:
     """Assign a role, or change its terms: ``assignment.create`` and ``assignment.update``."""
     wanted: Facts = facts.get("after", facts)
     give_role(state, state.names[holder_of(facts)], facts["role"], terms_of(wanted))
@@ -58,12 +58,12 @@ def give_role(state: State, account: Account, role: str, terms: Terms) -> None:
     state.role(role)  # 404 if there is none
     present = account.has.get(role)
     if present is None:
-        _give(state, account, role, terms)
+        _create(state, account, role, terms)
     else:
         _change(state, account, present, terms)
 
 
-def _give(state: State, account: Account, role: str, terms: Terms) -> None:
+def _create(state: State, account: Account, role: str, terms: Terms) -> None:
     values = terms.settled(None, state.at)
     require_activatable(account.target, values)
     _require_role_held(state, role, values["valid_to"])
@@ -98,7 +98,7 @@ def _change(state: State, account: Account, present: Held, terms: Terms) -> None
     note_change(state, users=[account.id], roles=[role])
 
 
-def take_away(state: State, facts: Facts) -> None:
+def end_assignment(state: State, facts: Facts) -> None:
     """End an assignment: ``assignment.end``."""
     account, role = state.names[holder_of(facts)], facts["role"]
     state.role(role)  # 404 if there is none
@@ -118,7 +118,7 @@ def _add(state: State, account: Account, role: str, values: Values) -> None:
     given = {"assigned_by": state.clearance.actor.id, "assigned_at": NOW}
     state.pending.add(assignments, {"id": held.id, **whose, **given, **_dated(state, values)})
     state.more[role] += 1
-    _put(state, account, held)
+    _note_held(state, account, held)
 
 
 def _rewrite(state: State, account: Account, present: Held, values: Values) -> None:
@@ -126,7 +126,7 @@ def _rewrite(state: State, account: Account, present: Held, values: Values) -> N
     moment."""
     if present.mode == values["mode"]:
         state.pending.change(assignments, {"id": present.id}, _dated(state, values))
-        _put(state, account, Held(present.id, present.role, **values))
+        _note_held(state, account, Held(present.id, present.role, **values))
     else:
         _end(state, account, present)
         _add(state, account, present.role, {**values, "valid_from": max(values["valid_from"], state.at)})
@@ -141,7 +141,7 @@ def _end(state: State, account: Account, present: Held) -> None:
     del account.has[present.role]
 
 
-def _put(state: State, account: Account, held: Held) -> None:
+def _note_held(state: State, account: Account, held: Held) -> None:
     state.changed[account.id] = None
     account.has[held.role] = held
     for moment in (held.valid_from, held.valid_to):

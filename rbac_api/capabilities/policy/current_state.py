@@ -15,7 +15,7 @@ from rbac_api.decision.difference import CurrentPolicy, Held, text_of
 from rbac_api.decision.hierarchy import RoleGraph
 
 
-def find_present(state: State, held: Iterable[queries.HeldAssignment]) -> CurrentPolicy:
+def find_current_policy(state: State, held: Iterable[queries.HeldAssignment]) -> CurrentPolicy:
     """Everything that a document can say; ``held`` are the rows of the assignments to look at."""
     graph = state.graph
     permissions = {

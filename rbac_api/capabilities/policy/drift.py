@@ -3,7 +3,7 @@ reads."""
 
 from __future__ import annotations
 
-from rbac_api.capabilities.policy.engine import elsewhere, find_everything, meet_people
+from rbac_api.capabilities.policy.engine import find_whole_policy, load_accounts, separate_unit
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.decision.difference import difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
@@ -17,9 +17,9 @@ def find_drift(clearance: Clearance, document: Document) -> dict[str, object]:
     Sections that the document does not have are not compared. 422 for a reference to something that does not
     exist.
     """
-    with elsewhere(clearance) as reader:
-        state, present = find_everything(reader)
-        meet_people(state, {holder_of(entry)[1] for entry in document.assignments} - state.known_names())
+    with separate_unit(clearance) as reader:
+        state, present = find_whole_policy(reader)
+        load_accounts(state, {holder_of(entry)[1] for entry in document.assignments} - state.known_names())
     require_known(document, present, state.names, prune=False)
     parts = shown(difference(document, present, state.at, prune=True))
     return {**parts, "summary": summary(parts)}

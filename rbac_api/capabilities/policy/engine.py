@@ -15,12 +15,11 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.constraints.service import ConstraintChecker, require_sessions_kept
-from rbac_api.capabilities.policy import plan_queue as turns
-from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy import plan_queue, queries
 from rbac_api.capabilities.policy.constraining import require_constraints_kept
-from rbac_api.capabilities.policy.current_state import find_present, revision
+from rbac_api.capabilities.policy.current_state import find_current_policy, revision
 from rbac_api.capabilities.policy.errors import PolicyChanging
-from rbac_api.capabilities.policy.impact import MOST_TOLD, Impact, find_impact
+from rbac_api.capabilities.policy.impact import MAX_LISTED, Impact, find_impact
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.policy.steps import APPLY, label, require_permission
@@ -72,7 +71,7 @@ Check = Callable[[Clearance], None]
 
 def plan_policy(clearance: Clearance, document: Document, *, prune: bool) -> dict[str, object]:
     """What applying the document would do. Writes nothing, and no request waits for it."""
-    with elsewhere(clearance) as reader:
+    with separate_unit(clearance) as reader:
         work = prepare(reader, document, prune=prune)
         return describe_plan(work, find_impact(work.state))
 
@@ -91,16 +90,16 @@ def apply_policy(
         answer.update(describe_plan(work, find_impact(work.state)))
         return work
 
-    work = carry_out(clearance, compute)
+    work = apply_work(clearance, compute)
     seq = _record(clearance, work, answer) if work.steps else None
     return {**answer, "seq": seq, "revision": revision(clearance.connection, clock.now())}
 
 
-def carry_out(clearance: Clearance, compute: Compute) -> Work:
+def apply_work(clearance: Clearance, compute: Compute) -> Work:
     """Compute without the lock, take the lock, write. If anything changed in between, the lock is given back
     and the computation repeated: 503 ``policy.changing`` if that does not end."""
     for _ in range(ATTEMPTS):
-        with elsewhere(clearance) as reader:
+        with separate_unit(clearance) as reader:
             work = compute(reader)
         if is_current(clearance, work):
             write(clearance, work)
@@ -110,7 +109,7 @@ def carry_out(clearance: Clearance, compute: Compute) -> Work:
 
 
 @contextmanager
-def elsewhere(clearance: Clearance) -> Iterator[Clearance]:
+def separate_unit(clearance: Clearance) -> Iterator[Clearance]:
     """A clearance of the same caller in a second unit, which reads the rows of one moment."""
     database = clearance.work.database
     with UnitOfWork(database, writes=False, one_moment=True) as work:
@@ -129,15 +128,15 @@ def prepare(clearance: Clearance, document: Document, *, prune: bool) -> Work:
     """Compare, and apply the steps to a working copy. 422 for names that do not exist."""
     state = load_state(clearance, clock.now())
     listed = {holder_of(entry)[1] for entry in document.assignments}
-    rows = meet_people(state, listed, everybody=prune and "assignments" in document.said)
-    present = find_present(state, rows)
+    rows = load_accounts(state, listed, everybody=prune and "assignments" in document.said)
+    present = find_current_policy(state, rows)
     require_known(document, present, state.names, prune=prune)
     return apply_steps(state, difference(document, present, state.at, prune=prune))
 
 
 def apply_steps(state: State, steps: Sequence[Step]) -> Work:
     """Apply the steps to the working copy; what a refused step would have created is missing later."""
-    turns.require_bounded(state.clearance, steps)
+    plan_queue.require_bounded(state.clearance, steps)
     work = start_work(state, steps)
     gone = [state.role_rows[step.facts["name"]].id for step in steps if _is_known_role(state, step)]
     state.open_numbers = queries.count_assignments(state.connection, gone, state.at)
@@ -183,24 +182,24 @@ def write(clearance: Clearance, work: Work) -> None:
             require_sessions_kept(clearance, judge, rule)
 
 
-def meet_people(state: State, names: Iterable[str], *, everybody: bool = False) -> list[Any]:
+def load_accounts(state: State, names: Iterable[str], *, everybody: bool = False) -> list[Any]:
     """Load the accounts that a document names, and those that would lose something by it."""
     connection, at = state.connection, state.at
     if everybody:
-        most = turns.MOST_STEPS + len(set(names))  # listed, or to be ended
+        most = plan_queue.MAX_STEPS + len(set(names))  # listed, or to be ended
         rows = queries.list_assignments(connection, at, None if state.clearance.unbounded else most + 1)
-        turns.require_few(state.clearance, len(rows), most)
+        plan_queue.require_few(state.clearance, len(rows), most)
         names = {*names, *(row.username_canonical for row in rows)}
-        state.meet(queries.list_accounts(connection, names))
+        state.note_accounts(queries.list_accounts(connection, names))
         return state.note_held(rows)
-    known = state.meet(queries.list_accounts(connection, names))
+    known = state.note_accounts(queries.list_accounts(connection, names))
     return state.note_held(queries.list_assignments_of(connection, known, at))
 
 
-def find_everything(clearance: Clearance) -> tuple[State, CurrentPolicy]:
+def find_whole_policy(clearance: Clearance) -> tuple[State, CurrentPolicy]:
     """Everything that a document can say, as of one moment."""
     state = load_state(clearance, clock.now())
-    return state, find_present(state, meet_people(state, (), everybody=True))
+    return state, find_current_policy(state, load_accounts(state, (), everybody=True))
 
 
 def _is_known_role(state: State, step: Step) -> bool:
@@ -265,8 +264,8 @@ def describe_plan(work: Work, found: Impact) -> dict[str, object]:
     violated += [work.violated] if work.violated else []
     return {
         **parts,
-        "gains": found.gains[:MOST_TOLD],
-        "losses": found.losses[:MOST_TOLD],
+        "gains": found.gains[:MAX_LISTED],
+        "losses": found.losses[:MAX_LISTED],
         "violations": [each for refusal in violated for each in refusal.members["violations"]],
         "refusals": [_describe_refusal(step, refusal) for step, refusal in work.refused],
         "sessions_stale": found.sessions_stale,

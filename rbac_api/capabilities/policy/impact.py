@@ -12,14 +12,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from rbac_api.capabilities.policy import plan_queue as turns
-from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy import plan_queue, queries
 from rbac_api.capabilities.policy.state import State, assigned
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Subject
 
-MOST_TOLD = 10_000
+MAX_LISTED = 10_000
 
 
 @dataclass(slots=True)
@@ -40,7 +39,7 @@ def find_impact(state: State) -> Impact:
     graphs, connection, clearance = (state.graph, state.graph_now()), state.connection, state.clearance
     touched = changed_roles(*graphs)
     others = queries.list_holder_ids(connection, touched, state.at) - state.changed.keys()
-    turns.require_few(state.clearance, len(others), turns.MOST_PEOPLE)
+    plan_queue.require_few(state.clearance, len(others), plan_queue.MAX_HOLDERS)
     held = _find_held(connection, others, state.at)
     impact, stale = Impact(), []
     named, everybody, own_id = [*others, *state.changed], clearance.reads_users, clearance.actor.id

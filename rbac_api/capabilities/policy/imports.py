@@ -16,11 +16,11 @@ from rbac_api.capabilities.policy.assigning import give_role
 from rbac_api.capabilities.policy.current_state import assignments_of
 from rbac_api.capabilities.policy.engine import (
     Work,
-    carry_out,
-    elsewhere,
+    apply_work,
     finish_work,
     judge,
-    meet_people,
+    load_accounts,
+    separate_unit,
     start_work,
 )
 from rbac_api.capabilities.policy.holders import terms_of
@@ -87,21 +87,21 @@ def import_assignments(
 
     def compute(reader: Clearance) -> Work:
         nonlocal found
-        made = _worked_out(reader, wanted, progress)
+        made = _compute_import(reader, wanted, progress)
         if made.count:
             raise ImportRefused(made.errors, made.count)
         found = made.done
         return made.work
 
     if dry_run:
-        with elsewhere(clearance) as reader:
+        with separate_unit(clearance) as reader:
             compute(reader)
     else:
-        carry_out(clearance, compute)
+        apply_work(clearance, compute)
     return found
 
 
-def _worked_out(clearance: Clearance, rows: list[Row], progress: Callable[[int], object]) -> _Import:
+def _compute_import(clearance: Clearance, rows: list[Row], progress: Callable[[int], object]) -> _Import:
     made = _Import(start_work(load_state(clearance, clock.now())))
     for some in batched(rows, ROWS_PER_BATCH):
         _import(made, some)
@@ -124,7 +124,7 @@ def _import(made: _Import, rows: list[Row]) -> None:
     state = made.work.state
     good = [row for row in _by_username(made, rows) if _is_good(made, row)]
     new = {name for name in (holder_of(entry) for _, entry in good) if name not in state.names}
-    made.present |= assignments_of(meet_people(state, {name for _, name in new}), state.at)
+    made.present |= assignments_of(load_accounts(state, {name for _, name in new}), state.at)
     for line, entry in good:
         kind, name = holder_of(entry)
         wanted, account = wanted_terms(entry, state.at), state.names.get((kind, name))

@@ -14,8 +14,8 @@ from rbac_api.capabilities.policy.errors import PolicyBusy, PolicyTooLarge
 from rbac_api.decision.difference import Step
 from rbac_api.guard.enforcement.clearance import Clearance
 
-MOST_STEPS = 50_000
-MOST_PEOPLE = 100_000  # accounts with a role that would change
+MAX_STEPS = 50_000
+MAX_HOLDERS = 100_000  # accounts with a role that would change
 _PLACES = threading.BoundedSemaphore(2)  # for one that is computed, and one that waits
 _TURN = threading.Lock()
 
@@ -43,7 +43,7 @@ def one_at_a_time(clearance: Clearance) -> Iterator[None]:
 def require_bounded(clearance: Clearance, steps: Iterable[Step]) -> None:
     """422 ``policy.too_large`` for more steps than a request may cause; each permission of a new role counts
     as one."""
-    require_few(clearance, sum(1 + len(step.facts.get("permissions", ())) for step in steps), MOST_STEPS)
+    require_few(clearance, sum(1 + len(step.facts.get("permissions", ())) for step in steps), MAX_STEPS)
 
 
 def require_few(clearance: Clearance, number: int, most: int) -> None:

@@ -14,14 +14,14 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.policy import queries
-from rbac_api.capabilities.policy.current_state import find_present, revision
+from rbac_api.capabilities.policy.current_state import find_current_policy, revision
 from rbac_api.capabilities.policy.engine import (
     Work,
     apply_steps,
-    carry_out,
+    apply_work,
     describe_plan,
-    elsewhere,
-    meet_people,
+    load_accounts,
+    separate_unit,
     target_of,
 )
 from rbac_api.capabilities.policy.errors import (
@@ -49,11 +49,11 @@ def revert_policy(clearance: Clearance, seq: int) -> dict[str, object]:
     answer: dict[str, object] = {}
 
     def compute(reader: Clearance) -> Work:
-        work = _worked_out(reader, seq)
+        work = _compute_revert(reader, seq)
         answer.update(describe_plan(work, find_impact(work.state)))
         return work
 
-    work = carry_out(clearance, compute)
+    work = apply_work(clearance, compute)
     target = target_of(_find(clearance, seq).hash)
     by = clearance.record("policy.reverted", target, before={"seq": seq}, after={"hash": work.hash})
     queries.note_reverted(clearance.connection, seq, by)
@@ -62,12 +62,12 @@ def revert_policy(clearance: Clearance, seq: int) -> dict[str, object]:
 
 def plan_revert(clearance: Clearance, seq: int) -> dict[str, object]:
     """What the revert would change; refused like the revert itself."""
-    with elsewhere(clearance) as reader:
-        work = _worked_out(reader, seq)
+    with separate_unit(clearance) as reader:
+        work = _compute_revert(reader, seq)
         return describe_plan(work, find_impact(work.state))
 
 
-def _worked_out(clearance: Clearance, seq: int) -> Work:
+def _compute_revert(clearance: Clearance, seq: int) -> Work:
     """The computed revert; raises the first refusal."""
     row = _find(clearance, seq)
     if row.reverted_by is not None:
@@ -75,7 +75,7 @@ def _worked_out(clearance: Clearance, seq: int) -> Work:
     done = [Step(step["op"], step["facts"]) for step in json.loads(row.changes)]
     state = load_state(clearance, clock.now())
     people = {holder_of(step.facts)[1] for step in done if _is_assignment(step)}
-    present = find_present(state, meet_people(state, people))
+    present = find_current_policy(state, load_accounts(state, people))
     changed = sorted(set(changes_since(done, present, state.at)))
     if changed:
         raise PolicyNotRevertible(changed=changed[:MAX_FAULTS], total=len(changed))
@@ -105,7 +105,7 @@ def inverse(step: Step, at: datetime) -> Iterator[Step]:
     elif step.op in _REMADE:
         yield from _REMADE[step.op](step.facts)
     elif not (thing == "assignment" and is_over(step.facts, at)):
-        yield Step(_OPPOSITE[step.op], _by_now(step.facts, at))
+        yield Step(_OPPOSITE[step.op], _facts_as_of(step.facts, at))
 
 
 def _role_again(facts: Facts) -> Iterator[Step]:
@@ -143,7 +143,7 @@ def _restored(step: Step, at: datetime) -> Iterator[Step]:
     if step.op == "assignment.update" and is_over(facts["before"], at):
         yield Step("assignment.end", {**facts, **facts["after"]})
     else:
-        yield Step(step.op, {**facts, "before": facts["after"], "after": _by_now(facts["before"], at)})
+        yield Step(step.op, {**facts, "before": facts["after"], "after": _facts_as_of(facts["before"], at)})
 
 
 def _is_assignment(step: Step) -> bool:
@@ -157,7 +157,7 @@ def changes_since(done: Iterable[Step], present: CurrentPolicy, at: datetime) ->
         left.note(step)
     for (kind, *key), value in left.values.items():
         yield from _compared(kind, tuple(key), value, present, at)
-    yield from _beyond(left, present)
+    yield from _added_later(left, present)
 
 
 class _Left:
@@ -217,23 +217,23 @@ def _compared(
             yield what
         return
     for name in _TERMS if kind == "assignment" else _COMPARED:
-        if name in left and name in facts and _as_now(name, left[name], at) != facts[name]:
+        if name in left and name in facts and _value_as_of(name, left[name], at) != facts[name]:
             yield f"{what}: {name}"
 
 
-def _as_now(name: str, value: Any, at: datetime) -> Any:
+def _value_as_of(name: str, value: Any, at: datetime) -> Any:
     """The value as of now: a beginning in the past counts as none."""
     starts = moment_of(value) if name == "starts_at" else None
     return None if starts is not None and starts <= at else value
 
 
-def _by_now(facts: Facts, at: datetime) -> Facts:
+def _facts_as_of(facts: Facts, at: datetime) -> Facts:
     """The same for all values of a thing: an assignment that would have begun meanwhile begins when it is
     restored."""
-    return {name: _as_now(name, value, at) for name, value in facts.items()}
+    return {name: _value_as_of(name, value, at) for name, value in facts.items()}
 
 
-def _beyond(left: _Left, present: CurrentPolicy) -> Iterator[str]:
+def _added_later(left: _Left, present: CurrentPolicy) -> Iterator[str]:
     """What was added later to something that is to be removed."""
     for role in sorted(left.roles & present.roles.keys()):
         for kind, key in (("held", "permissions"), ("inherited", "inherits")):

@@ -11,13 +11,13 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.permissions.service import is_permission_as_built_in, reconcile_permission
 from rbac_api.capabilities.policy import queries
-from rbac_api.capabilities.policy.current_state import find_present
+from rbac_api.capabilities.policy.current_state import find_current_policy
 from rbac_api.capabilities.policy.engine import (
     Work,
     apply_steps,
-    carry_out,
-    elsewhere,
-    meet_people,
+    apply_work,
+    load_accounts,
+    separate_unit,
     write,
 )
 from rbac_api.capabilities.policy.references import unknown_names
@@ -126,7 +126,7 @@ def seed(clearance: Clearance, document: Document, name: str, progress: Callable
     and constraints. What was added stays if a later part fails; seeding again continues there. ``progress``
     is called with numbers of entries.
     """
-    with elsewhere(clearance) as reader:
+    with separate_unit(clearance) as reader:
         _added(reader, document, Loaded(), lambda: None)
     loaded = Loaded()
     for part in _parts(document):
@@ -145,7 +145,7 @@ def _seed_part(clearance: Clearance, part: Document) -> Loaded:
         loaded = Loaded()
         return _added(reader, part, loaded, lambda: None)
 
-    carry_out(clearance, compute)
+    apply_work(clearance, compute)
     return loaded
 
 
@@ -201,7 +201,7 @@ def _added(clearance: Clearance, document: Document, loaded: Loaded, progress: P
 
 
 @dataclass(frozen=True, slots=True)
-class _There:
+class _Existing:
     """What exists already; and which names of the document belong, or belonged, to an account, and whether it
     still exists."""
 
@@ -210,7 +210,7 @@ class _There:
     accounts: Mapping[str, bool]
 
 
-def _additions(document: Document, there: _There, loaded: Loaded) -> Iterator[tuple[str, Step | None]]:
+def _additions(document: Document, there: _Existing, loaded: Loaded) -> Iterator[tuple[str, Step | None]]:
     """What each entry adds, in the order in which it can be added; None for an entry that exists. A role's
     inheritance is no entry."""
     present = there.present
@@ -236,7 +236,7 @@ def _additions(document: Document, there: _There, loaded: Loaded) -> Iterator[tu
         )
 
 
-def _assignment(entry: Mapping[str, object], there: _There, loaded: Loaded) -> Step | None:
+def _assignment(entry: Mapping[str, object], there: _Existing, loaded: Loaded) -> Step | None:
     """The assignment to add; None also for a deleted account, whose name is never used again."""
     (kind, name), role, now = holder_of(entry), entry["role"], there.state.at
     if is_over(entry, now):
@@ -248,7 +248,7 @@ def _assignment(entry: Mapping[str, object], there: _There, loaded: Loaded) -> S
     return Step("assignment.create", {kind: entry[kind], "role": role, "reason": None, **terms})
 
 
-def _require_known(state: State, document: Document) -> _There:
+def _require_known(state: State, document: Document) -> _Existing:
     """Every name that a document refers to is in it or in the database.
 
     A deleted account counts as known: its roles are not assigned again, and that is no fault of the document.
@@ -257,7 +257,7 @@ def _require_known(state: State, document: Document) -> _There:
     named = added | {holder_of(entry) for entry in document.assignments}
     rows = list(queries.list_names(state.connection, {name for _, name in named}))
     known = {("service_account" if row.kind == "service" else "user", row.username_canonical) for row in rows}
-    present = find_present(state, meet_people(state, {name for _, name in known}))
+    present = find_current_policy(state, load_accounts(state, {name for _, name in known}))
     faults = [fault.detail for fault in unknown_names(document, present, added | known, prune=False)]
     others = {name for _, name in known}
     faults += [
@@ -267,4 +267,4 @@ def _require_known(state: State, document: Document) -> _There:
     ]
     if faults:
         raise DocumentRefused(faults)
-    return _There(state, present, {row.username_canonical: row.status != "deleted" for row in rows})
+    return _Existing(state, present, {row.username_canonical: row.status != "deleted" for row in rows})

@@ -15,7 +15,7 @@ from rbac_api import clock
 from rbac_api.capabilities.policy import current_state as present
 from rbac_api.capabilities.policy import engine, queries
 from rbac_api.capabilities.policy.drift import find_drift
-from rbac_api.capabilities.policy.engine import elsewhere, plan_policy
+from rbac_api.capabilities.policy.engine import plan_policy, separate_unit
 from rbac_api.capabilities.policy.imports import Imported, ImportRefused, import_assignments
 from rbac_api.capabilities.policy.plan_queue import one_at_a_time
 from rbac_api.capabilities.policy.revert import plan_revert, revert_policy
@@ -45,11 +45,11 @@ __all__ = [
 def export_policy(clearance: Clearance) -> tuple[dict[str, Any], str]:
     """Everything as one document of one moment, and its revision. Applied where it was exported, it changes
     nothing."""
-    with elsewhere(clearance) as reader:
+    with separate_unit(clearance) as reader:
         state = load_state(reader, clock.now())
         tag = present.revision(reader.connection, state.at)
         held = queries.list_assignments(reader.connection, state.at)
-        return present.export(present.find_present(state, held)), tag
+        return present.export(present.find_current_policy(state, held)), tag
 
 
 def apply_policy(

@@ -179,7 +179,7 @@ class State:
             self.compiled = self.roles.compiled()
         return self.compiled.with_constraints(self.roles.rules.values())
 
-    def meet(self, rows: Iterable[queries.KnownAccount]) -> list[str]:
+    def note_accounts(self, rows: Iterable[queries.KnownAccount]) -> list[str]:
         """Load these accounts; returns their ids."""
         found = []
         for row in rows:

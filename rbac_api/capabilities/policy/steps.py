@@ -11,7 +11,7 @@ from rbac_api.capabilities.permissions.errors import (
     PermissionBuiltIn,
     PermissionNameTaken,
 )
-from rbac_api.capabilities.policy.assigning import add_user, give, take_away
+from rbac_api.capabilities.policy.assigning import add_user, assign, end_assignment
 from rbac_api.capabilities.policy.constraining import (
     create_constraint,
     delete_constraint,
@@ -282,8 +282,8 @@ APPLY: dict[str, Callable[[State, Facts], object]] = {
     "inheritance.end": _disinherit,
     "constraint.create": create_constraint,
     "constraint.delete": delete_constraint,
-    "assignment.create": give,
-    "assignment.update": give,
-    "assignment.end": take_away,
+    "assignment.create": assign,
+    "assignment.update": assign,
+    "assignment.end": end_assignment,
     "user.create": add_user,
 }

@@ -40,7 +40,7 @@ class Revocations(MethodView):
         known before (the cursor was too old or from another database); with `more`, ask again at once from
         `cursor`. Nothing up to `iat` is missing.
         """
-        place = service.find_place(current_clearance(), query.get("since"))
+        place = service.find_position(current_clearance(), query.get("since"))
         if request.if_none_match.contains_weak(place.tag):
             answer = Response(status=304)
         else:

@@ -21,7 +21,7 @@ _LISTS = {"sid": "sids", "jti": "jtis", "kid": "kids"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FeedPosition:
     """Where the client's copy ends: after ``seq``, or at the beginning, if its cursor is not of this
     database."""
 
@@ -37,7 +37,7 @@ class Place:
         return self.seq == 0
 
 
-def find_place(clearance: Clearance, since: str | None) -> Place:
+def find_position(clearance: Clearance, since: str | None) -> FeedPosition:
     """Where an answer begins, and its tag, which changes when anything is new. Reads two rows and signs
     nothing.
 
@@ -51,10 +51,10 @@ def find_place(clearance: Clearance, since: str | None) -> Place:
     newest = find_newest_revocation(connection)
     period = int(clock.epoch_seconds()) // clearance.settings.revocation_seconds
     facts = (since, seq, cursor_of(newest) if newest is not None else BEGINNING, key.kid, period)
-    return Place(since, seq, cursor, key, hashlib.sha256(repr(facts).encode()).hexdigest()[:20])
+    return FeedPosition(since, seq, cursor, key, hashlib.sha256(repr(facts).encode()).hexdigest()[:20])
 
 
-def signed_feed(clearance: Clearance, place: Place) -> str:
+def signed_feed(clearance: Clearance, place: FeedPosition) -> str:
     """The answer, a compact JWS; with ``more`` the client asks again at once, from ``cursor`` on."""
     now = clock.now()  # before reading: everything committed by then is in it
     rows = queries.list_revocations(clearance.connection, place.seq, MAX_ENTRIES + 1)

@@ -7,7 +7,7 @@ import pytest
 from rbac_api import clock
 from rbac_api.capabilities.constraints import service
 from rbac_api.capabilities.constraints.errors import ConstraintNotFound, ConstraintViolated
-from rbac_api.capabilities.policy.engine import apply_steps, meet_people, write
+from rbac_api.capabilities.policy.engine import apply_steps, load_accounts, write
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.decision.difference import Step
@@ -39,7 +39,7 @@ def apply(stage: Stage, *steps: Step) -> None:
     """These steps, taken as one document's."""
     with operator_unit(stage.settings, stage.database) as clearance:
         state = load_state(clearance, clock.now())
-        meet_people(state, ("bob", "dave"))
+        load_accounts(state, ("bob", "dave"))
         work = apply_steps(state, steps)
         work.require_permitted()
         write(clearance, work)

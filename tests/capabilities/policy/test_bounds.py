@@ -82,7 +82,7 @@ def test_who_waits_too_long_is_refused(stage: Stage, monkeypatch: pytest.MonkeyP
     assert turns._PLACES._value == 2  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("bound", ["MOST_STEPS", "MOST_PEOPLE"])
+@pytest.mark.parametrize("bound", ["MAX_STEPS", "MAX_HOLDERS"])
 def test_too_much_for_one_request_is_not_too_much_for_the_operator(
     stage: Stage, bound: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +103,7 @@ def test_too_much_for_one_request_is_not_too_much_for_the_operator(
 def test_pruning_looks_at_no_more_assignments_than_it_may_end(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "MOST_STEPS", 1)
+    monkeypatch.setattr(turns, "MAX_STEPS", 1)
 
     answer = stage.as_(ALICE).post("/v1/policy/plan?prune=true", json={"assignments": []})
 

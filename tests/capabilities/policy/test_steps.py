@@ -8,7 +8,7 @@ import pytest
 
 from rbac_api import clock
 from rbac_api.capabilities.policy import seeds
-from rbac_api.capabilities.policy.engine import Work, apply_steps, meet_people, write
+from rbac_api.capabilities.policy.engine import Work, apply_steps, load_accounts, write
 from rbac_api.capabilities.policy.service import seed
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.cli.prepare import operator_unit
@@ -53,7 +53,7 @@ def stage_it(stage: Stage) -> None:
 def taken(stage: Stage, *steps: Step) -> Work:
     with operator_unit(stage.settings, stage.database) as clearance:
         state = load_state(clearance, clock.now())
-        meet_people(state, ("alice", "bob", "dave"))
+        load_accounts(state, ("alice", "bob", "dave"))
         work = apply_steps(state, steps)
         if not work.refused:
             write(clearance, work)
