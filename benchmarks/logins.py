@@ -14,7 +14,7 @@ from benchmarks.load import Measured, Pace, Requests, Rotation, begin, get, post
 from benchmarks.processes import Running
 from benchmarks.server import ROUTE
 from benchmarks.stage import PASSWORD, SignedIn, Stage
-from rbac_api.capabilities.passwords.hashing import NICENESS
+from rbac_api.guard.hashing import NICENESS
 
 CONNECTIONS = 16
 ONLOOKERS = 4

@@ -51,6 +51,7 @@ class ServiceError(Exception):
         self.detail = detail or self.default_detail
         self.internal = internal
         self.members: dict[str, Any] = members
+        self.refused_to: Any = None  # the actor, where a public operation found out who it is
         super().__init__(self.detail)
 
 

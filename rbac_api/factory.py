@@ -19,7 +19,6 @@ from rbac_api.capabilities.operation.figures import Facts
 from rbac_api.capabilities.operation.retention import Retention
 from rbac_api.capabilities.operation.routes import blueprint as operation
 from rbac_api.capabilities.operation.service import recorded_refusals
-from rbac_api.capabilities.passwords.service import Hasher
 from rbac_api.capabilities.permissions.routes import blueprint as permissions
 from rbac_api.capabilities.policy.routes import blueprint as policy
 from rbac_api.capabilities.revocations.routes import blueprint as revocations
@@ -84,11 +83,10 @@ def create_app(settings: Settings | None = None, *, check_database: bool = True)
     register_http_setup(app, settings)
     app.extensions["rbac-tally"] = register_middleware(app, settings)
     register_problems(app)
-    register_limits(app, settings)
     guard = Guard(app, settings, Database(settings))
+    register_limits(app, guard.limits)
     guard.bearer.register(app)
     _register_figures(app, guard)
-    app.extensions["rbac-hasher"] = Hasher(settings)
     app.extensions["rbac-retention"] = Retention(settings, guard.database)
     guard.begin.add(app.extensions["rbac-retention"].start)
     _register_routes(app, settings)
@@ -97,14 +95,13 @@ def create_app(settings: Settings | None = None, *, check_database: bool = True)
 
 
 def _register_figures(app: Flask, guard: Guard) -> None:
-    app.extensions["rbac-facts"] = Facts(guard)
+    app.extensions["rbac-facts"] = Facts(guard.database)
     start_at_zero(recorded_refusals())
     guard.database.watch_pool(CONNECTIONS.inc, CONNECTIONS.dec)
 
 
 def close_app(app: Flask) -> None:
     """Let go of an application's threads and connections; for tests and for programs that make several."""
-    app.extensions["rbac-hasher"].close()
     app.extensions["rbac-retention"].close()
     app.extensions["rbac-api"].close()
     app.extensions["rbac-tally"].close()

@@ -10,7 +10,7 @@ import click
 
 from rbac_api.capabilities.assignments.service import Terms, assign_role
 from rbac_api.capabilities.attempts.service import clear_failures
-from rbac_api.capabilities.passwords.service import hasher, require_good_password
+from rbac_api.capabilities.passwords.service import require_good_password
 from rbac_api.capabilities.second_factor.errors import TotpNotFound
 from rbac_api.capabilities.users.service import (
     change_status,
@@ -22,7 +22,7 @@ from rbac_api.capabilities.users.service import (
 )
 from rbac_api.cli.group import operating, parts, ready_parts
 from rbac_api.cli.output import json_option, print_json
-from rbac_api.cli.prepare import create_administrator
+from rbac_api.cli.prepare import create_administrator, hash_password
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.recorder import Target
@@ -48,7 +48,7 @@ def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
     if given:
         require_good_password(given, username, pointer="/password")
     password = given or secrets.token_urlsafe(18)
-    hashed = hasher().hash(password)
+    hashed = hash_password(settings, password)
     with operating(writes=True) as clearance:
         create_administrator(
             clearance, username, hashed, final=bool(given), reason="created at the command line"
@@ -67,9 +67,9 @@ def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
     Enables the account, assigns the role admin, lifts a lock after failed sign-ins, removes the second factor, ends all sessions, and
     shows a one-time password (with --setup-token, which needs another administrator who can sign in, a setup token).
     """
-    ready_parts()  # refused settings have no hasher
+    settings, _ = ready_parts()
     password = secrets.token_urlsafe(18)
-    hashed = None if setup_token else hasher().hash(password)
+    hashed = None if setup_token else hash_password(settings, password)
     with operating(writes=True) as clearance:
         user = find_person(clearance, username)
         change_status(clearance, user.id, "active")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from rbac_api.capabilities.assignments.service import Terms, assign_role
 from rbac_api.capabilities.keys.service import ensure_key, needs_key
-from rbac_api.capabilities.passwords.service import Hasher, password_problem
+from rbac_api.capabilities.passwords.service import password_problem
 from rbac_api.capabilities.policy.service import (
     EXAMPLE,
     SYSTEM,
@@ -27,10 +27,10 @@ from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.document import Document
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.names import username_problem
+from rbac_api.guard.enforcement.assembly import assemble
 from rbac_api.guard.enforcement.clearance import Clearance, operator_clearance
-from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.hashing import Hasher
 from rbac_api.guard.tokens.installation import INSTANCE_KEY, REMEDY, differences, present, record_instance
-from rbac_api.guard.tokens.keys import Keyring
 from rbac_api.guard.tokens.queries_installation import read_instance
 from rbac_api.settings import Settings, SettingsRefused
 from rbac_api.trail.recorder import Target
@@ -53,12 +53,12 @@ def operator_unit(
     settings: Settings, database: Database, *, writes: bool = True, system: bool = False
 ) -> Iterator[Clearance]:
     """One unit of work with the operator's (or the system's) clearance, outside any request."""
-    snapshot = Snapshot(database, Keyring(settings, database))
+    runtime, _, _ = assemble(settings, database)
     try:
         with UnitOfWork(database, writes=writes) as work:
-            yield operator_clearance(work, snapshot, settings, system=system)
+            yield operator_clearance(work, runtime, system=system)
     finally:
-        snapshot.close()
+        runtime.close()
 
 
 def prepare(settings: Settings, database: Database) -> Prepared:

@@ -8,7 +8,7 @@ MAX_USER_AGENT_LENGTH = 256
 SITE = 64  # bits
 
 
-def printable_agent(sent: str | None) -> str | None:
+def user_agent(sent: str | None) -> str | None:
     """Return a ``User-Agent`` without unprintable characters; None if none was sent."""
     return "".join(c for c in sent if c.isprintable())[:MAX_USER_AGENT_LENGTH] if sent else None
 

@@ -26,5 +26,5 @@ recording of refusals.  A view without a decorator is refused at start-up.  Only
 ``Clearance``.
 
 It has five packages, and each imports only those after it: ``enforcement``, ``incidents``, ``state``, then
-``revocation`` and ``tokens``.  ``errors`` holds the refusals.
+``revocation`` and ``tokens``.  ``hashing`` hashes passwords, ``errors`` holds the refusals.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbac_api.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, Unauthenticated
+from rbac_api.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, Unauthenticated, Unavailable
 
 
 class TokenMissing(Unauthenticated):
@@ -151,3 +151,13 @@ class RoleNotFound(NotFound):
     code = "role.not_found"
     title = "No such role"
     default_detail = "There is no role with this name. List them with GET /v1/roles."
+
+
+class HasherBusy(Unavailable):
+    """More sign-ins wait than the queue holds."""
+
+    code = "signin.busy"
+    title = "Too many sign-ins right now"
+    default_detail = (
+        "Too many sign-ins are in progress. Try again after the number of seconds in Retry-After."
+    )

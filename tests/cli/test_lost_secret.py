@@ -55,7 +55,6 @@ def test_the_secret_may_be_given_in_the_variable_instead(used: Path) -> None:
     settings = Settings(data_dir=str(used), secret_key=secret, password_cost=4, log_level="error")
     app = create_app(settings)
     assert app.test_client().get("/readyz").status_code == 200
-    app.extensions["rbac-hasher"].close()
     app.extensions["rbac-api"].close()
 
 

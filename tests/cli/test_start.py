@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from rbac_api.capabilities.passwords import hashing
 from rbac_api.cli import serve
 from rbac_api.cli.prepare import prepare
 from rbac_api.database.engine import Database
 from rbac_api.factory import close_app, create_app
+from rbac_api.guard import hashing
 from rbac_api.settings import Settings
 from tests.builders import settings_for
 from tests.capabilities.passwords.spy import Spy

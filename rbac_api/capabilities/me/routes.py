@@ -12,7 +12,7 @@ from rbac_api.capabilities.attempts.errors import AccountLocked
 from rbac_api.capabilities.me import service
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
 from rbac_api.capabilities.me.schemas import EndSessionsQuery, MePatchSchema, MeSchema, PasswordChangeSchema
-from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
+from rbac_api.capabilities.passwords.errors import PasswordRefused
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.second_factor.errors import (
     SecondFactorNeeded,
@@ -33,7 +33,7 @@ from rbac_api.capabilities.sessions.schemas import OwnSessionListSchema
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.errors import TooManyAttempts
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
-from rbac_api.guard.errors import REPEATABLE, SigninTooOld
+from rbac_api.guard.errors import REPEATABLE, HasherBusy, SigninTooOld
 from rbac_api.guard.tokens.credentials import without_own_cookies
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint

@@ -8,7 +8,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.attempts.service import count_failure, require_unlocked
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
-from rbac_api.capabilities.passwords.service import hasher, require_changed_password, require_good_password
+from rbac_api.capabilities.passwords.service import require_changed_password, require_good_password
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.users import service as users
@@ -47,7 +47,7 @@ def change_my_password(clearance: Clearance, current: str, new: str) -> None:
     user = _proved(clearance, current)
     require_changed_password(new, current)
     require_good_password(new, user.username)
-    hashed = hasher().hash(new)
+    hashed = clearance.runtime.hasher.hash(new)
     _require_unchanged(clearance, user)
     users.set_password(
         clearance, user.id, hashed, action="password.changed", keep_session=clearance.actor.session_id
@@ -76,12 +76,12 @@ def _proved(clearance: Clearance, current: str) -> UserRow:
     403 ``password.wrong``, counted as a failed sign-in; 429 ``account.locked`` after too many. Holds no
     connection while hashing.
     """
-    with hasher().slot():  # as at sign-in: parallel guesses cannot exceed the limit
+    with clearance.runtime.hasher.slot():  # as at sign-in: parallel guesses cannot exceed the limit
         with clearance.work.database.reading() as connection:
             user = users.find_user(connection, clearance.actor.id or "")
             require_unlocked(connection, clearance.settings, user.username)
             stale = user.password_temporary and is_outgrown(connection, clearance.snapshot, user.id)
-        if not hasher().check(current, None if stale else user.password_hash).fits:
+        if not clearance.runtime.hasher.check(current, None if stale else user.password_hash).fits:
             target = Target("user", user.id, user.username)
             count_failure(clearance.connection, clearance.settings, clearance.actor, user.username, target)
             raise CurrentPasswordWrong()

@@ -17,6 +17,7 @@ from rbac_api.capabilities.oauth.schemas import (
     TokenRequestSchema,
 )
 from rbac_api.capabilities.sessions.service import Origin
+from rbac_api.formats.client_info import user_agent
 from rbac_api.formats.oauth_errors import InvalidGrant, InvalidScope, NotYours, UnsupportedGrantType
 from rbac_api.guard.enforcement.decorators import current_clearance, public
 from rbac_api.guard.enforcement.guard import current_guard
@@ -24,7 +25,6 @@ from rbac_api.guard.enforcement.oauth_callers import current_caller, requires_ca
 from rbac_api.guard.tokens.keys import KEY_PROBLEMS
 from rbac_api.settings import Settings
 from rbac_api.web.openapi.oauth_protocol import UNCACHED, OAuthBlueprint
-from rbac_api.web.requests.client_info import user_agent
 from rbac_api.web.responses.json_response import json_answer
 
 _METADATA = (
@@ -49,7 +49,11 @@ class Tokens(MethodView):
         with `POST /v1/auth/refresh`. There are no scopes: what a token permits depends only on roles.
         """
         caller = current_caller()
-        origin = Origin(request.remote_addr, user_agent(request), caller.client.id if caller.client else "")
+        origin = Origin(
+            request.remote_addr,
+            user_agent(request.headers.get("User-Agent")),
+            caller.client.id if caller.client else "",
+        )
         return json_answer(service.issue_token(current_clearance(), caller, origin), headers=UNCACHED)
 
 

@@ -28,7 +28,6 @@ from rbac_api.formats.oauth_errors import (
 )
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.clients import Caller
-from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.revocation.denylist import revoke
 from rbac_api.guard.state.subjects import Person
 from rbac_api.guard.tokens.claims import unpack
@@ -60,7 +59,7 @@ def revoke_token(clearance: Clearance, caller: Caller) -> None:
     text = _token(caller)
     if caller.client is None and caller.token is None and "client_id" not in caller.form:
         raise InvalidClient()
-    found = _read(text)
+    found = _read(clearance, text)
     if found is None:
         return
     (token, kind), connection = found, clearance.connection
@@ -77,7 +76,7 @@ def revoke_token(clearance: Clearance, caller: Caller) -> None:
 def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
     """Whether a token is valid at this moment, and if so its user and contents (RFC 7662)."""
     text = _token(caller)
-    found = _read(text)
+    found = _read(clearance, text)
     whose = _subject_of(clearance, *found) if found else None
     if whose is None:
         return {"active": False}
@@ -129,7 +128,7 @@ def _by_refresh_token(clearance: Clearance, caller: Caller, origin: Origin) -> T
         raise InvalidRequest("The parameter refresh_token is missing.")
     client_id = caller.client.id if caller.client else caller.form.get("client_id")
     try:
-        if client_id not in (None, current_guard().bearer.verify_token(text, "refresh").client_id):
+        if client_id not in (None, clearance.runtime.tokens.verify_token(text, "refresh").client_id):
             raise InvalidGrant()
         return refresh(clearance, text, origin)
     except Unauthenticated as fault:
@@ -143,11 +142,11 @@ def _token(caller: Caller) -> str:
     return text
 
 
-def _read(text: str) -> tuple[Token, str] | None:
+def _read(clearance: Clearance, text: str) -> tuple[Token, str] | None:
     """A token of either kind, whatever the hint says; None if it is not ours or has expired."""
     for kind in ("access", "refresh"):
         try:
-            return current_guard().bearer.verify_token(text, kind), kind
+            return clearance.runtime.tokens.verify_token(text, kind), kind
         except Unauthenticated:
             continue
     return None
@@ -157,7 +156,7 @@ def _subject_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
     """The user of a token, if it would be accepted at this moment where it belongs."""
     if kind == "access":
         try:
-            return current_guard().standing(token)[1]
+            return clearance.runtime.session_and_user(token)[1]
         except Unauthenticated:
             return None
     with clearance.work.database.reading() as connection:

@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
 from rbac_api import clock
+from rbac_api.database.engine import Database
 from rbac_api.database.migrate import head_revision
 from rbac_api.database.queries.sessions import count_active
 from rbac_api.database.queries.trail import newest_seq
 from rbac_api.errors import ServiceError
-from rbac_api.guard.enforcement.guard import Guard
 from rbac_api.resources import release
 
 COUNT_SECONDS = 60.0  # counting sessions reads an index of all active ones, so not each scrape does it
@@ -23,8 +23,8 @@ COUNT_SECONDS = 60.0  # counting sessions reads an index of all active ones, so 
 class Facts:
     """A collector (prometheus-client) for one application. Leaves out what the database does not answer."""
 
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._version = release()
         self._counting = threading.Lock()
         self._sessions: int | None = None
@@ -45,7 +45,7 @@ class Facts:
         build = {"version": self._version, "python": platform.python_version(), "schema": head_revision()}
         yield InfoMetricFamily("rbac_build", "What runs here.", build)
         try:
-            with self._guard.database.reading() as connection:
+            with self._database.reading() as connection:
                 revision = newest_seq(connection)
             sessions = self._active_sessions()
         except ServiceError:
@@ -56,7 +56,7 @@ class Facts:
     def _active_sessions(self) -> int:
         with self._counting:
             if self._sessions is None or clock.monotonic() - self._counted_at > COUNT_SECONDS:
-                with self._guard.database.reading() as connection:
+                with self._database.reading() as connection:
                     self._sessions = count_active(connection, clock.now())
                 self._counted_at = clock.monotonic()
             return self._sessions

@@ -49,7 +49,7 @@ class Readiness(MethodView):
         503 when the database does not answer, its schema is not the one this release needs, there is no
         signing key, or roles inherit each other in a cycle; `checks` says which.
         """
-        found = service.readiness(current_guard())
+        found = service.readiness(current_guard().runtime)
         if not found["ready"]:
             raise NotReady(found)
         return json_answer(found)
@@ -88,7 +88,7 @@ class Keys(MethodView):
         For services that verify access tokens themselves (RFC 7517). Empty with HS256, which has no public
         key.
         """
-        found = {"keys": service.public_keys(current_guard())}
+        found = {"keys": service.public_keys(current_guard().runtime)}
         answer = tagged(json_answer(found), found, 1)
         answer.headers["Cache-Control"] = f"public, max-age={current_guard().settings.jwks_seconds}"
         return answer

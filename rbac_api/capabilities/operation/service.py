@@ -14,7 +14,7 @@ from rbac_api.database.migrate import schema_problem
 from rbac_api.database.requirements import recent_results
 from rbac_api.errors import ServiceError
 from rbac_api.formats.http_errors import status_of
-from rbac_api.guard.enforcement.guard import Guard
+from rbac_api.guard.enforcement.runtime import Runtime
 from rbac_api.guard.tokens.installation import INSTANCE_KEY, REMEDY, differences
 from rbac_api.guard.tokens.keys import KEY_PROBLEMS
 from rbac_api.observability.metrics import RequestTally
@@ -22,17 +22,17 @@ from rbac_api.observability.metrics import RequestTally
 _REPLACED = "the database file was removed or replaced while in use; restart this service"
 
 
-def readiness(guard: Guard) -> dict[str, object]:
+def readiness(runtime: Runtime) -> dict[str, object]:
     """``{ready, checks: [{name, ok, detail}]}``: the database answers, its schema is current, a key signs,
     roles have no cycle."""
-    checks = list(_checks(guard))
+    checks = list(_checks(runtime))
     return {"ready": all(check["ok"] for check in checks), "checks": checks}
 
 
-def public_keys(guard: Guard) -> list[dict[str, object]]:
+def public_keys(runtime: Runtime) -> list[dict[str, object]]:
     """The members of the JWK Set (RFC 7517 section 5): the public parts of verifying keys; none with a shared
     secret."""
-    return guard.keyring.published()
+    return runtime.snapshot.keyring.published()
 
 
 def metrics(tally: RequestTally, facts: Facts) -> tuple[bytes, str]:
@@ -67,48 +67,48 @@ def problems(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceEr
         yield from problems(child)
 
 
-def _checks(guard: Guard) -> Iterator[dict[str, object]]:
+def _checks(runtime: Runtime) -> Iterator[dict[str, object]]:
     try:
-        problem = schema_problem(guard.database)
-        replaced = guard.database.replaced()
+        problem = schema_problem(runtime.database)
+        replaced = runtime.database.replaced()
         yield {"name": "database", "ok": not replaced, "detail": _REPLACED if replaced else "answers"}
-        yield from _ground_checks(guard)
+        yield from _ground_checks(runtime)
         yield {"name": "schema", "ok": problem is None, "detail": problem or "up to date"}
         if problem is None:
-            yield from _state_checks(guard)
+            yield from _state_checks(runtime)
     except ServiceError as fault:
         yield {"name": "database", "ok": False, "detail": fault.detail}
 
 
-def _ground_checks(guard: Guard) -> Iterator[dict[str, object]]:
+def _ground_checks(runtime: Runtime) -> Iterator[dict[str, object]]:
     """Checks beyond the schema, each listed only if it fails."""
-    for result in recent_results(guard.database):
+    for result in recent_results(runtime.database):
         if not result.met:
             yield {"name": result.need.name, "ok": False, "detail": f"{result.detail}. {result.need.remedy}"}
 
 
-def _key_check(guard: Guard) -> dict[str, object]:
+def _key_check(runtime: Runtime) -> dict[str, object]:
     try:
-        return {"name": "signing key", "ok": True, "detail": guard.keyring.active().algorithm}
+        return {"name": "signing key", "ok": True, "detail": runtime.snapshot.keyring.active().algorithm}
     except KEY_PROBLEMS as fault:
         return {"name": "signing key", "ok": False, "detail": fault.detail}
 
 
-def _instance_check(guard: Guard, *, sealed: bool) -> Iterator[dict[str, object]]:
+def _instance_check(runtime: Runtime, *, sealed: bool) -> Iterator[dict[str, object]]:
     """Listed only if it fails; if the secret opens no key, the check of the key has said so already."""
-    with guard.database.reading() as connection:
-        found = differences(connection, guard.settings)
+    with runtime.database.reading() as connection:
+        found = differences(connection, runtime.settings)
     failed = [sentence for name, sentence in found.items() if name != INSTANCE_KEY or not sealed]
     if failed:
         yield {"name": "instance", "ok": False, "detail": f"{'; '.join(failed)}. {REMEDY}"}
 
 
-def _state_checks(guard: Guard) -> Iterator[dict[str, object]]:
-    key = _key_check(guard)
+def _state_checks(runtime: Runtime) -> Iterator[dict[str, object]]:
+    key = _key_check(runtime)
     yield key
-    yield from _instance_check(guard, sealed=not key["ok"])
-    guard.snapshot.freshen()
-    cycles = guard.snapshot.graph().cycles
+    yield from _instance_check(runtime, sealed=not key["ok"])
+    runtime.snapshot.freshen()
+    cycles = runtime.snapshot.graph().cycles
     detail = "; ".join(" > ".join(cycle) for cycle in cycles)
     yield {
         "name": "role_cycle",

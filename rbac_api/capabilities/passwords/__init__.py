@@ -1,8 +1,7 @@
-"""PASSWORDS. Owns hashing (bcrypt over a keyed pre-hash), the rules for passwords, and the one queue in front
-of the processor.
+"""PASSWORDS. Owns the rules for passwords.
 
-``service`` checks the rules, ``hashing`` computes; ``errors`` is as in every capability. It has no routes and
-no tables: ``signin``, ``me`` and ``users`` call it.
+``service`` checks the rules; ``errors`` is as in every capability. It has no routes and no tables: ``signin``,
+``me`` and ``users`` call it. ``guard/hashing.py`` hashes and compares.
 
-Refuses: short, long, common or self-descriptive passwords; more waiting sign-ins than the queue holds.
+Refuses: short, long, common or self-descriptive passwords.
 """

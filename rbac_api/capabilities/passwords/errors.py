@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbac_api.errors import Invalid, Unavailable
+from rbac_api.errors import Invalid
 
 
 class PasswordRefused(Invalid):
@@ -21,13 +21,3 @@ class PasswordRefused(Invalid):
             }
         ]
     }
-
-
-class HasherBusy(Unavailable):
-    """More sign-ins wait than the queue holds."""
-
-    code = "signin.busy"
-    title = "Too many sign-ins right now"
-    default_detail = (
-        "Too many sign-ins are in progress. Try again after the number of seconds in Retry-After."
-    )

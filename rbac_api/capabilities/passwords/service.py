@@ -8,8 +8,7 @@ import unicodedata
 from functools import cache
 from importlib.resources import files
 
-from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
-from rbac_api.capabilities.passwords.hashing import Check, Hasher, hasher
+from rbac_api.capabilities.passwords.errors import PasswordRefused
 from rbac_api.errors import Fault
 
 MIN_LENGTH, MAX_LENGTH = 15, 256
@@ -20,11 +19,7 @@ MAX_PIECE_LENGTH = 5
 __all__ = [
     "MAX_LENGTH",
     "MIN_LENGTH",
-    "Check",
-    "Hasher",
-    "HasherBusy",
     "PasswordRefused",
-    "hasher",
     "password_problem",
     "require_changed_password",
     "require_good_password",

@@ -9,7 +9,7 @@ from flask import Response, request
 from flask.views import MethodView
 
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
-from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
+from rbac_api.capabilities.passwords.errors import PasswordRefused
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import Origin
 from rbac_api.capabilities.signin import service
@@ -28,18 +28,25 @@ from rbac_api.capabilities.users.errors import SetupTokenInvalid
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.types import UUID
 from rbac_api.errors import Fault, Invalid, TooManyAttempts
+from rbac_api.formats.client_info import user_agent
 from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.guard.enforcement.decorators import current_clearance, public
 from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.enforcement.sign_out import token_to_leave
-from rbac_api.guard.errors import CsrfFailed, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from rbac_api.guard.errors import (
+    CsrfFailed,
+    HasherBusy,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    TokenRevoked,
+)
 from rbac_api.guard.tokens.credentials import set_cookies, without_own_cookies
 from rbac_api.guard.tokens.keys import KEY_PROBLEMS
 from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.openapi.descriptions import ways_in
-from rbac_api.web.requests.client_info import user_agent
 from rbac_api.web.responses.json_response import empty_answer, json_answer
 from rbac_api.web.server.rate_limits import count_attempt
 
@@ -183,4 +190,4 @@ def _answer(tokens: TokensAnswer, *, as_cookies: bool) -> Response:
 def _origin(client_id: str) -> Origin:
     if _ID.fullmatch(client_id):
         raise Invalid(faults=(Fault("/client_id", "client_id.reserved", _RESERVED),))
-    return Origin(request.remote_addr, user_agent(request), client_id)
+    return Origin(request.remote_addr, user_agent(request.headers.get("User-Agent")), client_id)

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.capabilities.attempts.service import clear_failures
 from rbac_api.capabilities.constraints.service import require_compatible
-from rbac_api.capabilities.passwords.service import HasherBusy, hasher
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.sessions.service import AuthMethod, Origin, RefreshTokenRecord, Termination
@@ -32,15 +31,12 @@ from rbac_api.database.queries.users import get_account, get_subject
 from rbac_api.decision.activation import unauthorized
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.enforcement.guard import current_guard
-from rbac_api.guard.enforcement.rules import Rule
-from rbac_api.guard.errors import TokenInvalid, TokenRevoked
+from rbac_api.guard.errors import HasherBusy, TokenInvalid, TokenRevoked
 from rbac_api.guard.incidents.detection import open_reuse_incident
 from rbac_api.guard.state.subjects import OTP
 from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.metrics import REFRESHES, SIGNINS
 from rbac_api.trail.recorder import Actor, Target, record
-from rbac_api.web.server.rate_limits import count_account
 
 __all__ = ["LoginRequest", "issue_access", "login", "logout", "refresh"]
 # The account may change during hashing: a parallel sign-in upgrades the hash, or the user is disabled.
@@ -76,7 +72,7 @@ def login(clearance: Clearance, request: LoginRequest, origin: Origin) -> Tokens
         proved = _verify_password(clearance, request.username, password)
         # The new hash waits until the code is right, too: no failing path costs more than another.
         renews = proved.outdated and not proved.account.second_factor
-        password_hash = hasher().hash(password) if renews else proved.checked
+        password_hash = clearance.runtime.hasher.hash(password) if renews else proved.checked
         with suppress(_AccountChanged):
             tokens = _open_session(clearance, proved, password_hash, origin, request)
             if proved.outdated and not renews:
@@ -101,7 +97,7 @@ def _open_session(
                 _end_replaced_session(clearance, connection, _signing_in(clearance, row), request.leaves)
                 return _begin(clearance, connection, proved, origin, AuthMethod(methods, request.roles))
     except ServiceError as refusal:
-        current_guard().record_refusal(_signing_in(clearance, row), Rule(), refusal)
+        refusal.refused_to = _signing_in(clearance, row)
         raise
     raise methods  # only after the failure was counted
 
@@ -137,7 +133,7 @@ def _signing_in(clearance: Clearance, row: SigninRow) -> Actor:
 
 def _renew_hash(clearance: Clearance, proved: Proved, password: str) -> None:
     with suppress(HasherBusy):  # it ends at the next sign-in
-        password_hash = hasher().hash(password)
+        password_hash = clearance.runtime.hasher.hash(password)
         with clearance.work.database.writing() as connection:
             note_signin(connection, proved.row.id, proved.checked, password_hash)
 
@@ -145,8 +141,8 @@ def _renew_hash(clearance: Clearance, proved: Proved, password: str) -> None:
 def refresh(clearance: Clearance, text: str, origin: Origin) -> TokensAnswer:
     """Exchange a refresh token (RFC 9700 section 4.14.2). A token has one successor; a late copy ends all."""
     clearance.snapshot.freshen()  # the keys, before one is looked up
-    token = current_guard().bearer.verify_token(text, "refresh")
-    count_account(token.subject)
+    token = clearance.runtime.tokens.verify_token(text, "refresh")
+    clearance.runtime.limits.count_account(token.subject)
     with suppress(Clash):
         return _refresh_once(clearance, token, origin)
     return _refresh_once(clearance, token, origin)  # the quicker request got the same successor
@@ -179,10 +175,10 @@ def logout(clearance: Clearance, token: Token) -> None:
 def _verify_password(clearance: Clearance, username: str, password: str) -> Proved:
     """The account with this name and password; ``LoginFailed``, counted, otherwise."""
     # in the slot every earlier failure is visible: parallel guesses cannot exceed the limit
-    with hasher().slot():
+    with clearance.runtime.hasher.slot():
         account = look_up(clearance, username)
         row, compared = account.row, account.password_hash
-        check = hasher().check(password, compared)
+        check = clearance.runtime.hasher.check(password, compared)
         if check.fits and row is not None and compared is not None:
             return Proved(account, row, compared, check.outdated)
         note_failure(clearance, account)
@@ -279,7 +275,7 @@ def _end_for_reuse(
         reason="a spent refresh token came back",
         after=facts,
     )
-    times = current_guard().alarms.notice("refresh-reuse", session.id)
+    times = clearance.runtime.incidents.notice("refresh-reuse", session.id)
     open_reuse_incident(connection, clearance.actor, session, spent, max(1, times))
 
 
@@ -288,7 +284,7 @@ def _count_repetition(
 ) -> None:
     """Count further copies after the session ended: they are no news, and hardly ever a write."""
     if spent.spent_at is not None and session.end_reason == "reuse-detected":
-        times = current_guard().alarms.notice("refresh-reuse", session.id)
+        times = clearance.runtime.incidents.notice("refresh-reuse", session.id)
         if times:
             open_reuse_incident(connection, clearance.actor, session, spent, times)
 

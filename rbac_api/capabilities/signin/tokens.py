@@ -16,7 +16,6 @@ from rbac_api.database.types import new_id
 from rbac_api.decision.activation import carried_until, lasting
 from rbac_api.decision.evaluate import claimed_roles, effective_roles
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.state.subjects import OTP
 from rbac_api.guard.tokens.signing import SigningKey, Use
 from rbac_api.guard.tokens.token import Issue
@@ -44,7 +43,7 @@ def issue_tokens(
     )
     return {
         **_issue_access(clearance, connection, record, (account, key)),
-        "refresh_token": current_guard().bearer.issue_refresh(refresh, record.generation),
+        "refresh_token": clearance.runtime.tokens.issue_refresh(refresh, record.generation),
         "refresh_expires_in": max(0, ends - int(clock.now().timestamp())),
     }
 
@@ -91,7 +90,7 @@ def _issue_access(
         key,
     )
     return {
-        "access_token": current_guard().bearer.issue_access(issue, roles, account.authorization_version),
+        "access_token": clearance.runtime.tokens.issue_access(issue, roles, account.authorization_version),
         "token_type": "Bearer",
         "expires_in": expires - issued,
         "session_id": record.session_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 from flask.views import MethodView
 
-from rbac_api.capabilities.passwords.errors import HasherBusy, PasswordRefused
+from rbac_api.capabilities.passwords.errors import PasswordRefused
 from rbac_api.capabilities.second_factor.errors import TotpNotFound
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.schemas import SessionListSchema
@@ -24,7 +24,14 @@ from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.errors import Invalid
 from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
-from rbac_api.guard.errors import REPEATABLE, LastAdministrator, OwnAccount, SigninTooOld, TargetStronger
+from rbac_api.guard.errors import (
+    REPEATABLE,
+    HasherBusy,
+    LastAdministrator,
+    OwnAccount,
+    SigninTooOld,
+    TargetStronger,
+)
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request

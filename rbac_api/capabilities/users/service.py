@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection
 
 from rbac_api import clock
-from rbac_api.capabilities.passwords.service import hasher, require_good_password
+from rbac_api.capabilities.passwords.service import require_good_password
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
@@ -74,7 +74,7 @@ def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[UserAnsw
     hashed = None
     if password is not None:
         require_good_password(password, username, pointer="/password")
-        hashed = hasher().hash(password)  # before the write lock is taken: other requests continue meanwhile
+        hashed = clearance.runtime.hasher.hash(password)  # before the write lock, so other requests go on
     new = NewUser(
         username=username,
         email=body.get("email"),

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.attempts.service import clear_failures
-from rbac_api.capabilities.passwords.service import hasher, require_good_password
+from rbac_api.capabilities.passwords.service import require_good_password
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions.service import Termination, close_user_sessions, forget_second_factor
 from rbac_api.capabilities.users import queries
@@ -72,7 +72,7 @@ def spend_setup(clearance: Clearance, token: str, new_password: str) -> None:
     if setup is None:
         raise SetupTokenInvalid()
     require_good_password(new_password, setup.username)
-    hashed = hasher().hash(new_password)
+    hashed = clearance.runtime.hasher.hash(new_password)
     setup = queries.find_password_setup(clearance.connection, digest, clock.now())
     if setup is None or is_outgrown(clearance.connection, clearance.snapshot, setup.user_id):
         raise SetupTokenInvalid()

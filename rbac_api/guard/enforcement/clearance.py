@@ -19,6 +19,7 @@ from rbac_api.decision.model import EVERYTHING, Constraint, Reason, SessionRoles
 from rbac_api.decision.strength import assigned_through, bound_by, held_until, lacking, stronger_roles
 from rbac_api.decision.working import WorkingRoles, follow
 from rbac_api.guard.enforcement import queries_strength
+from rbac_api.guard.enforcement.runtime import Runtime
 from rbac_api.guard.errors import (
     EscalationDenied,
     LastAdministrator,
@@ -54,8 +55,7 @@ class Clearance:
     permission: str | None
     reasons: tuple[Reason, ...]
     work: UnitOfWork
-    snapshot: Snapshot
-    settings: Settings
+    runtime: Runtime
     session: SessionState | None = None  # that of the request; None for those without one
 
     @property
@@ -63,6 +63,16 @@ class Clearance:
         """The connection of the unit of work; in a writing one this takes the write lock, and the decision is
         made again."""
         return self.work.connection
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The state in memory that decisions are made on."""
+        return self.runtime.snapshot
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this application."""
+        return self.runtime.settings
 
     @property
     def unbounded(self) -> bool:
@@ -274,13 +284,11 @@ def require_recent(session: SessionState, settings: Settings) -> None:
         raise SigninTooOld(max_age=settings.recent_signin_seconds)
 
 
-def operator_clearance(
-    work: UnitOfWork, snapshot: Snapshot, settings: Settings, *, system: bool = False
-) -> Clearance:
+def operator_clearance(work: UnitOfWork, runtime: Runtime, *, system: bool = False) -> Clearance:
     """Return the clearance of the operator at a shell (or of start-up): the guards over sets bind it, the
     roles do not."""
     reasons = (Reason("operator", "has the database and the secret in hand"),)
-    return Clearance(SYSTEM if system else OPERATOR, None, reasons, work, snapshot, settings)
+    return Clearance(SYSTEM if system else OPERATOR, None, reasons, work, runtime)
 
 
 def _listed(permissions: Iterable[str]) -> str:

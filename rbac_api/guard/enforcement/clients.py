@@ -24,10 +24,9 @@ from rbac_api.formats.oauth_errors import InvalidClient
 from rbac_api.guard.enforcement import queries_clients as queries
 from rbac_api.guard.enforcement.issuers import Issuers
 from rbac_api.guard.enforcement.queries_clients import SecretRow, ServiceRow
-from rbac_api.guard.errors import TokenRevoked
 from rbac_api.guard.incidents.repetitions import Repetitions
 from rbac_api.guard.state.cache import Snapshot
-from rbac_api.guard.state.subjects import Issued, Person
+from rbac_api.guard.state.subjects import Issued
 from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.metrics import CLIENTS
 from rbac_api.sealing import derived_key
@@ -112,12 +111,6 @@ class Clients:
         )
         if _fault(account, secret, client.id) or self._outgrown(client.id, secret, connection):
             raise InvalidClient()
-
-    def require_covered(self, account: Person, issued: Issued | None, connection: Connection | None) -> None:
-        """Refuse the session of a client secret that no longer opens anything (``TokenRevoked``), see
-        ``issuers``."""
-        if issued is not None and not self._vouching.covers(account, issued, connection):
-            raise TokenRevoked()
 
     def _outgrown(
         self, account_id: str, secret: SecretRow | None, connection: Connection | None = None

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from flask import Flask, Request, Response, current_app, request
-from sqlalchemy import Connection
 
 from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import Database
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
-from rbac_api.guard.enforcement.actors import actor_of, stranger
+from rbac_api.guard.enforcement.assembly import assemble
 from rbac_api.guard.enforcement.background_start import BackgroundStart
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance, require_recent
 from rbac_api.guard.enforcement.clients import Clients
@@ -23,16 +22,13 @@ from rbac_api.guard.enforcement.idempotency import Keep, Repeats
 from rbac_api.guard.enforcement.refusals import Refusals, Refused
 from rbac_api.guard.enforcement.rules import Rule, judge
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
-from rbac_api.guard.incidents.detection import Claim, IncidentDetector, claim_elsewhere
-from rbac_api.guard.incidents.repetitions import Repetitions
+from rbac_api.guard.incidents.detection import Claim, claim_elsewhere
 from rbac_api.guard.revocation.redis_publisher import RedisPublisher
-from rbac_api.guard.state.cache import Snapshot
 from rbac_api.guard.state.subjects import Person, SessionState
 from rbac_api.guard.tokens.credentials import CrossSite, cookie, presented
-from rbac_api.guard.tokens.jwt import Bearer
-from rbac_api.guard.tokens.keys import Keyring
 from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.metrics import REFUSALS
+from rbac_api.observability.request_id import REQUEST_ID, request_id
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor
 from rbac_api.web.requests.arguments import refuse_unknown_body, refuse_unknown_query
@@ -49,16 +45,14 @@ class Guard:
     """Everything that the decorators need, one per application; ``current_guard`` finds it."""
 
     def __init__(self, app: Flask, settings: Settings, database: Database) -> None:
-        self.settings = settings
-        self.database = database
-        self.keyring = Keyring(settings, database)
-        self.snapshot = Snapshot(database, self.keyring)
-        self.bearer = Bearer(settings, self.keyring, self._is_revoked)
+        self.runtime, self.bearer, self.limits = assemble(settings, database)
+        self.settings, self.database, self.snapshot = settings, database, self.runtime.snapshot
+        self.keyring = self.snapshot.keyring
+        self.repeated = self.runtime.repetitions
+        self.alarms = self.runtime.incidents
         self.cross_site = CrossSite(settings.secret_key)
-        self.repeated = Repetitions()
         self.clients = Clients(settings, database, self.repeated, self.snapshot)
         self.repeats = Repeats(database, settings.secret_key)
-        self.alarms = IncidentDetector(database, self.repeated)
         self.refusals = Refusals(database, self.repeated)
         self.publisher = RedisPublisher(settings, database)
         self.begin = BackgroundStart(self.publisher.start)
@@ -67,9 +61,8 @@ class Guard:
 
     def close(self) -> None:
         """Release threads and connections."""
-        self.repeated.close()
         self.publisher.close()
-        self.snapshot.close()
+        self.runtime.close()
         self.database.dispose()
 
     def enter(
@@ -113,9 +106,9 @@ class Guard:
         actor = stranger(request)
         try:
             return again(lambda: self._attempt_public(actor, view))
-        except Forbidden as refusal:
-            if "decision_id" not in refusal.members:  # else it was recorded for the authenticated caller
-                self.record_refusal(actor, PUBLIC, refusal)
+        except ServiceError as refusal:
+            if refusal.refused_to is not None or isinstance(refusal, Forbidden):
+                self.record_refusal(refusal.refused_to or actor, PUBLIC, refusal)
             raise
 
     def _attempt_public(self, actor: Actor, view: Callable[[], Any]) -> Any:
@@ -123,7 +116,7 @@ class Guard:
             if work.writes:
                 work.on_open = lambda: self.snapshot.catch_up(work.connection)
             request.environ[CLEARANCE] = Clearance(
-                actor, None, (Reason("public", "any caller may do this"),), work, self.snapshot, self.settings
+                actor, None, (Reason("public", "any caller may do this"),), work, self.runtime
             )
             return view()
 
@@ -147,14 +140,12 @@ class Guard:
 
     def _clearance(self, passage: RequestContext, work: UnitOfWork) -> Clearance:
         reasons, permission = passage.decision.reasons, passage.rule.permission
-        return Clearance(
-            passage.actor, permission, reasons, work, self.snapshot, self.settings, passage.session
-        )
+        return Clearance(passage.actor, permission, reasons, work, self.runtime, passage.session)
 
     def _confirm(self, work: UnitOfWork, passage: RequestContext) -> None:
         """Decide again under the write lock: the state may have changed since the first decision."""
         self.snapshot.catch_up(work.connection)
-        judge(self.standing(passage.token, work.connection)[1], passage.rule)
+        judge(self.runtime.session_and_user(passage.token, work.connection)[1], passage.rule)
 
     def _judge(self, session: SessionState, person: Person, rule: Rule) -> Decision:
         decision = judge(person, rule)
@@ -206,29 +197,10 @@ class Guard:
     def alive(self, token: Token, asked: Request) -> tuple[SessionState, Person]:
         """Return session and user of a token; one whose session has ended may open an incident."""
         try:
-            return self.standing(token)
+            return self.runtime.session_and_user(token)
         except TokenRevoked:
             self.alarms.dead_token(token, stranger(asked))
             raise
-
-    def standing(self, token: Token, connection: Connection | None = None) -> tuple[SessionState, Person]:
-        session = self.snapshot.session(token.session_id, connection)
-        if session is None or session.ended or session.user_id != token.subject:
-            raise TokenRevoked()
-        if token.jti in self.snapshot.denied(connection):
-            raise TokenRevoked()
-        person = self.snapshot.person(
-            token.subject, connection, second_factor=session.second_factor, roles=session.roles
-        )
-        if person is None or person.subject.status != "active":
-            raise TokenRevoked()
-        self.clients.require_covered(person, session.issued, connection)
-        return session, person
-
-    def _is_revoked(self, session_id: str, jti: str) -> bool:
-        self.snapshot.freshen()
-        session = self.snapshot.session(session_id)
-        return session is None or session.ended or jti in self.snapshot.denied()
 
     def record_refusal(
         self,
@@ -291,3 +263,16 @@ def again(attempt: Callable[[], T]) -> T:
         with suppress(Clash):
             return attempt()
     return attempt()
+
+
+def actor_of(token: Token, person: Person, asked: Request) -> Actor:
+    """The account whose token this request presents."""
+    name, agent = asked.environ.get(REQUEST_ID), asked.environ.get("HTTP_USER_AGENT")
+    kind: Literal["user", "service"] = "service" if person.kind == "service" else "user"
+    return Actor(kind, token.subject, person.username, token.session_id, asked.remote_addr, name, agent)
+
+
+def stranger(asked: Request) -> Actor:
+    """The caller of this request, as long as it is not known who that is."""
+    agent = asked.environ.get("HTTP_USER_AGENT")
+    return Actor("anonymous", ip=asked.remote_addr, request_id=request_id() or None, user_agent=agent)

@@ -24,10 +24,9 @@ from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, TooManyAttempts
 from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.formats.oauth_errors import ClientNotAllowed, InsufficientScope, InvalidClient, InvalidRequest
-from rbac_api.guard.enforcement.actors import actor_of, stranger
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.clients import Caller, Credentials
-from rbac_api.guard.enforcement.guard import Guard, again, current_guard
+from rbac_api.guard.enforcement.guard import Guard, actor_of, again, current_guard, stranger
 from rbac_api.guard.enforcement.rules import Rule, judge
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
 from rbac_api.guard.state.subjects import SessionState
@@ -157,7 +156,7 @@ def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], object])
             work.on_open = lambda: _confirm(guard, caller, rule, work.connection)
             request.environ[CALLER] = caller
             request.environ[CLEARANCE] = Clearance(
-                caller.actor, permission, decision.reasons, work, guard.snapshot, guard.settings, session
+                caller.actor, permission, decision.reasons, work, guard.runtime, session
             )
             return view()
 
@@ -177,7 +176,7 @@ def _decide(
 ) -> tuple[Decision, SessionState | None]:
     """Decide on the current state; return the decision, and the session of a token."""
     if caller.token:
-        session, person = guard.standing(caller.token, connection)
+        session, person = guard.runtime.session_and_user(caller.token, connection)
         return judge(person, rule), session
     if caller.client:
         found = guard.snapshot.person(caller.client.id, connection)

@@ -26,7 +26,7 @@ from rbac_api.database.engine import Database
 from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow, find_refresh_token
 from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError, Unavailable
-from rbac_api.formats.client_info import printable_agent
+from rbac_api.formats.client_info import user_agent
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.guard.incidents import queries
 from rbac_api.guard.incidents.own_terminations import OwnTerminations
@@ -143,7 +143,7 @@ def open_incident(connection: Connection, actor: Actor, alarm: NewIncident, time
     """Open an incident, or count on the open one, in the caller's writing transaction."""
     if queries.raise_occurrences(connection, alarm.type, alarm.subject, times):
         return
-    incident_id, other = new_id(), Party(actor.ip, printable_agent(actor.user_agent), clock.now())
+    incident_id, other = new_id(), Party(actor.ip, user_agent(actor.user_agent), clock.now())
     row = {
         "id": incident_id, "type": alarm.type, "subject": alarm.subject,
         "user_id": alarm.user_id, "session_id": alarm.session_id, "opened_at": other.at, "occurrences": times,

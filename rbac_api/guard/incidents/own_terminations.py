@@ -17,7 +17,7 @@ import threading
 from sqlalchemy import Connection
 
 from rbac_api.database.engine import Database
-from rbac_api.formats.client_info import network_of, printable_agent
+from rbac_api.formats.client_info import network_of, user_agent
 from rbac_api.guard.incidents import queries
 from rbac_api.trail.recorder import Actor
 
@@ -46,7 +46,7 @@ class OwnTerminations:
         return self._is_own(None, session_id, actor)
 
     def _is_own(self, jti: str | None, session_id: str, actor: Actor) -> bool:
-        seen: Seen = (jti or session_id, actor.ip, printable_agent(actor.user_agent))
+        seen: Seen = (jti or session_id, actor.ip, user_agent(actor.user_agent))
         if seen in self._known:
             return True
         with self._database.reading() as connection:
@@ -71,7 +71,7 @@ def _was_left(connection: Connection, origin: queries.Origin, jti: str) -> bool:
 
 
 def _is_same_party(connection: Connection, origin: queries.Origin, actor: Actor) -> bool:
-    if printable_agent(actor.user_agent) != origin.user_agent:
+    if user_agent(actor.user_agent) != origin.user_agent:
         return False
     addresses = {origin.ip, *queries.list_addresses(connection, origin.id)}
     return network_of(actor.ip) in {network_of(address) for address in addresses}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from rbac_api.guard.tokens.keys import SigningKey
 
@@ -35,3 +36,13 @@ class Issue:
     auth_time: int
     amr: tuple[str, ...] = ()
     key: SigningKey | None = None
+
+
+class TokenIssuer(Protocol):
+    """Makes and verifies tokens, see ``jwt.Bearer``."""
+
+    def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str: ...
+
+    def issue_refresh(self, issue: Issue, generation: int) -> str: ...
+
+    def verify_token(self, text: str, kind: str, *, late: bool = False) -> Token: ...

@@ -1,5 +1,5 @@
 """Reads requests, strictly.
 
-``arguments`` reads bodies and queries, ``yaml_bodies`` YAML, ``etags`` preconditions,
-``as_of`` the time a read is for, ``client_info`` the caller's address and user agent.
+``arguments`` reads bodies and queries, ``yaml_bodies`` YAML, ``etags`` preconditions, and ``as_of`` the
+time a read is for.
 """

@@ -18,10 +18,11 @@ it, and no answer becomes 500. Revocations never depend on it.
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from math import ceil
 from typing import Any, Literal, NamedTuple
 
-from flask import Flask, Response, after_this_request, current_app, request
+from flask import Flask, Response, after_this_request, current_app, has_request_context, request
 from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -47,6 +48,14 @@ class Counted(NamedTuple):
     allowed: bool
     remaining: int
     seconds: int
+
+
+class Stores(NamedTuple):
+    """Where attempts are counted: in this process, in the shared store if there is one, and how that fails."""
+
+    memory: SlidingWindowCounterRateLimiter
+    shared: SlidingWindowCounterRateLimiter | None
+    faults: tuple[type[Exception], ...]
 
 
 class GroupLimit:
@@ -76,7 +85,8 @@ class GroupLimit:
         """Add the headers to the answer of this request; ``TooManyAttempts`` over a limit."""
         violated = [each.name for each in found if not each.allowed]
         present = ", ".join(f'"{each.name}";r={each.remaining};t={each.seconds}' for each in found)
-        _announce(self._policy, present, also=bool(violated))
+        if has_request_context():
+            _announce(self._policy, present, also=bool(violated))
         if violated:
             members: dict[str, Any] = {"violated-policies": violated}
             raise TooManyAttempts(retry_after=max(each.seconds for each in found), **members)
@@ -86,18 +96,17 @@ class Limits:
     """All groups. They are counted in the shared store, or in memory if there is none or while it fails."""
 
     def __init__(self, settings: Settings) -> None:
-        url, self._ipv6_prefix = settings.redis_url, settings.ipv6_prefix
+        self._url, self._ipv6_prefix = settings.redis_url, settings.ipv6_prefix
         self._groups: dict[Group, GroupLimit] = {
             "signin": GroupLimit("signin", settings.signin_limit),
             "token": GroupLimit("token", settings.token_limit),
             "account": GroupLimit("account", settings.account_limit),
         }
-        self._memory = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared = (
-            SlidingWindowCounterRateLimiter(storage_from_string(url, **client_options())) if url else None
-        )
-        self._faults = store_faults() if url else ()
         self._degraded, self._retry_at, self._lock = False, 0.0, threading.Lock()
+
+    def count_account(self, account_id: str | None) -> None:
+        """Count an action of this account; ``TooManyAttempts`` over its limit."""
+        self.count("account", account_id)
 
     def count(self, group: Group, account_id: str | None = None) -> None:
         """Count one request in a group; ``TooManyAttempts`` over its limit."""
@@ -106,15 +115,26 @@ class Limits:
         limit.answer(self._counted(limit, key or _UNKNOWN))
 
     def _counted(self, limit: GroupLimit, key: str) -> list[Counted]:
-        if self._shared and self._may_ask():
+        with self._lock:
+            memory, shared, faults = self._stores
+        if shared and self._may_ask():
             try:
-                found = limit.count(self._shared, key)
-            except self._faults:
+                found = limit.count(shared, key)
+            except faults:
                 self._note(degraded=True)
             else:
                 self._note(degraded=False)
                 return found
-        return limit.count(self._memory, key)
+        return limit.count(memory, key)
+
+    @cached_property
+    def _stores(self) -> Stores:
+        """Made for the first request, under the lock: one begins a thread, the other loads its client."""
+        memory = SlidingWindowCounterRateLimiter(MemoryStorage())
+        if not self._url:
+            return Stores(memory, None, ())
+        shared = storage_from_string(self._url, **client_options())
+        return Stores(memory, SlidingWindowCounterRateLimiter(shared), store_faults())
 
     def _may_ask(self) -> bool:
         """Return True if the store worked last time, or if this request has to try it again."""
@@ -135,9 +155,9 @@ class Limits:
             )
 
 
-def register_limits(app: Flask, settings: Settings) -> None:
+def register_limits(app: Flask, limits: Limits) -> None:
     """Set up the application's limits."""
-    app.extensions[_EXTENSION] = Limits(settings)
+    app.extensions[_EXTENSION] = limits
 
 
 def count_attempt(group: Group = "signin") -> None:
@@ -152,7 +172,7 @@ def count_attempt(group: Group = "signin") -> None:
 def count_account(account_id: str | None) -> None:
     """Count an action of this account; 429 over the limit."""
     limits: Limits = current_app.extensions[_EXTENSION]
-    limits.count("account", account_id)
+    limits.count_account(account_id)
 
 
 def _policy_names(group: Group, notation: str) -> dict[RateLimitItem, str]:

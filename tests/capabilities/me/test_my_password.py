@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from rbac_api.capabilities.me import service
-from rbac_api.capabilities.passwords.service import Hasher
+from rbac_api.guard.hashing import Hasher
 from tests.builders import Caller, Stage
 from tests.capabilities.signin.crowd import answers_to, end_of, together
 from tests.cast import ALICE, DAVE, NEW_PASSWORD, PASSWORD

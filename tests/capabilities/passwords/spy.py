@@ -10,8 +10,8 @@ from typing import Any
 import bcrypt
 import pytest
 
-from rbac_api.capabilities.passwords import hashing
-from rbac_api.capabilities.passwords.hashing import Hasher
+from rbac_api.guard import hashing
+from rbac_api.guard.hashing import Hasher
 from tests.builders import Stage
 
 
@@ -58,13 +58,13 @@ def watch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Spy:
 @contextmanager
 def own_hasher(stage: Stage, **changes: Any) -> Iterator[Hasher]:
     """The application with a hasher of other settings."""
-    usual = stage.app.extensions["rbac-hasher"]
+    usual = stage.guard.runtime
     hasher = Hasher(replace(stage.settings, **changes))
-    stage.app.extensions["rbac-hasher"] = hasher
+    stage.guard.runtime = replace(usual, hasher=hasher)
     try:
         yield hasher
     finally:
-        stage.app.extensions["rbac-hasher"] = usual
+        stage.guard.runtime = usual
         hasher.close()
 
 

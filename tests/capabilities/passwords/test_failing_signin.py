@@ -111,7 +111,7 @@ def test_a_dummy_that_is_no_hash_would_be_noticed(
     stage: Stage, spy: Spy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The vulnerable twin: nothing is computed for somebody unknown, so that her absence shows in the time."""
-    monkeypatch.setattr(stage.app.extensions["rbac-hasher"], "_dummy", b"dummy")
+    monkeypatch.setattr(stage.guard.runtime.hasher, "_dummy", b"dummy")
 
     computed = spy.during(
         lambda: stage.app.test_client().post(

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rbac_api.capabilities.passwords.hashing import SCHEME, Hasher
 from rbac_api.capabilities.signin import service as signin
+from rbac_api.guard.hashing import SCHEME, Hasher
 from tests.builders import SECRET, Stage, settings_for
 from tests.capabilities.passwords.spy import Spy, hashed, own_hasher, store
 from tests.cast import ALICE, DAVE, NEW_PASSWORD, PASSWORD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from time_machine import Traveller
 
-from rbac_api.capabilities.passwords import hashing
+from rbac_api.guard import hashing
 from tests.builders import Stage
 from tests.capabilities.passwords.spy import Spy, hashed, store, watch
 from tests.capabilities.second_factor.device import Device, enrolled, sign_in, strongly

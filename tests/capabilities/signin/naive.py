@@ -20,7 +20,6 @@ from rbac_api.capabilities.signin import service as signin
 from rbac_api.database import tables
 from rbac_api.database.types import new_id
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.guard.errors import TokenRevoked
 
 
@@ -28,7 +27,7 @@ def naive_refresh(
     clearance: Clearance, text: str, _origin: Origin, meanwhile: Callable[[], object]
 ) -> dict[str, Any]:
     """Stands in for ``signin.service.refresh``; something happens between reading and writing."""
-    token = current_guard().bearer.verify_token(text, "refresh")
+    token = clearance.runtime.tokens.verify_token(text, "refresh")
     with clearance.work.database.reading() as connection:
         found = sessions.find_presented(connection, token.jti)
     assert found is not None

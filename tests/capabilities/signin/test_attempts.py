@@ -9,7 +9,7 @@ from time_machine import Traveller
 from werkzeug.test import TestResponse
 
 from rbac_api.capabilities.attempts.service import blocking
-from rbac_api.capabilities.passwords.service import Hasher
+from rbac_api.guard.hashing import Hasher
 from rbac_api.settings import Settings
 from tests.builders import OpenNode, Stage
 from tests.capabilities.signin.crowd import together

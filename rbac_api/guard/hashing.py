@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import bcrypt
-from flask import current_app
 
-from rbac_api.capabilities.passwords.errors import HasherBusy
+from rbac_api.guard.errors import HasherBusy
 from rbac_api.observability.metrics import HASH_QUEUE
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
@@ -103,12 +102,6 @@ class Hasher:
 
     def _run(self, work: Callable[[], T]) -> T:
         return self._threads.submit(work).result()
-
-
-def hasher() -> Hasher:
-    """The hasher of the application being served."""
-    found: Hasher = current_app.extensions["rbac-hasher"]
-    return found
 
 
 def _compare(prehash: bytes, known: str) -> bool | None:
