@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from time import monotonic
 from urllib.parse import urlsplit
 
-LARGEST = 4 << 20
+MAX_ANSWER_BYTES = 4 << 20
 _LINES = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 
 
@@ -18,9 +18,9 @@ class Unreachable(Exception):
 
 
 @contextmanager
-def one_at_a_time(lock: threading.Lock, patience: float) -> Iterator[None]:
+def one_at_a_time(lock: threading.Lock, max_wait: float) -> Iterator[None]:
     """Hold the lock; ``Unreachable`` instead of waiting any longer for somebody who waits for an answer himself."""
-    if not lock.acquire(timeout=patience):
+    if not lock.acquire(timeout=max_wait):
         raise Unreachable("somebody else has been asking for long")
     try:
         yield
@@ -39,7 +39,7 @@ class Source:
         self._host, self._port = parts.hostname, parts.port
         self._path = parts.path.rstrip("/")
         self._timeout = timeout
-        self.patience = 2 * timeout
+        self.max_wait = 2 * timeout
 
     def get(self, path: str, *, past_caches: bool = False) -> bytes:
         """The body of a 200; ``Unreachable`` for everything else, in little more than the timeout."""
@@ -58,6 +58,6 @@ class Source:
         deadline, body = monotonic() + self._timeout, b""
         while part := answer.read1(65536):
             body += part
-            if len(body) > LARGEST or monotonic() > deadline:
+            if len(body) > MAX_ANSWER_BYTES or monotonic() > deadline:
                 raise Unreachable("an answer too long, or too slow")
         return body

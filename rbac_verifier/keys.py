@@ -35,7 +35,7 @@ class KeySet:
 
     def fetch(self) -> None:
         """Read them anew; what was known stays if that fails."""
-        with one_at_a_time(self._fetching, self._source.patience):
+        with one_at_a_time(self._fetching, self._source.max_wait):
             self._fetch()
 
     def withdraw(self, kids: frozenset[str]) -> None:
@@ -43,7 +43,7 @@ class KeySet:
         self._withdrawn = kids
 
     def _fetched(self, kid: str) -> Key | None:
-        with one_at_a_time(self._fetching, self._source.patience):
+        with one_at_a_time(self._fetching, self._source.max_wait):
             if kid not in self._keys:
                 self._count()
                 self._fetch()

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Any
 
-from rbac_verifier.fetch import LARGEST, Source, one_at_a_time
+from rbac_verifier.fetch import MAX_ANSWER_BYTES, Source, one_at_a_time
 from rbac_verifier.jws import Unverifiable, header_fits, unpack, verify
 from rbac_verifier.keys import KeySet
 
 PATH, TYPE = "/.well-known/revocations", "revocations+jwt"
-ANEW_SECONDS = 3600.0  # everything is read again now and then, so that what has expired is forgotten
+FULL_READ_SECONDS = 3600.0  # everything is read again now and then, so that what has expired is forgotten
 _CURSOR = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 _LISTS = ("sids", "jtis", "kids")
 
@@ -53,24 +53,24 @@ class Feed:
         self._leeway = leeway
         self._following = threading.Lock()
         self._as_of = 0
-        self._told_at = float("-inf")  # when that was asked for, by a clock that nobody sets back
-        self._anew_at = 0.0
+        self._confirmed_at = float("-inf")  # when that was asked for, by a clock that nobody sets back
+        self._full_read_at = 0.0
         self.known = Known()
 
     @property
     def age(self) -> float:
         """Seconds since the moment up to which nothing is missing, also if this machine's clock was set back since."""
-        return max(time() - self._as_of, monotonic() - self._told_at)
+        return max(time() - self._as_of, monotonic() - self._confirmed_at)
 
     def follow(self, enough: Callable[[], bool] = lambda: False) -> None:
         """Read what is new, to its end.  ``Unreachable`` or ``Unverifiable`` if that cannot be, and then nothing is taken for known.
 
         One at a time; whoever had to wait and finds ``enough`` done goes home.
         """
-        with one_at_a_time(self._following, self._source.patience):
+        with one_at_a_time(self._following, self._source.max_wait):
             if enough():
                 return
-            anew = monotonic() >= self._anew_at
+            anew = monotonic() >= self._full_read_at
             known = Known() if anew else self.known
             asked, payload = monotonic(), self._answer(known.cursor)
             known = _joined(known, payload)
@@ -80,13 +80,13 @@ class Feed:
             self._keys.withdraw(known.kids)
             self.known = known
             if payload["iat"] > self._as_of:  # the same again, out of a cache, tells nothing newer
-                self._as_of, self._told_at = payload["iat"], asked
-            self._anew_at = monotonic() + ANEW_SECONDS if anew else self._anew_at
+                self._as_of, self._confirmed_at = payload["iat"], asked
+            self._full_read_at = monotonic() + FULL_READ_SECONDS if anew else self._full_read_at
 
     def _answer(self, since: str | None) -> dict[str, Any]:
         raw = self._source.get(PATH + (f"?since={since}" if since else ""))
         text = raw.decode("ascii", "replace")
-        header, _ = unpack(text, LARGEST)
+        header, _ = unpack(text, MAX_ANSWER_BYTES)
         key = self._keys.find(header["kid"], header["alg"]) if header_fits(header, TYPE) else None
         if key is None:
             raise Unverifiable("signed by nobody we know")

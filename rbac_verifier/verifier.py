@@ -18,7 +18,7 @@ from rbac_verifier.keys import KeySet
 from rbac_verifier.problems import Answer, Refused
 from rbac_verifier.revoked import Feed
 
-LONGEST = 8192
+MAX_TOKEN_LENGTH = 8192
 KEYS_SECONDS = 300.0
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TEXTS = ("iss", "sub", "client_id", "jti", "sid", "type")
@@ -112,7 +112,7 @@ class Verifier:
             raise problems.invalid() from fault
         except Unreachable as fault:
             raise problems.blind() from fault
-        self._require_sight()
+        self._require_current_feed()
         if self._feed.known.refuses(claims, kid):
             raise problems.revoked()
         roles = frozenset(claims["roles"])
@@ -129,7 +129,7 @@ class Verifier:
             self._follower[1].join()
 
     def _claims(self, text: str) -> tuple[dict[str, Any], str]:
-        header, _ = unpack(text, LONGEST)
+        header, _ = unpack(text, MAX_TOKEN_LENGTH)
         key = self._keys.find(header["kid"], header["alg"]) if header_fits(header, "at+jwt") else None
         if key is None:
             raise Unverifiable("signed by nobody we know")
@@ -147,7 +147,7 @@ class Verifier:
             raise TooLate("expired")
         return claims, key.kid
 
-    def _require_sight(self) -> None:
+    def _require_current_feed(self) -> None:
         """Know what is revoked, up to a moment not too long ago; else try once more, else refuse."""
         if self._feed.age <= self._bound or self._trusts:
             return

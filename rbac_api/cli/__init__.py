@@ -1,5 +1,11 @@
-"""The command line of operators, ``rbac-api …``, and the start of the production server.
+"""The operator's command line, ``rbac-api``, and the production server.
 
-Calls services as routes do, with the operator's clearance: bound by the guards over sets, not by roles.  Everything it changes is in
-the trail, with the actor ``operator`` or ``system``.
+``commands`` lists the commands, and ``group`` connects them to the application. The commands are in
+``accounts``, ``assignments``, ``doctor``, ``people``, ``policy``, ``setup``, ``start`` and ``trail``;
+``prepare`` makes a database ready. ``csv_file`` reads CSV. ``output``, ``plan_text`` and ``refusals`` write
+to the terminal. ``serve`` configures gunicorn; ``worker``, ``connections``, ``connection``, ``exchange`` and
+``request_framing`` are its worker.
+
+The commands call services as routes do, with the operator's clearance: the rules over whole sets apply,
+permissions do not. Every change is in the audit trail, with the actor ``operator`` or ``system``.
 """

@@ -1,4 +1,4 @@
-"""``rbac-api create-admin`` and ``recover-admin``: the way back in for whoever has the machine."""
+"""``rbac-api create-admin`` and ``recover-admin``: administrators from the command line."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ RECOVERED = Terms(
 @click.option("--ask-password", is_flag=True, help="Ask for the password at the terminal.")
 @json_option
 def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
-    """Create an administrator called USERNAME.
+    """Create an administrator named USERNAME.
 
-    The password is asked for (--ask-password) or taken from RBAC_ADMIN_PASSWORD or RBAC_ADMIN_PASSWORD_FILE, and is then final; otherwise
-    a one-time password is generated and shown once.
+    The password is asked for (--ask-password) or taken from RBAC_ADMIN_PASSWORD or RBAC_ADMIN_PASSWORD_FILE,
+    and is then final; otherwise a one-time password is generated and shown once.
     """
     require_good_name(username)
     settings, _ = parts()
@@ -64,8 +64,9 @@ def create_admin(username: str, ask_password: bool, as_json: bool) -> None:
 def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
     """Make USERNAME an administrator who can sign in.
 
-    Enables the account, assigns the role admin, lifts a lock after failed sign-ins, removes the second factor, ends all sessions, and
-    shows a one-time password (with --setup-token, which needs another administrator who can sign in, a setup token).
+    Enables the account, assigns the role admin, lifts a lock after failed sign-ins, removes the second
+    factor, ends all sessions, and shows a one-time password (with --setup-token, which needs another
+    administrator who can sign in, a setup token).
     """
     settings, _ = ready_parts()
     password = secrets.token_urlsafe(18)

@@ -1,4 +1,4 @@
-"""``rbac-api assignments import``: who has which role, from a spreadsheet's CSV."""
+"""``rbac-api assignments import``: assigns roles from a CSV file."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ def assignments() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check everything, import nothing.")
 @click.option(
-    "--encoding", help="Of the file, such as cp1250. Default: UTF-8, UTF-16 or Windows-1252, as found."
+    "--encoding",
+    help="Encoding of the file, such as cp1250. Default: UTF-8, UTF-16 or Windows-1252, as detected.",
 )
 @json_option
 def import_(file: Path, dry_run: bool, encoding: str | None, as_json: bool) -> None:
-    """Assign the roles listed in FILE: all or none.
+    """Assign the roles listed in FILE: all of them, or none.
 
-    FILE is CSV with the columns user (a username or an e-mail address) and role, and any of reason, starts_at, expires_at, mode and
-    max_duration, parted by commas, semicolons or tabs. Every row that is wrong is named by its line.
+    FILE is CSV with the columns user (a username or an e-mail address) and role, and any of reason,
+    starts_at, expires_at, mode and max_duration, separated by commas, semicolons or tabs. Every invalid row
+    is reported with its line.
     """
     try:
         text, note = text_of(file.read_bytes(), encoding)
@@ -50,12 +52,15 @@ def import_(file: Path, dry_run: bool, encoding: str | None, as_json: bool) -> N
     if as_json:
         print_json({**asdict(done), "dry_run": dry_run})
         return
-    told = f"{done.created} assigned, {done.changed} changed, {done.unchanged} unchanged"
-    click.echo(f"Would be imported: {told}." if dry_run else f"Imported: {told}.")
+    counts = f"{done.created} assigned, {done.changed} changed, {done.unchanged} unchanged"
+    click.echo(f"Would be imported: {counts}." if dry_run else f"Imported: {counts}.")
 
 
 def _entry(cells: Cells) -> dict[str, object]:
-    """The row as a document's entry, with what a spreadsheet writes in its own way as documents have it."""
+    """Convert a row to an entry of a policy document.
+
+    Spreadsheets write times, modes and numbers in other forms.
+    """
     entry: dict[str, object] = dict(cells)
     for name in {"starts_at", "expires_at"} & cells.keys():
         entry[name] = _SPACED.sub(r"\1T\2", cells[name])

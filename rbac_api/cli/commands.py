@@ -1,4 +1,7 @@
-"""``rbac-api …``, also as ``flask rbac …``: every command by name; each stands in the file of its subject and is loaded when it is used."""
+"""Lists the commands of ``rbac-api``, also available as ``flask rbac``.
+
+Each command is loaded when it is used.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,16 @@ COMMANDS = {
 
 
 class OperatorGroup(click.Group):
-    """Commands whose refusals become exit code 1 and a sentence (2, from click itself, is for a wrong command line)."""
+    """Commands that report errors in one sentence with exit code 1; click uses 2 for a wrong command line."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """The command of this name.  ``serve`` has to be the first to load what counts requests, so none is loaded for another."""
+        """Load and return the command of this name.
+
+        Only this one is loaded: ``serve`` must set an environment variable before the metrics are imported.
+        """
         if name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[name].partition(":")

@@ -1,6 +1,7 @@
-"""One client's connection: what has arrived of its requests, and what was not sent yet of the answer.
+"""One client's connection: the received part of its requests, and the unsent part of its answer.
 
-Belongs to the event loop, and while a turn of its request runs, to that turn's thread; never to both.  No method waits for the client.
+It belongs to the event loop, or to a thread while that thread works on its request; never to both at once. No
+method waits for the client.
 """
 
 from __future__ import annotations
@@ -15,41 +16,39 @@ from typing import Any
 from rbac_api.cli.request_framing import RequestBuffer
 from rbac_api.formats.http_errors import ProtocolError
 
-MOST_AT_ONCE = 65536
-STALLED_SECONDS = 10.0  # that a client may take for any answer,
-LEAST_RATE = 16 * 1024  # and one more for so many bytes of it
-_PARTS_AT_ONCE = 16
-_UNSENT_IN_SYSTEM = 128 * 1024  # bytes of an answer that the system takes ahead of the client
+RECEIVE_BYTES = 65536
+STALLED_SECONDS = 10.0  # a client may take so long for any answer,
+MIN_BYTES_PER_SECOND = 16 * 1024  # and one second more for this many bytes
+_MAX_PARTS = 16
+_UNSENT_IN_SYSTEM = 128 * 1024  # bytes of an answer that the kernel buffers
 _GO_AHEAD = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ResponseBuffer:
-    """The bytes of an answer that the client has not taken yet.  gunicorn's parser and writer take it for the socket."""
+    """The unsent bytes of an answer. gunicorn's parser and writer use this object as the socket."""
 
     def __init__(self) -> None:
         self._parts: deque[memoryview] = deque()
         self.size = 0
 
     def sendall(self, data: bytes) -> None:
-        """Keep for sending."""
+        """Buffer the bytes for sending."""
         self._parts.append(memoryview(data))
         self.size += len(data)
 
     def send(self, data: bytes) -> int:
-        """Drop: only "100 Continue" comes this way, when the whole request is here already."""
+        """Discard the bytes: only "100 Continue" is sent this way, and the whole request has arrived."""
         return len(data)
 
     def flush(self, sock: socket.socket) -> None:
-        """Send what the socket takes at once.  ``OSError`` if the client has gone."""
+        """Send what the socket accepts without waiting. ``OSError`` if the client has disconnected."""
         with suppress(BlockingIOError):
             while self._parts:
-                self._drop(
-                    sock.sendmsg([self._parts[n] for n in range(min(len(self._parts), _PARTS_AT_ONCE))])
-                )
+                self._drop(sock.sendmsg([self._parts[n] for n in range(min(len(self._parts), _MAX_PARTS))]))
 
     def texts(self) -> Iterable[bytes]:
-        """What is kept, whole; several connections may keep the same object."""
-        return (part.obj for part in self._parts)  # type: ignore[misc]  # each was made of bytes
+        """Return the buffered objects; several connections may hold the same object."""
+        return (part.obj for part in self._parts)  # type: ignore[misc]  # each was made from bytes
 
     def _drop(self, sent: int) -> None:
         self.size -= sent
@@ -60,7 +59,7 @@ class ResponseBuffer:
 
 
 class Connection:
-    """See the module's docstring.  Compared by identity."""
+    """A client's socket with its buffers and its deadline. Compared by identity."""
 
     def __init__(
         self, sock: socket.socket, client: tuple[str, int], server: tuple[str, int], prefix: str = ""
@@ -70,23 +69,26 @@ class Connection:
         self.sock = sock
         self.client = _plain(client[0]), client[1]
         self.server = server
-        self.party = _party(self.client[0])
+        self.client_network = _client_network(self.client[0])
         self.inbox, self.outbox = RequestBuffer(prefix), ResponseBuffer()
         self.exchange: Any = None  # the request that is being answered: an ``Exchange``
         self.deadline = 0.0  # when the event loop stops waiting for the client
-        self.allowance = 0.0  # seconds that the client may still take for the answer
+        self.allowance = 0.0  # seconds that the client may still use to receive the answer
         self.gone = False
-        self._told_to_go_ahead = False
+        self._continue_sent = False
 
     @property
     def unfinished(self) -> bool:
-        """Whether the client keeps us waiting amid a request or an answer."""
+        """True if a request has arrived in part, or an answer was sent in part."""
         return self.inbox.size > 0 or self.outbox.size > 0
 
     def receive(self) -> bytes | ProtocolError | None:
-        """The whole request, or why it is refused; None if more is to come; nothing (``b""``) if the client has gone."""
+        """Receive bytes and return the whole request, or the error that refuses it.
+
+        None if the request is not complete; ``b""`` if the client has disconnected.
+        """
         try:
-            data = self.sock.recv(MOST_AT_ONCE)
+            data = self.sock.recv(RECEIVE_BYTES)
         except OSError as fault:
             return None if isinstance(fault, BlockingIOError) else b""
         if not data:
@@ -95,21 +97,21 @@ class Connection:
         return self.next_request()
 
     def next_request(self) -> bytes | ProtocolError | None:
-        """The same, from what has been received already."""
+        """Return the next request like ``receive``, from bytes that have arrived already."""
         try:
             request = self.inbox.take()
         except ProtocolError as fault:
             return fault
-        if request is None and self.inbox.wants_go_ahead and not self._told_to_go_ahead:
-            self._told_to_go_ahead = True
-            with suppress(OSError):  # it fits into the socket's buffer; a client that has gone needs none
+        if request is None and self.inbox.wants_go_ahead and not self._continue_sent:
+            self._continue_sent = True
+            with suppress(OSError):  # it fits into the socket's buffer
                 self.sock.send(_GO_AHEAD)
         elif request is not None:
-            self._told_to_go_ahead = False
+            self._continue_sent = False
         return request
 
     def flush(self) -> None:
-        """Send what the client takes at once."""
+        """Send what the client receives without waiting."""
         try:
             self.outbox.flush(self.sock)
         except OSError:
@@ -117,13 +119,13 @@ class Connection:
 
 
 def _plain(address: str) -> str:
-    """IPv4 as such, also where a listener for both shows it as IPv6; no zone, which has a meaning on one machine alone."""
+    """Return the address without its zone, and as IPv4 where a dual-stack listener shows IPv4 as IPv6."""
     found = ip_address(address.partition("%")[0])
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     return str(mapped or found)
 
 
-def _party(address: str) -> str:
-    """Whom a connection counts for: an address, or of IPv6 a /64, of which a single customer has all."""
+def _client_network(address: str) -> str:
+    """Return what a connection counts for: an IPv4 address, or an IPv6 /64, which belongs to one customer."""
     found = ip_address(address)
     return found.exploded[:19] if isinstance(found, IPv6Address) else address

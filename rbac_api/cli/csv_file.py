@@ -1,8 +1,10 @@
-"""Rows of a CSV file as spreadsheets and other systems write them: read where that is unmistakable, else refused with line and remedy.
+"""Reads CSV files as spreadsheets and other systems write them.
 
-Encoding: Unicode by its mark, UTF-8, or Windows-1252 (Latin-1).  Cells are parted by commas, semicolons, tabs or bars, whichever parts
-the heading.  Headings are compared without regard to case; spaces around cells, empty rows, and empty columns without a heading say
-nothing.
+Ambiguous files are refused with the line and a remedy.
+
+The encoding is Unicode with a byte order mark, UTF-8, or Windows-1252 (Latin-1). The delimiter is the comma,
+semicolon, tab or bar that separates the headings. Headings are compared without regard to case. Spaces around
+cells, empty rows, and empty columns without a heading are ignored.
 """
 
 from __future__ import annotations
@@ -17,13 +19,16 @@ from rbac_api.errors import ServiceError
 from rbac_api.formats.text_files import TextUnreadable, detected_encoding, unicode_text, western_text
 
 _DELIMITERS = ",;\t|"
-_QUOTES = "the quotes do not match: put a cell with quotes, line breaks or delimiters into quotes, and double the quotes in it"
+_QUOTES = (
+    "the quotes do not match: put a cell with quotes, line breaks or delimiters into quotes, and "
+    "double the quotes in it"
+)
 _LARGE = f"a cell is longer than {csv.field_size_limit()} characters"
 Cells = dict[str, str]
 
 
 class FileRefused(ServiceError):
-    """The file as a whole cannot be read."""
+    """The whole file cannot be read."""
 
     code = "import.unreadable"
     title = "The file cannot be read"
@@ -31,19 +36,19 @@ class FileRefused(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The headings that a file may have, and those that it must have."""
+    """The headings that a file may have, and those that are required."""
 
     known: Sequence[str]
     required: Sequence[str]
 
 
 def text_of(data: bytes, encoding: str | None) -> tuple[str, str | None]:
-    """The text, and what to tell of how it was read if that was a guess."""
+    """Return the text, and a note for the operator if the encoding was a guess."""
     try:
         return unicode_text(data, encoding), None
     except LookupError as fault:
         raise FileRefused(
-            f"{encoding!r} is no encoding that is known here; name one such as cp1250 or utf-16."
+            f"{encoding!r} is not a known encoding. Give one such as cp1250 or utf-16."
         ) from fault
     except TextUnreadable as fault:
         if encoding is not None or detected_encoding(data) != "utf-8":
@@ -54,16 +59,20 @@ def text_of(data: bytes, encoding: str | None) -> tuple[str, str | None]:
         text = western_text(data)
     except TextUnreadable as fault:
         raise FileRefused(
-            f"The file cannot be read: {fault}. Save it as UTF-8, or name its encoding, such as --encoding cp1250."
+            f"The file cannot be read: {fault}. Save it as UTF-8, or name its encoding, such as "
+            "--encoding cp1250."
         ) from fault
     return text, (
-        "The file is not UTF-8; it was read as Windows-1252. If letters are wrong, it cannot be read so: save it as UTF-8, or name its"
-        " encoding with --encoding."
+        "The file is not UTF-8 and was read as Windows-1252. If letters are wrong, save it as UTF-8, or name"
+        " its encoding with --encoding."
     )
 
 
 def rows_of(text: str, columns: Columns) -> Iterator[tuple[int, Cells]]:
-    """Each row with its line: the cells that say something, by their headings.  ``FileRefused`` for headings or quotes that are wrong."""
+    """Yield each row with its line: the non-empty cells by heading.
+
+    ``FileRefused`` for wrong headings or quotes.
+    """
     table = _Table(text, columns)
     heading = table.heading()
     for cells in table:
@@ -76,16 +85,20 @@ def rows_of(text: str, columns: Columns) -> Iterator[tuple[int, Cells]]:
 
 
 class _Table:
-    """The rows of a text, their cells trimmed, with the line of the latest."""
+    """The rows of a text with trimmed cells, and the line of the latest row."""
 
     def __init__(self, text: str, columns: Columns) -> None:
         self._columns = columns
-        # Every kind of line end is one to the reader; one inside of quotes belongs to the cell.
+        # The reader accepts every kind of line end; one inside quotes belongs to the cell.
         first = next(
-            (line for line in io.StringIO(text, newline=None) if line.strip() and not _told_delimiter(line)),
+            (
+                line
+                for line in io.StringIO(text, newline=None)
+                if line.strip() and not _detected_delimiter(line)
+            ),
             "",
         )
-        delimiter = _told_delimiter(text.lstrip("\r\n").partition("\n")[0]) or self._delimiter(first)
+        delimiter = _detected_delimiter(text.lstrip("\r\n").partition("\n")[0]) or self._delimiter(first)
         self._reader = csv.reader(
             io.StringIO(text, newline=None), delimiter=delimiter, skipinitialspace=True, strict=True
         )
@@ -103,7 +116,7 @@ class _Table:
             raise FileRefused(f"The file cannot be read: line {self.line}: {words}.") from fault
 
     def heading(self) -> list[str]:
-        """The first row that says something, but for the one by which Excel tells the delimiter."""
+        """Return the first row that is not empty, without the one in which Excel declares the delimiter."""
         rows = (cells for cells in self if any(cells) and not cells[0].startswith("sep="))
         written = next(rows, [])
         names = [_plain(name) for name in written]
@@ -118,24 +131,25 @@ class _Table:
         if faults:
             known = ", ".join(self._columns.known)
             raise FileRefused(
-                f"line {max(self.line, 1)}: {'; '.join(faults)}. Begin the file with a line of column names, of {known}."
+                f"line {max(self.line, 1)}: {'; '.join(faults)}. Begin the file with a line of "
+                f"column names, of {known}."
                 " Nothing was imported."
             )
         return names
 
     def _delimiter(self, line: str) -> str:
-        """The one that parts the heading into the most names that are known."""
+        """Return the delimiter that separates the heading into the most known names."""
         return max(
             _DELIMITERS,
             key=lambda each: sum(_plain(name) in self._columns.known for name in line.split(each)),
         )
 
 
-def _told_delimiter(line: str) -> str | None:
+def _detected_delimiter(line: str) -> str | None:
     told = re.fullmatch(r"\"?sep=([,;|\t])\"?\s*", line)
     return told[1] if told else None
 
 
 def _plain(name: str) -> str:
-    """A heading as the columns are named: ``Starts at`` is ``starts_at``."""
+    """Return a heading in the form of the column names: ``Starts at`` becomes ``starts_at``."""
     return re.sub(r"[\s-]+", "_", name.strip().strip('"').strip()).casefold()

@@ -1,4 +1,4 @@
-"""``rbac-api doctor``: looks at everything a running service stands on, and names the remedy for what is wrong."""
+"""``rbac-api doctor``: checks everything that a running service needs, and gives a remedy for each fault."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from rbac_api.settings import Settings, SettingsRefused
 @json_option
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Check settings, files, database, its server, proxies, schema, trail, clock, keys, roles, constraints and administrators.
+    """Check settings, files, database, its server, proxies, schema, trail, clock, keys, roles, constraints
+    and administrators.
 
     Each fault and each risk comes with its remedy.  Exit code 0 if there is no fault, 1 otherwise.
     """

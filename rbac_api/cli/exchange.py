@@ -1,6 +1,9 @@
-"""One request and its answer, in turns: a thread makes as much of the answer as may lie in memory, and is free while the client takes it.
+"""One request and its answer.
 
-gunicorn parses the request and frames the answer.  What breaks HTTP itself is answered like everything else, with a problem document.
+A thread makes as much of the answer as may be in memory, and is free while the client receives it.
+
+gunicorn parses the request and frames the answer. Invalid HTTP is answered with a problem document, like
+every other error.
 """
 
 from __future__ import annotations
@@ -22,12 +25,12 @@ from gunicorn.http.errors import (
     ParseException,
 )
 
-from rbac_api.cli.connection import LEAST_RATE, STALLED_SECONDS, Connection
+from rbac_api.cli.connection import MIN_BYTES_PER_SECOND, STALLED_SECONDS, Connection
 from rbac_api.formats.http_errors import HeadersTooLarge, Malformed, ProtocolError, Unexpected, UriTooLong
 from rbac_api.observability.logs import log
 from rbac_api.web.responses.problems import MEDIA_TYPE, problem_body
 
-MOST_UNSENT = 128 * 1024  # of an answer that is made piece by piece
+MAX_UNSENT_BYTES = 128 * 1024  # unsent bytes of a streamed answer, at most
 _PROBLEMS: dict[type[BaseException], type[ProtocolError]] = {
     LimitRequestLine: UriTooLong,
     LimitRequestHeaders: HeadersTooLarge,
@@ -43,7 +46,10 @@ class ResponseWithoutServer(writing.Response):
 
 
 class Exchange:
-    """See the module's docstring.  ``done`` when the answer is complete; then ``keeps`` says whether another request may follow."""
+    """One request and its answer.
+
+    ``done`` when the answer is complete; ``keeps`` if another request may follow.
+    """
 
     def __init__(self, worker: Any, conn: Connection, request: bytes) -> None:
         self.done = self.keeps = False
@@ -56,19 +62,19 @@ class Exchange:
         conn.allowance = STALLED_SECONDS
 
     def advance(self) -> None:
-        """In a thread: make more of the answer, and send what the client takes at once."""
+        """Make more of the answer, and send what the client receives without waiting. Runs in a thread."""
         before = self._conn.outbox.size
         try:
             if self._response is None:
                 self._begin()
             self._make()
-        except BaseException as fault:  # noqa: BLE001 -- whatever it is, this thread has others to serve
+        except BaseException as fault:  # noqa: BLE001 -- the thread must survive any error
             self._fail(fault)
-        self._conn.allowance += (self._conn.outbox.size - before) / LEAST_RATE
+        self._conn.allowance += (self._conn.outbox.size - before) / MIN_BYTES_PER_SECOND
         self._conn.flush()
 
     def close(self) -> None:
-        """Let go of the body, complete or not."""
+        """Close the body, complete or not."""
         body, self._body = self._body, None
         if hasattr(body, "close"):
             body.close()
@@ -88,7 +94,7 @@ class Exchange:
     def _make(self) -> None:
         for piece in self._pieces:
             self._response.write(piece)
-            if self._conn.outbox.size >= MOST_UNSENT:
+            if self._conn.outbox.size >= MAX_UNSENT_BYTES:
                 return
         self._response.close()
         self.close()
@@ -101,14 +107,17 @@ class Exchange:
             self.close()
         finally:
             if self._response is not None and self._response.headers_sent:
-                self._conn.gone = True  # what was sent of the answer must not look complete
+                self._conn.gone = True  # the sent part of the answer must not look complete
                 log.error("request.cut_off", exc_info=fault)
             else:
                 answer_fault(self._conn.outbox.sendall, self._conn.client, fault)
 
 
 def answer_fault(send: Callable[[bytes], object], client: Any, fault: BaseException) -> None:
-    """What gunicorn's parser refuses is malformed; anything else that comes here should not have happened."""
+    """Return the problem for an exception.
+
+    An error of gunicorn's parser means a malformed request; any other is unexpected.
+    """
     if isinstance(fault, ParseException | NoMoreData) and not isinstance(fault, _OUR_FAULT):
         log.warning("request.malformed", ip=client[0] if client else None, internal=repr(fault)[:200])
         send(refusal(_PROBLEMS.get(type(fault), Malformed)()))
@@ -118,7 +127,7 @@ def answer_fault(send: Callable[[bytes], object], client: Any, fault: BaseExcept
 
 
 def refusal(error: ProtocolError | Unexpected, headers: tuple[str, ...] = ()) -> bytes:
-    """A whole answer, after which the connection is closed."""
+    """Return a whole answer, after which the connection is closed."""
     request_id = uuid.uuid4().hex
     body = orjson.dumps(problem_body(error, request_id))
     lines = (

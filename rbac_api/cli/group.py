@@ -1,4 +1,4 @@
-"""How a command reaches the service: the application that is current, or one made of the environment for the length of the command."""
+"""Gives commands their application: the current one, or one made from the environment."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from rbac_api.settings import Settings
 
 
 def application() -> Flask:
-    """The current application; without one, it is made of the environment and stays current until the command ends.
+    """Return the current application; without one, make it from the environment until the command ends.
 
-    Nothing is required of its database, which a command may be about to set up or to examine.
+    The database is not checked, because a command may set it up or examine it.
     """
     if not has_app_context():
         context, app = click.get_current_context(), create_app(check_database=False)
@@ -29,13 +29,13 @@ def application() -> Flask:
 
 
 def parts() -> tuple[Settings, Database]:
-    """The settings and the database of the application."""
+    """Return the settings and the database of the application."""
     guard = application().extensions["rbac-api"]
     return guard.settings, guard.database
 
 
 def ready_parts() -> tuple[Settings, Database]:
-    """The same, if the schema is the code's."""
+    """Return the settings and the database; an error if the schema is not the one that the code needs."""
     settings, database = parts()
     problem = schema_problem(database)
     if problem:
@@ -45,7 +45,7 @@ def ready_parts() -> tuple[Settings, Database]:
 
 @contextmanager
 def operating(*, writes: bool = False) -> Iterator[Clearance]:
-    """One unit of work as the operator."""
+    """Run one unit of work as the operator."""
     settings, database = ready_parts()
     with operator_unit(settings, database, writes=writes) as clearance:
         yield clearance

@@ -1,4 +1,4 @@
-"""What a person or a script gets to see: aligned columns or JSON on standard output, progress on standard error."""
+"""Writes aligned columns or JSON to standard output, and progress to standard error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def print_json(value: Any) -> None:
-    """One JSON document; times as RFC 3339 with ``Z``."""
+    """Print one JSON document; times as RFC 3339 with ``Z``."""
     click.echo(json_text(value))
 
 
@@ -29,7 +29,10 @@ def json_text(value: Any) -> str:
 
 
 def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """A listing: everything as a JSON array, or the named columns, aligned.  ``user.username`` names a member of a member."""
+    """Print a list: all members as a JSON array, or the named columns, aligned.
+
+    ``user.username`` names a member of a member.
+    """
     if as_json:
         print_json(items)
     elif items:
@@ -39,7 +42,7 @@ def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], *, a
 
 
 def print_rows(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> None:
-    """Aligned columns under their names."""
+    """Print aligned columns under their names."""
     cells = [[column.rpartition(".")[2].replace("_", " ").upper() for column in columns]]
     cells += [[shown(value) for value in row] for row in rows]
     widths = [max(len(row[number]) for row in cells) for number in range(len(columns))]
@@ -48,7 +51,10 @@ def print_rows(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value as one cell.  Whatever could steer a terminal (a user agent is anybody's text) is written out instead."""
+    """Return a value as one cell.
+
+    Characters that a terminal would execute (a user agent is foreign text) are escaped.
+    """
     if value is None or value == "":
         return "-"
     if isinstance(value, datetime):
@@ -59,7 +65,7 @@ def shown(value: Any) -> str:
 
 
 def every_item(list_page: Callable[[PageRequest], Page]) -> list[Any]:
-    """All items of a list that a service gives by pages."""
+    """Return all items of a list that a service returns in pages."""
     page = list_page(PageRequest(MAX_PAGE_SIZE, None, count=False))
     items = list(page.items)
     while page.next_key is not None:
@@ -70,7 +76,10 @@ def every_item(list_page: Callable[[PageRequest], Page]) -> list[Any]:
 
 @contextmanager
 def progress(length: int, label: str) -> Iterator[Step]:
-    """A bar on standard error if that is a terminal, and silence if not; call what it yields with the number of steps made."""
+    """Show a progress bar on standard error if that is a terminal.
+
+    Call the yielded function with the number of new steps.
+    """
     if not sys.stderr.isatty():
         yield lambda _steps: None
         return

@@ -27,7 +27,7 @@ _SESSION_COLUMNS = (
 
 
 def role_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """A role's name, or a usage error in the words that every path has for what is none."""
+    """Accepts a role's name; the usage error is the same sentence as in the API."""
     if value is not None and (problem := ROLE.problem(value)):
         raise click.BadParameter(problem)
     return value

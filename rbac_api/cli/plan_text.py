@@ -1,6 +1,7 @@
-"""A plan as text: one line per change, who gains and loses what, what is in the way, and a summary line.
+"""Writes a plan as text: the changes, the permissions gained and lost, what prevents it, and a summary.
 
-+ green comes, ~ yellow changes, - red goes, ! red stands in the way.  No colours where nobody would see them, or NO_COLOR is set.
+``+`` (green) adds, ``~`` (yellow) changes, ``-`` (red) removes, ``!`` (red) prevents the plan. No colours if
+the output is not a terminal, or NO_COLOR is set.
 """
 
 from __future__ import annotations
@@ -20,28 +21,31 @@ _NAMES = {
     "permissions": "permission", "roles": "role", "inheritance": "inheritance", "constraints": "constraint",
     "assignments": "assignment",
 }  # fmt: skip
-_TOLD = 20  # permissions of one person on one line
+_MAX_PERMISSIONS = 20  # permissions of one user on one line
 
 
 def colours(stream: TextIO) -> Paint:
-    """How to paint a line by its sign: not at all unless somebody looks and has not asked for none (no-color.org)."""
+    """Return the function that colours a line by its sign.
+
+    There are no colours if the output is not a terminal, or NO_COLOR is set (no-color.org).
+    """
     if not stream.isatty() or present_environment().get("NO_COLOR"):
         return lambda _sign, text: text
     return lambda sign, text: click.style(text, fg=_COLOURS.get(sign), bold=True if sign == "!" else None)
 
 
 def is_empty(plan: Mapping[str, Any]) -> bool:
-    """Whether there is nothing to do."""
+    """Return True if there is nothing to do."""
     return not any(entries for part in _PARTS for entries in plan[part].values())
 
 
 def is_refused(plan: Mapping[str, object]) -> bool:
-    """Whether applying it would be refused."""
+    """Return True if applying the plan would be refused."""
     return bool(plan["refusals"] or plan["violations"])
 
 
 def drift_lines(plan: Mapping[str, object], paint: Paint) -> Iterator[str]:
-    """One line per difference and a summary; nothing but that line where there is none."""
+    """Yield one line per difference, and a summary."""
     if is_empty(plan):
         yield "In sync."
         return
@@ -50,7 +54,7 @@ def drift_lines(plan: Mapping[str, object], paint: Paint) -> Iterator[str]:
 
 
 def plan_lines(plan: Mapping[str, object], paint: Paint) -> Iterator[str]:
-    """Everything there is to know before one says yes."""
+    """Yield the whole plan, as it is shown before the confirmation."""
     if is_empty(plan):
         yield "Nothing to do: the policy is already in place."
         return
@@ -60,7 +64,10 @@ def plan_lines(plan: Mapping[str, object], paint: Paint) -> Iterator[str]:
     yield ""
     stale = plan["sessions_stale"]
     if stale:
-        yield f"{stale} {'session has' if stale == 1 else 'sessions have'} a token that would carry outdated roles."
+        yield (
+            f"{stale} {'session has' if stale == 1 else 'sessions have'} a token that would carry "
+            "outdated roles."
+        )
     yield f"Plan: {plan['summary']}."
 
 
@@ -81,25 +88,25 @@ def _sentence(section: str, entry: Mapping[str, object]) -> str:
 
 
 def _details(entry: Mapping[str, Any], named: tuple[str, ...]) -> str:
-    """What else there is to say of it, in brackets."""
+    """Return the other members of an entry, in brackets."""
     if "before" in entry:
-        told = [
+        shown_members = [
             f"{key}: {_value(entry['before'][key])} -> {_value(value)}"
             for key, value in entry["after"].items()
         ]
-        told += [f"+{name}" for name in entry.get("granted", ())]
-        told += [f"-{name}" for name in entry.get("withdrawn", ())]
+        shown_members += [f"+{name}" for name in entry.get("granted", ())]
+        shown_members += [f"-{name}" for name in entry.get("withdrawn", ())]
     else:
-        told = [
+        shown_members = [
             f"{key}: {_value(value)}"
             for key, value in entry.items()
-            if key not in named and _said(key, value)
+            if key not in named and _is_shown(key, value)
         ]
-    return f" ({'; '.join(told)})" if told else ""
+    return f" ({'; '.join(shown_members)})" if shown_members else ""
 
 
-def _said(key: str, value: object) -> bool:
-    """Whether it is worth telling: what is usual is not."""
+def _is_shown(key: str, value: object) -> bool:
+    """Return True if the member is shown; default values are not."""
     return value not in (None, "", [], False) and (key, value) != ("mode", "active")
 
 
@@ -114,9 +121,9 @@ def _effects(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     for part, sign in (("gains", "+"), ("losses", "-")):
         for effect in plan[part]:
             names = effect["permissions"]
-            rest = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+            rest = f" and {len(names) - _MAX_PERMISSIONS} more" if len(names) > _MAX_PERMISSIONS else ""
             who = shown(effect["user"]["username"])
-            yield paint(sign, f"  {sign} {who}: {', '.join(names[:_TOLD])}{rest}")
+            yield paint(sign, f"  {sign} {who}: {', '.join(names[:_MAX_PERMISSIONS])}{rest}")
 
 
 def _obstacles(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:

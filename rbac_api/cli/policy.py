@@ -1,6 +1,6 @@
-"""``rbac-api policy export|plan|apply|drift|revert``: the policy as a file, what it would change, changing it, and back.
+"""``rbac-api policy export|plan|apply|drift|revert``: reads and changes the policy as one file.
 
-Exit codes: 0 in sync (or done), 2 differs, 1 something went wrong.
+Exit codes: 0 in sync (or done), 2 differs, 1 error.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DIFFERS = 2
 
 
 class SyncGroup(click.Group):
-    """Commands whose exit code 2 has a meaning, so that a wrong command line has to be 1."""
+    """Commands whose exit code 2 has a meaning, so that a wrong command line is 1."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -89,7 +89,7 @@ def export(path: Path | None, form: str) -> None:
 def plan(context: click.Context, path: Path, prune: bool, form: str) -> None:
     """Show what applying the file would change, and change nothing.
 
-    Exit code 0 if nothing, 2 if something, 1 if it cannot be told.
+    Exit code 0 if nothing would change, 2 if something would, 1 on an error.
     """
     found = _planned(_read(path), prune=prune)
     _show(found, form)
@@ -100,14 +100,14 @@ def plan(context: click.Context, path: Path, prune: bool, form: str) -> None:
 @FILE
 @click.option(
     "--prune", is_flag=True, hidden=True, expose_value=False
-)  # for a plan's command line: drift always looks both ways
+)  # drift always compares both directions
 @FORM
 @click.pass_context
 def drift(context: click.Context, path: Path, form: str) -> None:
-    """Show where the database differs from the file, for pipelines.
+    """Show where the database differs from the file; for pipelines.
 
-    + is only in the file, - only in the database, ~ differs. Sections that the file does not contain are not compared.
-    Exit code 0 in sync, 2 differs, 1 if it cannot be told.
+    + is only in the file, - only in the database, ~ differs. Sections that the file does not contain are not
+    compared. Exit code 0 if in sync, 2 if different, 1 on an error.
     """
     with operating() as clearance:
         found = find_drift(clearance, _read(path))
@@ -128,7 +128,7 @@ def drift(context: click.Context, path: Path, form: str) -> None:
 def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str) -> None:
     """Show the plan, ask for confirmation, and apply it: all or nothing.
 
-    Refused, with exit code 1, if any of it is, or if the policy has changed since the plan was shown.
+    Refused, with exit code 1, if any step is refused, or if the policy has changed since the plan was shown.
     """
     document = _read(path)
     found = _planned(document, prune=prune)
@@ -161,7 +161,7 @@ def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str)
 def revert(seq: int, yes: bool, form: str) -> None:
     """Show what reverting the policy applied as SEQ would change, ask, and revert it: all or nothing.
 
-    Refused, with exit code 1, if somebody has changed since what it had changed.
+    Refused, with exit code 1, if an entry that it changed has been changed again since.
     """
     try:
         with operating() as clearance:
@@ -196,7 +196,7 @@ def _show(found: dict[str, object], form: str) -> None:
         _print_as(found, form)
         return
     for line in plan_lines(found, colours(sys.stdout)):
-        click.echo(line, color=True)  # whether there are colours is decided already
+        click.echo(line, color=True)  # the colours are decided already
 
 
 def _print_as(value: object, form: str) -> None:

@@ -1,4 +1,4 @@
-"""Making a database ready: schema, built-in roles, a signing key, the first administrator, example data."""
+"""Makes a database ready: schema, built-in roles, a signing key, the first administrator, example data."""
 
 from __future__ import annotations
 
@@ -35,15 +35,16 @@ from rbac_api.guard.tokens.queries_installation import read_instance
 from rbac_api.settings import Settings, SettingsRefused
 from rbac_api.trail.recorder import Target
 
-PATIENCE = 600.0  # seconds for which a start waits for its turn to write
+WRITE_LOCK_SECONDS = 600.0  # seconds for which a start waits for the write lock
 
 
 @dataclass(slots=True)
 class Prepared:
-    """What preparing did; ``password`` only if one was generated, and then only here."""
+    """What preparing did. ``password`` is set only if one was generated, and is kept nowhere else."""
 
     lines: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)  # risks of the ground, see ``database/requirements.py``
+    # risks of the database, see ``database/requirements.py``
+    warnings: list[str] = field(default_factory=list)
     username: str | None = None
     password: str | None = None
 
@@ -52,7 +53,7 @@ class Prepared:
 def operator_unit(
     settings: Settings, database: Database, *, writes: bool = True, system: bool = False
 ) -> Iterator[Clearance]:
-    """One unit of work with the operator's (or the system's) clearance, outside any request."""
+    """Run one unit of work with the operator's (or the system's) clearance, outside any request."""
     runtime, _, _ = assemble(settings, database)
     try:
         with UnitOfWork(database, writes=writes) as work:
@@ -62,14 +63,14 @@ def operator_unit(
 
 
 def prepare(settings: Settings, database: Database) -> Prepared:
-    """Bring a database from whatever it is to ready.  Safe to repeat, and for several nodes to do at once.
+    """Make a database ready, from any state. Safe to repeat, and for several nodes to run at once.
 
-    Where there is nothing to do it only reads, and else it waits for whatever writes at the moment.
+    If there is nothing to do, it only reads. Otherwise it waits for the write lock.
     """
     done = Prepared(warnings=ensure_requirements(database))
     if is_empty(database):
         _require_good_administrator(settings)  # before anything is written
-    with database.patient(PATIENCE):
+    with database.patient(WRITE_LOCK_SECONDS):
         before, after = upgrade(database)
         if before != after:
             done.lines.append(f"Database schema: migrated from {before or 'nothing'} to {after}.")
@@ -93,38 +94,41 @@ def _prepare_system(settings: Settings, database: Database, done: Prepared) -> N
 
 
 def _is_system_ready(clearance: Clearance, document: Document) -> bool:
-    """Whether there is nothing to write; reads alone, so that a start need not wait for those who do."""
+    """Return True if there is nothing to write. It only reads, so a start need not wait for writers."""
     connection, settings = clearance.connection, clearance.settings
     agreed = bool(read_instance(connection)) and not differences(connection, settings)
     return agreed and is_system_as_built_in(clearance, document) and not needs_key(clearance)
 
 
 def settle_instance(clearance: Clearance) -> list[str]:
-    """Write down what all nodes must agree on, unless another node did; what there is to say about it.
+    """Record what all nodes must agree on, unless another node did; return a message about it.
 
-    An SQLite file has one node, so it takes the issuer and the audience that this node has now.
+    An SQLite file has one node, so it takes this node's issuer and audience.
     """
     connection, settings = clearance.connection, clearance.settings
     if not read_instance(connection):
         if not clearance.snapshot.keyring.external:
-            clearance.snapshot.keyring.as_of(
-                connection
-            )  # with another secret than theirs, no key can be opened
+            clearance.snapshot.keyring.as_of(connection)  # with another secret no key can be decrypted
         record_instance(connection, settings)
         return []
     found = differences(connection, settings)
     if found and settings.on_sqlite and INSTANCE_KEY not in found:
         adopt_issuer(clearance)
         return [
-            f"Issuer and audience: now {settings.issuer_url} and {settings.audience}. Everybody signs in again."
+            (
+                f"Issuer and audience: now {settings.issuer_url} and {settings.audience}. All users "
+                "must sign in again."
+            )
         ]
     return [f"NOT READY: {'; '.join(found.values())}. {REMEDY}"] if found else []
 
 
 def adopt_issuer(clearance: Clearance) -> None:
-    """Make the issuer and the audience of these settings those of all nodes.  Tokens of before are refused, so their sessions end.
+    """Make the issuer and the audience of these settings those of all nodes.
 
-    ``SettingsRefused`` if the secret is not theirs.
+    Earlier tokens are refused, so their sessions end.
+
+    ``SettingsRefused`` if the secret is not that of the other nodes.
     """
     connection, settings = clearance.connection, clearance.settings
     before, found = read_instance(connection), differences(connection, settings)
@@ -163,14 +167,15 @@ def _prepare_people(settings: Settings, database: Database, done: Prepared) -> N
         if settings.wants_example:
             loaded = load_document(clearance, read_file(EXAMPLE), EXAMPLE.name)
             done.lines.append(
-                f"Example company: {loaded.users} people, {loaded.roles} roles, {loaded.permissions} permissions."
+                f"Example company: {loaded.users} people, {loaded.roles} roles, "
+                f"{loaded.permissions} permissions."
             )
     done.username = settings.admin_username
     done.password = None if settings.admin_password else password
 
 
 def _require_good_administrator(settings: Settings) -> None:
-    """Refuse a first administrator whom the service itself would not let anybody make."""
+    """Refuse a first administrator whose name or password the API would refuse."""
     faults = []
     if problem := username_problem(settings.admin_username):
         faults.append(f"RBAC_ADMIN_USERNAME: {problem}")
@@ -184,7 +189,7 @@ def _require_good_administrator(settings: Settings) -> None:
 def create_administrator(
     clearance: Clearance, username: str, hashed: str, *, final: bool, reason: str
 ) -> None:
-    """A new user who holds ``admin``; 409 if the name is or was somebody's."""
+    """Create a user who holds ``admin``; 409 if the name is or was in use."""
     user = add_user(clearance, NewUser(username=username, password_hash=hashed, password_final=final))
     assign_role(clearance, user.id, ADMIN, Terms(reason=reason))
     clearance.record(
@@ -193,7 +198,7 @@ def create_administrator(
 
 
 def hash_password(settings: Settings, password: str) -> str:
-    """Hash outside any application."""
+    """Hash a password outside any application."""
     hasher = Hasher(settings)
     try:
         return hasher.hash(password)

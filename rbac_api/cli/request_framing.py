@@ -1,7 +1,7 @@
-"""How much of a request has arrived: found out from its framing alone, before anything of it is believed (RFC 9112 sections 2 and 6).
+"""Finds the end of a request by its framing alone (RFC 9112 sections 2 and 6).
 
-Nothing here is parsed for use; gunicorn's parser does that afterwards, and refuses on its own account.  So where the framing
-contradicts itself (two lengths, a length and chunks), the request counts as arrived and the parser's refusal is the answer.
+gunicorn parses the request afterwards, and makes its own checks. So where the framing contradicts itself (two
+lengths, a length and chunks), the request counts as complete, and gunicorn's parser refuses it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass
 
 from rbac_api.formats.http_errors import HeadersTooLarge, Malformed, TooLarge, UriTooLong
-from rbac_api.web.server.body_limits import LARGEST_BODY, largest_body
+from rbac_api.web.server.body_limits import MAX_BODY_BYTES, max_body_bytes
 from rbac_api.web.server.proxy_headers import within
 
-LONGEST_LINE = 8190
-LARGEST_HEAD = 32 * 1024
+MAX_LINE_LENGTH = 8190
+MAX_HEAD_BYTES = 32 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*?)[ \t]*\r")
 _CODING = re.compile(rb"\r\ntransfer-encoding:([^\r]*)\r")
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r")
@@ -25,33 +25,36 @@ _LONGEST_CHUNK_LINE = 12
 
 
 class RequestBuffer:
-    """The bytes of one connection that were not handed on yet, and how far they have been looked at: no byte is looked at twice."""
+    """The bytes of one connection that no request has taken yet. No byte is examined twice."""
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
         self._held = bytearray()
         self._searched = 0
         self._body: _Counted | _Chunked | None = None
-        self._largest = _largest_request(LARGEST_BODY)
+        self._largest = _largest_request(MAX_BODY_BYTES)
         self.wants_go_ahead = False  # the client waits for "100 Continue" (RFC 9110 section 10.1.1)
 
     @property
     def size(self) -> int:
-        """The bytes that were not handed on yet."""
+        """The number of bytes that no request has taken yet."""
         return len(self._held)
 
     @property
     def origin(self) -> str:
-        """The origin of the page that sends what has arrived, if it says one; for the answer to a request that is refused."""
-        found = _ORIGIN.search(bytes(self._held[:LARGEST_HEAD]).partition(b"\r\n\r\n")[0])
+        """The ``Origin`` header of what has arrived, if there is one; for the answer to a refused request."""
+        found = _ORIGIN.search(bytes(self._held[:MAX_HEAD_BYTES]).partition(b"\r\n\r\n")[0])
         return found[1].decode("latin-1") if found else ""
 
     def add(self, data: bytes) -> None:
-        """Append what was received."""
+        """Append received bytes."""
         self._held += data
 
     def take(self) -> bytes | None:
-        """The first request, cut off, if it is whole; None if more is to come.  Raises a ``ProtocolError`` if it never will do."""
+        """Take the first request out of the buffer; None if it is not complete.
+
+        ``ProtocolError`` if it can never be a valid request.
+        """
         end = self._end()
         if end is None:
             if len(self._held) > self._largest:
@@ -71,9 +74,9 @@ class RequestBuffer:
         at = self._held.find(b"\r\n\r\n", max(begin, self._searched))
         self._searched = max(0, len(self._held) - 3)
         length = at if at >= 0 else len(self._held)
-        if length > LONGEST_LINE and self._held.find(b"\r\n", begin, LONGEST_LINE) < 0:
+        if length > MAX_LINE_LENGTH and self._held.find(b"\r\n", begin, MAX_LINE_LENGTH) < 0:
             raise UriTooLong()
-        if length > LARGEST_HEAD:
+        if length > MAX_HEAD_BYTES:
             raise HeadersTooLarge()
         if at < 0:
             return None
@@ -86,7 +89,7 @@ class RequestBuffer:
 
 @dataclass(slots=True)
 class _Counted:
-    """A body of so many bytes, or none."""
+    """A body of a known number of bytes, or none."""
 
     stop: int
 
@@ -96,9 +99,12 @@ class _Counted:
 
 @dataclass(slots=True)
 class _Chunked:
-    """A body in chunks (RFC 9112 section 7.1).  ``at`` is where the line break before the next chunk's size begins.
+    """A body in chunks (RFC 9112 section 7.1).
 
-    Chunk extensions and trailer fields are refused: nothing here reads them, and others have been smuggled past by them.
+    ``at`` is where the line break before the next chunk's size begins.
+
+    Chunk extensions and trailer fields are refused: no code here reads them, and they have been used to
+    smuggle requests.
     """
 
     at: int
@@ -133,18 +139,21 @@ class _Chunked:
 
 
 def _room(head: bytes, prefix: str) -> int:
-    """How large the body may be, by the address in the request line."""
+    """Return how large the body may be, by the path in the request line."""
     found = _TARGET.match(head)
     return (
-        largest_body(within(prefix, found[1].decode("latin-1")) if prefix else found[1].decode("latin-1"))
+        max_body_bytes(within(prefix, found[1].decode("latin-1")) if prefix else found[1].decode("latin-1"))
         if found
-        else LARGEST_BODY
+        else MAX_BODY_BYTES
     )
 
 
 def _largest_request(body: int) -> int:
-    """Chunks of a byte each need six: an honest client sends larger ones."""
-    return LARGEST_HEAD + 2 * body
+    """Return how many bytes a chunked body may take with its framing.
+
+    A chunk of one byte needs six bytes; real clients send larger chunks.
+    """
+    return MAX_HEAD_BYTES + 2 * body
 
 
 def _framing(head: bytes, start: int, room: int) -> _Counted | _Chunked:

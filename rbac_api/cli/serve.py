@@ -1,4 +1,4 @@
-"""The production server: gunicorn with threads, set up in Python, after the database was made ready."""
+"""The production server: prepares the database, then runs gunicorn with the worker of this package."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from rbac_api.value_checks import (
 
 MakeApp = Callable[[Settings], Any]
 TRIES, PAUSE = 10, 0.5  # in seconds
-MOST_CONNECTIONS = 4096  # in each worker
+MAX_CONNECTIONS = 4096  # in each worker
 OTHER_FILES, FILES_OF_A_THREAD = 64, 4  # a connection to SQLite has three
-SILENCE = 3.0  # seconds of preparing after which the operator is told
+SILENCE = 3.0  # seconds of preparing after which the operator gets a message
 _WAITING = "Still preparing the database: migrating or loading, or waiting for another node that does."
 
 
 class Server(BaseApplication):
-    """gunicorn, configured from the settings instead of a file."""
+    """gunicorn, configured from the settings instead of from a file."""
 
     def __init__(self, settings: Settings, make_app: MakeApp) -> None:
         self.settings = settings
@@ -57,14 +57,18 @@ class Server(BaseApplication):
     def load(self) -> object:
         app = self.make_app(self.settings)
         gc.collect()
-        gc.freeze()  # what was made at the start stays: the collector need not go through it again while somebody waits
+        # objects made at the start stay: the garbage collector need not visit them during requests
+        gc.freeze()
         return app
 
 
 def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
-    """Make ready, say so, and serve until told to stop.  Ends the process with a clear message if the settings are refused.
+    """Make the database ready, print what was done, and serve until stopped.
 
-    ``make_app`` is called in each worker, after the fork, so that no connection or thread is shared between processes.
+    Ends the process with a message if the settings are refused.
+
+    ``make_app`` is called in each worker, after the fork, so that no connection or thread is shared between
+    processes.
     """
     try:
         given = settings or Settings.from_environment()
@@ -72,18 +76,18 @@ def serve(make_app: MakeApp, settings: Settings | None = None) -> None:
         chosen = checked(given)
         require_free_address(chosen)
         database = Database(chosen)
-        with patience_shown():
+        with waiting_reported():
             done = prepare(chosen, database)
         database.dispose()
     except ServiceError as fault:
         sys.exit(f"rbac-api does not start.\n{explained(fault)}")
     _welcome(chosen, done)
-    leave_out("SCRIPT_NAME")  # gunicorn would refuse every path that a proxy has cut it off from
+    leave_out("SCRIPT_NAME")  # gunicorn would refuse every path from which a proxy has removed the prefix
     Server(chosen, make_app).run()
 
 
 def require_usable_host(settings: Settings) -> None:
-    """``SettingsRefused`` if the host is none, or none of this machine's, before anything is written."""
+    """Raise ``SettingsRefused`` if the host is not an address of this machine, before anything is written."""
     if not is_host(settings.host):
         raise SettingsRefused([HOST_FAULT])
     try:
@@ -93,9 +97,12 @@ def require_usable_host(settings: Settings) -> None:
 
 
 @contextmanager
-def patience_shown() -> Iterator[None]:
-    """Say on standard error that this start waits, where it does: another node may migrate or load for minutes."""
-    timer = threading.Timer(SILENCE, lambda: print(_WAITING, file=sys.stderr, flush=True))  # noqa: T201 -- to the operator
+def waiting_reported() -> Iterator[None]:
+    """Print to standard error if this start waits: another node may migrate or load for minutes."""
+    timer = threading.Timer(
+        SILENCE,
+        lambda: print(_WAITING, file=sys.stderr, flush=True),  # noqa: T201 -- to the operator
+    )
     timer.daemon = True
     timer.start()
     try:
@@ -105,21 +112,24 @@ def patience_shown() -> Iterator[None]:
 
 
 def require_free_address(settings: Settings) -> None:
-    """``SettingsRefused`` if the address cannot be listened at, before anything is made and a password is shown only once."""
+    """Raise ``SettingsRefused`` if the server cannot listen.
+
+    This is checked before anything is created, and before a password is shown that is shown only once.
+    """
     fault_text = ""
     for _ in range(TRIES):
         try:
             _listen(settings.listen_host, settings.port)
         except OSError as fault:
             fault_text = f"cannot listen at {_bind(settings)}: {fault.strerror}"
-            time.sleep(PAUSE)  # one that was told to stop may be about to
+            time.sleep(PAUSE)  # a stopping server may still hold the address
         else:
             return
     raise SettingsRefused([f"HOST, PORT: {fault_text}. Example: PORT=8001"])
 
 
 def _listen(host: str, port: int) -> None:
-    """Listen as gunicorn will, for a moment: at ``::`` for IPv4 too."""
+    """Listen for a moment, as gunicorn will: at ``::`` also for IPv4."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = host == "::" and socket.has_dualstack_ipv6()
     socket.create_server((host, port), family=family, dualstack_ipv6=both).close()
@@ -130,20 +140,23 @@ def _bind(settings: Settings) -> str:
 
 
 def connection_capacity(threads: int) -> int:
-    """The connections that each worker may have; the system's limit of open files is raised for it, as far as it allows."""
+    """Return the number of connections of each worker.
+
+    The limit of open files is raised for it, as far as the system allows.
+    """
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft, hard = (sys.maxsize if limit == resource.RLIM_INFINITY else limit for limit in limits)
     others = OTHER_FILES + FILES_OF_A_THREAD * threads
-    files = max(soft, min(hard, MOST_CONNECTIONS + others))
+    files = max(soft, min(hard, MAX_CONNECTIONS + others))
     if files > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, limits[1]))
-    return max(1, min(MOST_CONNECTIONS, files - others))
+    return max(1, min(MAX_CONNECTIONS, files - others))
 
 
 def _options(settings: Settings) -> dict[str, object]:
     threads = (
         settings.threads + settings.signin_queue
-    )  # those who wait for the hasher must not keep others waiting
+    )  # requests that wait for the hasher must not delay the others
     return {
         "bind": _bind(settings),
         "workers": settings.worker_count,
@@ -165,8 +178,11 @@ def _options(settings: Settings) -> dict[str, object]:
 
 
 def _worker_exit(_server: object, worker: object) -> None:
-    """In a worker that stops in good order: let go of the database, so that nobody waits for it to follow the trail any more, and hand
-    in the last figures.  One that could not make its application has neither."""
+    """Release the database and write the last figures, in a worker that stops normally.
+
+    Other nodes then no longer wait for it to follow the trail. A worker that could not make its application
+    has neither.
+    """
     app = getattr(worker, "wsgi", None)
     if app is not None:
         app.extensions["rbac-api"].close()
@@ -174,7 +190,7 @@ def _worker_exit(_server: object, worker: object) -> None:
 
 
 def _child_exit(_server: Any, worker: Any) -> None:
-    """A dead worker's gauges no longer count; its counters do."""
+    """Remove a dead worker's gauges; its counters stay."""
     if ValueClass is not MutexValue:
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
@@ -184,7 +200,8 @@ def _welcome(settings: Settings, done: Prepared) -> None:
     lines = [*(f"Warning: {warning}" for warning in done.warnings), *done.lines]
     if settings.embedded:
         lines.append(
-            f"Data and keys: {Path(settings.data_dir).absolute()} (mode 0600; keep a copy of secret_key with your backups)."
+            f"Data and keys: {Path(settings.data_dir).absolute()} (mode 0600; keep a copy of "
+            "secret_key with your backups)."
         )
     if done.password:
         lines += [
@@ -200,8 +217,10 @@ def _welcome(settings: Settings, done: Prepared) -> None:
         lines.append(f"Listening on all addresses of this machine (http://{_bind(settings)}).")
     if not is_loopback(settings.listen_host) and is_loopback_url(settings.issuer_url):
         lines.append(
-            f"Warning: other machines can connect, but tokens are issued as {settings.issuer_url}, which they cannot reach. Set"
-            " RBAC_ISSUER to the address at which they reach this service, for example RBAC_ISSUER=https://rbac.example.com."
+            f"Warning: other machines can connect, but tokens are issued as {settings.issuer_url}, "
+            "which they cannot reach. Set"
+            " RBAC_ISSUER to the address at which they reach this service, for example "
+            "RBAC_ISSUER=https://rbac.example.com."
         )
     lines.append(f"Swagger UI: {address}/docs" if settings.docs else f"Serving at {address}")
     print("\n".join(lines), flush=True)  # noqa: T201 -- this is what the person who typed `make run` reads

@@ -1,4 +1,4 @@
-"""``rbac-api init``, ``seed``, ``keys``, ``openapi``."""
+"""``rbac-api init``, ``adopt-issuer``, ``seed``, ``keys`` and ``openapi``."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ def init(as_json: bool) -> None:
 
 @click.command("adopt-issuer")
 def adopt() -> None:
-    """Make RBAC_ISSUER and RBAC_AUDIENCE, as they are set here, those of all nodes.
+    """Make this node's RBAC_ISSUER and RBAC_AUDIENCE those of all nodes.
 
-    Nodes with other values are not ready until they are restarted with these. All sessions end, since tokens of before are refused.
+    Nodes with other values are not ready until they are restarted with these. All sessions end, because
+    earlier tokens are refused.
     """
     with operating(writes=True) as clearance:
         adopt_issuer(clearance)
@@ -59,8 +60,8 @@ def adopt() -> None:
 def seed(file: Path, as_json: bool) -> None:
     """Load FILE (YAML or JSON): add what is not in the database yet.
 
-    Permissions, roles, constraints, users and assignments. Changes and removes nothing existing. The whole file is checked first, then
-    written in steps: after an interruption, run it again and it adds the rest.
+    Permissions, roles, constraints, users and assignments. Changes and removes nothing existing. The whole
+    file is checked first, then written in steps: after an interruption, run it again and it adds the rest.
     """
     document = read_file(file)
     with operating(writes=True) as clearance, progress(_entries(document), "Loading") as step:
@@ -91,7 +92,9 @@ def list_(as_json: bool) -> None:
 @keys.command("rotate")
 @click.option("--emergency", is_flag=True, help="Sign with it at once, not only when every cache knows it.")
 def rotate_keys_command(emergency: bool) -> None:
-    """Publish a new signing key that signs in a few minutes; the previous one verifies until its last token expires."""
+    """Publish a new signing key that signs in a few minutes; the previous one verifies until its last token
+    expires.
+    """
     with operating(writes=True) as clearance:
         key = get_key(clearance, rotate_keys(clearance, emergency=emergency))
     if emergency:
@@ -130,6 +133,7 @@ def _sentence(loaded: Loaded) -> str:
     if not loaded.total:
         return "Nothing to add: everything in the file already exists."
     return (
-        f"Added {loaded.permissions} permissions, {loaded.roles} roles, {loaded.constraints} constraints, {loaded.users} people"
+        f"Added {loaded.permissions} permissions, {loaded.roles} roles, {loaded.constraints} "
+        f"constraints, {loaded.users} people"
         f" and {loaded.assignments} assignments."
     )

@@ -35,7 +35,7 @@ class Noted(click.ParamType[tuple[int, str]]):
 
 
 class MomentType(click.ParamType[datetime]):
-    """RFC 3339, or the beginning of it; UTC unless it says otherwise."""
+    """A time in RFC 3339, or its beginning; UTC if it has no offset."""
 
     name = "MOMENT"
 
@@ -62,8 +62,8 @@ def verify(
 ) -> None:
     """Verify the hash chain and report the first broken event.
 
-    Exit code 0 if it is intact, 1 if not.  A chain whose tail was cut off is intact as far as it goes: to notice that, note the printed
-    SEQ:HASH down somewhere else, and give it with --expect next time.
+    Exit code 0 if the chain is intact, 1 if not. Removed events at the end do not break the chain. To detect
+    this, store the printed SEQ:HASH elsewhere, and give it with --expect next time.
     """
     noted = _by_number(expect)
     first, verdict = (1, _verify_stored(noted)) if export is None else _verify_file(export, noted)
@@ -85,7 +85,8 @@ def _verify_file(export: BinaryIO, noted: dict[int, str]) -> tuple[int, Verdict]
         return verify_export(export, noted)
     except Unreadable as fault:
         raise click.ClickException(
-            f"{export.name}: {fault}. Export it anew with `rbac-api audit export` or GET /v1/audit/events and"
+            f"{export.name}: {fault}. Export the trail again with `rbac-api audit export` or GET "
+            "/v1/audit/events and"
             " Accept: application/x-ndjson, without filters; a CSV export cannot be verified."
         ) from fault
 

@@ -21,17 +21,17 @@ from tests.servers.service import SETTINGS, Service
 
 pytestmark = pytest.mark.outside
 
-WANTED = serve.MOST_CONNECTIONS + serve.OTHER_FILES + serve.FILES_OF_A_THREAD * 40
+WANTED = serve.MAX_CONNECTIONS + serve.OTHER_FILES + serve.FILES_OF_A_THREAD * 40
 
 
 @pytest.mark.parametrize(
     ("soft", "hard", "raised", "capacity"),
     [
-        (1024, 1_048_576, [(WANTED, 1_048_576)], serve.MOST_CONNECTIONS),
-        (256, resource.RLIM_INFINITY, [(WANTED, resource.RLIM_INFINITY)], serve.MOST_CONNECTIONS),
-        (1024, 2048, [(2048, 2048)], 2048 - (WANTED - serve.MOST_CONNECTIONS)),
-        (1_048_576, 1_048_576, [], serve.MOST_CONNECTIONS),
-        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, [], serve.MOST_CONNECTIONS),
+        (1024, 1_048_576, [(WANTED, 1_048_576)], serve.MAX_CONNECTIONS),
+        (256, resource.RLIM_INFINITY, [(WANTED, resource.RLIM_INFINITY)], serve.MAX_CONNECTIONS),
+        (1024, 2048, [(2048, 2048)], 2048 - (WANTED - serve.MAX_CONNECTIONS)),
+        (1_048_576, 1_048_576, [], serve.MAX_CONNECTIONS),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, [], serve.MAX_CONNECTIONS),
         (64, 64, [], 1),
     ],
 )

@@ -134,7 +134,7 @@ def test_a_start_that_takes_long_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(serve, "SILENCE", 0.01)
-    with serve.patience_shown():
+    with serve.waiting_reported():
         time.sleep(0.3)
     assert "waiting for another node" in capsys.readouterr().err
 

@@ -11,9 +11,9 @@ from rbac_api.factory import create_app
 from rbac_api.settings import Settings
 
 STALLED_SECONDS = 1.0
-LEAST_RATE = 1024 * 1024
-MOST_CONNECTIONS = 50
-MOST_HELD = 1024 * 1024
+MIN_BYTES_PER_SECOND = 1024 * 1024
+MAX_CONNECTIONS = 50
+MAX_BUFFERED_BYTES = 1024 * 1024
 PIECE = b"x" * 100_000
 
 
@@ -44,10 +44,10 @@ def make_app(settings: Settings) -> Flask:
 
 
 if __name__ == "__main__":
-    exchange.STALLED_SECONDS, exchange.LEAST_RATE = STALLED_SECONDS, LEAST_RATE
-    serve.MOST_CONNECTIONS = MOST_CONNECTIONS
-    worker.MOST_HELD, worker.LOOK_SECONDS = MOST_HELD, 0.1
+    exchange.STALLED_SECONDS, exchange.MIN_BYTES_PER_SECOND = STALLED_SECONDS, MIN_BYTES_PER_SECOND
+    serve.MAX_CONNECTIONS = MAX_CONNECTIONS
+    worker.MAX_BUFFERED_BYTES, worker.CHECK_SECONDS = MAX_BUFFERED_BYTES, 0.1
     if files := int(os.environ.get("FILES", "0")):
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-        serve.MOST_CONNECTIONS, serve.OTHER_FILES = 1000, -2000  # it believes that there are enough
+        serve.MAX_CONNECTIONS, serve.OTHER_FILES = 1000, -2000  # it believes that there are enough
     serve.serve(make_app)

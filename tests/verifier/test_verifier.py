@@ -205,7 +205,7 @@ def test_names_of_keys_that_nobody_has_do_not_make_it_ask_and_ask(field: Field) 
 
 
 def test_everything_is_read_again_now_and_then(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(revoked, "ANEW_SECONDS", 0.0)
+    monkeypatch.setattr(revoked, "FULL_READ_SECONDS", 0.0)
     monkeypatch.setattr(module, "KEYS_SECONDS", 0.0)
     verifier, (text, _) = field.verifier(), field.token(DAVE)
     assert code(verifier, text) == "ok"

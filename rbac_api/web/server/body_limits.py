@@ -6,8 +6,8 @@ reads one (``web.server.http_setup``).
 
 from __future__ import annotations
 
-LARGEST_BODY = 64 * 1024
-LARGER_BODIES: dict[str, int] = {
+MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES_BELOW: dict[str, int] = {
     "/access/v1/evaluations": 1024 * 1024,  # many questions at once
     "/v1/policy/plan": 16 * 1024 * 1024,  # whole policies
     "/v1/policy/apply": 16 * 1024 * 1024,
@@ -15,9 +15,11 @@ LARGER_BODIES: dict[str, int] = {
 """Path prefixes, and how large a body may be below them."""
 
 
-def largest_body(path: str) -> int:
+def max_body_bytes(path: str) -> int:
     """Return how many bytes the body of a request to this path may have.
 
     Another spelling of a path has no privilege.
     """
-    return next((size for begin, size in LARGER_BODIES.items() if path.startswith(begin)), LARGEST_BODY)
+    return next(
+        (size for begin, size in MAX_BODY_BYTES_BELOW.items() if path.startswith(begin)), MAX_BODY_BYTES
+    )

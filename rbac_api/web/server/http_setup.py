@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
 from rbac_api.settings import Settings
 from rbac_api.value_checks import browser_origins
-from rbac_api.web.server.body_limits import LARGEST_BODY, largest_body
+from rbac_api.web.server.body_limits import MAX_BODY_BYTES, max_body_bytes
 from rbac_api.web.server.path_spellings import register_spellings
 from rbac_api.web.server.proxy_headers import register_forwarded
 from rbac_api.web.server.uncounted_proxy import UncountedProxyWarning
@@ -61,7 +61,7 @@ class SizedRequest(Request):
 
     @property  # type: ignore[misc]
     def max_content_length(self) -> int:  # type: ignore[override]  # no code sets it
-        return largest_body(self.environ["PATH_INFO"])
+        return max_body_bytes(self.environ["PATH_INFO"])
 
 
 class NoSessions(SessionInterface):
@@ -80,7 +80,7 @@ def register_http_setup(app: Flask, settings: Settings) -> None:
     app.url_map.converters["default"] = Segment
     app.url_map.converters["int"] = Digits
     app.url_map.converters["other_than"] = OtherThan
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.request_class = SizedRequest
     app.session_interface = NoSessions()
     app.json.sort_keys = False  # type: ignore[attr-defined]
