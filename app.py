@@ -1,4 +1,7 @@
-"""``app`` for any WSGI server; ``python app.py`` is ``rbac-api serve``: it makes the database ready and serves."""
+"""Defines ``app`` for any WSGI server.
+
+``python app.py`` is ``rbac-api serve``: it makes the database ready and serves.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment, and the files it points to: the one reader of ``os.environ``."""
+"""Reads the environment and the files it names; no other module reads ``os.environ``."""
 
 from __future__ import annotations
 
@@ -11,31 +11,41 @@ from typing import Any
 MINIMUM_SECRET_BYTES = 32
 EXAMPLE_SECRETS = frozenset(
     {
-        "changeme", "change-me", "secret", "super-secret", "dev", "development", "password", "insecure", "default", "test",
-        "your-secret-key", "jwt-secret-string", "please-change-me", "replace-me-with-32-random-bytes-or-more",
+        "changeme", "change-me", "secret", "super-secret", "dev", "development", "password", "insecure", "default",
+        "test", "your-secret-key", "jwt-secret-string", "please-change-me", "replace-me-with-32-random-bytes-or-more",
         "this-is-an-example-secret-do-not-use-it", "0123456789abcdef0123456789abcdef", "your-256-bit-secret",
         "a-string-secret-at-least-256-bits-long", "change_me_to_a_complex_random_secret",
-        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", "replace-with-the-output-of-openssl-rand-base64-48",
+        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+        "replace-with-the-output-of-openssl-rand-base64-48",
     }
 )  # fmt: skip
 
 _EMPTY = "its secret_key is empty; put back the one that the database was made with"
 _LOST = (
-    "{} is missing beside the database that was made with it, and nothing was written. Without it no password, second factor or signing"
-    " key of that database can be used. Put the file back from a backup, or give its content in RBAC_SECRET_KEY. If it is lost, move"
-    " rbac.db, rbac.db-wal and rbac.db-shm away to begin with an empty database"
+    "{} is missing beside the database that was made with it, and nothing was written. Without it no"
+    " password, second factor or signing key of that database can be used. Put the file back "
+    "from a backup, or"
+    " give its content in RBAC_SECRET_KEY. If it is lost, move rbac.db, rbac.db-wal and "
+    "rbac.db-shm away to"
+    " begin with an empty database"
 )
 
 
 def secret_faults(text: str, *, generating: bool) -> list[str]:
-    """What keeps a text from being the instance secret; an absent one may be about to be made."""
+    """Return what is wrong with an instance secret; with ``generating`` it may be absent."""
     if not text and not generating:
         return [
-            "RBAC_SECRET_KEY is missing: give at least 32 random bytes, in the variable or in RBAC_SECRET_KEY_FILE"
+            (
+                "RBAC_SECRET_KEY is missing: give at least 32 random bytes, in the variable or in "
+                "RBAC_SECRET_KEY_FILE"
+            )
         ]
     if text.strip().lower() in EXAMPLE_SECRETS:
         return [
-            "RBAC_SECRET_KEY is a secret from an example: make one of your own, for instance with `openssl rand -base64 48`"
+            (
+                "RBAC_SECRET_KEY is a secret from an example: make one of your own, for instance with "
+                "`openssl rand -base64 48`"
+            )
         ]
     if text and len(text.encode()) < MINIMUM_SECRET_BYTES:
         return ["RBAC_SECRET_KEY is too short: at least 32 bytes are needed"]
@@ -45,24 +55,27 @@ def secret_faults(text: str, *, generating: bool) -> list[str]:
 
 
 def present_environment() -> Mapping[str, str]:
-    """What this process was started with."""
+    """Return the environment of this process."""
     return os.environ
 
 
 def add(name: str, text: str) -> None:
-    """Set a variable for this process and those it starts."""
+    """Set a variable for this process and its child processes."""
     os.environ[name] = text
 
 
 def leave_out(name: str) -> None:
-    """Remove a variable that is known by now and that a library would understand in its own way."""
+    """Remove a variable that was read already, and that a library would read in another way."""
     os.environ.pop(name, None)
 
 
 def read_value(
     source: Mapping[str, str], metadata: Mapping[str, Any], default: Any, problems: list[str]
 ) -> Any:
-    """One setting's value from ``source``; what is wrong with it goes into ``problems``, and the default is used meanwhile."""
+    """Return one setting's value from ``source``.
+
+    Faults are added to ``problems``, and the default is returned.
+    """
     name = metadata["name"]
     text = (
         _from_file(source, name, problems)
@@ -70,7 +83,8 @@ def read_value(
         else source.get(name)
     )
     if metadata["secret"] and text:
-        text = text.strip()  # a line feed at the end belongs to the file or the shell, not to the secret
+        # a line feed at the end comes from the file or the shell and is no part of the secret
+        text = text.strip()
     if text is None or text == "":
         return default
     try:
@@ -124,10 +138,10 @@ def _whole_number(text: str) -> int:
 
 
 def kept_secret(folder: Path) -> str:
-    """The secret kept in a data folder, made on the first run; ``ValueError`` says why there is none.
+    """Return the secret in a data folder, made on the first run; ``ValueError`` says why there is none.
 
-    Several processes may do this at once: the file appears whole or not at all, before anything is in the database, and everybody uses the
-    one that appeared.
+    Several processes may do this at once. The file appears whole or not at all, before anything is in the
+    database, and all processes use it.
     """
     place = folder / "secret_key"
     if not place.exists() and _is_in_use(folder / "rbac.db") and not place.exists():
@@ -145,7 +159,7 @@ def kept_secret(folder: Path) -> str:
 
 
 def _is_in_use(database: Path) -> bool:
-    """Whether something was written into a database file; an empty one is left by a first start that was cut short."""
+    """Return True if a database file has content; an interrupted first start leaves an empty file."""
     try:
         return database.stat().st_size > 0
     except OSError:
@@ -153,7 +167,10 @@ def _is_in_use(database: Path) -> bool:
 
 
 def write_secret(place: Path) -> None:
-    """A new secret in a file of its own, mode 0600: it appears whole or, if another process was first, not at all."""
+    """Write a new secret to a file, mode 0600.
+
+    The file appears whole, or not at all if another process was first.
+    """
     draft = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -161,6 +178,6 @@ def write_secret(place: Path) -> None:
     try:
         os.link(draft, place)
     except FileExistsError:
-        pass  # another process was first; its secret is the one
+        pass  # another process was first; its secret is used
     finally:
         draft.unlink()

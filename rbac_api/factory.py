@@ -1,4 +1,4 @@
-"""Everything put together: ``create_app``."""
+"""Builds the application: ``create_app``."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ BLUEPRINTS = (
 
 
 def create_app(settings: Settings | None = None, *, check_database: bool = True) -> Flask:
-    """The WSGI application.
+    """Return the WSGI application.
 
-    Without ``settings`` they are read from the environment.  Raises ``SettingsRefused`` with every fault: in the settings, in the
-    classification of columns, in the database and its schema.  With ``check_database=False`` the database is not looked at: for a
-    program that sets it up, or only reads the routes.
+    Without ``settings``, they are read from the environment. ``SettingsRefused`` lists every fault of the
+    settings, the classification of columns, the database and its schema. ``check_database=False`` does not
+    open the database: for a program that sets it up, or only reads the routes.
     """
     settings = checked(settings or Settings.from_environment())
     configure_logs(settings.log_level)
@@ -101,7 +101,7 @@ def _register_figures(app: Flask, guard: Guard) -> None:
 
 
 def close_app(app: Flask) -> None:
-    """Let go of an application's threads and connections; for tests and for programs that make several."""
+    """Close an application's threads and connections; for tests and for programs that make several."""
     app.extensions["rbac-retention"].close()
     app.extensions["rbac-api"].close()
     app.extensions["rbac-tally"].close()

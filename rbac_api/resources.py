@@ -1,4 +1,4 @@
-"""What travels inside the package beside its code: migrations, seed data, assets of the documentation page, and the metadata."""
+"""Finds the package's files: migrations, seed data, assets of the documentation page, and the metadata."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def resource(*path: str) -> Path:
-    """A file or folder below ``rbac_api``, in a clone as in an installation."""
+    """Return a file or folder below ``rbac_api``, in a clone or in an installation."""
     return Path(str(files("rbac_api"))).joinpath(*path)
 
 
 def release() -> str:
-    """The version in the metadata; in a clone that is not installed, in the file that the metadata is made of."""
+    """Return the version from the metadata, or from its source in a clone that is not installed."""
     try:
         return metadata.version("rbac-api")
     except metadata.PackageNotFoundError:

@@ -1,8 +1,9 @@
-"""Every setting, read once, checked as a whole.
+"""All settings, read once and checked as a whole.
 
-``Settings`` is frozen; ``Settings.from_environment`` is the only reader of the environment.  A secret ``NAME`` may also come as
-``NAME_FILE``, the path of a file that holds it.  Each field's ``metadata`` carries the variable's name and its meaning, from which
-``docs/settings.md`` is checked.  ``faults`` lists *everything* that is wrong, so that an operator mends a deployment in one go.
+``Settings`` is frozen; ``Settings.from_environment`` is the only reader of the environment. A secret ``NAME``
+may also be given as ``NAME_FILE``, the path of a file with the secret. Each field's ``metadata`` has the
+variable's name and its meaning; a test compares them with ``docs/settings.md``. ``faults`` lists *all*
+errors, so that an operator can correct them in one step.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from rbac_api.errors import ServiceError
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
 LOWEST_COST, HIGHEST_COST = 10, 16
-CHEAPEST = 4  # what bcrypt itself allows; programs that give their own ``Settings``, such as tests, may go down to it
+CHEAPEST = 4  # the minimum of bcrypt; programs that make their own ``Settings``, such as tests, may use it
 _COST_FAULT = f"RBAC_PASSWORD_COST must be from {LOWEST_COST} to {HIGHEST_COST}"
 
 
 class SettingsRefused(ServiceError):
-    """The configuration cannot be served; ``faults`` names every reason, and no value of a secret."""
+    """The settings are invalid. ``faults`` lists every reason, and no value of a secret."""
 
     code = "settings.refused"
     title = "The settings are refused"
@@ -37,7 +38,7 @@ class SettingsRefused(ServiceError):
 def setting(
     name: str, meaning: str, default: Any, *, shown: str | None = None, bounds: tuple[int, int] | None = None
 ) -> Any:
-    """A dataclass field that knows its environment variable, its meaning, its bounds and the default to show in the documentation."""
+    """Return a dataclass field with its environment variable, meaning, bounds and documented default."""
     known = {
         "name": name,
         "meaning": meaning,
@@ -49,14 +50,14 @@ def setting(
 
 
 def secret(name: str, meaning: str, *, shown: str) -> Any:
-    """A text that may also come from a file and does not appear in ``repr``, so that no traceback or log line shows it."""
+    """Return a field for a text that may come from a file, and that ``repr`` (logs, tracebacks) hides."""
     known = {"name": name, "meaning": meaning, "secret": True, "shown": shown, "bounds": None}
     return field(default="", metadata=known, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All of it.  Durations are whole seconds; sizes are bytes; an empty string means "not set"."""
+    """All settings. Durations are whole seconds; sizes are bytes; an empty string means "not set"."""
 
     # fmt: off
     host: str = setting("HOST", "address that `make run` and `rbac-api serve` listen on", "127.0.0.1")
@@ -145,7 +146,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read the environment (``os.environ`` unless given), fill in the embedded default, and refuse with every fault at once."""
+        """Read and check the environment (``os.environ`` by default); ``SettingsRefused`` has all faults."""
         source = present_environment() if environ is None else environ
         problems: list[str] = []
         values = {f.name: read_value(source, f.metadata, f.default, problems) for f in fields(cls)}
@@ -164,41 +165,41 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """The database's address; the embedded default's stands in the data folder."""
+        """The database's URL; by default an SQLite file in the data folder."""
         return self.database_url or f"sqlite:///{Path(self.data_dir).absolute()}/rbac.db"
 
     @property
     def on_sqlite(self) -> bool:
-        """True where the database is a file, and one process is the better default."""
+        """True if the database is a file; then one process is the better default."""
         return self.url.startswith("sqlite")
 
     @property
     def wants_example(self) -> bool:
-        """Whether an empty database gets the example company: what is tried out is on SQLite, what is served for others is not."""
+        """True if an empty database gets the example company: by default on SQLite, the engine for trials."""
         return self.on_sqlite if self.seed_example is None else self.seed_example
 
     @property
     def issuer_url(self) -> str:
-        """``iss``: the configured one, or this server's own address."""
+        """The ``iss`` of tokens: the configured one, or this server's own address."""
         return self.issuer or value_checks.own_url(self.listen_host, self.port)
 
     @property
     def listen_host(self) -> str:
-        """``HOST`` in its one form: an IPv6 address without brackets and as short as can be, or a name."""
+        """``HOST`` in canonical form: a name, or an address without brackets, as short as possible."""
         return value_checks.canonical_host(self.host)
 
     @property
     def worker_count(self) -> int:
-        """Server processes to start."""
+        """The number of server processes."""
         return self.workers or (1 if self.on_sqlite else os.cpu_count() or 1)
 
     @property
     def hasher_count(self) -> int:
-        """Concurrent password hashes in each process: its share of the cores, but two, since all clients may be with one process."""
+        """Concurrent password hashes per process: its share of the cores, at least 2 for uneven load."""
         return self.hashers or max(2, (os.cpu_count() or 1) // self.worker_count)
 
     def faults(self, *, generating: bool = False) -> list[str]:
-        """Everything wrong with these settings, a sentence each; with ``generating`` an absent secret will be made and is no fault."""
+        """Return all faults, one sentence each; with ``generating``, an absent secret is no fault."""
         return [
             *self._secret_faults(generating),
             *self._token_faults(),
@@ -214,7 +215,8 @@ class Settings:
         found = []
         if not 0 < self.access_token_seconds <= self.refresh_token_seconds <= self.session_seconds:
             found.append(
-                "lifetimes must rise: 0 < RBAC_ACCESS_TOKEN_SECONDS <= RBAC_REFRESH_TOKEN_SECONDS <= RBAC_SESSION_SECONDS"
+                "lifetimes must rise: 0 < RBAC_ACCESS_TOKEN_SECONDS <= RBAC_REFRESH_TOKEN_SECONDS "
+                "<= RBAC_SESSION_SECONDS"
             )
         if self.signin_free_failures > self.signin_lock_failures:
             found.append("RBAC_SIGNIN_FREE_FAILURES must be RBAC_SIGNIN_LOCK_FAILURES at most")
@@ -229,11 +231,12 @@ class Settings:
         found += value_checks.origin_faults(self.cors_origins)
         if self.script_name and not value_checks.is_prefix(self.script_name):
             found.append(
-                "SCRIPT_NAME must be a path such as /rbac: a slash, then letters, digits, '.', '_', '~' or '-'"
+                "SCRIPT_NAME must be a path such as /rbac: a slash, then letters, digits, '.', '_', "
+                "'~' or '-'"
             )
         if self.database_url and not value_checks.is_database(self.database_url):
             found.append(
-                "RBAC_DATABASE_URL must begin with postgresql:// or, for a file, sqlite://// and an absolute path"
+                "RBAC_DATABASE_URL must begin with postgresql://, or with sqlite://// and an absolute path"
             )
         if self.log_level not in ("debug", "info", "warning", "error"):
             found.append("RBAC_LOG_LEVEL must be debug, info, warning or error")
@@ -260,13 +263,15 @@ class Settings:
             )
         if self.audience == self.issuer_url:
             found.append(
-                "RBAC_AUDIENCE may not be RBAC_ISSUER, which is the audience of refresh tokens: others would take one for an access token"
+                "RBAC_AUDIENCE may not be RBAC_ISSUER, which is the audience of refresh tokens: "
+                "other services would accept a refresh token as an access token"
             )
         if self.signing_algorithm not in ALGORITHMS:
             found.append(f"RBAC_SIGNING_ALGORITHM is unknown: choose one of {', '.join(ALGORITHMS)}")
         elif self.signing_key and self.signing_algorithm == "HS256":
             found.append(
-                "RBAC_SIGNING_KEY has no use with HS256, which signs with RBAC_SECRET_KEY: remove one of the two"
+                "RBAC_SIGNING_KEY has no use with HS256, which signs with RBAC_SECRET_KEY: remove "
+                "one of the two"
             )
         elif self.signing_key and (
             problem := value_checks.pem_problem(self.signing_key.encode(), self.signing_algorithm)
@@ -276,7 +281,7 @@ class Settings:
 
 
 def complete(settings: Settings) -> Settings:
-    """In the embedded default, take the instance secret from the data folder, making it on the first run (mode 0600)."""
+    """Take the embedded default's secret from the data folder; the first run makes it (mode 0600)."""
     if settings.secret_key or not settings.embedded:
         return settings
     try:
@@ -286,7 +291,7 @@ def complete(settings: Settings) -> Settings:
 
 
 def checked(settings: Settings) -> Settings:
-    """The same, complete and fit to be served; ``SettingsRefused`` with every fault otherwise, before anything is made with them."""
+    """Return the complete settings; ``SettingsRefused`` lists every fault, before anything is made."""
     if faults := settings.faults(generating=settings.embedded):
         raise SettingsRefused(faults)  # before a secret is written
     settings = complete(settings)

@@ -1,4 +1,4 @@
-"""Whether the text of one setting is what it must be.  Says what is wrong in words, never with the text itself."""
+"""Checks the text of single settings. A message says what is wrong, and never contains the text itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from limits import parse_many
 DATABASES = ("sqlite:////", "postgresql://", "postgres://", "postgresql+psycopg://")
 STORES = ("redis://", "rediss://", "unix://")
 HOST_FAULT = (
-    "HOST must be an address of this machine, or a name of one, without scheme and port, which PORT has: 127.0.0.1 or ::1 for this machine"
-    " alone, 0.0.0.0 or :: for all of its addresses"
+    "HOST must be an address of this machine or a name of it, without scheme and port; set the port in PORT."
+    " 127.0.0.1 or ::1 for this machine alone, 0.0.0.0 or :: for all of its addresses"
 )
 _LABEL = "(?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:[A-Za-z0-9_]{_LABEL}\.)*[A-Za-z_]{_LABEL}\.?")
@@ -31,42 +31,45 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}")
 
 
 def is_host(text: str) -> bool:
-    """An IPv4 address, an IPv6 address with or without brackets, or a host name; no zone, which neither URLs nor gunicorn take."""
+    """Return True for an IPv4 address, an IPv6 address with or without brackets, or a host name.
+
+    A zone is refused, because neither URLs nor gunicorn accept one.
+    """
     if text.startswith("["):
         return text.endswith("]") and ":" in text and _address(text[1:-1]) is not None
     return _address(text) is not None or _HOST_NAME.fullmatch(text) is not None
 
 
 def canonical_host(text: str) -> str:
-    """The one form of a host: an address as short as can be, without brackets."""
+    """Return the canonical form of a host: the shortest form of an address, without brackets."""
     bare = text.strip("[]")
     return str(_address(bare) or bare)
 
 
 def nearest_host(host: str) -> str:
-    """Where the machine itself reaches what listens at a host: of all addresses, the loopback one."""
+    """Return the address at which the machine itself reaches a host: loopback for all addresses."""
     address = _address(host)
     return {4: "127.0.0.1", 6: "::1"}[address.version] if address and address.is_unspecified else host
 
 
 def host_in_url(host: str) -> str:
-    """IPv6 in brackets (RFC 3986 section 3.2.2)."""
+    """Return the host with IPv6 in brackets (RFC 3986 section 3.2.2)."""
     return f"[{host}]" if ":" in host else host
 
 
 def own_url(host: str, port: int) -> str:
-    """The address of what listens there, for the machine it runs on."""
+    """Return the URL of a listening server, for the machine on which it runs."""
     return f"http://{host_in_url(nearest_host(host))}:{port}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether no other machine reaches this host."""
+    """Return True if no other machine can reach this host."""
     address = _address(host)
     return address.is_loopback if address else host.rstrip(".").lower() in ("localhost", "ip6-localhost")
 
 
 def is_loopback_url(text: str) -> bool:
-    """The same of an address on the web."""
+    """Return True if no other machine can reach the host of this URL."""
     parts = _split(text)
     return parts is not None and is_loopback(parts.hostname or "")
 
@@ -79,10 +82,10 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def browser_origin(text: str) -> str | None:
-    """Return the origin as a browser sends it (RFC 6454 section 6.2); None if the text is none.
+    """Return the origin as a browser sends it (RFC 6454 section 6.2); None if the text is not an origin.
 
-    Lower case, host in Punycode, no default port, no slash at the end.  Apps have schemes of their own, such as
-    ``capacitor://localhost``.  ``null`` and ``file://`` stand for any page from a file, and so for none.
+    Lower case, host in Punycode, no default port, no slash at the end. Apps have their own schemes, such as
+    ``capacitor://localhost``. ``null`` and ``file://`` mean any page from a file, and are refused.
     """
     parts = _split(text.removesuffix("/"))
     if parts is None or not parts.hostname or "@" in parts.netloc or parts.path or "?" in text or "#" in text:
@@ -101,47 +104,48 @@ def browser_origin(text: str) -> str | None:
 
 
 def browser_origins(texts: Iterable[str]) -> frozenset[str]:
-    """Return those of ``RBAC_CORS_ORIGINS`` as browsers write them."""
+    """Return the entries of ``RBAC_CORS_ORIGINS`` as browsers send them."""
     return frozenset(filter(None, map(browser_origin, texts)))
 
 
 def origin_faults(texts: Iterable[str]) -> list[str]:
-    """What keeps each entry of ``RBAC_CORS_ORIGINS`` from being an origin."""
+    """Return what is wrong with each invalid entry of ``RBAC_CORS_ORIGINS``."""
     faults = []
     for position, text in enumerate(texts, start=1):
         if text == "*":
             faults.append("RBAC_CORS_ORIGINS may not be '*': requests carry credentials, so name each origin")
         elif browser_origin(text) is None:
             faults.append(
-                f"RBAC_CORS_ORIGINS: entry {position} is no origin, which is scheme://host[:port] and no more;"
+                f"RBAC_CORS_ORIGINS: entry {position} is no origin, which is scheme://host[:port] "
+                "and no more;"
                 " a page from a file has none that could be allowed"
             )
     return faults
 
 
 def is_prefix(text: str) -> bool:
-    """Segments of unreserved characters (RFC 3986 section 2.3), none of them dots alone."""
+    """Return True for path segments of unreserved characters (RFC 3986 section 2.3), none only of dots."""
     return bool(_PREFIX.fullmatch(text)) and not re.search(r"/\.{1,2}(/|\Z)", text)
 
 
 def is_issuer(text: str) -> bool:
-    """An http or https address without query and fragment (RFC 8414 section 2)."""
+    """Return True for an http or https URL without query and fragment (RFC 8414 section 2)."""
     parts = _web_address(text)
     return parts is not None and not any(sign in text for sign in "?#<>")
 
 
 def is_database(text: str) -> bool:
-    """An address of PostgreSQL, or of an SQLite file by its absolute path."""
+    """Return True for the URL of PostgreSQL, or of an SQLite file by its absolute path."""
     return text.startswith(DATABASES) and _split(text) is not None
 
 
 def is_store(text: str) -> bool:
-    """An address of Redis or Valkey."""
+    """Return True for the URL of Redis or Valkey."""
     return text.startswith(STORES) and _split(text) is not None
 
 
 def driver_faults(database: str, store: str) -> list[str]:
-    """What has to be installed beside this service to use these addresses of a database and of a store, if they are any."""
+    """Return which packages are missing for these URLs of a database and of a store."""
     needed = (
         (
             "RBAC_DATABASE_URL",
@@ -159,7 +163,10 @@ def driver_faults(database: str, store: str) -> list[str]:
 
 
 def is_limit(text: str) -> bool:
-    """The notation of the ``limits`` library, for instance ``30 per minute; 200 per hour``; a limit of none would let nobody in."""
+    """Return True for limits in the ``limits`` library's notation: ``30 per minute; 200 per hour``.
+
+    A limit of zero is refused, because it would refuse every request.
+    """
     try:
         return all(limit.amount > 0 for limit in parse_many(text))
     except ValueError:
@@ -167,7 +174,10 @@ def is_limit(text: str) -> bool:
 
 
 def pem_problem(pem: bytes, algorithm: str, *, checked: bool = False) -> str | None:
-    """What keeps a text from being the private key of an algorithm; None if it is one.  ``checked``: see ``key_from_pem``."""
+    """Return what is wrong with a private key of an algorithm; None if it is valid.
+
+    ``checked``: see ``key_from_pem``.
+    """
     blocks = [block for block in _BLOCK.findall(pem) if block != b"EC PARAMETERS"]
     if len(blocks) > 1:
         return f"holds {len(blocks)} keys or certificates in PEM: keep the one private key that is to sign"
@@ -178,7 +188,10 @@ def pem_problem(pem: bytes, algorithm: str, *, checked: bool = False) -> str | N
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return "is not an unencrypted private key in PEM"
     if not _fits(private, algorithm):
-        return f"is not a key for {algorithm} (RS256 needs RSA of {SHORTEST_RSA} bits or more, ES256 the curve P-256)"
+        return (
+            f"is not a key for {algorithm} (RS256 needs RSA of {SHORTEST_RSA} bits or more, ES256 "
+            "the curve P-256)"
+        )
     return None
 
 
@@ -199,7 +212,7 @@ def _web_address(text: str) -> SplitResult | None:
 
 
 def _split(text: str) -> SplitResult | None:
-    """The parts of an address; None if there is a space in it, a port that is none, or a bracket too many."""
+    """Return the parts of a URL; None if it contains a space, an invalid port, or an unmatched bracket."""
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -209,10 +222,10 @@ def _split(text: str) -> SplitResult | None:
 
 
 def client_address(text: str) -> str | None:
-    """Return the address in the form of ``ipaddress``, IPv4 also where it is written as IPv6; None if it is none.
+    """Return the address in the form of ``ipaddress``, as IPv4 if it is mapped in IPv6; None if invalid.
 
-    Load balancers write a port behind it (``192.0.2.7:51008``, ``[2001:db8::5]:443``).  A zone (``%eth0``) means
-    something on one machine alone, so that an address with one is none.
+    Load balancers add a port (``192.0.2.7:51008``, ``[2001:db8::5]:443``). A zone (``%eth0``) has a meaning
+    on one machine only, so an address with one is invalid.
     """
     found = _WITH_PORT.fullmatch(text)
     try:

@@ -1,4 +1,4 @@
-"""Verifies access tokens of rbac-api in other services, without a request to it, and follows what is revoked (docs/verifier.md).
+"""Verifies access tokens of rbac-api in other services, and follows its revocations (docs/verifier.md).
 
     verifier = Verifier("https://rbac.example", "rbac-api")
 
@@ -7,11 +7,12 @@
     except Refused as refused:
         answer = verifier.answer_to(refused)  # status, headers, body
 
-``verifier`` needs no framework; ``flask`` makes decorators of it, ``asgi`` dependencies for FastAPI and Starlette.  ``jws`` reads signed
-texts strictly and verifies them, ``keys`` holds the service's public keys, ``revoked`` follows its feed of revocations through ``fetch``,
-``problems`` are the answers.
+``verifier`` needs no framework. ``flask`` makes decorators of it, ``asgi`` dependencies for FastAPI and
+Starlette. ``jws`` reads and verifies signed texts. ``keys`` holds the service's public keys. ``revoked``
+follows the revocation feed through ``fetch``. ``problems`` has the answers to refused callers.
 
-It needs no database and no secret, only PyJWT, and imports nothing of the service, whose guard reads its tokens with the same ``jws``.
+A verification needs no request to the service, no database and no secret, only PyJWT. The package imports
+nothing of the service. The service's guard reads its tokens with the same ``jws``.
 """
 
 from rbac_verifier.problems import Answer, Refused

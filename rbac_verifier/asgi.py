@@ -1,4 +1,4 @@
-"""Dependencies for FastAPI, which Starlette endpoints call themselves.
+"""Dependencies for FastAPI; Starlette endpoints call them directly.
 
 verifier = AsgiVerifier("https://rbac.example", "rbac-api")
 verifier.register(app)
@@ -26,7 +26,11 @@ from rbac_verifier.verifier import Identity, Verifier, role_name
 
 
 class Denied(HTTPException):
-    """A refused caller.  Any application answers it with the right status and challenge, a registered one with the problem document."""
+    """The caller is refused.
+
+    Any application answers it with the right status and challenge, a registered one also with the problem
+    document.
+    """
 
     def __init__(self, refused: Refused, answer: Answer) -> None:
         kept = {name: value for name, value in answer.headers.items() if name != "Content-Type"}
@@ -35,18 +39,24 @@ class Denied(HTTPException):
 
 
 class AsgiVerifier(Verifier):
-    """A ``Verifier`` whose methods are dependencies: each gives the ``Identity`` of a request, or raises ``Denied``."""
+    """A ``Verifier`` whose methods are dependencies.
+
+    Each returns the ``Identity`` of a request, or raises ``Denied``.
+    """
 
     def register(self, app: Starlette) -> None:
-        """Let an application, FastAPI's too, answer refused callers with problem documents."""
+        """Make an application, also FastAPI's, answer refused callers with problem documents."""
         app.add_exception_handler(Denied, _answer)
 
     async def signed_in(self, connection: HTTPConnection) -> Identity:
-        """The holder of a good token."""
+        """Return the holder of a valid token."""
         return await self._identity(connection, None)
 
     def requires_role(self, role: str) -> Callable[[HTTPConnection], Awaitable[Identity]]:
-        """The holder of a good token that names ``role``.  ``ValueError`` for what cannot be a role's name."""
+        """Return a dependency for the holder of a valid token with ``role``.
+
+        ``ValueError`` for an invalid role name.
+        """
         role_name(role)
 
         async def dependency(connection: HTTPConnection) -> Identity:
@@ -55,7 +65,7 @@ class AsgiVerifier(Verifier):
         return dependency
 
     async def _identity(self, connection: HTTPConnection, role: str | None) -> Identity:
-        """In a thread, since reading a new key or the feed may take a while."""
+        """Verify in a thread, because reading a new key or the feed may take some time."""
         try:
             return await run_in_threadpool(self.identify, connection.headers, role=role)
         except Refused as refused:

@@ -1,4 +1,4 @@
-"""Getting a public document from the service: one address, no redirects, so much and no more, and never for long."""
+"""Reads a public document from the service: one address, no redirects, limited in size and time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _LINES = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnecti
 
 
 class Unreachable(Exception):
-    """The document could not be had; the text says why, for the log."""
+    """The document cannot be read; the text says why, for the log."""
 
 
 @contextmanager
 def one_at_a_time(lock: threading.Lock, max_wait: float) -> Iterator[None]:
-    """Hold the lock; ``Unreachable`` instead of waiting any longer for somebody who waits for an answer himself."""
+    """Hold the lock; ``Unreachable`` if another thread holds it for too long."""
     if not lock.acquire(timeout=max_wait):
-        raise Unreachable("somebody else has been asking for long")
+        raise Unreachable("another thread has been reading for too long")
     try:
         yield
     finally:
@@ -34,7 +34,7 @@ class Source:
     def __init__(self, address: str, timeout: float) -> None:
         parts = urlsplit(address)
         if parts.scheme not in _LINES or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"not the address of a service: {address!r}")
+            raise ValueError(f"not the http or https URL of a service: {address!r}")
         self._line = _LINES[parts.scheme]
         self._host, self._port = parts.hostname, parts.port
         self._path = parts.path.rstrip("/")
@@ -42,7 +42,7 @@ class Source:
         self.max_wait = 2 * timeout
 
     def get(self, path: str, *, past_caches: bool = False) -> bytes:
-        """The body of a 200; ``Unreachable`` for everything else, in little more than the timeout."""
+        """Return the body of a 200; ``Unreachable`` for any other result, in little more than the timeout."""
         headers = {"Cache-Control": "no-cache"} if past_caches else {}
         try:
             with closing(self._line(self._host, self._port, timeout=self._timeout)) as line:
@@ -59,5 +59,5 @@ class Source:
         while part := answer.read1(65536):
             body += part
             if len(body) > MAX_ANSWER_BYTES or monotonic() > deadline:
-                raise Unreachable("an answer too long, or too slow")
+                raise Unreachable("the answer is too large or too slow")
         return body

@@ -26,11 +26,14 @@ class FlaskVerifier(Verifier):
     """A ``Verifier`` whose methods guard views."""
 
     def signed_in(self, view: F) -> F:
-        """Let only holders of a good token through."""
+        """Admit only callers with a valid token."""
         return self._guarded(view, None)
 
     def requires_role(self, role: str) -> Callable[[F], F]:
-        """Let only holders of a good token through that names ``role``.  ``ValueError`` for what cannot be a role's name."""
+        """Admit only callers with a valid token that names ``role``.
+
+        ``ValueError`` for an invalid role name.
+        """
         role_name(role)
         return lambda view: self._guarded(view, role)
 
@@ -49,6 +52,6 @@ class FlaskVerifier(Verifier):
 
 
 def current_identity() -> Identity:
-    """The caller; only inside a view under one of the decorators."""
+    """Return the caller, inside a view under one of the decorators."""
     identity: Identity = g.rbac_identity
     return identity

@@ -1,6 +1,6 @@
-"""Signed texts (compact JWS, RFC 7515), read more strictly than the library does, and the public keys that verify them.
+"""Reads signed texts (compact JWS, RFC 7515) more strictly than PyJWT, and verifies them with public keys.
 
-One key, one algorithm (RFC 8725 section 3.1): which one a text's header names decides nothing but whether it is refused.
+Each key has one algorithm (RFC 8725 section 3.1). A header that names another one only causes a refusal.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 class Unverifiable(Exception):
-    """The text is not what it should be."""
+    """The text is not valid."""
 
 
 class TooLate(Unverifiable):
-    """It was, until its ``exp``."""
+    """The text was valid until its ``exp``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key and the one algorithm it is for."""
+    """A public key and its one algorithm."""
 
     kid: str
     algorithm: str
@@ -43,7 +43,10 @@ class Key:
 
 
 def read_key(jwk: Any) -> Key | None:
-    """A member of a JWK Set; None for one that is not for us: private, symmetric, of another algorithm, or under a name not its own."""
+    """Return a member of a JWK Set as a key.
+
+    None for a private or symmetric key, for another algorithm, or if ``kid`` is not the key's own.
+    """
     if not isinstance(jwk, dict) or _PRIVATE & jwk.keys() or jwk.get("use", "sig") != "sig":
         return None
     kind, members = _MEMBERS.get(str(jwk.get("alg")), ("", ()))
@@ -58,7 +61,10 @@ def read_key(jwk: Any) -> Key | None:
 
 
 def unpack(text: str, longest: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and payload, verified in form alone; ``Unverifiable`` for whatever is not written exactly as the service writes."""
+    """Return header and payload. Only the form is verified.
+
+    ``Unverifiable`` for any text that is not written exactly as the service writes.
+    """
     if len(text) > longest or not _SHAPE.fullmatch(text):
         raise Unverifiable("not a compact JWS")
     head, body, signature = text.split(".")
@@ -68,7 +74,7 @@ def unpack(text: str, longest: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def header_fits(header: dict[str, Any], typ: str) -> bool:
-    """Whether a header has the members that the service writes, and is of this type (RFC 7515 section 4.1.9)."""
+    """Return True if a header has the service's members, and this type (RFC 7515 section 4.1.9)."""
     if header.keys() != {"alg", "kid", "typ"} or not all(isinstance(part, str) for part in header.values()):
         return False
     named: str = header["typ"]
@@ -76,7 +82,10 @@ def header_fits(header: dict[str, Any], typ: str) -> bool:
 
 
 def verify(text: str, key: Key, **expected: Any) -> dict[str, Any]:
-    """The payload of a text that this key signed; ``expected`` as PyJWT takes it (audience, issuer, leeway, options)."""
+    """Return the payload of a text that this key signed.
+
+    ``expected`` is passed to PyJWT (audience, issuer, leeway, options).
+    """
     try:
         found: dict[str, Any] = jwt.decode(text, key.public, algorithms=[key.algorithm], **expected)
     except jwt.ExpiredSignatureError as fault:
@@ -105,7 +114,7 @@ def _bytes(text: str) -> bytes:
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         found = json.loads(raw.decode(), object_pairs_hook=_without_repetition, parse_constant=_refuse)
-        json.dumps(found, ensure_ascii=False).encode()  # no half characters
+        json.dumps(found, ensure_ascii=False).encode()  # no lone surrogates
     except (ValueError, RecursionError) as fault:
         raise Unverifiable("not JSON") from fault
     if not isinstance(found, dict):

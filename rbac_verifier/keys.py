@@ -1,4 +1,7 @@
-"""The service's public keys, fetched when one is met that is not known, but not as often as somebody may like to name unknown ones."""
+"""The service's public keys.
+
+They are fetched when a token names an unknown key, at a limited rate, since any caller can name unknown keys.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from rbac_verifier.fetch import Source, Unreachable, one_at_a_time
 from rbac_verifier.jws import KID, Key, read_key
 
 PATH = "/.well-known/jwks.json"
-BURST = 5  # fetches for names that are not known, one after the other
-APART = 1.0  # seconds after which there may be one more
+BURST = 5  # fetches for unknown keys in a row
+APART = 1.0  # one more fetch is allowed after so long
 
 
 class KeySet:
-    """What ``/.well-known/jwks.json`` said last."""
+    """The last content of ``/.well-known/jwks.json``."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -25,7 +28,10 @@ class KeySet:
         self._left, self._counted = float(BURST), monotonic()
 
     def find(self, kid: str, algorithm: str) -> Key | None:
-        """The key of this name, if it is for this algorithm.  ``Unreachable`` when that cannot be told now."""
+        """Return the key with this ``kid`` and algorithm, or None.
+
+        ``Unreachable`` if that cannot be found out now.
+        """
         if kid in self._withdrawn:
             return None
         key = self._keys.get(kid)
@@ -34,12 +40,12 @@ class KeySet:
         return key if key is not None and key.algorithm == algorithm else None
 
     def fetch(self) -> None:
-        """Read them anew; what was known stays if that fails."""
+        """Read the keys again; the known keys stay if that fails."""
         with one_at_a_time(self._fetching, self._source.max_wait):
             self._fetch()
 
     def withdraw(self, kids: frozenset[str]) -> None:
-        """These, and no others, are good for nothing, whoever goes on publishing them."""
+        """Set the withdrawn keys: they verify nothing, even if they are still published."""
         self._withdrawn = kids
 
     def _fetched(self, kid: str) -> Key | None:

@@ -1,4 +1,7 @@
-"""The answers of a guarded endpoint: problem documents (RFC 9457) and Bearer challenges (RFC 6750), as the service itself gives them."""
+"""The answers to refused callers: problem documents (RFC 9457) and Bearer challenges (RFC 6750).
+
+They have the form of the service's own answers.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """Why somebody is not let through."""
+    """Why a caller is refused."""
 
     status: int
     code: str
@@ -20,20 +23,23 @@ class Refused(Exception):
 
 
 def missing() -> Refused:
-    """No credentials: the challenge carries no ``error`` (RFC 6750 section 3.1)."""
+    """There are no credentials: the challenge has no ``error`` (RFC 6750 section 3.1)."""
     detail = "Sign in first: send an access token as 'Authorization: Bearer <token>'."
     return Refused(401, "token.missing", "Sign-in required", detail)
 
 
 def repeated() -> Refused:
-    """More than one set of credentials (RFC 6750 section 3.1)."""
-    detail = "The request has more than one Authorization header, or several credentials in one. Send a single one."
+    """There is more than one set of credentials (RFC 6750 section 3.1)."""
+    detail = (
+        "The request has more than one Authorization header, or several credentials in one. Send a "
+        "single one."
+    )
     title = "More than one set of credentials"
     return Refused(400, "credentials.repeated", title, detail, "invalid_request")
 
 
 def invalid() -> Refused:
-    """Whatever is wrong with it."""
+    """The token is not valid, for any reason."""
     return Refused(
         401,
         "token.invalid",
@@ -50,27 +56,30 @@ def expired() -> Refused:
 
 
 def revoked() -> Refused:
-    """It would be good still, had nothing been taken back."""
+    """The token was revoked, or the user's roles have changed."""
     detail = "The token was revoked, or its roles are out of date. Refresh it; if that fails, sign in again."
     return Refused(401, "token.revoked", "The token was revoked", detail, "invalid_token")
 
 
 def lacking(role: str) -> Refused:
-    """Somebody we know, without the role."""
+    """The caller is known and lacks the role."""
     members = {"required_role": role}
     detail = f"You need the role {role}."
     return Refused(403, "access.denied", "Permission missing", detail, "insufficient_scope", members)
 
 
 def blind() -> Refused:
-    """Whether the token is good cannot be told now."""
-    detail = "Whether this token was revoked cannot be checked right now. Try again after the number of seconds in Retry-After."
+    """The state of the token cannot be checked now."""
+    detail = (
+        "Whether this token was revoked cannot be checked right now. Try again after the number of "
+        "seconds in Retry-After."
+    )
     return Refused(503, "service.unavailable", "Temporarily unavailable", detail)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A refusal as HTTP, for any framework."""
+    """An HTTP answer to a refused caller, for any framework."""
 
     status: int
     headers: dict[str, str]
@@ -78,7 +87,7 @@ class Answer:
 
 
 def answer_to(refused: Refused, issuer: str, realm: str) -> Answer:
-    """The whole answer; the service's own pages say what a code means."""
+    """Return the whole answer; its ``type`` links to the service's page about the code."""
     body = {
         "type": f"{issuer.rstrip('/')}/problems/{refused.code}",
         "title": refused.title,

@@ -1,7 +1,7 @@
-"""What is revoked, as the service's signed feed tells it, and how old that knowledge is.
+"""Follows the service's signed feed of revocations, and knows how old its content is.
 
-``iat`` of the feed is the moment up to which nothing is missing, and it is signed: whoever keeps new answers from us, or plays old ones,
-only makes us know that we do not know.
+``iat`` of the feed is the time up to which it is complete, and it is signed. An attacker who withholds new
+answers, or repeats old ones, only makes the feed visibly out of date.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from rbac_verifier.jws import Unverifiable, header_fits, unpack, verify
 from rbac_verifier.keys import KeySet
 
 PATH, TYPE = "/.well-known/revocations", "revocations+jwt"
-FULL_READ_SECONDS = 3600.0  # everything is read again now and then, so that what has expired is forgotten
+# the whole feed is read again after so long, so that expired entries are forgotten
+FULL_READ_SECONDS = 3600.0
 _CURSOR = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 _LISTS = ("sids", "jtis", "kids")
 
 
 @dataclass(slots=True)
 class Known:
-    """What is revoked, up to a cursor; never changed once others see it."""
+    """The revocations up to a cursor; never changed after publication to other threads."""
 
     cursor: str | None = None
     sids: frozenset[str] = frozenset()
@@ -34,7 +35,7 @@ class Known:
     users: dict[str, int] = field(default_factory=dict)
 
     def refuses(self, claims: dict[str, Any], kid: str) -> bool:
-        """Whether a token that verifies is nevertheless dead, or says what its user may no longer do."""
+        """Return True if a valid token was revoked, or names roles that the user no longer has."""
         return (
             claims["sid"] in self.sids
             or claims["jti"] in self.jtis
@@ -44,7 +45,7 @@ class Known:
 
 
 class Feed:
-    """Follows the feed; ``known`` is what it says, ``age`` how long ago that was the whole truth."""
+    """Follows the feed. ``known`` has its content, ``age`` the seconds since that was complete."""
 
     def __init__(self, source: Source, keys: KeySet, issuer: str, leeway: int) -> None:
         self._source = source
@@ -53,19 +54,21 @@ class Feed:
         self._leeway = leeway
         self._following = threading.Lock()
         self._as_of = 0
-        self._confirmed_at = float("-inf")  # when that was asked for, by a clock that nobody sets back
+        self._confirmed_at = float("-inf")  # when that answer was requested, by the monotonic clock
         self._full_read_at = 0.0
         self.known = Known()
 
     @property
     def age(self) -> float:
-        """Seconds since the moment up to which nothing is missing, also if this machine's clock was set back since."""
+        """The seconds since the feed was complete, also if this machine's clock was set back."""
         return max(time() - self._as_of, monotonic() - self._confirmed_at)
 
     def follow(self, enough: Callable[[], bool] = lambda: False) -> None:
-        """Read what is new, to its end.  ``Unreachable`` or ``Unverifiable`` if that cannot be, and then nothing is taken for known.
+        """Read the feed to its end.
 
-        One at a time; whoever had to wait and finds ``enough`` done goes home.
+        ``Unreachable`` or ``Unverifiable`` if that fails; then ``known`` stays as it is.
+
+        Only one thread reads at a time. A thread that waited returns at once if ``enough`` is true then.
         """
         with one_at_a_time(self._following, self._source.max_wait):
             if enough():
@@ -79,7 +82,7 @@ class Feed:
                 known = _joined(known, payload)
             self._keys.withdraw(known.kids)
             self.known = known
-            if payload["iat"] > self._as_of:  # the same again, out of a cache, tells nothing newer
+            if payload["iat"] > self._as_of:  # a cached answer is not newer
                 self._as_of, self._confirmed_at = payload["iat"], asked
             self._full_read_at = monotonic() + FULL_READ_SECONDS if anew else self._full_read_at
 
@@ -89,13 +92,13 @@ class Feed:
         header, _ = unpack(text, MAX_ANSWER_BYTES)
         key = self._keys.find(header["kid"], header["alg"]) if header_fits(header, TYPE) else None
         if key is None:
-            raise Unverifiable("signed by nobody we know")
+            raise Unverifiable("signed by an unknown key")
         options = {"require": ["iss", "iat"], "verify_aud": False}
         payload = verify(text, key, issuer=self._issuer, leeway=self._leeway, options=options)
         if not _fits(payload, since):
-            raise Unverifiable("not an answer to what was asked")
+            raise Unverifiable("not an answer to this request")
         if payload["iat"] < self._as_of - self._leeway:
-            raise Unverifiable("older than what is known")
+            raise Unverifiable("older than the known revocations")
         return payload
 
 
@@ -118,7 +121,7 @@ def _fits(payload: dict[str, Any], since: str | None) -> bool:
 
 
 def _joined(known: Known, payload: dict[str, Any]) -> Known:
-    """What is known after an answer: that alone, if it is complete; else what was known before as well."""
+    """Return the revocations after an answer; those known before stay if the answer is not complete."""
     before = Known() if payload["complete"] else known
     users = dict(before.users)
     for user, version in payload["users"].items():

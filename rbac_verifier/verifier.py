@@ -1,4 +1,4 @@
-"""The verifier itself: the caller by the headers of a request, in a service that has our tokens and nothing else of ours."""
+"""Identifies the caller by the headers of a request, in a service that uses tokens of rbac-api."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NUMBERS = ("iat", "nbf", "exp", "auth_time", "av")
 _REQUIRED = [*_TEXTS, *_NUMBERS, "aud", "roles"]
 _ANOTHER = re.compile(r",[ \t]*((bearer|basic|digest|negotiate|dpop)([ \t,]|$)|$)", re.IGNORECASE)
 _REALM = re.compile(r"[!#-\[\]-~ ]+")
-# As rbac_api.decision.naming has it, which this package does without; a test holds the two together.
+# The same rule as in rbac_api.decision.naming, which this package does not import; a test compares them.
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,126}")
 _NO_ROLE = (
     "{!r} is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; at most 127 characters."
@@ -36,7 +36,7 @@ log = logging.getLogger("rbac_verifier")
 
 @runtime_checkable
 class HasItems(Protocol):
-    """A mapping of headers, also one that has a name several times."""
+    """A mapping of headers, also one with repeated names."""
 
     def items(self) -> Iterable[tuple[str, str]]: ...
 
@@ -46,7 +46,10 @@ Headers = HasItems | Iterable[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks: what a verified token says.  ``roles`` are names, those of the moment in which it was issued or of one less old."""
+    """The caller, as a verified token describes it.
+
+    ``roles`` are role names, those at the time of issue or later.
+    """
 
     user_id: str
     session_id: str
@@ -56,11 +59,14 @@ class Identity:
 
 
 class Verifier:
-    """One per process (it may be made before a fork).  ``issuer`` and ``audience`` are RBAC_ISSUER and RBAC_AUDIENCE of the service.
+    """Verifies tokens; make one per process (also before a fork).
 
-    A revocation is in force here within ``poll_seconds`` + RBAC_REVOCATION_SECONDS (if a cache stands between) + the time one answer takes.
-    When the feed could not be followed for ``bound_seconds``, every token is refused with 503, unless ``trusts_when_blind``: then tokens
-    are honoured until they expire, as if there were no revocation.  ``service`` is the address to reach it at, if that is not the issuer.
+    ``issuer`` and ``audience`` are RBAC_ISSUER and RBAC_AUDIENCE of the service.
+
+    A revocation takes effect here within ``poll_seconds`` + RBAC_REVOCATION_SECONDS (if there is a cache
+    between) + the time of one answer. If the feed could not be read for ``bound_seconds``, every token is
+    refused with 503. With ``trusts_when_blind``, tokens are then accepted until they expire, as if there were
+    no revocations. ``service`` is the URL of the service, if it is not the issuer.
     """
 
     def __init__(  # noqa: PLR0913 -- settings, all but two with a default
@@ -77,7 +83,8 @@ class Verifier:
     ) -> None:
         if not issuer or not audience or not _REALM.fullmatch(audience):
             raise ValueError(
-                "a verifier needs an issuer and an audience, or it would honour tokens that are for others"
+                "a verifier needs an issuer and an audience, or it would accept tokens that are for "
+                "other services"
             )
         if not 0 < poll_seconds < bound_seconds:
             raise ValueError("bound_seconds must be more than poll_seconds, or every token would be refused")
@@ -92,9 +99,12 @@ class Verifier:
         self._stopping = threading.Event()
 
     def identify(self, headers: Headers, *, role: str | None = None) -> Identity:
-        """The caller, by the ``Authorization`` header among these; ``Refused`` without a good token, or one that names ``role``.
+        """Return the caller by the ``Authorization`` header.
 
-        ``headers`` is what a framework calls the headers of a request, or an iterable of names and values; names in any case.
+        ``Refused`` without a valid token, or if it does not name ``role``.
+
+        ``headers`` is the header object of a framework, or an iterable of names and values; names in any
+        case.
         """
         identity = self.identify_token(_credentials(headers))
         if role is not None and role not in identity.roles:
@@ -102,7 +112,7 @@ class Verifier:
         return identity
 
     def identify_token(self, token: str) -> Identity:
-        """The holder of an access token, wherever it came from; ``Refused`` with the reason if it is not accepted."""
+        """Return the holder of an access token; ``Refused`` with the reason if it is not accepted."""
         self._start()
         try:
             claims, kid = self._claims(token)
@@ -119,11 +129,11 @@ class Verifier:
         return Identity(claims["sub"], claims["sid"], claims["client_id"], roles, claims)
 
     def answer_to(self, refused: Refused) -> Answer:
-        """The answer that a caller gets who is refused: status, headers and a problem document."""
+        """Return the answer for a refused caller: status, headers and a problem document."""
         return problems.answer_to(refused, self._issuer, self._audience)
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following the feed."""
         self._stopping.set()
         if self._follower is not None:
             self._follower[1].join()
@@ -132,7 +142,7 @@ class Verifier:
         header, _ = unpack(text, MAX_TOKEN_LENGTH)
         key = self._keys.find(header["kid"], header["alg"]) if header_fits(header, "at+jwt") else None
         if key is None:
-            raise Unverifiable("signed by nobody we know")
+            raise Unverifiable("signed by an unknown key")
         claims = verify(
             text,
             key,
@@ -142,13 +152,13 @@ class Verifier:
             options={"require": _REQUIRED, "strict_aud": True},
         )
         if not _fits(claims):
-            raise Unverifiable("claims of another form")
+            raise Unverifiable("the claims do not have the required form")
         if time() >= claims["exp"]:
             raise TooLate("expired")
         return claims, key.kid
 
     def _require_current_feed(self) -> None:
-        """Know what is revoked, up to a moment not too long ago; else try once more, else refuse."""
+        """Require a feed that is current enough; else read it once more, else refuse."""
         if self._feed.age <= self._bound or self._trusts:
             return
         before = self._tried
@@ -161,12 +171,12 @@ class Verifier:
         try:
             self._feed.follow(enough)
         except (Unreachable, Unverifiable) as fault:
-            log.warning("the feed of revocations cannot be followed: %s", fault)
+            log.warning("the revocation feed cannot be read: %s", fault)
         finally:
             self._tried = monotonic()
 
     def _start(self) -> None:
-        """A thread of this very process follows the feed; one from before a fork is not there any more."""
+        """Start the thread that follows the feed; after a fork the child process needs its own."""
         if self._follower is None or self._follower[0] != os.getpid():
             with self._starting:
                 if (
@@ -194,14 +204,14 @@ class Verifier:
 
 
 def role_name(role: str) -> str:
-    """The same; ``ValueError`` for what cannot be a role's name."""
+    """Return the role; ``ValueError`` if it cannot be a role's name."""
     if not _ROLE.fullmatch(role):
         raise ValueError(_NO_ROLE.format(role))
     return role
 
 
 def _credentials(headers: Headers) -> str:
-    """The bearer token of the Authorization header (RFC 6750 section 2.1)."""
+    """Return the bearer token of the Authorization header (RFC 6750 section 2.1)."""
     if isinstance(headers, str):
         raise TypeError("identify() takes the headers of a request; for a bare token use identify_token()")
     pairs = headers.items() if isinstance(headers, HasItems) else headers
