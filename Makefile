@@ -1,7 +1,6 @@
-# Everything a person or a machine does with this repository. `make` alone lists it.
-#
-# Two environments live inside the clone and nowhere else: .tools holds uv (itself pinned by hash), .venv holds
-# what the locks say. A stamp file per lock remembers what is already installed, so a second call starts at once.
+# Every task of a developer or of CI with this repository. `make` alone lists them. There are two
+# environments, both inside the clone: .tools has uv (pinned by hash), .venv has what the locks list. A stamp
+# file per lock records what is installed, so a second call starts at once.
 
 PYTHON ?= python3
 PYTEST_FLAGS ?= -n logical --dist worksteal
@@ -26,7 +25,8 @@ TYPED := rbac_api rbac_verifier tests/servers tests/contract $(wildcard app.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast soak coverage check lint types contracts format lock openapi bench measure clean
+.PHONY: help run test test-fast soak coverage check lint types contracts format lock openapi bench
+.PHONY: measure clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,7 +34,7 @@ help: ## List these commands.
 run: $(RUN) ## Install what is needed, migrate, load the seed data and serve at http://127.0.0.1:8000.
 	@exec $(BIN) app.py
 
-test: $(DEV) ## Run every test on SQLite, PostgreSQL, Valkey and a headless browser.
+test: $(DEV) ## Run all tests on SQLite, PostgreSQL, Valkey and a headless browser.
 	@$(BIN) -m pytest $(PYTEST_FLAGS)
 
 test-fast: $(DEV) ## Run the short tests that need SQLite alone: no server, no browser, no program is started.
@@ -43,12 +43,12 @@ test-fast: $(DEV) ## Run the short tests that need SQLite alone: no server, no b
 soak: $(DEV) ## Race, kill, fuzz and generate at length (hours), at random where that is possible.
 	@RBAC_TEST_SOAK=1 $(BIN) -m pytest $(PYTEST_FLAGS) -m soak -o faulthandler_timeout=0
 
-coverage: $(DEV) ## The same, measured: every line and branch of the service has to be run (takes about twice as long).
+coverage: $(DEV) ## Run all tests and require full line and branch coverage (about twice as long).
 	@$(BIN) -m pytest $(PYTEST_FLAGS) $(COVERAGE_FLAGS)
 
-check: lint types contracts coverage ## Lint, types, import contracts and every test, measured: what has to pass before a change lands.
+check: lint types contracts coverage ## Lint, types, import contracts, and all tests with coverage: required for each change.
 
-lint: $(DEV) ## Look for faults and for unformatted code, without changing anything.
+lint: $(DEV) ## Find faults and unformatted code, without changing anything.
 	@$(BIN) -m ruff check .
 	@$(BIN) -m ruff format --check .
 
@@ -58,22 +58,22 @@ types: $(DEV) ## Check all types, strictly.
 contracts: $(DEV) ## Check that every package imports only what ARCHITECTURE.md draws.
 	@$(BIN) -c 'from importlinter.cli import lint_imports_command as c; c()'
 
-format: $(DEV) ## Format the code and repair what can be repaired by machine.
+format: $(DEV) ## Format the code and apply automatic fixes.
 	@$(BIN) -m ruff check --fix --quiet . || true
 	@$(BIN) -m ruff format .
 
-lock: $(VENV) ## Write the locks anew from pyproject.toml and requirements/*.in (LOCK_FLAGS=--upgrade takes newer versions).
+lock: $(VENV) ## Write the locks from pyproject.toml and requirements/*.in (newer: LOCK_FLAGS=--upgrade).
 	@$(COMPILE) requirements/tools.in -o requirements/tools.lock
 	@$(COMPILE) $(SERVICE) -o requirements/run.lock
 	@$(COMPILE) $(SERVICE) requirements/dev.in -o requirements/dev.lock
 
-openapi: $(RUN) ## Write openapi/openapi.json anew from the code.
+openapi: $(RUN) ## Write openapi/openapi.json from the code.
 	@$(BIN) -m rbac_api openapi --write
 
-bench: $(DEV) ## Measure, and print figures comparable with docs/performance.md.
+bench: $(DEV) ## Measure the speed; print figures to compare with docs/performance.md.
 	@$(BIN) -m benchmarks
 
-measure: $(DEV) ## Measure the code itself (sizes, types, cycles, three requests), and write ARCHITECTURE.md's map and figures anew.
+measure: $(DEV) ## Measure the code (sizes, types, cycles), and write the map in ARCHITECTURE.md.
 	@$(BIN) -m benchmarks.measure --write
 
 clean: ## Remove what was installed and measured; instance/ (your data and keys) stays.
@@ -81,9 +81,9 @@ clean: ## Remove what was installed and measured; instance/ (your data and keys)
 	@rm -f .coverage .coverage.*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# -- what the commands above stand on ---------------------------------------------------------------------------
+# -- what the commands above need ---------------------------------------------------------------------------
 
-# The name carries the Python version: another PYTHON means new environments, not a broken mixture.
+# The name contains the Python version: another PYTHON makes new environments, not a broken mixture.
 $(VENV): requirements/tools.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "This project needs Python 3.11 or newer; '$(PYTHON)' is $(or $(PY_VERSION),no Python that runs here)." >&2; \
@@ -99,11 +99,13 @@ $(VENV): requirements/tools.lock
 	@$(UV) venv --quiet --python .tools/bin/python .venv
 	@touch $@
 
-# `sync` also removes what a lock no longer names. The dev lock contains the run lock, version for version. The clone itself is then
-# installed as a link, which brings .venv/bin/rbac-api and the metadata; it is built by the setuptools of requirements/tools.lock.
-# Compiled now, our own code too (a few seconds, once), or every start pays for it where bytecode may not be written later.
+# `sync` also removes what a lock no longer lists. The dev lock contains the run lock, version for version.
+# The clone itself is then installed as a link, which adds .venv/bin/rbac-api and the metadata; the setuptools
+# of requirements/tools.lock build it. All code is compiled here, once: where bytecode cannot be written
+# later, every start would compile it again.
 SYNC := $(UV) pip sync --quiet --require-hashes --no-build --compile-bytecode --python $(BIN)
-LINK := $(UV) pip install --quiet --no-deps --build-constraints requirements/tools.lock --python $(BIN) --editable . --editable rbac_verifier
+LINK := $(UV) pip install --quiet --no-deps --build-constraints requirements/tools.lock --python $(BIN) \
+	--editable . --editable rbac_verifier
 
 $(RUN): requirements/run.lock pyproject.toml rbac_verifier/pyproject.toml $(VENV)
 	@echo "Installing what the service needs ..."

@@ -1,7 +1,10 @@
-"""How fast it is, as shares of something bare on the same machine: ``python -m benchmarks`` (or ``make bench``).
+"""Measures the speed of the service relative to a baseline on the same machine: ``python -m benchmarks``.
 
-Absolute figures say more about the machine than about us, so each measurement is interleaved with its yardstick: the protected
-request with a bare Flask route on the same server, rotations with the database's own durable commits, logins with raw bcrypt on all
-cores.  Decisions stand beside those of two libraries, one after the other.  Medians over several alternations are printed; CPU time is
-the server processes' own.  Loopback only, bounded in time.
+Absolute figures depend mostly on the machine, so each measurement alternates with its baseline: the protected
+request (``protected``) with a bare Flask route on the same server, ``rotations`` with the database's own
+durable commits, ``logins`` with raw bcrypt on all cores. ``decisions`` are compared with two libraries, one
+after the other. ``report`` prints medians over several alternations; CPU time is that of the server
+processes. Programs of their own: ``load`` sends requests, ``processes`` starts ``server``, ``stage`` fills a
+database, ``plans``, ``public_gets``, ``slow_readers`` and ``trail_growth`` measure single questions,
+``measure`` the code. All use only the loopback address and are bounded in time.
 """

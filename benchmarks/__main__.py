@@ -24,21 +24,22 @@ from tests.servers import start_postgres
 ENGINES = ("sqlite", "postgresql")
 SERVED = ("protected", "rotations", "logins")
 PARTS = (*SERVED, "decisions")
-PATIENCE = 60.0  # seconds that an engine may take to load a company
+TIME_LIMIT = 60.0  # seconds that an engine may take to load a company
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure and print."""
     options = _options()
     results = [_measure(engine, options) for engine in options.engine if set(SERVED) & set(options.part)]
     if "decisions" in options.part:
-        rows = measure_decisions(options.roles, options.seconds, PATIENCE)
+        rows = measure_decisions(options.roles, options.seconds, TIME_LIMIT)
         results.append({"engine": "Decisions", "decisions": rows})
     if options.json:
         print(json.dumps(results, indent=2))
     else:
         print(
-            f"{platform.python_implementation()} {platform.python_version()}, {options.rounds} rounds of {options.seconds} s\n"
+            f"{platform.python_implementation()} {platform.python_version()}, {options.rounds} "
+            f"rounds of {options.seconds} s\n"
         )
         print("\n".join(markdown(found) for found in results))
 
@@ -93,7 +94,7 @@ def _measure(engine: str, options: argparse.Namespace) -> dict[str, Any]:
 
 @contextmanager
 def database(engine: str) -> Iterator[tuple[Path, str]]:
-    """A folder that goes away again, and the URL of an empty database that keeps its promises over a power failure."""
+    """Yield a temporary folder, and the URL of an empty database with durable commits."""
     with tempfile.TemporaryDirectory(prefix="rbac-bench-") as name:
         if engine == "sqlite":
             yield Path(name), f"sqlite:///{name}/rbac.db"

@@ -1,9 +1,12 @@
-"""What one decision costs at 100, 1,000 and 10,000 roles, next to pycasbin and cedarpy: no server, no database, one thread.
+"""Measures one decision at 100, 1,000 and 10,000 roles, beside pycasbin and cedarpy.
 
-Everybody gets the same company: roles in chains of eight, each with a permission of its own, and a hundred people with three roles each;
-and the same questions in the same order, half of which are about something that the person may do.  What the engines answer is compared
-before anything is measured.  Each engine runs in a process of its own, which is given up when it takes too long: it then counts as too
-slow at that size, and at larger ones.
+There is no server and no database, and one thread.
+
+Every engine gets the same company: roles in chains of eight, each with its own permission, and a hundred
+users with three roles each. Every engine gets the same questions in the same order; half of them are about
+something that the user may do. The answers of the engines are compared before anything is measured. Each
+engine runs in its own process, which is ended when it takes too long: the engine then counts as too slow at
+that size, and at larger ones.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from multiprocessing.connection import Connection
 from time import perf_counter, perf_counter_ns
 from typing import Any
 
-CHAIN = 8  # pycasbin follows ten links and no more
+CHAIN = 8  # pycasbin follows at most ten links
 PEOPLE = 100
 HELD = 3
 QUESTIONS = 2_000
@@ -41,7 +44,7 @@ class Company:
 
 
 def company(roles: int) -> Company:
-    """The same one for every engine."""
+    """Return the company, the same one for every engine."""
     chance = random.Random(roles)
     held = [chance.sample(range(roles), HELD) for _ in range(PEOPLE)]
     questions = []
@@ -53,7 +56,7 @@ def company(roles: int) -> Company:
     return Company(roles, held, questions)
 
 
-# -- ours ----------------------------------------------------------------------------------------------------------------------
+# -- ours ----------------------------------------------------------------------------------------------------
 
 
 def _graph_and_subjects(given: Company) -> tuple[Any, list[Any]]:
@@ -70,8 +73,8 @@ def _graph_and_subjects(given: Company) -> tuple[Any, list[Any]]:
     return graph, subjects
 
 
-def ours_unremembered(given: Company) -> Ask:
-    """The pure function itself, which remembers nothing."""
+def ours_without_cache(given: Company) -> Ask:
+    """The pure function itself, without a cache."""
     from rbac_api.decision.evaluate import decide
 
     graph, subjects = _graph_and_subjects(given)
@@ -79,8 +82,8 @@ def ours_unremembered(given: Company) -> Ask:
     return lambda person, role: decide(graph, subjects[person], names[role], AT).allowed
 
 
-def ours_in_the_guard(given: Company) -> Ask:
-    """What the guard asks: somebody's standing, which remembers what it was asked until something changes."""
+def ours_with_cache(given: Company) -> Ask:
+    """The guard's state of a user, which caches decisions until something changes."""
     from rbac_api.guard.state.subjects import person_of
 
     graph, subjects = _graph_and_subjects(given)
@@ -89,7 +92,7 @@ def ours_in_the_guard(given: Company) -> Ask:
     return lambda person, role: people[person].may(names[role]).allowed
 
 
-# -- theirs --------------------------------------------------------------------------------------------------------------------
+# -- theirs --------------------------------------------------------------------------------------------------
 
 _CASBIN_MODEL = """
 [request_definition]
@@ -106,7 +109,7 @@ m = r.obj == p.obj && r.act == p.act && g(r.sub, p.sub)
 
 
 def pycasbin(given: Company) -> Ask:
-    """Its RBAC model; the cheap comparisons come first, so that the expensive one is rarely made."""
+    """The RBAC model of pycasbin; cheap comparisons come first, so that the expensive one is rarely made."""
     import casbin
     from casbin.model import Model
     from casbin.persist.adapters import StringAdapter
@@ -121,7 +124,7 @@ def pycasbin(given: Company) -> Ask:
 
 
 def cedarpy_by_policies(given: Company) -> Ask:
-    """A policy for each role, parsed beforehand."""
+    """One policy for each role, parsed beforehand."""
     policies = (
         f'permit(principal in Role::"{n}", action == Action::"read", resource == Thing::"{n}");'
         for n in range(given.roles)
@@ -130,7 +133,7 @@ def cedarpy_by_policies(given: Company) -> Ask:
 
 
 def cedarpy_by_entities(given: Company) -> Ask:
-    """One policy for all; who may read a thing is an attribute of the thing, parsed beforehand as well."""
+    """One policy for all roles; the readers of a thing are its attribute. Also parsed beforehand."""
     return _cedar(
         given, 'permit(principal, action == Action::"read", resource) when { principal in resource.reader };'
     )
@@ -166,43 +169,47 @@ def _cedar(given: Company, policies: str) -> Ask:
 
 
 GUARD = "ours, with cache"
-PURE = "ours, without cache"  # like the others, so it is what they are measured by
+PURE = "ours, without cache"  # like the others, so it is their baseline
 ENGINES: dict[str, Callable[[Company], Ask]] = {
-    GUARD: ours_in_the_guard,
-    PURE: ours_unremembered,
+    GUARD: ours_with_cache,
+    PURE: ours_without_cache,
     "pycasbin": pycasbin,
     "cedarpy, a policy for each role": cedarpy_by_policies,
     "cedarpy, one policy over entities": cedarpy_by_entities,
 }
 
 
-# -- measuring -----------------------------------------------------------------------------------------------------------------
+# -- measuring -----------------------------------------------------------------------------------------------
 
 
 def measure_decisions(
-    sizes: tuple[int, ...], seconds: float, patience: float
+    sizes: tuple[int, ...], seconds: float, time_limit: float
 ) -> list[dict[str, float | str]]:
-    """A row per engine and size: microseconds per decision, and how many times ours at that size, and its own at the smallest, that is."""
+    """Return a row per engine and size.
+
+    It has microseconds per decision, as a multiple of ours at that size, and of the engine's own at the
+    smallest size.
+    """
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for size in sizes:
         for name in ENGINES:
             given_up = any(
                 (name, smaller) in found and "p50_us" not in found[name, smaller] for smaller in sizes
             )
-            found[name, size] = {} if given_up else _in_a_process(name, size, seconds, patience)
+            found[name, size] = {} if given_up else _in_a_process(name, size, seconds, time_limit)
     _require_agreement(found, sizes)
-    return [_row(name, size, found, sizes[0], patience) for size in sizes for name in ENGINES]
+    return [_row(name, size, found, sizes[0], time_limit) for size in sizes for name in ENGINES]
 
 
-def _in_a_process(name: str, size: int, seconds: float, patience: float) -> dict[str, Any]:
-    """What an engine's own process found out; nothing if it took longer than that to load and to answer each question once."""
+def _in_a_process(name: str, size: int, seconds: float, time_limit: float) -> dict[str, Any]:
+    """Return the result of an engine's process; empty if it took too long."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(name, size, seconds, patience, there), daemon=True)
+    process = context.Process(target=_measure, args=(name, size, seconds, time_limit, there), daemon=True)
     process.start()
     there.close()
     try:
-        found: dict[str, Any] = here.recv() if here.poll(2 * patience + seconds) else {}
+        found: dict[str, Any] = here.recv() if here.poll(2 * time_limit + seconds) else {}
     except EOFError as fault:
         raise RuntimeError(f"{name} failed at {size} roles") from fault
     finally:
@@ -211,7 +218,7 @@ def _in_a_process(name: str, size: int, seconds: float, patience: float) -> dict
     return found
 
 
-def _measure(name: str, size: int, seconds: float, patience: float, told: Connection) -> None:
+def _measure(name: str, size: int, seconds: float, time_limit: float, results: Connection) -> None:
     given = company(size)
     ENGINES[name](company(CHAIN))  # imports what it needs
     began = perf_counter()
@@ -220,13 +227,13 @@ def _measure(name: str, size: int, seconds: float, patience: float, told: Connec
     answers = []
     for question in given.questions:
         answers.append(ask(*question))
-        if perf_counter() - began > patience:
+        if perf_counter() - began > time_limit:
             break
-    told.send({"load_ms": loaded * 1000, "answers": answers, **_percentiles(ask, given, seconds)})
+    results.send({"load_ms": loaded * 1000, "answers": answers, **_percentiles(ask, given, seconds)})
 
 
 def _percentiles(ask: Ask, given: Company, seconds: float) -> dict[str, float]:
-    """Each decision timed by itself, the clock's own reading (some 0.05 us) included; at least ten of them."""
+    """Time each of at least ten decisions, including the reading of the clock (some 0.05 us)."""
     times: list[int] = []
     questions = cycle(given.questions)
     until = perf_counter() + seconds
@@ -255,7 +262,7 @@ def _require_agreement(found: dict[tuple[str, int], dict[str, Any]], sizes: tupl
 
 
 def _row(
-    name: str, size: int, found: dict[tuple[str, int], dict[str, Any]], smallest: int, patience: float
+    name: str, size: int, found: dict[tuple[str, int], dict[str, Any]], smallest: int, time_limit: float
 ) -> dict[str, float | str]:
     mine = found[name, size]
     row: dict[str, float | str] = {"decider": name, "roles": f"{size:,}"}
@@ -263,7 +270,7 @@ def _row(
         return {
             **row,
             **dict.fromkeys(
-                ("load_ms", "p50_us", "p99_us", "times_ours", "growth"), f"over {patience:.0f} s"
+                ("load_ms", "p50_us", "p99_us", "times_ours", "growth"), f"over {time_limit:.0f} s"
             ),
         }
     figures = {name: mine[name] for name in ("load_ms", "p50_us", "p99_us")}

@@ -1,7 +1,7 @@
-"""The load generator: raw keep-alive sockets, a few per process, each sending its next request when its answer is complete.
+"""The load generator: keep-alive sockets, each sending its next request when its answer is complete.
 
-Bounded by time, to the loopback address only.  One loop per process with ``selectors``: cheap enough that the server, and not the
-client, is what is measured.
+It is bounded in time, and uses only the loopback address. Each process has a few sockets and one loop with
+``selectors``: cheap enough that the server is measured, and not the client.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ _TRIES = 1000
 
 @dataclass(slots=True)
 class Measured:
-    """What came back: a duration per answer, the statuses, and how many answers in how long a time; seconds.
+    """The results: a duration per answer, the statuses, and the number of answers in a time; in seconds.
 
-    The rate counts only what was answered while requests were still being sent.  What is under way then is waited for, but where a few
-    slow requests wait in several workers' queues, the time would measure the longest queue.  Of slow ones as many are half done at the
-    end, so counting begins when as many are half done, too: once the load has settled.
+    The rate counts only answers that arrive while requests are still being sent. Pending requests are then
+    awaited, but not counted: a few slow requests in several workers' queues would measure the longest queue.
+    Counting begins when the load has settled, so that as many requests are pending at the beginning as at the
+    end.
     """
 
     latencies: list[float] = field(default_factory=list)
@@ -40,13 +41,13 @@ class Measured:
         return self.timely / self.span if self.span else 0.0
 
     def note_time(self, now: float, begins: float, ends: float) -> None:
-        """An answer came; does it count for the rate?  One always does, so that a short run is not measured as none."""
+        """Return True if an answer counts for the rate. At least one does, so that a short run has a rate."""
         if begins <= now <= ends or (now > ends and not self.timely):
             self.timely += 1
             self.span = max(now, ends) - begins
 
     def add(self, other: Measured) -> None:
-        """Put another process's share to this one; they ran side by side."""
+        """Add another process's results; both ran at the same time."""
         self.latencies += other.latencies
         for status, count in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count
@@ -59,15 +60,18 @@ class Measured:
             raise RuntimeError(f"expected only {status}, got {self.statuses}")
 
     def percentile(self, share: float) -> float:
-        """The latency that ``share`` of all answers kept under."""
+        """Return the latency below which ``share`` of all answers were."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How many workers there are, and a request whose answer is that of one worker alone: every worker gets as many connections as the
-    others.  By chance one may get nearly all of them, and the rate of a turn may be half that of the next."""
+    """Gives every worker the same number of connections.
+
+    It has the number of workers, and a request whose answer names the worker. By chance one worker may get
+    nearly all connections, and the rate of a turn may be half that of the next.
+    """
 
     workers: int
     probe: bytes
@@ -75,8 +79,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long each connection waits between an answer and its next request, and for how long all send before it counts; seconds.  And
-    how the connections are spread over the workers, if not by chance."""
+    """The pause between an answer and the next request, and the time before counting begins; in seconds.
+
+    It also has how the connections are spread over the workers, if not by chance.
+    """
 
     pause: float = 0.0
     settling: float = 0.0
@@ -87,7 +93,7 @@ STEADY = Pace()
 
 
 class Requests(Protocol):
-    """What one connection sends next; ``following`` may look at the last answer."""
+    """The next request of a connection; ``following`` may use the last answer."""
 
     def following(self, _body: bytes) -> bytes:
         """The next request, whole."""
@@ -128,7 +134,10 @@ def get(path: str, token: str = "") -> bytes:
 def post(path: str, body: dict[str, Any]) -> bytes:
     """A POST of JSON."""
     content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+        f"application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
     return head.encode() + content
 
 
@@ -140,7 +149,7 @@ def run(
     processes: int = 2,
     pace: Pace = STEADY,
 ) -> Measured:
-    """Let all connections send for so many seconds."""
+    """Let all connections send for ``seconds``."""
     return begin(port, connections, seconds, processes=processes, pace=pace)()
 
 
@@ -152,7 +161,7 @@ def begin(
     processes: int = 2,
     pace: Pace = STEADY,
 ) -> Callable[[], Measured]:
-    """The same, in the background: the function returned waits for the end."""
+    """Do the same in the background, and return a function that waits for the end."""
     shares = [connections[number::processes] for number in range(processes)]
     running = [_start(_Client(port, share, seconds, pace)) for share in shares if share]
 
@@ -185,13 +194,13 @@ def _start(client: _Client) -> tuple[Any, Any]:
 def _report(client: _Client, sender: Any) -> None:
     try:
         sender.send(client.run())
-    except Exception as fault:  # noqa: BLE001 -- told to the parent, which raises it
+    except Exception as fault:  # noqa: BLE001 -- sent to the parent, which raises it
         sender.send(RuntimeError(f"{type(fault).__name__}: {fault}"))
 
 
 @dataclass(slots=True)
 class _Timeline:
-    """One connection and the answer it waits for."""
+    """One connection, and the answer for which it waits."""
 
     requests: Requests
     socket: socket.socket
@@ -210,7 +219,7 @@ class _Client:
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def run(self) -> Measured:
-        """Send until the time is over, then wait for what is under way."""
+        """Send until the time is over, then wait for the pending answers."""
         found = Measured()
         idle = self._connect_all()
         for line in idle:

@@ -1,4 +1,4 @@
-"""Logins as a share of raw bcrypt on all cores, and what protected requests notice of such a storm."""
+"""Measures logins as a share of raw bcrypt on all cores, and the latency of protected requests meanwhile."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from rbac_api.guard.hashing import NICENESS
 
 CONNECTIONS = 16
 ONLOOKERS = 4
-PAUSE = 0.1  # four onlookers, each asking ten times a second: enough to measure, too little to be the load
+PAUSE = 0.1  # four other clients with ten requests a second each: enough to measure, too few to be a load
 _FORK = multiprocessing.get_context("fork")
 
 
 def measure_logins(ours: Running, stage: Stage, rounds: int, seconds: float) -> dict[str, float]:
-    """Medians of both rates and of each alternation's share; latencies of protected requests over all alternations."""
+    """Return medians of both rates and of each alternation's share, and latencies of protected requests."""
     raw, logins, share = [], [], []
     calm, storm, waits = Measured(), Measured(), Measured()
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(stage.settings.password_cost))
@@ -68,7 +68,7 @@ def _sign_ins(people: list[SignedIn]) -> list[Requests]:
 
 
 def _raw_rate(hashed: bytes, seconds: float) -> float:
-    """Hashes per second with a process per core and nothing else, as polite towards the rest of the machine as the service's."""
+    """Return hashes per second with one process per core, at the same low priority as in the service."""
     pipe: Any = _FORK.SimpleQueue()
     running = [
         _FORK.Process(target=_hash_on, args=(hashed, seconds, pipe)) for _ in range(os.cpu_count() or 1)

@@ -1,9 +1,12 @@
-"""``python -m benchmarks.plans [--engine sqlite|postgresql] [--scale N]``: what policies, imports and seeds cost, and who waits.
+"""Measures policies, imports and seeds.
 
-For each piece of work: how long it takes, and how long users who sign in meanwhile wait for their answer (p50, p99, the longest), with
-the statuses they were answered with.  Sign-ins come one after the other.  Plans and applications run in the process that answers them,
-as requests do; imports and seeds are the commands themselves, in a process of their own, start included.  Beside that a writer of the same
-process asks for the write lock fifty times a second: its longest wait is what the work itself, and not the machine, keeps others waiting.
+Usage: ``python -m benchmarks.plans [--engine sqlite|postgresql] [--scale N]``
+
+For each task, it prints how long it takes, and how long users who sign in meanwhile wait (p50, p99, the
+longest), with the statuses of their answers. Sign-ins come one after the other. Plans and their application
+run in the answering process, like requests. Imports and seeds are the commands themselves in their own
+process, start included. At the same time a writer in the same process asks for the write lock fifty times a
+second: its longest wait shows how long the task, and not the machine, delays others.
 """
 
 from __future__ import annotations
@@ -36,20 +39,20 @@ from rbac_api.factory import close_app, create_app
 from tests.servers import start_postgres
 
 LOOK_SECONDS = 0.02
-COST = 10  # of password hashes: this measures waiting, not hashing
+COST = 10  # of password hashes: waiting is measured, not hashing
 Row = tuple[str, float, "SignIns"]
 
 
 @dataclass
 class SignIns:
-    """How long sign-ins took, and their statuses."""
+    """The durations of sign-ins, and their statuses."""
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
-    longest_lock: float = 0.0  # seconds that another writer waited for the lock
+    longest_lock: float = 0.0  # the longest wait of another writer for the lock, in seconds
 
     def at(self, part: float) -> float:
-        """The time within which this part of them was answered."""
+        """Return the time within which this share was answered."""
         ordered = sorted(self.seconds) or [0.0]
         return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
 
@@ -68,7 +71,7 @@ def roles(count: int, each: int = 10, prefix: str = "made") -> dict[str, Any]:
 
 
 def large_list() -> dict[str, Any]:
-    """300 roles, 1,752 permissions, 4,795 grants, a tenth of the roles inheriting another."""
+    """Return a policy of 300 roles, 1,752 permissions and 4,795 grants; a tenth of the roles inherit."""
     permissions = [{"name": f"thing{number}:do", "description": "Made."} for number in range(1752)]
     grants: list[list[str]] = [[] for _ in range(300)]
     for number in range(4795):
@@ -91,14 +94,14 @@ def company(people: int) -> dict[str, Any]:
 
 
 def cpu_seconds() -> float:
-    """CPU time of this thread, and of the commands that have ended."""
+    """Return the CPU time of this thread and of ended commands."""
     children = os.times()
     return time.thread_time() + children.children_user + children.children_system
 
 
 @contextmanager
 def signing_in(app: Flask, database: Database, username: str) -> Iterator[SignIns]:
-    """Sign in again and again, and ask for the write lock again and again, until the block ends."""
+    """Sign in and take the write lock repeatedly, until the block ends."""
     found, done = SignIns(), threading.Event()
 
     def go() -> None:
@@ -112,7 +115,7 @@ def signing_in(app: Flask, database: Database, username: str) -> Iterator[SignIn
     def ask() -> None:
         while not done.wait(LOOK_SECONDS):
             began = time.monotonic()
-            with suppress(DatabaseDown), database.writing():  # the wait counts, even if it was given up
+            with suppress(DatabaseDown), database.writing():  # the wait counts, even if it timed out
                 pass
             found.longest_lock = max(found.longest_lock, time.monotonic() - began)
 
@@ -128,7 +131,7 @@ def signing_in(app: Flask, database: Database, username: str) -> Iterator[SignIn
 
 
 class Bench:
-    """One application, the operator's way into its database, and an administrator's requests."""
+    """One application, the operator's access to its database, and an administrator's requests."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.app = stage, create_app(stage.settings)
@@ -149,14 +152,15 @@ class Bench:
             took, used = time.monotonic() - began, cpu_seconds() - used
         self.rows.append((what, took, found))
         print(
-            f"{what:58} {took:8.2f} s, CPU {used:6.2f}   sign-ins: p50 {found.at(0.5):5.2f}  p99 {found.at(0.99):5.2f}"
+            f"{what:58} {took:8.2f} s, CPU {used:6.2f}   sign-ins: p50 {found.at(0.5):5.2f}  p99 "
+            f"{found.at(0.99):5.2f}"
             f"  max {found.at(1):5.2f}  {dict(found.statuses)}  lock: {found.longest_lock:5.2f}",
             flush=True,
         )
         return result
 
     def plan(self, document: dict[str, Any], *, prune: bool = False) -> None:
-        """As the operator, so that nothing but the work itself is measured."""
+        """Do it as the operator, so that only the work itself is measured."""
         self._operate(lambda clearance, read: service.plan_policy(clearance, read, prune=prune), document)
 
     def apply(self, document: dict[str, Any]) -> None:
@@ -189,7 +193,7 @@ class Bench:
         assert answer.status_code == 201, answer.json
 
     def user_id(self, name: str) -> str:
-        """Somebody's id."""
+        """Return a user's id."""
         found = self.app.test_client().get(f"/v1/users?q={name}&limit=1", headers=self.headers).json
         return str(found["items"][0]["id"])
 

@@ -1,4 +1,4 @@
-"""Starting the server under measurement, and reading what its workers cost."""
+"""Starts the measured server, and reads the CPU time of its workers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Running:
     port: int
 
     def cpu_seconds(self) -> float:
-        """CPU time of the workers so far, user and system, all threads."""
+        """Return the CPU time of the workers so far: user and system, all threads."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return sum(_ticks(int(child)) for child in children) / _TICK
 
 
 @contextmanager
 def serving(kind: str, environment: dict[str, str], folder: Path) -> Iterator[Running]:
-    """``benchmarks.server`` in a process of its own, its log in a file, ended with the block."""
+    """Run ``benchmarks.server`` in its own process, with its log in a file, until the block ends."""
     port = _free_port()
     metrics = tempfile.mkdtemp(prefix="metrics-", dir=folder)
     own = {**os.environ, **environment, "PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": metrics}
@@ -57,7 +57,7 @@ def _await_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> Non
             if probe.connect_ex(("127.0.0.1", port)) == 0 and _children(process.pid):
                 return
         time.sleep(0.05)
-    raise RuntimeError(f"the server did not come up:\n{log.read_text()[-4000:]}")
+    raise RuntimeError(f"the server did not start:\n{log.read_text()[-4000:]}")
 
 
 def _children(pid: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The protected request as a share of a bare Flask route on the same server."""
+"""Measures the protected request as a share of a bare Flask route on the same server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PATHS = {
 
 @dataclass(slots=True)
 class Target:
-    """One kind of request, and what each turn found; CPU in seconds per answer."""
+    """One kind of request, and the results of each turn; CPU in seconds per answer."""
 
     name: str
     rates: list[float] = field(default_factory=list)
@@ -53,9 +53,9 @@ class Target:
 def measure_protected(
     bare: Running, ours: Running, stage: Stage, rounds: int, seconds: float
 ) -> list[dict[str, float | str]]:
-    """A row per target: medians over its turns, and medians of each turn's share of the bare route's turn right beside it.
+    """Return a row per target: medians over its turns, and of each turn's share of the bare turn beside it.
 
-    A turn is half a second and every second pair turned round: the machine's speed drifts within seconds.
+    A turn is half a second, and every second pair is reversed: the machine's speed changes within seconds.
     """
     length = min(TURN, seconds)
     pace = Pace(spread=Spread(stage.settings.worker_count, get(ROUTE, stage.people[0].access)))
@@ -93,7 +93,7 @@ def _take_changing(
 
 
 def _load(path: str, people: list[SignedIn]) -> list[Rotation]:
-    """Every connection asks for everybody in turn, each beginning with somebody else."""
+    """Make every connection use all users one after the other, each beginning with another user."""
     requests = [get(path, person.access) for person in people]
     starts = [lane * len(people) // CONNECTIONS for lane in range(CONNECTIONS)]
     return [Rotation(requests[start:] + requests[:start]) for start in starts]
@@ -113,7 +113,7 @@ def _row(target: Target, bare: Target) -> dict[str, float | str]:
 
 @contextmanager
 def _changing(server: Running, administrator: SignedIn) -> Iterator[None]:
-    """While the block runs, grant a role a permission and withdraw it, in turns: the change that makes workers forget the most."""
+    """While the block runs, grant and withdraw a permission: the change that clears the most caches."""
     stop = threading.Event()
     writer = threading.Thread(target=_write, args=(server, administrator, stop))
     writer.start()

@@ -1,6 +1,9 @@
-"""``python -m benchmarks.public_gets [--calls N] [--seconds S]``: what anybody may ask for, with RS256 and five keys.
+"""Measures the GET operations that need no sign-in.
 
-Prints the CPU time of each public GET, and the 99th percentile of ``GET /v1/me`` while eight anonymous readers ask for the public keys.
+Usage: ``python -m benchmarks.public_gets [--calls N] [--seconds S]``
+
+It prints the CPU time of each public GET, with RS256 and five keys, and the 99th percentile of ``GET /v1/me``
+while eight anonymous readers request the public keys.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ VALUES = {"code": "access.denied"}
 
 
 def public_gets(document: dict[str, Any]) -> Iterator[str]:
-    """The addresses of all operations that need no credentials and only read, as the OpenAPI document has them."""
+    """Return the paths of all reading operations without credentials in the OpenAPI document."""
     for path, operations in sorted(document["paths"].items()):
         get = operations.get("get")
         if get is not None and get.get("security", document.get("security")) == []:
@@ -35,7 +38,7 @@ def public_gets(document: dict[str, Any]) -> Iterator[str]:
 
 
 def cpu_ms(client: Any, path: str, calls: int) -> float:
-    """CPU milliseconds of one answer, the first one left out."""
+    """Return the CPU milliseconds of one answer, without the first one."""
     client.get(path)
     began = time.process_time()
     for _ in range(calls):
@@ -44,7 +47,7 @@ def cpu_ms(client: Any, path: str, calls: int) -> float:
 
 
 def p99_ms(running: Running, token: str, seconds: float, readers: int) -> float:
-    """The 99th percentile of ``GET /v1/me`` beside so many readers of the public keys."""
+    """Return the 99th percentile of ``GET /v1/me`` beside a number of readers of the public keys."""
     ends = time.monotonic() + seconds
     threads = [
         threading.Thread(target=_read, args=(running.port, "/.well-known/jwks.json", {}, ends))
@@ -98,7 +101,7 @@ def main() -> None:
 
 
 def _with_keys(environment: dict[str, str]) -> Settings:
-    """The settings, on a database that has a key of their algorithm."""
+    """Return the settings, after making a key of their algorithm."""
     from rbac_api.cli.prepare import prepare
     from rbac_api.database.engine import Database
 

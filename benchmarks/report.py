@@ -43,7 +43,7 @@ _DECISIONS = {
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """A table per part that was measured, for one engine."""
+    """Return a table per measured part, for one engine."""
     parts = [f"### {found['engine']}"]
     parts += [_table(_PROTECTED, found["protected"])] if "protected" in found else []
     parts += [_table(_ROTATIONS, [found["rotations"]])] if "rotations" in found else []

@@ -1,4 +1,4 @@
-"""Refresh rotations as a share of the durable commits the same database can do at all, one after the other."""
+"""Measures refresh rotations as a share of the durable commits of the same database, one after the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Commit = Callable[[], None]
 
 
 def measure_rotations(ours: Running, stage: Stage, rounds: int, seconds: float) -> dict[str, float]:
-    """Medians of both rates and of each alternation's share; every session is used in one round alone."""
+    """Return medians of both rates and of each alternation's share. Each session is used in one round."""
     commit, close = _committing(stage)
     sessions = stage.people[1:]  # the first is the administrator
     bare, rotated, share, cpu, p50 = [], [], [], [], []
@@ -57,7 +57,7 @@ def _rate(commit: Commit, seconds: float) -> float:
 
 
 def _committing(stage: Stage) -> tuple[Commit, Commit]:
-    """One transaction of one row, as durable as the service's own, and the way to stop."""
+    """Return a transaction of one row, as durable as the service's own, and a function to stop."""
     if stage.settings.on_sqlite:
         return _on_sqlite(Path(stage.settings.url.removeprefix("sqlite:///")).with_name("commits.db"))
     connection = psycopg.connect(stage.settings.url, autocommit=True)
@@ -74,4 +74,4 @@ def _on_sqlite(path: Path) -> tuple[Commit, Commit]:
 
 
 def _discard(_result: object) -> None:
-    """Nothing: the statement was its own transaction."""
+    """Do nothing: the statement was its own transaction."""

@@ -1,7 +1,7 @@
-"""The program a benchmark starts: gunicorn with exactly the service's options, around one of two applications.
+"""The program that a benchmark starts: gunicorn with the service's options and one of two applications.
 
-``python -m benchmarks.server ours`` serves the real ``create_app`` with one more route, guarded as any application's routes may be;
-``bare`` serves the same route in a Flask application with nothing else.
+``python -m benchmarks.server ours`` serves the real ``create_app`` with one more route, guarded like a route
+of any application. ``bare`` serves the same route in a Flask application without anything else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROUTE = "/bench"
 
 
 def tiny() -> tuple[bytes, int, dict[str, str]]:
-    """The least a route can do: name the worker that answers."""
+    """Name the worker that answers, the least that a route can do."""
     return b'{"worker":%d}' % os.getpid(), 200, {"Content-Type": "application/json"}
 
 

@@ -1,8 +1,9 @@
-"""What slow readers cost the others: ``python -m benchmarks.slow_readers --readers 45 250 1000``.
+"""Measures how slow readers delay others: ``python -m benchmarks.slow_readers --readers 45 250 1000``.
 
-Four clients send fifty protected requests a second each, in turns alone and while a crowd asks for more than it takes: each connection of
-the crowd reads 600 bytes a second, and is opened again a second after the server closed it.  The crowd comes from an address of its own
-(127.0.0.2), or with ``--same-address`` from that of the others, and runs at a low priority: it would not be on the server's machine.
+Four clients send fifty protected requests a second each, alternately alone and beside many slow connections
+that request more than they read: each reads 600 bytes a second, and is opened again a second after the server
+closed it. The slow connections come from their own address (127.0.0.2), or with ``--same-address`` from that
+of the others. They run at a low priority, because in reality they are on another machine.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class _Reader:
 
 
 class Connections:
-    """So many connections that send all at once what one shape sends, and read hardly anything."""
+    """A number of connections that send the same requests all at once, and read very slowly."""
 
     def __init__(self, address: str, port: int, size: int, request: bytes) -> None:
         self._ends = (address, port)
@@ -146,7 +147,10 @@ def _measure(engine: str, options: argparse.Namespace) -> Iterator[str]:
         stage = build_stage(folder, url, 8, 10)
         with serving("ours", stage.environment, folder) as server:
             yield f"\n### {engine}, workers: {stage.settings.worker_count}\n"
-            yield "| crowd | answers | p50 ms, calm | p99 ms, calm | p50 ms | p99 ms | longest ms | p99, times calm |"
+            yield (
+                "| crowd | answers | p50 ms, calm | p99 ms, calm | p50 ms | p99 ms | longest ms | "
+                "p99, times calm |"
+            )
             yield "| --- " * 8 + "|"
             _others(server, stage, 1.0)
             for size in options.readers:

@@ -1,4 +1,4 @@
-"""A prepared database with people in it who are all signed in, and their tokens."""
+"""Prepares a database with signed-in users, and their tokens."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from rbac_api.settings import Settings
 
 PASSWORD = "seven grey herons over the weir"
 ROLE = "bench-reader"
-PERMISSION = "roles:read"  # what the protected route demands
+PERMISSION = "roles:read"  # required by the protected route
 CLIENT = "first-party"
 LIFETIME = 3600  # seconds: a long run must not outlive its tokens
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Somebody with a live session."""
+    """A user with an active session."""
 
     username: str
     access: str
@@ -38,7 +38,7 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The settings as environment variables, everybody on the stage, and an administrator among them (the first)."""
+    """The settings as environment variables, and the users; the first is an administrator."""
 
     environment: dict[str, str]
     settings: Settings
@@ -48,7 +48,8 @@ class Stage:
 def build_stage(folder: Path, database_url: str, people: int, cost: int) -> Stage:
     """Prepare a database as ``make run`` does, example company included, and sign ``people`` in.
 
-    Every setting is the default, except the life of a token and the limit of sign-ins per address: all clients here have one address.
+    Settings have their defaults, except the lifetime of tokens and the limit of sign-ins per address: all
+    clients here have one address.
     """
     environment = {
         "RBAC_DATABASE_URL": database_url,

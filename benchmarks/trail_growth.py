@@ -1,8 +1,11 @@
-"""``python -m benchmarks.trail_growth [--engine sqlite|postgresql] [--seconds S]``: what a user without permissions writes into the trail.
+"""Measures how fast a user without permissions makes the audit trail grow.
 
-Four clients of one account, as fast as they can: refused requests to every operation there is with another name each time, changes of the
-own profile, wrong guesses at the own password, and requests with rubbish for a token.  Prints how many requests were answered with which
-status, and the bytes of the events written meanwhile, for an hour at that pace.
+Usage: ``python -m benchmarks.trail_growth [--engine sqlite|postgresql] [--seconds S]``
+
+Four clients of one account without permissions send as fast as they can: refused requests to every operation,
+each time with another name, changes of the own profile, wrong guesses of the own password, and requests with
+an invalid token. It prints the number of requests by status, and the bytes of the events written meanwhile,
+converted to an hour.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ Request = tuple[str, str, str | None, bool]  # method, path, body, whether the t
 
 
 def requests(document: dict[str, dict[str, dict[str, object]]]) -> Iterator[Request]:
-    """One after the other, without an end."""
+    """Yield requests without end."""
     refused = [
         (method.upper(), path)
         for path, operations in document["paths"].items()
@@ -54,7 +57,7 @@ def requests(document: dict[str, dict[str, dict[str, object]]]) -> Iterator[Requ
 def press(
     port: int, token: str, sending: Iterator[Request], lock: threading.Lock, ends: float
 ) -> Counter[int]:
-    """Send until the time is over; the statuses that came back."""
+    """Send until the time is over, and return the statuses."""
     found: Counter[int] = Counter()
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as line:
         while time.monotonic() < ends:
@@ -69,7 +72,7 @@ def press(
 
 
 def bare_user(stage: Stage) -> str:
-    """The access token of a user from whom the only role was taken."""
+    """Return the access token of a user whose only role was removed."""
     app = create_app(stage.settings)
     client, user = app.test_client(), stage.people[1]
     headers = {"Authorization": f"Bearer {stage.people[0].access}"}
@@ -81,7 +84,7 @@ def bare_user(stage: Stage) -> str:
 
 
 def trail(stage: Stage) -> tuple[int, int]:
-    """The number of events, and the bytes of their texts."""
+    """Return the number of events, and the bytes of their texts."""
     known = Database(stage.settings)
     texts = sum(
         func.coalesce(func.length(cast(column, String)), 0)
@@ -95,7 +98,7 @@ def trail(stage: Stage) -> tuple[int, int]:
 
 
 def measure(engine: str, seconds: float) -> None:
-    """Press, wait for what is still to be written, and print."""
+    """Send, wait for events that are still to be written, and print."""
     with database(engine) as (folder, url):
         stage = build_stage(folder, url, 2, 10)
         token = bare_user(stage)
@@ -117,7 +120,8 @@ def measure(engine: str, seconds: float) -> None:
             time.sleep(SETTLING)
             events, size = (after - earlier for after, earlier in zip(trail(stage), before, strict=True))
     print(
-        f"{engine}: {found.total()} requests in {seconds:.0f} s, {dict(sorted(found.items()))}: {events} events, {size} bytes,"
+        f"{engine}: {found.total()} requests in {seconds:.0f} s, {dict(sorted(found.items()))}: "
+        f"{events} events, {size} bytes,"
         f" {size * 3600 / seconds / 1e6:.2f} MB an hour",
         flush=True,
     )

@@ -11,10 +11,11 @@ from typing import Any
 MINIMUM_SECRET_BYTES = 32
 EXAMPLE_SECRETS = frozenset(
     {
-        "changeme", "change-me", "secret", "super-secret", "dev", "development", "password", "insecure", "default",
-        "test", "your-secret-key", "jwt-secret-string", "please-change-me", "replace-me-with-32-random-bytes-or-more",
-        "this-is-an-example-secret-do-not-use-it", "0123456789abcdef0123456789abcdef", "your-256-bit-secret",
-        "a-string-secret-at-least-256-bits-long", "change_me_to_a_complex_random_secret",
+        "changeme", "change-me", "secret", "super-secret", "dev", "development", "password", "insecure",
+        "default", "test", "your-secret-key", "jwt-secret-string", "please-change-me",
+        "replace-me-with-32-random-bytes-or-more", "this-is-an-example-secret-do-not-use-it",
+        "0123456789abcdef0123456789abcdef", "your-256-bit-secret", "a-string-secret-at-least-256-bits-long",
+        "change_me_to_a_complex_random_secret",
         "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
         "replace-with-the-output-of-openssl-rand-base64-48",
     }

@@ -1,4 +1,7 @@
-"""``python -m benchmarks.measure [--write | --map]``: print the figures; write them and the map into ARCHITECTURE.md."""
+"""Prints the figures, or writes them and the map into ARCHITECTURE.md.
+
+Usage: ``python -m benchmarks.measure [--write | --map]``
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from benchmarks.measure.table import table
 
 
 def main() -> None:
-    """Measure, print, and write if that is asked for."""
+    """Measure and print, and write if requested."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.measure", description=sys.modules["benchmarks.measure"].__doc__
     )

@@ -1,4 +1,4 @@
-"""Figures that are counted at run time: the files, functions and SQL statements that three requests go through."""
+"""Counts at run time the files, functions and SQL statements that three requests go through."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Request = Callable[[], Any]
 
 @dataclass(slots=True)
 class Journey:
-    """What one request went through: each function it entered, in order, and each SQL statement."""
+    """The trace of one request: each function entered, in order, and each SQL statement."""
 
     name: str
     entered: list[CodeType] = field(default_factory=list)
@@ -42,13 +42,13 @@ class Journey:
 
     @property
     def changes_of_file(self) -> int:
-        """How often the function that is entered stands in another file than the one entered before it."""
+        """How often an entered function is in another file than the one before it."""
         names = [code.co_filename for code in self.entered]
         return sum(one != other for one, other in pairwise(names))
 
 
 def measure_journeys(database_url: str, folder: Path) -> list[Journey]:
-    """Trace a guarded route, an assignment and a refresh on an empty database, each after one of the same that warms everything up."""
+    """Trace a guarded route, an assignment and a refresh on an empty database, each after a warm-up."""
     stage = raise_curtain(
         "sqlite" if database_url.startswith("sqlite") else "postgresql", database_url, folder
     )
@@ -60,7 +60,7 @@ def measure_journeys(database_url: str, folder: Path) -> list[Journey]:
 
 
 def _requests(stage: Stage) -> dict[str, Callable[[], Iterator[Request]]]:
-    """Name → two requests, the first for warming up."""
+    """Return two requests for each name, the first for warming up."""
     admin, refreshing = stage.as_(ALICE), stage.as_(BOB)
     roles = f"/v1/users/{stage.user_id(DAVE)}/roles"
     return {
@@ -77,7 +77,7 @@ def _send(caller: Caller, method: str, path: str) -> Request:
 
 
 def _refresh(caller: Caller) -> Request:
-    """The caller's tokens are exchanged, so that the next request has the next one."""
+    """Exchange the caller's tokens, so that the next request has a new refresh token."""
 
     def exchange() -> Any:
         answer = caller.client.post(
@@ -92,7 +92,7 @@ def _refresh(caller: Caller) -> Request:
 def _traced(stage: Stage, name: str, requests: Callable[[], Iterator[Request]]) -> Journey:
     warm, traced = requests()
     _succeed(warm())
-    stage.as_(ALICE).get("/v1/me")  # takes in what the request before has changed
+    stage.as_(ALICE).get("/v1/me")  # reads what the previous request has changed
     journey = Journey(name)
     with _statements(stage, journey), _functions(journey):
         answer = traced()
@@ -109,7 +109,10 @@ def _succeed(answer: Any) -> None:
 
 @contextmanager
 def _functions(journey: Journey) -> Iterator[None]:
-    """Note each function of the service that this thread enters; comprehensions and lambdas count as what they stand in."""
+    """Record each function of the service that this thread enters.
+
+    Comprehensions and lambdas count as the function around them.
+    """
 
     def note(frame: FrameType, kind: str, _: object) -> None:
         code = frame.f_code
@@ -125,7 +128,7 @@ def _functions(journey: Journey) -> Iterator[None]:
 
 @contextmanager
 def _statements(stage: Stage, journey: Journey) -> Iterator[None]:
-    """Note each statement that is sent, on whichever connection."""
+    """Record each statement that is sent on any connection."""
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
         journey.statements.append(statement)

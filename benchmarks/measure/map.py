@@ -1,4 +1,4 @@
-"""The picture and the list of packages in ARCHITECTURE.md, made from the import contract and the packages' docstrings."""
+"""Draws the map of ARCHITECTURE.md from the import contract and the packages' docstrings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OUTSIDE = """\
 
 
 def layers(root: Path = ROOT) -> list[list[str]]:
-    """The packages and modules of the service, from top to bottom, as the import contract in pyproject.toml has them."""
+    """Return the packages and modules of the service from top to bottom, as in the import contract."""
     contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
@@ -40,7 +40,7 @@ def layers(root: Path = ROOT) -> list[list[str]]:
 
 
 def picture(root: Path = ROOT) -> str:
-    """A mermaid diagram: a box per package, and the one direction of imports."""
+    """Return a mermaid diagram: a box per package, and the one direction of imports."""
     found = layers(root)
     boxes = "".join(f"  {_box(name)}\n" for layer in found for name in layer)
     arrows = " --> ".join(" & ".join(layer) for layer in found)
@@ -48,7 +48,7 @@ def picture(root: Path = ROOT) -> str:
 
 
 def packages(root: Path = ROOT) -> str:
-    """A list: each package of the service, and what is inside it, with the first sentence of its docstring."""
+    """Return a list of the packages and their inner packages, with the first sentence of each docstring."""
     folder = root / PACKAGE
     order = [name for layer in layers(root) for name in layer]
     inside = [path.parent for path in folder.glob("*/__init__.py")]
@@ -59,7 +59,7 @@ def packages(root: Path = ROOT) -> str:
 
 
 def first_sentence(docstring: str) -> str:
-    """The first sentence that is more than a heading in capitals, on one line and with markdown's code marks."""
+    """Return the first sentence after a heading in capitals, on one line and with markdown's code marks."""
     text = " ".join(docstring.partition("\n\n")[0].split())
     text = re.sub(r"^[A-Z][A-Z ,-]+\.\s+", "", text)
     return re.sub(r"(?<=[.?])\s+[A-Z].*", "", text).rstrip(".").replace("``", "`")

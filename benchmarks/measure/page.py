@@ -1,4 +1,4 @@
-"""The parts of ARCHITECTURE.md that are made from the code: each stands between two comments."""
+"""Reads and writes the generated parts of ARCHITECTURE.md, each between two comments."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ DOCUMENT = ROOT / "ARCHITECTURE.md"
 
 
 def part_of(document: str, name: str) -> str:
-    """What stands in the document as this part."""
+    """Return the document's content of this part."""
     _, rest = _split(document, _start(name))
     return _split(rest, _end(name))[0]
 
 
 def with_part(document: str, name: str, content: str) -> str:
-    """The document with other content in this part."""
+    """Return the document with other content in this part."""
     before, rest = _split(document, _start(name))
     _, after = _split(rest, _end(name))
     return f"{before}{_start(name)}{content}{_end(name)}{after}"

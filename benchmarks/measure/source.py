@@ -1,4 +1,4 @@
-"""Figures that are read from the source: lengths, documentation, types, import cycles."""
+"""Reads figures from the source: lengths, documentation, types, import cycles."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the source of one package, and of the tests beside it, looks like."""
+    """The figures of one package and its tests."""
 
     lines: int
     files: Spread
@@ -83,7 +83,7 @@ def measure_source(root: Path = ROOT) -> Figures:
 
 
 def length(function: Function) -> int:
-    """Lines from ``def`` to the end, without the docstring."""
+    """Return the lines from ``def`` to the end, without the docstring."""
     lines = (function.end_lineno or 0) - function.lineno + 1
     if ast.get_docstring(function, clean=False) is not None:
         lines -= (function.body[0].end_lineno or 0) - function.body[0].lineno + 1
@@ -91,7 +91,7 @@ def length(function: Function) -> int:
 
 
 def holds_any(annotation: ast.expr) -> bool:
-    """True if ``Any`` stands anywhere in the annotation, written as a string or not."""
+    """Return True if ``Any`` occurs in the annotation, written as a string or not."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         annotation = ast.parse(annotation.value, mode="eval").body
     named = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(annotation))
@@ -99,7 +99,7 @@ def holds_any(annotation: ast.expr) -> bool:
 
 
 def largest_cycle(graph: dict[str, set[str]]) -> tuple[str, ...]:
-    """The largest group of modules each of which imports, over others, all of the group; empty where there is none."""
+    """Return the largest import cycle: modules that all import each other, directly or not; empty if none."""
     reached = {module: _reachable(graph, module) for module in graph}
     groups = ({other for other in reached[one] if one in reached[other]} for one in graph)
     return tuple(sorted(max(groups, key=len, default=set())))
@@ -115,7 +115,7 @@ def _functions(tree: ast.AST) -> Iterator[Function]:
 
 
 def _public_functions(tree: ast.Module | ast.ClassDef) -> Iterator[Function]:
-    """Functions of the module and methods of its public classes; nothing that is nested in a function."""
+    """Yield functions of the module and methods of its public classes, without nested functions."""
     for node in tree.body:
         if isinstance(node, Function) and not node.name.startswith("_"):
             yield node
@@ -145,7 +145,7 @@ def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
 
 
 def _import_graph(root: Path, trees: dict[Path, ast.Module]) -> dict[str, set[str]]:
-    """Module → the modules it imports, wherever in the file: at the top, inside a function or for types alone."""
+    """Return the imports of each module, at the top, in a function or only for types."""
     names = {_module(root, path): tree for path, tree in trees.items()}
     return {
         name: {found for origin in _imported(tree) for found in _known(origin, names)} - {name}
@@ -167,7 +167,7 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 
 def _known(name: str, modules: Iterable[str]) -> Iterator[str]:
-    """The module that an imported name is, or that holds it."""
+    """Return the module that an imported name is, or that contains it."""
     parent = name.rpartition(".")[0]
     yield from [found for found in (name, parent) if found in modules][:1]
 

@@ -1,4 +1,4 @@
-"""The figures as the table of ARCHITECTURE.md."""
+"""Makes the tables of figures for ARCHITECTURE.md."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIRST = {
 
 
 def table(figures: Figures, journeys: list[Journey]) -> str:
-    """Two markdown tables: what the source looks like, and what a request goes through."""
+    """Return two markdown tables: figures of the source, and of the requests."""
     source = _markdown("source", _source_rows(figures))
     traced = _markdown(
         "one request: files · functions · changes of file · SQL statements", _journey_rows(journeys)
