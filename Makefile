@@ -37,7 +37,7 @@ run: $(RUN) ## Install what is needed, migrate, load the seed data and serve at 
 test: $(DEV) ## Run all tests on SQLite, PostgreSQL, Valkey and a headless browser.
 	@$(BIN) -m pytest $(PYTEST_FLAGS)
 
-test-fast: $(DEV) ## Run the short tests that need SQLite alone: no server, no browser, no program is started.
+test-fast: $(DEV) ## Run the short tests that need only SQLite: no server, browser or program is started.
 	@$(BIN) -m pytest $(PYTEST_FLAGS) -m "not outside and not soak"
 
 soak: $(DEV) ## Race, kill, fuzz and generate at length (hours), at random where that is possible.
@@ -46,7 +46,7 @@ soak: $(DEV) ## Race, kill, fuzz and generate at length (hours), at random where
 coverage: $(DEV) ## Run all tests and require full line and branch coverage (about twice as long).
 	@$(BIN) -m pytest $(PYTEST_FLAGS) $(COVERAGE_FLAGS)
 
-check: lint types contracts coverage ## Lint, types, import contracts, and all tests with coverage: required for each change.
+check: lint types contracts coverage ## Run all checks, and all tests with coverage: required for each change.
 
 lint: $(DEV) ## Find faults and unformatted code, without changing anything.
 	@$(BIN) -m ruff check .

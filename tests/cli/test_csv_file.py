@@ -125,7 +125,9 @@ def test_an_encoding_that_is_named_is_taken(stage: Stage, shell: Shell, tmp_path
     stage.as_(ALICE).post("/v1/users", json={"username": "łukasz"})
     file = written(tmp_path, "user;role\nłukasz;auditor\n".encode("cp1250"))
 
-    assert "'cp-what' is not a known encoding" in shell.refusal("assignments", "import", file, "--encoding", "cp-what")
+    assert "'cp-what' is not a known encoding" in shell.refusal(
+        "assignments", "import", file, "--encoding", "cp-what"
+    )
     assert "line 2 is not UTF-8" in shell.refusal("assignments", "import", file, "--encoding", "utf-8")
     done = shell("assignments", "import", file, "--encoding", "cp1250")
     assert (done.stdout, done.stderr) == ("Imported: 1 assigned, 0 changed, 0 unchanged.\n", "")
