@@ -65,6 +65,25 @@ def test_a_revoked_token_is_refused_at_once(stage: Stage, theirs: FlaskClient) -
     assert (answer.status_code, answer.json["code"]) == (401, "token.revoked")
 
 
+def test_a_token_anywhere_but_in_the_header_opens_no_route_of_theirs(
+    stage: Stage, theirs: FlaskClient
+) -> None:
+    """A route may name other places to the library: a browser would send the cookie for any page, and an address is logged."""
+    anywhere = jwt_required(locations=["cookies", "query_string", "json", "headers"])(get_jwt_identity)
+    theirs.application.add_url_rule("/anywhere", "anywhere", anywhere, methods=["GET", "POST"])
+    token = stage.as_(BOB).tokens["access_token"]
+    cookie = {"HTTP_COOKIE": f"access_token_cookie={token}"}
+
+    answers = [
+        theirs.get("/anywhere", environ_overrides=cookie),
+        theirs.get("/anywhere", query_string={"jwt": token}),
+        theirs.post("/anywhere", json={"access_token": token}),
+    ]
+
+    assert [(answer.status_code, answer.json["code"]) for answer in answers] == [(401, "token.missing")] * 3
+    assert ask(theirs, token, "/anywhere").text == stage.user_id(BOB)
+
+
 def test_an_expired_token_is_told_so(stage: Stage, theirs: FlaskClient) -> None:
     token = stage.as_(DAVE).tokens["access_token"]
 

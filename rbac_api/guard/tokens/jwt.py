@@ -188,7 +188,6 @@ def _refuse_to_sign(_identity: Any) -> NoReturn:
 
 def _is_access_token(_header: dict[str, Any], payload: dict[str, Any]) -> bool:
     """Check a token for ``@jwt_required``: the library passes no text on, so a second spelling is looked for
-    in the request."""
-    if header := request.headers.get("Authorization"):
-        unpack(credentials(header))
+    in the header.  A route that reads another place refuses: its cookies would need a defence against CSRF."""
+    unpack(credentials(request.headers.get("Authorization", "")))
     return bool(payload["type"] == "access")
