@@ -22,11 +22,8 @@ _TURN = threading.Lock()
 
 @contextmanager
 def one_at_a_time(clearance: Clearance) -> Iterator[None]:
-    """Wait for the turn; 429 ``policy.busy`` if another request waits already. The operator has a process of
-    its own."""
-    if clearance.unbounded:
-        yield
-        return
+    """Wait for the turn; 429 ``policy.busy`` if another request waits already. Only requests do: the operator
+    has a process of its own."""
     if not _PLACES.acquire(blocking=False):
         raise PolicyBusy()
     try:

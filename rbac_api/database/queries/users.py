@@ -170,8 +170,6 @@ def find_id(work: UnitOfWork, reference: str, kind: str) -> str | None:
     """
     if _ID.fullmatch(reference):
         return reference.lower()
-    if "\0" in reference:
-        return None  # no database contains it, and PostgreSQL refuses the parameter
     named = (
         users.c.username_canonical == canonical(reference),
         users.c.kind == kind,
