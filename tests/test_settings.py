@@ -86,6 +86,10 @@ BAD: list[tuple[str, dict[str, str]]] = [
     ("RBAC_HASHERS", {"RBAC_HASHERS": "1.5"}),
     ("RBAC_LOG_LEVEL", {"RBAC_LOG_LEVEL": "chatty"}),
     ("RBAC_DOCS", {"RBAC_DOCS": "perhaps"}),
+    ("SCRIPT_NAME", {"SCRIPT_NAME": "prefix"}),
+    ("SCRIPT_NAME", {"SCRIPT_NAME": "/prefix/"}),
+    ("SCRIPT_NAME", {"SCRIPT_NAME": "//other.example.com"}),
+    ("SCRIPT_NAME", {"SCRIPT_NAME": '/pre"fix'}),
     ("PORT", {"PORT": "70000"}),
     ("PORT", {"PORT": "٨٠٠٠"}),
 ]

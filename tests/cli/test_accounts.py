@@ -148,7 +148,7 @@ def test_a_setup_token_is_shown_to_people_too(shell: Shell) -> None:
 
 def test_the_only_administrator_is_not_recovered_by_setup_token(stage: Stage, shell: Shell) -> None:
     before = len(stage.events())
-    assert "nobody who can sign in" in shell.refusal("recover-admin", "alice", "--setup-token")
+    assert "no user who can sign in" in shell.refusal("recover-admin", "alice", "--setup-token")
     assert len(stage.events()) == before
     assert stage.as_(ALICE).get("/v1/me").status_code == 200
 

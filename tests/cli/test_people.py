@@ -26,6 +26,11 @@ def test_users_are_filtered_by_status_and_role(shell: Shell) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Nothing found.\n")
 
 
+def test_what_cannot_name_a_role_is_a_usage_error_and_no_empty_list(shell: Shell) -> None:
+    said = shell.refusal("users", "list", "--role", "no such name!", code=2)
+    assert "Invalid value for '--role': " in said
+
+
 def test_a_list_goes_on_beyond_the_largest_page(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "many.yaml"
     file.write_text("users:\n" + "".join(f"- {{username: person-{n}}}\n" for n in range(401)))
@@ -48,7 +53,7 @@ def test_disabling_twice_changes_nothing_the_second_time(stage: Stage, shell: Sh
 
 
 def test_the_last_administrator_cannot_be_disabled(stage: Stage, shell: Shell) -> None:
-    assert "nobody who can sign in" in shell.refusal("users", "disable", "alice")
+    assert "no user who can sign in" in shell.refusal("users", "disable", "alice")
     assert stage.as_(ALICE).get("/v1/me").status_code == 200
 
 

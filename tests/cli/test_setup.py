@@ -107,6 +107,19 @@ def test_a_document_with_faults_is_refused_whole(stage: Stage, shell: Shell, tmp
     assert len(stage.events()) == before
 
 
+def test_keys_are_listed_and_withdrawn_before_one_of_a_new_algorithm_is_made(
+    stage: Stage, shell_with: MakeShell
+) -> None:
+    """The setting was changed, and `init` makes the new key: until then no key signs."""
+    shell = shell_with(replace(stage.settings, signing_algorithm="ES256"))
+    (old,) = shell.json("keys", "list")
+
+    assert shell("keys", "withdraw", old["kid"]).stdout == f"Withdrawn: {old['kid']}\n"
+
+    assert [key["state"] for key in shell.json("keys", "list")] == ["withdrawn"]
+    assert "no key with this kid" in shell.refusal("keys", "withdraw", "unknown")
+
+
 def test_keys_are_listed_without_their_private_part(shell: Shell) -> None:
     (key,) = shell.json("keys", "list")
     assert (key["algorithm"], key["state"], key["kept_in"]) == ("EdDSA", "active", "database")

@@ -10,6 +10,7 @@ import pytest
 from rbac_api.capabilities.policy import engine, service
 from rbac_api.database.constraints import DatabaseDown
 from tests.builders import Stage
+from tests.capabilities.activations.scenes import activate, after, give, make_role
 from tests.capabilities.policy.stories import TEA, apply, everything, export, plan, trusted_bob
 from tests.cast import ALICE, BOB, CAROL, DAVE, PASSWORD
 
@@ -48,6 +49,30 @@ def test_bob_cannot_give_himself_more_by_a_document(stage: Stage) -> None:
     for harmless in ({"roles": [{"name": "role-manager", "inherits": ["admin"]}]},):
         assert apply(bob, harmless).status_code == 403
 
+    assert without_trail(stage) == before
+
+
+@pytest.mark.parametrize("role", ["payer", "copy"])
+def test_bob_cannot_keep_by_a_document_what_is_active_in_his_session(stage: Stage, role: str) -> None:
+    """Neither the role nor another that holds the same, and not even for as long: the session may end before."""
+    alice = stage.as_(ALICE)
+    trusted_bob(stage)
+    for name in ("payer", "copy"):
+        make_role(alice, name, "payments:release")
+    assert give(alice, BOB, "payer", mode="eligible").status_code == 201
+    bob = stage.as_(BOB)
+    assert activate(bob, "payer", 600).status_code < 300
+    terms = {"mode": "active", "expires_at": after(300)}
+    document = {"assignments": [{"user": "bob", "role": role, **terms}]}
+    before = without_trail(stage)
+
+    found, applied, single = plan(bob, document), apply(bob, document), give(bob, BOB, role, **terms)
+
+    (refused,) = found["refusals"]
+    for answer in (applied, single):
+        assert (answer.status_code, answer.json["code"]) == (403, "escalation.denied")
+        assert answer.json["detail"] == refused["detail"]
+        assert answer.json["missing"] == refused["missing"] == ["payments:release"]
     assert without_trail(stage) == before
 
 

@@ -58,6 +58,7 @@ def only(name: str, **values: Any) -> Callable[[Document], Any]:
 
 RULE = {"name": "apart", "kind": "static", "roles": ["clerk", "payer"], "limit": 2}
 DYNAMIC = {"name": "apart", "kind": "dynamic", "roles": ["clerk", "worker"], "limit": 2}
+EARLIER, ENDS, LATER = (f"20{year}-01-01T00:00:00Z" for year in (88, 89, 90))
 CHANGES: dict[str, Change] = {
     "a role with a permission the caller lacks": Change(
         lambda c: c.post("/v1/roles", json={"name": "mine", "permissions": ["payments:release"]}),
@@ -138,6 +139,22 @@ CHANGES: dict[str, Change] = {
     "a dynamic constraint on somebody stronger": Change(
         lambda c: c.post("/v1/constraints", json={**DYNAMIC, "roles": ["shared", "part"]}),
         more("constraints", {**DYNAMIC, "roles": ["shared", "part"]}), "target.stronger"),
+    "a dynamic constraint that cannot bind somebody stronger": Change(
+        lambda c: c.post("/v1/constraints", json={**DYNAMIC, "roles": ["shared", "worker"]}),
+        more("constraints", {**DYNAMIC, "roles": ["shared", "worker"]}), None),
+    "an own role without its end": Change(
+        lambda c: give(c, BOB, "timed", expires_at=None),
+        lambda d: next(e for e in d["assignments"] if e["role"] == "timed").update(expires_at=None), "escalation.denied"),
+    "an own role until later": Change(
+        lambda c: give(c, BOB, "timed", expires_at=LATER),
+        lambda d: next(e for e in d["assignments"] if e["role"] == "timed").update(expires_at=LATER), "escalation.denied"),
+    "an own role until earlier": Change(
+        lambda c: give(c, BOB, "timed", expires_at=EARLIER),
+        lambda d: next(e for e in d["assignments"] if e["role"] == "timed").update(expires_at=EARLIER), None),
+    "another role with what is held only for a time": Change(
+        lambda c: give(c, BOB, "endless"), assign("bob", "endless"), "escalation.denied"),
+    "another role for no longer": Change(
+        lambda c: give(c, BOB, "endless", expires_at=ENDS), assign("bob", "endless", expires_at=ENDS), None),
     "the last administrator": Change(
         lambda c: take(c, ALICE, "admin"), without("assignments", user="alice", role="admin"), "admin.last", ALICE),
     "an end for the last administrator": Change(
@@ -164,6 +181,10 @@ def stage_it(stage: Stage) -> None:
     give(alice, DAVE, "clerk")
     give(alice, DAVE, "worker")
     give(alice, CAROL, "shared")
+    alice.post("/v1/permissions", json={"name": "tea:brew", "description": "Brew tea."})
+    for name in ("timed", "endless"):
+        alice.post("/v1/roles", json={"name": name, "permissions": ["tea:brew"]})
+    assert give(alice, BOB, "timed", expires_at=ENDS).status_code == 201
     assert constrain(alice, "static", "clerk", "lone", limit=2, name="alone").status_code == 201
 
 
