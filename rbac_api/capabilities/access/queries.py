@@ -70,7 +70,8 @@ def list_grants(
     found: list[Row[Any]] = []
     for some in batched(names):
         ours = (
-            roles.c.name.in_(some), permissions.c.name == permission, in_force(permissions, at), in_force(role_permissions, at),
+            roles.c.name.in_(some), permissions.c.name == permission, in_force(permissions, at),
+            in_force(role_permissions, at),
         )  # fmt: skip
         found += connection.execute(select(*columns).select_from(joined).where(*ours))
     return found
@@ -98,7 +99,8 @@ def list_creations(connection: Connection, names: Sequence[str], since: datetime
     found: list[Row[Any]] = []
     for some in batched(names):
         conditions = (
-            trail_events.c.target_id.in_(some), trail_events.c.action.in_(_CREATIONS), trail_events.c.at >= since,
+            trail_events.c.target_id.in_(some), trail_events.c.action.in_(_CREATIONS),
+            trail_events.c.at >= since,
         )  # fmt: skip
         query = select(trail_events).where(*conditions).order_by(trail_events.c.seq).limit(MAX_EVENTS)
         found += connection.execute(query)

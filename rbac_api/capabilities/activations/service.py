@@ -82,8 +82,8 @@ def activate_role(
     before = queries.list_activations(connection, context.session.id, context.now).get(role)
     queries.end_activations(connection, context.session.id, role_id, context.now)
     row = {
-        "id": new_id(), "session_id": context.session.id, "user_id": context.user.id, "role_id": role_id, "valid_from": context.now,
-        "valid_to": until, "reason": reason,
+        "id": new_id(), "session_id": context.session.id, "user_id": context.user.id, "role_id": role_id,
+        "valid_from": context.now, "valid_to": until, "reason": reason,
     }  # fmt: skip
     queries.add_activation(connection, row)
     was = {"role": role, "until": clock.rfc3339(before.valid_to)} if before else None

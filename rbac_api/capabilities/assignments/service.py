@@ -38,9 +38,9 @@ from rbac_api.guard.state import queries_history as history
 from rbac_api.trail.recorder import Target, record_all
 
 __all__ = [
-    "ASSIGNMENTS", "ORDINARY", "Terms", "assign_role", "columns_of", "describe", "differences", "end_role_assignments", "export_roles",
-    "get_user_roles", "give_role", "held_roles", "is_within", "require_activatable", "require_lasting",
-    "revoke_role", "take_role", "to_audit",
+    "ASSIGNMENTS", "ORDINARY", "Terms", "assign_role", "columns_of", "describe", "differences",
+    "end_role_assignments", "export_roles", "get_user_roles", "give_role", "held_roles", "is_within",
+    "require_activatable", "require_lasting", "revoke_role", "take_role", "to_audit",
 ]  # fmt: skip
 ORDINARY = Terms()
 
@@ -136,7 +136,8 @@ def _new_row(
     actor = clearance.actor
     giver = (actor.id, actor.name) if actor.id else (None, None)
     return AssignmentRow(
-        id=new_id(), user_id=holder_id, role_id=role.id, assigned_by=giver[0], assigned_at=now, role=role.name, giver=giver[1], **values
+        id=new_id(), user_id=holder_id, role_id=role.id, assigned_by=giver[0], assigned_at=now,
+        role=role.name, giver=giver[1], **values
     )  # fmt: skip
 
 
@@ -171,7 +172,8 @@ def _change_terms(
     written = _rewrite(clearance, present, values, now)
     note_authority_change(clearance, [present.user_id])
     clearance.record(
-        "assignment.updated", holder, reason=terms.reason, before={"role": role, **before}, after={"role": role, **after}
+        "assignment.updated", holder, reason=terms.reason, before={"role": role, **before},
+        after={"role": role, **after}
     )  # fmt: skip
     # a change that only extends keeps every administrator
     if not is_within(columns_of(present), values, longest):

@@ -21,8 +21,8 @@ from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
 
 __all__ = [
-    "AccountLocked", "Failures", "blocking", "clear_failures", "clear_old_failures", "count_failure", "failures_of", "list_blocks",
-    "name_digest", "require_unlocked",
+    "AccountLocked", "Failures", "blocking", "clear_failures", "clear_old_failures", "count_failure",
+    "failures_of", "list_blocks", "name_digest", "require_unlocked",
 ]  # fmt: skip
 MAX_DELAY_SECONDS = 60
 FORGET_FAILURES = timedelta(days=1)

@@ -19,8 +19,8 @@ from rbac_api.trail.chain import Verdict, verify
 from rbac_api.trail.recorder import Target, record
 
 COLUMNS = (
-    "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id", "target_name", "outcome",
-    "reason", "before", "after", "ip", "request_id", "prev_hash", "hash",
+    "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id",
+    "target_name", "outcome", "reason", "before", "after", "ip", "request_id", "prev_hash", "hash",
 )  # fmt: skip
 
 Progress = Callable[[int], object]

@@ -1,8 +1,7 @@
 """CONSTRAINTS. Owns the tables ``constraints`` and ``constraint_roles``: separation of duty, and other rules
 about which roles may come together.
 
-``service`` creates, deletes and enforces them; ``violations`` finds who breaks them. ``queries``,
-``schemas``, ``routes`` and ``errors`` are as in every capability.
+``service`` creates, deletes and enforces them; ``violations`` finds who breaks them.
 
 Refuses a rule that is already broken, and a change of a rule about roles that hold more than the caller does.
 Each function that writes assignments or inheritance calls ``service.require_constraints`` afterwards, in the

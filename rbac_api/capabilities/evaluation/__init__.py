@@ -1,8 +1,7 @@
 """Decisions for client apps: may this subject do that? OpenID AuthZEN Authorization API 1.0, sections 5 to 7,
 9 and 10.
 
-``questions`` reads requests, ``service`` answers, ``protocol`` is AuthZEN's HTTP form; ``schemas``,
-``routes`` and ``errors`` are as in every capability.
+``questions`` reads requests, ``service`` answers, ``protocol`` is AuthZEN's HTTP form.
 
 Owns the form of questions, their mapping to permissions, and what an answer reveals. Refuses to write
 anything, to say whether a subject exists, to name roles. For callers with ``access:evaluate``; the decision

@@ -1,8 +1,6 @@
 """INCIDENTS. Reading and closing what ``guard.incidents.detection`` opened: owns the closing, and nothing
 else of the table ``incidents``.
 
-``service`` does this; ``queries``, ``schemas``, ``routes`` and ``errors`` are as in every capability.
-
 An incident is open until a user has investigated it and closes it with a reason; if it happens again, another
 one is opened.
 """

@@ -85,8 +85,9 @@ def describe(row: queries.IncidentRow) -> dict[str, object]:
 
 SHEET = Sheet(
     (
-        "id", "type", "state", "user_id", "user_username", "session_id", "opened_at", "occurrences", "rightful_ip",
-        "rightful_user_agent", "rightful_at", "other_ip", "other_user_agent", "other_at", "closed_at", "closed_by", "close_reason",
+        "id", "type", "state", "user_id", "user_username", "session_id", "opened_at", "occurrences",
+        "rightful_ip", "rightful_user_agent", "rightful_at", "other_ip", "other_user_agent", "other_at",
+        "closed_at", "closed_by", "close_reason",
     ),
     describe,
 )  # fmt: skip

@@ -1,5 +1,2 @@
 """ME. What users may do with their own accounts: read, change profile and password, set up a second factor,
-end sessions. Owns no table.
-
-``service`` does this; ``schemas``, ``routes`` and ``errors`` are as in every capability.
-"""
+end sessions. Owns no table."""

@@ -2,6 +2,5 @@
 problem code means.
 
 ``service`` answers these, ``figures`` adds facts to the metrics, ``diagnosis`` is what ``rbac-api doctor``
-checks, and ``retention`` deletes old rows. ``queries``, ``schemas``, ``routes`` and ``errors`` are as in
-every capability.
+checks, and ``retention`` deletes old rows.
 """

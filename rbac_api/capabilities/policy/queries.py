@@ -115,8 +115,8 @@ def _assignments(at: datetime) -> Select[Any]:
     )
     columns = (
         users.c.id, users.c.kind, users.c.username, users.c.username_canonical, roles.c.name.label("role"),
-        assignments.c.id.label("assignment_id"), assignments.c.reason, assignments.c.valid_from, assignments.c.valid_to,
-        assignments.c.mode, assignments.c.max_duration,
+        assignments.c.id.label("assignment_id"), assignments.c.reason, assignments.c.valid_from,
+        assignments.c.valid_to, assignments.c.mode, assignments.c.max_duration,
     )  # fmt: skip
     return (
         select(*columns)

@@ -47,7 +47,8 @@ from rbac_api.web.responses.json_response import json_answer
 blueprint = DocumentBlueprint("policy", __name__, tag="Policy", description="Policies as documents.")
 BOUNDS = (PolicyBusy, PolicyChanging, PolicyTooLarge)
 GUARDS = (
-    ConstraintViolated, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn, RoleCycle, RoleInUse, TargetStronger,
+    ConstraintViolated, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn, RoleCycle,
+    RoleInUse, TargetStronger,
 )  # fmt: skip
 
 
@@ -124,8 +125,8 @@ class PolicyReversion(MethodView):
     @blueprint.arguments(PolicyRevertSchema)
     @blueprint.response(200, PolicyAppliedSchema)
     @blueprint.operation(
-        "revert_policy", PolicyChangeUnknown, PolicyReverted, PolicyNotRevertible, ConstraintNameTaken, ConstraintNotFound,
-        PermissionNotFound, RoleNotFound, *BOUNDS, *GUARDS,
+        "revert_policy", PolicyChangeUnknown, PolicyReverted, PolicyNotRevertible, ConstraintNameTaken,
+        ConstraintNotFound, PermissionNotFound, RoleNotFound, *BOUNDS, *GUARDS,
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Response:
         """Revert a policy

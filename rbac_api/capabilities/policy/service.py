@@ -36,9 +36,10 @@ from rbac_api.formats.http_errors import PreconditionFailed
 from rbac_api.guard.enforcement.clearance import Clearance
 
 __all__ = [
-    "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "find_drift", "import_assignments",
-    "is_system_as_built_in", "load_document", "one_at_a_time", "plan_policy", "plan_revert", "read_file", "read_policy",
-    "reconcile_system", "require_revision", "revert_policy", "seed",
+    "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "find_drift",
+    "import_assignments", "is_system_as_built_in", "load_document", "one_at_a_time", "plan_policy",
+    "plan_revert", "read_file", "read_policy", "reconcile_system", "require_revision", "revert_policy",
+    "seed",
 ]  # fmt: skip
 
 

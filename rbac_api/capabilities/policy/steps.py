@@ -153,7 +153,8 @@ def _create_role(state: State, facts: Facts) -> None:
 def _update_role(state: State, facts: Facts) -> None:
     name, row = facts["name"], state.role(facts["name"])
     present = {
-        "title": row.title, "description": row.description, "requires_mfa": state.roles.roles[name].requires_mfa,
+        "title": row.title, "description": row.description,
+        "requires_mfa": state.roles.roles[name].requires_mfa,
     }  # fmt: skip
     after = {key: value for key, value in facts["after"].items() if value != present[key]}
     only_strictness = "requires_mfa" in facts["after"] and after.keys() <= {"requires_mfa"}

@@ -1,6 +1,5 @@
 """REVOCATIONS. The signed feed that tells services, which verify tokens themselves, which tokens are revoked.
 
-``service`` signs it; ``queries``, ``schemas`` and ``routes`` are as in every capability. It reads the
-denylist that ``guard.revocation.denylist`` writes, and changes nothing. Every client may call it, since ids
-of sessions and tokens are no credentials.
+``service`` signs it. It reads the denylist that ``guard.revocation.denylist`` writes, and changes nothing.
+Every client may call it, since ids of sessions and tokens are no credentials.
 """

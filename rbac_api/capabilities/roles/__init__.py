@@ -1,7 +1,6 @@
 """ROLES. Owns the tables ``roles``, ``role_permissions`` and ``role_inheritance``.
 
 ``service`` changes roles, ``history`` reads earlier ones, ``answers`` are the types of what is returned.
-``queries``, ``schemas``, ``routes`` and ``errors`` are as in every capability.
 
 Refuses: weakening a built-in role, adding to a role what the caller does not hold (also by inheritance),
 changing a role that holds more than the caller, closing a cycle, deleting a role that is held (unless

@@ -38,7 +38,8 @@ def create_client_secret(
         raise TooManySecrets()
     text, secret_id = PREFIX + secrets.token_urlsafe(32), new_id()
     row = {
-        "id": secret_id, "service_account_id": account.id, "secret_hash": secret_digest(clearance.settings, text), "created_at": now,
+        "id": secret_id, "service_account_id": account.id,
+        "secret_hash": secret_digest(clearance.settings, text), "created_at": now,
         "created_by": clearance.actor.id, "expires_at": ends,
     }  # fmt: skip
     queries.add_secret(clearance.connection, row)

@@ -69,9 +69,10 @@ def create_service_account(
         raise ServiceAccountNameTaken()
     now, account_id = clock.now(), new_id()
     row = {
-        "id": account_id, "username": name, "username_canonical": name, "search_text": search_text(name, description), "kind": "service",
-        "status": "active", "password_temporary": False,
-        "version": 1, "authorization_version": 1, "created_at": now, "updated_at": now,
+        "id": account_id, "username": name, "username_canonical": name,
+        "search_text": search_text(name, description), "kind": "service", "status": "active",
+        "password_temporary": False, "version": 1, "authorization_version": 1, "created_at": now,
+        "updated_at": now,
     }  # fmt: skip
     details = {"id": account_id, "description": description, "created_by": clearance.actor.id}
     queries.add_account(clearance.connection, row, details)

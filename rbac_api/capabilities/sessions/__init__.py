@@ -2,8 +2,7 @@
 
 ``service`` begins, rotates and lists sessions; ``termination`` ends them, ``bulk_revocation`` ends many,
 ``retention`` deletes old ones. ``session_access`` says what is active in one, ``filters`` selects,
-``serializers`` and ``exports`` describe, ``answers`` are the types of what is returned. ``queries``,
-``schemas``, ``routes`` and ``errors`` are as in every capability.
+``serializers`` and ``exports`` describe, ``answers`` are the types of what is returned.
 
 A session is one sign-in. It is active until it is ended or one of its deadlines passes. No job marks expired
 sessions: the deadlines are compared at each read. Each refresh token has one successor; a spent one that

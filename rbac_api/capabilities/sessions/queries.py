@@ -40,7 +40,8 @@ _SURPLUS = (
     .offset(bindparam("kept"))
 )
 _MOVED = update(sessions).where(
-    sessions.c.id == bindparam("session_id"), sessions.c.generation == bindparam("before"), is_active(bindparam("now"))
+    sessions.c.id == bindparam("session_id"), sessions.c.generation == bindparam("before"),
+    is_active(bindparam("now"))
 )  # fmt: skip
 _SPENT = update(refresh_tokens).where(
     refresh_tokens.c.jti == bindparam("presented"), refresh_tokens.c.spent_at.is_(None)

@@ -47,8 +47,8 @@ def describe_token(row: RefreshTokenRow) -> RefreshTokenAnswer:
 
 SESSIONS = Sheet(
     (
-        "id", "user_id", "user_username", "state", "created_at", "last_seen_at", "expires_at", "ip", "user_agent", "client_id", "amr",
-        "roles", "ended_at", "ended_by", "end_reason",
+        "id", "user_id", "user_username", "state", "created_at", "last_seen_at", "expires_at", "ip",
+        "user_agent", "client_id", "amr", "roles", "ended_at", "ended_by", "end_reason",
     ),
     describe,
 )  # fmt: skip

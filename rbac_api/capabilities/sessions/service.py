@@ -131,8 +131,9 @@ def begin_session(
     absolute = _deadline(now, settings.session_seconds)
     idle = min(_deadline(now, settings.refresh_token_seconds), absolute)
     record = RefreshTokenRecord(
-        session_id=new_id(), user_id=user_id, client_id=origin.client_id, jti=new_id(), generation=1, issued_at=now, expires_at=idle,
-        auth_time=now, absolute_expires_at=absolute, amr=proof.amr, roles=SessionRoles(proof.chosen),
+        session_id=new_id(), user_id=user_id, client_id=origin.client_id, jti=new_id(), generation=1,
+        issued_at=now, expires_at=idle, auth_time=now, absolute_expires_at=absolute, amr=proof.amr,
+        roles=SessionRoles(proof.chosen),
     )  # fmt: skip
     _add_session(connection, record, origin)
     _add_token(connection, record, origin.ip)
@@ -149,8 +150,8 @@ def begin_client_session(
     now = clock.now()
     ends = min(_deadline(now, settings.access_token_seconds), client.secret_expires_at.replace(microsecond=0))
     record = RefreshTokenRecord(
-        session_id=new_id(), user_id=client.id, client_id=client.id, jti="", generation=0, issued_at=now, expires_at=ends,
-        auth_time=now, absolute_expires_at=ends, amr=(),
+        session_id=new_id(), user_id=client.id, client_id=client.id, jti="", generation=0, issued_at=now,
+        expires_at=ends, auth_time=now, absolute_expires_at=ends, amr=(),
     )  # fmt: skip
     _add_session(connection, record, origin, client.secret_id)
     return record
@@ -275,17 +276,19 @@ def _add_session(
 ) -> None:
     chosen = record.roles.chosen
     row = {
-        "id": record.session_id, "user_id": record.user_id, "client_id": record.client_id, "created_at": record.auth_time,
-        "last_seen_at": record.issued_at, "idle_expires_at": record.expires_at, "absolute_expires_at": record.absolute_expires_at,
-        "generation": record.generation, "amr": " ".join(record.amr), "client_secret_id": client_secret_id, "ip": origin.ip,
-        "user_agent": origin.user_agent, "active_roles": None if chosen is None else " ".join(sorted(chosen)),
+        "id": record.session_id, "user_id": record.user_id, "client_id": record.client_id,
+        "created_at": record.auth_time, "last_seen_at": record.issued_at,
+        "idle_expires_at": record.expires_at, "absolute_expires_at": record.absolute_expires_at,
+        "generation": record.generation, "amr": " ".join(record.amr), "client_secret_id": client_secret_id,
+        "ip": origin.ip, "user_agent": origin.user_agent,
+        "active_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip
     queries.add_session(connection, row)
 
 
 def _add_token(connection: Connection, record: RefreshTokenRecord, ip: str | None) -> None:
     row = {
-        "jti": record.jti, "session_id": record.session_id, "generation": record.generation, "issued_at": record.issued_at,
-        "expires_at": record.expires_at, "ip": ip,
+        "jti": record.jti, "session_id": record.session_id, "generation": record.generation,
+        "issued_at": record.issued_at, "expires_at": record.expires_at, "ip": ip,
     }  # fmt: skip
     queries.add_refresh_token(connection, row)

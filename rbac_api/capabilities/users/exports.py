@@ -15,8 +15,8 @@ from rbac_api.guard.enforcement.clearance import Clearance
 
 USERS = Sheet(
     (
-        "id", "username", "email", "display_name", "status", "password_change_required", "locked_until", "created_at", "updated_at",
-        "last_login_at",
+        "id", "username", "email", "display_name", "status", "password_change_required", "locked_until",
+        "created_at", "updated_at", "last_login_at",
     ),
     lambda item: item,
 )  # fmt: skip

@@ -29,7 +29,8 @@ from rbac_api.database.validity import ended, not_over
 register_constraint("uq_users_username_canonical", UsernameTaken)
 
 _SIGNED_IN = update(users).where(
-    users.c.id == bindparam("user_id"), users.c.password_hash == bindparam("old_hash"), users.c.status == "active"
+    users.c.id == bindparam("user_id"), users.c.password_hash == bindparam("old_hash"),
+    users.c.status == "active"
 )  # fmt: skip
 
 

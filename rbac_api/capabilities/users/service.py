@@ -46,10 +46,11 @@ from rbac_api.trail.fields import changes, tracked
 from rbac_api.trail.recorder import Target
 
 __all__ = [
-    "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user", "describe", "describe_all",
-    "drop_second_factor", "end_user_assignments", "end_user_sessions", "find_person", "find_user", "find_user_id", "get_user",
-    "issue_setup", "known_user", "list_users", "no_users", "note_authority_change", "note_signin", "remove_user_totp", "reset_password",
-    "restore_access", "row_of", "set_password", "spend_setup", "unlock_user", "update_profile", "update_user",
+    "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user", "describe",
+    "describe_all", "drop_second_factor", "end_user_assignments", "end_user_sessions", "find_person",
+    "find_user", "find_user_id", "get_user", "issue_setup", "known_user", "list_users", "no_users",
+    "note_authority_change", "note_signin", "remove_user_totp", "reset_password", "restore_access", "row_of",
+    "set_password", "spend_setup", "unlock_user", "update_profile", "update_user",
 ]  # fmt: skip
 
 
@@ -75,12 +76,8 @@ def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[UserAnsw
     if password is not None:
         require_good_password(password, username, pointer="/password")
         hashed = clearance.runtime.hasher.hash(password)  # before the write lock, so other requests go on
-    new = NewUser(
-        username=username,
-        email=body.get("email"),
-        display_name=body.get("display_name"),
-        password_hash=hashed,
-    )
+    mail, name = body.get("email"), body.get("display_name")
+    new = NewUser(username=username, email=mail, display_name=name, password_hash=hashed)
     user = add_user(clearance, new)
     [answer] = describe_all(clearance, [user])
     if hashed is not None:
@@ -103,11 +100,12 @@ def add_user(clearance: Clearance, new: NewUser) -> UserRow:
 def row_of(new: NewUser, now: Any) -> dict[str, Any]:
     """The row of a new account."""
     return {
-        "id": new_id(), "username": new.username, "username_canonical": canonical(new.username), "status": "active", "created_at": now,
-        "updated_at": now, "password_hash": new.password_hash,
+        "id": new_id(), "username": new.username, "username_canonical": canonical(new.username),
+        "status": "active", "created_at": now, "updated_at": now, "password_hash": new.password_hash,
         "password_temporary": new.password_hash is not None and not new.password_final,
         "password_changed_at": now if new.password_hash else None, "version": 1, "authorization_version": 1,
-        "search_text": search_text(new.username, new.email, new.display_name), **_profile(new.email, new.display_name),
+        "search_text": search_text(new.username, new.email, new.display_name),
+        **_profile(new.email, new.display_name),
     }  # fmt: skip
 
 
@@ -159,7 +157,8 @@ def update_user(
 ) -> tuple[UserAnswer, int]:
     """Change profile and status, the address only after a recent sign-in.
 
-    Disabling ends every session; 409 ``admin.last``, 403 ``target.stronger``, 412 stale."""
+    Disabling ends every session; 409 ``admin.last``, 403 ``target.stronger``, 412 stale.
+    """
     user = find_user(clearance.connection, user_id)
     clearance.require_outranks_user(user.id, user.username)
     require_match(tags, describe_all(clearance, [user])[0], user.version)
@@ -199,8 +198,9 @@ def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> Non
     require_match(tags, describe_all(clearance, [user])[0], user.version)
     now = clock.now()
     gone = {
-        "status": "deleted", "email": None, "email_canonical": None, "display_name": None, "password_hash": None, "search_text": "",
-        "deleted_at": now, "updated_at": now, "authorization_version": user.authorization_version + 1,
+        "status": "deleted", "email": None, "email_canonical": None, "display_name": None,
+        "password_hash": None, "search_text": "", "deleted_at": now, "updated_at": now,
+        "authorization_version": user.authorization_version + 1,
     }  # fmt: skip
     _write(clearance, user, gone)
     erase_credentials(clearance, user.id)

@@ -173,8 +173,8 @@ def end_sessions(clearance: Clearance, user_id: str, reason: str) -> list[str]:
 def _put_password(clearance: Clearance, user: UserRow, hashed: str, *, temporary: bool) -> None:
     now = clock.now()
     values = {
-        "password_hash": hashed, "password_temporary": temporary, "password_changed_at": now, "updated_at": now,
-        "authorization_version": user.authorization_version + 1,
+        "password_hash": hashed, "password_temporary": temporary, "password_changed_at": now,
+        "updated_at": now, "authorization_version": user.authorization_version + 1,
     }  # fmt: skip
     write_user(clearance, user, values)
     queries.retire_password_setups(clearance.connection, user.id, now)
