@@ -104,4 +104,4 @@ def test_what_the_documents_say_of_a_deleted_user_is_what_is_kept(stage: Stage) 
     described = stage.app.extensions["rbac-openapi"].document()["paths"]["/v1/users/{user_id}"]["delete"][
         "description"
     ]
-    assert "the username, e-mail address and display name that stand in them" in " ".join(described.split())
+    assert "the username, e-mail address and display name in them" in " ".join(described.split())
