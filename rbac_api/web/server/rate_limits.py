@@ -51,7 +51,7 @@ class Counted(NamedTuple):
 
 
 class Stores(NamedTuple):
-    """Where attempts are counted: in this process, in the shared store if there is one, and how that fails."""
+    """The limiters in memory and in the shared store, if there is one, and the store's exceptions."""
 
     memory: SlidingWindowCounterRateLimiter
     shared: SlidingWindowCounterRateLimiter | None
@@ -129,7 +129,7 @@ class Limits:
 
     @cached_property
     def _stores(self) -> Stores:
-        """Made for the first request, under the lock: one begins a thread, the other loads its client."""
+        """Make the stores at the first request, under the lock: one starts a thread, one loads a client."""
         memory = SlidingWindowCounterRateLimiter(MemoryStorage())
         if not self._url:
             return Stores(memory, None, ())
