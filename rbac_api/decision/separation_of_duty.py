@@ -61,11 +61,11 @@ def violations(
     if constraint.kind == "max-holders":
         yield from _crowds(graph, constraint, holders, at)
         return
-    breaks = {"static": _comes_together, "requires": _stands_alone}.get(constraint.kind)
-    alone = breaks is _stands_alone
+    breaks = {"static": _held_together, "requires": _missing_required}.get(constraint.kind)
+    alone = breaks is _missing_required
     for holder in holders if breaks else ():
         periods = _periods(graph, constraint, holder, at)
-        for roles, since, until in _stretches(periods, breaks(constraint)):  # type: ignore[misc]
+        for roles, since, until in _violated_periods(periods, breaks(constraint)):  # type: ignore[misc]
             yield Violation(constraint.name, roles, since, until, holder.id, holder.name, alone)
 
 
@@ -89,7 +89,7 @@ def _crowds(
         for since, until, role in _periods(graph, constraint, holder, at):
             crowd[role].append((since, until, holder.id))
     for role, periods in crowd.items():
-        for roles, since, until in _stretches(periods, _too_many(constraint, role)):
+        for roles, since, until in _violated_periods(periods, _too_many(constraint, role)):
             yield Violation(constraint.name, roles, since, until)
 
 
@@ -106,7 +106,7 @@ def _periods(graph: RoleGraph, constraint: Constraint, holder: Holder, at: datet
 Breaks = Callable[[Mapping[str, int]], tuple[str, ...]]
 
 
-def _comes_together(constraint: Constraint) -> Breaks:
+def _held_together(constraint: Constraint) -> Breaks:
     """Return the present roles of a static constraint, if they are too many."""
     return lambda there: (
         tuple(role for role in constraint.roles if role in there)
@@ -115,7 +115,7 @@ def _comes_together(constraint: Constraint) -> Breaks:
     )
 
 
-def _stands_alone(constraint: Constraint) -> Breaks:
+def _missing_required(constraint: Constraint) -> Breaks:
     """Return the first role of a requirement and those it lacks, if it is there without them."""
     first, others = constraint.roles[:1], constraint.roles[1:]
 
@@ -131,7 +131,7 @@ def _too_many(constraint: Constraint, role: str) -> Breaks:
     return lambda there: (role,) if constraint.limit is not None and len(there) > constraint.limit else ()
 
 
-def _stretches(periods: Iterable[Period], breaks: Breaks) -> Iterator[Stretch]:
+def _violated_periods(periods: Iterable[Period], breaks: Breaks) -> Iterator[Stretch]:
     """Yield the periods in which the same roles violate the constraint."""
     judged = ((breaks(there), since, until) for since, until, there in _sweep(periods))
     for roles, same in groupby(judged, key=lambda stretch: stretch[0]):

@@ -35,7 +35,7 @@ ROWS: dict[str, tuple[Table, set[str]]] = {
     "ServiceRow": (tables.users, set()),
     "SessionRow": (tables.sessions, {"username"}),
     "SigningKeyRow": (tables.signing_keys, set()),
-    "StandingRow": (tables.sessions, {"issued_by", "issued_at"}),
+    "SessionStateRow": (tables.sessions, {"issued_by", "issued_at"}),
     "SigninRow": (tables.users, {"second_factor_since"}),
     "UserRow": (tables.users, set()),
 }
@@ -48,7 +48,7 @@ PARTS = {
     "ServiceAccountRow",
     "ServiceRow",
     "SigninRow",
-    "StandingRow",
+    "SessionStateRow",
 }
 
 

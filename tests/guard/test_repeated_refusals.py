@@ -169,7 +169,7 @@ def test_a_refusal_that_could_not_be_written_stands_in_the_next_event(stage: Sta
 
 
 def test_who_must_make_room_is_written_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeated, "REMEMBERED", 3)
+    monkeypatch.setattr(repeated, "MAX_REMEMBERED", 3)
     counts, written = Repetitions(), []
 
     for number in range(5):
@@ -177,7 +177,7 @@ def test_who_must_make_room_is_written_all_the_same(monkeypatch: pytest.MonkeyPa
             counts.count(
                 ("kind", str(number)), lambda times, n=number: bool(written.append((n, times))) or True
             )
-    assert len(counts._kept) == 3
+    assert len(counts._counted) == 3
     counts.flush()
     assert sorted(written) == [(0, 2), (1, 2)]
     counts.close()
@@ -220,7 +220,7 @@ def test_more_causes_than_are_told_apart_are_counted_together(
 
 
 def test_accounts_that_are_told_apart_are_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals, "REMEMBERED", 1)
+    monkeypatch.setattr(refusals, "MAX_REMEMBERED", 1)
     flood(stage.as_(DAVE))
     flood(stage.as_(BOB), "/v1/audit/events")
 

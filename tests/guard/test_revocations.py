@@ -122,7 +122,7 @@ def test_a_memory_that_keeps_whatever_it_read_would_let_him_in(
         keep(found)
         return found
 
-    monkeypatch.setattr(Snapshot, "_kept", naive)
+    monkeypatch.setattr(Snapshot, "_read_and_keep", naive)
     assert race(stage, monkeypatch) == 200
 
 

@@ -123,7 +123,7 @@ def test_a_memory_that_keeps_whatever_it_read_would_believe_it_for_ever(
         keep(found)
         return found
 
-    monkeypatch.setattr(Snapshot, "_kept", naive)
+    monkeypatch.setattr(Snapshot, "_read_and_keep", naive)
 
     assert race(stage, monkeypatch, query, change, applied=True) is True
 
@@ -203,7 +203,7 @@ def test_a_session_read_while_it_ends_is_not_remembered_as_alive(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, carol, memory = stage.as_(ALICE), stage.as_(CAROL), stage.guard.snapshot
-    read, session = queries.find_session_standing, carol.tokens["session_id"]
+    read, session = queries.find_session_state, carol.tokens["session_id"]
     memory.freshen()
     todo = [session]
 
@@ -214,7 +214,7 @@ def test_a_session_read_while_it_ends_is_not_remembered_as_alive(
             memory.freshen()
         return found
 
-    monkeypatch.setattr(queries, "find_session_standing", slow)
+    monkeypatch.setattr(queries, "find_session_state", slow)
 
     assert memory.session(session).ended is False
     assert carol.get("/v1/me").json["code"] == "token.revoked"

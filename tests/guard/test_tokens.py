@@ -201,7 +201,7 @@ def test_an_expired_forgery_is_invalid_and_not_merely_late(stage: Stage) -> None
 
 
 def test_what_is_remembered_of_tokens_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bearer, "REMEMBERED", 2)
+    monkeypatch.setattr(bearer, "MAX_REMEMBERED", 2)
     callers = [stage.as_(person) for person in (ALICE, BOB, DAVE)]
 
     statuses = [caller.get("/v1/me").status_code for caller in callers * 2]

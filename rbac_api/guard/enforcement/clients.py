@@ -33,7 +33,7 @@ from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor, Target, record
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_CLIENT = "00000000-0000-0000-0000-000000000000"
 USE_RECORD_SECONDS = 60.0  # seconds between two records of the same secret's use
 _ID = re.compile(UUID)
 
@@ -84,13 +84,13 @@ class Clients:
         self._database = database
         self._repeated = repeated
         self._snapshot = snapshot
-        self._vouching = Issuers(database, snapshot)
+        self._issuers = Issuers(database, snapshot)
 
     def authenticate(self, credentials: Credentials, actor: Actor) -> Client:
         """Return the service account whose credentials these are; otherwise ``InvalidClient``, recorded as of
         ``actor``."""
         digest = secret_digest(self._settings, credentials.secret)
-        known = credentials.client_id if _ID.fullmatch(credentials.client_id) else NOBODY
+        known = credentials.client_id if _ID.fullmatch(credentials.client_id) else UNKNOWN_CLIENT
         with self._database.reading() as connection:
             account, secret = queries.find_service(connection, known), queries.find_secret(connection, digest)
         fault = _fault(account, secret, known) or self._outgrown(known, secret)
@@ -120,7 +120,7 @@ class Clients:
             return None
         person = self._snapshot.person(account_id, connection)
         issued = Issued(secret.created_by, secret.created_at)
-        covered = person is None or self._vouching.covers(person, issued, connection)
+        covered = person is None or self._issuers.covers(person, issued, connection)
         return None if covered else "secret issued by a user who holds less than the account"
 
     def _note_use(self, secret: SecretRow) -> None:
@@ -141,7 +141,7 @@ class Clients:
                 )
             return True
 
-        self._repeated.once(("client", target.id or NOBODY), write, write)
+        self._repeated.once(("client", target.id or UNKNOWN_CLIENT), write, write)
 
 
 def _fault(account: ServiceRow | None, secret: SecretRow | None, client_id: str) -> str | None:

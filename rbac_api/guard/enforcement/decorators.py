@@ -99,7 +99,7 @@ def public(view: F) -> F:
         if checks_body:
             refuse_unknown_body()
         ready = current_app.ensure_sync(view)  # a host application's view may be a coroutine
-        return current_guard().enter_public(lambda: ready(*args, **kwargs))
+        return current_guard().run_public(lambda: ready(*args, **kwargs))
 
     opened.access = "public"  # type: ignore[attr-defined]
     problems = (Invalid,) if checks_query or checks_body else ()
@@ -136,7 +136,7 @@ def _guarded(rule: Rule) -> Callable[[F], F]:
 
         @wraps(view)
         def guarded(*args: object, **kwargs: object) -> Response:
-            return current_guard().enter(view, complete_rule, args, kwargs)
+            return current_guard().authorize(view, complete_rule, args, kwargs)
 
         guarded.access = complete_rule  # type: ignore[attr-defined]
         problems = (*_TOKEN_PROBLEMS, DatabaseDown, TrailUnavailable, SealBroken)

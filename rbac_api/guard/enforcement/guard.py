@@ -25,7 +25,7 @@ from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, Toke
 from rbac_api.guard.incidents.detection import Claim, claim_elsewhere
 from rbac_api.guard.revocation.redis_publisher import RedisPublisher
 from rbac_api.guard.state.subjects import Person, SessionState
-from rbac_api.guard.tokens.credentials import CrossSite, cookie, presented
+from rbac_api.guard.tokens.credentials import CrossSite, cookie, read_credentials
 from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.metrics import REFUSALS
 from rbac_api.observability.request_id import REQUEST_ID, request_id
@@ -65,7 +65,7 @@ class Guard:
         self.runtime.close()
         self.database.dispose()
 
-    def enter(
+    def authorize(
         self, view: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Response:
         """Authenticate, decide, run the view in one unit of work, and record a refusal."""
@@ -75,37 +75,37 @@ class Guard:
             self.begin()
         # The keys too: a token may name one that another worker has just made or withdrawn.
         self.snapshot.freshen()
-        token, by_cookie = self._presented(asked)
-        session, person = self.alive(token, asked)
+        token, by_cookie = self._read_token(asked)
+        session, person = self.authenticate(token, asked)
         actor = actor_of(token, person, asked)
         if token.roles != person.claimed:
             asked.environ[STALE] = True
         try:
             if by_cookie:
-                self._admit_cookie(asked, token)
+                self._check_cross_site(asked, token)
             decision = self._judge(session, person, rule)
             if rule.checks_body or asked.environ.get("QUERY_STRING"):
                 _refuse_unknown(rule, asked)
-            passage = RequestContext(actor, decision, token, session, rule, lambda: view(*args, **kwargs))
+            context = RequestContext(actor, decision, token, session, rule, lambda: view(*args, **kwargs))
             if rule.reads or asked.method in _READING:
-                answer = self._read(passage, asked)
+                answer = self._read(context, asked)
             elif rule.repeatable:
-                answer = self.repeats.once(asked, token.subject, lambda keep: self._run(passage, keep))
+                answer = self.repeats.once(asked, token.subject, lambda keep: self._run(context, keep))
             else:
-                answer = self._run(passage)
+                answer = self._run(context)
         except ServiceError as refusal:
             claim = claim_elsewhere(refusal, person, token.roles)
             self.record_refusal(actor, rule, refusal, session, claim=claim)
             raise
-        return _kept_by_nobody(answer)
+        return _with_no_store(answer)
 
-    def enter_public(self, view: Callable[[], Any]) -> Any:
+    def run_public(self, view: Callable[[], Any]) -> Any:
         """Run a public view in a unit of work of its own, for any caller."""
         if self.begin.waiting:
             self.begin()
         actor = stranger(request)
         try:
-            return again(lambda: self._attempt_public(actor, view))
+            return with_retries(lambda: self._attempt_public(actor, view))
         except ServiceError as refusal:
             if refusal.refused_to is not None or isinstance(refusal, Forbidden):
                 self.record_refusal(refusal.refused_to or actor, PUBLIC, refusal)
@@ -120,32 +120,32 @@ class Guard:
             )
             return view()
 
-    def _read(self, passage: RequestContext, asked: Request) -> Response:
+    def _read(self, context: RequestContext, asked: Request) -> Response:
         """Run a view that changes nothing: it needs no lock, no second decision, and cannot clash."""
         with UnitOfWork(self.database, writes=False) as work:
-            asked.environ[CLEARANCE] = self._clearance(passage, work)
-            return self._answer(passage.view())
+            asked.environ[CLEARANCE] = self._clearance(context, work)
+            return self._answer(context.view())
 
-    def _run(self, passage: RequestContext, keep: Keep | None = None) -> Response:
-        return again(lambda: self._attempt(passage, keep))
+    def _run(self, context: RequestContext, keep: Keep | None = None) -> Response:
+        return with_retries(lambda: self._attempt(context, keep))
 
-    def _attempt(self, passage: RequestContext, keep: Keep | None) -> Response:
+    def _attempt(self, context: RequestContext, keep: Keep | None) -> Response:
         with UnitOfWork(self.database, writes=True) as work:
-            work.on_open = lambda: self._confirm(work, passage)
-            request.environ[CLEARANCE] = self._clearance(passage, work)
-            answer = self._answer(passage.view())
+            work.on_open = lambda: self._confirm(work, context)
+            request.environ[CLEARANCE] = self._clearance(context, work)
+            answer = self._answer(context.view())
             if keep and work.opened:
                 keep(work.connection, answer)
             return answer
 
-    def _clearance(self, passage: RequestContext, work: UnitOfWork) -> Clearance:
-        reasons, permission = passage.decision.reasons, passage.rule.permission
-        return Clearance(passage.actor, permission, reasons, work, self.runtime, passage.session)
+    def _clearance(self, context: RequestContext, work: UnitOfWork) -> Clearance:
+        reasons, permission = context.decision.reasons, context.rule.permission
+        return Clearance(context.actor, permission, reasons, work, self.runtime, context.session)
 
-    def _confirm(self, work: UnitOfWork, passage: RequestContext) -> None:
+    def _confirm(self, work: UnitOfWork, context: RequestContext) -> None:
         """Decide again under the write lock: the state may have changed since the first decision."""
         self.snapshot.catch_up(work.connection)
-        judge(self.runtime.session_and_user(passage.token, work.connection)[1], passage.rule)
+        judge(self.runtime.session_and_user(context.token, work.connection)[1], context.rule)
 
     def _judge(self, session: SessionState, person: Person, rule: Rule) -> Decision:
         decision = judge(person, rule)
@@ -155,7 +155,7 @@ class Guard:
 
     def refresh_token(self, asked: Request) -> tuple[str, bool]:
         """Return a request's refresh token, and whether a cookie brought it; that needs the CSRF token."""
-        text, by_cookie = presented(asked, "refresh")
+        text, by_cookie = read_credentials(asked, "refresh")
         if by_cookie:
             self.snapshot.freshen()  # the keys, before one is looked up
             self.cross_site.require_token(asked, self.bearer.verify_token(text, "refresh").session_id)
@@ -169,13 +169,13 @@ class Guard:
                 return self.bearer.verify_token(cookie(asked, "refresh") or "", "refresh").jti
         return None
 
-    def _presented(self, asked: Request) -> tuple[Token, bool]:
+    def _read_token(self, asked: Request) -> tuple[Token, bool]:
         try:
-            return self.bearer.presented(asked)
+            return self.bearer.read_token(asked)
         except (TokenMissing, TokenExpired) as refusal:
-            raise self._about_refreshing(asked, refusal) from refusal
+            raise self._refreshable_error(asked, refusal) from refusal
 
-    def _about_refreshing(self, asked: Request, refusal: Unauthenticated) -> Unauthenticated:
+    def _refreshable_error(self, asked: Request, refusal: Unauthenticated) -> Unauthenticated:
         """Say that the access cookie expired if the refresh cookie is good, and let the page refresh."""
         if asked.environ.get("HTTP_AUTHORIZATION"):
             return refusal
@@ -187,14 +187,14 @@ class Guard:
             asked.environ[CSRF] = self.cross_site.token(session_id)
         return TokenExpired()
 
-    def _admit_cookie(self, asked: Request, token: Token) -> None:
+    def _check_cross_site(self, asked: Request, token: Token) -> None:
         """Give the session's CSRF token to a read by cookie, and require it of a write."""
         if asked.method in _READING:
             asked.environ[CSRF] = self.cross_site.token(token.session_id)
         else:
             self.cross_site.require_token(asked, token.session_id)
 
-    def alive(self, token: Token, asked: Request) -> tuple[SessionState, Person]:
+    def authenticate(self, token: Token, asked: Request) -> tuple[SessionState, Person]:
         """Return session and user of a token; one whose session has ended may open an incident."""
         try:
             return self.runtime.session_and_user(token)
@@ -241,7 +241,7 @@ def _refuse_unknown(rule: Rule, asked: Request) -> None:
         refuse_unknown_body()
 
 
-def _kept_by_nobody(answer: Response) -> Response:
+def _with_no_store(answer: Response) -> Response:
     for name, _ in answer.headers:
         if name.lower() == "cache-control":
             return answer  # the view has set it
@@ -257,7 +257,7 @@ def current_guard() -> Guard:
     return guard
 
 
-def again(attempt: Callable[[], T]) -> T:
+def with_retries(attempt: Callable[[], T]) -> T:
     """Run a unit of work; three times more if it clashes with another, each time from the beginning."""
     for _ in range(ATTEMPTS - 1):
         with suppress(Clash):

@@ -53,21 +53,21 @@ class HostGuard(Guard):
     """Answers its own refusals: raised errors would reach the host's error handlers, where a blueprint's
     comes first."""
 
-    def enter(
+    def authorize(
         self, view: Callable[..., Any], rule: Rule, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> Response:
         """Enforce as in this service; a view that is a coroutine runs as the host runs its others."""
         ready = current_app.ensure_sync(view)
         request_id()  # the trail records the same id as the answer
         try:
-            return super().enter(ready, rule, args, kwargs)
+            return super().authorize(ready, rule, args, kwargs)
         except ServiceError as refusal:
             return self._refused(refusal)
 
-    def enter_public(self, view: Callable[[], object]) -> object:
+    def run_public(self, view: Callable[[], object]) -> object:
         """Run a public view as in this service."""
         try:
-            return super().enter_public(view)
+            return super().run_public(view)
         except ServiceError as refusal:
             return self._refused(refusal)
 

@@ -31,12 +31,12 @@ class Issuers:
         changes."""
         if connection is not None:  # it may see uncommitted changes
             return is_covered(connection, account.graph, account.subject.id, issued)
-        issuer, known = self._snapshot.person(issued.by, second_factor=True), account.vouched.get(issued)
+        issuer, known = self._snapshot.person(issued.by, second_factor=True), account.covered_by.get(issued)
         if known is not None and known[0] is issuer:
             return known[1]
         with self._database.reading() as reader:
             covered = is_covered(reader, account.graph, account.subject.id, issued)
-        account.vouched[issued] = (issuer, covered)
+        account.covered_by[issued] = (issuer, covered)
         return covered
 
 

@@ -26,7 +26,7 @@ from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.formats.oauth_errors import ClientNotAllowed, InsufficientScope, InvalidClient, InvalidRequest
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.clients import Caller, Credentials
-from rbac_api.guard.enforcement.guard import Guard, actor_of, again, current_guard, stranger
+from rbac_api.guard.enforcement.guard import Guard, actor_of, current_guard, stranger, with_retries
 from rbac_api.guard.enforcement.rules import Rule, judge
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
 from rbac_api.guard.state.subjects import SessionState
@@ -40,7 +40,7 @@ from rbac_api.web.server.rate_limits import count_attempt
 
 F = TypeVar("F", bound=Callable[..., Any])
 CALLER = "rbac.caller"  # in the environment of the request that is served
-CLIENT, BEARER, NOBODY = {"clientAuth": []}, {"bearerAuth": []}, {}  # type: ignore[var-annotated]
+CLIENT, BEARER, ANONYMOUS = {"clientAuth": []}, {"bearerAuth": []}, {}  # type: ignore[var-annotated]
 _OUTAGES: tuple[type[ServiceError], ...] = (TooManyAttempts, DatabaseDown, TrailUnavailable, SealBroken)
 _BEARER: tuple[type[ServiceError], ...] = (TokenInvalid, TokenExpired, TokenRevoked, InsufficientScope)
 
@@ -76,7 +76,7 @@ def requires_caller(
             *refusals,
         )
         documented: Any = document_access(guarded, permission=permission, public=False, problems=problems)
-        ways = [CLIENT, *([BEARER] if bearer else ()), *([NOBODY] if anonymous else ())]
+        ways = [CLIENT, *([BEARER] if bearer else ()), *([ANONYMOUS] if anonymous else ())]
         described(documented)["manual_doc"]["security"] = ways
         return documented  # type: ignore[no-any-return]
 
@@ -92,7 +92,7 @@ def current_caller() -> Caller:
 def _identify(guard: Guard, bearer: bool, anonymous: bool) -> Caller:
     form = form_of(request)
     unknown = stranger(request)
-    sent = _presented_client(request, form)
+    sent = _client_credentials(request, form)
     if sent is not None:
         client = guard.clients.authenticate(sent, unknown)
         actor = unknown._replace(type="service", id=client.id, name=client.name)
@@ -101,14 +101,14 @@ def _identify(guard: Guard, bearer: bool, anonymous: bool) -> Caller:
         if not bearer:
             raise InvalidClient()
         token = guard.bearer.verify_token(credentials(header), "access")
-        _, person = guard.alive(token, request)
+        _, person = guard.authenticate(token, request)
         return Caller(actor_of(token, person, request), form, token=token)
     if not anonymous:
         raise InvalidClient()
     return Caller(unknown, form)
 
 
-def _presented_client(request: Request, form: Mapping[str, str]) -> Credentials | None:
+def _client_credentials(request: Request, form: Mapping[str, str]) -> Credentials | None:
     """Return the client's credentials in a request, if it has any.  Two ways at once are ``InvalidRequest``
     (RFC 6749 section 2.3)."""
     header = request.environ.get("HTTP_AUTHORIZATION", "")
@@ -161,7 +161,7 @@ def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], object])
             return view()
 
     permission = rule.permission
-    return again(attempt)
+    return with_retries(attempt)
 
 
 def _confirm(guard: Guard, caller: Caller, rule: Rule, connection: Connection) -> None:

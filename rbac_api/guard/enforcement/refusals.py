@@ -22,7 +22,7 @@ from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement import queries_refusals as queries
 from rbac_api.guard.enforcement.rules import Rule
-from rbac_api.guard.incidents.repetitions import QUIET_SECONDS, REMEMBERED, Key, Repetitions
+from rbac_api.guard.incidents.repetitions import MAX_REMEMBERED, QUIET_SECONDS, Key, Repetitions
 from rbac_api.guard.state.subjects import SessionState
 from rbac_api.trail.recorder import Actor, Target, record
 
@@ -106,7 +106,7 @@ class Refusals:
             until, causes = self._causes.pop(account, (now, set()))
             if now >= until:
                 until, causes = now + QUIET_SECONDS, set()
-            if len(self._causes) >= REMEMBERED:
+            if len(self._causes) >= MAX_REMEMBERED:
                 self._causes.pop(next(iter(self._causes)))
             self._causes[account] = until, causes
             if cause in causes or len(causes) < MAX_CAUSES:

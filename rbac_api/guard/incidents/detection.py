@@ -50,7 +50,7 @@ class Party:
     at: datetime | None
 
 
-NOBODY = Party(None, None, None)
+UNKNOWN_PARTY = Party(None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def open_reuse_incident(
     """Open an incident about a spent refresh token that came back.  Rightful is who spent it first, though
     that may have been the thief."""
     successor = find_refresh_token(connection, spent.replaced_by) if spent.replaced_by else None
-    rightful = Party(successor.ip, session.user_agent, successor.issued_at) if successor else NOBODY
+    rightful = Party(successor.ip, session.user_agent, successor.issued_at) if successor else UNKNOWN_PARTY
     alarm = NewIncident("refresh-reuse", session.id, session.user_id, session.username, session.id, rightful)
     open_incident(connection, actor, alarm, times)
 
@@ -187,7 +187,7 @@ def open_lockout_incident(connection: Connection, actor: Actor, user_id: str, us
     """Open an incident about a locked account.  Rightful is who signed in last."""
     ALARMS.labels("lockout").inc()
     origin = queries.find_latest_origin(connection, user_id)
-    rightful = _seen(origin) if origin is not None else NOBODY
+    rightful = _seen(origin) if origin is not None else UNKNOWN_PARTY
     open_incident(connection, actor, NewIncident("lockout", user_id, user_id, username, None, rightful))
 
 

@@ -21,7 +21,7 @@ from rbac_api.formats.client_info import network_of, user_agent
 from rbac_api.guard.incidents import queries
 from rbac_api.trail.recorder import Actor
 
-REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 # A token (or the session of a dropped role), and the address and user agent that used it.
 Seen = tuple[str, str | None, str | None]
 
@@ -56,7 +56,7 @@ class OwnTerminations:
             if not _is_same_party(connection, origin, actor):
                 return False
         with self._knowing:
-            while len(self._known) >= REMEMBERED:
+            while len(self._known) >= MAX_REMEMBERED:
                 self._known.pop(next(iter(self._known)))
             self._known[seen] = None
         return True

@@ -19,7 +19,7 @@ from rbac_api.observability.logs import log
 
 QUIET_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
-REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 Key = tuple[str, ...]
 Write = Callable[[int], bool]
 """Writes a number of occurrences in a transaction of its own; returns whether it could, else they stay
@@ -28,7 +28,7 @@ counted.
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Counter:
     until: float  # the end of its quiet time
     note: str  # that of the occurrence that was written
     times: int = 0  # counted since then, and not written yet
@@ -41,8 +41,8 @@ class Repetitions:
 
     def __init__(self) -> None:
         self._counting = threading.Lock()
-        self._kept: dict[Key, _Kept] = {}
-        self._ousted: list[tuple[Key, _Kept]] = []
+        self._counted: dict[Key, _Counter] = {}
+        self._ousted: list[tuple[Key, _Counter]] = []
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -54,19 +54,19 @@ class Repetitions:
         """
         now = clock.monotonic()
         with self._counting:
-            kept = self._kept.get(key)
+            kept = self._counted.get(key)
             if kept is not None and now < kept.until:
                 kept.times, kept.write = kept.times + 1, write
                 self._begin()
                 return 0, kept.note
             self._make_room()
-            self._kept.pop(key, None)
-            self._kept[key] = _Kept(now + QUIET_SECONDS, note)
+            self._counted.pop(key, None)
+            self._counted[key] = _Counter(now + QUIET_SECONDS, note)
         return 1 + (kept.times if kept else 0), note
 
     def is_quiet(self, key: Key) -> bool:
         """Return whether the next occurrence would only be counted."""
-        kept = self._kept.get(key)
+        kept = self._counted.get(key)
         return kept is not None and clock.monotonic() < kept.until
 
     def once(self, key: Key, now: Write, later: Write, note: str = "") -> str:
@@ -84,7 +84,7 @@ class Repetitions:
     def give_back(self, key: Key, times: int, write: Write) -> None:
         """Count again what could not be written; the next occurrence is written at once."""
         with self._counting:
-            kept = self._kept.setdefault(key, _Kept(0, ""))
+            kept = self._counted.setdefault(key, _Counter(0, ""))
             kept.until, kept.times, kept.write = clock.monotonic(), kept.times + times, write
             self._begin()
 
@@ -92,11 +92,11 @@ class Repetitions:
         """Write the repetitions whose minute is over, and forget what did not repeat."""
         now = clock.monotonic()
         with self._counting:
-            over = [(key, kept) for key, kept in self._kept.items() if everything or kept.until <= now]
+            over = [(key, kept) for key, kept in self._counted.items() if everything or kept.until <= now]
             for key, kept in over:
-                del self._kept[key]
+                del self._counted[key]
                 if kept.times:  # written now: quiet for another minute
-                    self._kept[key] = _Kept(now + QUIET_SECONDS, kept.note)
+                    self._counted[key] = _Counter(now + QUIET_SECONDS, kept.note)
             over, self._ousted = self._ousted + over, []
         there = True
         for key, kept in over:
@@ -108,7 +108,7 @@ class Repetitions:
     def forget(self) -> None:
         """Forget what was counted."""
         with self._counting:
-            self._kept.clear()
+            self._counted.clear()
             self._ousted.clear()
 
     def close(self) -> None:
@@ -119,9 +119,9 @@ class Repetitions:
         self.flush(everything=True)
 
     def _make_room(self) -> None:
-        if len(self._kept) >= REMEMBERED:
-            key = next(iter(self._kept))
-            self._ousted.append((key, self._kept.pop(key)))
+        if len(self._counted) >= MAX_REMEMBERED:
+            key = next(iter(self._counted))
+            self._ousted.append((key, self._counted.pop(key)))
 
     def _begin(self) -> None:
         """Start the thread with the first count: a worker's process is forked after this was made."""

@@ -70,7 +70,7 @@ class Snapshot:
 
     def graph(self, connection: Connection | None = None) -> RoleGraph:
         """Return the compiled roles."""
-        return self._graph or self._kept(connection, queries.find_role_graph, self._keep_graph)
+        return self._graph or self._read_and_keep(connection, queries.find_role_graph, self._keep_graph)
 
     def settled_graph(self, connection: Connection) -> RoleGraph:
         """Return the roles, read under the write lock by a unit that changes none, and remember them."""
@@ -84,7 +84,7 @@ class Snapshot:
 
     def session(self, session_id: str, connection: Connection | None = None) -> SessionState | None:
         """Return the state of a session; None if there is no such session."""
-        return self._sessions.get(session_id) or self._kept(
+        return self._sessions.get(session_id) or self._read_and_keep(
             connection, lambda c: find_session(c, session_id), lambda s: self._keep_session(session_id, s)
         )
 
@@ -93,7 +93,7 @@ class Snapshot:
         denied = self._denied
         if denied is None:
             read = denylist.list_denied_tokens
-            denied = self._kept(connection, lambda c: read(c, clock.now()), self._keep_denied)
+            denied = self._read_and_keep(connection, lambda c: read(c, clock.now()), self._keep_denied)
         return denied
 
     def person(
@@ -107,12 +107,12 @@ class Snapshot:
         """Return a user as of now in a session of this kind; None if there is no such user."""
         profile, known = (second_factor, roles), self._people.get(user_id)
         person = known.get(profile) if known is not None else None
-        if person is not None and person.stands(self._graph):
+        if person is not None and person.is_current(self._graph):
             return person
         if connection is not None:
-            return self._looked_up(user_id, profile, connection)
-        return self._settled(
-            lambda: self._looked_up(user_id, profile),
+            return self._find(user_id, profile, connection)
+        return self._read_consistently(
+            lambda: self._find(user_id, profile),
             lambda c: find_person(c, queries.find_role_graph(c), user_id, profile),
         )
 
@@ -122,12 +122,12 @@ class Snapshot:
         People have a second factor there.  Those not remembered are read in two statements for thousands.
         """
         wanted = tuple(dict.fromkeys(user_ids))
-        return self._settled(
-            lambda: self._all_looked_up(wanted),
+        return self._read_consistently(
+            lambda: self._find_all(wanted),
             lambda c: find_people(c, queries.find_role_graph(c), wanted),
         )
 
-    def _settled(self, read: Callable[[], T], read_at_once: Callable[[Connection], T]) -> T:
+    def _read_consistently(self, read: Callable[[], T], read_at_once: Callable[[Connection], T]) -> T:
         """Return what was read in several steps, if nothing changed meanwhile; else read it as of one moment.
 
         Old roles and a new assignment, read one after the other, could allow what was never allowed.
@@ -141,24 +141,24 @@ class Snapshot:
         with self.database.one_moment() as connection:
             return read_at_once(connection)
 
-    def _looked_up(
-        self, user_id: str, profile: Profile, connection: Connection | None = None
-    ) -> Person | None:
+    def _find(self, user_id: str, profile: Profile, connection: Connection | None = None) -> Person | None:
         before = self._forgotten  # before reading: a change since then keeps the result out of memory
         person, graph = self._people.get(user_id, {}).get(profile), self.graph(connection)
         if person is not None:  # the assignments are the same; the roles' permissions or the time changed
             return self._recomputed(person, profile, graph, before)
-        return self._kept(
+        return self._read_and_keep(
             connection,
             lambda c: find_person(c, graph, user_id, profile),
             lambda p: self._keep_person(p, profile),
             before,
         )
 
-    def _all_looked_up(self, user_ids: Sequence[str]) -> dict[str, Person]:
+    def _find_all(self, user_ids: Sequence[str]) -> dict[str, Person]:
         before, graph = self._forgotten, self.graph()
         remembered = {user_id: self._people.get(user_id, {}).get(WHOLE) for user_id in user_ids}
-        found = {user_id: person for user_id, person in remembered.items() if person and person.stands(graph)}
+        found = {
+            user_id: person for user_id, person in remembered.items() if person and person.is_current(graph)
+        }
         unread = [user_id for user_id in user_ids if user_id not in found]
         if unread:
             with self.database.reading() as reader:
@@ -246,7 +246,7 @@ class Snapshot:
         self._ids = {}
         self.keyring.forget()
 
-    def _kept(
+    def _read_and_keep(
         self,
         connection: Connection | None,
         read: Callable[[Connection], T],

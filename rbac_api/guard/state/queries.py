@@ -27,7 +27,7 @@ from rbac_api.decision.model import Assignment, Role
 from rbac_api.guard.state.queries_role_graph import compile_graph, list_columns
 
 
-class StandingRow(NamedTuple):
+class SessionStateRow(NamedTuple):
     """A session as the guard needs it, and who issued the secret it was begun with, and when."""
 
     user_id: str
@@ -40,7 +40,7 @@ class StandingRow(NamedTuple):
     issued_at: datetime | None
 
 
-_STANDING = (
+_SESSION_STATE = (
     select(
         sessions.c.user_id,
         sessions.c.ended_at,
@@ -68,10 +68,10 @@ def _open(table: Table) -> ColumnElement[bool]:
     return table.c.valid_to.is_(None)
 
 
-def find_session_standing(connection: Connection, session_id: str) -> StandingRow | None:
+def find_session_state(connection: Connection, session_id: str) -> SessionStateRow | None:
     """Return the user of a session, whether it has ended, and how it began."""
-    row = connection.execute(_STANDING, {"session_id": session_id}).first()
-    return StandingRow._make(row) if row else None
+    row = connection.execute(_SESSION_STATE, {"session_id": session_id}).first()
+    return SessionStateRow._make(row) if row else None
 
 
 def list_administrators(

@@ -51,9 +51,9 @@ class Person:
     until: datetime | None
     graph: RoleGraph
     decisions: dict[str | None, Decision] = field(default_factory=dict)
-    vouched: dict[Issued, tuple[Person | None, bool]] = field(default_factory=dict)  # see ``issuers``
+    covered_by: dict[Issued, tuple[Person | None, bool]] = field(default_factory=dict)  # see ``issuers``
 
-    def stands(self, graph: RoleGraph | None) -> bool:
+    def is_current(self, graph: RoleGraph | None) -> bool:
         """Return whether this is still right: the roles are those it was made with, and no grant has begun or
         ended since."""
         return self.graph is graph and (self.until is None or clock.now() < self.until)
@@ -118,7 +118,7 @@ def find_people(connection: Connection, graph: RoleGraph, user_ids: Sequence[str
 
 def find_session(connection: Connection, session_id: str) -> SessionState | None:
     """Return the state of a session; None if there is no such session."""
-    row = queries.find_session_standing(connection, session_id)
+    row = queries.find_session_state(connection, session_id)
     if row is None:
         return None
     auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())

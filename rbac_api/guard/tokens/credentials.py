@@ -34,7 +34,7 @@ COOKIES = {"access": "__Host-rbac-access", "refresh": "__Host-rbac-refresh"}
 _ANOTHER = re.compile(r",[ \t]*((bearer|basic|digest|negotiate|dpop)([ \t,]|$)|$)", re.IGNORECASE)
 
 
-def presented(request: Request, kind: str = "access") -> tuple[str, bool]:
+def read_credentials(request: Request, kind: str = "access") -> tuple[str, bool]:
     """Return the token (``access`` or ``refresh``) of a request, and whether a cookie brought it;
     ``TokenMissing`` if there is none."""
     header: str | None = request.environ.get("HTTP_AUTHORIZATION")

@@ -31,13 +31,13 @@ from rbac_api import clock
 from rbac_api.errors import ServiceError
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.tokens.claims import TYP, fits, unpack
-from rbac_api.guard.tokens.credentials import credentials, presented
+from rbac_api.guard.tokens.credentials import credentials, read_credentials
 from rbac_api.guard.tokens.keys import Keyring
 from rbac_api.guard.tokens.token import Issue, Token
 from rbac_api.settings import ALGORITHMS, Settings
 from rbac_api.web.responses.problems import problem_answer
 
-REMEMBERED = 20_000
+MAX_REMEMBERED = 20_000
 
 
 class Bearer:
@@ -70,9 +70,9 @@ class Bearer:
         same ``issue`` gives the same claims."""
         return self._signed("refresh", issue, self._settings.issuer_url, {"gen": generation})
 
-    def presented(self, request: Request) -> tuple[Token, bool]:
+    def read_token(self, request: Request) -> tuple[Token, bool]:
         """Return the access token of a request, verified and not expired, and whether a cookie brought it."""
-        text, by_cookie = presented(request)
+        text, by_cookie = read_credentials(request)
         digest = hashlib.sha256(text.encode("latin-1", "replace")).digest()
         token = self._remembered.get(digest)
         if token is None:
@@ -115,7 +115,7 @@ class Bearer:
 
     def _remember(self, digest: bytes, token: Token) -> None:
         with self._remembering:
-            if len(self._remembered) >= REMEMBERED:
+            if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.pop(next(iter(self._remembered)))
             self._remembered[digest] = token
 

@@ -71,7 +71,7 @@ def is_locked_out(stage: Stage, frozen: Traveller, username: str = "dave") -> No
 
 def quiet_passes(stage: Stage) -> None:
     """What was noticed lies a little more than the quiet time back."""
-    for kept in stage.guard.repeated._kept.values():
+    for kept in stage.guard.repeated._counted.values():
         kept.until -= QUIET_SECONDS
 
 

@@ -211,7 +211,7 @@ def test_a_role_that_dave_dropped_himself_is_no_alarm_and_one_that_was_taken_is(
 
 
 def test_only_so_many_parties_are_remembered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own_endings, "REMEMBERED", 1)
+    monkeypatch.setattr(own_endings, "MAX_REMEMBERED", 1)
     for _ in range(3):
         dave = dave_at_home(stage)
         at_home(dave, "POST", "/v1/auth/logout")

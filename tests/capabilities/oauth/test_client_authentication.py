@@ -200,7 +200,7 @@ def test_every_failure_takes_the_same_way_through_the_database(stage: Stage) -> 
 
 def quiet_passes(stage: Stage) -> None:
     """What was counted lies more than a minute back."""
-    for kept in stage.guard.repeated._kept.values():
+    for kept in stage.guard.repeated._counted.values():
         kept.until -= QUIET_SECONDS
 
 
