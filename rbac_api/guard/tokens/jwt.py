@@ -54,20 +54,23 @@ class Bearer:
 
     def register(self, app: Flask) -> None:
         """Make the library's decorators give our answers on routes of our own application; a host's stay the
-        host's."""
+        host's.
+        """
         _configure(app, self._settings)
         _set_loaders(JWTManager(app), self._keyring, self._is_revoked)
 
     def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str:
         """Return an access token: header ``at+jwt``, role *names* and the authorization version, nothing
-        personal."""
+        personal.
+        """
         claims: dict[str, Any] = {"roles": list(roles), "av": version}
         claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
         return self._signed("access", issue, self._settings.audience, claims)
 
     def issue_refresh(self, issue: Issue, generation: int) -> str:
         """Return a refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The
-        same ``issue`` gives the same claims."""
+        same ``issue`` gives the same claims.
+        """
         return self._signed("refresh", issue, self._settings.issuer_url, {"gen": generation})
 
     def read_token(self, request: Request) -> tuple[Token, bool]:
@@ -188,6 +191,7 @@ def _refuse_to_sign(_identity: Any) -> NoReturn:
 
 def _is_access_token(_header: dict[str, Any], payload: dict[str, Any]) -> bool:
     """Check a token for ``@jwt_required``: the library passes no text on, so a second spelling is looked for
-    in the header.  A route that reads another place refuses: its cookies would need a defence against CSRF."""
+    in the header.  A route that reads another place refuses: its cookies would need a defence against CSRF.
+    """
     unpack(credentials(request.headers.get("Authorization", "")))
     return bool(payload["type"] == "access")
