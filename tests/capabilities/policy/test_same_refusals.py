@@ -155,6 +155,9 @@ CHANGES: dict[str, Change] = {
         lambda c: give(c, BOB, "endless"), assign("bob", "endless"), "escalation.denied"),
     "another role for no longer": Change(
         lambda c: give(c, BOB, "endless", expires_at=ENDS), assign("bob", "endless", expires_at=ENDS), None),
+    "another mode": Change(
+        lambda c: give(c, DAVE, "worker", mode="eligible"),
+        lambda d: next(e for e in d["assignments"] if e["role"] == "worker").update(mode="eligible"), None),
     "the last administrator": Change(
         lambda c: take(c, ALICE, "admin"), without("assignments", user="alice", role="admin"), "admin.last", ALICE),
     "an end for the last administrator": Change(
@@ -217,3 +220,19 @@ def test_a_single_change_and_a_document_are_refused_alike(stage: Stage, name: st
     )
     if applied is not None and "missing" in single.json:
         assert applied.json["missing"] == single.json["missing"]
+
+
+def test_another_mode_in_a_document_ends_one_assignment_and_begins_another(stage: Stage) -> None:
+    stage.kept("refusals", lambda: stage_it(stage))
+    alice = stage.as_(ALICE)
+    document = export(alice)
+    next(entry for entry in document["assignments"] if entry["role"] == "worker").update(mode="eligible")
+
+    apply(alice, needed(document, export(alice)))
+
+    direct = alice.get(f"/v1/users/{stage.user_id(DAVE)}/roles").json["direct"]
+    assert {entry["role"]: entry["mode"] for entry in direct} == {"clerk": "active", "worker": "eligible"}
+    rows = stage.query(
+        "SELECT a.valid_to FROM assignments a JOIN roles r ON r.id = a.role_id WHERE r.name = 'worker'"
+    )
+    assert sorted(end is None for (end,) in rows) == [False, True]
