@@ -146,8 +146,8 @@ class _Table:
 
 
 def _detected_delimiter(line: str) -> str | None:
-    told = re.fullmatch(r"\"?sep=([,;|\t])\"?\s*", line)
-    return told[1] if told else None
+    declared = re.fullmatch(r"\"?sep=([,;|\t])\"?\s*", line)
+    return declared[1] if declared else None
 
 
 def _plain(name: str) -> str:

@@ -24,6 +24,7 @@ DONE = (
     "rbac_api/clock.py",
     "rbac_api/database/*.py",
     "rbac_api/database/queries/*.py",
+    "rbac_api/database/tables/[!_]*.py",  # each is named after its table
     "rbac_api/decision/**/*.py",
     "rbac_api/environment.py",
     "rbac_api/errors.py",

@@ -1,4 +1,5 @@
-"""One file per table.  Importing this package fills ``metadata``, which migrations and the drift test compare with the database."""
+"""One file per table. Importing this package fills ``metadata``. Migrations and the drift test compare it
+with the database."""
 
 from rbac_api.database.tables.activations import activations
 from rbac_api.database.tables.assignments import assignments

@@ -1,4 +1,5 @@
-"""Roles made active in one session beyond those it began with (ANSI INCITS 359 section 6.1.2, AddActiveRole), from when to when."""
+"""Roles made active in one session beyond those it began with, with start and end (ANSI INCITS 359 section
+6.1.2, AddActiveRole)."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text
 

@@ -1,4 +1,5 @@
-"""Secrets of service accounts, several live ones each so that one can be replaced without a pause.  Only a keyed hash is stored."""
+"""Secrets of service accounts. An account may have several, so that one can be replaced without a pause. Only
+a keyed hash is stored."""
 
 from sqlalchemy import Column, ForeignKey, String, Table
 

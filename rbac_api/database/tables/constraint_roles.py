@@ -1,4 +1,5 @@
-"""The roles a constraint is about, in its order: of a ``requires`` the first may be held only with the others.  They never change."""
+"""The roles of a constraint, in its order. With ``requires``, the first may be held only with the others.
+They never change."""
 
 from sqlalchemy import Column, ForeignKey, Integer, Table, UniqueConstraint
 

@@ -1,4 +1,5 @@
-"""Separation of duty and its relatives: rules about which roles may come together (ANSI INCITS 359 section 5.3), from when to when."""
+"""Separation of duty and similar constraints: which roles may be held together, with start and end (ANSI
+INCITS 359 section 5.3)."""
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table
 

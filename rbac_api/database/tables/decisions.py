@@ -1,4 +1,5 @@
-"""Every refusal with a number of its own, so that it can be explained later; what was refused stands in the trail under ``seq``."""
+"""Each refusal under an id of its own, so that it can be explained later. The trail has what was refused
+under ``seq``."""
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, String, Table, Text
 

@@ -1,4 +1,5 @@
-"""Workers on PostgreSQL that keep the present state in memory: whoever changes it waits for each (see ``database/freshness.py``)."""
+"""Workers on PostgreSQL that keep the current state in memory. A writer waits for each of them
+(``database/freshness.py``)."""
 
 from sqlalchemy import Column, String, Table
 

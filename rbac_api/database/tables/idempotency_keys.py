@@ -1,4 +1,5 @@
-"""Answers kept for a repeated ``Idempotency-Key``; the body is sealed, because it may hold a secret that is shown once."""
+"""Answers kept for a repeated ``Idempotency-Key``. The body is sealed, because it may hold a secret that is
+shown once."""
 
 from sqlalchemy import Column, Integer, String, Table, Text
 
@@ -8,7 +9,7 @@ from rbac_api.database.types import UtcDateTime
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    Column("scope", String(64), primary_key=True),  # the caller: one caller's keys are nobody else's
+    Column("scope", String(64), primary_key=True),  # the caller: callers do not share keys
     Column("key", String(256), primary_key=True),
     Column("fingerprint", String(64), nullable=False),  # of method, path and body
     Column("status", Integer, nullable=False),

@@ -1,4 +1,5 @@
-"""What somebody should look at: a refresh token used twice, a dead token still in use, an account locked.  Both parties, side by side."""
+"""Incidents: a refresh token used twice, an ended token still in use, an account locked. Each row has both
+clients."""
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table, Text
 

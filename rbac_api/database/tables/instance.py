@@ -1,4 +1,5 @@
-"""What all nodes of an installation must agree on, as the first of them had it: issuer, audience, and a digest of the secret."""
+"""What all nodes of an installation must agree on, as the first node had it: issuer, audience, and a digest
+of the secret."""
 
 from sqlalchemy import Column, String, Table, Text
 

@@ -1,6 +1,8 @@
-"""What each key has signed: until when the tokens that were handed out with it live, whatever the settings say by now.
+"""What each key has signed: until when the tokens that were handed out with it live, whatever the settings
+say by now.
 
-A key from the settings leaves its public part here, so that its tokens are still verified after it was replaced.
+A key from the settings leaves its public part here, so that its tokens are still verified after it was
+replaced.
 """
 
 from sqlalchemy import Column, String, Table, Text

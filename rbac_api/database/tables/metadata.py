@@ -1,4 +1,5 @@
-"""The collection of tables, and how their constraints are named, so that an error can be told by the name of what it violated."""
+"""The collection of tables, and how their constraints are named. An error is recognized by the name of the
+constraint that it violates."""
 
 from __future__ import annotations
 

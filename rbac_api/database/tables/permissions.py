@@ -1,4 +1,5 @@
-"""What can be allowed, such as ``invoices:approve``.  Deleting one ends it; its name may be used again by a new one.
+"""What can be allowed, such as ``invoices:approve``. Deleting one ends it; its name may be used again by a
+new one.
 
 Of names that differ by case alone one is in force at a time: ``FOLDED`` in ``database.folding``.
 """

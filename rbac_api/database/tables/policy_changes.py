@@ -1,4 +1,5 @@
-"""What each application of a policy document changed, as operations in their order, so that it can be undone as a whole."""
+"""What each application of a policy document changed, as operations in their order, so that it can be undone
+as a whole."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, String, Table, Text
 

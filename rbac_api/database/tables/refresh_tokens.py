@@ -1,4 +1,5 @@
-"""Every refresh token ever issued, by ``jti``.  No token text is stored: a successor is signed again from its row."""
+"""Every refresh token ever issued, by ``jti``. No token text is stored: a successor is signed again from its
+row."""
 
 from sqlalchemy import Column, ForeignKey, Integer, String, Table, UniqueConstraint
 

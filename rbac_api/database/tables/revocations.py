@@ -1,7 +1,9 @@
-"""What a token that still verifies is nevertheless refused for, in commit order: the denylist, and the feed that detached verifiers follow.
+"""Why a token that still verifies is refused, in commit order: the denylist, and the feed that detached
+verifiers follow.
 
-``kind`` is ``sid`` (a session ended), ``jti`` (one token was revoked), ``kid`` (a key was withdrawn) or ``av`` (what a user may do has
-changed: her tokens below ``minimum`` are out of date).  A row is of no more use once every token it concerns has expired, and then goes.
+``kind`` is ``sid`` (a session ended), ``jti`` (one token was revoked), ``kid`` (a key was withdrawn) or
+``av`` (what a user may do has changed: tokens of the user below ``minimum`` are out of date). A row is of no
+more use once every token it concerns has expired, and then goes.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, UniqueConstraint

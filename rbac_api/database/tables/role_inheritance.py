@@ -1,4 +1,5 @@
-"""Which role inherits which: the senior holds everything the junior holds (ANSI INCITS 359 section 5.2), from when to when."""
+"""Which role inherits which: the senior holds everything the junior holds (ANSI INCITS 359 section 5.2), from
+when to when."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table
 

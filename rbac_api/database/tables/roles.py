@@ -1,4 +1,4 @@
-"""Roles.  Deleting one ends it; a later role of the same name is another role, which nobody holds.
+"""Roles. Deleting one ends it. A later role of the same name is another role and has no holders.
 
 Of names that differ by case alone one is in force at a time: ``FOLDED`` in ``database.folding``.
 """
@@ -16,7 +16,8 @@ roles = Table(
     Column("title", String(200)),  # the name that another system knows it by
     Column("description", Text, nullable=False, default=""),
     Column("system", Boolean, nullable=False, default=False),
-    # listed: what role_permissions says; all: every permission, also those added later; reads: every `:read` of this service
+    # listed: what role_permissions says; all: every permission, also later ones; reads: every `:read` of this
+    # service
     Column("grants", String(8), nullable=False, default="listed"),
     Column(
         "requires_mfa", Boolean, nullable=False, server_default=false()

@@ -1,4 +1,5 @@
-"""What a service account has beyond a user's row: it *is* a row of ``users`` (of kind ``service``), so it holds roles as people do."""
+"""What a service account has beyond a user's row: it *is* a row of ``users`` (of kind ``service``), so it
+holds roles as people do."""
 
 from sqlalchemy import Column, ForeignKey, Table, Text
 

@@ -1,4 +1,5 @@
-"""One row per sign-in.  A session is active while ``ended_at`` is empty and both deadlines lie ahead; nothing sweeps."""
+"""One row per sign-in. A session is active while ``ended_at`` is empty and both deadlines lie ahead; nothing
+sweeps."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
 

@@ -1,4 +1,5 @@
-"""Failed sign-ins per canonical name, known or not; the name is kept as a keyed digest, since people type passwords there."""
+"""Failed sign-ins per canonical name, known or not; the name is kept as a keyed digest, since people type
+passwords there."""
 
 from sqlalchemy import Column, Integer, String, Table
 

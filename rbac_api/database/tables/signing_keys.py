@@ -1,4 +1,4 @@
-"""Keys that sign tokens.  The private part is sealed with the instance secret."""
+"""Keys that sign tokens. The private part is sealed with the instance secret."""
 
 from sqlalchemy import Column, String, Table, Text
 

@@ -1,4 +1,5 @@
-"""Second factors (RFC 6238).  The shared secret is sealed with the instance secret; ``last_step`` makes each code good for once."""
+"""Second factors (RFC 6238). The shared secret is sealed with the instance secret; ``last_step`` makes each
+code good for once."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Table, Text
 

@@ -1,4 +1,5 @@
-"""The trail: append-only, totally ordered, hash-chained.  ``before`` and ``after`` are canonical JSON text, because they are hashed."""
+"""The trail: append-only, totally ordered, hash-chained. ``before`` and ``after`` are canonical JSON text,
+because they are hashed."""
 
 from sqlalchemy import BigInteger, Column, Index, String, Table, Text
 

@@ -1,4 +1,5 @@
-"""People.  A deleted user stays as a tombstone with the username alone, so that neither id nor username is given out again."""
+"""People. A deleted user stays as a tombstone with the username alone, so that neither id nor username is
+given out again."""
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
 
@@ -20,7 +21,7 @@ users = Table(
     Column("kind", String(16), nullable=False, server_default="person"),  # or `service`: a service account
     Column("status", String(16), nullable=False),
     Column("password_hash", String(128)),
-    Column("password_temporary", Boolean, nullable=False, default=False),  # chosen by somebody else
+    Column("password_temporary", Boolean, nullable=False, default=False),  # chosen by another user
     Column("password_changed_at", UtcDateTime),
     Column("version", Integer, nullable=False, default=1),  # of the row and its roles; part of the ETag
     Column("authorization_version", Integer, nullable=False, default=1),  # `av` in tokens
@@ -31,6 +32,6 @@ users = Table(
     CheckConstraint("status IN ('active', 'disabled', 'deleted')", name="status"),
     Index("ix_users_email_canonical", "email_canonical"),
     Index("ix_users_created_at", "created_at"),
-    # Read from one end to the other for a search, instead of the much wider rows.  PostgreSQL limits an entry's length.
+    # A search reads it whole, instead of the much wider rows. PostgreSQL limits an entry's length.
     Index("ix_users_search_text", "search_text", "id", info={"only": "sqlite"}).ddl_if(dialect="sqlite"),
 )
