@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from flask_jwt_extended import JWTManager, create_access_token, get_jwt_identity
 
 from rbac_api import admin_required, public, requires, requires_role
 from rbac_api.errors import Conflict
+from tests import coroutines
 
 HOST_SECRET = "a secret of the host's own, of no concern to anybody else"
 Install = Callable[[Flask], None]
@@ -90,7 +90,7 @@ class HostApp(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         if not inspect.iscoroutinefunction(func):
             return func
-        return lambda *args, **kwargs: asyncio.run(func(*args, **kwargs))
+        return lambda *args, **kwargs: coroutines.run(func(*args, **kwargs))
 
 
 def add_routes(app: Flask) -> None:

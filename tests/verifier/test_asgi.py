@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import runpy
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from rbac_verifier.asgi import AsgiVerifier
+from tests import coroutines
 from tests.cast import ALICE, CAROL, DAVE
 from tests.verifier.conftest import Field
 
@@ -35,10 +35,10 @@ class Client:
         self.app = app
 
     def get(self, path: str, headers: Any = ()) -> httpx.Response:
-        return asyncio.run(self._request("GET", path, headers))
+        return coroutines.run(self._request("GET", path, headers))
 
     def post(self, path: str, headers: Any = ()) -> httpx.Response:
-        return asyncio.run(self._request("POST", path, headers))
+        return coroutines.run(self._request("POST", path, headers))
 
     async def _request(self, method: str, path: str, headers: Any) -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://t") as client:
@@ -62,7 +62,7 @@ class Client:
         async def send(event: dict[str, Any]) -> None:
             sent.append(event)
 
-        asyncio.run(self.app(scope, receive, send))
+        coroutines.run(self.app(scope, receive, send))
         return sent
 
 

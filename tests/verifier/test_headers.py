@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from email.message import Message
 from typing import Any
@@ -14,6 +13,7 @@ from werkzeug.datastructures import Headers
 
 from rbac_verifier import Refused, Verifier
 from rbac_verifier.flask import FlaskVerifier, current_identity
+from tests import coroutines
 from tests.cast import CAROL
 from tests.verifier.conftest import Field
 
@@ -90,7 +90,7 @@ def test_a_view_of_flask_may_be_a_coroutine(field: Field, good: str, monkeypatch
         return current_identity().user_id
 
     app, verifier = Flask("other"), field.make(FlaskVerifier)
-    monkeypatch.setattr(app, "async_to_sync", lambda view: lambda: asyncio.run(view()))
+    monkeypatch.setattr(app, "async_to_sync", lambda view: lambda: coroutines.run(view()))
     app.add_url_rule("/", view_func=verifier.signed_in(view))
 
     answer = app.test_client().get("/", headers={"Authorization": good})
