@@ -12,12 +12,14 @@ import marshmallow as ma
 import pytest
 
 import rbac_api
+from rbac_api.web.fields import Moment
 
 KINDS: dict[type[ma.fields.Field[Any]], type] = {
     ma.fields.String: str,
     ma.fields.Integer: int,
     ma.fields.Boolean: bool,
     ma.fields.DateTime: datetime,
+    Moment: datetime,
 }
 
 
@@ -28,12 +30,12 @@ def capability_modules(name: str) -> list[Any]:
 
 
 def answer_types() -> dict[str, Any]:
-    """Every ``…Answer`` that stands in an ``answers`` module."""
+    """Every ``…Answer``, and every ``…Filters`` of a query, that stands in an ``answers`` module."""
     return {
         name: thing
         for module in capability_modules("answers")
         for name, thing in vars(module).items()
-        if is_typeddict(thing) and name.endswith("Answer")
+        if is_typeddict(thing) and name.endswith(("Answer", "Filters"))
     }
 
 
@@ -42,8 +44,9 @@ def schemas() -> dict[str, type[ma.Schema]]:
 
 
 def schema_of(answer: Any) -> type[ma.Schema]:
-    """``SessionAnswer`` is what ``SessionSchema`` describes."""
-    return schemas()[answer.__name__.removesuffix("Answer") + "Schema"]
+    """``SessionAnswer`` is what ``SessionSchema`` describes, and ``DiffFilters`` what ``DiffQuery`` accepts."""
+    name = answer.__name__
+    return schemas()[name.replace("Answer", "Schema").replace("Filters", "Query")]
 
 
 def differences(annotation: Any, field: ma.fields.Field[Any]) -> str | None:
@@ -70,7 +73,9 @@ def compared(answer: Any, schema: type[ma.Schema]) -> dict[str, str]:
     """Members that differ, and how."""
     hints, fields = get_type_hints(answer, include_extras=True), schema().fields
     promised = {name for name, hint in hints.items() if get_origin(hint) is not NotRequired}
-    required = {name for name, field in fields.items() if field.required}
+    required = {
+        name for name, field in fields.items() if field.required or field.load_default is not ma.missing
+    }
     found = dict.fromkeys(set(hints) ^ set(fields), "is not in both")
     found |= dict.fromkeys(promised ^ required, "is required in one of them")
     told = {name: differences(hints[name], fields[name]) for name in set(hints) & set(fields)}

@@ -6,18 +6,19 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.access import queries
+from rbac_api.capabilities.access.answers import DiffAnswer, DiffFilters
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.roles import list_role_ids_at
+from rbac_api.database.queries.trail import EventRow
 from rbac_api.database.queries.users import find_id_by_name
 from rbac_api.database.types import UUID
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
@@ -42,7 +43,7 @@ _ID = re.compile(UUID, re.IGNORECASE)
 Point = tuple[datetime, tuple[int, ...]]
 
 
-def diff_access(clearance: Clearance, filters: Mapping[str, Any]) -> dict[str, Any]:
+def diff_access(clearance: Clearance, filters: DiffFilters) -> DiffAnswer:
     """The permissions that one user (id or name) or one role gained and lost between two moments, each with
     its event.
 
@@ -63,7 +64,7 @@ def diff_access(clearance: Clearance, filters: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _require_sense(filters: Mapping[str, object], period: tuple[datetime, datetime]) -> None:
+def _require_sense(filters: DiffFilters, period: tuple[datetime, datetime]) -> None:
     faults = [*future("from", period[0]), *future("to", period[1])]
     if not faults and period[0] > period[1]:
         faults = [Fault("/to", "to.before_from", "Must not be before 'from'.")]
@@ -145,7 +146,7 @@ def _granting(connection: Connection, at: datetime, permission: str) -> frozense
     return frozenset(role for role, granted in effective.items() if permission in granted)
 
 
-def _roles(event: Row[Any]) -> set[str]:
+def _roles(event: EventRow) -> set[str]:
     """The roles that an event about an assignment names."""
     facts = (json.loads(text) for text in (event.before, event.after) if text)
     return {each["role"] for each in facts if "role" in each}

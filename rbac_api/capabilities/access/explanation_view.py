@@ -7,20 +7,21 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Literal
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api.capabilities.access import queries
+from rbac_api.capabilities.access.answers import Described, StepAnswer
+from rbac_api.capabilities.access.queries import Edge, Period
+from rbac_api.capabilities.sessions.answers import user_reference
+from rbac_api.database.queries.trail import EventRow
 from rbac_api.decision.explain import Explanation, Path
-
-Step = dict[str, Any]
-Edge = tuple[str, str]  # (role, role that it inherits) or (role, permission that it holds)
 
 
 def describe(
     connection: Connection, user_id: str, permission: str, explanation: Explanation, at: datetime
-) -> dict[str, object]:
+) -> Described:
     """The members of an explanation about an account, as of that moment; the caller fills ``nearest``."""
     teller = _ExplanationView(connection, user_id, permission, explanation.paths, at)
     return {
@@ -46,14 +47,13 @@ class _ExplanationView:
         since = min((since for since, _ in self._periods.values()), default=at)
         self._makers = _makers(queries.list_creations(connection, names, since), self._periods)
 
-    def steps(self, path: Path) -> list[Step]:
-        inherited = [
-            self._edge("inherits", (senior, junior), junior=junior) for senior, junior in pairwise(path.roles)
-        ]
-        held = self._edge("permission", (path.roles[-1], self._permission), permission=self._permission)
-        return [self._assignment(path), *inherited, held]
+    def steps(self, path: Path) -> list[StepAnswer]:
+        steps = [self._assignment(path)]
+        steps += ({**self._edge("inherits", edge), "junior": edge[1]} for edge in pairwise(path.roles))
+        held = self._edge("permission", (path.roles[-1], self._permission))
+        return [*steps, {**held, "permission": self._permission}]
 
-    def _assignment(self, path: Path) -> Step:
+    def _assignment(self, path: Path) -> StepAnswer:
         held, activation = path.assignment, path.activation
         row = self._given[held.role, held.starts, held.ends, held.mode]
         ends = [end for end in (held.ends, activation.ends if activation else None) if end is not None]
@@ -62,41 +62,35 @@ class _ExplanationView:
             "role": held.role,
             "mode": held.mode,
             "starts_at": held.starts,
-            "who": {"id": row.assigned_by, "username": row.giver} if row.giver else None,
+            "who": user_reference(row.assigned_by, row.giver),
             "when": row.assigned_at,
             "why": row.reason,
             "until": min(ends, default=None),
         }
 
-    def _edge(self, kind: str, edge: Edge, **what: str) -> Step:
+    def _edge(self, kind: Literal["inherits", "permission"], edge: Edge) -> StepAnswer:
         since, until = self._periods[edge]
         maker = self._makers.get(edge)
-        known = maker is not None and maker.actor_type in ("user", "service")
-        who = {"id": maker.actor_id, "username": maker.actor_name} if maker is not None and known else None
-        why = maker.reason if maker is not None else None
-        return {"kind": kind, "role": edge[0], **what, "who": who, "when": since, "why": why, "until": until}
+        account = maker if maker and maker.actor_type in ("user", "service") else None
+        who = user_reference(account.actor_id, account.actor_name) if account else None
+        why = maker.reason if maker else None
+        return {"kind": kind, "role": edge[0], "who": who, "when": since, "why": why, "until": until}
 
 
-def _periods(
-    connection: Connection, names: list[str], permission: str, at: datetime
-) -> dict[Edge, tuple[datetime, datetime | None]]:
+def _periods(connection: Connection, names: list[str], permission: str, at: datetime) -> dict[Edge, Period]:
     """The period of each edge; a built-in role holds a permission for as long as both exist."""
-    found: dict[Edge, tuple[datetime, datetime | None]] = {}
+    found: dict[Edge, Period] = {}
     begun = queries.list_beginnings(connection, names, at)
     existing = queries.find_beginning(connection, permission, at) or at
     found.update(((name, permission), (max(since, existing), None)) for name, since in begun.items())
-    for row in queries.list_grants(connection, names, permission, at):
-        found[row.role, permission] = (row.valid_from, row.valid_to)
-    for row in queries.list_edges(connection, names, at):
-        found[row.senior, row.junior] = (row.valid_from, row.valid_to)
+    found.update(queries.list_grants(connection, names, permission, at))
+    found.update(queries.list_edges(connection, names, at))
     return found
 
 
-def _makers(
-    events: Iterable[Row[Any]], periods: dict[Edge, tuple[datetime, datetime | None]]
-) -> dict[Edge, Row[Any]]:
+def _makers(events: Iterable[EventRow], periods: dict[Edge, Period]) -> dict[Edge, EventRow]:
     """The event that created each edge: the first since its beginning that says so."""
-    found: dict[Edge, Row[Any]] = {}
+    found: dict[Edge, EventRow] = {}
     for event in events:
         after = json.loads(event.after) if event.after else {}
         made = [after.get("inherits"), after.get("permission"), *after.get("permissions", ())]

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.access import queries
-from rbac_api.capabilities.access.queries import Holding
+from rbac_api.capabilities.access.answers import HolderAnswer
+from rbac_api.capabilities.access.queries import HeldRow, Holding, MemberRow
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.database.queries.roles import list_role_ids_at
 from rbac_api.decision.evaluate import decide
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
-from rbac_api.decision.model import Subject
+from rbac_api.decision.model import Assignment, Status, Subject
 from rbac_api.decision.naming import ROLE
 from rbac_api.formats.paging import Page, PageRequest
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
@@ -32,11 +32,10 @@ from rbac_api.guard.state import queries_history as history
 
 PORTION, PORTIONS = 500, 20  # accounts looked at per statement, and statements per page
 EXACT_COUNT_LIMIT = 2_000  # accounts looked at for a total; above it, those with an assignment are counted
-Item = dict[str, Any]
 HOLDERS: Sheet = Sheet(
     ("user_id", "user_username", "kind", "status", "direct", "via", "mode", "expires_at"), dict
 )
-ConstraintChecker = Callable[[Connection, Sequence[Row[Any]]], Sequence[Item | None]]
+ConstraintChecker = Callable[[Connection, Sequence[MemberRow]], Sequence[HolderAnswer | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def find_members(clearance: Clearance, role: str, *, effective: bool, at: dateti
     names = graph.seniors(role) if effective else frozenset({role})
     holding = Holding(tuple(list_role_ids_at(connection, names, moment)), moment)
 
-    def judge(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item | None]:
+    def judge(connection: Connection, rows: Sequence[MemberRow]) -> list[HolderAnswer | None]:
         held, accounts = _read(connection, holding, rows)
         return [_to_json(row, accounts[row.id].status, held[row.id], frozenset({role})) for row in rows]
 
@@ -95,7 +94,7 @@ def find_holders(clearance: Clearance, permission: str, *, eligible: bool, at: d
     role_ids = tuple(list_role_ids_at(connection, names, moment))
     holding = Holding(role_ids, moment, active=not eligible, enabled=at is None)
 
-    def judge(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item | None]:
+    def judge(connection: Connection, rows: Sequence[MemberRow]) -> list[HolderAnswer | None]:
         held, accounts = _read(connection, holding, rows)
         given = history.list_assignments_at(connection, [row.id for row in rows], moment)
         return [
@@ -113,8 +112,8 @@ def export_accounts(clearance: Clearance, listing: Listing, form: Form) -> Itera
     """All accounts of the listing, by name, as a stream of CSV or NDJSON."""
     database, pending = clearance.work.database, [PageRequest(CHUNK, None, count=False)]
 
-    def batch(_last: Item | None) -> Sequence[Item]:
-        found: Sequence[Item] = ()
+    def batch(_last: HolderAnswer | None) -> Sequence[HolderAnswer]:
+        found: Sequence[HolderAnswer] = ()
         while pending and not found:  # a page may be empty although more follow
             with database.reading() as connection:
                 page = _page(connection, listing, pending.pop())
@@ -131,7 +130,7 @@ def _selective(graph: RoleGraph) -> bool:
     return bool(graph.dynamic) or any(role.requires_mfa for role in graph.roles.values())
 
 
-def _subject(row: Row[Any], given: tuple[Any, ...]) -> Subject:
+def _subject(row: MemberRow, given: tuple[Assignment, ...]) -> Subject:
     """The account in a new session, with a second factor if it can have one."""
     return Subject(row.id, "active", given, second_factor=row.kind == "person")
 
@@ -141,19 +140,19 @@ def _graph(clearance: Clearance, at: datetime | None) -> RoleGraph:
 
 
 def _read(
-    connection: Connection, holding: Holding, rows: Sequence[Row[Any]]
-) -> tuple[dict[str, list[Row[Any]]], dict[str, history.Account]]:
+    connection: Connection, holding: Holding, rows: Sequence[MemberRow]
+) -> tuple[dict[str, list[HeldRow]], dict[str, history.Account]]:
     ids = [row.id for row in rows]
     held = queries.list_held(connection, ids, holding)
     return held, history.list_accounts_at(connection, ids, holding.at)
 
 
-def _to_json(row: Row[Any], status: str, held: Sequence[Row[Any]], wanted: frozenset[str]) -> Item:
+def _to_json(row: MemberRow, status: Status, held: Sequence[HeldRow], wanted: frozenset[str]) -> HolderAnswer:
     """One entry of the list.
 
     ``held``: the assignments through which it is listed; ``wanted``: a role in this set counts as direct.
     """
-    ends = [each.valid_to for each in held]
+    ends = [each.valid_to for each in held if each.valid_to]
     return {
         "user": {"id": row.id, "username": row.username},
         "kind": "user" if row.kind == "person" else "service_account",
@@ -161,7 +160,7 @@ def _to_json(row: Row[Any], status: str, held: Sequence[Row[Any]], wanted: froze
         "direct": any(each.role in wanted for each in held),
         "via": sorted({each.role for each in held}),
         "mode": "active" if any(each.mode == "active" for each in held) else "eligible",
-        "expires_at": None if None in ends else max(ends),
+        "expires_at": max(ends) if len(ends) == len(held) else None,
     }
 
 
@@ -171,7 +170,7 @@ def _page(connection: Connection, listing: Listing, page: PageRequest) -> Page:
     Where very many accounts have to be skipped, as many as were found; the next page continues there.
     """
     start: str | None = page.after[0] if page.after else None
-    found: list[tuple[str, Item]] = []
+    found: list[tuple[str, HolderAnswer]] = []
     last: str | None = None
     for portion, reached in islice(_portions(connection, listing, start, page.limit + 1), PORTIONS):
         found += portion
@@ -193,7 +192,7 @@ def _count(connection: Connection, listing: Listing) -> int:
 
 def _portions(
     connection: Connection, listing: Listing, after: str | None, size: int
-) -> Iterator[tuple[list[tuple[str, Item]], str | None]]:
+) -> Iterator[tuple[list[tuple[str, HolderAnswer]], str | None]]:
     """The accounts that have it, a portion at a time, by name, and the name to continue from; None after the
     last."""
     while True:

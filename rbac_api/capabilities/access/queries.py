@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from rbac_api.database.batches import batched
 from rbac_api.database.filters import one_of
+from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
+from rbac_api.database.queries.trail import EVENT, EventRow
 from rbac_api.database.tables import (
     assignments,
     decisions,
@@ -22,43 +24,92 @@ from rbac_api.database.tables import (
     users,
 )
 from rbac_api.database.validity import in_force
+from rbac_api.decision.model import Mode, Status
 from rbac_api.guard.state.queries_history import was_assigned
 
+Edge = tuple[str, str]  # (role, role that it inherits) or (role, permission that it holds)
+Period = tuple[datetime, datetime | None]
 _CREATIONS = ("inheritance.created", "permission.granted", "role.created")
 MAX_EVENTS = 10_000
+
+
+class MemberRow(NamedTuple):
+    """An account that has one of some roles."""
+
+    id: str
+    kind: str
+    username: str
+    username_canonical: str
+    status: Status
+
+
+class HeldRow(NamedTuple):
+    """An assignment through which an account has a role, with the role's name."""
+
+    user_id: str
+    role_id: str
+    mode: Mode
+    valid_to: datetime | None
+    role: str
+
+
+class DecisionRow(NamedTuple):
+    """A refusal with its event, which says what was asked for and by whom."""
+
+    id: str
+    seq: int
+    at: datetime
+    user_id: str | None
+    session_id: str | None
+    permission: str | None
+    role: str | None
+    code: str
+    detail: str
+    second_factor: bool
+    chosen_roles: str | None
+    actor_name: str | None
+    after: str
+
+
+class TimedRow(NamedTuple):
+    """When something happened, and to what."""
+
+    seq: int
+    at: datetime
+    target_id: str | None
+    outcome: str
+
+
+_MEMBER = tuple(users.c[name] for name in MemberRow._fields)
+_HELD = tuple(assignments.c[name] for name in HeldRow._fields[:-1])
+_DECISION = tuple(decisions.c[name] for name in DecisionRow._fields[:-2])
+_TIMED = tuple(trail_events.c[name] for name in TimedRow._fields)
 
 
 # -- what the steps of a path are made of --------------------------------------------------------------------
 
 
-def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Row[Any]]:
+def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
     """A user's assignments as of that moment, with who made them."""
-    giver = users.alias("giver")
-    joined = assignments.join(roles, assignments.c.role_id == roles.c.id).outerjoin(
-        giver, assignments.c.assigned_by == giver.c.id
-    )
-    query = select(assignments, roles.c.name.label("role"), giver.c.username.label("giver"))
     theirs = (assignments.c.user_id == user_id, in_force(roles, at), in_force(assignments, at))
-    return list(connection.execute(query.select_from(joined).where(*theirs)))
+    return [AssignmentRow._make(row) for row in connection.execute(DESCRIBED.where(*theirs))]
 
 
-def list_edges(connection: Connection, names: Sequence[str], at: datetime) -> list[Row[Any]]:
-    """Which of these roles inherits which directly: ``senior``, ``junior``, and the edge's period."""
+def list_edges(connection: Connection, names: Sequence[str], at: datetime) -> dict[Edge, Period]:
+    """Which of these roles inherits which directly."""
     senior, junior, edge = roles.alias("senior"), roles.alias("junior"), role_inheritance
     joined = edge.join(senior, edge.c.senior_id == senior.c.id).join(junior, edge.c.junior_id == junior.c.id)
-    columns = (
-        senior.c.name.label("senior"), junior.c.name.label("junior"), edge.c.valid_from, edge.c.valid_to,
-    )  # fmt: skip
-    found: list[Row[Any]] = []
+    query = select(senior.c.name, junior.c.name, edge.c.valid_from, edge.c.valid_to).select_from(joined)
+    found: dict[Edge, Period] = {}
     for some in batched(names):
-        ours = (senior.c.name.in_(some), in_force(edge, at))
-        found += connection.execute(select(*columns).select_from(joined).where(*ours))
+        rows = connection.execute(query.where(senior.c.name.in_(some), in_force(edge, at)))
+        found.update(((held_by, held), (since, until)) for held_by, held, since, until in rows)
     return found
 
 
 def list_grants(
     connection: Connection, names: Sequence[str], permission: str, at: datetime
-) -> list[Row[Any]]:
+) -> dict[Edge, Period]:
     """Which of these roles holds the permission directly, and since when.
 
     Built-in roles that hold every permission have no row.
@@ -66,14 +117,15 @@ def list_grants(
     joined = role_permissions.join(roles, role_permissions.c.role_id == roles.c.id).join(
         permissions, role_permissions.c.permission_id == permissions.c.id
     )
-    columns = (roles.c.name.label("role"), role_permissions.c.valid_from, role_permissions.c.valid_to)
-    found: list[Row[Any]] = []
+    query = select(roles.c.name, role_permissions.c.valid_from, role_permissions.c.valid_to)
+    found: dict[Edge, Period] = {}
     for some in batched(names):
         ours = (
             roles.c.name.in_(some), permissions.c.name == permission, in_force(permissions, at),
             in_force(role_permissions, at),
         )  # fmt: skip
-        found += connection.execute(select(*columns).select_from(joined).where(*ours))
+        rows = connection.execute(query.select_from(joined).where(*ours))
+        found.update(((role, permission), (since, until)) for role, since, until in rows)
     return found
 
 
@@ -94,16 +146,16 @@ def find_beginning(connection: Connection, permission: str, at: datetime) -> dat
     return connection.execute(select(permissions.c.valid_from).where(*named)).scalar()
 
 
-def list_creations(connection: Connection, names: Sequence[str], since: datetime) -> list[Row[Any]]:
+def list_creations(connection: Connection, names: Sequence[str], since: datetime) -> list[EventRow]:
     """The events since then that made these roles inherit a role or hold a permission; oldest first."""
-    found: list[Row[Any]] = []
+    found: list[EventRow] = []
     for some in batched(names):
         conditions = (
             trail_events.c.target_id.in_(some), trail_events.c.action.in_(_CREATIONS),
             trail_events.c.at >= since,
         )  # fmt: skip
-        query = select(trail_events).where(*conditions).order_by(trail_events.c.seq).limit(MAX_EVENTS)
-        found += connection.execute(query)
+        query = select(*EVENT).where(*conditions).order_by(trail_events.c.seq).limit(MAX_EVENTS)
+        found += map(EventRow._make, connection.execute(query))
     return found
 
 
@@ -124,21 +176,21 @@ class Holding:
         return and_(found, assignments.c.mode == "active") if self.active else found
 
 
-def list_holders(
-    connection: Connection, holding: Holding, after: str | None, limit: int
-) -> Sequence[Row[Any]]:
+def list_holders(connection: Connection, holding: Holding, after: str | None, limit: int) -> list[MemberRow]:
     """Accounts by canonical name, from a name on; loads only these, however many there are."""
-    return connection.execute(holders_query(connection, holding, after, limit)).all()
+    rows = connection.execute(holders_query(connection, holding, after, limit))
+    return [MemberRow._make(row) for row in rows]
 
 
-def holders_query(connection: Connection, holding: Holding, after: str | None, limit: int) -> Select[Any]:
+def holders_query(
+    connection: Connection, holding: Holding, after: str | None, limit: int
+) -> Select[*tuple[object, ...]]:
     """The query for a page of accounts.
 
     With few assignments, the accounts are looked up and sorted. With many, the index of names is read until
     enough are found.
     """
-    columns = (users.c.id, users.c.kind, users.c.username, users.c.username_canonical, users.c.status)
-    query: Select[Any] = select(*columns).where(_held_by(connection, holding))
+    query = select(*_MEMBER).where(_held_by(connection, holding))
     if holding.enabled:
         query = query.where(users.c.status == "active")
     if after is not None:
@@ -161,23 +213,16 @@ def _held_by(connection: Connection, holding: Holding) -> ColumnElement[bool]:
     return one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
 
 
-def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding) -> dict[str, list[Row[Any]]]:
-    """The assignments through which each of these accounts has a role: ``role``, ``mode``, ``valid_to``."""
-    columns = (
-        assignments.c.user_id,
-        roles.c.id,
-        roles.c.name.label("role"),
-        assignments.c.mode,
-        assignments.c.valid_to,
-    )
+def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding) -> dict[str, list[HeldRow]]:
+    """The assignments through which each of these accounts has a role."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     wanted = frozenset(holding.role_ids)
-    query: Select[Any] = select(*columns).select_from(joined)
-    found: dict[str, list[Row[Any]]] = {user_id: [] for user_id in user_ids}
+    query = select(*_HELD, roles.c.name).select_from(joined)
+    found: dict[str, list[HeldRow]] = {user_id: [] for user_id in user_ids}
     for some in batched(user_ids):
         theirs = (assignments.c.user_id.in_(some), in_force(assignments, holding.at))
-        for row in connection.execute(query.where(*theirs)):
-            if row.id in wanted and (row.mode == "active" or not holding.active):
+        for row in map(HeldRow._make, connection.execute(query.where(*theirs))):
+            if row.role_id in wanted and (row.mode == "active" or not holding.active):
                 found[row.user_id].append(row)
     return found
 
@@ -185,12 +230,11 @@ def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding)
 # -- refusals ------------------------------------------------------------------------------------------------
 
 
-def find_decision(connection: Connection, decision_id: str) -> Row[Any] | None:
-    """A refusal with its event, which says what was asked for and by whom."""
+def find_decision(connection: Connection, decision_id: str) -> DecisionRow | None:
     joined = decisions.join(trail_events, decisions.c.seq == trail_events.c.seq)
-    columns = (trail_events.c.actor_name, trail_events.c.actor_type, trail_events.c.after)
-    query: Select[Any] = select(*decisions.c, *columns).select_from(joined)
-    return connection.execute(query.where(decisions.c.id == decision_id)).first()
+    query = select(*_DECISION, trail_events.c.actor_name, trail_events.c.after).select_from(joined)
+    row = connection.execute(query.where(decisions.c.id == decision_id)).first()
+    return DecisionRow._make(row) if row else None
 
 
 # -- what changed --------------------------------------------------------------------------------------------
@@ -198,40 +242,26 @@ def find_decision(connection: Connection, decision_id: str) -> Row[Any] | None:
 
 def list_events(
     connection: Connection, period: tuple[datetime, datetime], actions: Iterable[str], about: str | None
-) -> Sequence[Row[Any]]:
+) -> list[TimedRow]:
     """The events after the first moment and up to the second, with these actions or about this account."""
-    columns = (
-        trail_events.c.seq,
-        trail_events.c.at,
-        trail_events.c.action,
-        trail_events.c.target_id,
-        trail_events.c.outcome,
-    )
     matching: ColumnElement[bool] = trail_events.c.action.in_(list(actions))
     if about is not None:
         matching = or_(matching, trail_events.c.target_id == about)
     inside = (trail_events.c.at > period[0], trail_events.c.at <= period[1], matching)
-    query: Select[Any] = select(*columns).where(*inside).order_by(trail_events.c.seq)
-    return connection.execute(query).all()
+    query = select(*_TIMED).where(*inside).order_by(trail_events.c.seq)
+    return [TimedRow._make(row) for row in connection.execute(query)]
 
 
-def list_facts(connection: Connection, seqs: Sequence[int]) -> Sequence[Row[Any]]:
-    """What these consecutive events are about, in their order."""
-    columns = (
-        trail_events.c.seq,
-        trail_events.c.target_id,
-        trail_events.c.target_name,
-        trail_events.c.before,
-        trail_events.c.after,
-    )
-    query: Select[Any] = select(*columns).where(trail_events.c.seq.between(seqs[0], seqs[-1]))
-    return [row for row in connection.execute(query.order_by(trail_events.c.seq)) if row.seq in seqs]
+def list_facts(connection: Connection, seqs: Sequence[int]) -> list[EventRow]:
+    """These consecutive events, in their order."""
+    query = select(*EVENT).where(trail_events.c.seq.between(seqs[0], seqs[-1])).order_by(trail_events.c.seq)
+    return [row for row in map(EventRow._make, connection.execute(query)) if row.seq in seqs]
 
 
 def list_turns(connection: Connection, user_id: str, period: tuple[datetime, datetime]) -> list[datetime]:
     """The moments in that period at which an assignment of the user began or ended."""
     found: set[datetime] = set()
     for column in (assignments.c.valid_from, assignments.c.valid_to):
-        query: Select[Any] = select(column).where(assignments.c.user_id == user_id, was_assigned(period[1]))
+        query = select(column).where(assignments.c.user_id == user_id, was_assigned(period[1]))
         found.update(connection.execute(query.where(column > period[0], column <= period[1])).scalars())
     return sorted(found)

@@ -9,6 +9,7 @@ from flask import Response
 from flask.views import MethodView
 
 from rbac_api.capabilities.access import service
+from rbac_api.capabilities.access.answers import DiffFilters
 from rbac_api.capabilities.access.errors import DecisionNotFound
 from rbac_api.capabilities.access.schemas import (
     AccessQuery,
@@ -107,7 +108,7 @@ class AccessDiff(MethodView):
     @blueprint.arguments(DiffQuery, location="query")
     @blueprint.response(200, DiffSchema)
     @blueprint.operation("diff_access", AccessDenied, UserNotFound, RoleNotFound)
-    def get(self, query: dict[str, object]) -> Response:
+    def get(self, query: DiffFilters) -> Response:
         """Compare access at two points in time
 
         The permissions that a `user` (needs `users:read`) or a `role` (needs `roles:read`) gained and lost

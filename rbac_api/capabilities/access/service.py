@@ -7,12 +7,10 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
-
-from sqlalchemy import Row
 
 from rbac_api import clock
 from rbac_api.capabilities.access import queries
+from rbac_api.capabilities.access.answers import AccessAnswer, DecisionAnswer
 from rbac_api.capabilities.access.diff import diff_access
 from rbac_api.capabilities.access.errors import DecisionNotFound
 from rbac_api.capabilities.access.explanation_view import describe
@@ -24,9 +22,11 @@ from rbac_api.capabilities.access.holders import (
     list_permission_holders,
     list_role_members,
 )
+from rbac_api.capabilities.access.queries import DecisionRow
 from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
+from rbac_api.capabilities.sessions.answers import user_reference
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.users import get_subject
 from rbac_api.decision.evaluate import missing
@@ -56,7 +56,7 @@ MAX_NEAREST = 5
 
 def get_user_access(
     clearance: Clearance, user_id: str, permission: str, at: datetime | None, *, second_factor: bool = True
-) -> dict[str, object]:
+) -> AccessAnswer:
     """Whether a user may do something, and why: in a new session, with or without a second factor. 404 for an
     unknown user or permission."""
     moment = at or clock.now()
@@ -68,7 +68,7 @@ def get_user_access(
 
 def get_service_account_access(
     clearance: Clearance, account_id: str, permission: str, at: datetime | None
-) -> dict[str, object]:
+) -> AccessAnswer:
     """The same for a service account, which has no second factor."""
     subject = history.find_holder_at(clearance.connection, account_id, "service", at or clock.now())
     if subject is None:
@@ -76,7 +76,7 @@ def get_service_account_access(
     return _access(clearance, subject, permission, at)
 
 
-def get_my_access(clearance: Clearance, permission: str) -> dict[str, object]:
+def get_my_access(clearance: Clearance, permission: str) -> AccessAnswer:
     """Whether the caller may do something, in the current session."""
     connection, my_id, now = clearance.connection, clearance.actor.id or "", clock.now()
     subject = get_subject(
@@ -86,7 +86,7 @@ def get_my_access(clearance: Clearance, permission: str) -> dict[str, object]:
     return _access(clearance, replace(subject, assignments=held), permission, None)
 
 
-def get_decision(clearance: Clearance, decision_id: str) -> dict[str, object]:
+def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
     """A refusal, explained with the state of its time: the caller's own, or with ``audit:read`` that of any
     user. 404 otherwise."""
     row = queries.find_decision(clearance.connection, decision_id)
@@ -104,7 +104,7 @@ def get_decision(clearance: Clearance, decision_id: str) -> dict[str, object]:
         "id": row.id,
         "seq": row.seq,
         "at": row.at,
-        "user": {"id": row.user_id, "username": row.actor_name} if row.user_id else None,
+        "user": user_reference(row.user_id, row.actor_name),
         "session_id": row.session_id,
         "method": asked["method"],
         "path": asked["path"],
@@ -119,23 +119,24 @@ def get_decision(clearance: Clearance, decision_id: str) -> dict[str, object]:
     }
 
 
-def _explained(clearance: Clearance, row: Row[Any]) -> Explanation:
+def _explained(clearance: Clearance, row: DecisionRow) -> Explanation:
     """The explanation as the guard saw it: in that session, as it was at that moment."""
     connection = clearance.connection
-    roles = history.find_session_roles_at(connection, row.session_id, row.chosen_roles, row.at)
-    found = row.permission and row.user_id and history.find_subject_at(
-        connection, row.user_id, row.at, second_factor=row.second_factor, roles=roles
-    )  # fmt: skip
-    if not found:
+    if not (row.permission and row.user_id):
         return Explanation(False)
-    return explain(history.find_role_graph_at(connection, row.at), found[0], row.permission, row.at)
+    roles = history.find_session_roles_at(connection, row.session_id, row.chosen_roles, row.at)
+    found = history.find_subject_at(
+        connection, row.user_id, row.at, second_factor=row.second_factor, roles=roles
+    )
+    graph = history.find_role_graph_at(connection, row.at)
+    return explain(graph, found[0], row.permission, row.at) if found else Explanation(False)
 
 
-def _nearest_now(clearance: Clearance, row: Row[Any]) -> list[str]:
+def _nearest_now(clearance: Clearance, row: DecisionRow) -> list[str]:
     """The roles that the caller may assign today to the refused user; none if the user holds the permission
     now."""
     graph = clearance.graph()
-    if row.permission not in graph.permissions:
+    if row.user_id is None or row.permission is None or row.permission not in graph.permissions:
         return []
     now = clock.now()
     found = history.find_subject_at(clearance.connection, row.user_id, now, second_factor=True)
@@ -144,9 +145,7 @@ def _nearest_now(clearance: Clearance, row: Row[Any]) -> list[str]:
     return _nearest(clearance, graph, found[0], row.permission)
 
 
-def _access(
-    clearance: Clearance, subject: Subject, permission: str, at: datetime | None
-) -> dict[str, object]:
+def _access(clearance: Clearance, subject: Subject, permission: str, at: datetime | None) -> AccessAnswer:
     connection, moment = clearance.connection, at or clock.now()
     graph = clearance.graph() if at is None else history.find_role_graph_at(connection, at)
     if permission not in graph.permissions:

@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, func, or_, select
 
+from rbac_api.database.queries.trail import EVENT, EventRow
 from rbac_api.database.tables import trail_events as events
 
 
-class EventRow(NamedTuple):
-    """An event of the trail; ``before`` and ``after`` are canonical JSON."""
-
-    seq: int
-    at: datetime
-    actor_type: str
-    actor_id: str | None
-    actor_name: str | None
-    session_id: str | None
-    action: str
-    target_type: str | None
-    target_id: str | None
-    target_name: str | None
-    outcome: str
-    reason: str | None
-    before: str | None
-    after: str | None
-    ip: str | None
-    request_id: str | None
-    prev_hash: str
-    hash: str
-
-
-_EVENT = tuple(events.c[name] for name in EventRow._fields)
-
-
 def find_event(connection: Connection, seq: int) -> EventRow | None:
-    row = connection.execute(select(*_EVENT).where(events.c.seq == seq)).first()
+    row = connection.execute(select(*EVENT).where(events.c.seq == seq)).first()
     return EventRow._make(row) if row else None
 
 
@@ -49,7 +23,7 @@ def list_events(
     limit: int,
 ) -> list[EventRow]:
     """Events, newest first."""
-    query = select(*_EVENT).where(*conditions).order_by(events.c.seq.desc()).limit(limit)
+    query = select(*EVENT).where(*conditions).order_by(events.c.seq.desc()).limit(limit)
     rows = connection.execute(query.where(events.c.seq < after[0]) if after else query)
     return [EventRow._make(row) for row in rows]
 

@@ -13,6 +13,11 @@ class UserReferenceAnswer(TypedDict):
     username: str
 
 
+def user_reference(user_id: str | None, username: str | None) -> UserReferenceAnswer | None:
+    """Return an account for an answer; None where there is none."""
+    return {"id": user_id, "username": username} if user_id and username else None
+
+
 class SessionAnswer(TypedDict):
     """One sign-in."""
 

@@ -1,4 +1,4 @@
-"""Reads the trail's end, and what came after an event."""
+"""Describes an event of the trail, and reads its end and what came after an event."""
 
 from __future__ import annotations
 
@@ -8,6 +8,29 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, select
 
 from rbac_api.database.tables import trail_events
+
+
+class EventRow(NamedTuple):
+    """An event of the trail; ``before`` and ``after`` are canonical JSON."""
+
+    seq: int
+    at: datetime
+    actor_type: str
+    actor_id: str | None
+    actor_name: str | None
+    session_id: str | None
+    action: str
+    target_type: str | None
+    target_id: str | None
+    target_name: str | None
+    outcome: str
+    reason: str | None
+    before: str | None
+    after: str | None
+    ip: str | None
+    request_id: str | None
+    prev_hash: str
+    hash: str
 
 
 class EndRow(NamedTuple):
@@ -27,6 +50,7 @@ class LaterRow(NamedTuple):
     target_id: str | None
 
 
+EVENT = tuple(trail_events.c[name] for name in EventRow._fields)
 _FIND_END = (
     select(*(trail_events.c[name] for name in EndRow._fields)).order_by(trail_events.c.seq.desc()).limit(1)
 )
