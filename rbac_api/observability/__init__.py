@@ -1,6 +1,6 @@
-"""Logs, metrics and request ids.
+"""Logs and metrics.
 
-``logs`` writes one JSON object per line (structlog), through ``buffered_stderr``. ``metrics`` counts for
-Prometheus. ``request_id`` gives each request its id. It imports no other package of the service, so every
-other package may use it.
+``logs`` writes one JSON object per line (structlog) with the id of the request, through ``buffered_stderr``.
+``metrics`` counts for Prometheus. It imports no other package of the service, so every other package may use
+it.
 """

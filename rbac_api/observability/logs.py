@@ -14,12 +14,12 @@ from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
-from flask import Request
+from flask import Request, has_request_context, request
 
 from rbac_api import clock
 from rbac_api.observability.buffered_stderr import BufferedLines
-from rbac_api.observability.request_id import REQUEST_ID, request_id
 
+REQUEST_ID = "rbac.request_id"  # in the WSGI environment
 # keeps a line below 4096 bytes, so that its write to a pipe shared by workers is atomic (POSIX)
 MAX_PATH_LENGTH = 512
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
@@ -67,6 +67,11 @@ def log_answer(request: Request, status: int, seconds: float) -> None:
     _lines.put(
         (request.method, request.path, status, seconds, request.remote_addr, name, clock.epoch_seconds())
     )
+
+
+def request_id() -> str:
+    """Return the id of the current request; empty outside a request of this service."""
+    return request.environ.get(REQUEST_ID, "") if has_request_context() else ""
 
 
 def _answered(answer: Answered) -> bytes:

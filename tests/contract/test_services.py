@@ -14,7 +14,6 @@ FRAMEWORK = {"flask", "flask_jwt_extended", "flask_smorest", "marshmallow", "web
 # Imports that still lead there. The list only becomes shorter: each entry is checked to be needed.
 REMAINING = {
     ("rbac_api.observability.logs", "flask"),
-    ("rbac_api.observability.request_id", "flask"),
 }
 
 

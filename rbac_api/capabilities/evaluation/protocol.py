@@ -19,10 +19,10 @@ from flask import Request, Response
 from rbac_api.capabilities.evaluation.errors import AuthzenError, InvalidQuestion, NotDeclaredJson
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unavailable
 from rbac_api.formats.http_errors import TooLarge, Unreadable, status_of
-from rbac_api.observability.request_id import VERBATIM
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.requests.arguments import strict_json, whole_body
 from rbac_api.web.responses.problems import challenge_of, register_error_format
+from rbac_api.web.server.middleware import VERBATIM
 
 F = TypeVar("F", bound=Callable[..., Any])
 JSON = "application/json"

@@ -27,8 +27,8 @@ from rbac_api.guard.revocation.redis_publisher import RedisPublisher
 from rbac_api.guard.state.subjects import Person, SessionState
 from rbac_api.guard.tokens.credentials import CrossSite, cookie, read_credentials
 from rbac_api.guard.tokens.token import Token
+from rbac_api.observability.logs import REQUEST_ID
 from rbac_api.observability.metrics import REFUSALS
-from rbac_api.observability.request_id import REQUEST_ID, request_id
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor
 from rbac_api.web.requests.arguments import refuse_unknown_body, refuse_unknown_query
@@ -274,5 +274,5 @@ def actor_of(token: Token, person: Person, asked: Request) -> Actor:
 
 def stranger(asked: Request) -> Actor:
     """The caller of this request, as long as it is not known who that is."""
-    agent = asked.environ.get("HTTP_USER_AGENT")
-    return Actor("anonymous", ip=asked.remote_addr, request_id=request_id() or None, user_agent=agent)
+    name, agent = asked.environ.get(REQUEST_ID), asked.environ.get("HTTP_USER_AGENT")
+    return Actor("anonymous", ip=asked.remote_addr, request_id=name, user_agent=agent)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database
@@ -14,10 +14,10 @@ from rbac_api.database.requirements import requirement_faults
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.guard import EXTENSION, Guard
 from rbac_api.guard.enforcement.rules import Rule
-from rbac_api.observability.logs import log
-from rbac_api.observability.request_id import request_id
+from rbac_api.observability.logs import REQUEST_ID, log, request_id
 from rbac_api.settings import Settings, SettingsRefused, checked
 from rbac_api.web.responses.problems import problem_body, problem_document
+from rbac_api.web.server.middleware import name_request
 
 
 def protect(app: Flask, settings: Settings) -> Guard:
@@ -58,7 +58,7 @@ class HostGuard(Guard):
     ) -> Response:
         """Enforce as in this service; a view that is a coroutine runs as the host runs its others."""
         ready = current_app.ensure_sync(view)
-        request_id()  # the trail records the same id as the answer
+        _name_request()
         try:
             return super().authorize(ready, rule, args, kwargs)
         except ServiceError as refusal:
@@ -66,6 +66,7 @@ class HostGuard(Guard):
 
     def run_public(self, view: Callable[[], object]) -> object:
         """Run a public view as in this service."""
+        _name_request()
         try:
             return super().run_public(view)
         except ServiceError as refusal:
@@ -78,3 +79,9 @@ class HostGuard(Guard):
         # The page about the problem is on the service, not on the host.
         body["type"] = f"{self.settings.issuer_url}{body['type']}"
         return problem_document(refusal, body)
+
+
+def _name_request() -> None:
+    """Give the request an id, so that the trail records the same one as the answer."""
+    environ = request.environ
+    environ[REQUEST_ID] = environ.get(REQUEST_ID) or name_request(environ)

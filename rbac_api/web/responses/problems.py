@@ -29,8 +29,7 @@ from rbac_api.formats.http_errors import (
     UriTooLong,
     status_of,
 )
-from rbac_api.observability.logs import log
-from rbac_api.observability.request_id import request_id
+from rbac_api.observability.logs import log, request_id
 
 MEDIA_TYPE = "application/problem+json"
 

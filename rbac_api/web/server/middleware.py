@@ -1,25 +1,42 @@
 """WSGI middleware that gives each request an id, and each answer its headers, its count and its log line.
 
+The id is the client's ``X-Request-ID`` if it is well-formed, else a new random one. It is echoed in the
+answer, logged, and kept in the audit trail.
+
 It is one piece of WSGI around the application instead of ten Flask hooks: each hook would cost every request
 several microseconds for looking up the current request.
 """
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any, Protocol
 
 from flask import Flask, Request
 
-from rbac_api.observability.logs import log_answer
+from rbac_api.observability.logs import REQUEST_ID, log, log_answer
 from rbac_api.observability.metrics import RequestTally
-from rbac_api.observability.request_id import HEADER, REQUEST_ID, echoed_name, name_request
 from rbac_api.settings import Settings
 
 STALE = "rbac.authz_stale"  # in the environment: the roles in the token are no longer the user's roles
 CSRF = "rbac.csrf"  # in the environment: the token that a page in a browser sends with each write
 CSRF_HEADER = "X-CSRF-TOKEN"
+HEADER = "X-Request-ID"
+# Below this path a client may send any printable id, and the answer repeats it unchanged (AuthZEN section
+# 10.1.4).
+VERBATIM = "/access/v1/"
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_PRINTABLE = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")  # what a header can carry unchanged
+_ADDED_BY_PROXIES = frozenset(
+    {"HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED"}
+)
+_REMEDY = (
+    "set RBAC_PROXY_HOPS to the number of proxies in front, or let them remove these headers: until then"
+    " all clients count as one address, in rate limits and in the trail"
+)
 _NOSNIFF = ("X-Content-Type-Options", "nosniff")
 _STALE = ("Authz-Stale", "true")
 _LOGGED = ("debug", "info")
@@ -43,14 +60,18 @@ Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 class Middleware:
     """The application with this middleware around it."""
 
-    def __init__(self, inner: Wsgi, tally: RequestTally, *, logs: bool) -> None:
+    def __init__(self, inner: Wsgi, tally: RequestTally, settings: Settings) -> None:
         self._inner = inner
         self._tally = tally
-        self._logs = logs
+        self._logs = settings.log_level in _LOGGED
+        self._hops = settings.proxy_hops
+        self._proxy_seen = False
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         began = perf_counter()
         environ[REQUEST_ID] = name_request(environ)
+        if not (self._proxy_seen or _ADDED_BY_PROXIES.isdisjoint(environ)):
+            self._check_proxies(environ)
 
         def start(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
             self._add_headers(environ, headers)
@@ -59,8 +80,22 @@ class Middleware:
 
         return self._inner(environ, start)
 
+    def _check_proxies(self, environ: dict[str, Any]) -> None:
+        """Warn once per process about a proxy that RBAC_PROXY_HOPS does not count: all clients then share its
+        address."""
+        self._proxy_seen = True
+        passed = environ.get("HTTP_X_FORWARDED_FOR", "").count(",") + 1
+        if self._hops == 0 or passed < self._hops:
+            address = environ.get("REMOTE_ADDR")
+            log.warning("proxy.unheard", hops=self._hops, address=address, remedy=_REMEDY)
+
     def _add_headers(self, environ: dict[str, Any], headers: Headers) -> None:
-        headers.append((HEADER, echoed_name(environ)))
+        """Add the headers of every answer. It repeats the client's id; the trail and the log have the
+        well-formed one."""
+        name = environ.get("HTTP_X_REQUEST_ID")
+        if not (name and environ["PATH_INFO"].startswith(VERBATIM) and _PRINTABLE.fullmatch(name)):
+            name = environ[REQUEST_ID]
+        headers.append((HEADER, name))
         headers.append(_NOSNIFF)
         if STALE in environ:
             headers.append(_STALE)
@@ -76,9 +111,19 @@ class Middleware:
             log_answer(request, status, seconds)
 
 
+def name_request(environ: dict[str, Any]) -> str:
+    """Return the id that the client sent, or a new one.
+
+    Its 128 bits need not be secret, so they need no system call.
+    """
+    offered: str | None = environ.get("HTTP_X_REQUEST_ID")
+    if offered and _WELL_FORMED.fullmatch(offered):
+        return offered
+    return random.getrandbits(128).to_bytes(16, "big").hex()
+
+
 def register_middleware(app: Flask, settings: Settings) -> RequestTally:
     """Put the middleware around an application, and return the tally of its answers."""
     tally = RequestTally()
-    logs = settings.log_level in _LOGGED
-    app.wsgi_app = Middleware(app.wsgi_app, tally, logs=logs)  # type: ignore[method-assign]
+    app.wsgi_app = Middleware(app.wsgi_app, tally, settings)  # type: ignore[method-assign]
     return tally
