@@ -30,7 +30,6 @@ from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.clients import Caller
 from rbac_api.guard.revocation.denylist import revoke
 from rbac_api.guard.state.subjects import Person
-from rbac_api.guard.tokens.claims import unpack
 from rbac_api.guard.tokens.token import Token
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target, record
@@ -80,7 +79,8 @@ def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
     whose = _subject_of(clearance, *found) if found else None
     if whose is None:
         return {"active": False}
-    claims = {name: value for name, value in unpack(text)[1].items() if name not in ("av", "gen")}
+    said = clearance.runtime.tokens.claims(text)
+    claims = {name: value for name, value in said.items() if name not in ("av", "gen")}
     if claims["type"] == "access":
         claims |= {"token_type": "Bearer", "roles": list(whose.claimed)}
     return {"active": True, "username": whose.username, **claims}

@@ -13,7 +13,6 @@ from flask import Request
 
 from rbac_api.guard.enforcement.guard import Guard
 from rbac_api.guard.errors import CsrfFailed, TokenInvalid, TokenMissing
-from rbac_api.guard.tokens.claims import unpack
 from rbac_api.guard.tokens.credentials import COOKIES, cookie, read_credentials
 from rbac_api.guard.tokens.jwt import Bearer
 from rbac_api.guard.tokens.token import Token
@@ -30,7 +29,7 @@ def token_to_leave(guard: Guard, asked: Request) -> Token | None:
     guard.snapshot.freshen()  # the keys, before one is looked up
     if asked.environ.get("HTTP_AUTHORIZATION"):
         bearer, _ = read_credentials(asked)
-        return guard.bearer.verify_token(bearer, unpack(bearer)[1]["type"], late=True)
+        return guard.bearer.verify_token(bearer, guard.bearer.claims(bearer)["type"], late=True)
     sent = {kind: text for kind in COOKIES if (text := cookie(asked, kind))}
     found = [token for kind, text in sent.items() if (token := _readable(guard.bearer, text, kind))]
     for token in found:

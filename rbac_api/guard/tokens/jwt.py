@@ -18,6 +18,7 @@ of a token gains nothing.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -28,16 +29,30 @@ from flask_jwt_extended import JWTManager, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 
 from rbac_api import clock
+from rbac_api.database.types import UUID
 from rbac_api.errors import ServiceError
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
-from rbac_api.guard.tokens.claims import TYP, fits, unpack
 from rbac_api.guard.tokens.credentials import credentials, read_credentials
 from rbac_api.guard.tokens.keys import Keyring
 from rbac_api.guard.tokens.token import Issue, Token
 from rbac_api.settings import ALGORITHMS, Settings
 from rbac_api.web.responses.problems import problem_answer
+from rbac_verifier import jws
 
 MAX_REMEMBERED = 20_000
+# What servers and proxies accept for a header; ``decision.evaluate.MAX_CLAIM_LENGTH`` keeps tokens below it.
+MAX_TOKEN_LENGTH = 8192
+TYP = {"access": "at+jwt", "refresh": "rt+jwt"}
+_ID = re.compile(UUID)
+_IDS = ("sub", "jti", "sid")
+_TEXTS = ("iss", "aud", "client_id", "type")
+_NUMBERS = ("iat", "nbf", "exp", "auth_time")
+KINDS: dict[str, frozenset[str]] = {
+    "access": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "roles", "av")),
+    "refresh": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "gen")),
+}
+# ``amr`` (RFC 8176), an access token's claim where a second factor was proved.
+_SECOND_FACTOR = ["pwd", "otp"]
 
 
 class Bearer:
@@ -45,6 +60,7 @@ class Bearer:
 
     def __init__(self, settings: Settings, keyring: Keyring, is_revoked: Callable[[str, str], bool]) -> None:
         self._settings = settings
+        self._issuer, self._audience = settings.issuer_url, settings.audience
         self._keyring = keyring
         self._is_revoked = is_revoked
         self._remembered: dict[bytes, Token] = {}
@@ -65,13 +81,13 @@ class Bearer:
         """
         claims: dict[str, Any] = {"roles": list(roles), "av": version}
         claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
-        return self._signed("access", issue, self._settings.audience, claims)
+        return self._signed("access", issue, self._audience, claims)
 
     def issue_refresh(self, issue: Issue, generation: int) -> str:
         """Return a refresh token: header ``rt+jwt``, for this service alone (``aud`` is the issuer).  The
         same ``issue`` gives the same claims.
         """
-        return self._signed("refresh", issue, self._settings.issuer_url, {"gen": generation})
+        return self._signed("refresh", issue, self._issuer, {"gen": generation})
 
     def read_token(self, request: Request) -> tuple[Token, bool]:
         """Return the access token of a request, verified and not expired, and whether a cookie brought it."""
@@ -93,7 +109,7 @@ class Bearer:
         Every defect is ``TokenInvalid``; an expired token is ``TokenExpired``, unless it may be ``late``.
         """
         header, payload = unpack(text)
-        audience = self._settings.audience if kind == "access" else self._settings.issuer_url
+        audience = self._audience if kind == "access" else self._issuer
         if (payload["type"], payload["aud"]) != (kind, audience):
             raise TokenInvalid()
         try:
@@ -116,6 +132,10 @@ class Bearer:
             algorithm=header["alg"],
         )
 
+    def claims(self, text: str) -> dict[str, Any]:
+        """Return what a token says, unverified; ``TokenInvalid`` for what is no token of this service."""
+        return unpack(text)[1]
+
     def _remember(self, digest: bytes, token: Token) -> None:
         with self._remembering:
             if len(self._remembered) >= MAX_REMEMBERED:
@@ -124,7 +144,7 @@ class Bearer:
 
     def _signed(self, kind: str, issue: Issue, audience: str, own: dict[str, Any]) -> str:
         claims = {
-            "iss": self._settings.issuer_url,
+            "iss": self._issuer,
             "aud": audience,
             "client_id": issue.client_id,
             "iat": issue.issued,
@@ -140,8 +160,51 @@ class Bearer:
         key = issue.key or self._keyring.active()
         header = {"alg": key.algorithm, "typ": TYP[kind], "kid": key.kid}
         if not fits(header, claims):
-            raise ValueError("the claims of a token are fixed: guard.tokens.claims has them")
+            raise ValueError("the claims of a token are fixed: guard.tokens.jwt has them")
         return jwt.encode(claims, key.private, algorithm=key.algorithm, headers=header)
+
+
+def unpack(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return header and payload of a token, read strictly: a compact JWS as ``rbac_verifier.jws`` reads it,
+    with the members of its kind.
+
+    Verifies nothing; ``TokenInvalid`` for anything that is not written exactly as a token of this service.
+    """
+    try:
+        header, payload = jws.unpack(text, MAX_TOKEN_LENGTH)
+    except jws.Unverifiable as fault:
+        raise TokenInvalid() from fault
+    if not fits(header, payload):
+        raise TokenInvalid()
+    return header, payload
+
+
+def fits(header: dict[str, Any], payload: dict[str, Any]) -> bool:
+    """Return whether these are the members of a token of this service, and no others."""
+    return _payload_fits(payload) and jws.header_fits(header, TYP[payload["type"]])
+
+
+def _amr_fits(payload: dict[str, Any]) -> bool:
+    """Return whether ``amr`` is allowed: only an access token may have it, to say that a second factor was
+    proved."""
+    return "amr" not in payload or (payload["type"], payload["amr"]) == ("access", _SECOND_FACTOR)
+
+
+def _payload_fits(payload: dict[str, Any]) -> bool:
+    kind = payload.get("type")
+    if not isinstance(kind, str) or frozenset(payload) - {"amr"} != KINDS.get(kind):
+        return False
+    texts = all(isinstance(payload[name], str) and payload[name] for name in (*_IDS, *_TEXTS))
+    roles = payload.get("roles", [])
+    counts = [payload[name] for name in (*_NUMBERS, "av", "gen") if name in payload]
+    return (
+        texts
+        and _amr_fits(payload)
+        and all(_ID.fullmatch(payload[name]) for name in _IDS)
+        and all(type(count) is int and 0 <= count < 1 << 40 for count in counts)
+        and isinstance(roles, list)
+        and all(isinstance(role, str) for role in roles)
+    )
 
 
 def _configure(app: Flask, settings: Settings) -> None:

@@ -153,9 +153,9 @@ class Keyring:
         if not isinstance(kid, str):
             return None
         key = (self._keys or self.keys()).get(kid)
-        if (key is None or not key.verifies) and _THUMBPRINT.fullmatch(kid):
-            key = self._look_again(kid)
-        return key if key is not None and key.algorithm == algorithm and key.verifies else None
+        if key is None or (key.signs_until is not None and not key.verifies):
+            key = self._look_again(kid) if _THUMBPRINT.fullmatch(kid) else None
+        return key if key is not None and key.algorithm == algorithm else None
 
     def published(self) -> list[dict[str, object]]:
         """Return the public JWKs of all keys that verify or will sign, as the database has them now; none
@@ -210,8 +210,9 @@ class Keyring:
 
     def _look_again(self, kid: str) -> SigningKey | None:
         key = self._load(None).get(kid)
-        if key is not None and key.verifies:
-            self.forget()  # memory is older
+        if key is None or not key.verifies:
+            return None
+        self.forget()  # memory is older
         return key
 
     def _load(self, connection: Connection | None) -> dict[str, SigningKey]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from rbac_api.guard.tokens.keys import SigningKey
 
@@ -44,5 +44,7 @@ class TokenIssuer(Protocol):
     def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str: ...
 
     def issue_refresh(self, issue: Issue, generation: int) -> str: ...
+
+    def claims(self, text: str) -> dict[str, Any]: ...
 
     def verify_token(self, text: str, kind: str, *, late: bool = False) -> Token: ...
