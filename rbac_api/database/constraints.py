@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from rbac_api.database.tables import metadata
@@ -47,22 +45,17 @@ def register_constraint(name: str, meaning: type[ServiceError]) -> None:
     _meanings[name] = meaning
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Raise only errors of this service; the database's own words go into ``internal``, for the log."""
-    try:
-        yield
-    except IntegrityError as fault:
+def meaning_of(fault: SQLAlchemyError) -> ServiceError | None:
+    """Return this service's error for one of the database, whose own words go into ``internal``, for the log;
+    None for a fault of the code."""
+    if isinstance(fault, IntegrityError):
         meaning = _meanings.get(violated_constraint(fault) or "")
-        if meaning is None:
-            raise
-        raise meaning(internal=str(fault.orig)) from fault
-    except (OperationalError, InterfaceError, PoolTimeout) as fault:
-        raise _outage(fault) from fault
-    except DBAPIError as fault:
-        if not (fault.connection_invalidated or _is_damage(fault.orig)):
-            raise
-        raise DatabaseDown(internal=str(fault.orig)) from fault
+        return meaning(internal=str(fault.orig)) if meaning else None
+    if isinstance(fault, (OperationalError, InterfaceError, PoolTimeout)):
+        return _outage(fault)
+    if isinstance(fault, DBAPIError) and (fault.connection_invalidated or _is_damage(fault.orig)):
+        return DatabaseDown(internal=str(fault.orig))
+    return None
 
 
 def _outage(fault: OperationalError | InterfaceError | PoolTimeout) -> Unavailable:

@@ -11,20 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from rbac_api import clock
-from rbac_api.database.constraints import DatabaseDown, translated
+from rbac_api.database.constraints import DatabaseDown, meaning_of
+from rbac_api.database.postgresql import postgresql_engine
 from rbac_api.database.write_queue import Queue, Turns
 from rbac_api.settings import Settings, SettingsRefused
 
 WRITE_LOCK = 0x52424143  # "RBAC": the one advisory lock that every writing transaction takes first
 WRITERS_IN_SERVER = 3
 _TAKE_LOCK = text("SELECT set_config('lock_timeout', :patience, true), pg_advisory_xact_lock(:key)")
-# A read-only or stopping server: the connection is useless, though it still answers (a demoted primary does).
-_LOST_STATES = frozenset({"25006", "57P01", "57P02", "57P03"})
-
-POSTGRESQL_OVERFLOW = 8  # connections that a pool opens beyond its size while needed
 Announcement = Callable[[int], None]
 
 
@@ -38,7 +36,7 @@ class Database:
         self.looked: tuple[float, list[Any]] = (0.0, [])
         self.on_sqlite = settings.on_sqlite
         self.timeout: float = settings.database_timeout
-        self.engine = _sqlite_engine(settings) if self.on_sqlite else _postgresql_engine(settings)
+        self.engine = _sqlite_engine(settings) if self.on_sqlite else postgresql_engine(settings)
         self._turns: Turns = threading.Lock() if self.on_sqlite else Queue(WRITERS_IN_SERVER)
         self._listeners: list[Announcement] = []
 
@@ -133,6 +131,17 @@ class Database:
             self._turns.release()
 
 
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise only errors of this service, see ``constraints``."""
+    try:
+        yield
+    except SQLAlchemyError as fault:
+        if (meaning := meaning_of(fault)) is None:
+            raise
+        raise meaning from fault
+
+
 def publish(connection: Connection, seq: int) -> None:
     """Note that this transaction changes decisions, up to trail event ``seq``; its commit notifies all
     workers."""
@@ -141,8 +150,6 @@ def publish(connection: Connection, seq: int) -> None:
         connection.execute(text("SELECT pg_notify('rbac_trail', :seq)"), {"seq": str(seq)})
 
 
-# ``hide_parameters`` in both: an unexpected error is logged whole, and the log must not hold hashes or sealed
-# keys.
 def _sqlite_engine(settings: Settings) -> Engine:
     engine = create_engine(
         settings.url,
@@ -150,7 +157,7 @@ def _sqlite_engine(settings: Settings) -> Engine:
         pool_size=settings.threads + 4,
         max_overflow=settings.signin_queue,
         pool_timeout=settings.database_timeout,
-        hide_parameters=True,
+        hide_parameters=True,  # an unexpected error is logged whole, and the log must not hold hashes
     )
 
     @event.listens_for(engine, "do_connect")
@@ -191,15 +198,6 @@ def _begin_writing(connection: Connection, patience: float, full: float) -> None
         raw.execute(f"PRAGMA busy_timeout={round(full * 1000)}")
 
 
-def keepalive_options(seconds: float) -> dict[str, int]:
-    """Return libpq's options (seconds, milliseconds) that make a connection notice a lost server.
-
-    Without ``tcp_user_timeout`` TCP repeats a statement to a host that vanished for a quarter of an hour.
-    """
-    probes = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-    return {**probes, "tcp_user_timeout": round(seconds * 1000)}
-
-
 def _identity(place: Path) -> tuple[int, int] | None:
     """Return which file it is, whatever its name; None if there is none."""
     try:
@@ -238,59 +236,3 @@ def _switch_to_wal(connection: Any, seconds: float) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def session_settings(settings: Settings) -> dict[str, str]:
-    """Return what each connection to PostgreSQL is set to, whatever the server, the database or the role has
-    by default.
-
-    They are set by statement and not by the startup packet's ``options``: an operator's address may have some
-    there of its own, such as ``search_path``, and poolers refuse or drop them.
-    """
-    return {
-        "client_encoding": "UTF8",
-        "DateStyle": "ISO, MDY",
-        "idle_in_transaction_session_timeout": "1min",
-        "lock_timeout": f"{settings.database_timeout * 1000}ms",
-        "standard_conforming_strings": "on",
-        "TimeZone": "UTC",
-    }
-
-
-def _postgresql_engine(settings: Settings) -> Engine:
-    engine = create_engine(
-        make_url(settings.url.replace("postgres://", "postgresql://", 1)).set(
-            drivername="postgresql+psycopg"
-        ),
-        # Else a default of the server, the database or the role decides, and a writer could read rows as they
-        # were
-        # before it had the lock.
-        isolation_level="READ COMMITTED",
-        connect_args={
-            "connect_timeout": settings.database_timeout,
-            "application_name": "rbac-api",
-            "client_encoding": "UTF8",  # already while the dialect asks who the server is
-            **keepalive_options(settings.database_timeout),
-        },
-        pool_size=settings.threads + 2,
-        max_overflow=POSTGRESQL_OVERFLOW,
-        pool_timeout=settings.database_timeout,
-        pool_pre_ping=True,
-        hide_parameters=True,
-    )
-
-    wanted = session_settings(settings)
-    asked = "SELECT " + ", ".join(["set_config(%s, %s, false)"] * len(wanted))
-
-    @event.listens_for(engine, "connect")
-    def _(connection: Any, _record: Any) -> None:
-        connection.autocommit = True
-        connection.execute(asked, [part for pair in wanted.items() for part in pair])
-        connection.autocommit = False
-
-    @event.listens_for(engine, "handle_error")
-    def _(context: ExceptionContext) -> None:
-        if getattr(context.original_exception, "sqlstate", None) in _LOST_STATES:
-            context.is_disconnect = True
-
-    return engine

@@ -38,7 +38,8 @@ from sqlalchemy import delete, text
 
 from rbac_api import clock
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.database.engine import Database, keepalive_options
+from rbac_api.database.engine import Database
+from rbac_api.database.postgresql import keepalive_options
 from rbac_api.database.sessions import keeps_its_session
 from rbac_api.database.tables import followers
 from rbac_api.database.types import new_id

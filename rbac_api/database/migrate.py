@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
-from rbac_api.database.constraints import translated
-from rbac_api.database.engine import WRITE_LOCK, Database
+from rbac_api.database.engine import WRITE_LOCK, Database, translated
 from rbac_api.errors import ServiceError
 from rbac_api.resources import resource
 

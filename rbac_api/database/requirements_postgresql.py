@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, text
 
-from rbac_api.database.engine import POSTGRESQL_OVERFLOW, Database, session_settings
+from rbac_api.database.engine import Database
+from rbac_api.database.postgresql import POSTGRESQL_OVERFLOW, session_settings
 from rbac_api.database.requirements import Seen, need
 from rbac_api.database.sessions import keeps_its_session
 

@@ -18,8 +18,9 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from rbac_api import clock
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.database.engine import Database, keepalive_options
+from rbac_api.database.engine import Database
 from rbac_api.database.migrate import upgrade
+from rbac_api.database.postgresql import keepalive_options
 from rbac_api.database.tables import assignments, roles, signin_attempts, signing_keys, users
 from rbac_api.database.types import new_id
 from rbac_api.settings import complete
