@@ -22,6 +22,7 @@ from typing import Any
 from rbac_api import clock
 
 GENESIS = "0" * 64
+MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
 FIELDS = (
     "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action",
     "target_type", "target_id", "target_name",
@@ -54,6 +55,18 @@ def event_hash(event: Mapping[str, Any]) -> str:
     if isinstance(values["at"], datetime):
         values["at"] = clock.rfc3339(values["at"])
     return hashlib.sha256(canonical(values).encode()).hexdigest()
+
+
+def bounded(value: object, longest: int = MAX_TEXT_LENGTH) -> object:
+    """Return the value with every text in it cut to this many characters: callers must not decide how much
+    the trail stores."""
+    if isinstance(value, str):
+        return value if len(value) <= longest else value[: longest - 1] + "…"
+    if isinstance(value, Mapping):
+        return {bounded(name): bounded(inner, longest) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [bounded(inner, longest) for inner in value]
+    return value
 
 
 class Unreadable(ValueError):

@@ -1,18 +1,48 @@
-"""Reads the trail's tail: what happened since a revision, reduced to what a worker's memory must forget."""
+"""Reads the trail's end, and its tail: what happened since a revision, reduced to what a worker's memory must
+forget."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from datetime import datetime
+from typing import NamedTuple, cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select
 
-from rbac_api.database.queries import trail
+from rbac_api.database.tables import trail_events
 from rbac_api.trail.chain import GENESIS
 from rbac_api.trail.events import CATALOGUE, Touched
 
 MAX_TAIL_LENGTH = 1000
+
+
+class EndRow(NamedTuple):
+    """The newest event's number, its hash and its time."""
+
+    seq: int
+    hash: str
+    at: datetime
+
+
+class LaterRow(NamedTuple):
+    """The part of an event that says what changed."""
+
+    seq: int
+    hash: str
+    action: str
+    target_id: str | None
+
+
+_FIND_END = (
+    select(*(trail_events.c[name] for name in EndRow._fields)).order_by(trail_events.c.seq.desc()).limit(1)
+)
+_LIST_SINCE = (
+    select(*(trail_events.c[name] for name in LaterRow._fields))
+    .where(trail_events.c.seq >= bindparam("since"))
+    .order_by(trail_events.c.seq)
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +80,7 @@ class Delta:
 def read_tail(connection: Connection, since: Position) -> Delta:
     """Return what happened after ``since``; before the first read nothing is remembered, so nothing has to be
     read."""
-    rows = [] if since == START else trail.list_since(connection, since.seq, MAX_TAIL_LENGTH + 2)
+    rows = [] if since == START else _list_since(connection, since.seq, MAX_TAIL_LENGTH + 2)
     known = since.seq == 0 or (bool(rows) and Position(rows[0].seq, rows[0].hash) == since)
     later = [row for row in rows if row.seq > since.seq]
     if since == START or not known or len(later) > MAX_TAIL_LENGTH:
@@ -65,7 +95,7 @@ def find_end(connection: Connection) -> Position:
     transaction, end = connection.info.get(_END, (None, START))
     if transaction is not None and transaction is connection.get_transaction():
         return cast("Position", end)
-    last = trail.find_end(connection)
+    last = newest_event(connection)
     end = Position(last.seq, last.hash) if last else Position(0, GENESIS)
     note_end(connection, end)
     return end
@@ -75,6 +105,23 @@ def note_end(connection: Connection, end: Position) -> None:
     """Remember where the trail ends, for as long as this transaction lasts, if it is a writing one."""
     if connection.get_execution_options().get("writer"):
         connection.info[_END] = (connection.get_transaction(), end)
+
+
+def newest_event(connection: Connection) -> EndRow | None:
+    """Return the newest event; None in an empty trail."""
+    row = connection.execute(_FIND_END).first()
+    return EndRow._make(row) if row else None
+
+
+def newest_seq(connection: Connection) -> int:
+    """Return the number of the newest event; 0 in an empty trail."""
+    end = newest_event(connection)
+    return end.seq if end else 0
+
+
+def _list_since(connection: Connection, seq: int, most: int) -> list[LaterRow]:
+    """Return the event with this number and those after it, oldest first."""
+    return [LaterRow._make(row) for row in connection.execute(_LIST_SINCE, {"since": seq, "most": most})]
 
 
 def _touches(events: Iterator[tuple[str, str | None]]) -> Iterator[Invalidation]:

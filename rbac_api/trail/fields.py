@@ -99,7 +99,6 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         secret="password_hash",
     ),
 }
-MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
 SECRET_NAMES = frozenset(
     {column for columns in COLUMNS.values() for column, kind in columns.items() if kind == "secret"}
     | {
@@ -146,18 +145,6 @@ def changes(
     old, new = tracked(table, before), tracked(table, after)
     differing = [name for name in new if old.get(name) != new[name]]
     return {name: old.get(name) for name in differing}, {name: new[name] for name in differing}
-
-
-def bounded(value: object, longest: int = MAX_TEXT_LENGTH) -> object:
-    """Return the value with every text in it cut to this many characters: callers must not decide how much
-    the trail stores."""
-    if isinstance(value, str):
-        return value if len(value) <= longest else value[: longest - 1] + "…"
-    if isinstance(value, Mapping):
-        return {bounded(name): bounded(inner, longest) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [bounded(inner, longest) for inner in value]
-    return value
 
 
 def _json(value: object) -> object:

@@ -16,10 +16,10 @@ from rbac_api.database.batches import batched
 from rbac_api.database.engine import publish
 from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
-from rbac_api.trail.chain import canonical, event_hash
+from rbac_api.trail.chain import MAX_TEXT_LENGTH, bounded, canonical, event_hash
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.feed import Position, find_end, note_end
-from rbac_api.trail.fields import MAX_TEXT_LENGTH, SECRET_NAMES, bounded
+from rbac_api.trail.fields import SECRET_NAMES
 
 
 class TrailUnavailable(Unavailable):

@@ -62,7 +62,11 @@ PARTS = {
 def row_classes() -> dict[str, Any]:
     """Every named tuple whose name ends in ``Row``, from wherever SQL is written."""
     modules = (module.name for module in pkgutil.walk_packages(rbac_api.__path__, "rbac_api."))
-    members = (vars(importlib.import_module(name)).values() for name in modules if "queries" in name)
+    members = (
+        vars(importlib.import_module(name)).values()
+        for name in modules
+        if "queries" in name or ".trail." in name
+    )
     return {
         thing.__name__: thing
         for values in members

@@ -16,7 +16,6 @@ from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.roles.service import seed_role
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.guard.errors import TokenExpired, TokenInvalid
-from rbac_api.guard.tokens import claims as token_form
 from rbac_api.guard.tokens import jwt as bearer
 from tests.builders import Stage
 from tests.cast import ALICE, BOB, DAVE
@@ -146,7 +145,7 @@ def test_somebody_with_a_hundred_and_fifty_long_role_names_can_still_call(stage:
     me = dave.get("/v1/me")
 
     assert (me.status_code, me.json["roles"]) == (200, names)
-    assert len(dave.tokens["access_token"]) < token_form.MAX_TOKEN_LENGTH
+    assert len(dave.tokens["access_token"]) < bearer.MAX_TOKEN_LENGTH
 
 
 def test_an_expired_token_says_to_refresh_and_never_comes_back(stage: Stage) -> None:

@@ -11,11 +11,11 @@ from rbac_api import clock
 from rbac_api.capabilities.audit import queries
 from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.database.engine import Database
-from rbac_api.database.queries.trail import newest_seq
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.chain import Verdict, verify
+from rbac_api.trail.feed import newest_seq
 from rbac_api.trail.recorder import Target, record
 
 COLUMNS = (

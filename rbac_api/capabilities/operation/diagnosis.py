@@ -14,12 +14,12 @@ from rbac_api import clock
 from rbac_api.capabilities.constraints.service import violated_constraints
 from rbac_api.capabilities.operation import queries
 from rbac_api.database.migrate import schema_problem
-from rbac_api.database.queries.trail import find_end
 from rbac_api.database.requirements import check_requirements
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.tokens.installation import REMEDY, differences
 from rbac_api.settings import Settings
+from rbac_api.trail.feed import newest_event
 
 SEVERAL = 3  # users
 OTHERS = 0o077  # the permissions of all users except the owner
@@ -141,7 +141,7 @@ def _trail(clearance: Clearance) -> Finding:
 def _clock(clearance: Clearance) -> Finding:
     allowed = timedelta(seconds=clearance.settings.clock_leeway_seconds)
     before, theirs, after = clock.now(), queries.database_time(clearance.connection), clock.now()
-    newest = find_end(clearance.connection)
+    newest = newest_event(clearance.connection)
     if theirs and not before - allowed <= theirs <= after + allowed:
         detail = (
             f"differs from the database's by {_seconds(theirs, after)} s; {allowed.seconds} s are allowed"

@@ -13,9 +13,9 @@ from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import head_revision
 from rbac_api.database.queries.sessions import count_active
-from rbac_api.database.queries.trail import newest_seq
 from rbac_api.errors import ServiceError
 from rbac_api.resources import release
+from rbac_api.trail.feed import newest_seq
 
 COUNT_SECONDS = 60.0  # counting sessions reads an index of all active ones, so not each scrape does it
 
