@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ ID = Uuid(as_uuid=False)
 """UUIDs as lower-case strings with hyphens on both engines."""
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_ID = re.compile(UUID, re.IGNORECASE)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -38,6 +40,11 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         moment: datetime = value
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text has the form of an id, in any case."""
+    return _ID.fullmatch(text) is not None
 
 
 def new_id() -> str:

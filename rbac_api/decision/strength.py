@@ -18,12 +18,6 @@ from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Constraint, Subject
 
 
-def lacking(held: frozenset[str], reach: frozenset[str]) -> list[str]:
-    """Return the permissions in a target's reach that the caller does not hold; none: the caller outranks the
-    target."""
-    return sorted(reach - held)
-
-
 def stronger_roles(graph: RoleGraph, held: frozenset[str]) -> frozenset[str]:
     """Return the roles that hold something the caller does not: a user is stronger exactly if one of these is
     assigned."""

@@ -15,7 +15,7 @@ from rbac_api.decision.model import (
     SessionRoles,
     Subject,
 )
-from rbac_api.decision.strength import assigned_through, bound_by, held_until, lacking, stronger_roles
+from rbac_api.decision.strength import assigned_through, bound_by, held_until, stronger_roles
 
 GRAPH = RoleGraph.compile(
     [
@@ -27,11 +27,6 @@ GRAPH = RoleGraph.compile(
     [Permission("a:read"), Permission("b:read")],
     [("chief", "clerk")],
 )
-
-
-def test_lacking_names_what_the_target_has_beyond_the_caller() -> None:
-    assert lacking(frozenset({"a:read"}), frozenset({"a:read", "c:read", "b:read"})) == ["b:read", "c:read"]
-    assert lacking(frozenset({"a:read"}), frozenset()) == []
 
 
 def test_a_role_is_stronger_if_it_holds_anything_the_caller_lacks() -> None:

@@ -11,7 +11,7 @@ from rbac_api.capabilities.activations import queries
 from rbac_api.capabilities.activations.errors import ActivationNotEligible, ActivationNotFound
 from rbac_api.capabilities.constraints.service import require_compatible
 from rbac_api.capabilities.sessions.service import choose_roles
-from rbac_api.capabilities.users.service import find_user, note_authority_change
+from rbac_api.capabilities.users.service import find_user
 from rbac_api.database.queries.roles import get_role_id
 from rbac_api.database.queries.sessions import SessionRow, find_session_roles, get_session
 from rbac_api.database.queries.users import UserRow, get_subject
@@ -22,6 +22,7 @@ from rbac_api.decision.model import SessionRoles, Subject
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.revocation.denylist import note_authority_change
 from rbac_api.trail.recorder import Target
 
 
@@ -110,7 +111,7 @@ def drop_role(clearance: Clearance, role: str) -> None:
         chosen = remaining - activated if held.chosen is None else held.chosen
         choose_roles(connection, context.session.id, chosen - {role})
     clearance.record("activation.ended", context.target, before={"role": role})
-    note_authority_change(clearance, [context.user.id])
+    note_authority_change(clearance.connection, clearance.settings, [context.user.id])
 
 
 def _look(clearance: Clearance) -> ActivationContext:

@@ -1,4 +1,4 @@
-"""Limits what users assign to themselves: not for longer than they have it. Part of the service."""
+"""Limits what callers assign to themselves: not for longer than they have it. Part of the service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from rbac_api.decision.evaluate import ESCALATE, missing
 from rbac_api.decision.model import Assignment
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import EscalationDenied
-from rbac_api.trail.recorder import Target
 
 Counts = Callable[[Assignment], bool]
 _SENTENCE = (
@@ -22,19 +21,18 @@ _SENTENCE = (
 
 def require_lasting(
     clearance: Clearance,
-    holder: Target,
     values: Mapping[str, Any],
     handed_out: frozenset[str],
     held_through: Callable[[Counts], frozenset[str]] | None = None,
 ) -> None:
-    """403 if callers assign to themselves, for longer, what they hold only for a time or by activation in
-    this session.
+    """403 if the caller, who is the holder, holds only for a time, or by activation in this session, what is
+    assigned for longer.
 
     Holders of ``rbac:escalate`` may. ``values``: the columns of the new assignment; ``handed_out``: what its
     role holds. ``held_through``: what the caller holds through those assignments that count, where the rows
     do not say it.
     """
-    if holder.id != clearance.actor.id or ESCALATE in clearance.held:
+    if ESCALATE in clearance.held:
         return
     now, ends = clock.now(), values["valid_to"] or clock.ENDLESS
 

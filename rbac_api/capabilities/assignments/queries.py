@@ -9,7 +9,9 @@ from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
 from rbac_api.database.tables import assignments, roles, users
+from rbac_api.database.types import is_id
 from rbac_api.database.validity import ended, in_force, not_over
+from rbac_api.decision.names import canonical
 from rbac_api.guard.state.queries_history import was_assigned
 
 _ADDITION = insert(assignments)
@@ -26,21 +28,36 @@ class HolderRow(NamedTuple):
 class Addressed(NamedTuple):
     """The user and the role of a request; ``role_id`` is None for an unknown role."""
 
+    user_id: str
     username: str
     role_id: str | None
 
 
 _FIND_ADDRESSED = (
-    select(users.c.username, roles.c.id)
+    select(users.c.id, users.c.username, roles.c.id)
     .select_from(users.outerjoin(roles, and_(roles.c.name == bindparam("role"), roles.c.valid_to.is_(None))))
-    .where(users.c.id == bindparam("user_id"), users.c.kind == "person", users.c.status != "deleted")
+    .where(users.c.kind == "person", users.c.status != "deleted")
+)
+_FIND_BY_ID = _FIND_ADDRESSED.where(users.c.id == bindparam("user"))
+_FIND_BY_NAME = _FIND_ADDRESSED.where(users.c.username_canonical == bindparam("user"))
+_LIST_HELD = DESCRIBED.where(
+    assignments.c.user_id == bindparam("user_id"), not_over(assignments, bindparam("at"))
 )
 
 
-def find_addressed(connection: Connection, user_id: str, role: str) -> Addressed | None:
-    """A user who was not deleted, and a role by name; None if there is no such user."""
-    row = connection.execute(_FIND_ADDRESSED, {"user_id": user_id, "role": role}).first()
+def find_addressed(connection: Connection, user: str, role: str) -> Addressed | None:
+    """A user who was not deleted, by id or name (see ``find_id``), and a role by name; None if there is no
+    such user."""
+    query, reference = (_FIND_BY_ID, user.lower()) if is_id(user) else (_FIND_BY_NAME, canonical(user))
+    row = connection.execute(query, {"user": reference, "role": role}).first()
     return Addressed._make(row) if row else None
+
+
+def list_held(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
+    """The assignments of an account that count at that moment or later, with all their columns."""
+    return [
+        AssignmentRow._make(row) for row in connection.execute(_LIST_HELD, {"user_id": user_id, "at": at})
+    ]
 
 
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:

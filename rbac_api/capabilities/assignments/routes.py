@@ -70,9 +70,7 @@ class UserRole(MethodView):
         that you omit stay, null clears a reason or an end.
         """
         clearance = current_clearance()
-        assignment, new = service.assign_role(
-            clearance, find_user_id(clearance, user_id), role, Terms.read(body)
-        )
+        assignment, new = service.assign_role(clearance, user_id, role, Terms.read(body))
         return json_answer(assignment, 201 if new else 200)
 
     @requires("assignments:revoke")
@@ -92,5 +90,5 @@ class UserRole(MethodView):
         Takes effect on the user's next request, whatever the token says.
         """
         clearance = current_clearance()
-        service.revoke_role(clearance, find_user_id(clearance, user_id), role)
+        service.revoke_role(clearance, user_id, role)
         return empty_answer()

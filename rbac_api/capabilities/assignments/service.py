@@ -27,13 +27,13 @@ from rbac_api.capabilities.assignments.terms import (
 )
 from rbac_api.capabilities.constraints.service import require_constraints
 from rbac_api.capabilities.users.errors import UserNotFound
-from rbac_api.capabilities.users.service import note_authority_change
-from rbac_api.database.queries.assignments import AssignmentRow, list_held
+from rbac_api.database.queries.assignments import AssignmentRow
 from rbac_api.database.queries.roles import find_role_id
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
+from rbac_api.guard.revocation.denylist import note_authority_change
 from rbac_api.guard.state import queries_history as history
 from rbac_api.trail.recorder import Target, record_all
 
@@ -83,10 +83,11 @@ def held_roles(
 
 
 def assign_role(
-    clearance: Clearance, user_id: str, role: str, terms: Terms = ORDINARY
+    clearance: Clearance, user: str, role: str, terms: Terms = ORDINARY
 ) -> tuple[AssignmentAnswer, bool]:
-    """Assign a role to a user, or change the terms; returns the assignment, and whether it is new."""
-    return _assign(clearance, *_addressed(clearance, user_id, role), terms)
+    """Assign a role to a user, named by id or username, or change the terms; returns the assignment, and
+    whether it is new."""
+    return _assign(clearance, *_addressed(clearance, user, role), terms)
 
 
 def give_role(
@@ -104,7 +105,7 @@ def give_role(
 def _assign(
     clearance: Clearance, holder: Target, role: KnownRole, terms: Terms
 ) -> tuple[AssignmentAnswer, bool]:
-    held = list_held(clearance.connection, holder.id or "", clock.now())
+    held = queries.list_held(clearance.connection, holder.id or "", clock.now())
     present = next((one for one in held if one.role_id == role.id), None)
     if present is None:
         return describe(_give(clearance, holder, role, terms, held)), True
@@ -121,7 +122,7 @@ def _give(
     _require_outranks(clearance, holder, held)
     written = _new_row(clearance, holder_id, role, values, now)
     queries.add_assignment(clearance.connection, written)
-    note_authority_change(clearance, [holder_id])
+    note_authority_change(clearance.connection, clearance.settings, [holder_id])
     clearance.record(
         "assignment.created", holder, reason=terms.reason, after={"role": role.name, **to_audit(values, now)}
     )
@@ -145,7 +146,8 @@ def _require_handed_out(clearance: Clearance, holder: Target, role: str, values:
     """403 unless the caller holds what the role holds, for as long as the assignment lasts."""
     handed_out = clearance.graph().effective[role]
     clearance.require_held(handed_out, values["valid_to"])
-    require_lasting(clearance, holder, values, handed_out)
+    if holder.id == clearance.actor.id:
+        require_lasting(clearance, values, handed_out)
 
 
 def _require_outranks(clearance: Clearance, holder: Target, held: list[AssignmentRow]) -> None:
@@ -170,7 +172,7 @@ def _change_terms(
     if not after:
         return present
     written = _rewrite(clearance, present, values, now)
-    note_authority_change(clearance, [present.user_id])
+    note_authority_change(clearance.connection, clearance.settings, [present.user_id])
     clearance.record(
         "assignment.updated", holder, reason=terms.reason, before={"role": role, **before},
         after={"role": role, **after}
@@ -197,9 +199,10 @@ def _rewrite(
     return written
 
 
-def revoke_role(clearance: Clearance, user_id: str, role: str) -> None:
-    """Revoke a role; 404 if it is not assigned directly, 409 ``admin.last``, 403 ``target.stronger``."""
-    _revoke(clearance, *_addressed(clearance, user_id, role))
+def revoke_role(clearance: Clearance, user: str, role: str) -> None:
+    """Revoke a role from a user, named by id or username; 404 if it is not assigned directly, 409
+    ``admin.last``, 403 ``target.stronger``."""
+    _revoke(clearance, *_addressed(clearance, user, role))
 
 
 def take_role(clearance: Clearance, holder: Target, role: str) -> None:
@@ -209,14 +212,14 @@ def take_role(clearance: Clearance, holder: Target, role: str) -> None:
 
 def _revoke(clearance: Clearance, holder: Target, role: KnownRole) -> None:
     holder_id = holder.id or ""
-    held = list_held(clearance.connection, holder_id, clock.now())
+    held = queries.list_held(clearance.connection, holder_id, clock.now())
     _require_outranks(clearance, holder, held)
     present = next((one for one in held if one.role_id == role.id), None)
     if present is None:
         raise AssignmentNotFound()
     queries.end_assignment(clearance.connection, present.id, clock.now())
     clearance.record("assignment.ended", holder, before={"role": role.name})
-    note_authority_change(clearance, [holder_id])
+    note_authority_change(clearance.connection, clearance.settings, [holder_id])
     clearance.require_administrator_remains()
     require_constraints(clearance, users=[holder_id], roles=[role.name], losing=True)
 
@@ -251,14 +254,14 @@ def describe(row: AssignmentRow) -> AssignmentAnswer:
     }
 
 
-def _addressed(clearance: Clearance, user_id: str, role: str) -> tuple[Target, KnownRole]:
+def _addressed(clearance: Clearance, user: str, role: str) -> tuple[Target, KnownRole]:
     """The user and the role; 404 for the first of them that is unknown."""
-    found = queries.find_addressed(clearance.connection, user_id, role)
+    found = queries.find_addressed(clearance.connection, user, role)
     if found is None:
         raise UserNotFound()
     if found.role_id is None:
         raise RoleNotFound()
-    return Target("user", user_id, found.username), KnownRole(found.role_id, role)
+    return Target("user", found.user_id, found.username), KnownRole(found.role_id, role)
 
 
 def _known_role(clearance: Clearance, role: str) -> KnownRole:

@@ -28,6 +28,7 @@ from rbac_api.formats.oauth_errors import (
 )
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.clients import Caller
+from rbac_api.guard.enforcement.rules import session_and_user
 from rbac_api.guard.revocation.denylist import revoke
 from rbac_api.guard.state.subjects import Person
 from rbac_api.guard.tokens.token import Token
@@ -156,7 +157,7 @@ def _subject_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
     """The user of a token, if it would be accepted at this moment where it belongs."""
     if kind == "access":
         try:
-            return clearance.runtime.session_and_user(token)[1]
+            return session_and_user(clearance.runtime, token)[1]
         except Unauthenticated:
             return None
     with clearance.work.database.reading() as connection:

@@ -163,7 +163,8 @@ def _require_lasting(state: State, account: Account, role: str, values: Values) 
     def held_through(counts: Callable[[Assignment], bool]) -> frozenset[str]:
         return state.roles.held_by(one.role for one in assigned(account.has) if counts(one))
 
-    require_lasting(state.clearance, account.target, values, state.roles.effective(role), held_through)
+    if account.target.id == state.clearance.actor.id:
+        require_lasting(state.clearance, values, state.roles.effective(role), held_through)
 
 
 def _require_outranks(state: State, account: Account) -> None:

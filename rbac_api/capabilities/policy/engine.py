@@ -23,12 +23,12 @@ from rbac_api.capabilities.policy.impact import MAX_LISTED, Impact, find_impact
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.policy.steps import APPLY, label, require_permission
-from rbac_api.capabilities.users.service import note_authority_change
 from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.difference import CurrentPolicy, Step, difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
 from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
 from rbac_api.guard.enforcement.clearance import HELD, HOLDER, Clearance
+from rbac_api.guard.revocation.denylist import note_authority_change
 from rbac_api.trail.chain import canonical
 from rbac_api.trail.recorder import Target, append_events, prepared_events
 
@@ -173,7 +173,7 @@ def write(clearance: Clearance, work: Work) -> None:
     state.pending.write(connection, clock.now())
     append_events(connection, work.events)
     clearance.know_roles(state.graph_now())
-    note_authority_change(clearance, sorted({*state.changed, *work.outdated}))
+    note_authority_change(clearance.connection, clearance.settings, sorted({*state.changed, *work.outdated}))
     if state.loses:
         clearance.require_administrator_remains()
     judge = ConstraintChecker(connection, clearance.graph(), clock.now())

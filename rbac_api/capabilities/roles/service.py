@@ -21,7 +21,6 @@ from rbac_api.capabilities.roles.errors import (
     RoleInUse,
     RoleNameTaken,
 )
-from rbac_api.capabilities.users.service import note_authority_change
 from rbac_api.database.queries import roles as reads
 from rbac_api.database.queries.roles import RoleRow
 from rbac_api.database.types import new_id
@@ -33,6 +32,7 @@ from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.row_versions import require_match
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
+from rbac_api.guard.revocation.denylist import note_authority_change
 from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
 
@@ -108,7 +108,7 @@ def update_role(
     if after:
         affected = _affected(clearance, clearance.graph(), name) if "requires_mfa" in after else []
         _write(clearance, role, after)
-        note_authority_change(clearance, affected)
+        note_authority_change(clearance.connection, clearance.settings, affected)
         clearance.record("role.updated", Target("role", name, name), before=before, after=after)
     return get_role(clearance, name)
 
@@ -139,7 +139,7 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
     holders = end_role_assignments(clearance, role.id, name)
     queries.end_all_edges(clearance.connection, role.id, clock.now())
     _write(clearance, role, {"valid_to": clock.now()})
-    note_authority_change(clearance, affected)
+    note_authority_change(clearance.connection, clearance.settings, affected)
     clearance.record(
         "role.deleted", Target("role", name, name), before=before, after={"holders": len(holders)}
     )
@@ -186,7 +186,7 @@ def inherit_role(clearance: Clearance, senior: str, junior: str) -> bool:
     if not queries.add_inheritance(clearance.connection, above.id, below.id, clock.now()):
         return False
     _write(clearance, above, {})
-    note_authority_change(clearance, _affected(clearance, graph, senior))
+    note_authority_change(clearance.connection, clearance.settings, _affected(clearance, graph, senior))
     clearance.record("inheritance.created", Target("role", senior, senior), after={"inherits": junior})
     require_constraints(clearance, through=senior, roles=[junior])
     return True
@@ -201,7 +201,7 @@ def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
     if not queries.end_inheritance(clearance.connection, above.id, below.id, clock.now()):
         raise InheritanceNotFound()
     _write(clearance, above, {})
-    note_authority_change(clearance, affected)
+    note_authority_change(clearance.connection, clearance.settings, affected)
     clearance.record("inheritance.ended", Target("role", senior, senior), before={"inherits": junior})
     clearance.require_administrator_remains()
     require_constraints(clearance, through=senior, roles=[junior], losing=True)

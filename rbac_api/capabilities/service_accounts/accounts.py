@@ -14,7 +14,7 @@ from rbac_api.trail.recorder import Target
 
 def find_account_id(clearance: Clearance, reference: str) -> str:
     """Return the id of the service account named by id or name; 404 for an unknown name."""
-    account_id = find_id(clearance.work, reference, "service")
+    account_id = find_id(lambda: clearance.connection, reference, "service")
     if account_id is None:
         raise ServiceAccountNotFound()
     return account_id

@@ -9,7 +9,7 @@ from rbac_api.guard.enforcement.clearance import Clearance
 
 def find_user_id(clearance: Clearance, reference: str) -> str:
     """Return the id of the user named by id or username; 404 for an unknown username."""
-    user_id = find_id(clearance.work, reference, "person")
+    user_id = find_id(lambda: clearance.connection, reference, "person")
     if user_id is None:
         raise UserNotFound()
     return user_id

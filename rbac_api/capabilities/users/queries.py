@@ -18,7 +18,6 @@ from sqlalchemy import (
 )
 
 from rbac_api.capabilities.users.errors import UsernameTaken
-from rbac_api.database.batches import batched
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.filters import holding, mentions, one_of, searched
 from rbac_api.database.queries.roles import list_role_ids
@@ -51,22 +50,6 @@ def update_user(connection: Connection, user_id: str, version: int, values: dict
 def note_signin(connection: Connection, user_id: str, old_hash: str, values: dict[str, object]) -> bool:
     """Change the row of a user who signed in, if the password is still the one that was checked."""
     return connection.execute(_SIGNED_IN, {"user_id": user_id, "old_hash": old_hash, **values}).rowcount == 1
-
-
-def raise_authorization_version(connection: Connection, user_ids: list[str], now: datetime) -> dict[str, int]:
-    """Raise the authorization versions of these users, whose permissions have changed; the new versions by
-    id. A thousand in one statement."""
-    raised = {
-        "authorization_version": users.c.authorization_version + 1,
-        "version": users.c.version + 1,
-        "updated_at": now,
-    }
-    raising = update(users).values(raised).returning(users.c.id, users.c.authorization_version)
-    found: dict[str, int] = {}
-    for some in batched(user_ids):
-        rows = connection.execute(raising.where(users.c.id.in_(some)))
-        found.update({row.id: row.authorization_version for row in rows})
-    return found
 
 
 def end_user_assignments(connection: Connection, user_id: str, now: datetime) -> list[str]:

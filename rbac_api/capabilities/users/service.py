@@ -41,7 +41,6 @@ from rbac_api.formats.http_errors import PreconditionFailed
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.row_versions import require_match
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.revocation.denylist import outdate
 from rbac_api.trail.fields import changes, tracked
 from rbac_api.trail.recorder import Target
 
@@ -49,7 +48,7 @@ __all__ = [
     "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user", "describe",
     "describe_all", "drop_second_factor", "end_user_assignments", "end_user_sessions", "find_person",
     "find_user", "find_user_id", "get_user", "issue_setup", "known_user", "list_users", "no_users",
-    "note_authority_change", "note_signin", "remove_user_totp", "reset_password", "restore_access", "row_of",
+    "note_signin", "remove_user_totp", "reset_password", "restore_access", "row_of",
     "set_password", "spend_setup", "unlock_user", "update_profile", "update_user",
 ]  # fmt: skip
 
@@ -233,12 +232,6 @@ def end_user_sessions(clearance: Clearance, user_id: str) -> None:
 def end_user_assignments(connection: Connection, user_id: str, now: datetime) -> list[str]:
     """End all assignments of a deleted user, without an event; the names of the roles."""
     return queries.end_user_assignments(connection, user_id, now)
-
-
-def note_authority_change(clearance: Clearance, user_ids: list[str]) -> None:
-    """Raise ``av`` and ETag of these users, whose permissions have changed."""
-    raised = queries.raise_authorization_version(clearance.connection, user_ids, clock.now())
-    outdate(clearance.connection, clearance.settings, raised)
 
 
 def require_good_name(username: str) -> None:

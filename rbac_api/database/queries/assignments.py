@@ -48,16 +48,6 @@ DESCRIBED = select(
     *(assignments.c[name] for name in AssignmentRow._fields[:-2]), roles.c.name, _GIVER.c.username
 ).select_from(_JOINED.outerjoin(_GIVER, assignments.c.assigned_by == _GIVER.c.id))
 """Selects the columns of an ``AssignmentRow``."""
-_LIST_HELD = DESCRIBED.where(
-    assignments.c.user_id == bindparam("user_id"), not_over(assignments, bindparam("at"))
-)
-
-
-def list_held(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
-    """The assignments of an account that count at that moment or later, with all their columns."""
-    return [
-        AssignmentRow._make(row) for row in connection.execute(_LIST_HELD, {"user_id": user_id, "at": at})
-    ]
 
 
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Assignment]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,13 +10,12 @@ from sqlalchemy import Connection, bindparam, select
 
 from rbac_api.database.batches import batched
 from rbac_api.database.queries.assignments import list_assignments, list_assignments_of
-from rbac_api.database.session import UnitOfWork
 from rbac_api.database.tables import users
+from rbac_api.database.types import is_id
 from rbac_api.decision.model import EVERYTHING, SessionRoles, Status, Subject
 from rbac_api.decision.names import canonical
 
 _FIND_ID = select(users.c.id).where(users.c.username_canonical == bindparam("name"))
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class AccountRow(NamedTuple):
@@ -162,17 +160,17 @@ def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str
     return found
 
 
-def find_id(work: UnitOfWork, reference: str, kind: str) -> str | None:
+def find_id(connection: Callable[[], Connection], reference: str, kind: str) -> str | None:
     """Return the id of the account that a path names, by id or by name in any case and Unicode form.
 
     A reference in the form of an id is one, and is returned without a read: a name can never be mistaken for
     the id of another account. ``kind`` is ``person`` or ``service``; None for an unknown name.
     """
-    if _ID.fullmatch(reference):
+    if is_id(reference):
         return reference.lower()
     named = (
         users.c.username_canonical == canonical(reference),
         users.c.kind == kind,
         users.c.status != "deleted",
     )
-    return work.connection.execute(select(users.c.id).where(*named)).scalar()
+    return connection().execute(select(users.c.id).where(*named)).scalar()

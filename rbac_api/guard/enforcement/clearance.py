@@ -16,7 +16,7 @@ from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, Constraint, Reason, SessionRoles
-from rbac_api.decision.strength import assigned_through, bound_by, held_until, lacking, stronger_roles
+from rbac_api.decision.strength import assigned_through, bound_by, held_until, stronger_roles
 from rbac_api.decision.working import WorkingRoles, follow
 from rbac_api.guard.enforcement import queries_strength
 from rbac_api.guard.enforcement.runtime import Runtime
@@ -185,8 +185,7 @@ class Clearance:
         """Require that the caller holds all these permissions of a user or a role: 403 otherwise."""
         if self.unbounded:
             return
-        beyond = lacking(self.held, permissions)
-        if beyond:
+        if beyond := sorted(permissions - self.held):
             raise TargetStronger(f"{whom} holds {_listed(beyond)}, which you do not hold.", missing=beyond)
 
     def require_outranks_user(self, user_id: str, username: str) -> None:

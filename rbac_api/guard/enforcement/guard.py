@@ -20,7 +20,7 @@ from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance, require_r
 from rbac_api.guard.enforcement.clients import Clients
 from rbac_api.guard.enforcement.idempotency import Keep, Repeats
 from rbac_api.guard.enforcement.refusals import Refusals, Refused
-from rbac_api.guard.enforcement.rules import Rule, judge
+from rbac_api.guard.enforcement.rules import Rule, judge, session_and_user
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.incidents.detection import Claim, claim_elsewhere
 from rbac_api.guard.revocation.redis_publisher import RedisPublisher
@@ -145,7 +145,7 @@ class Guard:
     def _confirm(self, work: UnitOfWork, context: RequestContext) -> None:
         """Decide again under the write lock: the state may have changed since the first decision."""
         self.snapshot.catch_up(work.connection)
-        judge(self.runtime.session_and_user(context.token, work.connection)[1], context.rule)
+        judge(session_and_user(self.runtime, context.token, work.connection)[1], context.rule)
 
     def _judge(self, session: SessionState, person: Person, rule: Rule) -> Decision:
         decision = judge(person, rule)
@@ -197,7 +197,7 @@ class Guard:
     def authenticate(self, token: Token, asked: Request) -> tuple[SessionState, Person]:
         """Return session and user of a token; one whose session has ended may open an incident."""
         try:
-            return self.runtime.session_and_user(token)
+            return session_and_user(self.runtime, token)
         except TokenRevoked:
             self.alarms.dead_token(token, stranger(asked))
             raise

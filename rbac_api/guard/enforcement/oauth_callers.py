@@ -27,7 +27,7 @@ from rbac_api.formats.oauth_errors import ClientNotAllowed, InsufficientScope, I
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.clients import Caller, Credentials
 from rbac_api.guard.enforcement.guard import Guard, actor_of, current_guard, stranger, with_retries
-from rbac_api.guard.enforcement.rules import Rule, judge
+from rbac_api.guard.enforcement.rules import Rule, judge, session_and_user
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
 from rbac_api.guard.state.subjects import SessionState
 from rbac_api.guard.tokens.credentials import credentials, repeated
@@ -176,7 +176,7 @@ def _decide(
 ) -> tuple[Decision, SessionState | None]:
     """Decide on the current state; return the decision, and the session of a token."""
     if caller.token:
-        session, person = guard.runtime.session_and_user(caller.token, connection)
+        session, person = session_and_user(guard.runtime, caller.token, connection)
         return judge(person, rule), session
     if caller.client:
         found = guard.snapshot.person(caller.client.id, connection)

@@ -1,14 +1,18 @@
-"""Defines what a route requires, and whether a user meets it."""
+"""Defines what a route requires, and whether a token and its user meet it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from rbac_api import clock
 from rbac_api.decision.evaluate import active_roles, needs_second_factor
 from rbac_api.decision.model import Decision, Reason
-from rbac_api.guard.errors import AccessDenied, PasswordChangeRequired
-from rbac_api.guard.state.subjects import Person
+from rbac_api.guard.enforcement.runtime import Runtime
+from rbac_api.guard.errors import AccessDenied, PasswordChangeRequired, TokenRevoked
+from rbac_api.guard.state.subjects import Person, SessionState
+from rbac_api.guard.tokens.token import Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,25 @@ class Rule:
     checks_body: bool = False
     repeatable: bool = False  # honours ``Idempotency-Key``
     reads: bool = False  # changes nothing, whatever its method
+
+
+def session_and_user(
+    runtime: Runtime, token: Token, connection: Connection | None = None
+) -> tuple[SessionState, Person]:
+    """Return session and user of a verified token; ``TokenRevoked`` if it is not valid at this moment."""
+    session = runtime.snapshot.session(token.session_id, connection)
+    if session is None or session.ended or session.user_id != token.subject:
+        raise TokenRevoked()
+    if token.jti in runtime.snapshot.denied(connection):
+        raise TokenRevoked()
+    person = runtime.snapshot.person(
+        token.subject, connection, second_factor=session.second_factor, roles=session.roles
+    )
+    if person is None or person.subject.status != "active":
+        raise TokenRevoked()
+    if session.issued is not None and not runtime.issuers.covers(person, session.issued, connection):
+        raise TokenRevoked()
+    return session, person
 
 
 def judge(person: Person, rule: Rule) -> Decision:

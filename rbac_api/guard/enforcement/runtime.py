@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Connection
-
 from rbac_api.database.engine import Database
 from rbac_api.guard.enforcement.issuers import Issuers
-from rbac_api.guard.errors import TokenRevoked
 from rbac_api.guard.hashing import Hasher
 from rbac_api.guard.incidents.detection import IncidentDetector
 from rbac_api.guard.incidents.repetitions import Repetitions
 from rbac_api.guard.state.cache import Snapshot
-from rbac_api.guard.state.subjects import Person, SessionState
-from rbac_api.guard.tokens.token import Token, TokenIssuer
+from rbac_api.guard.tokens.token import TokenIssuer
 from rbac_api.settings import Settings
 
 
@@ -38,24 +34,6 @@ class Runtime:
     issuers: Issuers
     hasher: Hasher
     limits: AccountLimits
-
-    def session_and_user(
-        self, token: Token, connection: Connection | None = None
-    ) -> tuple[SessionState, Person]:
-        """Return session and user of a verified token; ``TokenRevoked`` if it is not valid at this moment."""
-        session = self.snapshot.session(token.session_id, connection)
-        if session is None or session.ended or session.user_id != token.subject:
-            raise TokenRevoked()
-        if token.jti in self.snapshot.denied(connection):
-            raise TokenRevoked()
-        person = self.snapshot.person(
-            token.subject, connection, second_factor=session.second_factor, roles=session.roles
-        )
-        if person is None or person.subject.status != "active":
-            raise TokenRevoked()
-        if session.issued is not None and not self.issuers.covers(person, session.issued, connection):
-            raise TokenRevoked()
-        return session, person
 
     def close(self) -> None:
         """Release threads and what is counted; the database stays open."""

@@ -53,6 +53,16 @@ def outdate(connection: Connection, settings: Settings, versions: Mapping[str, i
         _add(connection, settings, entries, end)
 
 
+def note_authority_change(connection: Connection, settings: Settings, user_ids: list[str]) -> None:
+    """Raise ``av`` and ETag of these users, whose permissions have changed; otherwise as ``outdate``."""
+    now = clock.now()
+    leeway = timedelta(seconds=settings.clock_leeway_seconds)
+    raised = queries.raise_authorization_versions(connection, user_ids, now, now - leeway)
+    entries: list[Entry] = [("av", one.user_id, one.version) for one in raised if one.signed_in]
+    if entries:
+        _add(connection, settings, entries, queries.DenylistEnd(raised[0].seq, raised[0].tokens_until))
+
+
 def _add(
     connection: Connection,
     settings: Settings,

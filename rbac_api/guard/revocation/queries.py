@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, func, select
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rbac_api.database.batches import batched
-from rbac_api.database.tables import key_uses, revocations, sessions
+from rbac_api.database.tables import key_uses, revocations, sessions, users
 
 
 class RevocationRow(NamedTuple):
@@ -32,26 +32,61 @@ class DenylistEnd(NamedTuple):
     tokens_until: datetime | None
 
 
+class RaisedVersion(NamedTuple):
+    """A user with the new authorization version, whether the user is signed in, and the denylist's end."""
+
+    user_id: str
+    version: int
+    signed_in: bool
+    seq: int | None
+    tokens_until: datetime | None
+
+
 REVOCATION = tuple(revocations.c[name] for name in RevocationRow._fields)
 _END = (
     select(func.max(revocations.c.seq)).scalar_subquery().label("seq"),
     select(func.max(key_uses.c.access_until)).scalar_subquery().label("tokens_until"),
 )
 _FIND_END = select(*_END)
-_SIGNED_IN = (
-    select(sessions.c.user_id, *_END)
-    .distinct()
-    .where(
-        sessions.c.user_id.in_(bindparam("user_ids", expanding=True)),
-        sessions.c.end_reason.is_(None),
-        sessions.c.idle_expires_at > bindparam("at"),
-        sessions.c.absolute_expires_at > bindparam("at"),
+_ACTIVE = (
+    sessions.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    sessions.c.end_reason.is_(None),
+    sessions.c.idle_expires_at > bindparam("at"),
+    sessions.c.absolute_expires_at > bindparam("at"),
+)
+_SIGNED_IN = select(sessions.c.user_id, *_END).distinct().where(*_ACTIVE)
+_RAISE = (
+    update(users)
+    .where(users.c.id.in_(bindparam("user_ids", expanding=True)))
+    .values(
+        authorization_version=users.c.authorization_version + 1,
+        version=users.c.version + 1,
+        updated_at=bindparam("now"),
+    )
+    .returning(
+        users.c.id,
+        users.c.authorization_version,
+        # not correlated: SQLAlchemy omits the table's name in RETURNING on SQLite
+        users.c.id.in_(select(sessions.c.user_id).where(*_ACTIVE)),
+        *_END,
     )
 )
 
 
 def find_denylist_end(connection: Connection) -> DenylistEnd:
     return DenylistEnd._make(connection.execute(_FIND_END).one())
+
+
+def raise_authorization_versions(
+    connection: Connection, user_ids: Sequence[str], now: datetime, at: datetime
+) -> list[RaisedVersion]:
+    """Raise the authorization versions of these users. Whether a session of theirs is active at that moment
+    is read in the same statement."""
+    found: list[RaisedVersion] = []
+    for some in batched(user_ids):
+        rows = connection.execute(_RAISE, {"user_ids": some, "now": now, "at": at})
+        found += map(RaisedVersion._make, rows)
+    return found
 
 
 def list_signed_in(
