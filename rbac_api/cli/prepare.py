@@ -23,12 +23,12 @@ from rbac_api.capabilities.users.service import NewUser, add_user, no_users
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import is_empty, upgrade
 from rbac_api.database.requirements import ensure_requirements
-from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.document import Document
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.names import username_problem
 from rbac_api.guard.enforcement.assembly import assemble
 from rbac_api.guard.enforcement.clearance import Clearance, operator_clearance
+from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.hashing import Hasher
 from rbac_api.guard.tokens.installation import INSTANCE_KEY, REMEDY, differences, present, record_instance
 from rbac_api.guard.tokens.queries_installation import read_instance

@@ -1,8 +1,8 @@
-"""Connects to SQL: engines, units of work, column types, tables, and which constraint means which error.
+"""Connects to SQL: engines, transactions, column types, tables, and which constraint means which error.
 
-``engine`` opens connections, with ``postgresql`` for that server, and ``session`` is the unit of work;
-``write_queue`` orders the writers of a process and ``pending`` collects rows to write.  ``freshness`` and
-``wal_index`` detect commits of others; ``sessions`` checks that PostgreSQL connections allow that.
+``engine`` opens connections, with ``postgresql`` for that server; ``write_queue`` orders the writers of a
+process and ``pending`` collects rows to write.  ``freshness`` and ``wal_index`` detect commits of others;
+``sessions`` checks that PostgreSQL connections allow that.
 
 ``tables`` and ``types`` define the schema, ``migrate`` migrates it, ``constraints`` translates errors, and
 ``queries`` holds the SQL that several capabilities share.  ``batches``, ``filters``, ``folding`` and

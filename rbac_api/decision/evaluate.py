@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -182,7 +183,7 @@ def needs_second_factor(role: str) -> Reason:
     return Reason("mfa", f"{role} is effective only after signing in with a second factor")
 
 
-def missing(held: frozenset[str], handed_out: Iterable[str]) -> tuple[str, ...]:
+def missing(held: AbstractSet[str], handed_out: Iterable[str]) -> tuple[str, ...]:
     """Return the permissions that a change hands out and the caller does not hold; no caller may grant
     those."""
     return () if ESCALATE in held else tuple(sorted(set(handed_out) - held))

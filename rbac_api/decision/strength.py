@@ -10,6 +10,7 @@ all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from rbac_api.decision.activation import lasting
@@ -18,7 +19,7 @@ from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Constraint, Subject
 
 
-def stronger_roles(graph: RoleGraph, held: frozenset[str]) -> frozenset[str]:
+def stronger_roles(graph: RoleGraph, held: AbstractSet[str]) -> frozenset[str]:
     """Return the roles that hold something the caller does not: a user is stronger exactly if one of these is
     assigned."""
     return frozenset(name for name, effective in graph.effective.items() if not effective <= held)

@@ -14,10 +14,10 @@ from rbac_api.capabilities.signin.errors import LoginFailed
 from rbac_api.capabilities.signin.service import LoginRequest, login, refresh
 from rbac_api.capabilities.users.service import create_user
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.database.session import UnitOfWork
 from rbac_api.errors import TooManyAttempts
 from rbac_api.guard.enforcement.assembly import assemble
 from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.trail.recorder import Actor
 from tests.builders import Stage
 from tests.cast import DAVE, PASSWORD

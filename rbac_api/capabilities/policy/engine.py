@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from rbac_api import clock
@@ -23,11 +23,11 @@ from rbac_api.capabilities.policy.impact import MAX_LISTED, Impact, find_impact
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.policy.steps import APPLY, label, require_permission
-from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.difference import CurrentPolicy, Step, difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
 from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
-from rbac_api.guard.enforcement.clearance import HELD, HOLDER, Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.revocation.denylist import note_authority_change
 from rbac_api.trail.chain import canonical
 from rbac_api.trail.recorder import Target, append_events, prepared_events
@@ -113,7 +113,7 @@ def separate_unit(clearance: Clearance) -> Iterator[Clearance]:
     """A clearance of the same caller in a second unit, which reads the rows of one moment."""
     database = clearance.work.database
     with UnitOfWork(database, writes=False, one_moment=True) as work:
-        yield replace(clearance, work=work)
+        yield clearance._replace(work=work)
 
 
 def is_current(clearance: Clearance, work: Work) -> bool:
@@ -149,10 +149,9 @@ def apply_steps(state: State, steps: Sequence[Step]) -> Work:
 def start_work(state: State, steps: Sequence[Step] = ()) -> Work:
     """The state before the first step. The caller may hand out what the caller holds now, and no more."""
     clearance = state.clearance
-    work = Work(steps, state, revision(state.connection, state.at), clearance.held)
+    work = Work(steps, state, revision(state.connection, state.at), frozenset(clearance.held))
     state.holds_all = clearance.holds_all
-    clearance.note_held()
-    clearance.work.notes[HELD] = set(work.held)  # a copy: a holder of all permissions gains new ones
+    state.held = clearance.note_held()
     return work
 
 
@@ -160,8 +159,7 @@ def finish_work(work: Work) -> Work:
     """The computed work, ready to be written."""
     state = work.state
     state.settle()
-    for note in (HELD, HOLDER):
-        state.clearance.work.notes.pop(note, None)
+    state.clearance.forget_held()
     work.events = prepared_events(state.clearance.actor, state.events)
     work.outdated = queries.list_assigned_ids(state.connection, state.outdated, state.at)
     return work

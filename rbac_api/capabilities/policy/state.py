@@ -134,6 +134,7 @@ class State:
     more: Counter[str] = field(
         default_factory=Counter
     )  # of assignments by the name of the role: how many are added
+    held: set[str] = field(default_factory=set)  # by the caller; grows only for a caller who holds all
     holds_all: bool = False  # whether the caller holds every permission there is
     compiled: RoleGraph | None = None
     administrators: tuple[frozenset[str], list[tuple[str, Assignment]]] | None = None

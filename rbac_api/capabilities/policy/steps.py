@@ -39,7 +39,7 @@ from rbac_api.database.types import new_id
 from rbac_api.decision.difference import Facts, Step
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.model import Permission, Role
-from rbac_api.guard.enforcement.clearance import HELD, Clearance
+from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.trail.fields import stated
 
@@ -80,7 +80,7 @@ def require_permission(clearance: Clearance, step: Step) -> None:
 
 def _create_permission(state: State, facts: Facts) -> None:
     """Create a permission; a caller who holds all permissions holds this one too in later steps."""
-    name, clearance = facts["name"], state.clearance
+    name = facts["name"]
     if state.permission_rows.is_taken(name):
         raise PermissionNameTaken()
     said = {"name": name, "title": facts.get("title") or None, "description": facts["description"]}
@@ -90,7 +90,7 @@ def _create_permission(state: State, facts: Facts) -> None:
     state.roles.add_permission(Permission(name))
     state.record_event("permission.created", "permission", name, after=stated("permissions", said))
     if state.holds_all:
-        clearance.work.notes[HELD].add(name)
+        state.held.add(name)
 
 
 def _update_permission(state: State, facts: Facts) -> None:

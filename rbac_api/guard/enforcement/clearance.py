@@ -4,22 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.queries.assignments import list_assignments, list_roles_of
-from rbac_api.database.session import UnitOfWork
-from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered, missing
+from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, Constraint, Reason, SessionRoles
 from rbac_api.decision.strength import assigned_through, bound_by, held_until, stronger_roles
 from rbac_api.decision.working import WorkingRoles, follow
 from rbac_api.guard.enforcement import queries_strength
 from rbac_api.guard.enforcement.runtime import Runtime
+from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.errors import (
     EscalationDenied,
     LastAdministrator,
@@ -36,15 +36,9 @@ from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.recorder import OPERATOR, SYSTEM, Actor, Target, record
 
 CLEARANCE = "rbac.clearance"  # in the environment of the request that is served
-# Notes of a unit of work: the roles with its changes (None: they have to be read), what its actor held when
-# it began, and the actor's ``Person`` at that time.
-CHANGED = "roles_changed"
-HELD = "held"
-HOLDER = "holder"
 
 
-@dataclass(slots=True)  # not frozen, as ``RequestContext``
-class Clearance:
+class Clearance(NamedTuple):  # made for every request; a frozen dataclass is much slower
     """Who may do what, now.  Only the guard makes one (``requires`` for people, ``operator_clearance`` at a
     shell).
 
@@ -80,15 +74,14 @@ class Clearance:
         return self.actor.type in ("operator", "system")
 
     @property
-    def held(self) -> frozenset[str]:
+    def held(self) -> AbstractSet[str]:
         """What the actor effectively holds at this moment; 401 for an anonymous caller of a public route, who
         has to sign in first."""
         if self.unbounded:
             return frozenset({ESCALATE})
         # Many changes in one unit are checked against what was held before the first
-        if HELD in self.work.notes:
-            before: frozenset[str] = self.work.notes[HELD]
-            return before
+        if self.work.held is not None:
+            return self.work.held
         return self._person(self.actor.id).permissions
 
     @property
@@ -117,11 +110,10 @@ class Clearance:
 
     def graph(self) -> RoleGraph:
         """Return the roles in force, with the changes that this unit has recorded."""
-        notes = self.work.notes
-        if "graph" not in notes and CHANGED in notes:
-            notes["graph"] = notes[CHANGED].compiled() if notes[CHANGED] else self.changed_graph()
-        graph: RoleGraph | None = notes.get("graph")
-        return graph or self.snapshot.graph(self.connection if self.work.writes else None)
+        work = self.work
+        if work.graph is None and work.roles_changed:
+            work.graph = work.roles.compiled() if work.roles else self.changed_graph()
+        return work.graph or self.snapshot.graph(work.connection if work.writes else None)
 
     def latest_graph(self) -> RoleGraph:
         """Return the roles in force, no older than any row that this unit has read; from memory, unless the
@@ -132,7 +124,7 @@ class Clearance:
 
     def know_roles(self, graph: RoleGraph) -> None:
         """Note the roles as they are after what this unit wrote."""
-        self.work.notes["graph"], self.work.notes[CHANGED] = graph, WorkingRoles(graph)
+        self.work.graph, self.work.roles, self.work.roles_changed = graph, WorkingRoles(graph), True
 
     def changed_graph(self) -> RoleGraph:
         """Read the roles from the rows as this unit sees them now."""
@@ -143,16 +135,21 @@ class Clearance:
         if self.session is not None:
             require_recent(self.session, self.settings)
 
-    def note_held(self) -> None:
-        """Note what the actor holds now: the many changes that follow count as one and are checked against
-        it."""
+    def note_held(self) -> set[str]:
+        """Note what the actor holds now, and return it: the many changes that follow count as one and are
+        checked against it, until ``forget_held``."""
         if not self.unbounded:
-            self.work.notes[HOLDER] = self._person(self.actor.id)
-        self.work.notes[HELD] = self.held
+            self.work.holder = self._person(self.actor.id)
+        self.work.held = held = set(self.held)
+        return held
+
+    def forget_held(self) -> None:
+        """End what ``note_held`` began."""
+        self.work.held = self.work.holder = None
 
     def held_until(self, end: datetime | None) -> frozenset[str]:
         """Return what the actor holds without interruption until that moment; None: without an end."""
-        person: Person = self.work.notes.get(HOLDER) or self._person(self.actor.id)
+        person = self.work.holder or self._person(self.actor.id)
         return held_until(person.graph, person.subject, clock.now(), end or clock.ENDLESS)
 
     def require_held(self, handed_out: Iterable[str], until: datetime | None = None) -> None:
@@ -162,18 +159,18 @@ class Clearance:
         Holders of ``rbac:escalate`` are exempt (RBAC escalation guard).
         """
         wanted, held = frozenset(handed_out), self.held
-        if beyond := missing(held, wanted):
-            raise EscalationDenied(
-                f"This hands out {_listed(beyond)}, which you do not hold.", missing=list(beyond)
-            )
         if ESCALATE in held or not wanted:
             return
-        if passing := missing(self.held_until(until), wanted):
+        if beyond := sorted(wanted - held):
+            raise EscalationDenied(
+                f"This hands out {_listed(beyond)}, which you do not hold.", missing=beyond
+            )
+        if passing := sorted(wanted - self.held_until(until)):
             raise EscalationDenied(
                 f"This hands out {_listed(passing)} for longer than you hold it: you hold it until an end, or"
                 " while a role is active in your session. Assign it with an earlier expires_at, or ask a user"
                 " who holds it without an end.",
-                missing=list(passing),
+                missing=passing,
             )
 
     def require_other(self, user_id: str, instead: str) -> None:
@@ -254,11 +251,10 @@ class Clearance:
         What the system creates at start-up is built in, which its events do not say: then the roles are read
         again.
         """
-        notes = self.work.notes
-        known: WorkingRoles | None = notes[CHANGED] if CHANGED in notes else WorkingRoles(self.graph())
+        work = self.work
+        known = work.roles if work.roles_changed else WorkingRoles(self.graph())
         followed = known is not None and self.actor.type != "system" and follow(known, action, name, facts)
-        notes[CHANGED] = known if followed else None
-        notes.pop("graph", None)
+        work.roles, work.graph, work.roles_changed = known if followed else None, None, True
 
     def _person(self, user_id: str | None) -> Person:
         connection, person = self.connection if self.work.writes else None, None

@@ -11,7 +11,6 @@ from flask import Flask, Request, Response, current_app, request
 
 from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import Database
-from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
 from rbac_api.guard.enforcement.assembly import assemble
@@ -21,6 +20,7 @@ from rbac_api.guard.enforcement.clients import Clients
 from rbac_api.guard.enforcement.idempotency import Keep, Repeats
 from rbac_api.guard.enforcement.refusals import Refusals, Refused
 from rbac_api.guard.enforcement.rules import Rule, judge, session_and_user
+from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.incidents.detection import Claim, claim_elsewhere
 from rbac_api.guard.revocation.redis_publisher import RedisPublisher

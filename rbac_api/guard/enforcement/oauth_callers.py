@@ -19,7 +19,6 @@ from flask import Request, request
 from sqlalchemy import Connection
 
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.database.session import UnitOfWork
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, TooManyAttempts
 from rbac_api.formats.http_errors import CredentialsRepeated
@@ -28,6 +27,7 @@ from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.clients import Caller, Credentials
 from rbac_api.guard.enforcement.guard import Guard, actor_of, current_guard, stranger, with_retries
 from rbac_api.guard.enforcement.rules import Rule, judge, session_and_user
+from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
 from rbac_api.guard.state.subjects import SessionState
 from rbac_api.guard.tokens.credentials import credentials, repeated

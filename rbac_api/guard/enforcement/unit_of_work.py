@@ -1,17 +1,22 @@
-"""Defines the unit of work: opened when first needed, committed when it ends, rolled back on any
-exception."""
+"""Defines the unit of work: opened when first needed, committed when it ends, rolled back on any exception.
+
+It knows what its own changes make of the roles, and what its actor held before them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import Connection
 
 from rbac_api.database.engine import Database
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.working import WorkingRoles
 from rbac_api.errors import ServiceError
+from rbac_api.guard.state.subjects import Person
 
 
 class UnitOfWork:
@@ -22,7 +27,10 @@ class UnitOfWork:
     A unit that never uses a connection costs nothing, which keeps the guard's hot path free of I/O.
     """
 
-    __slots__ = ("_connection", "_one_moment", "_way_in", "database", "notes", "on_open", "writes")
+    __slots__ = (
+        "_connection", "_one_moment", "_way_in", "database", "graph", "held", "holder", "on_open", "roles",
+        "roles_changed", "writes",
+    )  # fmt: skip
 
     def __init__(self, database: Database, *, writes: bool, one_moment: bool = False) -> None:
         """``one_moment``: all statements of a reading unit have to see the rows of one moment."""
@@ -30,9 +38,16 @@ class UnitOfWork:
         self._one_moment = one_moment
         self.writes = writes
         self.on_open: Callable[[], None] | None = None  # called once, with the transaction begun
-        self.notes: dict[str, Any] = {}  # what the code of this unit remembers about it
         self._way_in: AbstractContextManager[Connection] | None = None
         self._connection: Connection | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self.roles_changed = False
+        self.roles: WorkingRoles | None = None  # with this unit's changes; None: they have to be read
+        self.graph: RoleGraph | None = None  # the same, compiled
+        self.held: set[str] | None = None  # what the actor held before many changes that count as one
+        self.holder: Person | None = None  # the actor at that time
 
     @property
     def connection(self) -> Connection:
@@ -52,7 +67,7 @@ class UnitOfWork:
     def release(self) -> None:
         """Commit, and let others write; the next use of ``connection`` begins another transaction."""
         self.__exit__(None, None, None)
-        self.notes.clear()
+        self._forget()
 
     @property
     def opened(self) -> bool:
