@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from rbac_api.formats.http_errors import HeadersTooLarge, Malformed, TooLarge, UriTooLong
-from rbac_api.web.server.http_setup import MAX_BODY_BYTES, max_body_bytes
+from rbac_api.web.server.middleware import MAX_BODY_BYTES, max_body_bytes
 from rbac_api.web.server.proxy_headers import within
 
 MAX_LINE_LENGTH = 8190

@@ -11,7 +11,7 @@ from flask import Flask
 
 from rbac_api.formats.http_errors import PathNotCanonical
 from rbac_api.web.responses.problems import register_problems
-from rbac_api.web.server.http_setup import register_spellings
+from rbac_api.web.server.middleware import register_spellings
 from tests.builders import Stage
 from tests.cast import ALICE
 from tests.faults.test_wire import hear, node, send

@@ -1,6 +1,6 @@
 """Bodies that are whole documents in JSON or YAML, read by the view itself.
 
-``web.server.http_setup`` allows them more bytes.
+``web.server.middleware`` allows them more bytes.
 """
 
 from __future__ import annotations

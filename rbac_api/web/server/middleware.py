@@ -5,6 +5,11 @@ answer, logged, and kept in the audit trail.
 
 It is one piece of WSGI around the application instead of ten Flask hooks: each hook would cost every request
 several microseconds for looking up the current request.
+
+Flask then asks for three things. There is no session. A body may have 64 KiB, and more at the few paths
+declared here; the server checks that before it receives a request (``cli.request_framing``), the application
+before it reads one. Every spelling of a path but one is refused (RFC 3986 section 6.2.2): a proxy's rule for
+a path may not match the others.
 """
 
 from __future__ import annotations
@@ -14,9 +19,12 @@ import re
 from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any, Protocol
+from urllib.parse import quote
 
-from flask import Flask, Request
+from flask import Flask, Request, request
+from flask.sessions import NullSession, SessionInterface
 
+from rbac_api.formats.http_errors import PathNotCanonical
 from rbac_api.observability.logs import REQUEST_ID, log, log_answer
 from rbac_api.observability.metrics import RequestTally
 from rbac_api.settings import Settings
@@ -28,6 +36,19 @@ HEADER = "X-Request-ID"
 # Below this path a client may send any printable id, and the answer repeats it unchanged (AuthZEN section
 # 10.1.4).
 VERBATIM = "/access/v1/"
+MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES_BELOW: dict[str, int] = {
+    "/access/v1/evaluations": 1024 * 1024,  # many questions at once
+    "/v1/policy/plan": 16 * 1024 * 1024,  # whole policies
+    "/v1/policy/apply": 16 * 1024 * 1024,
+}
+"""Path prefixes, and how large a body may be below them."""
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+# Empty and dot segments, parameters, encoded slashes, and encoded characters that need no encoding.
+_UNUSUAL = re.compile(
+    r"//|/\.{1,2}(?:/|\Z)|[;#\\]|%(?![0-9a-f]{2})|%(?:2[d-f]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5[cf]|7e)",
+    re.IGNORECASE,
+)
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PRINTABLE = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")  # what a header can carry unchanged
 _ADDED_BY_PROXIES = frozenset(
@@ -103,12 +124,12 @@ class Middleware:
             headers.append((CSRF_HEADER, environ[CSRF]))
 
     def _record(self, environ: dict[str, Any], status: int, seconds: float) -> None:
-        request: Request = environ["werkzeug.request"]
-        rule, method = request.url_rule, request.method
+        asked: Request = environ["werkzeug.request"]
+        rule, method = asked.url_rule, asked.method
         counted = method if rule or method in _METHODS else _OTHER
         self._tally.note((counted, rule.rule if rule else "-", status), seconds)
         if self._logs:
-            log_answer(request, status, seconds)
+            log_answer(asked, status, seconds)
 
 
 def name_request(environ: dict[str, Any]) -> str:
@@ -120,6 +141,52 @@ def name_request(environ: dict[str, Any]) -> str:
     if offered and _WELL_FORMED.fullmatch(offered):
         return offered
     return random.getrandbits(128).to_bytes(16, "big").hex()
+
+
+class SizedRequest(Request):
+    """A request whose body limit depends on its path."""
+
+    @property  # type: ignore[misc]
+    def max_content_length(self) -> int:  # type: ignore[override]  # no code sets it
+        return max_body_bytes(self.environ["PATH_INFO"])
+
+
+class NoSessions(SessionInterface):
+    """Gives every request the same empty, read-only session, so that Flask reads and sets no cookie."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._none
+
+
+def max_body_bytes(path: str) -> int:
+    """Return how many bytes the body of a request to this path may have.
+
+    Another spelling of a path has no privilege.
+    """
+    return next(
+        (size for begin, size in MAX_BODY_BYTES_BELOW.items() if path.startswith(begin)), MAX_BODY_BYTES
+    )
+
+
+def register_spellings(app: Flask) -> None:
+    """Refuse other spellings of a path, whether a route matches or not."""
+
+    @app.before_request
+    def refuse_other_spellings() -> None:
+        if _UNUSUAL.search(_path_as_sent(request.environ)):
+            raise PathNotCanonical()
+
+
+def _path_as_sent(environ: dict[str, Any]) -> str:
+    """Return the request's path before decoding; where a server does not give it, encoded again."""
+    sent: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    if sent:
+        return (
+            _AUTHORITY.sub("", sent.partition("?")[0], count=1) if sent[0] != "/" else sent.partition("?")[0]
+        )
+    return quote((environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1"))
 
 
 def register_middleware(app: Flask, settings: Settings) -> RequestTally:
