@@ -6,10 +6,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,8 +23,10 @@ from rbac_api.settings import Settings, SettingsRefused
 
 WRITE_LOCK = 0x52424143  # "RBAC": the one advisory lock that every writing transaction takes first
 WRITERS_IN_SERVER = 3
+MAX_VALUES = 5000  # SQLite takes 32,766 values in a statement, PostgreSQL 65,535
 _TAKE_LOCK = text("SELECT set_config('lock_timeout', :patience, true), pg_advisory_xact_lock(:key)")
 Announcement = Callable[[int], None]
+T = TypeVar("T")
 
 
 class Database:
@@ -140,6 +143,14 @@ def translated() -> Iterator[None]:
         if (meaning := meaning_of(fault)) is None:
             raise
         raise meaning from fault
+
+
+def batched(values: Iterable[T], size: int = MAX_VALUES) -> Iterator[list[T]]:
+    """Split values into batches that fit one statement, or into memory: lists of ``size`` values, the last
+    one with the rest; as ``itertools.batched`` from Python 3.12 on."""
+    rest = iter(values)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def publish(connection: Connection, seq: int) -> None:

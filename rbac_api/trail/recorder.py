@@ -12,8 +12,7 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
 from rbac_api import clock
-from rbac_api.database.batches import batched
-from rbac_api.database.engine import publish
+from rbac_api.database.engine import batched, publish
 from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
 from rbac_api.trail.chain import MAX_TEXT_LENGTH, bounded, canonical, event_hash

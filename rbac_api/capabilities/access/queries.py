@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.database.filters import one_of
 from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
 from rbac_api.database.queries.trail import EVENT, EventRow

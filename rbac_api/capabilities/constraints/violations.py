@@ -11,7 +11,7 @@ from operator import attrgetter
 from sqlalchemy import ColumnElement, Connection
 
 from rbac_api.capabilities.constraints import queries
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.sessions import find_session_roles
 from rbac_api.decision.evaluate import active_roles

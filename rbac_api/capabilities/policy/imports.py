@@ -25,7 +25,7 @@ from rbac_api.capabilities.policy.engine import (
 )
 from rbac_api.capabilities.policy.holders import terms_of
 from rbac_api.capabilities.policy.state import Account, load_state
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.decision.difference import is_over, wanted_terms
 from rbac_api.decision.document import holder_of
 from rbac_api.decision.document_form import entry_faults

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.database.queries.permissions import PERMISSION, PermissionRow
 from rbac_api.database.queries.roles import ROLE, RoleRow
 from rbac_api.database.queries.sessions import count_active

@@ -23,7 +23,7 @@ from rbac_api.capabilities.policy.engine import (
 from rbac_api.capabilities.policy.references import unknown_names
 from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.roles.service import is_role_as_built_in, reconcile_role
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.decision.difference import CurrentPolicy, Step, is_over, rule_of, wanted_terms
 from rbac_api.decision.document import Document, DocumentRefused, holder_of, read_document
 from rbac_api.decision.names import canonical

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.database.tables import assignments, roles, users
 from rbac_api.database.validity import not_over
 from rbac_api.decision.model import Assignment, Mode

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.database.filters import among
 from rbac_api.database.tables import roles
 from rbac_api.database.validity import in_force

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.database.queries.assignments import list_assignments, list_assignments_of
 from rbac_api.database.tables import users
 from rbac_api.database.types import is_id

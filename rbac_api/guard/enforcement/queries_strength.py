@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.tables import assignments, users
 from rbac_api.database.validity import not_over

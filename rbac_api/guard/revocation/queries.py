@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.database.tables import key_uses, revocations, sessions, users
 
 

@@ -24,9 +24,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from rbac_api import clock
-from rbac_api.database.batches import batched
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.database.engine import Database
+from rbac_api.database.engine import Database, batched
 from rbac_api.guard.revocation import queries
 from rbac_api.guard.revocation.denylist import CURSOR, cursor_of, seq_of
 from rbac_api.observability.logs import log

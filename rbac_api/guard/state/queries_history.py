@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
-from rbac_api.database.batches import batched
+from rbac_api.database.engine import batched
 from rbac_api.database.queries.sessions import session_roles
 from rbac_api.database.tables import activations, assignments, roles, trail_events, users
 from rbac_api.database.validity import in_force
