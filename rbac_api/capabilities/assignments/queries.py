@@ -46,7 +46,7 @@ _LIST_HELD = DESCRIBED.where(
 
 
 def find_addressed(connection: Connection, user: str, role: str) -> Addressed | None:
-    """A user who was not deleted, by id or name (see ``find_id``), and a role by name; None if there is no
+    """A user who was not deleted, by id or name, and a role by name; None if there is no
     such user."""
     query, reference = (_FIND_BY_ID, user.lower()) if is_id(user) else (_FIND_BY_NAME, canonical(user))
     row = connection.execute(query, {"user": reference, "role": role}).first()

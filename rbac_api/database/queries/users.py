@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,7 +11,6 @@ from sqlalchemy import Connection, bindparam, select
 from rbac_api.database.engine import batched
 from rbac_api.database.queries.assignments import list_assignments, list_assignments_of
 from rbac_api.database.tables import users
-from rbac_api.database.types import is_id
 from rbac_api.decision.model import EVERYTHING, SessionRoles, Status, Subject
 from rbac_api.decision.names import canonical
 
@@ -160,17 +159,14 @@ def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str
     return found
 
 
-def find_id(connection: Callable[[], Connection], reference: str, kind: str) -> str | None:
-    """Return the id of the account that a path names, by id or by name in any case and Unicode form.
+def find_id(connection: Connection, name: str, kind: str) -> str | None:
+    """Return the id of the account with this name, in any case and Unicode form; None for an unknown one.
 
-    A reference in the form of an id is one, and is returned without a read: a name can never be mistaken for
-    the id of another account. ``kind`` is ``person`` or ``service``; None for an unknown name.
+    ``kind`` is ``person`` or ``service``.
     """
-    if is_id(reference):
-        return reference.lower()
     named = (
-        users.c.username_canonical == canonical(reference),
+        users.c.username_canonical == canonical(name),
         users.c.kind == kind,
         users.c.status != "deleted",
     )
-    return connection().execute(select(users.c.id).where(*named)).scalar()
+    return connection.execute(select(users.c.id).where(*named)).scalar()

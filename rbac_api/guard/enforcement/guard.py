@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from flask import Flask, Request, Response, current_app, request
 
@@ -221,8 +220,7 @@ class Guard:
             self.alarms.stale_claim(claim, actor)
 
 
-@dataclass(slots=True)  # not frozen: freezing costs more than the decision
-class RequestContext:
+class RequestContext(NamedTuple):
     """What is known about a request before its view runs."""
 
     actor: Actor
