@@ -47,7 +47,7 @@ class ServiceError(Exception):
     keeps_work: ClassVar[bool] = False
     challenge: ClassVar[str | None] = None
 
-    def __init__(self, detail: str | None = None, *, internal: str | None = None, **members: Any) -> None:
+    def __init__(self, detail: str | None = None, *, internal: str | None = None, **members: object) -> None:
         self.detail = detail or self.default_detail
         self.internal = internal
         self.members: dict[str, Any] = members
@@ -133,7 +133,12 @@ class TooManyAttempts(ServiceError):
     example = {"violated-policies": ["signin"]}  # noqa: RUF012
 
     def __init__(
-        self, detail: str | None = None, *, retry_after: int = 1, internal: str | None = None, **members: Any
+        self,
+        detail: str | None = None,
+        *,
+        retry_after: int = 1,
+        internal: str | None = None,
+        **members: object,
     ) -> None:
         super().__init__(detail, internal=internal, **members)
         self.retry_after = retry_after

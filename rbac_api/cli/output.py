@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 import click
 import orjson
@@ -14,21 +14,22 @@ import orjson
 from rbac_api import clock
 from rbac_api.formats.paging import MAX_PAGE_SIZE, Page, PageRequest
 
-Step = Callable[[int], Any]
+T = TypeVar("T")
+Step = Callable[[int], object]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print one JSON document; times as RFC 3339 with ``Z``."""
     click.echo(json_text(value))
 
 
-def json_text(value: Any) -> str:
+def json_text(value: object) -> str:
     """The same as text."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
 
 
-def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+def print_items(items: Sequence[Mapping[str, object]], columns: Sequence[str], *, as_json: bool) -> None:
     """Print a list: all members as a JSON array, or the named columns, aligned.
 
     ``user.username`` names a member of a member.
@@ -41,7 +42,7 @@ def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], *, a
         click.echo("Nothing found.", err=True)
 
 
-def print_rows(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> None:
+def print_rows(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> None:
     """Print aligned columns under their names."""
     cells = [[column.rpartition(".")[2].replace("_", " ").upper() for column in columns]]
     cells += [[shown(value) for value in row] for row in rows]
@@ -50,7 +51,7 @@ def print_rows(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a value as one cell.
 
     Characters that a terminal would execute (a user agent is foreign text) are escaped.
@@ -64,7 +65,7 @@ def shown(value: Any) -> str:
     )
 
 
-def every_item(list_page: Callable[[PageRequest], Page]) -> list[Any]:
+def every_item(list_page: Callable[[PageRequest], Page[T]]) -> list[T]:
     """Return all items of a list that a service returns in pages."""
     page = list_page(PageRequest(MAX_PAGE_SIZE, None, count=False))
     items = list(page.items)
@@ -88,8 +89,7 @@ def progress(length: int, label: str) -> Iterator[Step]:
         yield bar.update
 
 
-def _member(item: Mapping[str, Any], column: str) -> Any:
-    value: Any = item
-    for name in column.split("."):
-        value = value[name]
-    return value
+def _member(item: Mapping[str, object], column: str) -> object:
+    name, _, inner = column.partition(".")
+    value = item[name]
+    return _member(value, inner) if inner and isinstance(value, Mapping) else value

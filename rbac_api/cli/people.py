@@ -6,8 +6,10 @@ from uuid import UUID
 
 import click
 
+from rbac_api.capabilities.sessions.answers import SessionFilters
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.service import end_session, get_session, list_sessions
+from rbac_api.capabilities.users.answers import UserFilters
 from rbac_api.capabilities.users.service import change_status, find_person, list_users, unlock_user
 from rbac_api.cli.group import operating
 from rbac_api.cli.output import every_item, json_option, print_items, print_json
@@ -44,7 +46,7 @@ def users() -> None:
 @json_option
 def list_users_(status: str | None, role: str | None, as_json: bool) -> None:
     """List users by name."""
-    filters = {"status": status, "role": role}
+    filters: UserFilters = {"status": status, "role": role}
     with operating() as clearance:
         items = every_item(lambda page: list_users(clearance, filters, page))
     print_items(items, _USER_COLUMNS, as_json=as_json)
@@ -90,7 +92,7 @@ def sessions() -> None:
 @json_option
 def list_sessions_(user: str | None, state: str, as_json: bool) -> None:
     """List sessions, newest first."""
-    filters = {"user": user, "state": state}
+    filters: SessionFilters = {"user": user, "state": state}
     with operating() as clearance:
         items = every_item(lambda page: list_sessions(clearance, filters, page))
     print_items(items, _SESSION_COLUMNS, as_json=as_json)

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
-from rbac_api import clock
 from rbac_api.capabilities.keys.service import get_key, list_keys, rotate_keys, withdraw_key
 from rbac_api.capabilities.policy.service import Loaded, read_file
 from rbac_api.capabilities.policy.service import seed as seed_document
 from rbac_api.cli.group import application, operating, parts
-from rbac_api.cli.output import json_option, print_items, print_json, progress
+from rbac_api.cli.output import json_option, print_items, print_json, progress, shown
 from rbac_api.cli.prepare import adopt_issuer, prepare
 from rbac_api.decision.document import Document
 
@@ -100,7 +99,7 @@ def rotate_keys_command(emergency: bool) -> None:
     if emergency:
         click.echo(f"Active signing key: {key['kid']}")
     else:
-        click.echo(f"Next signing key: {key['kid']}, signs from {clock.rfc3339(key['signs_from'])}")
+        click.echo(f"Next signing key: {key['kid']}, signs from {shown(key['signs_from'])}")
 
 
 @keys.command("withdraw", context_settings={"ignore_unknown_options": True})  # a name may begin with a hyphen

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypedDict, TypeVar
 
+T = TypeVar("T")
+R = TypeVar("R")
 MAX_PAGE_SIZE = 200
+
+
+class NamedFilters(TypedDict, total=False):
+    """A search in names and descriptions."""
+
+    q: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,22 +22,26 @@ class PageRequest:
     """The paging that the client asked for: how many rows, after which key, and whether to count all rows."""
 
     limit: int
-    after: tuple[Any, ...] | None
+    after: tuple[object, ...] | None
     count: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[T]):
     """The result of a query: at most ``limit`` rows, the key of the next page, and the total if requested."""
 
-    items: Sequence[Any]
-    next_key: tuple[Any, ...] | None
+    items: Sequence[T]
+    next_key: tuple[object, ...] | None
     total: int | None = None
+
+    def map(self, describe: Callable[[T], R]) -> Page[R]:
+        """Return the page with every item described."""
+        return Page([describe(item) for item in self.items], self.next_key, self.total)
 
 
 def cut(
-    rows: Sequence[Any], page: PageRequest, key: Callable[[Any], tuple[Any, ...]], total: int | None
-) -> Page:
+    rows: Sequence[T], page: PageRequest, key: Callable[[T], tuple[object, ...]], total: int | None
+) -> Page[T]:
     """Make a page of the rows of a query that asked for one row more than the limit."""
     if len(rows) > page.limit:
         return Page(rows[: page.limit], key(rows[page.limit - 1]), total)

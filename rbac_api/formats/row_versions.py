@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import orjson
 
 from rbac_api.formats.http_errors import PreconditionFailed
 
 
-def tag_of(representation: Any, version: int) -> str:
+def tag_of(representation: object, version: int) -> str:
     """Return the opaque tag, without quotes.
 
     It changes whenever the representation or the row's version changes.
@@ -19,7 +18,7 @@ def tag_of(representation: Any, version: int) -> str:
     return f"{version}-{digest[:20]}"
 
 
-def require_match(sent: frozenset[str], representation: Any, version: int) -> None:
+def require_match(sent: frozenset[str], representation: object, version: int) -> None:
     """Raise 412 unless one of the tags is the current one. Call it inside the transaction that writes."""
     if tag_of(representation, version) not in sent:
         raise PreconditionFailed()

@@ -24,12 +24,12 @@ _JSON = "application/json"
 _LINES = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 # the full-width signs begin formulas in East Asian editions
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-Shown = Mapping[str, Any]
+Shown = Mapping[str, object]
 
 
 def flattened(shown: Shown) -> Shown:
     """Convert a JSON object to cells: ``{"user": {"id": …}}`` becomes ``user_id``, and a list stays JSON."""
-    cells: dict[str, Any] = {}
+    cells: dict[str, object] = {}
     for name, value in shown.items():
         inner = value.items() if isinstance(value, Mapping) else ()
         cell = orjson.dumps(value).decode() if isinstance(value, list) else value
@@ -67,7 +67,7 @@ def stream(sheet: Sheet, form: Form, batch: Callable[[Any], Sequence[Any]]) -> I
         last = rows[-1]
 
 
-def defused(cell: Any) -> str:
+def defused(cell: object) -> str:
     """Return a cell that no spreadsheet reads as a formula and no terminal as a command.
 
     See OWASP, CSV Injection. Unprintable characters are written as escapes.

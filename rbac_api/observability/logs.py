@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import MutableMapping
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import orjson
 import structlog
@@ -95,13 +94,15 @@ def _answered(answer: Answered) -> bytes:
     return _plain(orjson.dumps(line, option=_LINE))
 
 
-def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _with_request_id(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
     if name := request_id():
         event["request_id"] = name
     return event
 
 
-def _dumps(event: Any, **_options: Any) -> bytes:
+def _dumps(event: object, **_options: object) -> bytes:
     return _plain(orjson.dumps(event, default=str))
 
 

@@ -20,14 +20,11 @@ from itertools import chain
 from typing import Any
 
 from rbac_api import clock
+from rbac_api.database.queries.trail import EventRow
 
 GENESIS = "0" * 64
 MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
-FIELDS = (
-    "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action",
-    "target_type", "target_id", "target_name",
-    "outcome", "reason", "before", "after", "ip", "request_id", "prev_hash",
-)  # fmt: skip
+FIELDS = EventRow._fields[:-1]
 # Fields whose name has an underscore and which are not part of an object in the export.
 _WHOLE = frozenset({"session_id", "request_id", "prev_hash"})
 
@@ -44,12 +41,12 @@ class Verdict:
     problem: str | None = None
 
 
-def canonical(values: Any) -> str:
+def canonical(values: object) -> str:
     """Return JSON with sorted keys, no spaces and only necessary escapes: one text for one value."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def event_hash(event: Mapping[str, Any]) -> str:
+def event_hash(event: Mapping[str, object]) -> str:
     """Return the event's own hash, from its fields; ``at`` may be a datetime or RFC 3339 text."""
     values = {name: event[name] for name in FIELDS}
     if isinstance(values["at"], datetime):
@@ -73,7 +70,7 @@ class Unreadable(ValueError):
     """A line of an export is not an event as this service exports it."""
 
 
-def read_export(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def read_export(lines: Iterable[bytes]) -> Iterator[EventRow]:
     """Yield the events of an NDJSON export in the form in which they were hashed.
 
     ``before`` and ``after`` were hashed as canonical text, and are given as JSON in the export.  A CSV export
@@ -89,14 +86,14 @@ def read_export(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             ) from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key stands twice")
     return found
 
 
-def _flat(shown: dict[str, Any]) -> dict[str, Any]:
+def _flat(shown: dict[str, Any]) -> EventRow:
     event = {name: shown.pop(name) for name in FIELDS if "_" not in name or name in _WHOLE}
     for part, members in (("actor", ("type", "id", "name")), ("target", ("type", "id", "name"))):
         whole = shown.pop(part)
@@ -106,10 +103,10 @@ def _flat(shown: dict[str, Any]) -> dict[str, Any]:
     event["hash"] = shown.pop("hash")
     if shown or type(event["seq"]) is not int:
         raise ValueError("a field that is no field of an event")
-    return event
+    return EventRow(**event)
 
 
-def verify(events: Iterable[Mapping[str, Any]], expected: Mapping[int, str] | None = None) -> Verdict:
+def verify(events: Iterable[EventRow], expected: Mapping[int, str] | None = None) -> Verdict:
     """Walk the events in order of ``seq`` and stop at the first that breaks the chain or differs from an
     ``expected`` hash."""
     return _walk(events, dict(expected or {}), 0, GENESIS)
@@ -125,18 +122,18 @@ def verify_export(lines: Iterable[bytes], expected: Mapping[int, str] | None = N
     first = next(events, None)
     if first is None:
         return 0, _walk((), noted, 0, GENESIS)
-    seq = max(first["seq"] - 1, 0)
-    link = GENESIS if seq == 0 else noted.pop(seq, first["prev_hash"])
-    return first["seq"], _walk(chain((first,), events), noted, seq, link)
+    seq = max(first.seq - 1, 0)
+    link = GENESIS if seq == 0 else noted.pop(seq, first.prev_hash)
+    return first.seq, _walk(chain((first,), events), noted, seq, link)
 
 
-def _walk(events: Iterable[Mapping[str, Any]], noted: dict[int, str], seq: int, link: str) -> Verdict:
+def _walk(events: Iterable[EventRow], noted: dict[int, str], seq: int, link: str) -> Verdict:
     checked = 0
     for event in events:
-        problem = _problem(event, seq, link, noted.pop(event["seq"], None))
+        problem = _problem(event, seq, link, noted.pop(event.seq, None))
         if problem:
-            return Verdict(checked, seq, link, event["seq"], problem)
-        checked, seq, link = checked + 1, event["seq"], event["hash"]
+            return Verdict(checked, seq, link, event.seq, problem)
+        checked, seq, link = checked + 1, event.seq, event.hash
     if noted:
         missing = min(noted)
         return Verdict(
@@ -149,13 +146,13 @@ def _walk(events: Iterable[Mapping[str, Any]], noted: dict[int, str], seq: int, 
     return Verdict(checked, seq, link)
 
 
-def _problem(event: Mapping[str, Any], seq: int, link: str, noted: str | None) -> str | None:
-    if event["seq"] != seq + 1:
-        return f"event {seq + 1} is missing: {event['seq']} follows {seq}"
-    if event["prev_hash"] != link:
-        return f"event {event['seq']} does not link to event {seq}"
-    if event_hash(event) != event["hash"]:
-        return f"event {event['seq']} was altered: its hash does not fit its fields"
-    if noted is not None and noted != event["hash"]:
-        return f"event {event['seq']} is not the one that was noted outside: the chain was rewritten"
+def _problem(event: EventRow, seq: int, link: str, noted: str | None) -> str | None:
+    if event.seq != seq + 1:
+        return f"event {seq + 1} is missing: {event.seq} follows {seq}"
+    if event.prev_hash != link:
+        return f"event {event.seq} does not link to event {seq}"
+    if event_hash(event._asdict()) != event.hash:
+        return f"event {event.seq} was altered: its hash does not fit its fields"
+    if noted is not None and noted != event.hash:
+        return f"event {event.seq} is not the one that was noted outside: the chain was rewritten"
     return None

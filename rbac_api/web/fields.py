@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict, Unpack
 
 import marshmallow as ma
 from marshmallow import fields, validate
@@ -23,6 +23,16 @@ CONTROLS = f"^[^{CONTROL}]*$"
 ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}
 STORABLE = r"^[^\u0000]*$"
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+class Options(TypedDict, total=False):
+    """What any field takes."""
+
+    required: bool
+    allow_none: bool
+    load_default: object
+    data_key: str
+    metadata: Mapping[str, object]
 
 
 class Matches(validate.Regexp):
@@ -53,11 +63,11 @@ class Text(fields.String):
         shortest: int = 0,
         pattern: str = PLAIN,
         error: str = "",
-        **kwargs: Any,
+        **options: Unpack[Options],
     ) -> None:
         form = Shown(pattern) if pattern in (PLAIN, TEXT) else Matches(pattern, error=error)
         rules = [validate.Length(min=shortest or None, max=longest), form]
-        super().__init__(validate=rules, **kwargs)
+        super().__init__(validate=rules, **options)
 
 
 class Verbatim(fields.String):
@@ -66,11 +76,9 @@ class Verbatim(fields.String):
     The parser already refuses what a database cannot store; the pattern here documents it.
     """
 
-    def __init__(
-        self, *, longest: int, shortest: int = 1, metadata: Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> None:
-        rule = validate.Length(min=shortest, max=longest)
-        super().__init__(validate=rule, metadata={"pattern": STORABLE, **(metadata or {})}, **kwargs)
+    def __init__(self, *, longest: int, shortest: int = 1, **options: Unpack[Options]) -> None:
+        options["metadata"] = {"pattern": STORABLE, **options.get("metadata", {})}
+        super().__init__(validate=validate.Length(min=shortest, max=longest), **options)
 
 
 class NewPassword(Verbatim):
@@ -80,12 +88,19 @@ class NewPassword(Verbatim):
     password.
     """
 
-    def __init__(self, *, description: str = "15 to 256 characters", **kwargs: Any) -> None:
-        metadata = {"description": description, "minLength": 15, "maxLength": 256, "example": "*" * 16}
-        super().__init__(longest=1024, metadata=metadata, **kwargs)
+    def __init__(
+        self, *, shortest: int = 1, description: str = "15 to 256 characters", **options: Unpack[Options]
+    ) -> None:
+        options["metadata"] = {
+            "description": description,
+            "minLength": 15,
+            "maxLength": 256,
+            "example": "*" * 16,
+        }
+        super().__init__(longest=1024, shortest=shortest, **options)
 
 
-def name_schema(rule: NameRule) -> dict[str, Any]:
+def name_schema(rule: NameRule) -> dict[str, str | int]:
     """Return a naming rule as JSON Schema."""
     return {"pattern": f"^{rule.pattern}$", "minLength": rule.shortest, "maxLength": rule.longest}
 
@@ -95,10 +110,9 @@ class _Name(fields.String):
 
     rule: NameRule
 
-    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(
-            validate=self._check, metadata={**name_schema(self.rule), **(metadata or {})}, **kwargs
-        )
+    def __init__(self, **options: Unpack[Options]) -> None:
+        options["metadata"] = {**name_schema(self.rule), **options.get("metadata", {})}
+        super().__init__(validate=self._check, **options)
 
     def _check(self, value: str) -> None:
         if problem := self.rule.problem(value):
@@ -137,8 +151,8 @@ class Title(Text):
 class Email(Text):
     """Text in the form of an e-mail address. Whether the address exists is not checked."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(longest=320, shortest=3, pattern=EMAIL, error="Not an e-mail address.", **kwargs)
+    def __init__(self, **options: Unpack[Options]) -> None:
+        super().__init__(longest=320, shortest=3, pattern=EMAIL, error="Not an e-mail address.", **options)
 
 
 class Flag(fields.Boolean):
@@ -148,8 +162,8 @@ class Flag(fields.Boolean):
     falsy = {"false", False}  # noqa: RUF012
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> Any:
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> bool:
         if value is True or value is False or value in ("true", "false"):
             return value in (True, "true")
         raise self.make_error("invalid", input=value)
@@ -159,8 +173,8 @@ class Switch(fields.Boolean):
     """``true`` or ``false`` in a JSON body: no text, no ``1``."""
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> Any:
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> bool:
         if value is True or value is False:
             return value
         raise self.make_error("invalid", input=value)
@@ -169,12 +183,12 @@ class Switch(fields.Boolean):
 class Count(fields.Integer):
     """A whole number in ASCII digits within bounds; for query arguments."""
 
-    def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(low, high), **kwargs)
+    def __init__(self, *, low: int, high: int, **options: Unpack[Options]) -> None:
+        super().__init__(strict=True, validate=validate.Range(low, high), **options)
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> Any:
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> int:
         if not (isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value)):
             raise self.make_error("invalid", input=value)
         return int(value)
@@ -185,12 +199,12 @@ class Whole(fields.Integer):
 
     default_error_messages = {"fraction": "Write the whole number without a fraction."}  # noqa: RUF012
 
-    def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(low, high), **kwargs)
+    def __init__(self, *, low: int, high: int, **options: Unpack[Options]) -> None:
+        super().__init__(strict=True, validate=validate.Range(low, high), **options)
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> Any:
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> int:
         if type(value) is not int:
             raise self.make_error("fraction" if isinstance(value, float) else "invalid", input=value)
         return value
@@ -204,7 +218,7 @@ class Moment(fields.Field[datetime]):
     }
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
     ) -> datetime:
         if not (isinstance(value, str) and _RFC3339.fullmatch(value)):
             raise self.make_error("invalid")
@@ -226,7 +240,7 @@ class Address(Text):
         super().__init__(longest=64, shortest=1, metadata={"description": description, "anyOf": form})
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
     ) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if (address := client_address(text)) is None:

@@ -6,8 +6,9 @@ So pages stay stable while rows are added and removed.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 import orjson
@@ -19,20 +20,23 @@ from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.paging import Page, PageRequest
 from rbac_api.web.responses.json_response import json_answer
 
+T = TypeVar("T")
 
-def page_request(query: dict[str, Any]) -> PageRequest:
+
+def page_request(query: Mapping[str, object]) -> PageRequest:
     """Take the paging arguments out of a parsed query and leave the filters.
 
     422 for a cursor that this service did not sign, or that belongs to another list.
     """
-    limit, cursor, count = query.pop("limit", 50), query.pop("cursor", None), query.pop("count", False)
+    taken = cast("dict[str, Any]", query)  # what marshmallow loads is a dict
+    limit, cursor, count = taken.pop("limit", 50), taken.pop("cursor", None), taken.pop("count", False)
     return PageRequest(limit, _opened(cursor) if cursor else None, count)
 
 
-def page_answer(page: Page) -> Response:
+def page_answer(page: Page[T]) -> Response:
     """Answer with ``{items, next}`` and a ``Link`` header (RFC 8288) to the next page."""
     cursor = _sealed(page.next_key) if page.next_key is not None else None
-    body: dict[str, Any] = {"items": page.items, "next": cursor}
+    body: dict[str, object] = {"items": page.items, "next": cursor}
     if page.total is not None:
         body["total"] = page.total
     answer = json_answer(body)
@@ -52,12 +56,12 @@ def _serializer() -> URLSafeSerializer:
     )
 
 
-def _sealed(key: tuple[Any, ...]) -> str:
+def _sealed(key: tuple[object, ...]) -> str:
     values = [{"t": clock.rfc3339(value)} if isinstance(value, datetime) else value for value in key]
     return str(_serializer().dumps(values))
 
 
-def _opened(cursor: str) -> tuple[Any, ...]:
+def _opened(cursor: str) -> tuple[object, ...]:
     try:
         values = _serializer().loads(cursor)
     except BadData:

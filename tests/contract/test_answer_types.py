@@ -12,7 +12,7 @@ import marshmallow as ma
 import pytest
 
 import rbac_api
-from rbac_api.web.fields import Moment
+from rbac_api.web.fields import Body, Moment, PageQuery
 
 KINDS: dict[type[ma.fields.Field[Any]], type] = {
     ma.fields.String: str,
@@ -30,12 +30,12 @@ def capability_modules(name: str) -> list[Any]:
 
 
 def answer_types() -> dict[str, Any]:
-    """Every ``…Answer``, and every ``…Filters`` of a query, that stands in an ``answers`` module."""
+    """Every ``…Answer``, ``…Filters`` of a query and ``…Body`` that stands in an ``answers`` module."""
     return {
         name: thing
         for module in capability_modules("answers")
         for name, thing in vars(module).items()
-        if is_typeddict(thing) and name.endswith(("Answer", "Filters"))
+        if is_typeddict(thing) and name.endswith(("Answer", "Filters", "Body"))
     }
 
 
@@ -46,7 +46,9 @@ def schemas() -> dict[str, type[ma.Schema]]:
 def schema_of(answer: Any) -> type[ma.Schema]:
     """``SessionAnswer`` is what ``SessionSchema`` describes, and ``DiffFilters`` what ``DiffQuery`` accepts."""
     name = answer.__name__
-    return schemas()[name.replace("Answer", "Schema").replace("Filters", "Query")]
+    for ending, described in {"Answer": "Schema", "Filters": "Query", "Body": "CreateSchema"}.items():
+        name = name.replace(ending, described)
+    return schemas()[name]
 
 
 def differences(annotation: Any, field: ma.fields.Field[Any]) -> str | None:
@@ -54,7 +56,7 @@ def differences(annotation: Any, field: ma.fields.Field[Any]) -> str | None:
     annotation = get_args(annotation)[0] if get_origin(annotation) is NotRequired else annotation
     parts = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     [kind] = [part for part in parts if part is not NoneType]
-    if (NoneType in parts) != field.allow_none:
+    if (NoneType in parts) != field.allow_none and not isinstance(field.root, Body):
         return f"null is {'' if field.allow_none else 'not '}allowed"
     if isinstance(field, ma.fields.List):
         return (
@@ -69,10 +71,18 @@ def differences(annotation: Any, field: ma.fields.Field[Any]) -> str | None:
     return None if kind is expected else f"{kind} for {expected}"
 
 
+def fields_of(schema: type[ma.Schema]) -> dict[str, ma.fields.Field[Any]]:
+    """An answer's by their names in JSON; a query's by the names that the service reads, without paging."""
+    if issubclass(schema, Body):
+        paging = PageQuery().fields if issubclass(schema, PageQuery) else ()
+        return {name: field for name, field in schema().fields.items() if name not in paging}
+    return {field.data_key or name: field for name, field in schema().fields.items()}
+
+
 def compared(answer: Any, schema: type[ma.Schema]) -> dict[str, str]:
     """Members that differ, and how."""
-    hints, fields = get_type_hints(answer, include_extras=True), schema().fields
-    promised = {name for name, hint in hints.items() if get_origin(hint) is not NotRequired}
+    hints, fields = get_type_hints(answer, include_extras=True), fields_of(schema)
+    promised = {n for n, hint in hints.items() if answer.__total__ and get_origin(hint) is not NotRequired}
     required = {
         name for name, field in fields.items() if field.required or field.load_default is not ma.missing
     }

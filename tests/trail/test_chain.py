@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
 
 from rbac_api.capabilities.audit.service import trail_length, verify_trail
+from rbac_api.database.queries.trail import EventRow
 from rbac_api.trail.chain import GENESIS, Verdict, canonical, event_hash, verify
 from tests.builders import Stage
 
@@ -143,15 +145,10 @@ def test_a_chain_written_anew_is_found_by_who_noted_an_event_outside(stage: Stag
 
 
 def test_the_hash_is_that_of_the_documented_text() -> None:
-    event = dict.fromkeys(
-        ["seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type"]
-    )
-    event |= dict.fromkeys(
-        ["target_id", "target_name", "outcome", "reason", "before", "after", "ip", "request_id"]
-    )
+    event: dict[str, Any] = dict.fromkeys(EventRow._fields)
     event |= {"seq": 1, "at": "2026-11-22T17:00:00.000000Z", "action": "user.created", "prev_hash": GENESIS}
 
     assert canonical({"b": "é", "a": None}) == '{"a":null,"b":"é"}'
     digest = event_hash(event)
-    assert verify([{**event, "hash": digest}]) == Verdict(1, 1, digest)
-    assert replace(verify([{**event, "hash": "x"}]), problem=None) == Verdict(0, 0, GENESIS, 1)
+    assert verify([EventRow(**{**event, "hash": digest})]) == Verdict(1, 1, digest)
+    assert replace(verify([EventRow(**{**event, "hash": "x"})]), problem=None) == Verdict(0, 0, GENESIS, 1)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 import structlog
 
-from rbac_api.capabilities.audit.service import COLUMNS
+from rbac_api.capabilities.audit.service import SHEET
 from rbac_api.formats.http_errors import Unexpected
 from rbac_api.formats.sheets import defused
 from rbac_api.observability.logs import MAX_PATH_LENGTH, configure_logs, log
@@ -48,11 +48,11 @@ def test_no_cell_of_carols_export_is_a_formula_or_an_order_to_her_terminal(stage
 
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert len(rows) == len(text.splitlines()) == text.count("\r\n")
-    assert rows[0] == list(COLUMNS)
-    assert {len(row) for row in rows} == {len(COLUMNS)}
+    assert rows[0] == list(SHEET.columns)
+    assert {len(row) for row in rows} == {len(SHEET.columns)}
     cells = [cell for row in rows for cell in row]
     assert not [cell for cell in cells if cell.lstrip().startswith(FORMULAS) or not cell.isprintable()]
-    assert len(written) == sum(row[COLUMNS.index("action")] == "user.updated" for row in rows)
+    assert len(written) == sum(row[SHEET.columns.index("action")] == "user.updated" for row in rows)
 
 
 def test_the_other_form_keeps_every_character_and_one_line_per_event(stage: Stage) -> None:

@@ -42,7 +42,7 @@ def write_one(database: Database, number: int) -> None:
 
 
 def read_on(connection: Connection, last: int) -> list[int]:
-    return [event["seq"] for event in list_onward(connection, [], last, 7)]
+    return [event.seq for event in list_onward(connection, [], last, 7)]
 
 
 def read_on_naively(database: Database, last: int) -> list[int]:

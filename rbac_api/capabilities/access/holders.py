@@ -49,7 +49,7 @@ class Listing:
 
 def list_role_members(
     clearance: Clearance, role: str, *, effective: bool, at: datetime | None, page: PageRequest
-) -> Page:
+) -> Page[HolderAnswer]:
     """Accounts with the role, by name, whatever their status.
 
     Directly, or with ``effective`` also by inheritance.
@@ -74,7 +74,7 @@ def find_members(clearance: Clearance, role: str, *, effective: bool, at: dateti
 
 def list_permission_holders(
     clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None, page: PageRequest
-) -> Page:
+) -> Page[HolderAnswer]:
     """Accounts that have the permission at that moment, as ``decide`` says.
 
     With ``eligible`` also those that first have to activate a role.
@@ -164,12 +164,12 @@ def _to_json(row: MemberRow, status: Status, held: Sequence[HeldRow], wanted: fr
     }
 
 
-def _page(connection: Connection, listing: Listing, page: PageRequest) -> Page:
+def _page(connection: Connection, listing: Listing, page: PageRequest) -> Page[HolderAnswer]:
     """As many entries as asked for.
 
     Where very many accounts have to be skipped, as many as were found; the next page continues there.
     """
-    start: str | None = page.after[0] if page.after else None
+    start = str(page.after[0]) if page.after else None
     found: list[tuple[str, HolderAnswer]] = []
     last: str | None = None
     for portion, reached in islice(_portions(connection, listing, start, page.limit + 1), PORTIONS):

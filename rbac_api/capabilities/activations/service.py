@@ -48,17 +48,16 @@ class ActivationContext:
         return active_roles(self.graph, subject, self.now)
 
 
-def list_activations(clearance: Clearance, page: PageRequest) -> Page:
+def list_activations(clearance: Clearance, page: PageRequest) -> Page[dict[str, object]]:
     """Every role that is or could be active in this session, by name, with its state."""
     context = _look(clearance)
     present = queries.list_activations(clearance.connection, context.session.id, context.now)
     counting = context.graph.seen_with(clearance.second_factor)
     active = counting.closure_of(context.active())
-    names = sorted(name for name in context.offers if page.after is None or name > page.after[0])
+    names = sorted(name for name in context.offers if page.after is None or name > str(page.after[0]))
     total = len(context.offers) if page.count else None
     found = cut(names[: page.limit + 1], page, lambda name: (name,), total)
-    items = [_describe(clearance, context, name, active, present.get(name)) for name in found.items]
-    return Page(items, found.next_key, found.total)
+    return found.map(lambda name: _describe(clearance, context, name, active, present.get(name)))
 
 
 def activate_role(

@@ -30,10 +30,10 @@ def list_events(
 
 def list_onward(
     connection: Connection, conditions: list[ColumnElement[bool]], last: int, limit: int
-) -> list[dict[str, object]]:
+) -> list[EventRow]:
     """Events, oldest first, after the event ``last``."""
-    query = select(events).where(events.c.seq > last, *conditions).order_by(events.c.seq).limit(limit)
-    return [row._asdict() for row in connection.execute(query)]
+    query = select(*EVENT).where(events.c.seq > last, *conditions).order_by(events.c.seq).limit(limit)
+    return [EventRow._make(row) for row in connection.execute(query)]
 
 
 def count_events(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
@@ -45,7 +45,7 @@ def up_to(seq: int) -> ColumnElement[bool]:
     return events.c.seq <= seq
 
 
-def stream_chain(connection: Connection) -> Iterator[Mapping[str, Any]]:
+def stream_chain(connection: Connection) -> Iterator[EventRow]:
     """Every event, oldest first, in the form that verification hashes, without trust in the row. Needs a
     streaming connection.
 
@@ -53,16 +53,14 @@ def stream_chain(connection: Connection) -> Iterator[Mapping[str, Any]]:
     that is not UTF-8, must not stop the walk before it has named the row.
     """
     raw = connection.dialect.name == "sqlite"
-    columns: list[Any] = list(events.c)
-    if raw:
-        columns = [c if c.name == "seq" else cast(c, LargeBinary).label(c.name) for c in events.c]
+    columns = [cast(c, LargeBinary) if raw and c.name != "seq" else c for c in EVENT]
     with connection.execute(select(*columns).order_by(events.c.seq)) as rows:
-        for row in rows:
-            found = row._asdict()
-            yield {n: v if n == "seq" else _hashed(n, v) for n, v in found.items()} if raw else found
+        for row in map(EventRow._make, rows):
+            stored = zip(EventRow._fields, row, strict=True)
+            yield EventRow._make(v if n == "seq" else _hashed(n, v) for n, v in stored) if raw else row
 
 
-def _hashed(name: str, stored: bytes | None) -> object:
+def _hashed(name: str, stored: Any) -> object:
     """The value as it was hashed; what cannot be text becomes something that matches no hash."""
     if stored is None:
         return None

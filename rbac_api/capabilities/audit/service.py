@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from datetime import datetime
 
 import orjson
 
@@ -11,6 +11,7 @@ from rbac_api import clock
 from rbac_api.capabilities.audit import queries
 from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.database.engine import Database
+from rbac_api.database.queries.trail import EventRow
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -18,15 +19,12 @@ from rbac_api.trail.chain import Verdict, verify
 from rbac_api.trail.feed import newest_seq
 from rbac_api.trail.recorder import Target, record
 
-COLUMNS = (
-    "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id",
-    "target_name", "outcome", "reason", "before", "after", "ip", "request_id", "prev_hash", "hash",
-)  # fmt: skip
-
 Progress = Callable[[int], object]
 
 
-def list_events(clearance: Clearance, filters: Mapping[str, object], page: PageRequest) -> Page:
+def list_events(
+    clearance: Clearance, filters: Mapping[str, object], page: PageRequest
+) -> Page[dict[str, object]]:
     """Events, newest first."""
     conditions = queries.matching(filters)
     with (
@@ -34,9 +32,8 @@ def list_events(clearance: Clearance, filters: Mapping[str, object], page: PageR
     ):  # returned before `_record_reading` takes one: no request waits for two
         rows = queries.list_events(connection, conditions, page.after, page.limit + 1)
         total = queries.count_events(connection, conditions) if page.count else None
-    found = cut(rows, page, lambda row: (row.seq,), total)
     _record_reading(clearance, "audit.read", filters)
-    return Page([describe(row._asdict()) for row in found.items], found.next_key, found.total)
+    return cut(rows, page, lambda row: (row.seq,), total).map(describe)
 
 
 def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
@@ -46,7 +43,7 @@ def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
     if row is None:
         raise EventNotFound()
     _record_reading(clearance, "audit.read", {"seq": seq})
-    return describe(row._asdict())
+    return describe(row)
 
 
 def export_events(clearance: Clearance, filters: Mapping[str, object], form: Form) -> Iterator[bytes]:
@@ -57,14 +54,16 @@ def export_events(clearance: Clearance, filters: Mapping[str, object], form: For
     return stream_events(clearance.work.database, filters, form, newest)
 
 
-def stream_events(database: Database, filters: Mapping[str, Any], form: Form, newest: int) -> Iterator[bytes]:
+def stream_events(
+    database: Database, filters: Mapping[str, object], form: Form, newest: int
+) -> Iterator[bytes]:
     """The stream itself, up to event ``newest``. Holds no connection while the client, who may be slow,
     reads."""
     conditions = [*queries.matching(filters), queries.up_to(newest)]
 
-    def batch(last: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    def batch(last: EventRow | None) -> list[EventRow]:
         with database.reading() as connection:
-            return queries.list_onward(connection, conditions, last["seq"] if last else 0, CHUNK)
+            return queries.list_onward(connection, conditions, last.seq if last else 0, CHUNK)
 
     return stream(SHEET, form, batch)
 
@@ -88,41 +87,41 @@ def count_events(clearance: Clearance, filters: Mapping[str, object]) -> int:
     return queries.count_events(clearance.connection, queries.matching(filters))
 
 
-def describe(event: Mapping[str, Any]) -> dict[str, Any]:
+def describe(event: EventRow) -> dict[str, object]:
     """An event for the API."""
     return {
-        "seq": event["seq"],
-        "at": clock.rfc3339(event["at"]),
-        "actor": {"type": event["actor_type"], "id": event["actor_id"], "name": event["actor_name"]},
-        "session_id": event["session_id"],
-        "action": event["action"],
-        "target": {"type": event["target_type"], "id": event["target_id"], "name": event["target_name"]},
-        "outcome": event["outcome"],
-        "reason": event["reason"],
-        "before": orjson.loads(event["before"]) if event["before"] else None,
-        "after": orjson.loads(event["after"]) if event["after"] else None,
-        "ip": event["ip"],
-        "request_id": event["request_id"],
-        "prev_hash": event["prev_hash"],
-        "hash": event["hash"],
+        "seq": event.seq,
+        "at": clock.rfc3339(event.at),
+        "actor": {"type": event.actor_type, "id": event.actor_id, "name": event.actor_name},
+        "session_id": event.session_id,
+        "action": event.action,
+        "target": {"type": event.target_type, "id": event.target_id, "name": event.target_name},
+        "outcome": event.outcome,
+        "reason": event.reason,
+        "before": orjson.loads(event.before) if event.before else None,
+        "after": orjson.loads(event.after) if event.after else None,
+        "ip": event.ip,
+        "request_id": event.request_id,
+        "prev_hash": event.prev_hash,
+        "hash": event.hash,
     }
 
 
-SHEET = Sheet(COLUMNS, describe, lambda event: event)  # in cells each value is as it was hashed
+SHEET = Sheet(EventRow._fields, describe, EventRow._asdict)  # in cells each value is as it was hashed
 
 
-def _record_reading(clearance: Clearance, action: str, filters: Mapping[str, Any]) -> None:
+def _record_reading(clearance: Clearance, action: str, filters: Mapping[str, object]) -> None:
     """Record who read what, in a short transaction of its own, since the reading one does not write."""
     facts = {
-        name: clock.rfc3339(value) if hasattr(value, "astimezone") else value
+        name: clock.rfc3339(value) if isinstance(value, datetime) else value
         for name, value in filters.items()
     }
     with clearance.work.database.writing() as connection:
         record(connection, clearance.actor, action, Target("trail"), after=facts or None)
 
 
-def _watched(events: Iterator[Mapping[str, Any]], progress: Progress | None) -> Iterator[Mapping[str, Any]]:
+def _watched(events: Iterator[EventRow], progress: Progress | None) -> Iterator[EventRow]:
     for event in events:
         if progress is not None:
-            progress(event["seq"])
+            progress(event.seq)
         yield event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,7 +29,7 @@ from rbac_api.database.folding import is_named
 from rbac_api.database.queries.sessions import is_active
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
 from rbac_api.database.validity import not_over
-from rbac_api.decision.model import Assignment, ConstraintKind
+from rbac_api.decision.model import Assignment, ConstraintKind, Mode
 from rbac_api.decision.separation_of_duty import Holder
 
 register_constraint("uq_constraints_name_open", ConstraintNameTaken)
@@ -103,7 +103,7 @@ def list_members(connection: Connection, constraint_ids: Collection[str]) -> dic
     return found
 
 
-def add_constraint(connection: Connection, values: dict[str, Any], role_ids: Iterable[str]) -> None:
+def add_constraint(connection: Connection, values: dict[str, object], role_ids: Iterable[str]) -> None:
     connection.execute(insert(constraints).values(values))
     members = [
         {"constraint_id": values["id"], "position": position, "role_id": role_id}
@@ -203,7 +203,7 @@ def list_live_sessions(
     return found
 
 
-def _assignments() -> Select[Any]:
+def _assignments() -> Select[str, str, str, datetime, datetime | None, Mode]:
     joined = assignments.join(users, assignments.c.user_id == users.c.id).join(
         roles, and_(assignments.c.role_id == roles.c.id, roles.c.valid_to.is_(None))
     )

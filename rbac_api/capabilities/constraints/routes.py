@@ -6,6 +6,7 @@ from flask import Response
 from flask.views import MethodView
 
 from rbac_api.capabilities.constraints import service
+from rbac_api.capabilities.constraints.answers import ConstraintBody
 from rbac_api.capabilities.constraints.errors import (
     ConstraintNameTaken,
     ConstraintNotFound,
@@ -58,7 +59,7 @@ class Constraints(MethodView):
         TargetStronger,
         *REPEATABLE,
     )
-    def post(self, body: dict[str, object]) -> Response:
+    def post(self, body: ConstraintBody) -> Response:
         """Create a constraint
 
         Takes effect at once: every change that would violate it is refused with 409. It is not created if a

@@ -9,22 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from itertools import islice
-from typing import Any
 
 from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.constraints import queries
+from rbac_api.capabilities.constraints.answers import (
+    ConstraintAnswer,
+    ConstraintBody,
+    ConstraintFacts,
+    ViolationAnswer,
+)
 from rbac_api.capabilities.constraints.errors import (
     ConstraintNameTaken,
     ConstraintNotFound,
     ConstraintViolated,
 )
 from rbac_api.capabilities.constraints.violations import Change, ConstraintChecker, Expected, Violations
+from rbac_api.capabilities.sessions.answers import user_reference
 from rbac_api.database.queries.roles import find_role_ids
 from rbac_api.database.types import new_id
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Constraint, Subject
+from rbac_api.decision.model import Constraint, ConstraintKind, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, dynamic_conflicts
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.paging import Page, PageRequest, cut
@@ -88,26 +94,26 @@ def require_sessions_kept(clearance: Clearance, judge: ConstraintChecker, rule: 
     _refuse(judge.overfull_sessions(rule), clearance.may_name)
 
 
-def list_constraints(clearance: Clearance, page: PageRequest) -> Page:
+def list_constraints(clearance: Clearance, page: PageRequest) -> Page[ConstraintAnswer]:
     """All constraints, by name."""
     rows = queries.list_constraints(clearance.connection, page.after, page.limit + 1)
     total = queries.count_constraints(clearance.connection) if page.count else None
     found = cut(rows, page, lambda row: (row.name,), total)
     members = queries.list_members(clearance.connection, [row.id for row in found.items])
-    return Page([_describe(row, members) for row in found.items], found.next_key, found.total)
+    return found.map(lambda row: _describe(row, members))
 
 
-def get_constraint(clearance: Clearance, name: str) -> dict[str, object]:
+def get_constraint(clearance: Clearance, name: str) -> ConstraintAnswer:
     """One constraint; 404 ``constraint.not_found``."""
     row = _find_constraint(clearance.connection, name)
     return _describe(row, queries.list_members(clearance.connection, [row.id]))
 
 
-def create_constraint(clearance: Clearance, body: Mapping[str, object]) -> dict[str, object]:
+def create_constraint(clearance: Clearance, body: ConstraintBody) -> ConstraintAnswer:
     """Create a constraint, in force at once. 404 for an unknown role, 403 ``escalation.denied`` unless the
     caller holds its roles' effective permissions, 409 ``constraint.violated`` with the list if it is violated
     now."""
-    rule = sensible_rule(body)
+    rule = sensible_rule(body["name"], body["kind"], body["roles"], body.get("limit"))
     ids = find_role_ids(clearance.connection, rule.roles)
     if unknown := [role for role in rule.roles if role not in ids]:
         raise RoleNotFound(f"There is no role {unknown[0]}. List them with GET /v1/roles.")
@@ -117,7 +123,13 @@ def create_constraint(clearance: Clearance, body: Mapping[str, object]) -> dict[
         raise ConstraintNameTaken()
     before = _judge(clearance)  # a new dynamic one is not in force yet
     now = clock.now()
-    row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": now}
+    row: dict[str, object] = {
+        "id": new_id(),
+        "name": rule.name,
+        "kind": rule.kind,
+        "cardinality": rule.limit,
+        "valid_from": now,
+    }
     queries.add_constraint(clearance.connection, row, [ids[role] for role in rule.roles])
     clearance.record("constraint.created", _target(rule.name), after=facts_of(rule))
     if rule.kind == "dynamic":
@@ -139,7 +151,7 @@ def delete_constraint(clearance: Clearance, name: str) -> None:
     clearance.record("constraint.deleted", _target(name), before=facts_of(rule))
 
 
-def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page:
+def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page[ViolationAnswer]:
     """Who violates a constraint, by id: none, unless the database was changed directly."""
     _find_constraint(clearance.connection, name)
     after = (str(page.after[0]), page.after[1]) if page.after else ("", "")
@@ -151,8 +163,7 @@ def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page:
         with closing(judge.breaking(rule, after=after[0] or None)) as found:
             rows = list(islice((one for one in found if _place(one) > after), page.limit + 1))
         total = sum(1 for _ in judge.breaking(rule)) if page.count else None
-    listed = cut(rows, page, _place, total)
-    return Page([_to_json(row, clearance.may_name) for row in listed.items], listed.next_key, listed.total)
+    return cut(rows, page, _place, total).map(lambda row: _to_json(row, clearance.may_name))
 
 
 def violated_constraints(clearance: Clearance) -> list[str]:
@@ -168,7 +179,7 @@ def constraints_on(clearance: Clearance, role: str) -> list[str]:
     return [rule.name for rule in clearance.graph().constraints if role in rule.roles]
 
 
-def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str, Any]) -> None:
+def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str, str]) -> None:
     """409 ``constraint.violated`` if a dynamic constraint forbids these roles together in a session of
     ``user`` (``{id, username}``). ``graph`` is the one that counts in that session (``seen_with``)."""
     active = graph.closure_of(roles)
@@ -225,10 +236,11 @@ def _refuse(found: Violations, may_name: MayName) -> None:
     )
 
 
-def sensible_rule(body: Mapping[str, Any]) -> Constraint:
-    """The constraint that a body describes; 422 unless the number of roles and the limit fit the kind."""
-    limit = body.get("limit") if body["kind"] != "requires" else None  # without meaning there
-    rule = Constraint(body["name"], body["kind"], tuple(body["roles"]), limit)
+def sensible_rule(name: str, kind: ConstraintKind, roles: Iterable[str], limit: int | None) -> Constraint:
+    """The constraint with these facts; 422 unless the number of roles and the limit fit the kind."""
+    rule = Constraint(
+        name, kind, tuple(roles), limit if kind != "requires" else None
+    )  # without meaning there
     fewest = 1 if rule.kind == "max-holders" else 2
     faults = []
     if len(rule.roles) < fewest:
@@ -262,22 +274,22 @@ def _target(name: str) -> Target:
     return Target("constraint", name, name)
 
 
-def facts_of(rule: Constraint) -> dict[str, object]:
+def facts_of(rule: Constraint) -> ConstraintFacts:
     """A constraint as the trail and the API have it."""
     return {"name": rule.name, "kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
 
 
-def _describe(row: queries.ConstraintRow, members: Mapping[str, list[str]]) -> dict[str, object]:
+def _describe(row: queries.ConstraintRow, members: Mapping[str, list[str]]) -> ConstraintAnswer:
     rule = Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
     return {**facts_of(rule), "created_at": row.valid_from}
 
 
-def _to_json(violation: Violation, may_name: MayName) -> dict[str, object]:
+def _to_json(violation: Violation, may_name: MayName) -> ViolationAnswer:
     """A violation as it is shown."""
     named = violation.user_id is not None and may_name(violation.user_id)
     return {
         "constraint": violation.constraint,
-        "user": {"id": violation.user_id, "username": violation.username} if named else None,
+        "user": user_reference(violation.user_id, violation.username) if named else None,
         "roles": list(violation.roles),
         "from": violation.since,
         "until": violation.until,

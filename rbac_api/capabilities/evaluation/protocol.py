@@ -20,6 +20,7 @@ from rbac_api.capabilities.evaluation.errors import AuthzenError, InvalidQuestio
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unavailable
 from rbac_api.formats.http_errors import TooLarge, Unreadable, status_of
 from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.openapi.smorest import Description, Operation
 from rbac_api.web.requests.arguments import strict_json, whole_body
 from rbac_api.web.responses.problems import challenge_of, register_error_format
 from rbac_api.web.server.middleware import VERBATIM
@@ -35,8 +36,8 @@ FAULTS: tuple[type[ServiceError], ...] = (InvalidQuestion, NotDeclaredJson, Unre
 class AuthzenBlueprint(Blueprint):
     """A blueprint whose refusals are documented in AuthZEN's form."""
 
-    def __init__(self, name: str, import_name: str, **options: Any) -> None:
-        super().__init__(name, import_name, **options)
+    def __init__(self, name: str, import_name: str, *, tag: str, description: str) -> None:
+        super().__init__(name, import_name, tag=tag, description=description)
         self.document_by(_prepare_authzen_doc)
 
     def question(self, schema: type[ma.Schema]) -> Callable[[F], F]:
@@ -44,7 +45,7 @@ class AuthzenBlueprint(Blueprint):
         return self.body({JSON: {"schema": schema}}, FAULTS)
 
 
-def question_of(request: Request) -> dict[str, Any]:
+def question_of(request: Request) -> dict[str, object]:
     """The body, a JSON object (section 10.1.1). 400 for another media type or value, and for an ambiguous
     one; 413."""
     if request.mimetype != JSON:
@@ -82,12 +83,12 @@ def authzen_status(error: type[ServiceError]) -> int:
 
 
 def _prepare_authzen_doc(
-    doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_kwargs: Any
-) -> dict[str, Any]:
+    doc: Operation, doc_info: Description, *, spec: APISpec, **_kwargs: object
+) -> Operation:
     """Document the real form of each refusal here."""
     if "body" not in doc_info:
         return doc
-    permission = doc_info["manual_doc"]["x-permission"]
+    permission = doc_info["manual_doc"]["x-permission"] or ""
     by_status: dict[int, list[type[ServiceError]]] = {}
     for problem in doc_info.get("problems", ()):
         by_status.setdefault(authzen_status(problem), []).append(problem)

@@ -2,5 +2,5 @@
 else of the table ``incidents``.
 
 An incident is open until a user has investigated it and closes it with a reason; if it happens again, another
-one is opened.
+one is opened. ``answers`` types what is returned.
 """

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.incidents import queries
+from rbac_api.capabilities.incidents.answers import IncidentAnswer
 from rbac_api.capabilities.incidents.errors import IncidentClosed, IncidentNotFound
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
@@ -16,13 +17,14 @@ from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.recorder import Target
 
 
-def list_incidents(clearance: Clearance, filters: dict[str, object], page: PageRequest) -> Page:
+def list_incidents(
+    clearance: Clearance, filters: dict[str, object], page: PageRequest
+) -> Page[IncidentAnswer]:
     """Incidents, newest first, by type and state."""
     conditions = queries.matching(filters)
     rows = queries.list_incidents(clearance.connection, conditions, page.after, page.limit + 1)
     total = queries.count_incidents(clearance.connection, conditions) if page.count else None
-    found = cut(rows, page, lambda row: (row.id,), total)
-    return Page([describe(row) for row in found.items], found.next_key, found.total)
+    return cut(rows, page, lambda row: (row.id,), total).map(describe)
 
 
 def export_incidents(clearance: Clearance, filters: dict[str, object], form: Form) -> Iterator[bytes]:
@@ -36,12 +38,12 @@ def export_incidents(clearance: Clearance, filters: dict[str, object], form: For
     return stream(SHEET, form, batch)
 
 
-def get_incident(clearance: Clearance, incident_id: str) -> dict[str, object]:
+def get_incident(clearance: Clearance, incident_id: str) -> IncidentAnswer:
     """One incident, open or closed."""
     return describe(_known(clearance, incident_id))
 
 
-def close_incident(clearance: Clearance, incident_id: str, reason: str) -> dict[str, object]:
+def close_incident(clearance: Clearance, incident_id: str, reason: str) -> IncidentAnswer:
     """Close an incident for good. 404 unknown; 409 closed already; 403 ``target.stronger`` if it is about a
     stronger user."""
     incident = _known(clearance, incident_id)
@@ -65,13 +67,13 @@ def delete_old_incidents(connection: Connection, before: datetime, limit: int) -
     return queries.delete_old_incidents(connection, before, limit)
 
 
-def describe(row: queries.IncidentRow) -> dict[str, object]:
+def describe(row: queries.IncidentRow) -> IncidentAnswer:
     """An incident for the API."""
     return {
         "id": row.id,
         "type": row.type,
         "state": "open" if row.closed_at is None else "closed",
-        "user": {"id": row.user_id, "username": row.username},
+        "user": {"id": row.user_id or "", "username": row.username or ""},
         "session_id": row.session_id,
         "opened_at": row.opened_at,
         "occurrences": row.occurrences,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from rbac_api import clock
+from rbac_api.capabilities.keys.answers import KeyAnswer, KeyState, Moments
 from rbac_api.capabilities.keys.queries import SigningKeyRow
 from rbac_api.guard.tokens.keys import Keyring, NoSigningKey
 from rbac_api.guard.tokens.queries import KeyUseRow
@@ -19,7 +19,7 @@ def describe(
     keys: dict[str, SigningKey],
     kept: Iterable[SigningKeyRow],
     external: Iterable[KeyUseRow],
-) -> list[dict[str, object]]:
+) -> list[KeyAnswer]:
     """Every key: those ``kept`` in the database, those of the settings that have signed, and the current one
     in the settings."""
     active = None
@@ -38,8 +38,8 @@ def _row(
     key: SigningKey | None,
     active: SigningKey | None,
     created: datetime | None,
-) -> dict[str, object]:
-    moments: dict[str, object] = {"created_at": created, "signs_from": created}
+) -> KeyAnswer:
+    moments: Moments = {"created_at": created, "signs_from": created}
     if isinstance(row, SigningKeyRow):
         moments |= {"signs_from": row.signs_from or row.created_at, "retired_at": row.retired_at}
     if row.withdrawn_at is not None or key is None:
@@ -56,12 +56,15 @@ def _row(
     return _to_json(row, "retired", {**moments, "retired_at": key.signs_until, "verifies_until": ends})
 
 
-def _to_json(key: Any, state: str, moments: dict[str, Any]) -> dict[str, Any]:
-    names = ("created_at", "signs_from", "retired_at", "withdrawn_at", "verifies_until")
+def _to_json(key: SigningKey | SigningKeyRow | KeyUseRow, state: KeyState, moments: Moments) -> KeyAnswer:
     return {
         "kid": key.kid,
         "algorithm": key.algorithm,
         "state": state,
         "kept_in": "database" if moments.get("created_at") else "settings",
-        **{name: moments.get(name) for name in names},
+        "created_at": moments.get("created_at"),
+        "signs_from": moments.get("signs_from"),
+        "retired_at": moments.get("retired_at"),
+        "withdrawn_at": moments.get("withdrawn_at"),
+        "verifies_until": moments.get("verifies_until"),
     }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.keys import queries
+from rbac_api.capabilities.keys.answers import KeyAnswer
 from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
 from rbac_api.capabilities.keys.serializers import describe
 from rbac_api.capabilities.sessions.service import Termination, close_sessions, signed_between
@@ -50,7 +50,7 @@ def ensure_key(clearance: Clearance) -> bool:
     return True
 
 
-def list_keys(clearance: Clearance) -> list[dict[str, Any]]:
+def list_keys(clearance: Clearance) -> list[KeyAnswer]:
     """Every key, newest first, without its private part: where it is stored, whether it signs, and until when
     it verifies."""
     keyring, connection = clearance.snapshot.keyring, clearance.connection
@@ -59,11 +59,11 @@ def list_keys(clearance: Clearance) -> list[dict[str, Any]]:
     )
 
 
-def list_key_page(clearance: Clearance, page: PageRequest) -> Page:
+def list_key_page(clearance: Clearance, page: PageRequest) -> Page[KeyAnswer]:
     """The same, by pages. There are few, so they are cut here."""
     keys = list_keys(clearance)
     names = [key["kid"] for key in keys]
-    begin = names.index(page.after[0]) + 1 if page.after and page.after[0] in names else 0
+    begin = names.index(str(page.after[0])) + 1 if page.after and page.after[0] in names else 0
     return cut(
         keys[begin : begin + page.limit + 1],
         page,
@@ -72,7 +72,7 @@ def list_key_page(clearance: Clearance, page: PageRequest) -> Page:
     )
 
 
-def get_key(clearance: Clearance, kid: str) -> dict[str, Any]:
+def get_key(clearance: Clearance, kid: str) -> KeyAnswer:
     """One key."""
     found = [key for key in list_keys(clearance) if key["kid"] == kid]
     if not found:
@@ -193,5 +193,5 @@ def _target(kid: str) -> Target:
     return Target("key", kid, kid)
 
 
-def _facts(key: SigningKey) -> dict[str, Any]:
+def _facts(key: SigningKey) -> dict[str, object]:
     return {"kid": key.kid, "algorithm": key.algorithm}

@@ -20,6 +20,7 @@ from rbac_api.capabilities.permissions.schemas import (
     PermissionListSchema,
     PermissionSchema,
 )
+from rbac_api.formats.paging import NamedFilters
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import REPEATABLE, TargetStronger
 from rbac_api.web.fields import NamedQuery
@@ -42,7 +43,7 @@ class Permissions(MethodView):
     @blueprint.arguments(NamedQuery, location="query")
     @blueprint.response(200, PermissionListSchema)
     @blueprint.operation("list_permissions")
-    def get(self, query: dict[str, object]) -> Response:
+    def get(self, query: NamedFilters) -> Response:
         """List permissions
 
         This service's own (`system`) and those of your applications, ordered by name.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy import Connection
 
 from rbac_api import clock
@@ -19,19 +16,20 @@ from rbac_api.capabilities.permissions.errors import (
 from rbac_api.database.queries import permissions as reads
 from rbac_api.database.queries.permissions import PermissionRow
 from rbac_api.database.types import new_id
-from rbac_api.formats.paging import Page, PageRequest, cut
+from rbac_api.formats.paging import NamedFilters, Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.fields import stated
 from rbac_api.trail.recorder import Target
 
 
-def list_permissions(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
+def list_permissions(
+    clearance: Clearance, filters: NamedFilters, page: PageRequest
+) -> Page[PermissionAnswer]:
     """All permissions, by name."""
     text = filters.get("q")
     rows = queries.list_permissions(clearance.connection, page.after, page.limit + 1, text)
     total = queries.count_permissions(clearance.connection, text) if page.count else None
-    found = cut(rows, page, lambda row: (row.name,), total)
-    return Page([describe(row) for row in found.items], found.next_key, found.total)
+    return cut(rows, page, lambda row: (row.name,), total).map(describe)
 
 
 def get_permission(clearance: Clearance, name: str) -> PermissionAnswer:

@@ -73,7 +73,7 @@ def _coming(state: State, names: frozenset[str]) -> Iterable[Assignment]:
 
 
 def create_constraint(state: State, facts: Facts) -> None:
-    rule = sensible_rule(facts)
+    rule = sensible_rule(facts["name"], facts["kind"], facts["roles"], facts.get("limit"))
     ids = [state.role(name).id for name in rule.roles]
     state.clearance.require_held(state.roles.held_by(rule.roles))
     _require_outranks_bound(state, rule)

@@ -26,6 +26,7 @@ from rbac_api.capabilities.roles.schemas import (
     RolePatchSchema,
     RoleSchema,
 )
+from rbac_api.formats.paging import NamedFilters
 from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import (
@@ -53,7 +54,7 @@ class Roles(MethodView):
     @blueprint.arguments(NamedQuery, location="query")
     @blueprint.response(200, RoleListSchema)
     @blueprint.operation("list_roles")
-    def get(self, query: dict[str, object]) -> Response:
+    def get(self, query: NamedFilters) -> Response:
         """List roles
 
         With direct permissions, inherited roles and the resulting effective permissions.

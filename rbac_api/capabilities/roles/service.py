@@ -28,7 +28,7 @@ from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Grants
 from rbac_api.decision.naming import ROLE
 from rbac_api.formats.http_errors import PreconditionFailed
-from rbac_api.formats.paging import Page, PageRequest, cut
+from rbac_api.formats.paging import NamedFilters, Page, PageRequest, cut
 from rbac_api.formats.row_versions import require_match
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
@@ -37,7 +37,7 @@ from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
 
 
-def list_roles(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
+def list_roles(clearance: Clearance, filters: NamedFilters, page: PageRequest) -> Page[RoleAnswer]:
     """All roles, by name, with what they hold directly and effectively."""
     text = filters.get("q")
     rows = queries.list_roles(clearance.connection, page.after, page.limit + 1, text)

@@ -13,6 +13,7 @@ from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSc
 from rbac_api.capabilities.assignments.service import ASSIGNMENTS, Terms, export_roles
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.service_accounts import service
+from rbac_api.capabilities.service_accounts.answers import ServiceAccountFilters
 from rbac_api.capabilities.service_accounts.errors import (
     ClientSecretNotFound,
     ServiceAccountNameTaken,
@@ -62,7 +63,7 @@ class ServiceAccounts(MethodView):
     @blueprint.arguments(ServiceAccountQuery, location="query")
     @blueprint.response(200, ServiceAccountListSchema)
     @blueprint.operation("list_service_accounts")
-    def get(self, query: dict[str, object]) -> Response:
+    def get(self, query: ServiceAccountFilters) -> Response:
         """List service accounts
 
         Ordered by name. `q` finds a text anywhere in name or description, without regard to case and accents.

@@ -24,6 +24,7 @@ from rbac_api.capabilities.service_accounts.accounts import (
     named,
     weaker_account,
 )
+from rbac_api.capabilities.service_accounts.answers import ServiceAccountFilters
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNameTaken, ServiceAccountNotFound
 from rbac_api.capabilities.service_accounts.secrets import (
     create_client_secret,
@@ -87,13 +88,14 @@ def get_service_account(clearance: Clearance, account_id: str) -> tuple[dict[str
     return _with_secrets(clearance.connection, account), account.version
 
 
-def list_service_accounts(clearance: Clearance, filters: Mapping[str, object], page: PageRequest) -> Page:
+def list_service_accounts(
+    clearance: Clearance, filters: ServiceAccountFilters, page: PageRequest
+) -> Page[dict[str, object]]:
     """Service accounts by name; filtered by a text in name or description, and status."""
     conditions = _conditions(clearance.connection, filters)
     rows = queries.list_accounts(clearance.connection, conditions, page.after, page.limit + 1)
     total = queries.count_accounts(clearance.connection, conditions) if page.count else None
-    found = cut(rows, page, lambda row: (row.username_canonical,), total)
-    return Page([_describe(row) for row in found.items], found.next_key, found.total)
+    return cut(rows, page, lambda row: (row.username_canonical,), total).map(_describe)
 
 
 def update_service_account(
@@ -186,7 +188,7 @@ def _write(clearance: Clearance, account: queries.ServiceAccountRow, values: dic
         outdate(clearance.connection, clearance.settings, {account.id: values["authorization_version"]})
 
 
-def _conditions(connection: Connection, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, filters: ServiceAccountFilters) -> list[ColumnElement[bool]]:
     status = filters.get("status")
     found = [users.c.kind == "service", users.c.status == status if status else users.c.status != "deleted"]
     if text := filters.get("q"):

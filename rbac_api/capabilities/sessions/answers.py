@@ -60,3 +60,14 @@ class RefreshTokenAnswer(TypedDict):
     spent_at: datetime | None
     replaced_by: str | None
     ip: str | None
+
+
+class SessionFilters(TypedDict, total=False):
+    """Which sessions to list."""
+
+    state: str
+    user: str | None
+    role: str | None
+    ip: str | None
+    created_after: datetime | None
+    created_before: datetime | None

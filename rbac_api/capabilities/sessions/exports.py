@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions.answers import SessionFilters
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import conditions
 from rbac_api.capabilities.sessions.serializers import REFRESH_TOKENS, SESSIONS
@@ -13,7 +14,7 @@ from rbac_api.formats.sheets import CHUNK, Form, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 
 
-def export_sessions(clearance: Clearance, filters: Mapping[str, object], form: Form) -> Iterator[bytes]:
+def export_sessions(clearance: Clearance, filters: SessionFilters, form: Form) -> Iterator[bytes]:
     """All sessions that match, newest first; without those that begin meanwhile."""
     database, fitting = clearance.work.database, conditions(clearance, filters)
 

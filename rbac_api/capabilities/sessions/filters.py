@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement
 
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions.answers import SessionFilters
 from rbac_api.database.queries.sessions import is_active
 from rbac_api.database.types import UUID
 from rbac_api.decision.names import canonical
@@ -19,7 +18,7 @@ from rbac_api.guard.enforcement.clearance import Clearance
 _ID = re.compile(UUID, re.IGNORECASE)
 
 
-def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+def conditions(clearance: Clearance, filters: SessionFilters) -> list[ColumnElement[bool]]:
     """The SQL conditions of the filters, at this moment; the query has to join the users."""
     now = clock.now()
     active = is_active(now)

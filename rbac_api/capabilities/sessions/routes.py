@@ -9,6 +9,7 @@ from flask.views import MethodView
 
 from rbac_api.capabilities.sessions import bulk_revocation as fleet
 from rbac_api.capabilities.sessions import exports, service
+from rbac_api.capabilities.sessions.answers import SessionFilters
 from rbac_api.capabilities.sessions.errors import SessionNotFound, SessionsCountDiffers
 from rbac_api.capabilities.sessions.schemas import (
     RefreshTokenListSchema,
@@ -43,7 +44,7 @@ class Sessions(MethodView):
         "application/x-ndjson", '{"user": {"username": "ingrid.solberg"}, "state": "active"}\n'
     )
     @blueprint.operation("list_sessions")
-    def get(self, query: dict[str, object]) -> Response:
+    def get(self, query: SessionFilters) -> Response:
         """List sessions of all users
 
         Active ones unless `state` says otherwise, newest first. Ended sessions stay listed for the retention

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
-from rbac_api.capabilities.sessions.answers import SessionAnswer
+from rbac_api.capabilities.sessions.answers import (
+    OwnSessionAnswer,
+    RefreshTokenAnswer,
+    SessionAnswer,
+    SessionFilters,
+)
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import conditions, signed_between
 from rbac_api.capabilities.sessions.retention import delete_old_sessions
@@ -219,34 +223,33 @@ def get_session(clearance: Clearance, session_id: str) -> SessionAnswer:
     return describe(session)
 
 
-def list_sessions(clearance: Clearance, filters: dict[str, Any], page: PageRequest) -> Page:
+def list_sessions(clearance: Clearance, filters: SessionFilters, page: PageRequest) -> Page[SessionAnswer]:
     """Sessions across all users, newest first, by state, user (id or name), role, address and time."""
     return _page(clearance, conditions(clearance, filters), page)
 
 
-def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page:
+def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page[OwnSessionAnswer]:
     """The caller's active sessions, with ``current`` set."""
     conditions = [sessions.c.user_id == clearance.actor.id, is_active(clock.now())]
-    found = _page(clearance, conditions, page)
-    items = [{**item, "current": item["id"] == clearance.actor.session_id} for item in found.items]
-    return Page(items, found.next_key, found.total)
+    mine = clearance.actor.session_id
+    return _page(clearance, conditions, page).map(lambda item: {**item, "current": item["id"] == mine})
 
 
-def list_refresh_tokens(clearance: Clearance, session_id: str, page: PageRequest) -> Page:
+def list_refresh_tokens(clearance: Clearance, session_id: str, page: PageRequest) -> Page[RefreshTokenAnswer]:
     """Every rotation of a session, in order of generation, without the tokens."""
     if find_session(clearance.connection, session_id) is None:
         raise SessionNotFound()
     rows = queries.list_refresh_tokens(clearance.connection, session_id, page.after, page.limit + 1)
     total = queries.count_refresh_tokens(clearance.connection, session_id) if page.count else None
-    found = cut(rows, page, lambda row: (row.generation,), total)
-    return Page([describe_token(row) for row in found.items], found.next_key, found.total)
+    return cut(rows, page, lambda row: (row.generation,), total).map(describe_token)
 
 
-def _page(clearance: Clearance, conditions: list[ColumnElement[bool]], page: PageRequest) -> Page:
+def _page(
+    clearance: Clearance, conditions: list[ColumnElement[bool]], page: PageRequest
+) -> Page[SessionAnswer]:
     rows = queries.list_sessions(clearance.connection, conditions, page.after, page.limit + 1)
     total = queries.count_sessions(clearance.connection, conditions) if page.count else None
-    found = cut(rows, page, lambda row: (row.id,), total)
-    return Page([describe(row) for row in found.items], found.next_key, found.total)
+    return cut(rows, page, lambda row: (row.id,), total).map(describe)
 
 
 def _deadline(now: datetime, seconds: int) -> datetime:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NotRequired, TypedDict
 
 from rbac_api.decision.model import Status
+from rbac_api.formats.paging import NamedFilters
 
 
 class UserAnswer(TypedDict):
@@ -34,3 +35,11 @@ class CreatedUserAnswer(UserAnswer):
     """The new user; without a password in the request also the setup token."""
 
     password_setup: NotRequired[PasswordSetupAnswer]
+
+
+class UserFilters(NamedFilters, total=False):
+    """Which users to list."""
+
+    role: str | None
+    status: str | None
+    created_after: datetime | None

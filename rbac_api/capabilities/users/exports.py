@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rbac_api.capabilities.users import queries
-from rbac_api.capabilities.users.answers import UserAnswer
+from rbac_api.capabilities.users.answers import UserAnswer, UserFilters
 from rbac_api.capabilities.users.serializers import describe_on
 from rbac_api.capabilities.users.service import conditions
 from rbac_api.decision.names import canonical
@@ -22,7 +21,7 @@ USERS = Sheet(
 )  # fmt: skip
 
 
-def export_users(clearance: Clearance, filters: Mapping[str, Any], form: Form) -> Iterator[bytes]:
+def export_users(clearance: Clearance, filters: UserFilters, form: Form) -> Iterator[bytes]:
     """All users that match, by username, as a stream of CSV or NDJSON."""
     database, fitting = clearance.work.database, conditions(clearance, filters)
 

@@ -10,6 +10,7 @@ from rbac_api.capabilities.second_factor.errors import TotpNotFound
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.schemas import SessionListSchema
 from rbac_api.capabilities.users import exports, service
+from rbac_api.capabilities.users.answers import UserFilters
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.capabilities.users.schemas import (
     CreatedUserSchema,
@@ -53,7 +54,7 @@ class Users(MethodView):
     @blueprint.also_as("text/csv", exports.USERS.header)
     @blueprint.also_as("application/x-ndjson", '{"username": "ingrid.solberg", "status": "active"}\n')
     @blueprint.operation("list_users")
-    def get(self, query: dict[str, object]) -> Response:
+    def get(self, query: UserFilters) -> Response:
         """List users
 
         Ordered by username. `q` finds a text anywhere in username, e-mail address or display name, without

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection
 from rbac_api import clock
 from rbac_api.capabilities.passwords.service import require_good_password
 from rbac_api.capabilities.users import queries
-from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer
+from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer, UserFilters
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.capabilities.users.lookup import find_user_id
 from rbac_api.capabilities.users.serializers import describe, describe_all
@@ -142,7 +142,7 @@ def find_user(connection: Connection, user_id: str) -> UserRow:
     return user
 
 
-def list_users(clearance: Clearance, filters: Mapping[str, Any], page: PageRequest) -> Page:
+def list_users(clearance: Clearance, filters: UserFilters, page: PageRequest) -> Page[UserAnswer]:
     """Users by name, filtered by text (username, mail, display name), status, effective role and creation."""
     fitting = conditions(clearance, filters)
     rows = queries.list_users(clearance.connection, fitting, page.after, page.limit + 1)
@@ -262,7 +262,7 @@ def _write(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> None:
         raise PreconditionFailed()
 
 
-def conditions(clearance: Clearance, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+def conditions(clearance: Clearance, filters: UserFilters) -> list[ColumnElement[bool]]:
     """The SQL conditions of the filters of the list."""
     status, connection = filters.get("status"), clearance.connection
     found = [users.c.kind == "person", users.c.status == status if status else users.c.status != "deleted"]

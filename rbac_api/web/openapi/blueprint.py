@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
+import marshmallow as ma
 from apispec import APISpec
 
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts
@@ -23,7 +24,15 @@ from rbac_api.formats.http_errors import (
 )
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.descriptions import TAG_UNLESS_PAST, path_parameters, problem_response
-from rbac_api.web.openapi.smorest import ExtensibleBlueprint, described, description_of
+from rbac_api.web.openapi.smorest import (
+    Answer,
+    Description,
+    ExtensibleBlueprint,
+    Operation,
+    View,
+    described,
+    description_of,
+)
 from rbac_api.web.requests.arguments import StrictParser
 from rbac_api.web.requests.as_of import AtQuery
 from rbac_api.web.responses.json_response import refuse_unavailable
@@ -37,35 +46,41 @@ class Blueprint(ExtensibleBlueprint):
 
     ARGUMENTS_PARSER = StrictParser()
 
-    def __init__(self, name: str, import_name: str, *, tag: str, description: str, **options: Any) -> None:
-        super().__init__(name, import_name, description=description, **options)
+    def __init__(
+        self, name: str, import_name: str, *, tag: str, description: str, url_prefix: str | None = None
+    ) -> None:
+        super().__init__(name, import_name, description=description, url_prefix=url_prefix)
         self.tag = tag
         self.document_by(_prepare_problem_doc)
 
-    def route(self, rule: str, **options: Any) -> Callable[[F], F]:
+    def route(self, rule: str, **options: object) -> Callable[[F], F]:
         """Register a view under this blueprint's tag."""
-        options.setdefault("tags", [self.tag])
-        options.setdefault("parameters", path_parameters(rule))
-        return super().route(rule, **options)
+        return super().route(rule, tags=[self.tag], parameters=path_parameters(rule), **options)
 
-    def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Callable[[F], F]:
+    def arguments(
+        self,
+        schema: type[ma.Schema],
+        *,
+        location: str = "json",
+        required: bool = True,
+        example: object = None,
+    ) -> Callable[[F], F]:
         """Parse a JSON body or a query; what can go wrong with it is documented."""
         found: tuple[type[ServiceError], ...] = (
             (Unreadable, TooLarge, NotJson, Invalid) if location == "json" else (Invalid,)
         )
-        inner = super().arguments(schema, location=location, **options)
+        inner = super().arguments(schema, location=location, required=required, example=example)
 
         def decorate(view: F) -> F:
             documented = document_problems(inner(view), found)
-            described(documented).update(
-                paged=issubclass(schema, PageQuery), as_of=issubclass(schema, AtQuery)
-            )
+            about = described(documented)
+            about["paged"], about["as_of"] = issubclass(schema, PageQuery), issubclass(schema, AtQuery)
             return documented
 
         return decorate
 
     @staticmethod
-    def body(content: Mapping[str, Any], problems: Iterable[type[ServiceError]]) -> Callable[[F], F]:
+    def body(content: Mapping[str, object], problems: Iterable[type[ServiceError]]) -> Callable[[F], F]:
         """Document a required body that the view reads itself; ``content`` maps media types."""
 
         def decorate(view: F) -> F:
@@ -75,12 +90,19 @@ class Blueprint(ExtensibleBlueprint):
 
         return decorate
 
-    def response(self, status_code: Any, schema: Any = None, **options: Any) -> Callable[[F], F]:
+    def response(
+        self,
+        status_code: int,
+        schema: type[ma.Schema] | dict[str, object] | None = None,
+        *,
+        content_type: str | None = None,
+        description: str | None = None,
+    ) -> Callable[[F], F]:
         """Document an answer.
 
         A ``get`` with a schema refuses an ``Accept`` for a file format that it does not offer.
         """
-        inner = super().response(status_code, schema, **options)
+        inner = super().response(status_code, schema, content_type=content_type, description=description)
 
         def decorate(view: F) -> F:
             if schema is None or view.__name__ != "get":
@@ -111,7 +133,7 @@ class Blueprint(ExtensibleBlueprint):
         return decorate
 
     @staticmethod
-    def or_response(schema: Any) -> Callable[[F], F]:
+    def or_response(schema: type[ma.Schema]) -> Callable[[F], F]:
         """Document another shape of the successful answer, which the caller chooses."""
 
         def decorate(view: F) -> F:
@@ -122,7 +144,7 @@ class Blueprint(ExtensibleBlueprint):
 
     @staticmethod
     def operation(
-        operation_id: str, *problems: type[ServiceError], security: Sequence[Mapping[str, Any]] = ()
+        operation_id: str, *problems: type[ServiceError], security: Sequence[Mapping[str, object]] = ()
     ) -> Callable[[F], F]:
         """Name the operation as the service function it calls, and the problems that function may raise.
 
@@ -131,8 +153,7 @@ class Blueprint(ExtensibleBlueprint):
 
         def decorate(view: F) -> F:
             documented = document_problems(view, problems)
-            named: dict[str, Any] = {"operationId": operation_id, "security": list(security)}
-            described(documented)["manual_doc"] = named
+            described(documented)["manual_doc"] = {"operationId": operation_id, "security": list(security)}
             return documented
 
         return decorate
@@ -140,7 +161,7 @@ class Blueprint(ExtensibleBlueprint):
 
 def _negotiated(view: F, offered: tuple[str, ...]) -> F:
     @wraps(view)
-    def negotiated(*args: Any, **kwargs: Any) -> Any:
+    def negotiated(*args: object, **kwargs: object) -> object:
         refuse_unavailable(offered)
         return view(*args, **kwargs)
 
@@ -165,7 +186,7 @@ def document_access(
     return documented
 
 
-def refuses_query(view: Any) -> bool:
+def refuses_query(view: View) -> bool:
     """Return True for an operation of this service without query arguments.
 
     Views of a host application are not checked.
@@ -173,33 +194,33 @@ def refuses_query(view: Any) -> bool:
     return _is_ours(view) and not _reads(view, "query")
 
 
-def refuses_body(view: Any) -> bool:
+def refuses_body(view: View) -> bool:
     """Return True for an operation of this service without a body."""
     return _is_ours(view) and "body" not in description_of(view) and not _reads(view, "json")
 
 
-def _is_ours(view: Any) -> bool:
+def _is_ours(view: View) -> bool:
     return "operationId" in description_of(view).get("manual_doc", {})
 
 
-def _reads(view: Any, location: str) -> bool:
+def _reads(view: View, location: str) -> bool:
     parameters = description_of(view).get("arguments", {}).get("parameters", [])
     return any(parameter["in"] == location for parameter in parameters)
 
 
-def documents(view: Any, problem: type[ServiceError]) -> bool:
+def documents(view: View, problem: type[ServiceError]) -> bool:
     """Return True for an operation of this service that documents this problem."""
     return problem in description_of(view).get("problems", ())
 
 
 def _prepare_problem_doc(
-    doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, method: str, **_kwargs: Any
-) -> dict[str, Any]:
+    doc: Operation, doc_info: Description, *, spec: APISpec, method: str, **_kwargs: object
+) -> Operation:
     responses = doc.setdefault("responses", {})
     permission = doc_info.get("manual_doc", {}).get("x-permission")
     for status, problems in sorted(_by_status(doc_info.get("problems", ())).items()):
         responses[status] = problem_response(spec, status, problems, permission)
-    success: dict[str, Any] = next((answer for status, answer in responses.items() if int(status) < 300), {})
+    success = next((answer for status, answer in responses.items() if int(status) < 300), Answer())
     headers, parameters = success.setdefault("headers", {}), doc.setdefault("parameters", [])
     if "body" in doc_info:
         doc["requestBody"] = {"required": True, "content": doc_info["body"]}
@@ -223,14 +244,14 @@ def _prepare_problem_doc(
     return doc
 
 
-def _add_limits(responses: dict[Any, Any], success: dict[str, Any], doc_info: dict[str, Any]) -> None:
+def _add_limits(responses: dict[int | str, Answer], success: Answer, doc_info: Description) -> None:
     """Document the rate limit headers on every answer of an operation that can answer 429."""
     if TooManyAttempts in doc_info.get("problems", ()):
         for answer in (success, responses[429]):
             answer["headers"].update({name: name for name in ("RateLimit", "RateLimit-Policy")})
 
 
-def _add_shapes(success: dict[str, Any], doc_info: dict[str, Any]) -> None:
+def _add_shapes(success: Answer, doc_info: Description) -> None:
     """Document the other forms of the successful answer."""
     if "or_schema" in doc_info:
         answer = success["content"]["application/json"]

@@ -6,13 +6,14 @@ No path parameter has an ``example``: Swagger UI would fill it in, and *Execute*
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
 
 from apispec import APISpec
 
 from rbac_api.decision.naming import PERMISSION, ROLE
 from rbac_api.errors import ServiceError
 from rbac_api.web.fields import name_schema
+from rbac_api.web.openapi.smorest import Answer, Manual
 from rbac_api.web.responses.problems import MEDIA_TYPE, problem_type
 
 _PHRASES = {
@@ -25,7 +26,7 @@ _PERMISSION = {"type": "string", **name_schema(PERMISSION)}
 DECISION_ID = "0198c0df-02b4-7a1e-8d53-9f6c5b4a3e21"
 _CODE = {"type": "string", "pattern": r"^[a-z_]+\.[a-z_]+$", "maxLength": 64}
 _ACCOUNT = {"type": "string", "minLength": 1, "maxLength": 128}
-_PATH: dict[str, tuple[str, dict[str, Any]]] = {
+_PATH: dict[str, tuple[str, Mapping[str, object]]] = {
     "role": ("the role's name, such as `accountant`", _ROLE),
     "junior": ("the name of the role to inherit, such as `employee`", _ROLE),
     "constraint": ("the constraint's name, such as `prepare-or-release`", _ROLE),
@@ -40,7 +41,7 @@ _PATH: dict[str, tuple[str, dict[str, Any]]] = {
     "kid": ("the key's `kid`, from `GET /v1/keys`", {"type": "string", "maxLength": 64}),
     "code": ("the `code` of a problem, such as `access.denied`", _CODE),
 }
-_REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+_REQUEST_HEADERS: dict[str, tuple[str, Mapping[str, object]]] = {
     "If-Match": (
         (
             "the `ETag` from reading the resource, including the quotes; 428 if absent, 412 if it has "
@@ -60,7 +61,7 @@ _REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
         {"pattern": '^("[!#-~]{1,255}"|[!#-~]{1,255})$'},
     ),
 }
-_ANSWER_HEADERS: dict[str, tuple[str, bool, dict[str, Any]]] = {
+_ANSWER_HEADERS: dict[str, tuple[str, bool, dict[str, object]]] = {
     "ETag": ("strong tag of this state, for `If-Match` and `If-None-Match`", True, {"type": "string"}),
     "Location": ("address of what was created", True, {"type": "string"}),
     "Link": ('address of the next page, `rel="next"`, if there is one', False, {"type": "string"}),
@@ -123,7 +124,7 @@ def ways_in(method: str) -> list[dict[str, list[str]]]:
     return [{"bearerAuth": []}, {"cookieAuth": []} if reading else {"cookieAuth": [], "csrfToken": []}]
 
 
-def path_parameters(rule: str) -> list[dict[str, Any]]:
+def path_parameters(rule: str) -> list[dict[str, object]]:
     """Return the documented parameters of a rule, in its order. flask-smorest adds the converter's schema."""
     return [
         {
@@ -150,7 +151,7 @@ def register_headers(spec: APISpec) -> None:
 
 def problem_response(
     spec: APISpec, status: int, problems: list[type[ServiceError]], permission: str | None
-) -> dict[str, Any]:
+) -> Answer:
     """Describe one status of one operation: the codes it may carry, each with an example."""
     codes = ", ".join(f"`{problem.code}`" for problem in problems)
     examples = {problem.code: _example(spec, problem, status, permission) for problem in problems}
@@ -162,7 +163,7 @@ def problem_response(
     }
 
 
-def who_may(operation: dict[str, Any]) -> str:
+def who_may(operation: Manual) -> str:
     """Return the last sentence of an operation's description: who may call it."""
     if permission := operation["x-permission"]:
         return f"Requires the permission `{permission}`."
@@ -173,7 +174,9 @@ def who_may(operation: dict[str, Any]) -> str:
     return "For any signed-in user." if operation["security"] else "No sign-in required."
 
 
-def _example(spec: APISpec, problem: type[ServiceError], status: int, permission: str | None) -> Any:
+def _example(
+    spec: APISpec, problem: type[ServiceError], status: int, permission: str | None
+) -> str | Mapping[str, object]:
     """Return the example of a problem: a shared one, or its own if it names the operation's permission."""
     asked = problem.example.get("required")
     if permission and asked and permission != asked:
@@ -187,7 +190,9 @@ def _example(spec: APISpec, problem: type[ServiceError], status: int, permission
     return problem.code
 
 
-def _shown(problem: type[ServiceError], status: int, members: dict[str, Any], detail: str) -> dict[str, Any]:
+def _shown(
+    problem: type[ServiceError], status: int, members: Mapping[str, object], detail: str
+) -> dict[str, object]:
     numbered = {"decision_id": DECISION_ID} if status == 403 else {}
     value = {
         "type": problem_type(problem.code),

@@ -35,7 +35,7 @@ shows the tokens. The page refreshes the session when it expires. Every refusal 
 (RFC 9457) that says what was wrong and what to do; a 403 names the missing permission, and "Why?" explains
 it.
 """
-_DOCUMENTS: dict[tuple[Blueprint, ...], dict[str, Any]] = {}
+_DOCUMENTS: dict[tuple[Blueprint, ...], dict[str, object]] = {}
 _TAGS = (
     ("Sign-in", "For client apps: get tokens, refresh them, sign out."),
     ("My account", "For every user: my profile, password, second factor, sessions and active roles."),
@@ -130,7 +130,7 @@ class DocumentationGuard(apispec.BasePlugin):
     """Refuses an operation that is not fully described, and adds to each description who may call it."""
 
     def operation_helper(
-        self, path: str | None = None, operations: dict[str, Any] | None = None, **_kwargs: Any
+        self, path: str | None = None, operations: dict[str, Any] | None = None, **_kwargs: object
     ) -> None:
         for method, operation in (operations or {}).items():
             lacking = [
@@ -168,14 +168,14 @@ class Api(BareApi):
         self.ma_plugin.converter.add_attribute_function(_moment)
         self.spec.components.schema("Problem", schema=ProblemSchema)
 
-    def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
+    def register_blueprint(self, blp: Blueprint, **options: object) -> None:
         """Register the views. Tags are declared once, in ``_TAGS``, in reading order."""
         app = self._application
         app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
         app.register_blueprint(blp, **options)
         self._described = (*self._described, blp)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Return the OpenAPI document.
 
         No setting changes it, so a process builds it once for all its applications.
@@ -207,7 +207,7 @@ class Api(BareApi):
         self._application.add_url_rule("/openapi.json", view_func=openapi_json)
 
 
-def _spec_options() -> dict[str, Any]:
+def _spec_options() -> dict[str, object]:
     return {
         "info": {
             "description": _DESCRIPTION,
@@ -225,7 +225,7 @@ def _servers(url: str) -> list[dict[str, str]]:
     return [{"url": url, "description": "this server"}]
 
 
-def _moment(_converter: Any, field: Any, **_kwargs: Any) -> dict[str, Any]:
+def _moment(_converter: object, field: ma.fields.Field[object], **_kwargs: object) -> dict[str, object]:
     """Return the type of the field ``Moment``, and an example for every time in an answer."""
     if isinstance(field, Moment):
         return {"type": ["string", "null"] if field.allow_none else "string", "format": "date-time"}

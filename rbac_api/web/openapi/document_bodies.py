@@ -48,7 +48,7 @@ class DocumentBlueprint(Blueprint):
         return self.body(content, (Unreadable, TooLarge, NotDocument, *problems))
 
 
-def document_of(asked: Request) -> Any:
+def document_of(asked: Request) -> object:
     """Parse the body as JSON or YAML. 400 for ambiguous or deeply nested content; 413, 415."""
     if asked.mimetype == JSON:
         return strict_json(whole_body(asked))
@@ -62,7 +62,7 @@ def wants_yaml() -> bool:
     return preferred(JSON, *_YAMLS) != JSON
 
 
-def document_answer(document: Any, tag: str) -> Response:
+def document_answer(document: object, tag: str) -> Response:
     """Answer with the document as JSON or YAML, each with its own strong tag; 304 if the caller has it."""
     yaml = wants_yaml()
     tag = f"{tag}-yaml" if yaml else tag

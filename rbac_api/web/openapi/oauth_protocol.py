@@ -20,6 +20,7 @@ from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unauthentica
 from rbac_api.formats.http_errors import TooLarge, status_of
 from rbac_api.formats.oauth_errors import BEARER, FORM, InvalidRequest, NotForm, OAuthError
 from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.openapi.smorest import Description, Operation
 from rbac_api.web.requests.arguments import whole_body
 from rbac_api.web.responses.problems import register_error_format
 
@@ -48,8 +49,8 @@ class OAuthErrorSchema(ma.Schema):
 class OAuthBlueprint(Blueprint):
     """A blueprint whose refusals are documented in OAuth's form."""
 
-    def __init__(self, name: str, import_name: str, **options: Any) -> None:
-        super().__init__(name, import_name, **options)
+    def __init__(self, name: str, import_name: str, *, tag: str, description: str) -> None:
+        super().__init__(name, import_name, tag=tag, description=description)
         self.document_by(_prepare_oauth_doc)
 
     def form(self, schema: type[ma.Schema]) -> Callable[[F], F]:
@@ -125,8 +126,8 @@ def _challenges(error: ServiceError) -> tuple[str, ...]:
 
 
 def _prepare_oauth_doc(
-    doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_kwargs: Any
-) -> dict[str, Any]:
+    doc: Operation, doc_info: Description, *, spec: APISpec, **_kwargs: object
+) -> Operation:
     """Document each error in OAuth's form."""
     if "body" not in doc_info:
         return doc

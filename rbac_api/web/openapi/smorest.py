@@ -11,24 +11,75 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypedDict
 
 import flask_smorest
+import marshmallow as ma
+
+from rbac_api.errors import ServiceError
+
+View = Callable[..., object]
 
 
-def description_of(view: Any) -> Mapping[str, Any]:
+class Parameters(TypedDict):
+    """What a view reads, of its path, query and body."""
+
+    parameters: list[dict[str, object]]
+
+
+Manual = TypedDict(
+    "Manual",
+    {"operationId": str, "security": list[Mapping[str, object]], "x-permission": str | None},
+    total=False,
+)
+"""What is written into the operation unchanged."""
+
+
+class Description(TypedDict, total=False):
+    """What the decorators say of a view: ``arguments`` and ``manual_doc`` for the library, the rest for us."""
+
+    arguments: Parameters
+    manual_doc: Manual
+    problems: list[type[ServiceError]]
+    body: Mapping[str, object]
+    tagged: bool
+    conditional: bool
+    paged: bool
+    as_of: bool
+    also_as: dict[str, str]
+    or_schema: type[ma.Schema]
+
+
+class Answer(TypedDict, total=False):
+    """One answer of an operation."""
+
+    description: str
+    headers: dict[str, object]
+    content: dict[str, dict[str, object]]
+
+
+class Operation(TypedDict, total=False):
+    """What of an operation of the OpenAPI document is completed here."""
+
+    parameters: list[str]
+    requestBody: Mapping[str, object]
+    responses: dict[int | str, Answer]
+
+
+def description_of(view: View) -> Description:
     """Return the documentation of a view so far; empty for a view of a host application."""
-    found: Mapping[str, Any] = getattr(view, "_apidoc", {})
+    found: Description = getattr(view, "_apidoc", None) or Description()
     return found
 
 
-def described(view: Any) -> dict[str, Any]:
+def described(view: View) -> Description:
     """Return the view's own documentation for writing.
 
     ``functools.wraps`` shares it with the inner view, where writes would leak, so it is copied first.
     """
-    view._apidoc = deepcopy(getattr(view, "_apidoc", {}))
-    return view._apidoc  # type: ignore[no-any-return]
+    own = deepcopy(description_of(view))
+    view.__dict__["_apidoc"] = own
+    return own
 
 
 class ExtensibleBlueprint(flask_smorest.Blueprint):
@@ -37,13 +88,16 @@ class ExtensibleBlueprint(flask_smorest.Blueprint):
     It has no answers named by status, because those names differ between Python versions.
     """
 
-    def document_by(self, prepare: Callable[..., dict[str, Any]]) -> None:
+    def document_by(self, prepare: Callable[..., Operation]) -> None:
         """Let a function complete the documentation of each operation."""
         self._prepare_doc_cbks.append(prepare)
 
-    def _prepare_arguments_doc(self, doc: Any, doc_info: Any, **kwargs: Any) -> Any:
+    def _prepare_arguments_doc(
+        self, doc: Operation, doc_info: dict[str, dict[str, object]], **kwargs: Any
+    ) -> Operation:
         doc_info.get("arguments", {}).pop("responses", None)
-        return super()._prepare_arguments_doc(doc, doc_info, **kwargs)
+        completed: Operation = super()._prepare_arguments_doc(doc, doc_info, **kwargs)
+        return completed
 
 
 class BareApi(flask_smorest.Api):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import flask
 import marshmallow as ma
@@ -42,25 +42,25 @@ class StrictParser(FlaskParser):
         "json": ma.RAISE,
     }
 
-    def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
+    def load_json(self, req: flask.Request, schema: ma.Schema) -> object:
         if isinstance(schema, OptionalBody) and not whole_body(req):
             return ma.missing
         if req.mimetype != "application/json":
             raise NotJson()
         return strict_json(whole_body(req))
 
-    def load_querystring(self, req: flask.Request, schema: ma.Schema) -> Any:
+    def load_querystring(self, req: flask.Request, schema: ma.Schema) -> object:
         refuse_repeated_query(req)
         return super().load_querystring(req, schema)
 
     def handle_error(
-        self, error: ma.ValidationError, req: flask.Request, schema: ma.Schema, **_options: Any
+        self, error: ma.ValidationError, req: flask.Request, schema: ma.Schema, **_options: object
     ) -> NoReturn:
         messages = error.normalized_messages()  # type: ignore[no-untyped-call]
         raise Invalid(faults=tuple(_faults(_without_location(messages))))
 
 
-def strict_json(data: bytes) -> Any:
+def strict_json(data: bytes) -> object:
     """Parse a JSON text (RFC 8259) in UTF-8.
 
     Refuses a BOM, duplicate keys, NaN, huge numbers, deep nesting, NUL and lone surrogates.
@@ -141,7 +141,7 @@ def _unstorable(text: str) -> bool:
     return bool(_UNSTORABLE.search(text)) or "\ufffd" in text
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("duplicate key")
@@ -165,7 +165,7 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: object) -> None:
     level, depth = [value], 0
     while level:
         depth += 1
@@ -179,13 +179,13 @@ def _check_depth(value: Any) -> None:
         level = [item for items in inside for item in items]
 
 
-def check_depth_and_text(value: Any) -> None:
+def check_depth_and_text(value: object) -> None:
     """Raise 400 for a value nested too deep, 422 for text that a database cannot store."""
     _check_depth(value)
     _check_text(value)
 
 
-def _check_text(item: Any, pointer: str = "") -> None:
+def _check_text(item: object, pointer: str = "") -> None:
     """Check all texts of a value. Its depth is checked before."""
     texts = [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []
     if any(_UNSTORABLE.search(text) for text in texts):
@@ -198,7 +198,7 @@ def _check_text(item: Any, pointer: str = "") -> None:
             _check_text(inner, f"{pointer}/{index}")
 
 
-def _faults(messages: Any, pointer: str = "") -> Iterator[Fault]:
+def _faults(messages: object, pointer: str = "") -> Iterator[Fault]:
     """Flatten marshmallow's nested messages."""
     if isinstance(messages, dict):
         for key, inner in messages.items():
@@ -210,13 +210,13 @@ def _faults(messages: Any, pointer: str = "") -> Iterator[Fault]:
         yield _fault(str(messages), pointer)
 
 
-def _without_location(messages: dict[str, Any]) -> Any:
+def _without_location(messages: dict[str, object]) -> object:
     """Remove the level ``json`` or ``query`` of webargs, and ``_schema``, marshmallow's key for the whole."""
     (inner,) = messages.values()
     return inner["_schema"] if inner == {"_schema": [_NO_OBJECT]} else inner
 
 
-def _step(name: Any) -> str:
+def _step(name: object) -> str:
     """Return one step of a JSON Pointer (RFC 6901 section 3)."""
     return "/" + str(name).replace("~", "~0").replace("/", "~1")
 

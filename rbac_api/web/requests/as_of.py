@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from rbac_api.errors import Invalid
 from rbac_api.formats.as_of import future
@@ -19,9 +18,11 @@ class AtQuery(Body):
     at = Moment(metadata=AS_OF)
 
 
-def past_moment(query: Mapping[str, Any], name: str = "at") -> datetime | None:
+def past_moment(query: Mapping[str, object], name: str = "at") -> datetime | None:
     """Return the requested time; None for now. 422 ``at.future`` for a time in the future."""
-    moment: datetime | None = query.get(name)
-    if moment is not None and (faults := tuple(future(name, moment))):
+    moment = query.get(name)
+    if not isinstance(moment, datetime):
+        return None
+    if faults := tuple(future(name, moment)):
         raise Invalid(faults=faults)
     return moment

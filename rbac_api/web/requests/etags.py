@@ -5,8 +5,6 @@ A tag is made of a row's version and its representation.
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response, request
 
 from rbac_api.formats.http_errors import PreconditionRequired
@@ -24,7 +22,7 @@ def required_tags() -> frozenset[str]:
     return frozenset(sent.as_set())
 
 
-def tagged(answer: Response, representation: Any, version: int) -> Response:
+def tagged(answer: Response, representation: object, version: int) -> Response:
     """Set the ETag of an answer. A GET whose ``If-None-Match`` has the tag (weak comparison) becomes 304."""
     tag = tag_of(representation, version)
     if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(tag):

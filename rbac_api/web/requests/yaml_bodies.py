@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rbac_api.formats.http_errors import Unreadable
 from rbac_api.formats.strict_yaml import YamlRefused, parse_yaml
 from rbac_api.web.requests.arguments import check_depth_and_text
 
 
-def strict_yaml(data: bytes) -> Any:
+def strict_yaml(data: bytes) -> object:
     """Parse a body of YAML in UTF-8; 400 with the reason otherwise."""
     try:
         value = parse_yaml(data.decode("utf-8"))

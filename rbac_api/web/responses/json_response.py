@@ -6,7 +6,6 @@ The marshmallow schemas document them, and the tests compare every answer with i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 from flask import Response, request
@@ -16,13 +15,13 @@ from rbac_api.formats.http_errors import NotAcceptable
 FILE_FORMATS = ("text/csv", "application/x-ndjson")
 
 
-def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON answer; datetimes become RFC 3339 with ``Z``."""
     dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     return Response(dumped, status=status, headers=headers, content_type="application/json")
 
 
-def created_answer(body: Any, location: str, headers: Mapping[str, str] | None = None) -> Response:
+def created_answer(body: object, location: str, headers: Mapping[str, str] | None = None) -> Response:
     """Answer 201 with ``Location`` (RFC 9110 section 15.3.2) and the resource."""
     return json_answer(body, 201, {"Location": request.script_root + location, **(headers or {})})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import orjson
 from flask import Flask, Response, request
@@ -48,9 +47,9 @@ def problem_type(code: str) -> str:
     return f"/problems/{code}"
 
 
-def problem_body(error: ServiceError, request_id: str) -> dict[str, Any]:
+def problem_body(error: ServiceError, request_id: str) -> dict[str, object]:
     """Return the members of the problem document, without ``internal``."""
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "type": problem_type(error.code),
         "title": error.title,
         "status": status_of(type(error)),
@@ -78,14 +77,14 @@ def problem_answer(error: ServiceError) -> Response:
         if request.path.startswith(prefix):
             return answer_of(error)
     body = problem_body(error, request_id())
-    return problem_document(error, {**body, "type": request.script_root + body["type"]})
+    return problem_document(error, {**body, "type": request.script_root + problem_type(error.code)})
 
 
-def problem_document(error: ServiceError, body: dict[str, Any]) -> Response:
+def problem_document(error: ServiceError, body: dict[str, object]) -> Response:
     """Return an answer with these members and the headers that belong to the error."""
     dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)
-    answer = Response(dumped, status=body["status"], content_type=MEDIA_TYPE)
-    if body["status"] in (401, 403) or error.challenge:
+    answer = Response(dumped, status=status_of(type(error)), content_type=MEDIA_TYPE)
+    if answer.status_code in (401, 403) or error.challenge:
         answer.headers["WWW-Authenticate"] = challenge_of(error)
     if isinstance(error, (TooManyAttempts, Unavailable)):
         answer.headers["Retry-After"] = str(error.retry_after)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 from math import ceil
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from flask import Flask, Response, after_this_request, current_app, has_request_context, request
 from limits import RateLimitItem, parse_many
@@ -88,8 +88,9 @@ class GroupLimit:
         if has_request_context():
             _announce(self._policy, present, also=bool(violated))
         if violated:
-            members: dict[str, Any] = {"violated-policies": violated}
-            raise TooManyAttempts(retry_after=max(each.seconds for each in found), **members)
+            refusal = TooManyAttempts(retry_after=max(each.seconds for each in found))
+            refusal.members["violated-policies"] = violated
+            raise refusal
 
 
 class Limits:
@@ -189,7 +190,7 @@ def _announce(policy: str, present: str, *, also: bool) -> None:
     """
 
     @after_this_request
-    def _(answer: Response) -> Any:
+    def _(answer: Response) -> Response:
         for name, value in (("RateLimit-Policy", policy), ("RateLimit", present)):
             before = answer.headers.get(name)
             if also or not before:
