@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     CompoundSelect,
     Connection,
-    Row,
     Select,
     and_,
     bindparam,
@@ -31,11 +30,12 @@ from rbac_api.decision.names import search_form, search_text
 FEW = 5000
 _WRITTEN_OUT = 200  # values of one statement
 _ALL = 2**31 - 1  # a limit that keeps SQLite from running the sub-query once per row
-Found = Select[Any] | CompoundSelect[Any]
+T = TypeVar("T")
+Found = Select[str] | CompoundSelect[str]
 
 
 def one_of(
-    connection: Connection, column: Column[Any], found: Found, otherwise: ColumnElement[bool]
+    connection: Connection, column: Column[str], found: Found, otherwise: ColumnElement[bool]
 ) -> ColumnElement[bool]:
     """The column's value is among the ``found``; expressed in the form ``otherwise`` where those are many."""
     some = found.limit(FEW + 1).subquery()
@@ -44,7 +44,7 @@ def one_of(
 
 
 def searched(
-    connection: Connection, column: Column[Any], condition: ColumnElement[bool]
+    connection: Connection, column: Column[str], condition: ColumnElement[bool]
 ) -> ColumnElement[bool]:
     """The rows that match a condition for which all have to be read: read once, and looked up by id where
     they are few."""
@@ -53,7 +53,7 @@ def searched(
     return among(column, found) if len(found) <= FEW else condition
 
 
-def mentions(connection: Connection, column: Column[Any], text: str) -> ColumnElement[bool]:
+def mentions(connection: Connection, column: Column[str], text: str) -> ColumnElement[bool]:
     """Return the condition that the column, in search form, has this text anywhere; wildcards are ordinary
     characters."""
     sought = _sought(text)
@@ -62,7 +62,7 @@ def mentions(connection: Connection, column: Column[Any], text: str) -> ColumnEl
     return column.contains(sought, autoescape=True)
 
 
-def naming(rows: Iterable[Row[Any]], text: str | None, *columns: str) -> Iterator[Row[Any]]:
+def naming(rows: Iterable[T], text: str | None, *columns: str) -> Iterator[T]:
     """Yield the rows that have this text in one of the columns, ignoring case and accents; without a text,
     all.
 
@@ -81,7 +81,7 @@ def _sought(text: str) -> str:
     return " ".join(form.split()) or form
 
 
-def among(column: Column[Any], values: Collection[str]) -> ColumnElement[bool]:
+def among(column: Column[str], values: Collection[str]) -> ColumnElement[bool]:
     """The column's value is any of these ids or names.
 
     A role may have ten thousand seniors.  So many are written into the text of the statement, escaped,

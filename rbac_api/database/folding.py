@@ -6,10 +6,9 @@ compare.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Boolean, ColumnElement, FunctionElement, literal
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 FOLDED = ("uq_constraints_name_folded", "uq_permissions_name_folded", "uq_roles_name_folded")
 
@@ -21,12 +20,12 @@ class _Folded(FunctionElement[str]):
 
 
 @compiles(_Folded, "sqlite")
-def _on_sqlite(element: _Folded, compiler: Any, **options: Any) -> str:
+def _on_sqlite(element: _Folded, compiler: SQLCompiler, **options: object) -> str:
     return f"{compiler.process(element.clauses, **options)} COLLATE NOCASE"
 
 
 @compiles(_Folded, "postgresql")
-def _on_postgresql(element: _Folded, compiler: Any, **options: Any) -> str:
+def _on_postgresql(element: _Folded, compiler: SQLCompiler, **options: object) -> str:
     return f'lower({compiler.process(element.clauses, **options)} COLLATE "C")'
 
 

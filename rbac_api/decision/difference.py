@@ -10,7 +10,7 @@ has. What is built in is never removed, and users are never removed here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -284,7 +284,7 @@ def shown(steps: Iterable[Step]) -> dict[str, dict[str, list[dict[str, object]]]
     return found
 
 
-def _note_role(roles: dict[str, dict[str, Any]], verb: str, facts: dict[str, Any]) -> None:
+def _note_role(roles: dict[str, dict[str, Any]], verb: str, facts: Facts) -> None:
     name = facts["name"] if verb == "update" else facts["role"]
     empty: dict[str, Any] = {"name": name, "before": {}, "after": {}, "granted": [], "withdrawn": []}
     entry = roles.setdefault(name, empty)
@@ -294,7 +294,7 @@ def _note_role(roles: dict[str, dict[str, Any]], verb: str, facts: dict[str, Any
         entry["granted" if verb == "grant" else "withdrawn"].append(facts["permission"])
 
 
-def summary(parts: Mapping[str, Mapping[str, list[Any]]]) -> str:
+def summary(parts: Mapping[str, Mapping[str, Sequence[Facts]]]) -> str:
     """Return ``3 to add, 1 to change, 0 to remove``."""
     counts = [sum(map(len, parts[part].values())) for part in ("created", "changed", "removed")]
     return "{} to add, {} to change, {} to remove".format(*counts)

@@ -15,12 +15,11 @@ the form of the entries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from rbac_api.decision.document_form import FORMS, document_schema, entry_faults
-from rbac_api.decision.document_rules import INVALID, TOGETHER, UNKNOWN, moment_of
+from rbac_api.decision.document_rules import INVALID, TOGETHER, UNKNOWN, Entry, moment_of
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Role
 from rbac_api.decision.names import canonical
@@ -48,22 +47,22 @@ class DocumentRefused(ServiceError):
 class Document:
     """A document whose form is right; the caller that loads it checks whether its names exist."""
 
-    permissions: tuple[Mapping[str, Any], ...] = ()
-    roles: tuple[Mapping[str, Any], ...] = ()
-    constraints: tuple[Mapping[str, Any], ...] = ()
-    users: tuple[Mapping[str, Any], ...] = ()
-    assignments: tuple[Mapping[str, Any], ...] = ()
+    permissions: tuple[Entry, ...] = ()
+    roles: tuple[Entry, ...] = ()
+    constraints: tuple[Entry, ...] = ()
+    users: tuple[Entry, ...] = ()
+    assignments: tuple[Entry, ...] = ()
     said: frozenset[str] = frozenset()  # the sections that the document has, even if empty
 
 
-def read_document(raw: Any) -> Document:
+def read_document(raw: object) -> Document:
     """Check the form and return the document; ``DocumentRefused`` with every fault."""
     if not isinstance(raw, dict):
         raise DocumentRefused([f"the document must be a mapping with the sections {', '.join(FORMS)}"])
     faults = [
         _fault((section,), f"{section}: unknown section", UNKNOWN) for section in raw if section not in FORMS
     ]
-    sections: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    sections: dict[str, tuple[Entry, ...]] = {}
     for section in FORMS:
         entries = raw.get(section, [])
         faults += _section_faults(section, entries)
@@ -75,21 +74,21 @@ def read_document(raw: Any) -> Document:
     return Document(**sections, said=frozenset(raw))
 
 
-def holder_of(entry: Mapping[str, Any]) -> tuple[str, str]:
+def holder_of(entry: Entry) -> tuple[str, str]:
     """Return the holder of an assignment: (``user`` or ``service_account``, the name in its canonical
     form)."""
     kind = "service_account" if "service_account" in entry else "user"
     return kind, canonical(str(entry.get(kind)))
 
 
-def _circles(roles: tuple[Mapping[str, Any], ...]) -> Iterator[Fault]:
+def _circles(roles: tuple[Entry, ...]) -> Iterator[Fault]:
     """Report roles that would inherit themselves."""
     edges = [(role["name"], junior) for role in roles for junior in role.get("inherits", [])]
     for circle in RoleGraph.compile((Role(role["name"]) for role in roles), (), edges).cycles:
         yield _fault(("roles",), f"roles: {', '.join(circle)} inherit themselves", TOGETHER)
 
 
-def _section_faults(section: str, entries: Any) -> Iterator[Fault]:
+def _section_faults(section: str, entries: object) -> Iterator[Fault]:
     if not isinstance(entries, list):
         yield _fault((section,), f"{section}: must be a list")
         return
@@ -103,7 +102,7 @@ def _section_faults(section: str, entries: Any) -> Iterator[Fault]:
     yield from _repetitions(section, [entry for entry in entries if isinstance(entry, dict)])
 
 
-def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[Fault]:
+def _repetitions(section: str, entries: list[Entry]) -> Iterator[Fault]:
     """Report an entry that repeats or contradicts an earlier one: one of the two would be ignored
     silently."""
     spelled: dict[tuple[str, ...], list[str]] = {}
@@ -119,7 +118,7 @@ def _repetitions(section: str, entries: list[Mapping[str, Any]]) -> Iterator[Fau
             )
 
 
-def _identity(section: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+def _identity(section: str, entry: Entry) -> tuple[str, ...]:
     if section == "assignments":
         kind, holder = holder_of(entry)
         return (f"{kind.replace('_', ' ')} {holder}", str(entry.get("role")))
@@ -128,7 +127,7 @@ def _identity(section: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     return (folded(str(entry.get("name"))),)
 
 
-def _fault(path: tuple[Any, ...], words: str, code: str = INVALID) -> Fault:
+def _fault(path: tuple[object, ...], words: str, code: str = INVALID) -> Fault:
     """Build a fault; keys come from the author of the document, so they are escaped in a pointer."""
     steps = ("/" + str(step)[:200].replace("~", "~0").replace("/", "~1") for step in path)
     return Fault("".join(steps), code, words)

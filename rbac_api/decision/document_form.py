@@ -37,16 +37,16 @@ class Member:
     """One key of an entry: what is wrong with its value (None: nothing), the same as JSON Schema, whether it
     may be missing; of a list also what is wrong with each of its items."""
 
-    fault: Callable[[Any], str | None]
+    fault: Callable[[object], str | None]
     schema: Mapping[str, Any]
     required: bool = False
     item: Member | None = None
 
-    def faults(self, key: str, value: Any) -> Iterator[EntryFault]:
+    def faults(self, key: str, value: object) -> Iterator[EntryFault]:
         """Return everything that is wrong with the value of this key."""
         if words := self.fault(value):
             yield EntryFault((key,), _after(key, words))
-        elif self.item is not None:
+        elif self.item is not None and isinstance(value, list):
             for place, each in enumerate(value):
                 if words := self.item.fault(each):
                     yield EntryFault((key, place), _after(f"{key}[{place + 1}]", words))
@@ -77,7 +77,7 @@ def _after(name: str, words: str) -> str:
     return f"{name}{'' if words.startswith(':') else ' '}{words}"
 
 
-def document_schema() -> dict[str, Any]:
+def document_schema() -> dict[str, object]:
     """Return the format of documents as JSON Schema, draft 2020-12."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -95,7 +95,7 @@ def document_schema() -> dict[str, Any]:
     }
 
 
-def _entry_schema(section: str) -> dict[str, Any]:
+def _entry_schema(section: str) -> dict[str, object]:
     members = FORMS[section]
     return {
         "type": "object",
@@ -112,7 +112,7 @@ def _text(longest: int, *, required: bool = False, shortest: int = 0, pattern: s
     return Member(lambda value: _text_fault(value, longest, pattern), schema, required)
 
 
-def _text_fault(value: Any, longest: int, pattern: str = LINES) -> str | None:
+def _text_fault(value: object, longest: int, pattern: str = LINES) -> str | None:
     if not isinstance(value, str):
         return "must be text"
     if problem := text_problem(value, pattern):
@@ -120,11 +120,11 @@ def _text_fault(value: Any, longest: int, pattern: str = LINES) -> str | None:
     return f"is longer than {longest} characters" if len(value) > longest else None
 
 
-def _email_fault(value: Any) -> str | None:
-    fault = _text_fault(value, 320, LINE)
-    return fault or (
-        None if re.search(EMAIL, value) else "must be an e-mail address without invisible characters"
-    )
+def _email_fault(value: object) -> str | None:
+    if fault := _text_fault(value, 320, LINE):
+        return fault
+    found = re.search(EMAIL, str(value))
+    return None if found else "must be an e-mail address without invisible characters"
 
 
 def _name(rule: NameRule, *, required: bool = False) -> Member:
@@ -132,10 +132,10 @@ def _name(rule: NameRule, *, required: bool = False) -> Member:
     return Member(_described(rule.problem), schema, required)
 
 
-def _described(problem: Callable[[str], str | None]) -> Callable[[Any], str | None]:
+def _described(problem: Callable[[str], str | None]) -> Callable[[object], str | None]:
     """Return the fault of a value that has sentences of its own."""
 
-    def fault(value: Any) -> str | None:
+    def fault(value: object) -> str | None:
         if not isinstance(value, str):
             return "must be text"
         sentence = problem(value)
@@ -144,8 +144,8 @@ def _described(problem: Callable[[str], str | None]) -> Callable[[Any], str | No
     return fault
 
 
-def _names(item: Member, *, required: bool = False, **rules: Any) -> Member:
-    def fault(value: Any) -> str | None:
+def _names(item: Member, *, required: bool = False, **rules: object) -> Member:
+    def fault(value: object) -> str | None:
         right = isinstance(value, list) and all(isinstance(name, str) for name in value)
         return None if right else "must be a list of names"
 
@@ -162,14 +162,14 @@ def _choice(*known: str, words: str, required: bool = False) -> Member:
 
 
 def _number(low: int, high: int) -> Member:
-    def fault(value: Any) -> str | None:
+    def fault(value: object) -> str | None:
         right = value is None or (type(value) is int and low <= value <= high)
         return None if right else f"must be a whole number from {low} to {high}"
 
     return Member(fault, {"type": ["integer", "null"], "minimum": low, "maximum": high})
 
 
-def _moment_fault(value: Any) -> str | None:
+def _moment_fault(value: object) -> str | None:
     words = "must be a moment as RFC 3339, for instance 2026-11-22T17:00:00Z"
     if value is None:
         return None
@@ -240,11 +240,11 @@ _TOGETHER: dict[str, Callable[[Entry], Iterator[EntryFault]]] = {
 _GIVEN = {"type": "integer"}
 
 
-def _if_kind(kinds: list[str], then: dict[str, Any]) -> dict[str, Any]:
+def _if_kind(kinds: list[str], then: dict[str, object]) -> dict[str, object]:
     return {"if": {"properties": {"kind": {"enum": kinds}}, "required": ["kind"]}, "then": then}
 
 
-_CONDITIONS: dict[str, dict[str, Any]] = {
+_CONDITIONS: dict[str, dict[str, object]] = {
     "constraints": {
         "allOf": [
             _if_kind(

@@ -36,8 +36,10 @@ Values = dict[str, Any]
 
 def add_user(state: State, facts: Facts) -> None:
     """Add an account without a password, as seeds do."""
-    values: dict[str, Any] = {key: facts.get(key) for key in ("username", "email", "display_name")}
-    row = row_of(NewUser(**values), NOW)
+    new = NewUser(
+        username=facts["username"], email=facts.get("email"), display_name=facts.get("display_name")
+    )
+    row = row_of(new, NOW)
     state.pending.add(users, row)
     account = Account(Target("user", row["id"], row["username"]), able=False)
     state.add_account(account, row["username_canonical"])

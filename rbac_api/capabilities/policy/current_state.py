@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.state import State, Thing
-from rbac_api.decision.difference import CurrentPolicy, Held, text_of
+from rbac_api.decision.difference import CurrentPolicy, Facts, Held, text_of
 from rbac_api.decision.hierarchy import RoleGraph
 
 
@@ -80,9 +79,9 @@ def revision(connection: Connection, at: datetime) -> str:
 
     Where time alone changed something after it, the moment follows the number.
     """
-    last = queries.get_last_policy_event(connection)
-    boundary = queries.find_last_boundary(connection, last.at, at)
-    return f"{last.seq}" if boundary is None else f"{last.seq}-{clock.rfc3339(boundary)}"
+    seq, since = queries.get_last_policy_event(connection)
+    boundary = queries.find_last_boundary(connection, since, at)
+    return f"{seq}" if boundary is None else f"{seq}-{clock.rfc3339(boundary)}"
 
 
 def _role(name: str, row: Thing, graph: RoleGraph) -> dict[str, object]:
@@ -96,7 +95,7 @@ def _role(name: str, row: Thing, graph: RoleGraph) -> dict[str, object]:
     }
 
 
-def _ordered(rule: Mapping[str, Any]) -> list[str]:
+def _ordered(rule: Facts) -> list[str]:
     """The constraint with its roles sorted, except for ``requires``, which begins with the role that requires
     the others."""
     first = 1 if rule["kind"] == "requires" else 0

@@ -143,7 +143,7 @@ def _by_username(made: _Import, rows: list[Row]) -> Iterator[Row]:
     connection = made.work.state.connection
     mails = {canonical(user) for _, entry in rows if "@" in (user := str(entry.get("user")))}
     mails -= {row.username_canonical for row in queries.list_accounts(connection, mails)}
-    found: dict[str, list[str]] = {}
+    found: dict[str | None, list[str]] = {}
     for row in queries.list_people_of_mail(connection, mails):
         found.setdefault(row.email_canonical, []).append(row.username)
     for line, entry in rows:

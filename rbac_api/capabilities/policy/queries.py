@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
+from sqlalchemy import Column, Connection, Select, and_, func, insert, select, update
 
 from rbac_api.database.engine import batched
 from rbac_api.database.queries.permissions import PERMISSION, PermissionRow
@@ -23,7 +23,7 @@ from rbac_api.database.tables import (
     users,
 )
 from rbac_api.database.validity import in_force, not_over
-from rbac_api.decision.model import Mode
+from rbac_api.decision.model import Mode, Status
 from rbac_api.trail.events import CATALOGUE
 
 _ACCOUNTS = {"user.deleted", "service_account.deleted", "admin.created", "admin.recovered"}
@@ -61,6 +61,20 @@ class KnownAccount(NamedTuple):
     username: str
     username_canonical: str
     able: bool
+
+
+class PersonRow(NamedTuple):
+    """A user by name and address."""
+
+    id: str
+    username: str
+    username_canonical: str
+    email_canonical: str | None
+    kind: str
+    status: Status
+
+
+_PERSON = tuple(users.c[name] for name in PersonRow._fields)
 
 
 class ChangeRow(NamedTuple):
@@ -108,7 +122,7 @@ def list_assignments_of(connection: Connection, ids: Iterable[str], at: datetime
         yield from (HeldAssignment._make(row) for row in rows)
 
 
-def _assignments(at: datetime) -> Select[Any]:
+def _assignments(at: datetime) -> Select[*tuple[object, ...]]:
     still = not_over(assignments, at)
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id).join(
         users, assignments.c.user_id == users.c.id
@@ -137,17 +151,18 @@ def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[Know
         yield from (KnownAccount._make(row) for row in connection.execute(select(*columns).where(known)))
 
 
-def list_people_of_mail(connection: Connection, mails: Iterable[str]) -> Iterator[Row[Any]]:
+def list_people_of_mail(connection: Connection, mails: Iterable[str]) -> Iterator[PersonRow]:
     """Users by the canonical form of their e-mail addresses; deleted users have none."""
-    columns: list[Any] = [users.c.username, users.c.email_canonical]
-    for some in batched(mails):
-        yield from connection.execute(select(*columns).where(users.c.email_canonical.in_(some)))
+    return _people(connection, users.c.email_canonical, mails)
 
 
-def list_people(connection: Connection, ids: Iterable[str]) -> Iterator[Row[Any]]:
-    columns: list[Any] = [users.c.id, users.c.username, users.c.status]
-    for some in batched(ids):
-        yield from connection.execute(select(*columns).where(users.c.id.in_(some)))
+def list_people(connection: Connection, ids: Iterable[str]) -> Iterator[PersonRow]:
+    return _people(connection, users.c.id, ids)
+
+
+def _people(connection: Connection, column: Column[str], values: Iterable[str]) -> Iterator[PersonRow]:
+    for some in batched(values):
+        yield from map(PersonRow._make, connection.execute(select(*_PERSON).where(column.in_(some))))
 
 
 def list_holder_ids(connection: Connection, role_names: Iterable[str], at: datetime) -> set[str]:
@@ -172,11 +187,9 @@ def list_assigned_ids(connection: Connection, role_names: Iterable[str], at: dat
     return found
 
 
-def list_names(connection: Connection, names: Iterable[str]) -> Iterator[Row[Any]]:
+def list_names(connection: Connection, names: Iterable[str]) -> Iterator[PersonRow]:
     """All accounts that have, or had, one of these canonical names."""
-    columns: list[Any] = [users.c.username_canonical, users.c.kind, users.c.status]
-    for some in batched(names):
-        yield from connection.execute(select(*columns).where(users.c.username_canonical.in_(some)))
+    return _people(connection, users.c.username_canonical, names)
 
 
 def count_sessions(connection: Connection, user_ids: Iterable[str], now: datetime) -> int:
@@ -184,7 +197,7 @@ def count_sessions(connection: Connection, user_ids: Iterable[str], now: datetim
     return sum(count_active(connection, now, sessions.c.user_id.in_(some)) for some in batched(user_ids))
 
 
-def get_last_policy_event(connection: Connection) -> Row[Any]:
+def get_last_policy_event(connection: Connection) -> tuple[int, datetime]:
     """The newest event that changed what a document can say: one look at the index per kind, however long the
     trail.
 
@@ -197,8 +210,7 @@ def get_last_policy_event(connection: Connection) -> Row[Any]:
         for action in POLICY_EVENTS
     ]
     seq = max(number or 0 for number in newest)
-    columns: list[Any] = [trail_events.c.seq, trail_events.c.at]
-    return connection.execute(select(*columns).where(trail_events.c.seq == seq)).one()
+    return seq, connection.execute(select(trail_events.c.at).where(trail_events.c.seq == seq)).scalar_one()
 
 
 def find_last_boundary(connection: Connection, since: datetime, at: datetime) -> datetime | None:

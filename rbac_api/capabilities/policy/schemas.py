@@ -3,7 +3,7 @@ more detail."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
 import marshmallow as ma
 from marshmallow import fields, validate
@@ -39,9 +39,9 @@ def _said(section: str, key: str, example: object, **more: object) -> dict[str, 
     return {**schema, "example": example, **more}
 
 
-def _names(section: str, key: str, example: list[str], **options: Any) -> fields.List[str]:
+def _names(section: str, key: str, example: list[str], *, required: bool = False) -> fields.List[str]:
     name = {word: value for word, value in FORMS[section][key].schema["items"].items() if word != "type"}
-    return fields.List(fields.String(metadata=name), metadata=_said(section, key, example), **options)
+    return fields.List(fields.String(metadata=name), metadata=_said(section, key, example), required=required)
 
 
 class PolicyPermissionSchema(Body):

@@ -26,6 +26,7 @@ from rbac_api.capabilities.roles.service import is_role_as_built_in, reconcile_r
 from rbac_api.database.engine import batched
 from rbac_api.decision.difference import CurrentPolicy, Step, is_over, rule_of, wanted_terms
 from rbac_api.decision.document import Document, DocumentRefused, holder_of, read_document
+from rbac_api.decision.document_rules import Entry
 from rbac_api.decision.names import canonical
 from rbac_api.formats.strict_yaml import YamlRefused, parse_yaml
 from rbac_api.formats.text_files import TextUnreadable, unicode_text
@@ -119,7 +120,7 @@ def load_document(
     return loaded
 
 
-def seed(clearance: Clearance, document: Document, name: str, progress: Callable[[int], Any]) -> Loaded:
+def seed(clearance: Clearance, document: Document, name: str, progress: Callable[[int], object]) -> Loaded:
     """Add the same in parts, so that other writers get their turn in between.
 
     First the whole document is checked. Then come roles, users (a few hundred at a time), their assignments,
@@ -163,9 +164,9 @@ def _parts(document: Document) -> Iterator[Document]:
         yield Document(constraints=document.constraints)
 
 
-def _together(groups: Iterable[list[Any]]) -> Iterator[list[Any]]:
+def _together(groups: Iterable[list[Entry]]) -> Iterator[list[Entry]]:
     """Groups, joined until there are enough entries."""
-    some: list[Any] = []
+    some: list[Entry] = []
     for group in groups:
         some += group
         if len(some) >= ENTRIES_PER_TRANSACTION:

@@ -43,7 +43,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def export_policy(clearance: Clearance) -> tuple[dict[str, Any], str]:
+def export_policy(clearance: Clearance) -> tuple[dict[str, list[dict[str, object]]], str]:
     """Everything as one document of one moment, and its revision. Applied where it was exported, it changes
     nothing."""
     with separate_unit(clearance) as reader:
@@ -66,7 +66,7 @@ def apply_policy(
     return engine.apply_policy(clearance, document, prune=prune, check=check)
 
 
-def read_policy(raw: Any) -> Document:
+def read_policy(raw: object) -> Document:
     """The document, if its form is valid; 422 with a pointer for each fault otherwise."""
     try:
         return read_document(raw)
