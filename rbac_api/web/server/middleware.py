@@ -18,8 +18,9 @@ import random
 import re
 from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Request, request
 from flask.sessions import NullSession, SessionInterface
@@ -28,6 +29,9 @@ from rbac_api.formats.http_errors import PathNotCanonical
 from rbac_api.observability.logs import REQUEST_ID, log, log_answer
 from rbac_api.observability.metrics import RequestTally
 from rbac_api.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
 
 STALE = "rbac.authz_stale"  # in the environment: the roles in the token are no longer the user's roles
 CSRF = "rbac.csrf"  # in the environment: the token that a page in a browser sends with each write
@@ -67,41 +71,32 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 Headers = list[tuple[str, str]]
 
 
-class StartResponse(Protocol):
-    """PEP 3333."""
-
-    def __call__(
-        self, status: str, headers: Headers, exc_info: Any = None, /
-    ) -> Callable[[bytes], object]: ...
-
-
-Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
-
-
 class Middleware:
     """The application with this middleware around it."""
 
-    def __init__(self, inner: Wsgi, tally: RequestTally, settings: Settings) -> None:
+    def __init__(self, inner: WSGIApplication, tally: RequestTally, settings: Settings) -> None:
         self._inner = inner
         self._tally = tally
         self._logs = settings.log_level in _LOGGED
         self._hops = settings.proxy_hops
         self._proxy_seen = False
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = perf_counter()
         environ[REQUEST_ID] = name_request(environ)
         if not (self._proxy_seen or _ADDED_BY_PROXIES.isdisjoint(environ)):
             self._check_proxies(environ)
 
-        def start(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
+        def start(
+            status: str, headers: Headers, exc_info: OptExcInfo | None = None, /
+        ) -> Callable[[bytes], object]:
             self._add_headers(environ, headers)
             self._record(environ, int(status[:3]), perf_counter() - began)
             return start_response(status, headers, exc_info)
 
         return self._inner(environ, start)
 
-    def _check_proxies(self, environ: dict[str, Any]) -> None:
+    def _check_proxies(self, environ: WSGIEnvironment) -> None:
         """Warn once per process about a proxy that RBAC_PROXY_HOPS does not count: all clients then share its
         address."""
         self._proxy_seen = True
@@ -110,7 +105,7 @@ class Middleware:
             address = environ.get("REMOTE_ADDR")
             log.warning("proxy.unheard", hops=self._hops, address=address, remedy=_REMEDY)
 
-    def _add_headers(self, environ: dict[str, Any], headers: Headers) -> None:
+    def _add_headers(self, environ: WSGIEnvironment, headers: Headers) -> None:
         """Add the headers of every answer. It repeats the client's id; the trail and the log have the
         well-formed one."""
         name = environ.get("HTTP_X_REQUEST_ID")
@@ -123,7 +118,7 @@ class Middleware:
         if CSRF in environ:
             headers.append((CSRF_HEADER, environ[CSRF]))
 
-    def _record(self, environ: dict[str, Any], status: int, seconds: float) -> None:
+    def _record(self, environ: WSGIEnvironment, status: int, seconds: float) -> None:
         asked: Request = environ["werkzeug.request"]
         rule, method = asked.url_rule, asked.method
         counted = method if rule or method in _METHODS else _OTHER
@@ -132,7 +127,7 @@ class Middleware:
             log_answer(asked, status, seconds)
 
 
-def name_request(environ: dict[str, Any]) -> str:
+def name_request(environ: WSGIEnvironment) -> str:
     """Return the id that the client sent, or a new one.
 
     Its 128 bits need not be secret, so they need no system call.
@@ -179,7 +174,7 @@ def register_spellings(app: Flask) -> None:
             raise PathNotCanonical()
 
 
-def _path_as_sent(environ: dict[str, Any]) -> str:
+def _path_as_sent(environ: WSGIEnvironment) -> str:
     """Return the request's path before decoding; where a server does not give it, encoded again."""
     sent: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     if sent:

@@ -6,7 +6,8 @@ and URLs in answers. So a value that is not an address, or not a plain path, is 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -19,11 +20,11 @@ from rbac_api.value_checks import client_address, is_prefix
 class _TrustedOnly:
     """Keeps what ProxyFix took from the headers if it is valid; otherwise the proxy counts as the client."""
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: WSGIApplication) -> None:
         self._inner = inner
         self._warned = False
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         original = environ["werkzeug.proxy_fix.orig"]
         address = client_address(environ.get("REMOTE_ADDR") or "")
         if address is None and not self._warned:
@@ -38,11 +39,11 @@ class _TrustedOnly:
 class _Mounted:
     """Removes the prefix under which the service is reached, if the proxy has not removed it."""
 
-    def __init__(self, inner: Any, prefix: str) -> None:
+    def __init__(self, inner: WSGIApplication, prefix: str) -> None:
         self._inner = inner
         self._prefix = prefix
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         prefix = environ.get("SCRIPT_NAME") or self._prefix
         if prefix:
             environ["SCRIPT_NAME"] = prefix
