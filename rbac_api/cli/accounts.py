@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from typing import Any
 
 import click
 
@@ -23,6 +22,7 @@ from rbac_api.capabilities.users.service import (
 from rbac_api.cli.group import operating, parts, ready_parts
 from rbac_api.cli.output import json_option, print_json
 from rbac_api.cli.prepare import create_administrator, hash_password
+from rbac_api.database.queries.users import UserRow
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.recorder import Target
@@ -82,7 +82,7 @@ def recover_admin(username: str, setup_token: bool, as_json: bool) -> None:
     _report(answer, as_json=as_json)
 
 
-def _way_in(clearance: Clearance, user: Any, password: str, hashed: str | None) -> dict[str, Any]:
+def _way_in(clearance: Clearance, user: UserRow, password: str, hashed: str | None) -> dict[str, object]:
     if hashed is not None:
         restore_access(clearance, user.id, hashed)
         return {"one_time_password": password}

@@ -189,7 +189,7 @@ def _worker_exit(_server: object, worker: object) -> None:
         app.extensions["rbac-tally"].close()
 
 
-def _child_exit(_server: Any, worker: Any) -> None:
+def _child_exit(_server: object, worker: Worker) -> None:
     """Remove a dead worker's gauges; its counters stay."""
     if ValueClass is not MutexValue:
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -172,7 +172,7 @@ def _sqlite_engine(settings: Settings) -> Engine:
     )
 
     @event.listens_for(engine, "do_connect")
-    def _(*_arguments: Any) -> None:
+    def _(*_arguments: object) -> None:
         _make_private(Path(engine.url.database or ""))
 
     @event.listens_for(engine, "connect")

@@ -32,7 +32,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import delete, text
 
@@ -242,7 +242,7 @@ class PostgresChangeDetector:
                 self._lease_until = 0.0  # requests read the database meanwhile
                 self._stopping.wait(HEARTBEAT_SECONDS)
 
-    def _connect(self, name: str) -> psycopg.Connection[Any]:
+    def _connect(self, name: str) -> psycopg.Connection:
         import psycopg
 
         arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)
@@ -250,7 +250,7 @@ class PostgresChangeDetector:
         own |= keepalive_options(LEASE_SECONDS)
         return psycopg.connect(*arguments, **{**options, **own}, autocommit=True)
 
-    def _listen(self, connection: psycopg.Connection[Any], name: str) -> None:
+    def _listen(self, connection: psycopg.Connection, name: str) -> None:
         connection.execute("LISTEN rbac_trail")
         while not self._stopping.is_set():
             began = clock.monotonic()
@@ -264,7 +264,7 @@ class PostgresChangeDetector:
                 for notification in list(connection.notifies(timeout=left, stop_after=1)):
                     self._acknowledge(connection, name, int(notification.payload))
 
-    def _acknowledge(self, connection: psycopg.Connection[Any], name: str, seq: int) -> None:
+    def _acknowledge(self, connection: psycopg.Connection, name: str, seq: int) -> None:
         """Update memory first, then acknowledge: from here on no request of this worker is answered from
         older memory."""
         if seq != self._newest:

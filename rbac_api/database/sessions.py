@@ -9,7 +9,7 @@ notification: so the check sends one.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
@@ -22,7 +22,7 @@ NOTIFICATION_TIMEOUT = 2.0  # seconds; a direct connection needs about a thousan
 _PID = "SELECT pg_backend_pid()"
 
 
-def keeps_its_session(kept: psycopg.Connection[Any], database: Database) -> bool:
+def keeps_its_session(kept: psycopg.Connection, database: Database) -> bool:
     """Return whether a notification from another connection reaches this idle one, which must be in
     autocommit."""
     channel = f"rbac_{secrets.token_hex(8)}"
@@ -33,7 +33,7 @@ def keeps_its_session(kept: psycopg.Connection[Any], database: Database) -> bool
         kept.execute(f"UNLISTEN {channel}".encode())
 
 
-def _is_heard(kept: psycopg.Connection[Any], database: Database, channel: str) -> bool:
+def _is_heard(kept: psycopg.Connection, database: Database, channel: str) -> bool:
     mine = _pid(kept)
     with database.unlocked() as other:  # its transaction occupies a server connection meanwhile
         theirs = other.execute(text(_PID)).scalar()
@@ -44,6 +44,6 @@ def _is_heard(kept: psycopg.Connection[Any], database: Database, channel: str) -
     return any(heard.channel == channel for heard in kept.notifies(timeout=NOTIFICATION_TIMEOUT))
 
 
-def _pid(connection: psycopg.Connection[Any]) -> int:
+def _pid(connection: psycopg.Connection) -> int:
     [(found,)] = connection.execute(_PID).fetchall()
     return int(found)

@@ -11,12 +11,13 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Generic, Literal, TypeVar
 
 import orjson
 
 from rbac_api import clock
 
+T = TypeVar("T")
 Form = Literal["csv", "ndjson"]
 MEDIA: dict[str, Form] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 CHUNK = 200
@@ -38,15 +39,15 @@ def flattened(shown: Shown) -> Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Generic[T]):
     """A list as a file: its columns, and how a row is shown in each form.
 
     ``flattened`` is the default for cells.
     """
 
     columns: tuple[str, ...]
-    describe: Callable[[Any], Shown]
-    cells: Callable[[Any], Shown] | None = None
+    describe: Callable[[T], Shown]
+    cells: Callable[[T], Shown] | None = None
 
     @property
     def header(self) -> str:
@@ -54,14 +55,14 @@ class Sheet:
         return ",".join(self.columns) + "\r\n"
 
 
-def stream(sheet: Sheet, form: Form, batch: Callable[[Any], Sequence[Any]]) -> Iterator[bytes]:
+def stream(sheet: Sheet[T], form: Form, batch: Callable[[T | None], Sequence[T]]) -> Iterator[bytes]:
     """Yield the file in pieces.
 
     ``batch`` returns the rows after the given one (None: the first rows), none at the end.
     """
     if form == "csv":
         yield sheet.header.encode()
-    last = None
+    last: T | None = None
     while rows := batch(last):
         yield _csv_lines(sheet, rows) if form == "csv" else _json_lines(sheet, rows)
         last = rows[-1]
@@ -78,11 +79,11 @@ def defused(cell: object) -> str:
     return "'" + text if text.lstrip().startswith(_FORMULA) else text
 
 
-def _json_lines(sheet: Sheet, rows: Iterable[Any]) -> bytes:
+def _json_lines(sheet: Sheet[T], rows: Iterable[T]) -> bytes:
     return b"".join(orjson.dumps(sheet.describe(row), option=_LINES) for row in rows)
 
 
-def _csv_lines(sheet: Sheet, rows: Iterable[Any]) -> bytes:
+def _csv_lines(sheet: Sheet[T], rows: Iterable[T]) -> bytes:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     for row in rows:

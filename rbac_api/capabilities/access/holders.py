@@ -32,7 +32,7 @@ from rbac_api.guard.state import queries_history as history
 
 PORTION, PORTIONS = 500, 20  # accounts looked at per statement, and statements per page
 EXACT_COUNT_LIMIT = 2_000  # accounts looked at for a total; above it, those with an assignment are counted
-HOLDERS: Sheet = Sheet(
+HOLDERS: Sheet[HolderAnswer] = Sheet(
     ("user_id", "user_username", "kind", "status", "direct", "via", "mode", "expires_at"), dict
 )
 ConstraintChecker = Callable[[Connection, Sequence[MemberRow]], Sequence[HolderAnswer | None]]

@@ -74,7 +74,7 @@ class IncidentClosing(MethodView):
     @blueprint.arguments(IncidentCloseSchema)
     @blueprint.response(200, IncidentSchema)
     @blueprint.operation("close_incident", IncidentNotFound, IncidentClosed, TargetStronger)
-    def post(self, body: dict[str, Any], incident_id: Any) -> Response:
+    def post(self, body: dict[str, Any], incident_id: UUID) -> Response:
         """Close an incident
 
         Records that you investigated it, and the result. If it happens again, a new incident is opened.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rbac_api import clock
 from rbac_api.capabilities.attempts.service import count_failure, require_unlocked
@@ -54,7 +53,7 @@ def change_my_password(clearance: Clearance, current: str, new: str) -> None:
     )
 
 
-def enrol_totp(clearance: Clearance, current: str) -> dict[str, Any]:
+def enrol_totp(clearance: Clearance, current: str) -> dict[str, str]:
     """Begin to set up a second factor, with the password as proof. Returns its secret, only this once."""
     proved = _proved(clearance, current)
     key, shown = second_factor.new_secret(clearance)

@@ -29,7 +29,7 @@ def readiness(runtime: Runtime) -> dict[str, object]:
     return {"ready": all(check["ok"] for check in checks), "checks": checks}
 
 
-def public_keys(runtime: Runtime) -> list[dict[str, object]]:
+def public_keys(runtime: Runtime) -> list[dict[str, str]]:
     """The members of the JWK Set (RFC 7517 section 5): the public parts of verifying keys; none with a shared
     secret."""
     return runtime.snapshot.keyring.published()

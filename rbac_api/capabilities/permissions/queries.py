@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
@@ -29,7 +29,7 @@ def is_name_taken(connection: Connection, name: str) -> bool:
     return connection.execute(taken).first() is not None
 
 
-def add_permission(connection: Connection, values: dict[str, Any]) -> None:
+def add_permission(connection: Connection, values: Mapping[str, object]) -> None:
     connection.execute(insert(permissions).values(values))
 
 

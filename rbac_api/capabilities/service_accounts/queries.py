@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -53,7 +54,7 @@ def is_name_taken(connection: Connection, name: str) -> bool:
     return bool(connection.execute(select(exists().where(users.c.username_canonical == name))).scalar())
 
 
-def add_account(connection: Connection, row: dict[str, Any], details: dict[str, Any]) -> None:
+def add_account(connection: Connection, row: Mapping[str, object], details: Mapping[str, object]) -> None:
     """Add the row that roles refer to, and the row with the details of a service account."""
     connection.execute(insert(users).values(row))
     connection.execute(insert(service_accounts).values(details))

@@ -24,7 +24,7 @@ _COUNTS = (
 )
 
 
-def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, Any]:
+def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, object]:
     """End every active session that matches the filter, in one transaction: all, if they are as many as
     expected, or none.
 

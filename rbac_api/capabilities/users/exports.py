@@ -12,7 +12,7 @@ from rbac_api.decision.names import canonical
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 
-USERS = Sheet(
+USERS: Sheet[UserAnswer] = Sheet(
     (
         "id", "username", "email", "display_name", "status", "password_change_required", "locked_until",
         "created_at", "updated_at", "last_login_at",

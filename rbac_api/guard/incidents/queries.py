@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select, union, update
 
@@ -46,7 +46,7 @@ def raise_newest(connection: Connection, kind: str, subject: str, times: int) ->
     return connection.execute(raised.values(occurrences=incidents.c.occurrences + times)).rowcount == 1
 
 
-def add_incident(connection: Connection, values: dict[str, Any]) -> None:
+def add_incident(connection: Connection, values: dict[str, object]) -> None:
     connection.execute(insert(incidents).values(values))
 
 

@@ -157,7 +157,7 @@ class Keyring:
             key = self._look_again(kid) if _THUMBPRINT.fullmatch(kid) else None
         return key if key is not None and key.algorithm == algorithm else None
 
-    def published(self) -> list[dict[str, object]]:
+    def published(self) -> list[dict[str, str]]:
         """Return the public JWKs of all keys that verify or will sign, as the database has them now; none
         with a shared secret."""
         return [key.jwk for key in self._load(None).values() if key.jwk is not None and key.verifies]

@@ -69,7 +69,7 @@ def find_key_use(connection: Connection, kid: str) -> KeyUseRow | None:
     return KeyUseRow._make(row) if row else None
 
 
-def note_key_use(connection: Connection, row: dict[str, Any]) -> None:
+def note_key_use(connection: Connection, row: dict[str, object]) -> None:
     """Record that a key has signed tokens that live this long; a longer time already recorded stays."""
     kit: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     adding = kit.insert(key_uses)

@@ -50,7 +50,7 @@ class SigningKey:
     algorithm: str
     private: Any
     public: Any
-    jwk: dict[str, Any] | None
+    jwk: dict[str, str] | None
     created_at: datetime | None = None
     signs_from: datetime | None = None
     signs_until: datetime | None = None
@@ -77,7 +77,7 @@ class SigningKey:
         return self.signs_until is not None and self.signs_until <= at
 
 
-def sign(key: SigningKey, typ: str, payload: dict[str, Any]) -> str:
+def sign(key: SigningKey, typ: str, payload: dict[str, object]) -> str:
     """Return a compact JWS (RFC 7515 section 3.1) of a type of its own, so that it cannot pass as a token."""
     return jwt.encode(payload, key.private, algorithm=key.algorithm, headers={"typ": typ, "kid": key.kid})
 
@@ -104,7 +104,7 @@ def key_from_pem(pem: bytes, algorithm: str, *, checked: bool = False) -> Signin
     return SigningKey(jwk["kid"], algorithm, private, public, jwk)
 
 
-def key_from_jwk(jwk: dict[str, Any]) -> SigningKey:
+def key_from_jwk(jwk: dict[str, str]) -> SigningKey:
     """Return a key that only verifies, from a public JWK of ours."""
     return SigningKey(jwk["kid"], jwk["alg"], None, _ALGORITHMS[jwk["alg"]].from_jwk(jwk), jwk)
 
@@ -122,7 +122,7 @@ def generate_pem(algorithm: str) -> bytes:
     return pem
 
 
-def thumbprint(jwk: dict[str, Any]) -> str:
+def thumbprint(jwk: dict[str, str]) -> str:
     """Return the RFC 7638 section 3 thumbprint: base64url of the SHA-256 of the required members in lexical
     order."""
     members = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
@@ -130,6 +130,6 @@ def thumbprint(jwk: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
-def _named(jwk: dict[str, Any], algorithm: str) -> dict[str, Any]:
+def _named(jwk: dict[str, str], algorithm: str) -> dict[str, str]:
     bare = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
     return {**bare, "kid": thumbprint(bare), "use": "sig", "alg": algorithm}

@@ -3,6 +3,7 @@ from socket import socket
 from typing import Any
 
 class Worker:
+    pid: int
     alive: bool
     app: Any
     cfg: Any
