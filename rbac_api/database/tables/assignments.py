@@ -2,7 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.tables.metadata import metadata, unique_while_open
 from rbac_api.database.types import ID, UtcDateTime
 
 assignments = Table(
@@ -25,11 +25,6 @@ assignments = Table(
 
 # Both columns: an index of roles alone finds everybody who holds one, also where one person is asked for.
 Index("ix_assignments_role_id_user_id", assignments.c.role_id, assignments.c.user_id)
-Index(
-    "uq_assignments_open",
-    assignments.c.user_id,
-    assignments.c.role_id,
-    unique=True,
-    sqlite_where=assignments.c.valid_to.is_(None),
-    postgresql_where=assignments.c.valid_to.is_(None),
+unique_while_open(
+    "uq_assignments_open", assignments.c.user_id, assignments.c.role_id, end=assignments.c.valid_to
 )

@@ -1,9 +1,9 @@
 """Separation of duty and similar constraints: which roles may be held together, with start and end (ANSI
 INCITS 359 section 5.3)."""
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table
+from sqlalchemy import CheckConstraint, Column, Integer, String, Table
 
-from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.tables.metadata import metadata, unique_while_open
 from rbac_api.database.types import ID, UtcDateTime
 
 constraints = Table(
@@ -18,10 +18,4 @@ constraints = Table(
     CheckConstraint("kind IN ('static', 'dynamic', 'max-holders', 'requires')", name="kind"),
 )
 
-Index(
-    "uq_constraints_name_open",
-    constraints.c.name,
-    unique=True,
-    sqlite_where=constraints.c.valid_to.is_(None),
-    postgresql_where=constraints.c.valid_to.is_(None),
-)
+unique_while_open("uq_constraints_name_open", constraints.c.name, end=constraints.c.valid_to)

@@ -3,7 +3,7 @@ clients."""
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table, Text
 
-from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.tables.metadata import metadata, unique_while_open
 from rbac_api.database.types import ID, UtcDateTime
 
 incidents = Table(
@@ -31,11 +31,4 @@ incidents = Table(
     Index("ix_incidents_opened_at", "opened_at"),
 )
 
-Index(
-    "uq_incidents_open",
-    incidents.c.type,
-    incidents.c.subject,
-    unique=True,
-    sqlite_where=incidents.c.closed_at.is_(None),
-    postgresql_where=incidents.c.closed_at.is_(None),
-)
+unique_while_open("uq_incidents_open", incidents.c.type, incidents.c.subject, end=incidents.c.closed_at)

@@ -3,7 +3,9 @@ constraint that it violates."""
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from datetime import datetime
+
+from sqlalchemy import Column, Index, MetaData
 
 metadata = MetaData(
     naming_convention={
@@ -14,3 +16,8 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def unique_while_open(name: str, *columns: Column[str], end: Column[datetime]) -> None:
+    """Add an index: rows that have not ended differ in these columns."""
+    Index(name, *columns, unique=True, sqlite_where=end.is_(None), postgresql_where=end.is_(None))

@@ -4,9 +4,9 @@ new one.
 Of names that differ by case alone one is in force at a time: ``FOLDED`` in ``database.folding``.
 """
 
-from sqlalchemy import Boolean, Column, Index, String, Table, Text
+from sqlalchemy import Boolean, Column, String, Table, Text
 
-from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.tables.metadata import metadata, unique_while_open
 from rbac_api.database.types import ID, UtcDateTime
 
 permissions = Table(
@@ -21,10 +21,4 @@ permissions = Table(
     Column("valid_to", UtcDateTime),
 )
 
-Index(
-    "uq_permissions_name_open",
-    permissions.c.name,
-    unique=True,
-    sqlite_where=permissions.c.valid_to.is_(None),
-    postgresql_where=permissions.c.valid_to.is_(None),
-)
+unique_while_open("uq_permissions_name_open", permissions.c.name, end=permissions.c.valid_to)

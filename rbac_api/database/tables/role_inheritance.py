@@ -1,9 +1,9 @@
 """Which role inherits which: the senior holds everything the junior holds (ANSI INCITS 359 section 5.2), from
 when to when."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Table
 
-from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.tables.metadata import metadata, unique_while_open
 from rbac_api.database.types import ID, UtcDateTime
 
 role_inheritance = Table(
@@ -17,11 +17,9 @@ role_inheritance = Table(
     CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="period"),
 )
 
-Index(
+unique_while_open(
     "uq_role_inheritance_open",
     role_inheritance.c.senior_id,
     role_inheritance.c.junior_id,
-    unique=True,
-    sqlite_where=role_inheritance.c.valid_to.is_(None),
-    postgresql_where=role_inheritance.c.valid_to.is_(None),
+    end=role_inheritance.c.valid_to,
 )

@@ -1,8 +1,8 @@
 """Which permission a role holds directly, from when to when."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Table
 
-from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.tables.metadata import metadata, unique_while_open
 from rbac_api.database.types import ID, UtcDateTime
 
 role_permissions = Table(
@@ -16,11 +16,9 @@ role_permissions = Table(
     CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="period"),
 )
 
-Index(
+unique_while_open(
     "uq_role_permissions_open",
     role_permissions.c.role_id,
     role_permissions.c.permission_id,
-    unique=True,
-    sqlite_where=role_permissions.c.valid_to.is_(None),
-    postgresql_where=role_permissions.c.valid_to.is_(None),
+    end=role_permissions.c.valid_to,
 )

@@ -3,9 +3,9 @@
 Of names that differ by case alone one is in force at a time: ``FOLDED`` in ``database.folding``.
 """
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text, false
+from sqlalchemy import Boolean, CheckConstraint, Column, Integer, String, Table, Text, false
 
-from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.tables.metadata import metadata, unique_while_open
 from rbac_api.database.types import ID, UtcDateTime
 
 roles = Table(
@@ -29,10 +29,4 @@ roles = Table(
     CheckConstraint("grants IN ('listed', 'all', 'reads')", name="grants"),
 )
 
-Index(
-    "uq_roles_name_open",
-    roles.c.name,
-    unique=True,
-    sqlite_where=roles.c.valid_to.is_(None),
-    postgresql_where=roles.c.valid_to.is_(None),
-)
+unique_while_open("uq_roles_name_open", roles.c.name, end=roles.c.valid_to)
