@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
 from rbac_api.web.fields import (
     ID,
     Body,
@@ -23,13 +24,6 @@ KINDS = ("assignment", "inherits", "permission")
 _MODE = {"description": "`eligible`: effective only where activated", "example": "active"}
 
 
-class AccessUserSchema(ma.Schema):
-    """An account, by id and name."""
-
-    id = fields.String(required=True, metadata=ID)
-    username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
-
-
 class StepSchema(ma.Schema):
     """One step of a path: a role is assigned, a role inherits another, or a role holds the permission."""
 
@@ -45,7 +39,7 @@ class StepSchema(ma.Schema):
     mode = fields.String(validate=validate.OneOf(("active", "eligible")), metadata=_MODE)
     starts_at = fields.DateTime(metadata={"description": "when the assignment starts"})
     who = fields.Nested(
-        AccessUserSchema,
+        UserReferenceSchema,
         required=True,
         allow_none=True,
         metadata={"description": "who made it; null for the system and the command line"},
@@ -124,7 +118,7 @@ class DecisionSchema(AccessSchema):
     )
     at = fields.DateTime(required=True)
     user = fields.Nested(
-        AccessUserSchema, required=True, allow_none=True, metadata={"description": "who was refused"}
+        UserReferenceSchema, required=True, allow_none=True, metadata={"description": "who was refused"}
     )
     session_id = fields.String(required=True, allow_none=True, metadata=ID)
     method = fields.String(required=True, metadata={"example": "POST"})
@@ -146,7 +140,7 @@ class DecisionSchema(AccessSchema):
 class HolderSchema(ma.Schema):
     """An account that has a role or a permission."""
 
-    user = fields.Nested(AccessUserSchema, required=True)
+    user = fields.Nested(UserReferenceSchema, required=True)
     kind = fields.String(
         required=True, validate=validate.OneOf(("user", "service_account")), metadata={"example": "user"}
     )

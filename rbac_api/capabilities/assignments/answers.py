@@ -5,14 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypedDict
 
+from rbac_api.capabilities.sessions.answers import UserReferenceAnswer
 from rbac_api.decision.model import Mode
-
-
-class GiverAnswer(TypedDict):
-    """The user who made the assignment."""
-
-    id: str
-    username: str
 
 
 class AssignmentAnswer(TypedDict):
@@ -25,7 +19,7 @@ class AssignmentAnswer(TypedDict):
     expires_at: datetime | None
     max_duration: int | None
     assigned_at: datetime
-    assigned_by: GiverAnswer | None
+    assigned_by: UserReferenceAnswer | None
 
 
 class EffectiveRoleAnswer(TypedDict):

@@ -6,16 +6,10 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.capabilities.assignments.terms import MAX_ACTIVATION_SECONDS, MIN_ACTIVATION_SECONDS
-from rbac_api.web.fields import ID, TEXT, Moment, OptionalBody, Text, Whole
+from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
+from rbac_api.web.fields import TEXT, Moment, OptionalBody, Text, Whole
 
 MODES = ("active", "eligible")
-
-
-class GiverSchema(ma.Schema):
-    """The user who made the assignment."""
-
-    id = fields.String(required=True, metadata=ID)
-    username = fields.String(required=True, metadata={"example": "admin"})
 
 
 class AssignmentSchema(ma.Schema):
@@ -40,7 +34,7 @@ class AssignmentSchema(ma.Schema):
     )
     assigned_at = fields.DateTime(required=True)
     assigned_by = fields.Nested(
-        GiverSchema,
+        UserReferenceSchema,
         required=True,
         allow_none=True,
         metadata={"description": "null for the system and the command line"},

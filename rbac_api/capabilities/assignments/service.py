@@ -26,6 +26,7 @@ from rbac_api.capabilities.assignments.terms import (
     to_audit,
 )
 from rbac_api.capabilities.constraints.service import require_constraints
+from rbac_api.capabilities.sessions.answers import user_reference
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.assignments import AssignmentRow
 from rbac_api.database.queries.roles import find_role_id
@@ -248,9 +249,7 @@ def describe(row: AssignmentRow) -> AssignmentAnswer:
         "expires_at": row.valid_to,
         "max_duration": row.max_duration,
         "assigned_at": row.assigned_at,
-        "assigned_by": {"id": row.assigned_by, "username": row.giver}
-        if row.assigned_by and row.giver
-        else None,
+        "assigned_by": user_reference(row.assigned_by, row.giver),
     }
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import ID, Body, ConstraintName, NextCursor, RoleName, Total, Whole
+from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
+from rbac_api.web.fields import Body, ConstraintName, NextCursor, RoleName, Total, Whole
 
 KINDS = ("static", "dynamic", "max-holders", "requires")
 MAX_ROLES, MAX_LIMIT = 100, 1_000_000
@@ -73,19 +74,12 @@ class ConstraintCreateSchema(Body):
     limit = Whole(low=1, high=MAX_LIMIT, allow_none=True, metadata=_LIMIT)
 
 
-class BreakerSchema(ma.Schema):
-    """The user who violates it."""
-
-    id = fields.String(required=True, metadata=ID)
-    username = fields.String(required=True, metadata={"example": "jonas"})
-
-
 class ViolationSchema(ma.Schema):
     """A period in which a constraint is violated."""
 
     constraint = fields.String(required=True, metadata=_NAME)
     user = fields.Nested(
-        BreakerSchema,
+        UserReferenceSchema,
         required=True,
         allow_none=True,
         metadata={

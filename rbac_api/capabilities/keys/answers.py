@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 KeyState = Literal["next", "active", "retired", "withdrawn"]
 
 
-class Moments(TypedDict, total=False):
+class Moments(TypedDict):
     """When a key was made and used."""
 
     created_at: datetime | None
@@ -18,15 +18,10 @@ class Moments(TypedDict, total=False):
     verifies_until: datetime | None
 
 
-class KeyAnswer(TypedDict):
+class KeyAnswer(Moments):
     """A signing key, without any key material."""
 
     kid: str
     algorithm: str
     state: KeyState
     kept_in: Literal["database", "settings"]
-    created_at: datetime | None
-    signs_from: datetime | None
-    retired_at: datetime | None
-    withdrawn_at: datetime | None
-    verifies_until: datetime | None

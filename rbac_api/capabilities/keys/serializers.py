@@ -13,6 +13,8 @@ from rbac_api.guard.tokens.keys import Keyring, NoSigningKey
 from rbac_api.guard.tokens.queries import KeyUseRow
 from rbac_api.guard.tokens.signing import SigningKey
 
+_NEVER = Moments(created_at=None, signs_from=None, retired_at=None, withdrawn_at=None, verifies_until=None)
+
 
 def describe(
     keyring: Keyring,
@@ -29,7 +31,7 @@ def describe(
     found += [(row.first_used_at, row.kid, _row(row, keys.get(row.kid), active, None)) for row in external]
     shown = [each for _, _, each in sorted(found, key=lambda each: each[:2], reverse=True)]
     if active is not None and active.kid not in {each["kid"] for each in shown}:
-        shown.insert(0, _to_json(active, "active", {}))
+        shown.insert(0, _to_json(active, "active", _NEVER))
     return shown
 
 
@@ -39,7 +41,7 @@ def _row(
     active: SigningKey | None,
     created: datetime | None,
 ) -> KeyAnswer:
-    moments: Moments = {"created_at": created, "signs_from": created}
+    moments: Moments = {**_NEVER, "created_at": created, "signs_from": created}
     if isinstance(row, SigningKeyRow):
         moments |= {"signs_from": row.signs_from or row.created_at, "retired_at": row.retired_at}
     if row.withdrawn_at is not None or key is None:
@@ -61,10 +63,6 @@ def _to_json(key: SigningKey | SigningKeyRow | KeyUseRow, state: KeyState, momen
         "kid": key.kid,
         "algorithm": key.algorithm,
         "state": state,
-        "kept_in": "database" if moments.get("created_at") else "settings",
-        "created_at": moments.get("created_at"),
-        "signs_from": moments.get("signs_from"),
-        "retired_at": moments.get("retired_at"),
-        "withdrawn_at": moments.get("withdrawn_at"),
-        "verifies_until": moments.get("verifies_until"),
+        "kept_in": "database" if moments["created_at"] else "settings",
+        **moments,
     }

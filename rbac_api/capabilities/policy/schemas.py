@@ -8,9 +8,10 @@ from typing import get_args
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
 from rbac_api.decision.document_form import FORMS, MAX_ENTRIES
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
-from rbac_api.web.fields import ID, Body, Flag, Whole
+from rbac_api.web.fields import Body, Flag, Whole
 
 EXAMPLE = """\
 permissions:
@@ -174,18 +175,11 @@ class PolicyPartsSchema(ma.Schema):
     )
 
 
-class PolicyUserSchema(ma.Schema):
-    """A user or a service account."""
-
-    id = fields.String(required=True, metadata=ID)
-    username = fields.String(required=True, metadata={"example": "dave"})
-
-
 class PolicyEffectSchema(ma.Schema):
     """A user or service account, and which permissions it gains or loses."""
 
     user = fields.Nested(
-        PolicyUserSchema,
+        UserReferenceSchema,
         required=True,
         allow_none=True,
         metadata={"description": "null for a caller without `users:read`"},
@@ -198,7 +192,7 @@ class PolicyViolationSchema(ma.Schema):
 
     constraint = fields.String(required=True, metadata={"example": "pay-or-approve"})
     user = fields.Nested(
-        PolicyUserSchema,
+        UserReferenceSchema,
         required=True,
         allow_none=True,
         metadata={"description": "null for `max-holders`, and for a caller without `users:read`"},

@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 
 
 class UserReferenceAnswer(TypedDict):
-    """A user, by id and name."""
+    """A user or service account, by id and name."""
 
     id: str
     username: str

@@ -37,7 +37,7 @@ REASONS = (
 
 
 class UserReferenceSchema(ma.Schema):
-    """A user, by id and name."""
+    """A user or service account, by id and name."""
 
     id = fields.String(required=True, metadata=ID)
     username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
