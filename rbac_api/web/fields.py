@@ -24,6 +24,8 @@ ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}
 STORABLE = r"^[^\u0000]*$"
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
+Data = Mapping[str, object] | None
+
 
 class Options(TypedDict, total=False):
     """What any field takes."""
@@ -161,9 +163,7 @@ class Flag(fields.Boolean):
     truthy = {"true", True}  # noqa: RUF012
     falsy = {"false", False}  # noqa: RUF012
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
-    ) -> bool:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> bool:
         if value is True or value is False or value in ("true", "false"):
             return value in (True, "true")
         raise self.make_error("invalid", input=value)
@@ -172,9 +172,7 @@ class Flag(fields.Boolean):
 class Switch(fields.Boolean):
     """``true`` or ``false`` in a JSON body: no text, no ``1``."""
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
-    ) -> bool:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> bool:
         if value is True or value is False:
             return value
         raise self.make_error("invalid", input=value)
@@ -186,9 +184,7 @@ class Count(fields.Integer):
     def __init__(self, *, low: int, high: int, **options: Unpack[Options]) -> None:
         super().__init__(strict=True, validate=validate.Range(low, high), **options)
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
-    ) -> int:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> int:
         if not (isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value)):
             raise self.make_error("invalid", input=value)
         return int(value)
@@ -202,9 +198,7 @@ class Whole(fields.Integer):
     def __init__(self, *, low: int, high: int, **options: Unpack[Options]) -> None:
         super().__init__(strict=True, validate=validate.Range(low, high), **options)
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
-    ) -> int:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> int:
         if type(value) is not int:
             raise self.make_error("fraction" if isinstance(value, float) else "invalid", input=value)
         return value
@@ -217,9 +211,7 @@ class Moment(fields.Field[datetime]):
         "invalid": "Give a time in RFC 3339 format, for instance 2026-11-22T17:00:00Z."
     }
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
-    ) -> datetime:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> datetime:
         if not (isinstance(value, str) and _RFC3339.fullmatch(value)):
             raise self.make_error("invalid")
         try:
@@ -239,9 +231,7 @@ class Address(Text):
         form = [{"format": "ipv4"}, {"format": "ipv6"}]
         super().__init__(longest=64, shortest=1, metadata={"description": description, "anyOf": form})
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
-    ) -> str:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if (address := client_address(text)) is None:
             raise self.make_error("address")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
@@ -103,7 +103,7 @@ def list_members(connection: Connection, constraint_ids: Collection[str]) -> dic
     return found
 
 
-def add_constraint(connection: Connection, values: dict[str, object], role_ids: Iterable[str]) -> None:
+def add_constraint(connection: Connection, values: Mapping[str, object], role_ids: Iterable[str]) -> None:
     connection.execute(insert(constraints).values(values))
     members = [
         {"constraint_id": values["id"], "position": position, "role_id": role_id}

@@ -13,13 +13,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from rbac_api import clock
-from rbac_api.capabilities.constraints import queries
-from rbac_api.capabilities.constraints.answers import (
-    ConstraintAnswer,
-    ConstraintBody,
-    ConstraintFacts,
-    ViolationAnswer,
-)
+from rbac_api.capabilities.constraints import answers, queries
 from rbac_api.capabilities.constraints.errors import (
     ConstraintNameTaken,
     ConstraintNotFound,
@@ -39,23 +33,10 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target
 
 __all__ = [
-    "Change",
-    "ConstraintChecker",
-    "Expected",
-    "assignable",
-    "constraints_on",
-    "create_constraint",
-    "delete_constraint",
-    "facts_of",
-    "get_constraint",
-    "list_constraints",
-    "list_violations",
-    "require_all_kept",
-    "require_compatible",
-    "require_constraints",
-    "require_sessions_kept",
-    "sensible_rule",
-    "violated_constraints",
+    "Change", "ConstraintChecker", "Expected", "assignable", "constraints_on", "create_constraint",
+    "delete_constraint", "facts_of", "get_constraint", "list_constraints", "list_violations",
+    "require_all_kept", "require_compatible", "require_constraints", "require_sessions_kept",
+    "sensible_rule", "violated_constraints",
 ]  # fmt: skip
 MAX_VIOLATIONS_LISTED = 50  # violations in a problem document
 MAX_VIOLATIONS_COUNTED = 10_000  # the number up to which they are counted
@@ -94,7 +75,7 @@ def require_sessions_kept(clearance: Clearance, judge: ConstraintChecker, rule: 
     _refuse(judge.overfull_sessions(rule), clearance.may_name)
 
 
-def list_constraints(clearance: Clearance, page: PageRequest) -> Page[ConstraintAnswer]:
+def list_constraints(clearance: Clearance, page: PageRequest) -> Page[answers.ConstraintAnswer]:
     """All constraints, by name."""
     rows = queries.list_constraints(clearance.connection, page.after, page.limit + 1)
     total = queries.count_constraints(clearance.connection) if page.count else None
@@ -103,13 +84,13 @@ def list_constraints(clearance: Clearance, page: PageRequest) -> Page[Constraint
     return found.map(lambda row: _describe(row, members))
 
 
-def get_constraint(clearance: Clearance, name: str) -> ConstraintAnswer:
+def get_constraint(clearance: Clearance, name: str) -> answers.ConstraintAnswer:
     """One constraint; 404 ``constraint.not_found``."""
     row = _find_constraint(clearance.connection, name)
     return _describe(row, queries.list_members(clearance.connection, [row.id]))
 
 
-def create_constraint(clearance: Clearance, body: ConstraintBody) -> ConstraintAnswer:
+def create_constraint(clearance: Clearance, body: answers.ConstraintBody) -> answers.ConstraintAnswer:
     """Create a constraint, in force at once. 404 for an unknown role, 403 ``escalation.denied`` unless the
     caller holds its roles' effective permissions, 409 ``constraint.violated`` with the list if it is violated
     now."""
@@ -123,13 +104,7 @@ def create_constraint(clearance: Clearance, body: ConstraintBody) -> ConstraintA
         raise ConstraintNameTaken()
     before = _judge(clearance)  # a new dynamic one is not in force yet
     now = clock.now()
-    row: dict[str, object] = {
-        "id": new_id(),
-        "name": rule.name,
-        "kind": rule.kind,
-        "cardinality": rule.limit,
-        "valid_from": now,
-    }
+    row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": now}
     queries.add_constraint(clearance.connection, row, [ids[role] for role in rule.roles])
     clearance.record("constraint.created", _target(rule.name), after=facts_of(rule))
     if rule.kind == "dynamic":
@@ -151,7 +126,7 @@ def delete_constraint(clearance: Clearance, name: str) -> None:
     clearance.record("constraint.deleted", _target(name), before=facts_of(rule))
 
 
-def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page[ViolationAnswer]:
+def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page[answers.ViolationAnswer]:
     """Who violates a constraint, by id: none, unless the database was changed directly."""
     _find_constraint(clearance.connection, name)
     after = (str(page.after[0]), page.after[1]) if page.after else ("", "")
@@ -238,9 +213,7 @@ def _refuse(found: Violations, may_name: MayName) -> None:
 
 def sensible_rule(name: str, kind: ConstraintKind, roles: Iterable[str], limit: int | None) -> Constraint:
     """The constraint with these facts; 422 unless the number of roles and the limit fit the kind."""
-    rule = Constraint(
-        name, kind, tuple(roles), limit if kind != "requires" else None
-    )  # without meaning there
+    rule = Constraint(name, kind, tuple(roles), None if kind == "requires" else limit)
     fewest = 1 if rule.kind == "max-holders" else 2
     faults = []
     if len(rule.roles) < fewest:
@@ -274,17 +247,17 @@ def _target(name: str) -> Target:
     return Target("constraint", name, name)
 
 
-def facts_of(rule: Constraint) -> ConstraintFacts:
+def facts_of(rule: Constraint) -> answers.ConstraintFacts:
     """A constraint as the trail and the API have it."""
     return {"name": rule.name, "kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
 
 
-def _describe(row: queries.ConstraintRow, members: Mapping[str, list[str]]) -> ConstraintAnswer:
+def _describe(row: queries.ConstraintRow, members: Mapping[str, list[str]]) -> answers.ConstraintAnswer:
     rule = Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
     return {**facts_of(rule), "created_at": row.valid_from}
 
 
-def _to_json(violation: Violation, may_name: MayName) -> ViolationAnswer:
+def _to_json(violation: Violation, may_name: MayName) -> answers.ViolationAnswer:
     """A violation as it is shown."""
     named = violation.user_id is not None and may_name(violation.user_id)
     return {

@@ -18,7 +18,7 @@ import random
 import re
 from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import TYPE_CHECKING
+from types import TracebackType
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -29,9 +29,6 @@ from rbac_api.formats.http_errors import PathNotCanonical
 from rbac_api.observability.logs import REQUEST_ID, log, log_answer
 from rbac_api.observability.metrics import RequestTally
 from rbac_api.settings import Settings
-
-if TYPE_CHECKING:
-    from _typeshed import OptExcInfo
 
 STALE = "rbac.authz_stale"  # in the environment: the roles in the token are no longer the user's roles
 CSRF = "rbac.csrf"  # in the environment: the token that a page in a browser sends with each write
@@ -69,6 +66,7 @@ _LOGGED = ("debug", "info")
 _OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 Headers = list[tuple[str, str]]
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
 
 class Middleware:
@@ -87,9 +85,7 @@ class Middleware:
         if not (self._proxy_seen or _ADDED_BY_PROXIES.isdisjoint(environ)):
             self._check_proxies(environ)
 
-        def start(
-            status: str, headers: Headers, exc_info: OptExcInfo | None = None, /
-        ) -> Callable[[bytes], object]:
+        def start(status: str, headers: Headers, exc_info: ExcInfo = None, /) -> Callable[[bytes], object]:
             self._add_headers(environ, headers)
             self._record(environ, int(status[:3]), perf_counter() - began)
             return start_response(status, headers, exc_info)
