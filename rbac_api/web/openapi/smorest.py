@@ -36,7 +36,7 @@ Manual = TypedDict(
 
 
 class Description(TypedDict, total=False):
-    """What the decorators say of a view: ``arguments`` and ``manual_doc`` for the library, the rest for us."""
+    """What decorators say of a view: ``arguments`` and ``manual_doc`` for the library, the rest for us."""
 
     arguments: Parameters
     manual_doc: Manual
