@@ -43,7 +43,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 def is_id(text: str) -> bool:
     """Return whether a text has the form of an id, in any case.
 
-    A name never has it, so no name can be mistaken for the id of another account.
+    A path's reference of this form is always an id: so no name is mistaken for the id of another account.
     """
     return _ID.fullmatch(text) is not None
 
