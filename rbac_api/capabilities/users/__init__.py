@@ -2,8 +2,7 @@
 set.
 
 ``service`` creates, changes, disables and deletes accounts; ``setup_tokens`` sets passwords and removes
-second factors; ``lookup`` finds a user by a path, ``serializers`` and ``exports`` describe, ``answers`` are
-the types of what is returned.
+second factors; ``serializers`` and ``exports`` describe, ``answers`` are the types of what is returned.
 
 Refuses: roles inside a user body (assignment is a resource of its own), acting on a stronger user, leaving no
 administrator, using an id or a username again. Called by ``signin``, ``me``, ``assignments`` and ``policy``.

@@ -14,7 +14,6 @@ from rbac_api.capabilities.passwords.service import require_good_password
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer, UserFilters
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
-from rbac_api.capabilities.users.lookup import find_user_id
 from rbac_api.capabilities.users.serializers import describe, describe_all
 from rbac_api.capabilities.users.setup_tokens import (
     delete_old_setups,
@@ -34,7 +33,7 @@ from rbac_api.capabilities.users.setup_tokens import (
 from rbac_api.database.queries import users as reads
 from rbac_api.database.queries.users import UserRow
 from rbac_api.database.tables import users
-from rbac_api.database.types import new_id
+from rbac_api.database.types import is_id, new_id
 from rbac_api.decision.names import canonical, search_text, username_problem
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.http_errors import PreconditionFailed
@@ -132,6 +131,14 @@ def find_person(clearance: Clearance, username: str) -> UserRow:
     if user.status == "deleted":
         raise UserNotFound("This user was deleted; neither account nor name can be used again.")
     return user
+
+
+def find_user_id(clearance: Clearance, user: str) -> str:
+    """The id of the user named by id or username; 404 for an unknown username."""
+    user_id = user.lower() if is_id(user) else reads.find_id(clearance.connection, user, "person")
+    if user_id is None:
+        raise UserNotFound()
+    return user_id
 
 
 def find_user(connection: Connection, user_id: str) -> UserRow:
