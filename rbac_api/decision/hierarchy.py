@@ -1,35 +1,55 @@
 """Compiles roles: closures of the inheritance relation, and the permissions of each.
 
+``RoleGraph.compile`` compiles all of them; ``RoleGraph.changed`` computes what a change touches and shares
+the rest.  Both are one engine: compiling is changing a graph without roles.
+
 A cycle cannot be made through the service, but it may be written into the database directly.  The compiler
 then still ends: the roles of a cycle inherit each other, nothing more, and ``cycles`` names them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from rbac_api.decision.model import Constraint, Permission, Role
 
 
 @dataclass(frozen=True, slots=True)
+class RoleChanges:
+    """What roles and permissions are after a change, by name; None for those that ended.
+
+    ``juniors`` has the direct juniors of changed roles; names without a role do not count.  The roles that
+    inherit a role which begins are changed roles too.  ``constraints`` None: the same as before.
+    """
+
+    roles: Mapping[str, Role | None] = field(default_factory=dict)
+    juniors: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    permissions: Mapping[str, Permission | None] = field(default_factory=dict)
+    constraints: Iterable[Constraint] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoleGraph:
-    """Everything about roles that a decision needs, computed once per change of the roles.
+    """Everything about roles that a decision needs.  It never changes: a change of a role gives another
+    graph.
 
     ``closures`` maps a role to itself and all its juniors; ``effective`` to the permissions of that closure.
     ``without_second_factor`` is the same without the roles that require one, and without what is inherited
-    through them.
+    through them.  ``revision`` is the trail's ``seq`` as of which the rows were read.
     """
 
     roles: Mapping[str, Role]
     permissions: Mapping[str, Permission]
     juniors: Mapping[str, frozenset[str]]
+    direct_seniors: Mapping[str, frozenset[str]] = field(repr=False)
     closures: Mapping[str, frozenset[str]] = field(repr=False)
     effective: Mapping[str, frozenset[str]] = field(repr=False)
     cycles: tuple[tuple[str, ...], ...] = ()
     without_second_factor: RoleGraph | None = field(default=None, repr=False)  # None: no role requires one
     constraints: tuple[Constraint, ...] = ()
     dynamic: tuple[Constraint, ...] = ()  # those of them that bind in sessions
+    revision: int = field(default=0, compare=False)
 
     @classmethod
     def compile(
@@ -44,24 +64,41 @@ class RoleGraph:
         Works at any depth, in the time it takes to write the closures: linear in the pairs for wide
         hierarchies, quadratic for a chain.
         """
-        by_name, pairs = {role.name: role for role in roles}, list(inheritance)
-        catalogue = {permission.name: permission for permission in permissions}
-        lesser = [role for role in by_name.values() if not role.requires_mfa]
-        rules = tuple(sorted(constraints, key=lambda constraint: constraint.name))
-        strict = len(lesser) < len(by_name)
-        reduced = cls.compile(lesser, catalogue.values(), pairs, rules) if strict else None
+        by_name = {role.name: role for role in roles}
         edges: dict[str, set[str]] = {name: set() for name in by_name}
-        for senior, junior in pairs:
-            if senior in edges and junior in edges:
+        for senior, junior in inheritance:
+            if senior in edges:
                 edges[senior].add(junior)
-        juniors = {name: frozenset(below) for name, below in edges.items()}
-        components = list(_components(juniors))
-        closures = _closures(components, juniors)
-        direct = {name: direct_permissions(role, catalogue) for name, role in by_name.items()}
-        effective = _effective(components, juniors, direct)
-        loops = tuple(tuple(sorted(c)) for c in components if len(c) > 1 or c[0] in juniors[c[0]])
-        dynamic = tuple(rule for rule in rules if rule.kind == "dynamic")
-        return cls(by_name, catalogue, juniors, closures, effective, loops, reduced, rules, dynamic)
+        catalogue = {permission.name: permission for permission in permissions}
+        return cls({}, {}, {}, {}, {}, {}).changed(RoleChanges(by_name, edges, catalogue, constraints))
+
+    def changed(self, changes: RoleChanges) -> RoleGraph:
+        """Return the graph after a change.
+
+        Computes the changed roles and all that inherit them; of the others only the references are copied.
+        """
+        whole = _Changing(self, changes.permissions)
+        whole.put(changes.roles, changes.juniors)
+        result = replace(whole.finished(), without_second_factor=self._reduced(changes, whole))
+        return result if changes.constraints is None else result.with_constraints(changes.constraints)
+
+    def _reduced(self, changes: RoleChanges, whole: _Changing) -> RoleGraph | None:
+        """Return ``without_second_factor`` after a change."""
+        strict = {name for name in changes.roles if name in whole.roles and whole.roles[name].requires_mfa}
+        if self.without_second_factor is None and not strict:
+            return None
+        lesser, touched = self.without_second_factor or self, set(changes.roles)
+        for name in changes.roles:
+            if (name in lesser.roles) == (name in strict):  # it begins or ceases to count there
+                touched.update(whole.seniors.get(name, ()))
+        counting = {
+            name: role for name in touched if (role := whole.roles.get(name)) and not role.requires_mfa
+        }
+        reduced = _Changing(lesser, changes.permissions)
+        reduced.put(
+            {name: counting.get(name) for name in touched}, {name: whole.juniors[name] for name in counting}
+        )
+        return reduced.finished() if len(reduced.roles) < len(whole.roles) else None
 
     def with_constraints(self, constraints: Iterable[Constraint]) -> RoleGraph:
         """Return the same roles under other constraints."""
@@ -85,7 +122,7 @@ class RoleGraph:
 
     def seniors(self, role: str) -> frozenset[str]:
         """Return the role itself and every role that inherits it, at any depth."""
-        return frozenset(name for name, closure in self.closures.items() if role in closure) | {role}
+        return reached((role,), self.direct_seniors)
 
     def would_close_cycle(self, senior: str, junior: str) -> bool:
         """Return whether letting ``senior`` inherit ``junior`` would make a role inherit itself."""
@@ -103,24 +140,140 @@ def direct_permissions(role: Role, catalogue: Mapping[str, Permission]) -> froze
     return frozenset(name for name in role.permissions if name in catalogue)
 
 
+def reached(names: Iterable[str], edges: Mapping[str, Collection[str]]) -> frozenset[str]:
+    """Return these and everything that the edges lead to from there."""
+    found = set(names)
+    fresh = list(found)
+    while fresh:
+        for name in edges.get(fresh.pop(), ()):
+            if name not in found:
+                found.add(name)
+                fresh.append(name)
+    return frozenset(found)
+
+
+class _Changing:
+    """The parts of a graph, copied so that they can be changed."""
+
+    def __init__(self, graph: RoleGraph, permissions: Mapping[str, Permission | None]) -> None:
+        self._graph = graph
+        self.roles, self.permissions = dict(graph.roles), dict(graph.permissions)
+        self.juniors, self.seniors = dict(graph.juniors), dict(graph.direct_seniors)
+        self._relinked: set[str] = set()  # roles that begin, end, or inherit others than before
+        self._regranted: set[str] = set()  # roles that hold other permissions than before
+        moved = {name for name, one in permissions.items() if self.permissions.get(name) != one}
+        if moved:
+            self._move(moved, permissions)
+
+    def _move(self, moved: set[str], permissions: Mapping[str, Permission | None]) -> None:
+        """Begin, end or change permissions; no role lists one that has ended."""
+        for name in moved:
+            self.permissions.pop(name, None)
+        self.permissions |= {name: one for name in moved if (one := permissions[name])}
+        gone = moved - self.permissions.keys()
+        for name, role in self.roles.items():
+            if role.grants != "listed" or role.permissions & moved:
+                self._regranted.add(name)
+                self.roles[name] = replace(role, permissions=role.permissions - gone)
+
+    def put(self, roles: Mapping[str, Role | None], juniors: Mapping[str, Iterable[str]]) -> None:
+        """Begin, end or change roles, and what they inherit."""
+        below = dict(juniors)
+        for name, role in roles.items():
+            if role is None:
+                self._relinked.add(name)
+                below[name] = ()
+                below |= {
+                    senior: self.juniors[senior] for senior in self.seniors.get(name, ()) - below.keys()
+                }
+                self.roles.pop(name, None)
+            elif name not in self.roles:
+                self._relinked.add(name)
+                self.juniors[name] = self.seniors[name] = frozenset()
+                self.roles[name] = role
+            elif self.roles[name] != role:
+                self._regranted.add(name)
+                self.roles[name] = role
+        self._link(below)
+        for name in roles.keys() - self.roles.keys():
+            self.juniors.pop(name, None)
+            self.seniors.pop(name, None)
+
+    def _link(self, below: Mapping[str, Iterable[str]]) -> None:
+        gained: dict[str, set[str]] = {}
+        lost: dict[str, set[str]] = {}
+        for name, wanted in below.items():
+            old, new = self.juniors.get(name, frozenset()), frozenset(wanted).intersection(self.roles)
+            for junior in new - old:
+                gained.setdefault(junior, set()).add(name)
+            for junior in old - new:
+                lost.setdefault(junior, set()).add(name)
+            if new != old:
+                self._relinked.add(name)
+                self.juniors[name] = new
+        for junior in gained.keys() | lost.keys():
+            self.seniors[junior] = (self.seniors[junior] - lost.get(junior, set())) | gained.get(
+                junior, set()
+            )
+
+    def finished(self) -> RoleGraph:
+        """Compute what the changed roles, and all that inherit them, inherit and hold now."""
+        relinked = reached(self._relinked, self.seniors)
+        affected = relinked | reached(self._regranted, self.seniors)
+        ended = affected - self.roles.keys()
+        below = {name: self.juniors[name] & affected for name in affected - ended}
+        components = list(_components(below))
+        linked = [component for component in components if component[0] in relinked]
+        direct = {name: direct_permissions(self.roles[name], self.permissions) for name in below}
+        closures = _without(self._graph.closures, ended)
+        closures |= _closures(linked, self.juniors, closures)
+        effective = _without(self._graph.effective, ended)
+        effective |= _effective(components, self.juniors, direct, effective)
+        cycles = [cycle for cycle in self._graph.cycles if relinked.isdisjoint(cycle)]
+        cycles += [tuple(sorted(c)) for c in linked if len(c) > 1 or c[0] in self.juniors[c[0]]]
+        return replace(
+            self._graph,
+            roles=self.roles,
+            permissions=self.permissions,
+            juniors=self.juniors,
+            direct_seniors=self.seniors,
+            closures=closures,
+            effective=effective,
+            cycles=tuple(sorted(cycles)),
+        )
+
+
+def _without(found: Mapping[str, frozenset[str]], names: Iterable[str]) -> dict[str, frozenset[str]]:
+    copy = dict(found)
+    for name in names:
+        copy.pop(name, None)
+    return copy
+
+
 def _closures(
-    components: list[list[str]], juniors: Mapping[str, frozenset[str]]
+    components: list[list[str]], juniors: Mapping[str, frozenset[str]], others: Mapping[str, frozenset[str]]
 ) -> dict[str, frozenset[str]]:
+    """Return the closures of the roles of these components; ``others`` has those of all other roles."""
     found: dict[str, frozenset[str]] = {}
     for component in components:  # juniors come first
-        closure = frozenset(component).union(
-            *(found[j] for name in component for j in juniors[name] if j in found)
-        )
+        members = frozenset(component)
+        below = frozenset().union(*(juniors[name] for name in component)) - members
+        closure = members.union(*(found.get(junior) or others[junior] for junior in below))
         found.update(dict.fromkeys(component, closure))
     return found
 
 
 def _effective(
-    components: list[list[str]], juniors: Mapping[str, frozenset[str]], direct: Mapping[str, frozenset[str]]
+    components: list[list[str]],
+    juniors: Mapping[str, frozenset[str]],
+    direct: Mapping[str, frozenset[str]],
+    others: Mapping[str, frozenset[str]],
 ) -> dict[str, frozenset[str]]:
+    """Return all that the roles of these components hold; ``others`` has what all other roles hold."""
     found: dict[str, frozenset[str]] = {}
     for component in components:
-        inherited = (found[j] for name in component for j in juniors[name] if j in found)
+        below = frozenset().union(*(juniors[name] for name in component)).difference(component)
+        inherited = (found[junior] if junior in found else others[junior] for junior in below)
         total = frozenset().union(*(direct[name] for name in component), *inherited)
         found.update(dict.fromkeys(component, total))
     return found

@@ -9,11 +9,11 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
-from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
+from rbac_api.decision.hierarchy import RoleChanges, RoleGraph, direct_permissions, reached
 from rbac_api.decision.model import Constraint, Permission, Role
 
 Facts = Mapping[str, Any]
@@ -24,20 +24,26 @@ class WorkingRoles:
     allowed is not checked here."""
 
     def __init__(self, graph: RoleGraph) -> None:
+        self._graph = graph
         self.roles: dict[str, Role] = dict(graph.roles)
         self.permissions: dict[str, Permission] = dict(graph.permissions)
         self.rules: dict[str, Constraint] = {rule.name: rule for rule in graph.constraints}
-        self.juniors: dict[str, set[str]] = {name: set(below) for name, below in graph.juniors.items()}
-        self.above: dict[str, set[str]] = {name: set() for name in self.roles}
-        for senior, below in self.juniors.items():
-            for junior in below:
-                self.above[junior].add(senior)
-        self.holders: dict[str, set[str]] = {}  # by permission, the roles that list it
-        for role in self.roles.values():
-            self._note_held(role.name, role.permissions)
-        self._unlisted = {name for name, role in self.roles.items() if role.grants != "listed"}
+        self.juniors: dict[str, Set[str]] = dict(graph.juniors)  # those of changed roles are sets of its own
+        self.above: dict[str, Set[str]] = dict(graph.direct_seniors)
+        self._holders: dict[str, set[str]] | None = None
         self._known: dict[str, frozenset[str]] = dict(graph.effective)
         self._changed: set[str] = set()  # roles whose seniors in ``_known`` may be wrong
+        self._touched: set[str] = set()  # roles and permissions that differ from those of the graph
+        self._moved: set[str] = set()
+
+    @property
+    def holders(self) -> dict[str, set[str]]:
+        """By permission, the roles that list it."""
+        if self._holders is None:
+            self._holders = {}
+            for role in self.roles.values():
+                self._note_held(role.name, role.permissions)
+        return self._holders
 
     def effective(self, name: str) -> frozenset[str]:
         """Return everything that the role holds, including what it inherits."""
@@ -53,16 +59,16 @@ class WorkingRoles:
 
     def closure(self, name: str) -> frozenset[str]:
         """Return the role and all that it inherits."""
-        return _reached({name}, self.juniors)
+        return reached((name,), self.juniors)
 
     def seniors(self, name: str) -> frozenset[str]:
         """Return the role and all that inherit it."""
-        return _reached({name}, self.above)
+        return reached((name,), self.above)
 
     def add_permission(self, permission: Permission) -> None:
         """Add a permission, held by the roles that hold all."""
         self.permissions[permission.name] = permission
-        self._changed |= self._unlisted
+        self._note_moved(permission.name)
 
     def remove_permission(self, name: str) -> list[str]:
         """Take a permission from every role; return the names of those that listed it."""
@@ -70,13 +76,14 @@ class WorkingRoles:
         holders = sorted(self.holders.get(name, ()))
         for holder in holders:
             self.withdraw(holder, name)
-        self._changed |= self._unlisted
+        self._note_moved(name)
         return holders
 
     def add_role(self, role: Role) -> None:
         """Add a role that inherits nothing."""
         self.roles[role.name] = role
         self.juniors[role.name], self.above[role.name] = set(), set()
+        self._touched.add(role.name)
         self._note_held(role.name, role.permissions)
 
     def remove_role(self, name: str) -> None:
@@ -87,11 +94,13 @@ class WorkingRoles:
             self.holders[permission].discard(name)
         self._known.pop(name, None)
         self._changed.discard(name)
+        self._touched.add(name)
         del self.roles[name], self.juniors[name], self.above[name]
 
     def require_mfa(self, name: str, required: bool) -> None:
         """Set whether the role counts only with a second factor."""
         self.roles[name] = replace(self.roles[name], requires_mfa=required)
+        self._touched.add(name)
 
     def grant(self, role: str, permission: str) -> None:
         """Put a permission into a role."""
@@ -101,49 +110,62 @@ class WorkingRoles:
     def withdraw(self, role: str, permission: str) -> None:
         """Take a permission out of a role."""
         self._hold(role, self.roles[role].permissions - {permission})
-        self.holders.setdefault(permission, set()).discard(role)
+        if self._holders is not None:
+            self._holders.setdefault(permission, set()).discard(role)
 
     def inherit(self, senior: str, junior: str) -> None:
         """Let one role inherit another."""
-        self.juniors[senior].add(junior)
-        self.above[junior].add(senior)
-        self._changed.add(senior)
+        _own(self.juniors, senior).add(junior)
+        _own(self.above, junior).add(senior)
+        self._note_changed(senior)
 
     def disinherit(self, senior: str, junior: str) -> None:
         """End an inheritance."""
-        self.juniors[senior].discard(junior)
-        self.above[junior].discard(senior)
-        self._changed.add(senior)
+        _own(self.juniors, senior).discard(junior)
+        _own(self.above, junior).discard(senior)
+        self._note_changed(senior)
 
     def compiled(self) -> RoleGraph:
         """Return the changed roles, compiled."""
-        pairs = ((senior, junior) for senior, below in self.juniors.items() for junior in below)
-        return RoleGraph.compile(self.roles.values(), self.permissions.values(), pairs, self.rules.values())
+        roles = {name: self.roles.get(name) for name in self._touched}
+        juniors = {name: self.juniors[name] for name, role in roles.items() if role}
+        permissions = {name: self.permissions.get(name) for name in self._moved}
+        changes = RoleChanges(roles, juniors, permissions, self.rules.values())
+        self._graph, self._touched, self._moved = self._graph.changed(changes), set(), set()
+        return self._graph
 
     def _hold(self, role: str, permissions: frozenset[str]) -> None:
         self.roles[role] = replace(self.roles[role], permissions=permissions)
+        self._note_changed(role)
+
+    def _note_changed(self, role: str) -> None:
         self._changed.add(role)
+        self._touched.add(role)
+
+    def _note_moved(self, permission: str) -> None:
+        """All that a role with every permission, or every one of a kind, holds has changed."""
+        self._moved.add(permission)
+        self._changed |= {name for name, role in self.roles.items() if role.grants != "listed"}
 
     def _note_held(self, role: str, permissions: Iterable[str]) -> None:
-        for permission in permissions:
-            self.holders.setdefault(permission, set()).add(role)
+        if self._holders is not None:
+            for permission in permissions:
+                self._holders.setdefault(permission, set()).add(role)
 
     def _forget_changed(self) -> None:
         """Forget what the changes since the last question have made wrong."""
         if self._changed:
-            for name in _reached(self._changed, self.above):
+            for name in reached(self._changed, self.above):
                 self._known.pop(name, None)
             self._changed = set()
 
 
-def _reached(names: Iterable[str], edges: dict[str, set[str]]) -> frozenset[str]:
-    """Return these and everything that the edges lead to from there."""
-    found, fresh = set(names), list(names)
-    while fresh:
-        for name in edges[fresh.pop()] - found:
-            found.add(name)
-            fresh.append(name)
-    return frozenset(found)
+def _own(edges: dict[str, Set[str]], name: str) -> set[str]:
+    """Return the set of a role, copied when it is first changed: those of the graph are shared."""
+    found = edges[name]
+    if not isinstance(found, set):
+        found = edges[name] = set(found)
+    return found
 
 
 def follow(roles: WorkingRoles, action: str, name: str, facts: Facts) -> bool:

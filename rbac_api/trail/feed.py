@@ -3,7 +3,7 @@ forget."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, cast
@@ -31,6 +31,7 @@ class LaterRow(NamedTuple):
     seq: int
     hash: str
     action: str
+    target_type: str | None
     target_id: str | None
 
 
@@ -47,11 +48,15 @@ _LIST_SINCE = (
 
 @dataclass(frozen=True, slots=True)
 class Invalidation:
-    """Something whose state changed: ``id`` is the user's or the session's; roles and keys are forgotten as a
-    whole."""
+    """Something whose state changed: ``id`` is the user's or the session's; keys are forgotten as a whole.
+
+    Of roles and grants it is the name of what changed, and ``part`` says what that is: ``role``,
+    ``permission``, ``constraint`` or a document, whose changes have events of their own.
+    """
 
     kind: Touched
     id: str | None
+    part: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def read_tail(connection: Connection, since: Position) -> Delta:
         return Delta(find_end(connection), (), complete=False)
     mark = Position(later[-1].seq, later[-1].hash) if later else since
     note_end(connection, mark)
-    return Delta(mark, tuple(_touches((row.action, row.target_id) for row in later)), complete=True)
+    return Delta(mark, tuple(_touches(later)), complete=True)
 
 
 def find_end(connection: Connection) -> Position:
@@ -124,8 +129,9 @@ def _list_since(connection: Connection, seq: int, most: int) -> list[LaterRow]:
     return [LaterRow._make(row) for row in connection.execute(_LIST_SINCE, {"since": seq, "most": most})]
 
 
-def _touches(events: Iterator[tuple[str, str | None]]) -> Iterator[Invalidation]:
-    for action, target_id in events:
-        kind = CATALOGUE[action].touches
+def _touches(events: Iterable[LaterRow]) -> Iterator[Invalidation]:
+    for event in events:
+        kind = CATALOGUE[event.action].touches
         if kind:
-            yield Invalidation(kind, target_id)
+            part = event.target_type if kind in ("roles", "grants") else None
+            yield Invalidation(kind, event.target_id, part)

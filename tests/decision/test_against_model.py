@@ -182,8 +182,8 @@ def test_the_worlds_are_of_every_kind() -> None:
     assert sum(bool(asked[1] and asked[2]) for asked in wanted) > 100, "roles by themselves and chosen ones"
 
 
-def one_step_only(_components: Any, juniors: Any) -> dict[str, frozenset[str]]:
-    return {name: below | {name} for name, below in juniors.items()}
+def one_step_only(components: Any, juniors: Any, _others: Any) -> dict[str, frozenset[str]]:
+    return {name: juniors[name] | {name} for component in components for name in component}
 
 
 def eligible_counting(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:
@@ -193,9 +193,9 @@ def eligible_counting(graph: RoleGraph, subject: Subject, at: datetime) -> froze
 
 ACTIVE_ROLES = evaluate.active_roles
 WRONG: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "inheritance is not transitive": (hierarchy, "_effective", lambda c, j, direct: {
-        name: direct[name].union(*(direct[junior] for junior in below)) for name, below in j.items()}),
-    "nothing is inherited": (hierarchy, "_effective", lambda c, j, direct: direct),
+    "inheritance is not transitive": (hierarchy, "_effective", lambda c, j, direct, others: {
+        name: held.union(*(direct[junior] for junior in j[name])) for name, held in direct.items()}),
+    "nothing is inherited": (hierarchy, "_effective", lambda c, j, direct, others: direct),
     "inherited roles cannot be activated": (hierarchy, "_closures", one_step_only),
     "dynamic constraints are ignored": (evaluate, "_giving_way", lambda graph, rule, default, chosen: (default, chosen)),
     "dynamic constraints see no inherited roles": (RoleGraph, "closure_of", lambda self, roles: frozenset(roles)),

@@ -102,8 +102,8 @@ def act(stages: Stages) -> None:
 
 
 MISTAKES: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "inheritance is not transitive": (hierarchy, "_effective", lambda components, juniors, direct: {
-        name: direct[name].union(*(direct[junior] for junior in below)) for name, below in juniors.items()}),
+    "inheritance is not transitive": (hierarchy, "_effective", lambda components, juniors, direct, others: {
+        name: held.union(*(direct.get(junior, ()) for junior in juniors[name])) for name, held in direct.items()}),
     "a role may inherit itself": (RoleGraph, "would_close_cycle", lambda self, senior, junior: False),
     "static rules are ignored": (judging, "violations", lambda *_: iter(())),
     "one role too many is no violation": (Constraint, "reached_by", lambda self, roles:

@@ -170,5 +170,5 @@ def test_the_first_event_ever_is_a_tail_too(empty_url: str) -> None:
     with database.writing() as connection:
         record(connection, OPERATOR, "role.created", Target("role", "x"))
     with database.reading() as connection:
-        assert read_tail(connection, nothing.mark).touches == (Invalidation("roles", "x"),)
+        assert read_tail(connection, nothing.mark).touches == (Invalidation("roles", "x", "role"),)
     database.dispose()

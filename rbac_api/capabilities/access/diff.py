@@ -55,7 +55,7 @@ def diff_access(clearance: Clearance, filters: DiffFilters) -> DiffAnswer:
     if needed not in clearance.held:
         raise AccessDenied(f"You need the permission {needed}.", required=needed)
     history_of = _of_user if "user" in filters else _of_role
-    line = history_of(clearance.connection, filters.get("user") or filters.get("role", ""), period)
+    line = history_of(clearance, filters.get("user") or filters.get("role", ""), period)
     before, after = line.held(period[0]), line.held(period[1])
     seqs = dict(_causes(line, before, after))
     return {
@@ -80,12 +80,16 @@ def _require_sense(filters: DiffFilters, period: tuple[datetime, datetime]) -> N
 class _Timeline:
     """What one user, or one role, held at any moment, and the moments at which that may have changed."""
 
-    connection: Connection
+    clearance: Clearance
     period: tuple[datetime, datetime]
     user_id: str | None = None
     role: str = ""
     roles: int = 0  # how many roles exist
     _known: dict[datetime, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def connection(self) -> Connection:
+        return self.clearance.connection
 
     def held(self, at: datetime) -> frozenset[str]:
         if at not in self._known:
@@ -93,7 +97,7 @@ class _Timeline:
         return self._known[at]
 
     def _read(self, at: datetime) -> frozenset[str]:
-        graph = history.find_role_graph_at(self.connection, at)
+        graph = self.clearance.graph_at(at)
         self.roles = max(self.roles, len(graph.roles))
         if self.user_id is None:
             return graph.effective.get(self.role, frozenset())
@@ -122,7 +126,7 @@ class _Timeline:
             return next(iter(seqs), None)
         earlier = points[place - 1][0] if place else self.period[0]
         moments = (at, earlier) if permission in self.held(at) else (earlier, at)
-        having, lacking = (_granting(self.connection, moment, permission) for moment in moments)
+        having, lacking = (_granting(self.clearance, moment, permission) for moment in moments)
         events = queries.list_facts(self.connection, seqs)
         assigned = [
             event.seq for event in events if event.target_id == self.user_id and _roles(event) & having
@@ -134,15 +138,15 @@ class _Timeline:
 
     def _reached(self, at: datetime) -> frozenset[str]:
         """The roles that counted at a moment, inherited ones too."""
-        graph = history.find_role_graph_at(self.connection, at)
+        graph = self.clearance.graph_at(at)
         if self.user_id is None:
             return graph.closure_of((self.role,))
         found = history.find_subject_at(self.connection, self.user_id, at, second_factor=True)
         return frozenset(each.role for each in effective_roles(graph, found[0], at)) if found else frozenset()
 
 
-def _granting(connection: Connection, at: datetime, permission: str) -> frozenset[str]:
-    effective = history.find_role_graph_at(connection, at).effective
+def _granting(clearance: Clearance, at: datetime, permission: str) -> frozenset[str]:
+    effective = clearance.graph_at(at).effective
     return frozenset(role for role, granted in effective.items() if permission in granted)
 
 
@@ -160,18 +164,19 @@ def _by_time(turns: Iterable[datetime], heard: list[datetime]) -> Iterator[Point
             yield turn, ()
 
 
-def _of_user(connection: Connection, user: str, period: tuple[datetime, datetime]) -> _Timeline:
+def _of_user(clearance: Clearance, user: str, period: tuple[datetime, datetime]) -> _Timeline:
+    connection = clearance.connection
     by_id = _ID.fullmatch(user)
     user_id = user.lower() if by_id else find_id_by_name(connection, canonical(user))
     if user_id is None or history.find_account_at(connection, user_id, period[1]) is None:
         raise UserNotFound()
-    return _Timeline(connection, period, user_id=user_id)
+    return _Timeline(clearance, period, user_id=user_id)
 
 
-def _of_role(connection: Connection, role: str, period: tuple[datetime, datetime]) -> _Timeline:
-    if not any(list_role_ids_at(connection, [role], moment) for moment in period):
+def _of_role(clearance: Clearance, role: str, period: tuple[datetime, datetime]) -> _Timeline:
+    if not any(list_role_ids_at(clearance.connection, [role], moment) for moment in period):
         raise RoleNotFound(f"There was no role {role[: ROLE.longest]} at either moment.")
-    return _Timeline(connection, period, role=role)
+    return _Timeline(clearance, period, role=role)
 
 
 def _causes(

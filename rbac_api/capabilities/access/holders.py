@@ -136,7 +136,7 @@ def _subject(row: MemberRow, given: tuple[Assignment, ...]) -> Subject:
 
 
 def _graph(clearance: Clearance, at: datetime | None) -> RoleGraph:
-    return clearance.graph() if at is None else history.find_role_graph_at(clearance.connection, at)
+    return clearance.graph() if at is None else clearance.graph_at(at)
 
 
 def _read(

@@ -128,7 +128,7 @@ def _explained(clearance: Clearance, row: DecisionRow) -> Explanation:
     found = history.find_subject_at(
         connection, row.user_id, row.at, second_factor=row.second_factor, roles=roles
     )
-    graph = history.find_role_graph_at(connection, row.at)
+    graph = clearance.graph_at(row.at)
     return explain(graph, found[0], row.permission, row.at) if found else Explanation(False)
 
 
@@ -147,7 +147,7 @@ def _nearest_now(clearance: Clearance, row: DecisionRow) -> list[str]:
 
 def _access(clearance: Clearance, subject: Subject, permission: str, at: datetime | None) -> AccessAnswer:
     connection, moment = clearance.connection, at or clock.now()
-    graph = clearance.graph() if at is None else history.find_role_graph_at(connection, at)
+    graph = clearance.graph() if at is None else clearance.graph_at(at)
     if permission not in graph.permissions:
         raise PermissionNotFound()
     explanation = explain(graph, subject, permission, moment)

@@ -70,7 +70,7 @@ def held_roles(
     subject = history.find_holder_at(connection, holder_id, kind, moment)
     if subject is None:
         return None
-    graph = clearance.graph() if at is None else history.find_role_graph_at(connection, at)
+    graph = clearance.graph() if at is None else clearance.graph_at(at)
     graph = replace(
         graph, dynamic=()
     )  # what the user is authorized for, not what may be active together in one session

@@ -8,7 +8,7 @@ from rbac_api.decision.hierarchy import direct_permissions
 from rbac_api.decision.naming import ROLE
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
-from rbac_api.guard.state.queries_history import find_role_at, find_role_graph_at
+from rbac_api.guard.state.queries_history import find_role_at
 
 
 def get_role_at(clearance: Clearance, name: str, at: datetime) -> dict[str, object]:
@@ -16,7 +16,7 @@ def get_role_at(clearance: Clearance, name: str, at: datetime) -> dict[str, obje
     role = find_role_at(clearance.connection, name, at)
     if role is None:
         raise RoleNotFound(f"There was no role {name[: ROLE.longest]} at that moment.")
-    graph = find_role_graph_at(clearance.connection, at)
+    graph = clearance.graph_at(at)
     return {
         "name": name,
         "title": role["title"],

@@ -115,6 +115,10 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
             work.graph = work.roles.compiled() if work.roles else self.changed_graph()
         return work.graph or self.snapshot.graph(work.connection if work.writes else None)
 
+    def graph_at(self, at: datetime) -> RoleGraph:
+        """Return the roles as they were at a past moment."""
+        return self.snapshot.roles.at(self.connection, self.graph(), at)
+
     def latest_graph(self) -> RoleGraph:
         """Return the roles in force, no older than any row that this unit has read; from memory, unless the
         unit writes."""

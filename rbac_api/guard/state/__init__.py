@@ -1,5 +1,6 @@
 """Keeps the current state that decisions are made on, in memory and as fresh as the trail.
 
-``cache`` holds roles, subjects and sessions, ``subjects`` builds them, ``queries`` and ``queries_role_graph``
-read them, ``queries_history`` reads them as they were.
+``cache`` holds roles, subjects and sessions, ``role_graphs`` changes the roles in place, ``subjects`` builds
+subjects and sessions, ``queries`` and ``queries_role_graph`` read them, ``queries_history`` reads them as
+they were.
 """

@@ -2,7 +2,8 @@
 
 Memory holds the compiled roles, and the users and sessions that were needed so far.  It knows the revision
 (the trail's ``seq``) up to which it is right.  Before every decision the change detector says whether
-anything was committed since then.  If so, the tail of the trail is read, and what it touches is forgotten.
+anything was committed since then.  If so, the tail of the trail is read, and what it touches is forgotten;
+of the roles, what it touches is read and changed (``role_graphs``).
 
 What is read from the database is kept only if no tail was applied meanwhile: otherwise a slow reader could
 restore what a change had just removed.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -20,20 +22,12 @@ from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.database.freshness import open_change_detector
 from rbac_api.database.queries import users as accounts
-from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.hierarchy import RoleChanges, RoleGraph
 from rbac_api.decision.model import EVERYTHING, SessionRoles
 from rbac_api.guard.revocation import queries as denylist
-from rbac_api.guard.state import queries
-from rbac_api.guard.state.subjects import (
-    WHOLE,
-    Person,
-    Profile,
-    SessionState,
-    find_people,
-    find_person,
-    find_session,
-    person_of,
-)
+from rbac_api.guard.state import queries, subjects
+from rbac_api.guard.state.role_graphs import RoleGraphs
+from rbac_api.guard.state.subjects import WHOLE, Person, Profile, SessionState
 from rbac_api.guard.tokens.keys import Keyring
 from rbac_api.trail.feed import START, Delta, Invalidation, read_tail
 
@@ -53,7 +47,7 @@ class Snapshot:
         self._applying = threading.Lock()
         self._mark = START
         self._forgotten = 0  # how often: what is read is kept only if this did not change
-        self._graph: RoleGraph | None = None
+        self.roles = RoleGraphs()
         self._people: dict[str, dict[Profile, Person]] = {}
         self._sessions: dict[str, SessionState] = {}
         self._denied: frozenset[str] | None = None
@@ -66,26 +60,34 @@ class Snapshot:
 
     def catch_up(self, connection: Connection) -> None:
         """Freshen in a transaction that holds the write lock: nothing can change until it commits."""
-        self._apply(read_tail(connection, self._mark))
+        tail = read_tail(connection, self._mark)
+        self._apply(tail, self.roles.find_changes(connection, tail))
 
     def graph(self, connection: Connection | None = None) -> RoleGraph:
         """Return the compiled roles."""
-        return self._graph or self._read_and_keep(connection, queries.find_role_graph, self._keep_graph)
+        known = self.roles.current
+        if known is not None:
+            return known
+        if connection is not None:
+            return queries.find_role_graph(connection)  # not remembered, as in ``_read_and_keep``
+        with self.database.one_moment() as reader:
+            return self.settled_graph(reader)
 
     def settled_graph(self, connection: Connection) -> RoleGraph:
-        """Return the roles, read under the write lock by a unit that changes none, and remember them."""
-        before, graph = self._forgotten, self._graph
+        """Return the roles, and remember them: read as of one moment, or under the write lock by a unit that
+        changes none."""
+        before, graph = self._forgotten, self.roles.current
         if graph is None:
             graph = queries.find_role_graph(connection)
-            with self._applying:
-                if self._forgotten == before:
-                    self._graph = graph
+            self._keep(before, partial(self.roles.keep, graph))
         return graph
 
     def session(self, session_id: str, connection: Connection | None = None) -> SessionState | None:
         """Return the state of a session; None if there is no such session."""
         return self._sessions.get(session_id) or self._read_and_keep(
-            connection, lambda c: find_session(c, session_id), lambda s: self._keep_session(session_id, s)
+            connection,
+            lambda c: subjects.find_session(c, session_id),
+            lambda s: self._keep_session(session_id, s),
         )
 
     def denied(self, connection: Connection | None = None) -> frozenset[str]:
@@ -107,13 +109,13 @@ class Snapshot:
         """Return a user as of now in a session of this kind; None if there is no such user."""
         profile, known = (second_factor, roles), self._people.get(user_id)
         person = known.get(profile) if known is not None else None
-        if person is not None and person.is_current(self._graph):
+        if person is not None and person.is_current(self.roles.current):
             return person
         if connection is not None:
             return self._find(user_id, profile, connection)
         return self._read_consistently(
             lambda: self._find(user_id, profile),
-            lambda c: find_person(c, queries.find_role_graph(c), user_id, profile),
+            lambda c: subjects.find_person(c, queries.find_role_graph(c), user_id, profile),
         )
 
     def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
@@ -124,7 +126,7 @@ class Snapshot:
         wanted = tuple(dict.fromkeys(user_ids))
         return self._read_consistently(
             lambda: self._find_all(wanted),
-            lambda c: find_people(c, queries.find_role_graph(c), wanted),
+            lambda c: subjects.find_people(c, queries.find_role_graph(c), wanted),
         )
 
     def _read_consistently(self, read: Callable[[], T], read_at_once: Callable[[Connection], T]) -> T:
@@ -148,7 +150,7 @@ class Snapshot:
             return self._recomputed(person, profile, graph, before)
         return self._read_and_keep(
             connection,
-            lambda c: find_person(c, graph, user_id, profile),
+            lambda c: subjects.find_person(c, graph, user_id, profile),
             lambda p: self._keep_person(p, profile),
             before,
         )
@@ -162,8 +164,8 @@ class Snapshot:
         unread = [user_id for user_id in user_ids if user_id not in found]
         if unread:
             with self.database.reading() as reader:
-                read = find_people(reader, graph, unread)
-            self._keep_people(read.values(), before)
+                read = subjects.find_people(reader, graph, unread)
+            self._keep(before, partial(self._keep_people, read.values()))
             found.update(read)
         return found
 
@@ -175,15 +177,14 @@ class Snapshot:
         if unread:
             with self.database.reading() as reader:
                 read = accounts.find_ids(reader, unread)
-            self._keep_ids(read, before)
+            self._keep(before, partial(self._keep_ids, read))
             found.update(read)
         return found
 
     def _recomputed(self, known: Person, profile: Profile, graph: RoleGraph, before: int) -> Person:
-        person = person_of(graph, known.subject, known.kind, known.username, clock.now())
-        with self._applying:
-            if self._forgotten == before and graph is self._graph:
-                self._keep_person(person, profile)
+        person = subjects.person_of(graph, known.subject, known.kind, known.username, clock.now())
+        if graph is self.roles.current:  # else it is forgotten before it is asked for
+            self._keep(before, partial(self._keep_person, person, profile))
         return person
 
     def forget(self) -> None:
@@ -198,10 +199,15 @@ class Snapshot:
 
     def _read_tail(self) -> int:
         with self.database.reading() as connection:
-            self._apply(read_tail(connection, self._mark))
+            tail = read_tail(connection, self._mark)
+        if not self.roles.concerned(tail):
+            self._apply(tail, None)
+            return self._mark.seq
+        with self.database.one_moment() as connection:  # the roles as they were where the tail ends
+            self.catch_up(connection)
         return self._mark.seq
 
-    def _apply(self, tail: Delta) -> None:
+    def _apply(self, tail: Delta, changes: RoleChanges | None) -> None:
         with self._applying:
             if tail.complete and tail.mark.seq <= self._mark.seq:
                 return  # another thread was quicker
@@ -209,14 +215,14 @@ class Snapshot:
                 self._forget_all()
             for touch in tail.touches:
                 self._forget(touch)
+            if any(touch.kind in ("roles", "grants") for touch in tail.touches):
+                self.roles.apply(tail, changes)
             self._mark = tail.mark
             self._forgotten += 1
 
     def _forget(self, touch: Invalidation) -> None:
         if touch.kind == "roles":
-            self._forget_roles()
-        elif touch.kind == "grants":
-            self._graph = None
+            self._people.clear()
         elif touch.kind == "keys":
             self.keyring.forget()
             self._sessions.clear()  # those of a withdrawn key have ended
@@ -226,7 +232,7 @@ class Snapshot:
             self._sessions.pop(touch.id or "", None)
         elif touch.kind == "sessions":
             self._sessions.clear()
-        else:
+        elif touch.kind == "user":
             self._forget_user(touch.id or "")
 
     def _forget_user(self, user_id: str) -> None:
@@ -235,12 +241,9 @@ class Snapshot:
             if session.user_id == user_id:
                 self._sessions.pop(key, None)
 
-    def _forget_roles(self) -> None:
-        self._graph = None
-        self._people.clear()
-
     def _forget_all(self) -> None:
-        self._forget_roles()
+        self.roles.current = None
+        self._people.clear()
         self._sessions.clear()
         self._denied = None
         self._ids = {}
@@ -259,13 +262,14 @@ class Snapshot:
             return read(connection)  # sees uncommitted changes of its own: must not be remembered
         with self.database.reading() as reader:
             found = read(reader)
-        with self._applying:
-            if self._forgotten == before:
-                keep(found)
+        self._keep(before, partial(keep, found))
         return found
 
-    def _keep_graph(self, graph: RoleGraph) -> None:
-        self._graph = graph
+    def _keep(self, before: int, keep: Callable[[], None]) -> None:
+        """Remember what was read, unless a tail was applied since it began to be read."""
+        with self._applying:
+            if self._forgotten == before:
+                keep()
 
     def _keep_person(self, person: Person | None, profile: Profile) -> None:
         if person is not None:
@@ -274,17 +278,13 @@ class Snapshot:
                 known = _bounded(self._people)[person.subject.id] = {}
             known[profile] = person
 
-    def _keep_people(self, people: Iterable[Person], before: int) -> None:
-        with self._applying:
-            if self._forgotten == before:
-                for person in people:
-                    self._keep_person(person, WHOLE)
+    def _keep_people(self, people: Iterable[Person]) -> None:
+        for person in people:
+            self._keep_person(person, WHOLE)
 
-    def _keep_ids(self, ids: dict[str, str], before: int) -> None:
-        with self._applying:
-            if self._forgotten == before:
-                for name, user_id in ids.items():
-                    _bounded(self._ids)[name] = user_id
+    def _keep_ids(self, ids: dict[str, str]) -> None:
+        for name, user_id in ids.items():
+            _bounded(self._ids)[name] = user_id
 
     def _keep_session(self, session_id: str, session: SessionState | None) -> None:
         if session is not None:

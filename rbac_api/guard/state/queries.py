@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     select,
 )
 
+from rbac_api.database.filters import among
 from rbac_api.database.tables import (
     assignments,
     client_secrets,
@@ -22,9 +25,10 @@ from rbac_api.database.tables import (
     users,
 )
 from rbac_api.database.validity import not_over
-from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.hierarchy import RoleChanges, RoleGraph
 from rbac_api.decision.model import Assignment, Role
-from rbac_api.guard.state.queries_role_graph import compile_graph, list_columns
+from rbac_api.guard.state.queries_role_graph import Touched, compile_graph, read_changes
+from rbac_api.trail.feed import newest_seq
 
 
 class SessionStateRow(NamedTuple):
@@ -40,6 +44,7 @@ class SessionStateRow(NamedTuple):
     issued_at: datetime | None
 
 
+_ROLE = (roles.c.id, roles.c.name, roles.c.grants, roles.c.requires_mfa)
 _SESSION_STATE = (
     select(
         sessions.c.user_id,
@@ -57,10 +62,25 @@ _SESSION_STATE = (
 
 
 def find_role_graph(connection: Connection) -> RoleGraph:
-    """Return all roles in force, compiled."""
-    rows = list_columns(connection, _open, roles, "id", "name", "grants", "requires_mfa")
-    found = {row.id: Role(row.name, grants=row.grants, requires_mfa=row.requires_mfa) for row in rows}
-    return compile_graph(connection, _open, found)
+    """Return all roles in force, compiled, as of the trail's end; ``connection`` sees the rows of one
+    moment."""
+    rows = connection.execute(select(*_ROLE).where(_open(roles)))
+    graph = compile_graph(connection, _open, {row.id: _role(row) for row in rows})
+    return replace(graph, revision=newest_seq(connection))
+
+
+def find_role_changes(connection: Connection, graph: RoleGraph, touched: Touched) -> RoleChanges:
+    """Return these roles and permissions as they are now, to change the graph with."""
+
+    def named(names: Collection[str]) -> dict[str, Role]:
+        some = select(*_ROLE).where(among(roles.c.name, names), _open(roles))
+        return {row.id: _role(row) for row in connection.execute(some)}
+
+    return read_changes(connection, _open, graph, touched, named)
+
+
+def _role(row: Any) -> Role:
+    return Role(row.name, grants=row.grants, requires_mfa=row.requires_mfa)
 
 
 def _open(table: Table) -> ColumnElement[bool]:

@@ -13,15 +13,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, literal, or_, select, union
 
 from rbac_api.database.engine import batched
+from rbac_api.database.filters import among
 from rbac_api.database.queries.sessions import session_roles
-from rbac_api.database.tables import activations, assignments, roles, trail_events, users
+from rbac_api.database.tables import (
+    activations,
+    assignments,
+    constraints,
+    permissions,
+    role_inheritance,
+    role_permissions,
+    roles,
+    trail_events,
+    users,
+)
 from rbac_api.database.validity import in_force
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, Activation, Assignment, Role, SessionRoles, Status, Subject
-from rbac_api.guard.state.queries_role_graph import compile_graph
+from rbac_api.guard.state.queries_role_graph import Touched, compile_graph, read_changes
+from rbac_api.trail.feed import newest_seq
 
 _STATUS_EVENTS = (
     "user.created", "user.disabled", "user.enabled", "user.deleted",
@@ -44,13 +56,55 @@ class Account:
 # -- roles ---------------------------------------------------------------------------------------------------
 
 
-def find_role_graph_at(connection: Connection, at: datetime) -> RoleGraph:
-    """Return the roles as they were, compiled."""
-    found = {
-        role_id: Role(role["name"], grants=role["grants"], requires_mfa=role["requires_mfa"])
-        for role_id, role in _roles_at(connection, at).items()
-    }
-    return compile_graph(connection, lambda table: in_force(table, at), found)
+def find_role_graph_at(connection: Connection, present: RoleGraph, at: datetime) -> RoleGraph:
+    """Return the roles as they were, compiled: the present ones, with what has changed since as it was.
+
+    Where most of them have changed, or where ``present`` is newer than what this connection sees, all roles
+    are read.
+    """
+
+    def named(*conditions: ColumnElement[bool]) -> dict[str, Role]:
+        return {
+            role_id: Role(role["name"], grants=role["grants"], requires_mfa=role["requires_mfa"])
+            for role_id, role in _roles_at(connection, at, *conditions).items()
+        }
+
+    def counts(table: Table) -> ColumnElement[bool]:
+        return in_force(table, at)
+
+    touched = _touched_since(connection, at)
+    if 2 * len(touched.roles) > len(present.roles) or newest_seq(connection) < present.revision:
+        return compile_graph(connection, counts, named())
+    changes = read_changes(
+        connection, counts, present, touched, lambda names: named(among(roles.c.name, names))
+    )
+    return present.changed(changes)
+
+
+def _touched_since(connection: Connection, at: datetime) -> Touched:
+    """Return what begins or ends after that moment, and what was changed in place."""
+    granted = role_permissions.join(roles, role_permissions.c.role_id == roles.c.id)
+    inherited = role_inheritance.join(roles, role_inheritance.c.senior_id == roles.c.id)
+    later = (trail_events.c.action == "role.updated", trail_events.c.at > at)
+    queries = [
+        *_moved("role", roles, roles, at),
+        *_moved("role", role_permissions, granted, at),
+        *_moved("role", role_inheritance, inherited, at),
+        *_moved("permission", permissions, permissions, at),
+        *_moved("constraint", constraints, constraints, at),
+        select(literal("role"), trail_events.c.target_id).where(*later),
+    ]
+    found: dict[str, set[str]] = {"role": set(), "permission": set(), "constraint": set()}
+    for part, name in connection.execute(union(*queries)):
+        found[part].add(name)
+    return Touched(frozenset(found["role"]), frozenset(found["permission"]), bool(found["constraint"]))
+
+
+def _moved(part: str, table: Table, source: FromClause, at: datetime) -> list[Select[Any]]:
+    """Select the names of what has a period that begins or ends after the moment."""
+    name = table.c.get("name", roles.c.name)
+    found = select(literal(part), name).select_from(source)
+    return [found.where(table.c.valid_from > at), found.where(table.c.valid_to > at)]
 
 
 def find_role_at(connection: Connection, name: str, at: datetime) -> dict[str, Any] | None:
