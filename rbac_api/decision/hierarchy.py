@@ -9,9 +9,10 @@ then still ends: the roles of a cycle inherit each other, nothing more, and ``cy
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from rbac_api.decision.components import components_of
 from rbac_api.decision.model import Constraint, Permission, Role
 
 
@@ -222,7 +223,7 @@ class _Changing:
         affected = relinked | reached(self._regranted, self.seniors)
         ended = affected - self.roles.keys()
         below = {name: self.juniors[name] & affected for name in affected - ended}
-        components = list(_components(below))
+        components = list(components_of(below))
         linked = [component for component in components if component[0] in relinked]
         direct = {name: direct_permissions(self.roles[name], self.permissions) for name in below}
         closures = _without(self._graph.closures, ended)
@@ -277,47 +278,3 @@ def _effective(
         total = frozenset().union(*(direct[name] for name in component), *inherited)
         found.update(dict.fromkeys(component, total))
     return found
-
-
-def _components(juniors: Mapping[str, frozenset[str]]) -> Iterator[list[str]]:
-    """Find strongly connected components, juniors before seniors (Tarjan 1972), with an explicit stack,
-    because chains may be deep."""
-    walk = _Walk(juniors)
-    for root in juniors:
-        if root not in walk.index:
-            yield from walk.from_root(root)
-
-
-class _Walk:
-    def __init__(self, juniors: Mapping[str, frozenset[str]]) -> None:
-        self.juniors = juniors
-        self.index: dict[str, int] = {}
-        self.low: dict[str, int] = {}
-        self.open: dict[str, None] = {}  # an ordered set: the nodes not yet in a component
-
-    def from_root(self, root: str) -> Iterator[list[str]]:
-        path = [(self._enter(root), iter(self.juniors[root]))]
-        while path:
-            node, below = path[-1]
-            child = next(below, None)
-            if child is None:
-                path.pop()
-                yield from self._leave(node, path[-1][0] if path else None)
-            elif child not in self.index:
-                path.append((self._enter(child), iter(self.juniors[child])))
-            elif child in self.open:
-                self.low[node] = min(self.low[node], self.index[child])
-
-    def _enter(self, node: str) -> str:
-        self.index[node] = self.low[node] = len(self.index)
-        self.open[node] = None
-        return node
-
-    def _leave(self, node: str, parent: str | None) -> Iterator[list[str]]:
-        if parent is not None:
-            self.low[parent] = min(self.low[parent], self.low[node])
-        if self.low[node] == self.index[node]:
-            component: list[str] = []
-            while not component or component[-1] != node:
-                component.append(self.open.popitem()[0])
-            yield component
