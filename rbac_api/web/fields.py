@@ -22,6 +22,7 @@ PLAIN, TEXT = LINE, LINES  # of free texts: in one line, in several
 CONTROLS = f"^[^{CONTROL}]*$"
 ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}
 STORABLE = r"^[^\u0000]*$"
+CURSOR = "^[A-Za-z0-9._-]*$"  # of URL-safe base64 and a signature; the signature decides
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 Data = Mapping[str, object] | None
@@ -220,7 +221,7 @@ class Moment(fields.Field[datetime]):
             raise self.make_error("invalid") from None
 
 
-class Address(Text):
+class Address(fields.String):
     """The address of a client in its stored form: ``2001:DB8:0::5`` becomes ``2001:db8::5``."""
 
     default_error_messages = {  # noqa: RUF012
@@ -229,7 +230,9 @@ class Address(Text):
 
     def __init__(self, *, description: str) -> None:
         form = [{"format": "ipv4"}, {"format": "ipv6"}]
-        super().__init__(longest=64, shortest=1, metadata={"description": description, "anyOf": form})
+        super().__init__(
+            validate=validate.Length(min=1, max=64), metadata={"description": description, "anyOf": form}
+        )
 
     def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
@@ -273,8 +276,10 @@ class PageQuery(Body):
     limit = Count(
         low=1, high=200, load_default=50, metadata={"description": "items per page, 1 to 200", "example": 50}
     )
-    cursor = Text(
-        longest=2000, metadata={"description": "`next` of the previous page, with the same filters"}
+    cursor = Verbatim(
+        longest=2000,
+        shortest=0,
+        metadata={"description": "`next` of the previous page, with the same filters", "pattern": CURSOR},
     )
     count = Flag(
         load_default=False, metadata={"description": "`true` adds `total`, the number of all matching items"}
