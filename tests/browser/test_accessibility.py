@@ -18,22 +18,38 @@ RULES = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice
 RUN = f"() => axe.run(document, {{runOnly: {RULES}}}).then(({{violations}}) => violations)"
 
 
-@pytest.fixture(params=[("light", 1280), ("dark", 1280), ("light", 400), ("dark", 400)], ids=str)
-def page(request: pytest.FixtureRequest, chromium: Browser, service: str) -> Iterator[DocsPage]:
-    scheme: Literal["light", "dark"]
-    scheme, width = request.param
-    context = chromium.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
-    )
+SETTLED = "() => Promise.allSettled(document.getAnimations().map((one) => one.finished)).then(() => null)"
+LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (
+    ("light", 1280),
+    ("dark", 1280),
+    ("dark", 400),
+    ("light", 400),
+)
+
+
+@pytest.fixture
+def page(chromium: Browser, service: str) -> Iterator[DocsPage]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     opened = DocsPage(context.new_page())
     opened.open(f"{service}/docs")
+    opened.tab.evaluate(packaged_file("axe-core/axe.min.js").read_text(encoding="utf-8"))
     yield opened
     context.close()
 
 
 def faults(page: DocsPage) -> list[str]:
-    """One line per violation: the rule, how bad it is, and the first elements it is about."""
-    page.tab.evaluate(packaged_file("axe-core/axe.min.js").read_text(encoding="utf-8"))
+    """One line per violation in any look of the page: the rule, how bad it is, and the first elements it is about."""
+    found = []
+    for scheme, width in LOOKS:
+        page.tab.emulate_media(color_scheme=scheme)
+        page.tab.set_viewport_size({"width": width, "height": 800})
+        expect(page.tab.locator("html")).to_have_class("dark-mode" if scheme == "dark" else "")
+        page.tab.evaluate(SETTLED)
+        found += [f"{scheme}, {width}: {fault}" for fault in _faults_now(page)]
+    return found
+
+
+def _faults_now(page: DocsPage) -> list[str]:
     found: list[dict[str, Any]] = page.tab.evaluate(RUN)
     return [
         f"{one['impact']} {one['id']} ({len(one['nodes'])}): "

@@ -1,4 +1,4 @@
-// Adds what Swagger UI lacks for users of a keyboard or a screen reader, each time it has drawn.
+// Adds what Swagger UI lacks for users of a keyboard or a screen reader, each time it has drawn or changed its size.
 
 const FIELDS = "input, select, textarea";
 // What surrounds a field, and the field's name there.
@@ -26,6 +26,7 @@ export function keepReachable(root) {
     planned = true;
   };
   new MutationObserver(plan).observe(root, { childList: true, subtree: true });
+  addEventListener("resize", plan); // a narrower page has more to scroll
 }
 
 function nameFields(root) {
