@@ -1,5 +1,5 @@
-"""Chains and verifies events: each carries the SHA-256 of its own canonical form, which includes the hash of
-the event before it.
+"""Verifies the chain of events: each carries the SHA-256 of its own canonical form, which includes the hash
+of the event before it.
 
     hash(n) = SHA-256(canonical JSON of all fields of event n but `hash`, with prev_hash = hash(n - 1))
     hash(0) = 64 zeros
@@ -11,20 +11,16 @@ and ``hash`` (``rbac-api audit verify`` prints the current ones, and takes noted
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from rbac_api import clock
 from rbac_api.database.queries.trail import EventRow
+from rbac_api.trail.feed import GENESIS
+from rbac_api.trail.recorder import FIELDS, canonical, event_hash
 
-GENESIS = "0" * 64
-MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
-FIELDS = EventRow._fields[:-1]
 # Fields whose name has an underscore and which are not part of an object in the export.
 _WHOLE = frozenset({"session_id", "request_id", "prev_hash"})
 
@@ -39,31 +35,6 @@ class Verdict:
     hash: str
     broken_seq: int | None = None
     problem: str | None = None
-
-
-def canonical(values: object) -> str:
-    """Return JSON with sorted keys, no spaces and only necessary escapes: one text for one value."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def event_hash(event: Mapping[str, object]) -> str:
-    """Return the event's own hash, from its fields; ``at`` may be a datetime or RFC 3339 text."""
-    values = {name: event[name] for name in FIELDS}
-    if isinstance(values["at"], datetime):
-        values["at"] = clock.rfc3339(values["at"])
-    return hashlib.sha256(canonical(values).encode()).hexdigest()
-
-
-def bounded(value: object, longest: int = MAX_TEXT_LENGTH) -> object:
-    """Return the value with every text in it cut to this many characters: callers must not decide how much
-    the trail stores."""
-    if isinstance(value, str):
-        return value if len(value) <= longest else value[: longest - 1] + "…"
-    if isinstance(value, Mapping):
-        return {bounded(name): bounded(inner, longest) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [bounded(inner, longest) for inner in value]
-    return value
 
 
 class Unreadable(ValueError):

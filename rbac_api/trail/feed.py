@@ -11,10 +11,10 @@ from typing import NamedTuple, cast
 from sqlalchemy import Connection, bindparam, select
 
 from rbac_api.database.tables import trail_events
-from rbac_api.trail.chain import GENESIS
 from rbac_api.trail.events import CATALOGUE, Touched
 
 MAX_TAIL_LENGTH = 1000
+GENESIS = "0" * 64  # the hash before the first event
 
 
 class EndRow(NamedTuple):

@@ -3,9 +3,12 @@ commit order."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, insert
@@ -13,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from rbac_api import clock
 from rbac_api.database.engine import batched, publish
+from rbac_api.database.queries.trail import EventRow
 from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
-from rbac_api.trail.chain import MAX_TEXT_LENGTH, bounded, canonical, event_hash
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.feed import Position, find_end, note_end
 from rbac_api.trail.fields import SECRET_NAMES
@@ -71,6 +74,8 @@ class Event(NamedTuple):
 
 
 _BATCH_SIZE = 1000
+MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
+FIELDS = EventRow._fields[:-1]
 SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
 
@@ -220,3 +225,28 @@ def _linked(connection: Connection, event: dict[str, Any]) -> dict[str, Any]:
     event["seq"], event["prev_hash"] = end.seq + 1, end.hash
     event["hash"] = event_hash(event)
     return event
+
+
+def bounded(value: object, longest: int = MAX_TEXT_LENGTH) -> object:
+    """Return the value with every text in it cut to this many characters: callers must not decide how much
+    the trail stores."""
+    if isinstance(value, str):
+        return value if len(value) <= longest else value[: longest - 1] + "…"
+    if isinstance(value, Mapping):
+        return {bounded(name): bounded(inner, longest) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [bounded(inner, longest) for inner in value]
+    return value
+
+
+def canonical(values: object) -> str:
+    """Return JSON with sorted keys, no spaces and only necessary escapes: one text for one value."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def event_hash(event: Mapping[str, object]) -> str:
+    """Return the event's own hash, from its fields; ``at`` may be a datetime or RFC 3339 text."""
+    values = {name: event[name] for name in FIELDS}
+    if isinstance(values["at"], datetime):
+        values["at"] = clock.rfc3339(values["at"])
+    return hashlib.sha256(canonical(values).encode()).hexdigest()

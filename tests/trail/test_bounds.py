@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from rbac_api.database.tables import trail_events
-from rbac_api.trail.chain import MAX_TEXT_LENGTH
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.trail.recorder import Actor, Target, record, record_all
+from rbac_api.trail.recorder import MAX_TEXT_LENGTH, Actor, Target, record, record_all
 from tests.builders import Stage
 from tests.cast import CAROL, DAVE
 

@@ -14,8 +14,7 @@ from rbac_api.capabilities.audit.queries import list_onward
 from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import upgrade
-from rbac_api.trail.chain import GENESIS
-from rbac_api.trail.feed import MAX_TAIL_LENGTH, START, Delta, Invalidation, Position, read_tail
+from rbac_api.trail.feed import GENESIS, MAX_TAIL_LENGTH, START, Delta, Invalidation, Position, read_tail
 from rbac_api.trail.recorder import OPERATOR, Actor, Target, record
 from tests.builders import Stage, settings_for
 from tests.cast import ALICE, CAROL, DAVE
