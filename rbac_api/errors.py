@@ -19,7 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ class NotFound(ServiceError):
     code = "resource.not_found"
     title = "Not found"
     default_detail = "Nothing was found at this address. Check the path and the id."
+
+    @classmethod
+    def require(cls, found: T | None) -> T:
+        """Return what was found; raise this error for None."""
+        if found is None:
+            raise cls()
+        return found
 
 
 class Conflict(ServiceError):

@@ -35,7 +35,7 @@ EXACT_COUNT_LIMIT = 2_000  # accounts looked at for a total; above it, those wit
 HOLDERS: Sheet[HolderAnswer] = Sheet(
     ("user_id", "user_username", "kind", "status", "direct", "via", "mode", "expires_at"), dict
 )
-ConstraintChecker = Callable[[Connection, Sequence[MemberRow]], Sequence[HolderAnswer | None]]
+HolderCheck = Callable[[Connection, Sequence[MemberRow]], Sequence[HolderAnswer | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +43,13 @@ class Listing:
     """Whose accounts are read, and what each of them has; ``sure`` if each one of them is listed."""
 
     holding: Holding
-    judge: ConstraintChecker
+    judge: HolderCheck
     sure: bool
 
 
-def list_role_members(
-    clearance: Clearance, role: str, *, effective: bool, at: datetime | None, page: PageRequest
-) -> Page[HolderAnswer]:
-    """Accounts with the role, by name, whatever their status.
-
-    Directly, or with ``effective`` also by inheritance.
-    """
-    return _page(clearance.connection, find_members(clearance, role, effective=effective, at=at), page)
-
-
-def find_members(clearance: Clearance, role: str, *, effective: bool, at: datetime | None) -> Listing:
-    """The same, before any account is read. 404 for an unknown role."""
+def list_role_members(clearance: Clearance, role: str, *, effective: bool, at: datetime | None) -> Listing:
+    """Accounts with the role, by name, whatever their status: directly, or with ``effective`` also by
+    inheritance. No account is read yet. 404 for an unknown role."""
     graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
     if role not in graph.roles:
         raise RoleNotFound(f"There is no role {role[: ROLE.longest]}. List them with GET /v1/roles.")
@@ -73,17 +64,10 @@ def find_members(clearance: Clearance, role: str, *, effective: bool, at: dateti
 
 
 def list_permission_holders(
-    clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None, page: PageRequest
-) -> Page[HolderAnswer]:
-    """Accounts that have the permission at that moment, as ``decide`` says.
-
-    With ``eligible`` also those that first have to activate a role.
-    """
-    return _page(clearance.connection, find_holders(clearance, permission, eligible=eligible, at=at), page)
-
-
-def find_holders(clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None) -> Listing:
-    """The same, before any account is read. 404 for an unknown permission."""
+    clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None
+) -> Listing:
+    """Accounts that have the permission at that moment, as ``decide`` says; with ``eligible`` also those that
+    first have to activate a role. No account is read yet. 404 for an unknown permission."""
     graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
     if permission not in graph.permissions:
         raise PermissionNotFound()
@@ -106,6 +90,11 @@ def find_holders(clearance: Clearance, permission: str, *, eligible: bool, at: d
         ]
 
     return Listing(holding, judge, sure=at is None and (eligible or not _selective(graph)))
+
+
+def page_of_accounts(clearance: Clearance, listing: Listing, page: PageRequest) -> Page[HolderAnswer]:
+    """The next accounts of the listing, by name."""
+    return _page(clearance.connection, listing, page)
 
 
 def export_accounts(clearance: Clearance, listing: Listing, form: Form) -> Iterator[bytes]:

@@ -146,12 +146,11 @@ class RoleMembers(MethodView):
         Users and service accounts by name, whatever their account status: those to whom the role is assigned
         and, with `effective=true`, those who inherit it. With `at`, as of that time.
         """
-        moment, page = past_moment(query), page_request(query)
-        clearance, chosen = current_clearance(), {"effective": query["effective"], "at": moment}
+        clearance, moment, page = current_clearance(), past_moment(query), page_request(query)
+        listing = service.list_role_members(clearance, role, effective=query["effective"], at=moment)
         if form := wanted_form():
-            listing = service.find_members(clearance, role, **chosen)
             return file_answer(service.export_accounts(clearance, listing, form), form, "members")
-        return page_answer(service.list_role_members(clearance, role, page=page, **chosen))
+        return page_answer(service.page_of_accounts(clearance, listing, page))
 
 
 @blueprint.route("/permissions/<permission>/holders")
@@ -171,9 +170,10 @@ class PermissionHolders(MethodView):
         each other or they were disabled then, a page may hold fewer than `limit` entries although more
         follow; go by `next`. `total` is exact up to 2,000 accounts; beyond that it counts them too.
         """
-        moment, page = past_moment(query), page_request(query)
-        clearance, chosen = current_clearance(), {"eligible": query["eligible"], "at": moment}
+        clearance, moment, page = current_clearance(), past_moment(query), page_request(query)
+        listing = service.list_permission_holders(
+            clearance, permission, eligible=query["eligible"], at=moment
+        )
         if form := wanted_form():
-            listing = service.find_holders(clearance, permission, **chosen)
             return file_answer(service.export_accounts(clearance, listing, form), form, "holders")
-        return page_answer(service.list_permission_holders(clearance, permission, page=page, **chosen))
+        return page_answer(service.page_of_accounts(clearance, listing, page))

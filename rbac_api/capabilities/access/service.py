@@ -17,10 +17,9 @@ from rbac_api.capabilities.access.explanation_view import describe
 from rbac_api.capabilities.access.holders import (
     HOLDERS,
     export_accounts,
-    find_holders,
-    find_members,
     list_permission_holders,
     list_role_members,
+    page_of_accounts,
 )
 from rbac_api.capabilities.access.queries import DecisionRow
 from rbac_api.capabilities.constraints.service import assignable
@@ -42,14 +41,13 @@ __all__ = [
     "HOLDERS",
     "diff_access",
     "export_accounts",
-    "find_holders",
-    "find_members",
     "get_decision",
     "get_my_access",
     "get_service_account_access",
     "get_user_access",
     "list_permission_holders",
     "list_role_members",
+    "page_of_accounts",
 ]
 MAX_NEAREST = 5
 
@@ -60,9 +58,7 @@ def get_user_access(
     """Whether a user may do something, and why: in a new session, with or without a second factor. 404 for an
     unknown user or permission."""
     moment = at or clock.now()
-    subject = history.find_holder_at(clearance.connection, user_id, "person", moment)
-    if subject is None:
-        raise UserNotFound()
+    subject = UserNotFound.require(history.find_holder_at(clearance.connection, user_id, "person", moment))
     return _access(clearance, replace(subject, second_factor=second_factor), permission, at)
 
 
@@ -70,9 +66,9 @@ def get_service_account_access(
     clearance: Clearance, account_id: str, permission: str, at: datetime | None
 ) -> AccessAnswer:
     """The same for a service account, which has no second factor."""
-    subject = history.find_holder_at(clearance.connection, account_id, "service", at or clock.now())
-    if subject is None:
-        raise ServiceAccountNotFound()
+    subject = ServiceAccountNotFound.require(
+        history.find_holder_at(clearance.connection, account_id, "service", at or clock.now())
+    )
     return _access(clearance, subject, permission, at)
 
 

@@ -56,10 +56,7 @@ class KnownRole(NamedTuple):
 def get_user_roles(clearance: Clearance, user_id: str, at: datetime | None = None) -> UserRolesAnswer:
     """What a user holds, or held: direct assignments, effective roles with the assigned roles they come from,
     permissions."""
-    found = held_roles(clearance, user_id, "person", at)
-    if found is None:
-        raise UserNotFound()
-    return found
+    return UserNotFound.require(held_roles(clearance, user_id, "person", at))
 
 
 def held_roles(
@@ -216,9 +213,7 @@ def _revoke(clearance: Clearance, holder: Target, role: KnownRole) -> None:
     holder_id = holder.id or ""
     held = queries.list_held(clearance.connection, holder_id, clock.now())
     _require_outranks(clearance, holder, held)
-    present = next((one for one in held if one.role_id == role.id), None)
-    if present is None:
-        raise AssignmentNotFound()
+    present = AssignmentNotFound.require(next((one for one in held if one.role_id == role.id), None))
     queries.end_assignment(clearance.connection, present.id, clock.now())
     clearance.record("assignment.ended", holder, before={"role": role.name})
     note_authority_change(clearance.connection, clearance.settings, [holder_id])
@@ -256,16 +251,12 @@ def describe(row: AssignmentRow) -> AssignmentAnswer:
 
 def _addressed(clearance: Clearance, user: str, role: str) -> tuple[Target, KnownRole]:
     """The user and the role; 404 for the first of them that is unknown."""
-    found = queries.find_addressed(clearance.connection, user, role)
-    if found is None:
-        raise UserNotFound()
+    found = UserNotFound.require(queries.find_addressed(clearance.connection, user, role))
     if found.role_id is None:
         raise RoleNotFound()
     return Target("user", found.user_id, found.username), KnownRole(found.role_id, role)
 
 
 def _known_role(clearance: Clearance, role: str) -> KnownRole:
-    role_id = find_role_id(clearance.connection, role)
-    if role_id is None:
-        raise RoleNotFound()
+    role_id = RoleNotFound.require(find_role_id(clearance.connection, role))
     return KnownRole(role_id, role)

@@ -39,9 +39,7 @@ def list_events(
 def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
     """One event by its number."""
     with clearance.work.database.reading() as connection:
-        row = queries.find_event(connection, seq)
-    if row is None:
-        raise EventNotFound()
+        row = EventNotFound.require(queries.find_event(connection, seq))
     _record_reading(clearance, "audit.read", {"seq": seq})
     return describe(row)
 

@@ -237,10 +237,7 @@ def _wrong_limit(rule: Constraint) -> str | None:
 
 
 def _find_constraint(connection: Connection, name: str) -> queries.ConstraintRow:
-    row = queries.find_constraint(connection, name)
-    if row is None:
-        raise ConstraintNotFound()
-    return row
+    return ConstraintNotFound.require(queries.find_constraint(connection, name))
 
 
 def _target(name: str) -> Target:

@@ -96,7 +96,4 @@ SHEET = Sheet(
 
 
 def _known(clearance: Clearance, incident_id: str) -> queries.IncidentRow:
-    incident = queries.find_incident(clearance.connection, incident_id)
-    if incident is None:
-        raise IncidentNotFound()
-    return incident
+    return IncidentNotFound.require(queries.find_incident(clearance.connection, incident_id))

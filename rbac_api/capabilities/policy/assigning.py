@@ -105,9 +105,7 @@ def end_assignment(state: State, facts: Facts) -> None:
     account, role = state.names[holder_of(facts)], facts["role"]
     state.role(role)  # 404 if there is none
     _require_outranks(state, account)
-    present = account.has.get(role)
-    if present is None:
-        raise AssignmentNotFound()
+    present = AssignmentNotFound.require(account.has.get(role))
     _end(state, account, present)
     state.events.append(Event("assignment.ended", account.target, None, {"role": role}, None))
     _require_administrator(state, role)

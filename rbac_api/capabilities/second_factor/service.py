@@ -85,9 +85,7 @@ def remove_totp(clearance: Clearance, user_id: str) -> bool:
     404 if there is none; 403 for one's own, if it counts and this session did not prove it: the holder may be
     a thief.
     """
-    factor = queries.find_factor(clearance.connection, user_id)
-    if factor is None:
-        raise TotpNotFound()
+    factor = TotpNotFound.require(queries.find_factor(clearance.connection, user_id))
     counted = factor.confirmed_at is not None
     if counted and user_id == clearance.actor.id and not clearance.second_factor:
         raise SecondFactorNeeded()

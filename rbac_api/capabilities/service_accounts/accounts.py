@@ -25,10 +25,7 @@ def find_account_id(clearance: Clearance, reference: str) -> str:
 
 def known_account(connection: Connection, account_id: str) -> queries.ServiceAccountRow:
     """The row; 404 for an unknown or deleted one."""
-    account = queries.find_account(connection, account_id)
-    if account is None:
-        raise ServiceAccountNotFound()
-    return account
+    return ServiceAccountNotFound.require(queries.find_account(connection, account_id))
 
 
 def weaker_account(clearance: Clearance, account_id: str) -> queries.ServiceAccountRow:

@@ -139,10 +139,7 @@ def get_service_account_roles(
 ) -> UserRolesAnswer:
     """What a service account holds, or held: direct assignments, effective roles with the assigned roles they
     come from, permissions."""
-    found = held_roles(clearance, account_id, "service", at)
-    if found is None:
-        raise ServiceAccountNotFound()
-    return found
+    return ServiceAccountNotFound.require(held_roles(clearance, account_id, "service", at))
 
 
 def assign_service_account_role(

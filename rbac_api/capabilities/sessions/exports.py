@@ -27,8 +27,7 @@ def export_sessions(clearance: Clearance, filters: SessionFilters, form: Form) -
 
 def export_refresh_tokens(clearance: Clearance, session_id: str, form: Form) -> Iterator[bytes]:
     """Every rotation of a session."""
-    if find_session(clearance.connection, session_id) is None:
-        raise SessionNotFound()
+    SessionNotFound.require(find_session(clearance.connection, session_id))
     database = clearance.work.database
 
     def batch(last: RefreshTokenRow | None) -> list[RefreshTokenRow]:

@@ -217,9 +217,7 @@ def is_live(session: SessionRow) -> bool:
 
 def get_session(clearance: Clearance, session_id: str) -> SessionAnswer:
     """One session, active or ended."""
-    session = find_session(clearance.connection, session_id)
-    if session is None:
-        raise SessionNotFound()
+    session = SessionNotFound.require(find_session(clearance.connection, session_id))
     return describe(session)
 
 
@@ -237,8 +235,7 @@ def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page[OwnSessio
 
 def list_refresh_tokens(clearance: Clearance, session_id: str, page: PageRequest) -> Page[RefreshTokenAnswer]:
     """Every rotation of a session, in order of generation, without the tokens."""
-    if find_session(clearance.connection, session_id) is None:
-        raise SessionNotFound()
+    SessionNotFound.require(find_session(clearance.connection, session_id))
     rows = queries.list_refresh_tokens(clearance.connection, session_id, page.after, page.limit + 1)
     total = queries.count_refresh_tokens(clearance.connection, session_id) if page.count else None
     return cut(rows, page, lambda row: (row.generation,), total).map(describe_token)

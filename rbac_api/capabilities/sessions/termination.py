@@ -79,9 +79,7 @@ def close_user_sessions(
 
 def end_session(clearance: Clearance, session_id: str) -> None:
     """End a user's session. 404 unknown; 403 ``target.stronger``; an ended one does not change."""
-    session = find_session(clearance.connection, session_id)
-    if session is None:
-        raise SessionNotFound()
+    session = SessionNotFound.require(find_session(clearance.connection, session_id))
     if session.user_id != clearance.actor.id:
         clearance.require_outranks_user(session.user_id, session.username)
     _end(clearance.connection, clearance.settings, clearance.actor, session, "admin")

@@ -143,10 +143,7 @@ def find_user_id(clearance: Clearance, user: str) -> str:
 
 def find_user(connection: Connection, user_id: str) -> UserRow:
     """The row; 404 for an unknown or deleted user."""
-    user = reads.find_user(connection, user_id)
-    if user is None:
-        raise UserNotFound()
-    return user
+    return UserNotFound.require(reads.find_user(connection, user_id))
 
 
 def list_users(clearance: Clearance, filters: UserFilters, page: PageRequest) -> Page[UserAnswer]:

@@ -184,10 +184,7 @@ def _put_password(clearance: Clearance, user: UserRow, hashed: str, *, temporary
 
 
 def _present(clearance: Clearance, user_id: str) -> UserRow:
-    user = reads.find_user(clearance.connection, user_id)
-    if user is None:
-        raise UserNotFound()
-    return user
+    return UserNotFound.require(reads.find_user(clearance.connection, user_id))
 
 
 def _digest(token: str) -> str:
