@@ -26,7 +26,6 @@ from rbac_api.capabilities.assignments.terms import (
     to_audit,
 )
 from rbac_api.capabilities.constraints.service import require_constraints
-from rbac_api.capabilities.sessions.answers import user_reference
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.assignments import AssignmentRow
 from rbac_api.database.queries.roles import find_role_id
@@ -245,13 +244,17 @@ def describe(row: AssignmentRow) -> AssignmentAnswer:
         "expires_at": row.valid_to,
         "max_duration": row.max_duration,
         "assigned_at": row.assigned_at,
-        "assigned_by": user_reference(row.assigned_by, row.giver),
+        "assigned_by": {"id": row.assigned_by, "username": row.giver}
+        if row.assigned_by and row.giver
+        else None,
     }
 
 
 def _addressed(clearance: Clearance, user: str, role: str) -> tuple[Target, KnownRole]:
     """The user and the role; 404 for the first of them that is unknown."""
-    found = UserNotFound.require(queries.find_addressed(clearance.connection, user, role))
+    found = queries.find_addressed(clearance.connection, user, role)
+    if found is None:
+        raise UserNotFound()
     if found.role_id is None:
         raise RoleNotFound()
     return Target("user", found.user_id, found.username), KnownRole(found.role_id, role)
