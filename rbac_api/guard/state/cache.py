@@ -61,7 +61,7 @@ class Snapshot:
     def catch_up(self, connection: Connection) -> None:
         """Freshen in a transaction that holds the write lock: nothing can change until it commits."""
         tail = read_tail(connection, self._mark)
-        self._apply(tail, self.roles.find_changes(connection, tail))
+        self._apply(tail, self.roles.find_changes(connection, tail) if tail.touches else None)
 
     def graph(self, connection: Connection | None = None) -> RoleGraph:
         """Return the compiled roles."""
