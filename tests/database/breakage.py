@@ -40,7 +40,7 @@ class Site:
 
     def ready(self, url: str) -> Settings:
         """Settings for a database that was prepared while nothing was broken yet."""
-        settings = settings_for(url)
+        settings = settings_for(url, database_timeout=1)  # in DELETE mode a reader keeps a writer waiting
         database = Database(settings)
         prepare(settings, database)
         database.dispose()
