@@ -8,7 +8,7 @@ the permission directly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -81,9 +81,11 @@ def _bounded(found: Iterator[Path | None]) -> tuple[tuple[Path, ...], bool]:
 
 
 def _paths(graph: RoleGraph, subject: Subject, permission: str, at: datetime) -> Iterator[Path | None]:
-    holders = frozenset(_holders(graph, permission))
-    distance = _distances(graph, holders)
-    for role in sorted(active_roles(graph, subject, at).intersection(distance)):
+    active = active_roles(graph, subject, at)
+    reach = graph.closure_of(active)
+    holders = frozenset(_holders(graph, reach, permission))
+    distance = _distances(graph, holders, reach)
+    for role in sorted(active.intersection(distance)):
         for assignment, activation in _grounds(graph, subject, role, at):
             head = _way_between(graph, assignment.role, role)[:-1]
             for tail in _ways_down(graph, role, distance, holders):
@@ -108,24 +110,21 @@ def _grounds(
             yield assignment, activation
 
 
-def _holders(graph: RoleGraph, permission: str) -> Iterator[str]:
-    """Return the roles that hold the permission directly."""
-    for name, role in graph.roles.items():
-        if permission in direct_permissions(role, graph.permissions):
+def _holders(graph: RoleGraph, reach: Iterable[str], permission: str) -> Iterator[str]:
+    """Return those of these roles that hold the permission directly."""
+    for name in reach:
+        if permission in direct_permissions(graph.roles[name], graph.permissions):
             yield name
 
 
-def _distances(graph: RoleGraph, holders: frozenset[str]) -> Mapping[str, int]:
-    """Return how far each role that effectively holds the permission is from one that does so directly."""
-    seniors: dict[str, list[str]] = {}
-    for senior, juniors in graph.juniors.items():
-        for junior in juniors:
-            seniors.setdefault(junior, []).append(senior)
+def _distances(graph: RoleGraph, holders: Iterable[str], reach: Container[str]) -> Mapping[str, int]:
+    """Return how far each role in reach that effectively holds the permission is from one that does so
+    directly."""
     found = dict.fromkeys(holders, 0)
     waiting = list(found)
     for role in waiting:  # the loop appends to it
-        for senior in seniors.get(role, ()):
-            if senior not in found:
+        for senior in graph.direct_seniors[role]:
+            if senior in reach and senior not in found:
                 found[senior] = found[role] + 1
                 waiting.append(senior)
     return found
