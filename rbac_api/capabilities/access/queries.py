@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select, union
 
 from rbac_api.database.engine import batched
 from rbac_api.database.filters import one_of
@@ -244,12 +244,13 @@ def list_events(
     connection: Connection, period: tuple[datetime, datetime], actions: Iterable[str], about: str | None
 ) -> list[TimedRow]:
     """The events after the first moment and up to the second, with these actions or about this account."""
-    matching: ColumnElement[bool] = trail_events.c.action.in_(list(actions))
-    if about is not None:
-        matching = or_(matching, trail_events.c.target_id == about)
-    inside = (trail_events.c.at > period[0], trail_events.c.at <= period[1], matching)
-    query = select(*_TIMED).where(*inside).order_by(trail_events.c.seq)
-    return [TimedRow._make(row) for row in connection.execute(query)]
+    inside = select(*_TIMED).where(trail_events.c.at > period[0], trail_events.c.at <= period[1])
+    matching = union(
+        inside.where(trail_events.c.action.in_(list(actions))),
+        *([inside.where(trail_events.c.target_id == about)] if about else []),
+    )
+    rows = connection.execute(matching.order_by(matching.selected_columns.seq))
+    return [TimedRow._make(row) for row in rows]
 
 
 def list_facts(connection: Connection, seqs: Sequence[int]) -> list[EventRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, insert, select, update
 
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
@@ -121,12 +121,8 @@ def end_juniors(connection: Connection, role_id: str, now: datetime) -> list[str
 def end_all_edges(connection: Connection, role_id: str, now: datetime) -> None:
     """End everything the role holds, inherits and is inherited by."""
     _end_edges(connection, role_permissions, role_permissions.c.role_id == role_id, now)
-    _end_edges(
-        connection,
-        role_inheritance,
-        or_(role_inheritance.c.senior_id == role_id, role_inheritance.c.junior_id == role_id),
-        now,
-    )
+    _end_edges(connection, role_inheritance, role_inheritance.c.senior_id == role_id, now)
+    _end_edges(connection, role_inheritance, role_inheritance.c.junior_id == role_id, now)
 
 
 def list_holder_ids(connection: Connection, role_ids: list[str], now: datetime) -> list[str]:

@@ -121,7 +121,7 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
     require_match(tags, describe(role, graph), role.version)
     _require_changeable(clearance, role)
     affected = _affected(clearance, graph, name)
-    seniors = [senior for senior, juniors in graph.juniors.items() if name in juniors]
+    seniors = sorted(graph.direct_seniors[name])
     if named := constraints_on(clearance, name):
         raise RoleInUse(
             f"The role is part of the constraint {named[0]}. Delete that first; force does not help."

@@ -11,6 +11,7 @@ from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.answers import SessionFilters
 from rbac_api.database.queries.sessions import is_active
+from rbac_api.database.queries.users import find_id_by_name
 from rbac_api.database.types import UUID
 from rbac_api.decision.names import canonical
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -26,12 +27,18 @@ def conditions(clearance: Clearance, filters: SessionFilters) -> list[ColumnElem
     states = {"active": active, "ended": ~active & listed, "all": listed}
     found = [states[filters.get("state", "active")]]
     if user := filters.get("user"):
-        found.append(queries.is_of(canonical(user), user.lower() if _ID.fullmatch(user) else None))
+        found.append(queries.is_of(_ids(clearance, user)))
     if role := filters.get("role"):
         found.append(queries.holds_role(clearance.connection, clearance.graph().seniors(role), now, found[0]))
     if ip := filters.get("ip"):
         found.append(queries.is_from(ip))
     return found + queries.is_begun(filters.get("created_after"), filters.get("created_before"))
+
+
+def _ids(clearance: Clearance, user: str) -> list[str]:
+    """The ids that a user's id or name means: a name may have the form of an id."""
+    named = find_id_by_name(clearance.connection, canonical(user))
+    return [*([named] if named else []), *([user.lower()] if _ID.fullmatch(user) else [])]
 
 
 def signed_between(begin: datetime, end: datetime) -> ColumnElement[bool]:

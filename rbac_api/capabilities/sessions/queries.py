@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -141,10 +142,9 @@ def is_among(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
     return sessions.c.id.in_(select(sessions.c.id).select_from(SESSIONS_AND_USERS).where(*conditions))
 
 
-def is_of(name: str, user_id: str | None) -> ColumnElement[bool]:
-    """Condition: the session's user has this canonical name or, if one is given, this id."""
-    named = users.c.username_canonical == name
-    return or_(named, sessions.c.user_id == user_id) if user_id else named
+def is_of(user_ids: Collection[str]) -> ColumnElement[bool]:
+    """Condition: the session's user is one of these."""
+    return sessions.c.user_id.in_(user_ids)
 
 
 def is_from(ip: str) -> ColumnElement[bool]:
@@ -181,7 +181,10 @@ def holds_role(
     activated = (among(activations.c.role_id, role_ids), activations.c.valid_to > now)
     here = select(activations.c.session_id).where(*activated)
     found = union_all(select(sessions.c.id).where(theirs, listed), here)
-    return one_of(connection, sessions.c.id, found, or_(theirs, sessions.c.id.in_(here)))
+    assigned = select(assignments.c.id).where(assignments.c.user_id == sessions.c.user_id, given)
+    active = select(activations.c.id).where(activations.c.session_id == sessions.c.id, *activated)
+    either = union_all(assigned.correlate(sessions), active.correlate(sessions))
+    return one_of(connection, sessions.c.id, found, either.exists())
 
 
 def add_refresh_token(connection: Connection, values: dict[str, object]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from time_machine import Traveller
 
 from rbac_api.capabilities.sessions import bulk_revocation as fleet
+from rbac_api.database.queries.users import find_id_by_name
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import as_robot, make_robot
 from tests.capabilities.signin.crowd import answers_to, end_of, together
@@ -266,7 +267,7 @@ def test_without_the_write_lock_more_would_end_than_alice_has_seen(
 def careless(clearance: Any, body: Any) -> dict[str, Any]:
     """The vulnerable twin: counts before it has the lock."""
     with clearance.work.database.reading() as connection:
-        fitting = [fleet.queries.is_of("dave", None), fleet.is_active(fleet.clock.now())]
+        fitting = [fleet.queries.is_of([str(find_id_by_name(connection, "dave"))]), fleet.is_active(fleet.clock.now())]
         count = sum(user.sessions for user in fleet.queries.count_by_user(connection, fitting))
     assert count == body["expected_count"]
     fleet._end(clearance, fitting, count, body)
