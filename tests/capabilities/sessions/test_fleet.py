@@ -267,7 +267,10 @@ def test_without_the_write_lock_more_would_end_than_alice_has_seen(
 def careless(clearance: Any, body: Any) -> dict[str, Any]:
     """The vulnerable twin: counts before it has the lock."""
     with clearance.work.database.reading() as connection:
-        fitting = [fleet.queries.is_of([str(find_id_by_name(connection, "dave"))]), fleet.is_active(fleet.clock.now())]
+        fitting = [
+            fleet.queries.is_of([str(find_id_by_name(connection, "dave"))]),
+            fleet.is_active(fleet.clock.now()),
+        ]
         count = sum(user.sessions for user in fleet.queries.count_by_user(connection, fitting))
     assert count == body["expected_count"]
     fleet._end(clearance, fitting, count, body)
