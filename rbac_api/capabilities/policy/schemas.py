@@ -8,6 +8,7 @@ from typing import get_args
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from rbac_api.capabilities.constraints.schemas import ViolationSchema
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
 from rbac_api.decision.document_form import FORMS, MAX_ENTRIES
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
@@ -187,21 +188,6 @@ class PolicyEffectSchema(ma.Schema):
     permissions = fields.List(fields.String(), required=True, metadata={"example": ["invoices:approve"]})
 
 
-class PolicyViolationSchema(ma.Schema):
-    """Who would violate which constraint."""
-
-    constraint = fields.String(required=True, metadata={"example": "pay-or-approve"})
-    user = fields.Nested(
-        UserReferenceSchema,
-        required=True,
-        allow_none=True,
-        metadata={"description": "null for `max-holders`, and for a caller without `users:read`"},
-    )
-    roles = fields.List(fields.String(), required=True, metadata={"example": ["approver", "payer"]})
-    since = fields.DateTime(data_key="from", required=True)
-    until = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
-
-
 class PolicyRefusalSchema(ma.Schema):
     """A step that a guard refuses."""
 
@@ -227,7 +213,7 @@ class PolicyPlanSchema(ma.Schema):
     losses = fields.List(
         fields.Nested(PolicyEffectSchema), required=True, metadata={"description": "the first 10,000"}
     )
-    violations = fields.List(fields.Nested(PolicyViolationSchema), required=True)
+    violations = fields.List(fields.Nested(ViolationSchema), required=True)
     refusals = fields.List(fields.Nested(PolicyRefusalSchema), required=True)
     sessions_stale = fields.Integer(
         required=True,

@@ -21,12 +21,6 @@ from rbac_api.errors import ServiceError
 View = Callable[..., object]
 
 
-class Parameters(TypedDict):
-    """What a view reads, of its path, query and body."""
-
-    parameters: list[dict[str, object]]
-
-
 Manual = TypedDict(
     "Manual",
     {"operationId": str, "security": list[Mapping[str, object]], "x-permission": str | None},
@@ -38,7 +32,7 @@ Manual = TypedDict(
 class Description(TypedDict, total=False):
     """What decorators say of a view: ``arguments`` and ``manual_doc`` for the library, the rest for us."""
 
-    arguments: Parameters
+    arguments: dict[str, list[dict[str, object]]]
     manual_doc: Manual
     problems: list[type[ServiceError]]
     body: Mapping[str, object]
