@@ -241,22 +241,18 @@ class Address(fields.String):
         return address
 
 
-class NextCursor(fields.String):
-    """The cursor of the next page."""
+class PageSchema(ma.Schema):
+    """A page of a list, which adds its ``items``."""
 
-    def __init__(self) -> None:
-        metadata = {
+    next = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
             "description": "cursor of the next page; null on the last one",
             "example": "WzE4Nl0.kJx2Vd",
-        }
-        super().__init__(required=True, allow_none=True, metadata=metadata)
-
-
-class Total(fields.Integer):
-    """The number of rows on all pages."""
-
-    def __init__(self) -> None:
-        super().__init__(metadata={"description": "with `count=true`: all matching items", "example": 186})
+        },
+    )
+    total = fields.Integer(metadata={"description": "with `count=true`: all matching items", "example": 186})
 
 
 class Body(ma.Schema):

@@ -48,10 +48,12 @@ class _ExplanationView:
         self._makers = _makers(queries.list_creations(connection, names, since), self._periods)
 
     def steps(self, path: Path) -> list[StepAnswer]:
-        steps = [self._assignment(path)]
-        steps += ({**self._edge("inherits", edge), "junior": edge[1]} for edge in pairwise(path.roles))
         held = self._edge("permission", (path.roles[-1], self._permission))
-        return [*steps, {**held, "permission": self._permission}]
+        return [
+            self._assignment(path),
+            *(self._edge("inherits", edge) for edge in pairwise(path.roles)),
+            held,
+        ]
 
     def _assignment(self, path: Path) -> StepAnswer:
         held, activation = path.assignment, path.activation
@@ -69,12 +71,15 @@ class _ExplanationView:
         }
 
     def _edge(self, kind: Literal["inherits", "permission"], edge: Edge) -> StepAnswer:
+        role, held = edge
         since, until = self._periods[edge]
         maker = self._makers.get(edge)
         account = maker if maker and maker.actor_type in ("user", "service") else None
         who = user_reference(account.actor_id, account.actor_name) if account else None
         why = maker.reason if maker else None
-        return {"kind": kind, "role": edge[0], "who": who, "when": since, "why": why, "until": until}
+        if kind == "inherits":
+            return StepAnswer(kind=kind, role=role, junior=held, who=who, when=since, why=why, until=until)
+        return StepAnswer(kind=kind, role=role, permission=held, who=who, when=since, why=why, until=until)
 
 
 def _periods(connection: Connection, names: list[str], permission: str, at: datetime) -> dict[Edge, Period]:

@@ -11,12 +11,11 @@ from rbac_api.web.fields import (
     Body,
     Flag,
     Moment,
-    NextCursor,
     PageQuery,
+    PageSchema,
     PermissionName,
     RoleName,
     Text,
-    Total,
 )
 from rbac_api.web.requests.as_of import AS_OF, AtQuery
 
@@ -167,12 +166,10 @@ class HolderSchema(ma.Schema):
     )
 
 
-class HolderListSchema(ma.Schema):
+class HolderListSchema(PageSchema):
     """A page of holders, by name."""
 
     items = fields.List(fields.Nested(HolderSchema), required=True)
-    next = NextCursor()
-    total = Total()
 
 
 class ChangedPermissionSchema(ma.Schema):

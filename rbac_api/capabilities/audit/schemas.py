@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.fields import ID, Moment, NextCursor, PageQuery, Text, Total
+from rbac_api.web.fields import ID, Moment, PageQuery, PageSchema, Text
 
 OUTCOMES = ("success", "refused", "failure")
 
@@ -69,12 +69,10 @@ class AuditEventSchema(ma.Schema):
     hash = fields.String(required=True, metadata={"example": "4be7" * 16})
 
 
-class AuditEventListSchema(ma.Schema):
+class AuditEventListSchema(PageSchema):
     """A page of events, newest first."""
 
     items = fields.List(fields.Nested(AuditEventSchema), required=True)
-    next = NextCursor()
-    total = Total()
 
 
 class AuditQuery(PageQuery):

@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
-from rbac_api.web.fields import Body, ConstraintName, NextCursor, RoleName, Total, Whole
+from rbac_api.web.fields import Body, ConstraintName, PageSchema, RoleName, Whole
 
 KINDS = ("static", "dynamic", "max-holders", "requires")
 MAX_ROLES, MAX_LIMIT = 100, 1_000_000
@@ -43,12 +43,10 @@ class ConstraintSchema(ma.Schema):
     created_at = fields.DateTime(required=True)
 
 
-class ConstraintListSchema(ma.Schema):
+class ConstraintListSchema(PageSchema):
     """A page of constraints, by name."""
 
     items = fields.List(fields.Nested(ConstraintSchema), required=True)
-    next = NextCursor()
-    total = Total()
 
 
 class Unlike(validate.Validator):
@@ -109,9 +107,7 @@ class ViolationSchema(ma.Schema):
     )
 
 
-class ViolationListSchema(ma.Schema):
+class ViolationListSchema(PageSchema):
     """A page of violations, by user."""
 
     items = fields.List(fields.Nested(ViolationSchema), required=True)
-    next = NextCursor()
-    total = Total()

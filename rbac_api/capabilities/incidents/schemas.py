@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
-from rbac_api.web.fields import ID, TEXT, Body, NextCursor, PageQuery, Text, Total
+from rbac_api.web.fields import ID, TEXT, Body, PageQuery, PageSchema, Text
 
 TYPES = ("refresh-reuse", "stale-use", "lockout")
 STATES = ("open", "closed")
@@ -58,12 +58,10 @@ class IncidentSchema(ma.Schema):
     close_reason = fields.String(required=True, allow_none=True, metadata={"example": None})
 
 
-class IncidentListSchema(ma.Schema):
+class IncidentListSchema(PageSchema):
     """A page of incidents, newest first."""
 
     items = fields.List(fields.Nested(IncidentSchema), required=True)
-    next = NextCursor()
-    total = Total()
 
 
 class IncidentQuery(PageQuery):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import NextCursor, OptionalBody, Switch, Total
+from rbac_api.web.fields import OptionalBody, PageSchema, Switch
 
 KID = {"description": "RFC 7638 thumbprint", "example": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}
 STATES = ("next", "active", "retired", "withdrawn")
@@ -63,9 +63,7 @@ class RotationSchema(OptionalBody):
     )
 
 
-class KeyListSchema(ma.Schema):
+class KeyListSchema(PageSchema):
     """A page of keys, newest first."""
 
     items = fields.List(fields.Nested(KeySchema), required=True)
-    next = NextCursor()
-    total = Total()

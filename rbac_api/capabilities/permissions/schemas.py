@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields
 
-from rbac_api.web.fields import TEXT, Body, Flag, NextCursor, PermissionName, Text, Title, Total
+from rbac_api.web.fields import TEXT, Body, Flag, PageSchema, PermissionName, Text, Title
 
 _TITLE = "Invoice.Approve.All"
 
@@ -26,12 +26,10 @@ class PermissionSchema(ma.Schema):
     created_at = fields.DateTime(required=True)
 
 
-class PermissionListSchema(ma.Schema):
+class PermissionListSchema(PageSchema):
     """A page of permissions, by name."""
 
     items = fields.List(fields.Nested(PermissionSchema), required=True)
-    next = NextCursor()
-    total = Total()
 
 
 class PermissionCreateSchema(Body):

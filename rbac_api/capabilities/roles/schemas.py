@@ -9,13 +9,12 @@ from rbac_api.web.fields import (
     TEXT,
     Body,
     Flag,
-    NextCursor,
+    PageSchema,
     PermissionName,
     RoleName,
     Switch,
     Text,
     Title,
-    Total,
 )
 
 _TITLE = "Rechnungsprüfung (SAP: Z_FI_AP_CLERK)"
@@ -68,12 +67,10 @@ class RoleSchema(ma.Schema):
     updated_at = fields.DateTime(required=True)
 
 
-class RoleListSchema(ma.Schema):
+class RoleListSchema(PageSchema):
     """A page of roles, by name."""
 
     items = fields.List(fields.Nested(RoleSchema), required=True)
-    next = NextCursor()
-    total = Total()
 
 
 class RoleCreateSchema(Body):

@@ -11,10 +11,9 @@ from rbac_api.web.fields import (
     Body,
     Moment,
     NamedQuery,
-    NextCursor,
     OptionalBody,
+    PageSchema,
     Text,
-    Total,
 )
 
 STATUSES = ("active", "disabled")
@@ -68,12 +67,10 @@ class ServiceAccountDetailSchema(ServiceAccountSchema):
     )
 
 
-class ServiceAccountListSchema(ma.Schema):
+class ServiceAccountListSchema(PageSchema):
     """A page of service accounts, by name."""
 
     items = fields.List(fields.Nested(ServiceAccountSchema), required=True)
-    next = NextCursor()
-    total = Total()
 
 
 class ServiceAccountCreateSchema(Body):

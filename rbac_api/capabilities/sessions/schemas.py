@@ -13,12 +13,11 @@ from rbac_api.web.fields import (
     Address,
     Body,
     Moment,
-    NextCursor,
     PageQuery,
+    PageSchema,
     RoleName,
     Switch,
     Text,
-    Total,
     Whole,
 )
 
@@ -118,18 +117,13 @@ class OwnSessionSchema(SessionSchema):
     )
 
 
-class _ListSchema(ma.Schema):
-    next = NextCursor()
-    total = Total()
-
-
-class SessionListSchema(_ListSchema):
+class SessionListSchema(PageSchema):
     """A page of sessions, newest first."""
 
     items = fields.List(fields.Nested(SessionSchema), required=True)
 
 
-class OwnSessionListSchema(_ListSchema):
+class OwnSessionListSchema(PageSchema):
     """A page of your own active sessions, newest first."""
 
     items = fields.List(fields.Nested(OwnSessionSchema), required=True)
@@ -151,7 +145,7 @@ class RefreshTokenSchema(ma.Schema):
     ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
 
 
-class RefreshTokenListSchema(_ListSchema):
+class RefreshTokenListSchema(PageSchema):
     """A page of refresh-token records, by generation."""
 
     items = fields.List(fields.Nested(RefreshTokenSchema), required=True)

@@ -12,11 +12,10 @@ from rbac_api.web.fields import (
     Email,
     Moment,
     NewPassword,
-    NextCursor,
     PageQuery,
+    PageSchema,
     RoleName,
     Text,
-    Total,
 )
 
 STATUSES = ("active", "disabled")
@@ -63,12 +62,10 @@ class CreatedUserSchema(UserSchema):
     password_setup = fields.Nested(PasswordSetupSchema)
 
 
-class UserListSchema(ma.Schema):
+class UserListSchema(PageSchema):
     """A page of users, by username."""
 
     items = fields.List(fields.Nested(UserSchema), required=True)
-    next = NextCursor()
-    total = Total()
 
 
 class UserCreateSchema(Body):
