@@ -38,7 +38,7 @@ test: $(DEV) ## Run all tests on SQLite, PostgreSQL, Valkey and a headless brows
 	@$(BIN) -m pytest $(PYTEST_FLAGS)
 
 test-fast: $(DEV) ## Run the short tests that need only SQLite: no server, browser or program is started.
-	@$(BIN) -m pytest $(PYTEST_FLAGS) -m "not outside and not soak"
+	@$(BIN) -m pytest $(PYTEST_FLAGS) -m "not outside and not soak and not large"
 
 soak: $(DEV) ## Race, kill, fuzz and generate at length (hours), at random where that is possible.
 	@RBAC_TEST_SOAK=1 $(BIN) -m pytest $(PYTEST_FLAGS) -m soak -o faulthandler_timeout=0

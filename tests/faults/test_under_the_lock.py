@@ -101,6 +101,7 @@ def test_a_writing_operation_reads_under_the_lock_only_what_it_is_about(stage: S
     assert not grown
 
 
+@pytest.mark.large
 def test_the_count_sees_a_whole_table(stage: Stage) -> None:
     grow(stage)
 

@@ -3,10 +3,14 @@
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from tests.builders import Stage
 from tests.capabilities.assignments.test_last_administrator import administrators
 from tests.cast import ALICE, BOB, CAROL, DAVE
 from tests.guard.hostile import STRONG, WEAK, attempts, prepare, scene, send
+
+pytestmark = pytest.mark.large
 
 # what an auditor holds and Bob does not
 LACKING = ["audit:read", "constraints:read", "keys:read", "policy:read", "service-accounts:read"]

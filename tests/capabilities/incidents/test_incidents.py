@@ -101,6 +101,7 @@ def test_carol_sees_who_spent_the_refresh_token_and_who_came_with_it_again(stage
     assert (found["closed_at"], found["closed_by"], found["close_reason"]) == (None, None, None)
 
 
+@pytest.mark.large
 def test_reuse_repeated_a_thousand_times_is_one_incident_and_one_event(stage: Stage) -> None:
     tokens = is_robbed(stage)
     before = len(stage.events())

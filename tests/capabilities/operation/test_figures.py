@@ -52,6 +52,7 @@ def service(postgres: PostgresServer) -> Iterator[Service]:
     assert code == 0
 
 
+@pytest.mark.large
 def test_every_answer_is_counted_by_route_and_status_and_no_id_becomes_a_label(stage: Stage) -> None:
     carol, dave = stage.as_(CAROL), stage.as_(DAVE)
     before = figures(carol.get("/metrics").text)

@@ -78,6 +78,7 @@ def counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[lis
         event.remove(stage.database.engine, "before_cursor_execute", executed)
 
 
+@pytest.mark.large
 def test_the_second_look_at_anything_public_opens_no_key_and_reads_little(
     five_keys: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ def test_the_second_look_at_anything_public_opens_no_key_and_reads_little(
         assert len(statements) <= STATEMENTS.get(path, 3), (path, statements)
 
 
+@pytest.mark.large
 def test_a_change_of_keys_opens_the_new_one_and_no_other(
     five_keys: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +107,7 @@ def test_a_change_of_keys_opens_the_new_one_and_no_other(
     assert slow.count("unseal") <= 1
 
 
+@pytest.mark.large
 def test_a_ring_that_opens_keys_each_time_would_be_seen(
     five_keys: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def everybody(stage: Stage) -> dict[str, frozenset[str]]:
     return {name: person.permissions if person else frozenset() for name, person in found.items()}
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("engine", ["sqlite"])
 @settings(
     max_examples=25,

@@ -154,6 +154,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("count", "pairs"), SHAPES.values(), ids=SHAPES)
 def test_dave_signs_in_with_very_many_roles_and_is_answered_in_bounded_time(
     stage: Stage, count: int, pairs: str

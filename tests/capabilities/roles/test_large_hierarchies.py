@@ -20,6 +20,8 @@ from tests.capabilities.constraints.rules import (
 from tests.capabilities.roles.test_inheritance import write_edges, write_roles
 from tests.cast import ALICE, BOB, DAVE
 
+pytestmark = pytest.mark.large
+
 PATIENCE = 60.0  # seconds for the whole of a story, on a machine that does other things as well
 OURS = "substr(s.name, 1, 1) = 'n' AND substr(j.name, 1, 1) = 'n'"
 DEEP, WIDE = 1000, 10_000

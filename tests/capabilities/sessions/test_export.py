@@ -147,6 +147,7 @@ def test_a_user_agent_cannot_become_a_formula(stage: Stage, agent: str) -> None:
         assert not cell.lstrip().startswith(("=", "+", "-", "@", "＝"))
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("form", FORMS)
 def test_ten_thousand_sessions_pass_through_flat_memory(stage: Stage, form: str, frozen: Traveller) -> None:
     dave = stage.as_(DAVE)

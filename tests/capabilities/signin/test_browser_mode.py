@@ -300,6 +300,7 @@ def test_another_mode_is_refused(stage: Stage, query: str) -> None:
     assert "access_token" in stage.caller().post("/v1/auth/login?mode=header", json=body).json
 
 
+@pytest.mark.large
 def test_the_token_of_somebody_with_very_many_roles_still_fits_into_a_cookie(stage: Stage) -> None:
     alice = stage.as_(ALICE)
     for number in range(70):
