@@ -26,6 +26,7 @@ from sqlalchemy import (
 from rbac_api.database.tables import assignments
 from rbac_api.database.validity import in_force
 from rbac_api.decision.names import search_form, search_text
+from rbac_api.formats import paging
 
 FEW = 5000
 _WRITTEN_OUT = 200  # values of one statement
@@ -41,6 +42,13 @@ def one_of(
     some = found.limit(FEW + 1).subquery()
     few = connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW
     return column.in_(found.limit(_ALL)) if few else otherwise
+
+
+def bounded_count(connection: Connection, matching: Found) -> int:
+    """Return how many rows match; one more than ``MAX_TOTAL`` stands for any larger number, so that no list
+    counts a million rows."""
+    some = matching.limit(paging.MAX_TOTAL + 1).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def searched(

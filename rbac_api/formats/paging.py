@@ -9,6 +9,7 @@ from typing import Generic, TypedDict, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 MAX_PAGE_SIZE = 200
+MAX_TOTAL = 10_000  # rows that are counted for ``count=true``
 
 
 class NamedFilters(TypedDict, total=False):
@@ -28,7 +29,10 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """The result of a query: at most ``limit`` rows, the key of the next page, and the total if requested."""
+    """The result of a query: at most ``limit`` rows, the key of the next page, and the total if requested.
+
+    A total above ``MAX_TOTAL`` means that there are more than that; nothing counts further.
+    """
 
     items: Sequence[T]
     next_key: tuple[object, ...] | None

@@ -16,6 +16,7 @@ from marshmallow import fields, validate
 from rbac_api.decision import naming
 from rbac_api.decision.naming import NameRule
 from rbac_api.decision.texts import CONTROL, EMAIL, LINE, LINES, text_problem
+from rbac_api.formats.paging import MAX_TOTAL
 from rbac_api.value_checks import client_address
 
 PLAIN, TEXT = LINE, LINES  # of free texts: in one line, in several
@@ -24,6 +25,7 @@ ID = {"format": "uuid", "example": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"}
 STORABLE = r"^[^\u0000]*$"
 CURSOR = "^[A-Za-z0-9._-]*$"  # of URL-safe base64 and a signature; the signature decides
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+TOTAL = f"with `count=true`: the number of all matching items, counted up to {MAX_TOTAL}"
 
 Data = Mapping[str, object] | None
 
@@ -252,7 +254,8 @@ class PageSchema(ma.Schema):
             "example": "WzE4Nl0.kJx2Vd",
         },
     )
-    total = fields.Integer(metadata={"description": "with `count=true`: all matching items", "example": 186})
+    total = fields.Integer(metadata={"description": TOTAL, "example": 186})
+    total_is_minimum = fields.Boolean(metadata={"description": "`true` if there are more than `total`"})
 
 
 class Body(ma.Schema):
@@ -277,9 +280,7 @@ class PageQuery(Body):
         shortest=0,
         metadata={"description": "`next` of the previous page, with the same filters", "pattern": CURSOR},
     )
-    count = Flag(
-        load_default=False, metadata={"description": "`true` adds `total`, the number of all matching items"}
-    )
+    count = Flag(load_default=False, metadata={"description": "`true` adds `total`"})
 
 
 class NamedQuery(PageQuery):

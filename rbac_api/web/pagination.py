@@ -17,6 +17,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from rbac_api import clock
 from rbac_api.errors import Fault, Invalid
+from rbac_api.formats import paging
 from rbac_api.formats.paging import Page, PageRequest
 from rbac_api.web.responses.json_response import json_answer
 
@@ -38,7 +39,8 @@ def page_answer(page: Page[T]) -> Response:
     cursor = _sealed(page.next_key) if page.next_key is not None else None
     body: dict[str, object] = {"items": page.items, "next": cursor}
     if page.total is not None:
-        body["total"] = page.total
+        body["total"] = min(page.total, paging.MAX_TOTAL)
+        body |= {"total_is_minimum": True} if page.total > paging.MAX_TOTAL else {}
     answer = json_answer(body)
     if cursor:
         query = urlencode({**request.args, "cursor": cursor})

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select, union
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, select, union
 
 from rbac_api.database.engine import batched
-from rbac_api.database.filters import one_of
+from rbac_api.database.filters import bounded_count, one_of
 from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
 from rbac_api.database.queries.trail import EVENT, EventRow
 from rbac_api.database.tables import (
@@ -199,12 +199,12 @@ def holders_query(
 
 
 def count_holders(connection: Connection, holding: Holding) -> int:
-    counted = select(func.count(func.distinct(assignments.c.user_id)))
+    holders = select(assignments.c.user_id).distinct()
     if not holding.enabled:
-        return connection.execute(counted.where(holding.condition())).scalar_one()
+        return bounded_count(connection, holders.where(holding.condition()))
     joined = assignments.join(users, assignments.c.user_id == users.c.id)
     enabled = (holding.condition(), users.c.status == "active")
-    return connection.execute(counted.select_from(joined).where(*enabled)).scalar_one()
+    return bounded_count(connection, holders.select_from(joined).where(*enabled))
 
 
 def _held_by(connection: Connection, holding: Holding) -> ColumnElement[bool]:

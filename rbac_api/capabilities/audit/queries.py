@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, func, or_, select
 
+from rbac_api.database.filters import bounded_count
 from rbac_api.database.queries.trail import EVENT, EventRow
 from rbac_api.database.tables import trail_events as events
 
@@ -34,6 +35,11 @@ def list_onward(
     """Events, oldest first, after the event ``last``."""
     query = select(*EVENT).where(events.c.seq > last, *conditions).order_by(events.c.seq).limit(limit)
     return [EventRow._make(row) for row in connection.execute(query)]
+
+
+def count_listed(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
+    """The number of events for a list, up to the bound of its total."""
+    return bounded_count(connection, select(events.c.seq).where(*conditions))
 
 
 def count_events(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:

@@ -31,7 +31,7 @@ def list_events(
         clearance.work.database.reading() as connection
     ):  # returned before `_record_reading` takes one: no request waits for two
         rows = queries.list_events(connection, conditions, page.after, page.limit + 1)
-        total = queries.count_events(connection, conditions) if page.count else None
+        total = queries.count_listed(connection, conditions) if page.count else None
     _record_reading(clearance, "audit.read", filters)
     return cut(rows, page, lambda row: (row.seq,), total).map(describe)
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from rbac_api.capabilities.constraints.errors import ConstraintNameTaken
 from rbac_api.database.constraints import register_constraint
-from rbac_api.database.filters import among
+from rbac_api.database.filters import among, bounded_count
 from rbac_api.database.folding import is_named
 from rbac_api.database.queries.sessions import is_active
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
@@ -88,8 +88,7 @@ def list_constraints(
 
 
 def count_constraints(connection: Connection) -> int:
-    open_ones = select(func.count()).select_from(constraints).where(constraints.c.valid_to.is_(None))
-    return connection.execute(open_ones).scalar_one()
+    return bounded_count(connection, select(constraints.c.id).where(constraints.c.valid_to.is_(None)))
 
 
 def list_members(connection: Connection, constraint_ids: Collection[str]) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Constraint, ConstraintKind, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, dynamic_conflicts
 from rbac_api.errors import Fault, Invalid
-from rbac_api.formats.paging import Page, PageRequest, cut
+from rbac_api.formats.paging import MAX_TOTAL, Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target
@@ -137,7 +137,7 @@ def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page[
             raise ConstraintNotFound()  # ended at this very moment
         with closing(judge.breaking(rule, after=after[0] or None)) as found:
             rows = list(islice((one for one in found if _place(one) > after), page.limit + 1))
-        total = sum(1 for _ in judge.breaking(rule)) if page.count else None
+        total = sum(1 for _ in islice(judge.breaking(rule), MAX_TOTAL + 1)) if page.count else None
     return cut(rows, page, _place, total).map(lambda row: _to_json(row, clearance.may_name))
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
+from rbac_api.database.filters import bounded_count
 from rbac_api.database.tables import incidents, users
 
 
@@ -65,7 +66,7 @@ def list_incidents(
 
 
 def count_incidents(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    return connection.execute(select(func.count()).select_from(incidents).where(*conditions)).scalar_one()
+    return bounded_count(connection, select(incidents.c.id).where(*conditions))
 
 
 def close_incident(

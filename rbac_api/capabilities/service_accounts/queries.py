@@ -11,14 +11,13 @@ from sqlalchemy import (
     Connection,
     delete,
     exists,
-    func,
     insert,
     or_,
     select,
     update,
 )
 
-from rbac_api.database.filters import mentions
+from rbac_api.database.filters import bounded_count, mentions
 from rbac_api.database.tables import client_secrets, service_accounts, users
 from rbac_api.decision.model import Status
 from rbac_api.guard.enforcement.queries_clients import SECRET, SecretRow
@@ -84,7 +83,7 @@ def list_accounts(
 
 
 def count_accounts(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    return connection.execute(select(func.count()).select_from(users).where(*conditions)).scalar_one()
+    return bounded_count(connection, select(users.c.id).where(*conditions))
 
 
 def named_like(connection: Connection, text: str) -> ColumnElement[bool]:

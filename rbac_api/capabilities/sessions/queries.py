@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from rbac_api.database.filters import among, holding, one_of
+from rbac_api.database.filters import among, bounded_count, holding, one_of
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.sessions import (
     SESSION,
@@ -107,9 +107,7 @@ def list_sessions(
 
 
 def count_sessions(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    return connection.execute(
-        select(func.count()).select_from(SESSIONS_AND_USERS).where(*conditions)
-    ).scalar_one()
+    return bounded_count(connection, select(sessions.c.id).select_from(SESSIONS_AND_USERS).where(*conditions))
 
 
 def count_by_user(connection: Connection, conditions: list[ColumnElement[bool]]) -> list[UserSessions]:
@@ -212,10 +210,8 @@ def list_refresh_tokens(
 
 
 def count_refresh_tokens(connection: Connection, session_id: str) -> int:
-    counting = (
-        select(func.count()).select_from(refresh_tokens).where(refresh_tokens.c.session_id == session_id)
-    )
-    return connection.execute(counting).scalar_one()
+    mine = select(refresh_tokens.c.jti).where(refresh_tokens.c.session_id == session_id)
+    return bounded_count(connection, mine)
 
 
 def delete_old_tokens(connection: Connection, before: datetime, limit: int) -> int:

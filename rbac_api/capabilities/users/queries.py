@@ -11,7 +11,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
-    func,
     insert,
     select,
     update,
@@ -19,7 +18,7 @@ from sqlalchemy import (
 
 from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.constraints import register_constraint
-from rbac_api.database.filters import holding, mentions, one_of, searched
+from rbac_api.database.filters import bounded_count, holding, mentions, one_of, searched
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.users import USER, UserRow
 from rbac_api.database.tables import assignments, password_setups, roles, users
@@ -75,7 +74,7 @@ def list_users(
 
 
 def count_users(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    return connection.execute(select(func.count()).select_from(users).where(*conditions)).scalar_one()
+    return bounded_count(connection, select(users.c.id).where(*conditions))
 
 
 def named_like(connection: Connection, text: str) -> ColumnElement[bool]:
