@@ -45,7 +45,7 @@ def one_of(
 
 
 def bounded_count(connection: Connection, matching: Found) -> int:
-    """Return how many rows match; one more than ``MAX_TOTAL`` stands for any larger number, so that no list
+    """Return how many rows match; one more than ``MAX_TOTAL`` means any larger number, so that no list
     counts a million rows."""
     some = matching.limit(paging.MAX_TOTAL + 1).subquery()
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
