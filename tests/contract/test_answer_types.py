@@ -108,4 +108,4 @@ def test_a_member_of_another_type_is_found() -> None:
 
 
 def test_there_are_answers_to_compare() -> None:
-    assert len(answer_types()) >= 8
+    assert len(answer_types()) >= 30
