@@ -70,11 +70,13 @@ def policy() -> None:
 def export(path: Path | None, form: str) -> None:
     """Print the policy as one sorted document, without built-in entries and secrets."""
     with operating() as clearance:
-        document, _ = export_policy(clearance)
+        _, file = export_policy(clearance, yaml=form == "yaml")
+    with file:
+        text = file.read().decode()
+    text = text if form == "yaml" else json_text(orjson.loads(text)) + "\n"
     if path is None:
-        _print_as(document, form)
+        click.echo(text, nl=False)
         return
-    text = yaml_text(document) if form == "yaml" else json_text(document) + "\n"
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as fault:

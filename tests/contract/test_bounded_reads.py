@@ -25,7 +25,7 @@ ROOM = 70  # what is read for a page besides its rows, and a row to know whether
 GROWING = re.compile(
     r"\b(?:FROM|JOIN)\s+(users|assignments|sessions|refresh_tokens|trail_events|decisions|incidents|activations|service_accounts)\b"
 )
-WHOLE = {"export_policy"}  # answers everything up to its own bound, or 409 above it
+WHOLE = {"export_policy"}  # reads everything, a part at a time: its memory is bounded
 NEEDED = {
     "get_user_access": "?permission=users:read",
     "get_my_access": "?permission=users:read",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import groupby
 
 from sqlalchemy import Connection
 
@@ -31,19 +32,30 @@ def find_current_policy(state: State, held: Iterable[queries.HeldAssignment]) ->
 
 def assignments_of(rows: Iterable[queries.HeldAssignment], at: datetime) -> dict[Held, Mapping[str, object]]:
     """Assignments by account and role; one that has begun is listed without its beginning."""
-    found: dict[Held, Mapping[str, object]] = {}
-    for row in rows:
-        kind = "service_account" if row.kind == "service" else "user"
-        found[kind, row.username_canonical, row.role] = {
-            kind: row.username,
-            "role": row.role,
-            "reason": row.reason,
-            "starts_at": text_of(row.valid_from) if row.valid_from > at else None,
-            "expires_at": text_of(row.valid_to),
-            "mode": row.mode,
-            "max_duration": row.max_duration,
-        }
-    return found
+    return {(_kind(row), row.username_canonical, row.role): _facts(row, at) for row in rows}
+
+
+def exported_assignments(rows: Iterable[queries.HeldAssignment], at: datetime) -> Iterator[dict[str, object]]:
+    """The assignments as a document has them; of several of the same role to the same account the last."""
+    for _, same in groupby(rows, lambda row: (row.id, row.role)):
+        *_, row = same
+        yield _exported(_facts(row, at))
+
+
+def _kind(row: queries.HeldAssignment) -> str:
+    return "service_account" if row.kind == "service" else "user"
+
+
+def _facts(row: queries.HeldAssignment, at: datetime) -> dict[str, object]:
+    return {
+        _kind(row): row.username,
+        "role": row.role,
+        "reason": row.reason,
+        "starts_at": text_of(row.valid_from) if row.valid_from > at else None,
+        "expires_at": text_of(row.valid_to),
+        "mode": row.mode,
+        "max_duration": row.max_duration,
+    }
 
 
 def export(present: CurrentPolicy) -> dict[str, list[dict[str, object]]]:

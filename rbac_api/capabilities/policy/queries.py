@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, Select, and_, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, insert, select, update
 
 from rbac_api.database.engine import batched
 from rbac_api.database.queries.permissions import PERMISSION, PermissionRow
@@ -114,6 +114,21 @@ def count_assignments(connection: Connection, role_ids: Iterable[str], at: datet
 def list_assignments(connection: Connection, at: datetime, limit: int | None = None) -> list[HeldAssignment]:
     """The current and future assignments of all accounts."""
     return [HeldAssignment._make(row) for row in connection.execute(_assignments(at).limit(limit))]
+
+
+def stream_assignments(connection: Connection, at: datetime, size: int) -> Iterator[HeldAssignment]:
+    """The same in the order of a document, read ``size`` at a time."""
+    ordered = _assignments(at).order_by(
+        users.c.kind.desc(), _by_code_point(connection, users.c.username_canonical),
+        _by_code_point(connection, roles.c.name), assignments.c.id,
+    )  # fmt: skip
+    for row in connection.execute(ordered, execution_options={"yield_per": size}):
+        yield HeldAssignment._make(row)
+
+
+def _by_code_point(connection: Connection, column: Column[str]) -> ColumnElement[str]:
+    """The column in the order of Python, whatever the database's language."""
+    return column.collate("C") if connection.dialect.name == "postgresql" else column
 
 
 def list_assignments_of(connection: Connection, ids: Iterable[str], at: datetime) -> Iterator[HeldAssignment]:

@@ -40,7 +40,13 @@ from rbac_api.decision.document import document_schema
 from rbac_api.errors import Invalid
 from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
 from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
-from rbac_api.web.openapi.document_bodies import YAML, DocumentBlueprint, document_answer, document_of
+from rbac_api.web.openapi.document_bodies import (
+    YAML,
+    DocumentBlueprint,
+    document_answer,
+    document_of,
+    wants_yaml,
+)
 from rbac_api.web.requests.etags import required_tags, tagged
 from rbac_api.web.responses.json_response import json_answer
 
@@ -67,8 +73,8 @@ class Policy(MethodView):
         entries are left out, and it contains no secrets. The ETag is the revision; send it in If-Match when
         you apply.
         """
-        document, revision = service.export_policy(current_clearance())
-        return document_answer(document, revision)
+        tag, file = service.export_policy(current_clearance(), yaml=wants_yaml(), known=request.if_none_match)
+        return document_answer(file, tag)
 
 
 @blueprint.route("/v1/policy/plan")

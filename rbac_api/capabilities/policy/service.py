@@ -13,9 +13,10 @@ from typing import Any
 
 from rbac_api import clock
 from rbac_api.capabilities.policy import current_state as present
-from rbac_api.capabilities.policy import engine, queries
+from rbac_api.capabilities.policy import engine
 from rbac_api.capabilities.policy.drift import find_drift
-from rbac_api.capabilities.policy.engine import plan_policy, separate_unit
+from rbac_api.capabilities.policy.engine import plan_policy
+from rbac_api.capabilities.policy.export import export_policy
 from rbac_api.capabilities.policy.imports import Imported, ImportRefused, import_assignments
 from rbac_api.capabilities.policy.plan_queue import one_at_a_time
 from rbac_api.capabilities.policy.revert import plan_revert, revert_policy
@@ -29,7 +30,6 @@ from rbac_api.capabilities.policy.seeds import (
     reconcile_system,
     seed,
 )
-from rbac_api.capabilities.policy.state import load_state
 from rbac_api.decision.document import Document, DocumentRefused, read_document
 from rbac_api.errors import Invalid
 from rbac_api.formats.http_errors import PreconditionFailed
@@ -41,16 +41,6 @@ __all__ = [
     "plan_revert", "read_file", "read_policy", "reconcile_system", "require_revision", "revert_policy",
     "seed",
 ]  # fmt: skip
-
-
-def export_policy(clearance: Clearance) -> tuple[dict[str, list[dict[str, object]]], str]:
-    """Everything as one document of one moment, and its revision. Applied where it was exported, it changes
-    nothing."""
-    with separate_unit(clearance) as reader:
-        state = load_state(reader, clock.now())
-        tag = present.revision(reader.connection, state.at)
-        held = queries.list_assignments(reader.connection, state.at)
-        return present.export(present.find_current_policy(state, held)), tag
 
 
 def apply_policy(

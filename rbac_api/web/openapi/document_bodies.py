@@ -5,22 +5,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from io import SEEK_END
+from typing import IO, Any, TypeVar
 
 import marshmallow as ma
 from flask import Request, Response, request
 
 from rbac_api.errors import ServiceError
 from rbac_api.formats.http_errors import ProtocolError, TooLarge, Unreadable
-from rbac_api.formats.strict_yaml import parse_yaml, yaml_text
+from rbac_api.formats.strict_yaml import parse_yaml
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.requests.arguments import strict_json, whole_body
 from rbac_api.web.requests.yaml_bodies import strict_yaml
-from rbac_api.web.responses.json_response import json_answer, preferred
+from rbac_api.web.responses.json_response import preferred
 
 F = TypeVar("F", bound=Callable[..., Any])
 JSON = "application/json"
+PIECE = 64 * 1024  # bytes
 YAML = "application/yaml"  # RFC 9512
 _YAMLS = (YAML, "application/x-yaml", "text/yaml")
 
@@ -62,16 +64,23 @@ def wants_yaml() -> bool:
     return preferred(JSON, *_YAMLS) != JSON
 
 
-def document_answer(document: object, tag: str) -> Response:
-    """Answer with the document as JSON or YAML, each with its own strong tag; 304 if the caller has it."""
-    yaml = wants_yaml()
-    tag = f"{tag}-yaml" if yaml else tag
+def document_answer(file: IO[bytes], tag: str) -> Response:
+    """Answer with a document in the form that the caller wants, read from a file which is then closed; 304 if
+    the caller has it."""
     if request.if_none_match.contains(tag):
         answer = Response(status=304)
-    elif yaml:
-        answer = Response(yaml_text(document), content_type=f"{YAML}; charset=utf-8")
     else:
-        answer = json_answer(document)
+        form = f"{YAML}; charset=utf-8" if wants_yaml() else JSON
+        answer = Response(_pieces(file), content_type=form)
+        answer.content_length = file.seek(0, SEEK_END)
+        answer.call_on_close(file.close)
     answer.set_etag(tag)
     answer.vary.add("Accept")
     return answer
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while piece := file.read(PIECE):
+            yield piece
