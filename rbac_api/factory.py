@@ -38,6 +38,7 @@ from rbac_api.observability.metrics import CONNECTIONS, start_at_zero
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings, SettingsRefused, checked
 from rbac_api.trail.fields import unclassified
+from rbac_api.trail.sequencer import Sequencer
 from rbac_api.web.openapi.document import Api
 from rbac_api.web.openapi.swagger_ui import register_docs
 from rbac_api.web.responses.problems import register_problems
@@ -89,6 +90,8 @@ def create_app(settings: Settings | None = None, *, check_database: bool = True)
     _register_figures(app, guard)
     app.extensions["rbac-retention"] = Retention(settings, guard.database)
     guard.begin.add(app.extensions["rbac-retention"].start)
+    app.extensions["rbac-sequencer"] = Sequencer(guard.database)
+    guard.begin.add(app.extensions["rbac-sequencer"].start)
     _register_routes(app, settings)
     _refuse_faults(app, guard, check_database)
     return app
@@ -103,6 +106,7 @@ def _register_figures(app: Flask, guard: Guard) -> None:
 def close_app(app: Flask) -> None:
     """Close an application's threads and connections; for tests and for programs that make several."""
     app.extensions["rbac-retention"].close()
+    app.extensions["rbac-sequencer"].close()
     app.extensions["rbac-api"].close()
     app.extensions["rbac-tally"].close()
 

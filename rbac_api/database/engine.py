@@ -35,13 +35,13 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        # Until when the last results are recent, and the results (``requirements.recent_results``).
-        self.looked: tuple[float, list[Any]] = (0.0, [])
+        self.looked: tuple[float, list[Any]] = (0.0, [])  # see ``requirements.recent_results``
         self.on_sqlite = settings.on_sqlite
         self.timeout: float = settings.database_timeout
         self.engine = _sqlite_engine(settings) if self.on_sqlite else postgresql_engine(settings)
         self._turns: Turns = threading.Lock() if self.on_sqlite else Queue(WRITERS_IN_SERVER)
         self._listeners: list[Announcement] = []
+        self.events_wait = threading.Event()  # in the outbox of the trail
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -61,6 +61,12 @@ class Database:
     def unlocked(self) -> Iterator[Connection]:
         """Open a transaction without the write lock, for work that writes no row (PostgreSQL)."""
         with translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def statements(self) -> Iterator[Connection]:
+        """Open a connection without the write lock: each statement is a transaction (PostgreSQL)."""
+        with self.reading() as connection:
             yield connection
 
     @contextmanager

@@ -56,7 +56,10 @@ _ACKNOWLEDGED = text(
     " ON a.datname = current_database() AND a.application_name LIKE :prefix || f.name || ':%'"
 )
 
-_BEAT = "SELECT coalesce(max(seq), 0), EXISTS (SELECT FROM followers WHERE name = %s) FROM trail_events"
+_BEAT = (
+    "SELECT coalesce(max(seq), 0), EXISTS (SELECT FROM followers WHERE name = %s),"
+    " EXISTS (SELECT FROM trail_outbox) FROM trail_events"
+)
 
 
 class ChangeDetector(Protocol):
@@ -254,9 +257,11 @@ class PostgresChangeDetector:
         connection.execute("LISTEN rbac_trail")
         while not self._stopping.is_set():
             began = clock.monotonic()
-            [(newest, entered)] = connection.execute(_BEAT, (name,)).fetchall()
+            [(newest, entered, waiting)] = connection.execute(_BEAT, (name,)).fetchall()
             if not entered:
                 return  # no writer would wait for this worker
+            if waiting:
+                self._database.events_wait.set()
             self._acknowledge(connection, name, newest)
             self._lease_until = began + LEASE_SECONDS
             while (left := began + HEARTBEAT_SECONDS - clock.monotonic()) > 0:

@@ -82,9 +82,12 @@ class Delta:
     complete: bool
 
 
-def read_tail(connection: Connection, since: Position) -> Delta:
+def read_tail(connection: Connection, since: Position, end: tuple[int, str] | None = None) -> Delta:
     """Return what happened after ``since``; before the first read nothing is remembered, so nothing has to be
-    read."""
+    read.  Nothing is read either if ``end``, where the trail ends, was read already and is no later."""
+    if end == (since.seq, since.hash):
+        note_end(connection, since)
+        return Delta(since, (), complete=True)
     rows = [] if since == START else _list_since(connection, since.seq, MAX_TAIL_LENGTH + 2)
     known = since.seq == 0 or (bool(rows) and Position(rows[0].seq, rows[0].hash) == since)
     later = [row for row in rows if row.seq > since.seq]

@@ -91,6 +91,10 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         " outcome reason before after"
         " ip request_id prev_hash hash"
     ),
+    "trail_outbox": _table(
+        ignore="id at actor_type actor_id actor_name session_id action target_type target_id target_name"
+        " outcome reason before after ip request_id"
+    ),
     "users": _table(
         track="username email display_name status password_temporary",
         ignore="id kind username_canonical email_canonical password_changed_at version authorization_version"

@@ -22,6 +22,7 @@ from rbac_api.errors import Unavailable
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.feed import Position, find_end, note_end
 from rbac_api.trail.fields import SECRET_NAMES
+from rbac_api.trail.outbox import take
 
 
 class TrailUnavailable(Unavailable):
@@ -106,13 +107,21 @@ def record(
     kind = CATALOGUE[action]
     if secrets := SECRET_NAMES.intersection(_names((before, after))):
         raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
-    with _unavailable_if_unwritten():
-        event = _linked(connection, _event(actor, action, target, outcome, reason, before, after))
-        connection.execute(_ADDITION, event)
-        note_end(connection, Position(event["seq"], event["hash"]))
+    with unavailable_if_unwritten():
+        event = _event(actor, action, target, outcome, reason, before, after)
+        link_waiting(connection)
+        end = _append(connection, [event])
         if kind.touches:
-            publish(connection, event["seq"])
-    return int(event["seq"])
+            publish(connection, end.seq)
+    return end.seq
+
+
+def link_waiting(connection: Connection) -> None:
+    """Link the events of the outbox, which were committed before whatever this transaction records next."""
+    if connection.dialect.name == "sqlite":
+        return  # it has one writer anyway, so events are linked at once
+    while some := take(connection, _BATCH_SIZE):
+        _append(connection, some)
 
 
 def record_all(
@@ -155,22 +164,16 @@ def prepared_events(actor: Actor, events: Iterable[Event]) -> list[dict[str, Any
 
 def append_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Give prepared rows their positions, and write them."""
-    with _unavailable_if_unwritten():
-        end, now = find_end(connection), clock.now()
-        seq, digest = end.seq, end.hash
-        for event in rows:
-            event |= {"at": now, "seq": seq + 1, "prev_hash": digest}
-            event["hash"] = event_hash(event)
-            seq, digest = event["seq"], event["hash"]
-        for some in batched(rows, _BATCH_SIZE):
-            connection.execute(_ADDITION, some)
-        note_end(connection, Position(seq, digest))
+    with unavailable_if_unwritten():
+        link_waiting(connection)
+        now = clock.now()
+        end = _append(connection, [event | {"at": now} for event in rows])
         if any(CATALOGUE[event["action"]].touches for event in rows):
-            publish(connection, seq)
+            publish(connection, end.seq)
 
 
 @contextmanager
-def _unavailable_if_unwritten() -> Iterator[None]:
+def unavailable_if_unwritten() -> Iterator[None]:
     """Raise ``TrailUnavailable`` if a row cannot be written; an error that a second attempt may cure stays as
     it is."""
     try:
@@ -220,11 +223,17 @@ def _event(
     return {**event, **{name: bounded(event[name], longest) for name, longest in _LONGEST.items()}}
 
 
-def _linked(connection: Connection, event: dict[str, Any]) -> dict[str, Any]:
+def _append(connection: Connection, events: list[dict[str, Any]]) -> Position:
+    """Link events to the end of the chain and write them; return where it ends now."""
     end = find_end(connection)
-    event["seq"], event["prev_hash"] = end.seq + 1, end.hash
-    event["hash"] = event_hash(event)
-    return event
+    for event in events:
+        event |= {"seq": end.seq + 1, "prev_hash": end.hash}
+        event["hash"] = event_hash(event)
+        end = Position(event["seq"], event["hash"])
+    for some in batched(events, _BATCH_SIZE):
+        connection.execute(_ADDITION, some)
+    note_end(connection, end)
+    return end
 
 
 def bounded(value: object, longest: int = MAX_TEXT_LENGTH) -> object:

@@ -36,6 +36,7 @@ OWNERS = {
     "signing_keys": "capabilities/keys",
     "totp_factors": "capabilities/second_factor",
     "trail_events": "trail",
+    "trail_outbox": "trail",
     "users": "capabilities/users",
 }
 # Ending what somebody holds is part of deleting her; ``assignments`` stands on ``users``, so it cannot be asked to.

@@ -97,7 +97,11 @@ def _states(connection: Connection, query: str) -> dict[tuple[str, ...], str]:
 
 
 def _untold(connection: Connection) -> Iterator[str]:
-    events = text("SELECT target_id FROM trail_events WHERE action = :action")
+    # One that waits to be linked counts as one in the trail, so one that is in both counts twice.
+    events = text(
+        "SELECT target_id FROM trail_events WHERE action = :action"
+        " UNION ALL SELECT target_id FROM trail_outbox WHERE action = :action"
+    )
     for action, query in TOLD.items():
         changed = sorted(_plain(one) for one in connection.execute(text(query)).scalars())
         told = sorted(connection.execute(events, {"action": action}).scalars())

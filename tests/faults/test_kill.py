@@ -20,6 +20,7 @@ from tests.servers.service import Service, await_end
 from tests.sizes import sized
 
 ROUNDS = sized(8, 200)
+CRASHES = sized(3, 50)
 BURIAL = """DELETE FROM followers f WHERE NOT EXISTS
     (SELECT 1 FROM pg_stat_activity a WHERE a.application_name LIKE 'rbac-follower:' || f.name || ':%')"""
 EVERYTHING = 0.4  # the share of rounds in which all processes are killed; in the others it is one worker
@@ -74,4 +75,31 @@ def test_what_was_acknowledged_survives_sigkill_at_any_moment(
         assert play(node, clients, mint, dice) == [], f"round {number}"
     assert broken_chain(mint.database) is None
     assert ledger.acknowledged > ROUNDS
+    mint.close()
+
+
+@pytest.mark.soak
+def test_what_was_acknowledged_survives_the_death_of_postgresql(
+    durable: PostgresServer, start_node: StartNode
+) -> None:
+    url = durable.create_database()
+    node, ledger, dice = (
+        start_node(url, RBAC_WORKERS=2, RBAC_REFRESH_LEEWAY_SECONDS=60),
+        Ledger(),
+        random.Random("crash"),
+    )
+    mint = Mint(url)
+    clients = crowd(node, mint, ledger)
+
+    def crash() -> None:
+        ledger.await_more(dice.randint(2, 16))
+        time.sleep(dice.uniform(0, 0.02))
+        durable.restart(immediate=True)
+
+    for number in range(CRASHES):
+        mint.database.dispose()
+        burst(clients, crash)
+        assert ledger.settle(mint.database) == [], f"crash {number}"
+    assert broken_chain(mint.database) is None
+    assert ledger.acknowledged > CRASHES
     mint.close()

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0007"
+LATEST = "0008"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -37,6 +37,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     "0005": {"users": frozenset({"search_text"})},
     "0006": {"signing_keys": frozenset({"signs_from"})},
     "0007": {"roles": frozenset({"title"}), "permissions": frozenset({"title"})},
+    "0008": {},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -97,6 +98,11 @@ TABLES["0007"] = {
     **TABLES["0006"],
     "roles": TABLES["0006"]["roles"] + ", NULL",
     "permissions": TABLES["0006"]["permissions"] + ", NULL",
+}
+TABLES["0008"] = {
+    **TABLES["0007"],
+    "trail_outbox": "i, {at}, 'user', {text}, 'per', {a2}, 'token.rotated', 'session', 'x', 'x', 'success', NULL, NULL, '{{}}', NULL,"
+    " 'r'",
 }
 
 

@@ -101,6 +101,9 @@ def drop_role(clearance: Clearance, role: str) -> None:
     context, connection = _look(clearance), clearance.connection
     if role not in context.active():
         raise ActivationNotFound()
+    note_authority_change(
+        connection, clearance.settings, [context.user.id]
+    )  # the user's row before the session's
     queries.end_activations(connection, context.session.id, get_role_id(connection, role), context.now)
     held = context.subject.roles
     left = SessionRoles(held.chosen, tuple(a for a in held.activations if a.role != role))
@@ -110,7 +113,6 @@ def drop_role(clearance: Clearance, role: str) -> None:
         chosen = remaining - activated if held.chosen is None else held.chosen
         choose_roles(connection, context.session.id, chosen - {role})
     clearance.record("activation.ended", context.target, before={"role": role})
-    note_authority_change(clearance.connection, clearance.settings, [context.user.id])
 
 
 def _look(clearance: Clearance) -> ActivationContext:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from rbac_api import clock
 from rbac_api.capabilities.sessions.service import (
     Origin,
     Termination,
@@ -161,7 +162,7 @@ def _subject_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
         except Unauthenticated:
             return None
     with clearance.work.database.reading() as connection:
-        found = find_presented(connection, token.jti)
+        found = find_presented(connection, token.jti, clock.now())
     whose = clearance.snapshot.person(token.subject)
     if (
         found is None

@@ -16,6 +16,7 @@ from rbac_api.database.queries.sessions import count_active
 from rbac_api.errors import ServiceError
 from rbac_api.resources import release
 from rbac_api.trail.feed import newest_seq
+from rbac_api.trail.outbox import count_waiting
 
 COUNT_SECONDS = 60.0  # counting sessions reads an index of all active ones, so not each scrape does it
 
@@ -46,11 +47,14 @@ class Facts:
         yield InfoMetricFamily("rbac_build", "What runs here.", build)
         try:
             with self._database.reading() as connection:
-                revision = newest_seq(connection)
+                revision, waiting = newest_seq(connection), count_waiting(connection)
             sessions = self._active_sessions()
         except ServiceError:
             return
         yield GaugeMetricFamily("rbac_revision", "Number of the trail's newest event.", revision)
+        yield GaugeMetricFamily(
+            "rbac_events_waiting", "Events that are committed and not linked into the trail yet.", waiting
+        )
         yield GaugeMetricFamily("rbac_sessions_active", "Active sessions, at most a minute ago.", sessions)
 
     def _active_sessions(self) -> int:

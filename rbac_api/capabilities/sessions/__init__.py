@@ -1,8 +1,8 @@
 """SESSIONS. Owns the tables ``sessions`` and ``refresh_tokens``: beginning, rotating, ending and listing.
 
-``service`` begins, rotates and lists sessions; ``termination`` ends them, ``bulk_revocation`` ends many,
-``retention`` deletes old ones. ``session_access`` says what is active in one, ``filters`` selects,
-``serializers`` and ``exports`` describe, ``answers`` are the types of what is returned.
+``service`` begins and lists sessions; ``rotation`` exchanges refresh tokens, ``termination`` ends sessions,
+``bulk_revocation`` ends many, ``retention`` deletes old ones. ``session_access`` says what is active in one,
+``filters`` selects, ``serializers`` and ``exports`` describe, ``answers`` are the types of what is returned.
 
 A session is one sign-in. It is active until it is ended or one of its deadlines passes. No job marks expired
 sessions: the deadlines are compared at each read. Each refresh token has one successor; a spent one that

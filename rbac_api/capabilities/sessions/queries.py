@@ -32,6 +32,7 @@ from rbac_api.database.queries.sessions import (
     is_active,
 )
 from rbac_api.database.tables import activations, assignments, refresh_tokens, sessions, users
+from rbac_api.trail.outbox import entering
 
 _WITH_USER = select(*SESSION).select_from(SESSIONS_AND_USERS)
 _SURPLUS = (
@@ -41,13 +42,58 @@ _SURPLUS = (
     .offset(bindparam("kept"))
 )
 _MOVED = update(sessions).where(
-    sessions.c.id == bindparam("session_id"), sessions.c.generation == bindparam("before"),
+    sessions.c.id == bindparam("belongs_to"), sessions.c.generation == bindparam("before"),
     is_active(bindparam("now"))
 )  # fmt: skip
 _SPENT = update(refresh_tokens).where(
     refresh_tokens.c.jti == bindparam("presented"), refresh_tokens.c.spent_at.is_(None)
 )
 _NEW_SESSION, _NEW_TOKEN = insert(sessions), insert(refresh_tokens)
+# The row of the user is locked before that of the session, as whatever changes what a user may do locks them.
+_UNCHANGED = (
+    select(users.c.id)
+    .where(
+        users.c.id == bindparam("holder"),
+        users.c.status == "active",
+        users.c.authorization_version == bindparam("av"),
+    )
+    .with_for_update(read=True)
+    .cte("unchanged")
+)
+_MOVED_ALONE = (
+    _MOVED.where(exists(select(_UNCHANGED.c.id)))
+    .values(
+        generation=bindparam("next_generation"),
+        last_seen_at=bindparam("now"),
+        idle_expires_at=bindparam("lasts"),
+    )
+    .returning(sessions.c.id)
+    .cte("moved")
+)
+_SPENT_ALONE = (
+    _SPENT.where(exists(select(_MOVED_ALONE.c.id)))
+    .values(spent_at=bindparam("now"), replaced_by=bindparam("successor"))
+    .cte("spent")
+)
+_SUCCESSOR = {
+    "jti": "successor", "session_id": "belongs_to", "generation": "next_generation", "issued_at": "now",
+    "expires_at": "ends", "ip": "origin",
+}  # fmt: skip
+_ADDED_ALONE = (
+    insert(refresh_tokens)
+    .from_select(
+        list(_SUCCESSOR),
+        select(
+            *(bindparam(value, type_=refresh_tokens.c[name].type) for name, value in _SUCCESSOR.items())
+        ).select_from(_MOVED_ALONE),
+    )
+    .cte("added")
+)
+_ROTATE_ALONE = (
+    select(func.count())
+    .select_from(_MOVED_ALONE)
+    .add_cte(_SPENT_ALONE, _ADDED_ALONE, entering(_MOVED_ALONE).cte("recorded"))
+)
 
 
 class UserSessions(NamedTuple):
@@ -81,9 +127,20 @@ def touch_session(
     connection: Connection, session_id: str, generation: int, now: datetime, idle_expires_at: datetime
 ) -> bool:
     """Move a live session to its next generation: the one conditional write that all rotation depends on."""
-    mine = {"session_id": session_id, "before": generation, "now": now}
+    mine = {"belongs_to": session_id, "before": generation, "now": now}
     values = {"generation": generation + 1, "last_seen_at": now, "idle_expires_at": idle_expires_at}
     return connection.execute(_MOVED, {**mine, **values}).rowcount == 1
+
+
+def rotate_alone(connection: Connection, values: dict[str, object]) -> bool:
+    """Move a session to its next generation, spend its token, add the successor and the event, in a statement
+    that is a transaction of its own (PostgreSQL).
+
+    False, and nothing is changed, unless the session is live and in this generation, and the user is active
+    and may do what the user might before.  Waits for a transaction that is changing one of the two rows, and
+    sees what it did.
+    """
+    return connection.execute(_ROTATE_ALONE, values).scalar_one() == 1
 
 
 def set_amr(connection: Connection, session_id: str, amr: str) -> None:

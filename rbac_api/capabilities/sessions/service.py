@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection
 
@@ -19,6 +18,16 @@ from rbac_api.capabilities.sessions.answers import (
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import conditions, signed_between
 from rbac_api.capabilities.sessions.retention import delete_old_sessions
+from rbac_api.capabilities.sessions.rotation import (
+    PASSWORD,
+    RefreshTokenRecord,
+    add_token,
+    deadline,
+    rotate,
+    rotate_alone,
+    same_successor,
+    successor_of,
+)
 from rbac_api.capabilities.sessions.serializers import describe, describe_token
 from rbac_api.capabilities.sessions.termination import (
     Termination,
@@ -32,19 +41,15 @@ from rbac_api.capabilities.sessions.termination import (
     leave_session,
     make_room,
 )
-from rbac_api.database.constraints import Clash
 from rbac_api.database.queries.sessions import (
-    RefreshTokenRow,
     SessionRow,
     find_presented,
-    find_refresh_token,
     find_session,
-    find_session_roles,
     is_active,
 )
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
-from rbac_api.decision.model import EVERYTHING, SessionRoles
+from rbac_api.decision.model import SessionRoles
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.clients import Client
@@ -79,27 +84,11 @@ __all__ = [
     "list_sessions",
     "make_room",
     "rotate",
+    "rotate_alone",
     "same_successor",
     "signed_between",
+    "successor_of",
 ]  # fmt: skip
-PASSWORD = ("pwd",)  # ``amr`` (RFC 8176): how the user authenticated
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshTokenRecord:
-    """The record of a refresh token: its session, its generation, its lifetime."""
-
-    session_id: str
-    user_id: str
-    client_id: str
-    jti: str
-    generation: int
-    issued_at: datetime
-    expires_at: datetime
-    auth_time: datetime
-    absolute_expires_at: datetime
-    amr: tuple[str, ...] = PASSWORD
-    roles: SessionRoles = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +121,15 @@ def begin_session(
 ) -> RefreshTokenRecord:
     """Begin a session with its first refresh token, generation 1; ids are always new (no fixation)."""
     now = clock.now()
-    absolute = _deadline(now, settings.session_seconds)
-    idle = min(_deadline(now, settings.refresh_token_seconds), absolute)
+    absolute = deadline(now, settings.session_seconds)
+    idle = min(deadline(now, settings.refresh_token_seconds), absolute)
     record = RefreshTokenRecord(
         session_id=new_id(), user_id=user_id, client_id=origin.client_id, jti=new_id(), generation=1,
         issued_at=now, expires_at=idle, auth_time=now, absolute_expires_at=absolute, amr=proof.amr,
         roles=SessionRoles(proof.chosen),
     )  # fmt: skip
     _add_session(connection, record, origin)
-    _add_token(connection, record, origin.ip)
+    add_token(connection, record, origin.ip)
     return record
 
 
@@ -152,51 +141,13 @@ def begin_client_session(
     It has no refresh token, so it ends with its one access token, or earlier with the secret.
     """
     now = clock.now()
-    ends = min(_deadline(now, settings.access_token_seconds), client.secret_expires_at.replace(microsecond=0))
+    ends = min(deadline(now, settings.access_token_seconds), client.secret_expires_at.replace(microsecond=0))
     record = RefreshTokenRecord(
         session_id=new_id(), user_id=client.id, client_id=client.id, jti="", generation=0, issued_at=now,
         expires_at=ends, auth_time=now, absolute_expires_at=ends, amr=(),
     )  # fmt: skip
     _add_session(connection, record, origin, client.secret_id)
     return record
-
-
-def rotate(
-    connection: Connection, settings: Settings, session: SessionRow, spent: RefreshTokenRow, ip: str | None
-) -> RefreshTokenRecord:
-    """Exchange an unspent token of a live session for its successor.
-
-    If another request was quicker: ``Clash``, nothing changed, and a repetition gets the same successor.
-    """
-    now = clock.now()
-    idle = min(_deadline(now, settings.refresh_token_seconds), session.absolute_expires_at)
-    # Not before the access tokens that were issued with longer lifetimes: a session that is over cannot
-    # be ended.
-    lasts = max(idle, session.idle_expires_at)
-    successor = new_id()
-    if not (
-        queries.touch_session(connection, session.id, spent.generation, now, lasts)
-        and queries.spend_refresh_token(connection, spent.jti, now, successor)
-    ):
-        raise Clash(internal=f"generation {spent.generation} of session {session.id} was exchanged meanwhile")
-    token = RefreshTokenRow(successor, session.id, spent.generation + 1, now, idle, None, None, ip)
-    record = _record(connection, session, token)
-    _add_token(connection, record, ip)
-    return record
-
-
-def same_successor(
-    connection: Connection, settings: Settings, session: SessionRow, spent: RefreshTokenRow
-) -> RefreshTokenRecord | None:
-    """The successor of a token just spent: inside the leeway after its first use, and while the successor is
-    unused."""
-    leeway = timedelta(seconds=settings.refresh_leeway_seconds)
-    if spent.spent_at is None or spent.replaced_by is None or clock.now() >= spent.spent_at + leeway:
-        return None
-    successor = find_refresh_token(connection, spent.replaced_by)
-    if successor is None or successor.spent_at or session.generation != successor.generation:
-        return None
-    return _record(connection, session, successor)
 
 
 def forget_second_factor(connection: Connection, session_id: str) -> None:
@@ -249,28 +200,6 @@ def _page(
     return cut(rows, page, lambda row: (row.id,), total).map(describe)
 
 
-def _deadline(now: datetime, seconds: int) -> datetime:
-    """The deadline in whole seconds, like ``exp``: the list must show the end of the refresh token."""
-    return (now + timedelta(seconds=seconds)).replace(microsecond=0)
-
-
-def _record(connection: Connection, session: SessionRow, token: RefreshTokenRow) -> RefreshTokenRecord:
-    """The record of a token of an existing session."""
-    return RefreshTokenRecord(
-        session_id=session.id,
-        user_id=session.user_id,
-        client_id=session.client_id,
-        jti=token.jti,
-        generation=token.generation,
-        issued_at=token.issued_at,
-        expires_at=token.expires_at,
-        auth_time=session.created_at,
-        absolute_expires_at=session.absolute_expires_at,
-        amr=tuple(session.amr.split()),
-        roles=find_session_roles(connection, session.id, session.active_roles, clock.now()),
-    )
-
-
 def _add_session(
     connection: Connection, record: RefreshTokenRecord, origin: Origin, client_secret_id: str | None = None
 ) -> None:
@@ -284,11 +213,3 @@ def _add_session(
         "active_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip
     queries.add_session(connection, row)
-
-
-def _add_token(connection: Connection, record: RefreshTokenRecord, ip: str | None) -> None:
-    row = {
-        "jti": record.jti, "session_id": record.session_id, "generation": record.generation,
-        "issued_at": record.issued_at, "expires_at": record.expires_at, "ip": ip,
-    }  # fmt: skip
-    queries.add_refresh_token(connection, row)

@@ -1,6 +1,6 @@
 """SIGN-IN. Everything a client does without being signed in: login, refresh, password setup.
 
-``service`` signs in, refreshes and signs out; ``attempts`` checks the password and the second factor,
+``service`` signs in and out, ``refreshing`` exchanges tokens; ``attempts`` checks password and second factor,
 ``tokens`` issues. ``answers`` are the types of what is returned. Owns no table: ``attempts``, ``users`` and
 ``sessions`` own what it writes.
 

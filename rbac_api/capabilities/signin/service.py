@@ -1,4 +1,4 @@
-"""Login, refresh with rotation and reuse detection, logout."""
+"""Login and logout; ``refreshing`` exchanges tokens."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from rbac_api import clock
 from rbac_api.capabilities.attempts.service import clear_failures
 from rbac_api.capabilities.constraints.service import require_compatible
 from rbac_api.capabilities.sessions import service as sessions
-from rbac_api.capabilities.sessions.errors import TokenReused
-from rbac_api.capabilities.sessions.service import AuthMethod, Origin, RefreshTokenRecord, Termination
+from rbac_api.capabilities.sessions.service import AuthMethod, Origin
 from rbac_api.capabilities.signin.answers import TokensAnswer
 from rbac_api.capabilities.signin.attempts import (
     Proved,
@@ -23,19 +22,17 @@ from rbac_api.capabilities.signin.attempts import (
 )
 from rbac_api.capabilities.signin.errors import LoginFailed, RolesNotAuthorized
 from rbac_api.capabilities.signin.queries import SigninRow
+from rbac_api.capabilities.signin.refreshing import refresh, user_actor
 from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens
 from rbac_api.capabilities.users.service import note_signin
-from rbac_api.database.constraints import Clash
-from rbac_api.database.queries.sessions import Presented, RefreshTokenRow, SessionRow
 from rbac_api.database.queries.users import get_account, get_subject
 from rbac_api.decision.activation import unauthorized
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.errors import HasherBusy, TokenInvalid, TokenRevoked
-from rbac_api.guard.incidents.detection import open_reuse_incident
+from rbac_api.guard.errors import HasherBusy
 from rbac_api.guard.state.subjects import OTP
 from rbac_api.guard.tokens.token import Token
-from rbac_api.observability.metrics import REFRESHES, SIGNINS
+from rbac_api.observability.metrics import SIGNINS
 from rbac_api.trail.recorder import Actor, Target, record
 
 __all__ = ["LoginRequest", "issue_access", "login", "logout", "refresh"]
@@ -122,7 +119,7 @@ def _end_replaced_session(
     clearance: Clearance, connection: Connection, actor: Actor, jti: str | None
 ) -> None:
     """End the session whose cookies are replaced: no user could sign out of it any more (ASVS 7.2.4)."""
-    found = sessions.find_presented(connection, jti) if jti else None
+    found = sessions.find_presented(connection, jti, clock.now()) if jti else None
     if found is not None:
         sessions.leave_session(connection, clearance.settings, actor, found.session)
 
@@ -138,35 +135,13 @@ def _renew_hash(clearance: Clearance, proved: Proved, password: str) -> None:
             note_signin(connection, proved.row.id, proved.checked, password_hash)
 
 
-def refresh(clearance: Clearance, text: str, origin: Origin) -> TokensAnswer:
-    """Exchange a refresh token (RFC 9700 section 4.14.2). A token has one successor; a late copy ends all."""
-    clearance.snapshot.freshen()  # the keys, before one is looked up
-    token = clearance.runtime.tokens.verify_token(text, "refresh")
-    clearance.runtime.limits.count_account(token.subject)
-    with suppress(Clash):
-        return _refresh_once(clearance, token, origin)
-    return _refresh_once(clearance, token, origin)  # the quicker request got the same successor
-
-
-def _refresh_once(clearance: Clearance, token: Token, origin: Origin) -> TokensAnswer:
-    with clearance.work.database.writing() as connection:
-        clearance.snapshot.catch_up(connection)
-        presented = _find_presented(connection, token)
-        record, outcome = _exchange(clearance, connection, presented, origin)
-        REFRESHES.labels(outcome).inc()
-        tokens = issue_tokens(clearance, connection, record, presented.account) if record else None
-    if tokens is None:
-        raise TokenReused() if outcome == "reused" else TokenRevoked()
-    return tokens
-
-
 def logout(clearance: Clearance, token: Token) -> None:
     """End the whole session of a token, at once. An ended or unknown session does not change."""
     with clearance.work.database.reading() as connection:  # repeating it takes no lock
         session = sessions.find_session(connection, token.session_id)
     if session is None or session.user_id != token.subject or not sessions.is_live(session):
         return
-    actor = _user_actor(clearance, session)
+    actor = user_actor(clearance, session)
     if session.client_id == session.user_id:  # no user's client has the form of an id
         actor = actor._replace(type="service")
     sessions.leave_session(clearance.connection, clearance.settings, actor, session)
@@ -206,90 +181,3 @@ def _begin(
     )
     SIGNINS.labels("succeeded").inc()
     return issue_tokens(clearance, connection, begun, get_account(connection, row.id))
-
-
-def _find_presented(connection: Connection, token: Token) -> Presented:
-    """The rows of a refresh token; ``TokenInvalid`` if they do not match the token."""
-    found = sessions.find_presented(connection, token.jti)
-    if found is None:
-        raise TokenInvalid()
-    session = found.session
-    if (session.id, session.user_id, session.client_id) != (
-        token.session_id,
-        token.subject,
-        token.client_id,
-    ):
-        raise TokenInvalid()
-    return found
-
-
-def _exchange(
-    clearance: Clearance, connection: Connection, presented: Presented, origin: Origin
-) -> tuple[RefreshTokenRecord | None, str]:
-    """The record of the token to issue; without one the outcome is ``reused`` (ends now) or ``ended``."""
-    spent, session, account = presented
-    if not sessions.is_live(session) or account.status != "active":
-        _count_repetition(clearance, connection, session, spent)
-        return None, "ended"
-    if spent.spent_at is None:
-        successor = sessions.rotate(connection, clearance.settings, session, spent, origin.ip)
-        _record_rotation(clearance, connection, session, successor.generation)
-        return successor, "rotated"
-    same = sessions.same_successor(connection, clearance.settings, session, spent)
-    if same is not None:
-        return same, "repeated"
-    _end_for_reuse(clearance, connection, session, spent)
-    return None, "reused"
-
-
-def _record_rotation(
-    clearance: Clearance, connection: Connection, session: SessionRow, generation: int
-) -> None:
-    actor = _user_actor(clearance, session)
-    record(
-        connection,
-        actor,
-        "token.rotated",
-        Target("session", session.id, session.username),
-        after={"generation": generation},
-    )
-
-
-def _end_for_reuse(
-    clearance: Clearance, connection: Connection, session: SessionRow, spent: RefreshTokenRow
-) -> None:
-    """End the session of a copied token, and only this one. No actor: who presented it is unknown."""
-    sessions.close_session(connection, clearance.settings, session.id, Termination(None, "reuse-detected"))
-    facts = {
-        "end_reason": "reuse-detected",
-        "generation": spent.generation,
-        "current_generation": session.generation,
-    }
-    target = Target("session", session.id, session.username)
-    record(
-        connection,
-        clearance.actor,
-        "token.reused",
-        target,
-        outcome="refused",
-        reason="a spent refresh token came back",
-        after=facts,
-    )
-    times = clearance.runtime.incidents.notice("refresh-reuse", session.id)
-    open_reuse_incident(connection, clearance.actor, session, spent, max(1, times))
-
-
-def _count_repetition(
-    clearance: Clearance, connection: Connection, session: SessionRow, spent: RefreshTokenRow
-) -> None:
-    """Count further copies after the session ended: they are no news, and hardly ever a write."""
-    if spent.spent_at is not None and session.end_reason == "reuse-detected":
-        times = clearance.runtime.incidents.notice("refresh-reuse", session.id)
-        if times:
-            open_reuse_incident(connection, clearance.actor, session, spent, times)
-
-
-def _user_actor(clearance: Clearance, session: SessionRow) -> Actor:
-    return Actor(
-        "user", session.user_id, session.username, session.id, clearance.actor.ip, clearance.actor.request_id
-    )

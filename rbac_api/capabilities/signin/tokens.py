@@ -4,6 +4,7 @@ service."""
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import cast
 
 from sqlalchemy import Connection
 
@@ -15,8 +16,10 @@ from rbac_api.database.queries.users import AccountRow, subject_of
 from rbac_api.database.types import new_id
 from rbac_api.decision.activation import carried_until, lasting
 from rbac_api.decision.evaluate import claimed_roles, effective_roles
+from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Subject
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.state.subjects import OTP
+from rbac_api.guard.state.subjects import OTP, Person
 from rbac_api.guard.tokens.signing import SigningKey, Use
 from rbac_api.guard.tokens.token import Issue
 
@@ -58,6 +61,20 @@ def _signer(clearance: Clearance, connection: Connection) -> SigningKey:
     return key
 
 
+def _subject(
+    clearance: Clearance, connection: Connection, record: RefreshTokenRecord, account: AccountRow
+) -> tuple[Subject, RoleGraph]:
+    """The user in a session, and the roles, no older than the account: read under the write lock, else from
+    memory, which is no older either."""
+    strong = OTP in record.amr
+    if connection.get_execution_options().get("writer"):
+        subject = subject_of(connection, account, clock.now(), second_factor=strong, roles=record.roles)
+        return subject, clearance.snapshot.settled_graph(connection)
+    found = clearance.snapshot.person(record.user_id, second_factor=strong, roles=record.roles)
+    person = cast("Person", found)  # its account was read
+    return person.subject, person.graph
+
+
 def _issue_access(
     clearance: Clearance,
     connection: Connection,
@@ -65,8 +82,7 @@ def _issue_access(
     signed: tuple[AccountRow, SigningKey],
 ) -> AccessToken:
     now, (account, key) = clock.now(), signed
-    subject = subject_of(connection, account, now, second_factor=OTP in record.amr, roles=record.roles)
-    graph, begun = clearance.snapshot.settled_graph(connection), now.replace(microsecond=0)
+    (subject, graph), begun = _subject(clearance, connection, record, account), now.replace(microsecond=0)
     # Roles that end within this very second are left out: a token with them would be outdated at once.
     carrying = lasting(subject, begun + timedelta(seconds=1))
     roles = claimed_roles(effective_roles(graph, carrying, now))
@@ -75,20 +91,14 @@ def _issue_access(
         record.expires_at,  # no token outlives its session, which could not be ended any more
         carried_until(graph, carrying, now) or clock.ENDLESS,
     )  # detached verifiers learn of an end by nothing else
-    use = Use(record.issued_at, ends, record.expires_at if record.jti else None)
-    clearance.snapshot.keyring.note_use(connection, key, use)
     issued, expires, proved = int(begun.timestamp()), int(ends.timestamp()), int(record.auth_time.timestamp())
+    # Whole seconds, as in the token: those of one second are recorded once.
+    use = Use(record.issued_at, ends.replace(microsecond=0), record.expires_at if record.jti else None)
+    clearance.snapshot.keyring.note_use(connection, key, use)
     issue = Issue(
-        record.user_id,
-        record.session_id,
-        new_id(),
-        record.client_id,
-        issued,
-        expires,
-        proved,
-        record.amr,
-        key,
-    )
+        record.user_id, record.session_id, new_id(), record.client_id, issued, expires, proved,
+        record.amr, key,
+    )  # fmt: skip
     return {
         "access_token": clearance.runtime.tokens.issue_access(issue, roles, account.authorization_version),
         "token_type": "Bearer",

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, exists, func, select, true
 
 from rbac_api.database.queries.users import ACCOUNT, AccountRow
-from rbac_api.database.tables import activations, refresh_tokens, roles, sessions, users
+from rbac_api.database.tables import activations, refresh_tokens, roles, sessions, trail_events, users
 from rbac_api.decision.model import EVERYTHING, Activation, SessionRoles
 
 
@@ -49,11 +49,14 @@ class RefreshTokenRow(NamedTuple):
 
 
 class Presented(NamedTuple):
-    """A refresh token, its session, and the account of the user."""
+    """A refresh token, its session and the account of the user, whether a role may be active in the session
+    beyond those it began with, and the trail's newest event: all as of one moment."""
 
     token: RefreshTokenRow
     session: SessionRow
     account: AccountRow
+    activated: bool
+    end: tuple[int, str]
 
 
 SESSION = (*(sessions.c[name] for name in SessionRow._fields[:-1]), users.c.username)
@@ -64,9 +67,17 @@ _FIND_SESSION = (
     select(*SESSION).select_from(SESSIONS_AND_USERS).where(sessions.c.id == bindparam("session_id"))
 )
 _FIND_TOKEN = select(*TOKEN).where(refresh_tokens.c.jti == bindparam("presented"))
+_ACTIVATED = exists().where(
+    activations.c.session_id == sessions.c.id, activations.c.valid_to > bindparam("at")
+)
+_END = select(trail_events.c.seq, trail_events.c.hash).order_by(trail_events.c.seq.desc()).limit(1).subquery()
 _FIND_PRESENTED = (
-    select(*TOKEN, *SESSION, *ACCOUNT)
-    .select_from(refresh_tokens.join(SESSIONS_AND_USERS, refresh_tokens.c.session_id == sessions.c.id))
+    select(_ACTIVATED, *_END.c, *TOKEN, *SESSION, *ACCOUNT)
+    .select_from(
+        refresh_tokens.join(SESSIONS_AND_USERS, refresh_tokens.c.session_id == sessions.c.id).join(
+            _END, true()
+        )
+    )
     .where(refresh_tokens.c.jti == bindparam("presented"))
 )
 _ACTIVATIONS = (
@@ -110,16 +121,19 @@ def find_refresh_token(connection: Connection, jti: str) -> RefreshTokenRow | No
     return RefreshTokenRow._make(row) if row else None
 
 
-def find_presented(connection: Connection, jti: str) -> Presented | None:
+def find_presented(connection: Connection, jti: str, at: datetime) -> Presented | None:
     """A refresh token by its ``jti``, with everything that decides whether it is valid, in one statement."""
-    row = connection.execute(_FIND_PRESENTED, {"presented": jti}).first()
-    if row is None:
+    found = connection.execute(_FIND_PRESENTED, {"presented": jti, "at": at}).first()
+    if found is None:
         return None
+    activated, seq, digest, *row = found
     token, session = len(RefreshTokenRow._fields), len(RefreshTokenRow._fields) + len(SessionRow._fields)
     return Presented(
         RefreshTokenRow._make(row[:token]),
         SessionRow._make(row[token:session]),
         AccountRow._make(row[session:]),
+        activated,
+        (seq, digest),
     )
 
 

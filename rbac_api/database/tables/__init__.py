@@ -28,6 +28,7 @@ from rbac_api.database.tables.signin_attempts import signin_attempts
 from rbac_api.database.tables.signing_keys import signing_keys
 from rbac_api.database.tables.totp_factors import totp_factors
 from rbac_api.database.tables.trail_events import trail_events
+from rbac_api.database.tables.trail_outbox import trail_outbox
 from rbac_api.database.tables.users import users
 
 __all__ = [
@@ -58,5 +59,6 @@ __all__ = [
     "signing_keys",
     "totp_factors",
     "trail_events",
+    "trail_outbox",
     "users",
 ]

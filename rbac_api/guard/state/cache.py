@@ -58,10 +58,15 @@ class Snapshot:
         if not self.gate.unchanged():
             self.gate.detect(self._read_tail)
 
-    def catch_up(self, connection: Connection) -> None:
-        """Freshen in a transaction that holds the write lock: nothing can change until it commits."""
-        tail = read_tail(connection, self._mark)
+    def catch_up(self, connection: Connection, end: tuple[int, str] | None = None) -> None:
+        """Freshen in a transaction that holds the write lock; ``end`` is where the trail ends, if known."""
+        tail = read_tail(connection, self._mark, end)
         self._apply(tail, self.roles.find_changes(connection, tail) if tail.touches else None)
+
+    def follow(self, end: tuple[int, str]) -> None:
+        """Freshen up to the trail's ``end``, which was read without the write lock, or later."""
+        if end != (self._mark.seq, self._mark.hash):
+            self._read_tail()
 
     def graph(self, connection: Connection | None = None) -> RoleGraph:
         """Return the compiled roles."""
@@ -94,8 +99,8 @@ class Snapshot:
         """Return the ``jti`` of every token revoked by itself; some may have expired since."""
         denied = self._denied
         if denied is None:
-            read = denylist.list_denied_tokens
-            denied = self._read_and_keep(connection, lambda c: read(c, clock.now()), self._keep_denied)
+            read, keep = denylist.list_denied_tokens, partial(setattr, self, "_denied")
+            denied = self._read_and_keep(connection, lambda c: read(c, clock.now()), keep)
         return denied
 
     def person(
@@ -158,9 +163,7 @@ class Snapshot:
     def _find_all(self, user_ids: Sequence[str]) -> dict[str, Person]:
         before, graph = self._forgotten, self.graph()
         remembered = {user_id: self._people.get(user_id, {}).get(WHOLE) for user_id in user_ids}
-        found = {
-            user_id: person for user_id, person in remembered.items() if person and person.is_current(graph)
-        }
+        found = {one: person for one, person in remembered.items() if person and person.is_current(graph)}
         unread = [user_id for user_id in user_ids if user_id not in found]
         if unread:
             with self.database.reading() as reader:
@@ -289,9 +292,6 @@ class Snapshot:
     def _keep_session(self, session_id: str, session: SessionState | None) -> None:
         if session is not None:
             _bounded(self._sessions)[session_id] = session
-
-    def _keep_denied(self, denied: frozenset[str]) -> None:
-        self._denied = denied
 
 
 def _bounded(memory: dict[str, T]) -> dict[str, T]:

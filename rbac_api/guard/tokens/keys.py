@@ -83,6 +83,7 @@ class Keyring:
         self._used: dict[str, queries.KeyUseRow] = {}
         self._forgotten = 0
         self._changing = threading.Lock()
+        self._noting = threading.Lock()
 
     def forget(self) -> None:
         """Read the keys again at the next use."""
@@ -163,15 +164,22 @@ class Keyring:
         return [key.jwk for key in self._load(None).values() if key.jwk is not None and key.verifies]
 
     def note_use(self, connection: Connection, key: SigningKey, use: Use) -> None:
-        """Record until when the tokens that this key signs now are alive, in the transaction that issues
-        them.
+        """Record until when the tokens that this key signs now are alive, before they are issued.
 
-        A key kept here is known to sign from one moment to another, so the tokens of one second are recorded
-        once.  What a row says is remembered only as it was read, because a write may be rolled back.
+        The use of a key kept here is recorded up to the end of the second, once for all tokens of that second: it
+        is known when it begins and ceases to sign.  That of a key from the settings is recorded up to now, once
+        for all requests that wait here.  What a row says is remembered only as it was read, because a write may
+        be rolled back.
         """
         seen = use.at.replace(microsecond=0) if key.created_at else use.at
         if _covers(self._used.get(key.kid), use, seen):
             return
+        # Under the write lock one thread comes at a time; without it others wait for the first one's commit.
+        with nullcontext() if connection.get_execution_options().get("writer") else self._noting:
+            if not _covers(self._used.get(key.kid), use, seen):
+                self._note_use(connection, key, use, seen)
+
+    def _note_use(self, connection: Connection, key: SigningKey, use: Use, seen: datetime) -> None:
         row = queries.find_key_use(connection, key.kid)
         if row is not None:
             self._used[key.kid] = row
@@ -184,12 +192,13 @@ class Keyring:
         return self._settings.signing_algorithm == "HS256" or bool(self._settings.signing_key)
 
     def _use(self, key: SigningKey, row: queries.KeyUseRow | None, use: Use) -> dict[str, object]:
-        sealed = None
+        sealed, second = None, use.at.replace(microsecond=0)
         if row is None and key.created_at is None and key.jwk is not None:
             sealed = seal(self._settings.secret_key, PUBLIC_PURPOSE, json.dumps(key.jwk).encode())
         return {
             "kid": key.kid, "algorithm": key.algorithm, "public_sealed": sealed, "first_used_at": use.at,
-            "last_used_at": use.at, "access_until": use.access, "refresh_until": use.refresh,
+            "last_used_at": second + timedelta(seconds=1) if key.created_at else clock.now(),
+            "access_until": use.access, "refresh_until": use.refresh,
         }  # fmt: skip
 
     def _external_one(self, keys: dict[str, SigningKey]) -> SigningKey:

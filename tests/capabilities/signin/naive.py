@@ -29,9 +29,9 @@ def naive_refresh(
     """Stands in for ``signin.service.refresh``; something happens between reading and writing."""
     token = clearance.runtime.tokens.verify_token(text, "refresh")
     with clearance.work.database.reading() as connection:
-        found = sessions.find_presented(connection, token.jti)
+        found = sessions.find_presented(connection, token.jti, clock.now())
     assert found is not None
-    spent, session, account = found
+    spent, session, account, *_ = found
     if not sessions.is_live(session):
         raise TokenRevoked()
     if spent.spent_at is not None:

@@ -19,7 +19,7 @@ from tests.cast import ALICE, DAVE, NEW_PASSWORD, PASSWORD
 from tests.patience import PATIENCE
 from tests.sizes import sized
 
-ROUNDS = sized(3, 100)
+ROUNDS = sized(3, 1000)
 Tokens = dict[str, Any]
 
 

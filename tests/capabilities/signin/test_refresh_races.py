@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection
 from time_machine import Traveller
 
+from rbac_api.capabilities.signin import refreshing
 from rbac_api.capabilities.signin import service as signin
 from tests.builders import Stage
 from tests.capabilities.signin.crowd import claims, lineage, refresh, together
@@ -64,7 +65,8 @@ def test_on_postgresql_the_conditional_write_alone_keeps_one_lineage(
             yield connection
 
     monkeypatch.setattr(stage.database, "writing", without_the_lock)
-    monkeypatch.setattr(signin, "_record_rotation", lambda *_: None)  # the trail's order needs the lock
+    monkeypatch.setattr(refreshing, "_rotate_alone", lambda *_: None)  # which takes no lock anyway
+    monkeypatch.setattr(refreshing, "record_events", lambda *_: None)  # the trail's order needs the lock
 
     statuses, successors = lineages([stage])
 

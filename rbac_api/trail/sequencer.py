@@ -1,0 +1,66 @@
+"""Links the events that wait in the outbox, if no other writer does it first.
+
+Each worker has a sequencer, and any of them links the events of all.  It is woken by an event of its own
+worker, or by the heartbeat that found events of another one, which may have died (``database/freshness``).
+"""
+
+from __future__ import annotations
+
+import threading
+
+from rbac_api.database.engine import Database
+from rbac_api.errors import Unavailable
+from rbac_api.observability.logs import log
+from rbac_api.trail.outbox import is_waiting
+from rbac_api.trail.recorder import link_waiting
+
+GATHERING_SECONDS = 0.2  # so that one commit links many
+RETRY_SECONDS = 1.0
+
+
+def settle(database: Database) -> None:
+    """Link what waits, so that the trail has every event that was acknowledged before."""
+    if database.on_sqlite:
+        return
+    with database.reading() as connection:
+        waiting = is_waiting(connection)
+    if waiting:
+        with database.writing() as connection:
+            link_waiting(connection)
+
+
+class Sequencer:
+    """A thread, one per worker, that sleeps until an event waits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start, not before the first request: a worker's process is forked after this object was created."""
+        if not self._database.on_sqlite:
+            self._database.events_wait.set()  # those of a worker that died
+            self._thread = threading.Thread(target=self._follow, name="rbac-sequencer", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Link what waits, and stop."""
+        self._closing.set()
+        self._database.events_wait.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _follow(self) -> None:
+        wait = GATHERING_SECONDS
+        while not self._closing.is_set():
+            self._database.events_wait.wait()
+            self._closing.wait(wait)
+            self._database.events_wait.clear()
+            try:
+                settle(self._database)
+                wait = GATHERING_SECONDS
+            except Unavailable as fault:
+                log.warning("trail.not_linked", internal=fault.internal)
+                self._database.events_wait.set()
+                wait = RETRY_SECONDS

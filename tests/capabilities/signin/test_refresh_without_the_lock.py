@@ -1,0 +1,183 @@
+"""On PostgreSQL a refresh holds no lock between reading and writing: whatever was done meanwhile, elsewhere, counts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, text, update
+from werkzeug.test import TestResponse
+
+from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions.service import Termination, close_session
+from rbac_api.capabilities.signin import refreshing
+from rbac_api.database.tables import refresh_tokens, sessions
+from tests.builders import Caller, Stage, another_node
+from tests.capabilities.signin.crowd import answers_to, claims, end_of, lineage, refresh
+from tests.capabilities.signin.test_refresh_against_revocation import ENDINGS, signs_out
+from tests.cast import ALICE, DAVE
+from tests.patience import PATIENCE, eventually
+
+pytestmark = pytest.mark.outside
+
+_BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND starts_with(query, 'WITH unchanged')"
+
+
+@pytest.fixture
+def served(stages: Any) -> Stage:
+    """The application on PostgreSQL."""
+    stage: Stage = stages.get("postgresql")
+    stage.reset()
+    return stage
+
+
+def interrupted(
+    monkeypatch: pytest.MonkeyPatch, stage: Stage, token: str, meanwhile: Callable[[], object]
+) -> TestResponse:
+    """Refresh; after the rows were read and the tokens were signed, and before anything is written, something else is done."""
+    signed, reached = refreshing.issue_tokens, threading.Event()
+
+    def paused(*given: Any) -> Any:
+        tokens = signed(*given)
+        if not reached.is_set():
+            reached.set()
+            with ThreadPoolExecutor(1) as other:
+                other.submit(meanwhile).result(PATIENCE)
+        return tokens
+
+    monkeypatch.setattr(refreshing, "issue_tokens", paused)
+    answer = refresh(stage, token)
+    monkeypatch.setattr(refreshing, "issue_tokens", signed)
+    assert reached.is_set()
+    return answer
+
+
+def careless(connection: Any, values: dict[str, Any]) -> bool:
+    """The vulnerable twin of ``queries.rotate_alone``: it writes without a condition."""
+    given, at = values["belongs_to"], values["now"]
+    connection.execute(
+        update(sessions).where(sessions.c.id == given).values(generation=values["next_generation"])
+    )
+    connection.execute(
+        update(refresh_tokens)
+        .where(refresh_tokens.c.jti == values["presented"])
+        .values(spent_at=at, replaced_by=values["successor"])
+    )
+    row = {
+        "jti": values["successor"], "session_id": given, "generation": values["next_generation"], "issued_at": at,
+        "expires_at": values["ends"],
+    }  # fmt: skip
+    connection.execute(insert(refresh_tokens).values(row))
+    return True
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
+def test_an_ending_that_was_answered_meanwhile_beats_the_refresh(
+    served: Stage, monkeypatch: pytest.MonkeyPatch, end: Callable[[Stage, Caller], TestResponse]
+) -> None:
+    dave = served.as_(DAVE)
+    with another_node(served) as other:
+        answer = interrupted(monkeypatch, other, dave.tokens["refresh_token"], lambda: end(served, dave))
+
+    assert answer.status_code == 401
+    assert end_of(served, dave.tokens["session_id"]) is not None
+    assert lineage(served, dave.tokens["session_id"]) == [(1, False)]
+
+
+def test_without_its_conditions_the_write_would_answer_after_the_end(
+    served: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dave = served.as_(DAVE)
+    monkeypatch.setattr(queries, "rotate_alone", careless)
+
+    answer = interrupted(monkeypatch, served, dave.tokens["refresh_token"], lambda: signs_out(served, dave))
+
+    assert answer.status_code == 200
+
+
+def takes_a_role_away(stage: Stage) -> TestResponse:
+    return stage.as_(ALICE).delete(f"/v1/users/{stage.user_id(DAVE)}/roles/auditor")
+
+
+def holds_a_role(stage: Stage) -> Caller:
+    assert stage.as_(ALICE).put(f"/v1/users/{stage.user_id(DAVE)}/roles/auditor").status_code in (200, 201)
+    return stage.as_(DAVE)
+
+
+def test_a_role_that_was_taken_away_meanwhile_is_not_in_the_new_token(
+    served: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dave = holds_a_role(served)
+    with another_node(served) as other:
+        answer = interrupted(
+            monkeypatch, other, dave.tokens["refresh_token"], lambda: takes_a_role_away(served)
+        )
+
+    assert answer.status_code == 200
+    assert "auditor" in claims(dave.tokens["access_token"])["roles"]
+    assert "auditor" not in claims(answer.json["access_token"])["roles"]
+    assert answers_to(served, answer.json) == (200, 200)
+
+
+def test_without_its_conditions_the_new_token_would_name_it(
+    served: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dave = holds_a_role(served)
+    monkeypatch.setattr(queries, "rotate_alone", careless)
+
+    answer = interrupted(monkeypatch, served, dave.tokens["refresh_token"], lambda: takes_a_role_away(served))
+
+    assert "auditor" in claims(answer.json["access_token"])["roles"]
+
+
+def test_another_tab_that_was_quicker_has_the_same_successor(
+    served: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, first = served.as_(DAVE).tokens, []
+    answer = interrupted(
+        monkeypatch,
+        served,
+        tokens["refresh_token"],
+        lambda: first.append(refresh(served, tokens["refresh_token"])),
+    )
+
+    given = {claims(each.json["refresh_token"])["jti"] for each in (answer, *first)}
+    assert len(given) == 1
+    assert lineage(served, tokens["session_id"]) == [(1, True), (2, False)]
+    assert len(served.events("token.rotated")) == 1
+
+
+def held_up(stage: Stage, token: str, change: Callable[[Any], object]) -> TestResponse:
+    """Refresh while a transaction has changed something and has not committed yet."""
+    with ThreadPoolExecutor(1) as pool:
+        with stage.database.writing() as connection:
+            change(connection)
+            refreshing: Future[TestResponse] = pool.submit(refresh, stage, token)
+            assert eventually(lambda: stage.query(_BLOCKED) == [(1,)])
+        return refreshing.result(PATIENCE)
+
+
+def test_a_refresh_waits_for_an_ending_that_is_not_committed_yet(served: Stage) -> None:
+    tokens = served.as_(DAVE).tokens
+
+    def end(connection: Any) -> None:
+        close_session(connection, served.settings, tokens["session_id"], Termination(None, "admin"))
+
+    assert held_up(served, tokens["refresh_token"], end).status_code == 401
+    assert served.events("token.rotated") == []
+
+
+def test_a_refresh_waits_for_a_change_of_the_user_that_is_not_committed_yet(served: Stage) -> None:
+    tokens = served.as_(DAVE).tokens
+
+    def outdate(connection: Any) -> None:
+        raised = "UPDATE users SET authorization_version = authorization_version + 1 WHERE username = 'dave'"
+        connection.execute(text(raised))
+
+    answer = held_up(served, tokens["refresh_token"], outdate)
+
+    assert answer.status_code == 200
+    assert claims(answer.json["access_token"])["av"] == claims(tokens["access_token"])["av"] + 1
