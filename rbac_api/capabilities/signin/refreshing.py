@@ -48,11 +48,13 @@ def _rotate_alone(clearance: Clearance, token: Token, origin: Origin) -> TokensA
     database = clearance.work.database
     if database.on_sqlite:
         return None
+    clearance.snapshot.graph()  # now, since no request may hold one connection and wait for another
     with database.statements() as connection:
         presented = _find_presented(connection, token)
-        if not _is_usual(presented) or clearance.snapshot.keyring.rotation_begins(connection):
+        if not _is_usual(presented) or not clearance.snapshot.follow(connection, presented.end):
             return None
-        clearance.snapshot.follow(presented.end)
+        if clearance.snapshot.keyring.rotation_begins(connection):
+            return None
         successor = sessions.successor_of(connection, clearance.settings, presented, origin.ip)
         tokens = issue_tokens(clearance, connection, successor, presented.account)
         actor, event = _rotation(clearance, presented.session, successor)

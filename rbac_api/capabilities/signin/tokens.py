@@ -4,7 +4,6 @@ service."""
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
 
 from sqlalchemy import Connection
 
@@ -12,14 +11,14 @@ from rbac_api import clock
 from rbac_api.capabilities.keys.service import rotate_for_signing
 from rbac_api.capabilities.sessions.service import RefreshTokenRecord
 from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
+from rbac_api.database.constraints import Clash
 from rbac_api.database.queries.users import AccountRow, subject_of
 from rbac_api.database.types import new_id
 from rbac_api.decision.activation import carried_until, lasting
 from rbac_api.decision.evaluate import claimed_roles, effective_roles
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Subject
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.state.subjects import OTP, Person
+from rbac_api.guard.state.subjects import OTP
 from rbac_api.guard.tokens.signing import SigningKey, Use
 from rbac_api.guard.tokens.token import Issue
 
@@ -61,18 +60,15 @@ def _signer(clearance: Clearance, connection: Connection) -> SigningKey:
     return key
 
 
-def _subject(
-    clearance: Clearance, connection: Connection, record: RefreshTokenRecord, account: AccountRow
-) -> tuple[Subject, RoleGraph]:
-    """The user in a session, and the roles, no older than the account: read under the write lock, else from
-    memory, which is no older either."""
-    strong = OTP in record.amr
+def _graph(clearance: Clearance, connection: Connection) -> RoleGraph:
+    """The roles, no older than what was read; ``Clash`` if they have to be read, which takes the write lock
+    or a transaction that sees one moment."""
     if connection.get_execution_options().get("writer"):
-        subject = subject_of(connection, account, clock.now(), second_factor=strong, roles=record.roles)
-        return subject, clearance.snapshot.settled_graph(connection)
-    found = clearance.snapshot.person(record.user_id, second_factor=strong, roles=record.roles)
-    person = cast("Person", found)  # its account was read
-    return person.subject, person.graph
+        return clearance.snapshot.settled_graph(connection)
+    graph = clearance.snapshot.roles.current
+    if graph is None:
+        raise Clash(internal="the roles were forgotten meanwhile")
+    return graph
 
 
 def _issue_access(
@@ -82,7 +78,8 @@ def _issue_access(
     signed: tuple[AccountRow, SigningKey],
 ) -> AccessToken:
     now, (account, key) = clock.now(), signed
-    (subject, graph), begun = _subject(clearance, connection, record, account), now.replace(microsecond=0)
+    subject = subject_of(connection, account, now, second_factor=OTP in record.amr, roles=record.roles)
+    graph, begun = _graph(clearance, connection), now.replace(microsecond=0)
     # Roles that end within this very second are left out: a token with them would be outdated at once.
     carrying = lasting(subject, begun + timedelta(seconds=1))
     roles = claimed_roles(effective_roles(graph, carrying, now))

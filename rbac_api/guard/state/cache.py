@@ -63,10 +63,13 @@ class Snapshot:
         tail = read_tail(connection, self._mark, end)
         self._apply(tail, self.roles.find_changes(connection, tail) if tail.touches else None)
 
-    def follow(self, end: tuple[int, str]) -> None:
-        """Freshen up to the trail's ``end``, which was read without the write lock, or later."""
-        if end != (self._mark.seq, self._mark.hash):
-            self._read_tail()
+    def follow(self, connection: Connection, end: tuple[int, str]) -> bool:
+        """Freshen without the write lock, up to ``end`` or later; False if roles have to be read for that."""
+        tail = read_tail(connection, self._mark, end)
+        if self.roles.concerned(tail):
+            return False
+        self._apply(tail, None)
+        return True
 
     def graph(self, connection: Connection | None = None) -> RoleGraph:
         """Return the compiled roles."""
@@ -153,12 +156,8 @@ class Snapshot:
         person, graph = self._people.get(user_id, {}).get(profile), self.graph(connection)
         if person is not None:  # the assignments are the same; the roles' permissions or the time changed
             return self._recomputed(person, profile, graph, before)
-        return self._read_and_keep(
-            connection,
-            lambda c: subjects.find_person(c, graph, user_id, profile),
-            lambda p: self._keep_person(p, profile),
-            before,
-        )
+        read = partial(subjects.find_person, graph=graph, user_id=user_id, profile=profile)
+        return self._read_and_keep(connection, read, lambda p: self._keep_person(p, profile), before)
 
     def _find_all(self, user_ids: Sequence[str]) -> dict[str, Person]:
         before, graph = self._forgotten, self.graph()

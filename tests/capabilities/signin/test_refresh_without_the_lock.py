@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from types import CodeType
 from typing import Any
 
 import pytest
 from sqlalchemy import event, insert, text, update
 from werkzeug.test import TestResponse
 
+from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.service import Termination, close_session
 from rbac_api.capabilities.signin import refreshing
 from rbac_api.database.tables import refresh_tokens, sessions
+from rbac_api.guard.tokens.queries import find_key_use
+from rbac_api.guard.tokens.signing import Use
 from tests.builders import Caller, Stage, another_node
 from tests.capabilities.signin.crowd import answers_to, claims, end_of, lineage, refresh
 from tests.capabilities.signin.test_refresh_against_revocation import ENDINGS, signs_out
@@ -170,6 +176,33 @@ def test_a_refresh_takes_three_statements_at_most(served: Stage) -> None:
     assert len([one for one in found if "key_uses" not in one]) <= 2 * 3, found
 
 
+def test_roles_that_are_forgotten_meanwhile_are_read_under_the_lock(
+    served: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, usual = served.as_(DAVE).tokens, refreshing._is_usual
+
+    def forgetful(presented: Any) -> bool:
+        served.guard.snapshot.forget()
+        return usual(presented)
+
+    monkeypatch.setattr(refreshing, "_is_usual", forgetful)
+
+    assert refresh(served, tokens["refresh_token"]).status_code == 200
+    assert lineage(served, tokens["session_id"]) == [(1, True), (2, False)]
+
+
+def test_a_role_that_changes_meanwhile_is_read_under_the_lock(
+    served: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dave, alice = holds_a_role(served), served.as_(ALICE)
+    served.guard.snapshot.graph()
+    alice.post("/v1/roles", json={"name": "clerk"})
+    monkeypatch.setattr(served.guard.snapshot.gate, "unchanged", lambda: True)  # the news is late
+
+    assert refresh(served, dave.tokens["refresh_token"]).status_code == 200
+    assert "clerk" in served.guard.snapshot.graph().roles
+
+
 def held_up(stage: Stage, token: str, change: Callable[[Any], object]) -> TestResponse:
     """Refresh while a transaction has changed something and has not committed yet."""
     with ThreadPoolExecutor(1) as pool:
@@ -201,3 +234,33 @@ def test_a_refresh_waits_for_a_change_of_the_user_that_is_not_committed_yet(serv
 
     assert answer.status_code == 200
     assert claims(answer.json["access_token"])["av"] == claims(tokens["access_token"])["av"] + 1
+
+
+def test_requests_that_wait_while_the_use_of_a_key_is_recorded_do_not_record_it_again(served: Stage) -> None:
+    served.as_(DAVE)
+    ring, now = served.guard.snapshot.keyring, clock.now()
+    later = now + timedelta(days=60)  # than anything recorded so far
+    key, use = ring.active(), Use(now, later, later)
+
+    def record() -> list[str]:
+        found: list[str] = []
+        with served.database.statements() as connection:
+            event.listen(connection, "before_cursor_execute", lambda *given: found.append(given[2]))
+            ring.note_use(connection, key, use)
+        return found
+
+    assert len(record()) == 2  # reads the row, and writes it
+    with served.database.reading() as connection:
+        row = find_key_use(connection, key.kid)
+    ring._used.clear()
+    with ThreadPoolExecutor(1) as pool:
+        with ring._noting:
+            waiting = pool.submit(record)
+            assert eventually(lambda: ring.note_use.__func__.__code__ in places_of_threads())
+            ring._used[key.kid] = row
+        assert waiting.result(PATIENCE) == []
+
+
+def places_of_threads() -> set[CodeType]:
+    """Where each thread is now."""
+    return {frame.f_code for frame in sys._current_frames().values()}
