@@ -166,10 +166,10 @@ class Keyring:
     def note_use(self, connection: Connection, key: SigningKey, use: Use) -> None:
         """Record until when the tokens that this key signs now are alive, before they are issued.
 
-        The use of a key kept here is recorded up to the end of the second, once for all tokens of that second: it
-        is known when it begins and ceases to sign.  That of a key from the settings is recorded up to now, once
-        for all requests that wait here.  What a row says is remembered only as it was read, because a write may
-        be rolled back.
+        The use of a key kept here is recorded up to the end of the second, once for all tokens of that
+        second: it is known when it begins and ceases to sign.  That of a key from the settings is recorded up
+        to now, once for all requests that wait here.  What a row says is remembered only as it was read,
+        because a write may be rolled back.
         """
         seen = use.at.replace(microsecond=0) if key.created_at else use.at
         if _covers(self._used.get(key.kid), use, seen):
