@@ -25,7 +25,7 @@ from tests.builders import Caller, Stage, another_node
 from tests.capabilities.signin.crowd import answers_to, claims, end_of, lineage, refresh
 from tests.capabilities.signin.test_refresh_against_revocation import ENDINGS, signs_out
 from tests.cast import ALICE, DAVE
-from tests.patience import PATIENCE, eventually
+from tests.patience import PATIENCE, eventually, without_looks
 
 pytestmark = pytest.mark.outside
 
@@ -156,7 +156,7 @@ def test_another_tab_that_was_quicker_has_the_same_successor(
     assert len(served.events("token.rotated")) == 1
 
 
-def test_a_refresh_takes_three_statements_at_most(served: Stage) -> None:
+def test_a_refresh_takes_three_statements(served: Stage) -> None:
     tokens, found = refresh(served, served.as_(DAVE).tokens["refresh_token"]).json, []
     here = threading.get_ident()
 
@@ -172,8 +172,8 @@ def test_a_refresh_takes_three_statements_at_most(served: Stage) -> None:
         event.remove(served.database.engine, "before_cursor_execute", note)
 
     assert again.status_code == 200
-    # Twice; once a second the use of the key is noted, and after each link the tail of the trail is read.
-    assert len([one for one in found if "key_uses" not in one]) <= 2 * 3, found
+    # Twice.  Once a second the use of the key is recorded too, and after each commit of a writer the tail of the trail is read.
+    assert len([one for one in without_looks("postgresql", found) if "key_uses" not in one]) == 2 * 3, found
 
 
 def test_roles_that_are_forgotten_meanwhile_are_read_under_the_lock(
