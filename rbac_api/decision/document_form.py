@@ -121,10 +121,8 @@ def _text_fault(value: object, longest: int, pattern: str = LINES) -> str | None
 
 
 def _email_fault(value: object) -> str | None:
-    if fault := _text_fault(value, 320, LINE):
-        return fault
-    found = re.search(EMAIL, str(value))
-    return None if found else "must be an e-mail address without invisible characters"
+    words = "must be an e-mail address without invisible characters"
+    return _text_fault(value, 320, LINE) or (None if re.search(EMAIL, str(value)) else words)
 
 
 def _name(rule: NameRule, *, required: bool = False) -> Member:
