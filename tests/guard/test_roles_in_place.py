@@ -12,9 +12,12 @@ import pytest
 from sqlalchemy import event
 
 from rbac_api import clock
-from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.capabilities.policy.service import SYSTEM, read_file, reconcile_system
+from rbac_api.cli.prepare import operator_unit
+from rbac_api.decision.hierarchy import RoleChanges, RoleGraph
 from rbac_api.guard.state import queries, queries_history, queries_role_graph
 from rbac_api.guard.state import role_graphs as module
+from rbac_api.trail.feed import Delta, Invalidation, Position
 from tests.builders import Caller, Stage
 from tests.cast import ALICE
 from tests.sizes import sized
@@ -227,3 +230,33 @@ def test_a_few_moments_are_remembered_until_a_role_changes(stage: Stage, stateme
     for _ in range(2 * module.MAX_PAST_GRAPHS):
         alice.get(f"/v1/roles/auditor?at={clock.rfc3339(clock.now())}")
     assert len(memory.roles._past) == module.MAX_PAST_GRAPHS
+
+
+def test_a_role_that_is_in_force_again_is_inherited_again(stage: Stage) -> None:
+    """Only a direct change of the database ends a built-in role; a start puts it in force again."""
+    alice, memory = stage.as_(ALICE), stage.guard.snapshot
+    alice.post("/v1/roles", json={"name": "made-1"})
+    alice.put("/v1/roles/made-1/inherits/auditor")
+    stage.execute("UPDATE roles SET valid_to = '2026-01-01 00:00:00' WHERE name = 'auditor'")
+    memory.forget()
+    memory.freshen()
+    assert memory.graph().juniors["made-1"] == frozenset()
+
+    with operator_unit(stage.settings, stage.database, system=True) as clearance:
+        reconcile_system(clearance, read_file(SYSTEM))
+    memory.freshen()
+
+    assert memory.roles.current is not None
+    assert memory.roles.current.juniors["made-1"] == {"auditor"}
+    assert memory.roles.current == all_roles(stage)
+
+
+def test_roles_that_were_read_later_than_a_tail_stay_as_they_are(stage: Stage) -> None:
+    """Two threads bring memory up to date: one read the roles after the tail that the other applies."""
+    graphs, later = module.RoleGraphs(), replace(all_roles(stage), revision=10)
+    graphs.keep(later)
+    tail = Delta(Position(9, "hash"), (Invalidation("grants", "auditor", "role"),), complete=True)
+
+    graphs.apply(tail, RoleChanges({"auditor": None}))
+
+    assert graphs.current is later

@@ -185,8 +185,7 @@ class Snapshot:
 
     def _recomputed(self, known: Person, profile: Profile, graph: RoleGraph, before: int) -> Person:
         person = subjects.person_of(graph, known.subject, known.kind, known.username, clock.now())
-        if graph is self.roles.current:  # else it is forgotten before it is asked for
-            self._keep(before, partial(self._keep_person, person, profile))
+        self._keep(before, partial(self._keep_person, person, profile))
         return person
 
     def forget(self) -> None:
