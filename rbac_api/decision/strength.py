@@ -13,8 +13,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from rbac_api.decision.activation import lasting
-from rbac_api.decision.evaluate import effective_permissions
+from rbac_api.decision.evaluate import effective_permissions, lasting
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Constraint, Subject
 

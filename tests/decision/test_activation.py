@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rbac_api.decision.activation import carried_until, lasting, unauthorized
-from rbac_api.decision.evaluate import active_roles
+from rbac_api.decision.evaluate import active_roles, carried_until, lasting, unauthorized
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Activation, Assignment, Mode, Role, SessionRoles, Subject
 

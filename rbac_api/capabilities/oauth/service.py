@@ -12,7 +12,6 @@ from rbac_api.capabilities.sessions.service import (
     begin_client_session,
     close_session,
     find_presented,
-    is_live,
 )
 from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.capabilities.signin.service import issue_access, refresh
@@ -167,7 +166,7 @@ def _subject_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
     if (
         found is None
         or found.token.spent_at is not None
-        or not is_live(found.session)
+        or not found.session.is_live()
         or found.session.id != token.session_id
     ):
         return None

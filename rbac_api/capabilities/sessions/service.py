@@ -42,7 +42,6 @@ from rbac_api.capabilities.sessions.termination import (
     make_room,
 )
 from rbac_api.database.queries.sessions import (
-    SessionRow,
     find_presented,
     find_session,
     is_active,
@@ -77,7 +76,6 @@ __all__ = [
     "find_session",
     "forget_second_factor",
     "get_session",
-    "is_live",
     "leave_session",
     "list_own_sessions",
     "list_refresh_tokens",
@@ -158,12 +156,6 @@ def forget_second_factor(connection: Connection, session_id: str) -> None:
 def choose_roles(connection: Connection, session_id: str, chosen: Iterable[str]) -> None:
     """Make only these roles active in a session from now on, besides its activations."""
     queries.set_active_roles(connection, session_id, " ".join(sorted(chosen)))
-
-
-def is_live(session: SessionRow) -> bool:
-    """Whether the session is active at this moment."""
-    now = clock.now()
-    return session.ended_at is None and now < session.idle_expires_at and now < session.absolute_expires_at
 
 
 def get_session(clearance: Clearance, session_id: str) -> SessionAnswer:

@@ -70,7 +70,7 @@ def _is_usual(presented: Presented) -> bool:
     return (
         presented.token.spent_at is None
         and presented.account.status == "active"
-        and sessions.is_live(presented.session)
+        and presented.session.is_live()
     )
 
 
@@ -106,7 +106,7 @@ def _exchange(
 ) -> tuple[RefreshTokenRecord | None, str]:
     """The record of the token to issue; without one the outcome is ``reused`` (ends now) or ``ended``."""
     spent, session, account, *_ = presented
-    if not sessions.is_live(session) or account.status != "active":
+    if not session.is_live() or account.status != "active":
         _count_repetition(clearance, connection, session, spent)
         return None, "ended"
     if spent.spent_at is None:

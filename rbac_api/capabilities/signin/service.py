@@ -26,7 +26,7 @@ from rbac_api.capabilities.signin.refreshing import refresh, user_actor
 from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.queries.users import get_account, get_subject
-from rbac_api.decision.activation import unauthorized
+from rbac_api.decision.evaluate import unauthorized
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import HasherBusy
@@ -139,7 +139,7 @@ def logout(clearance: Clearance, token: Token) -> None:
     """End the whole session of a token, at once. An ended or unknown session does not change."""
     with clearance.work.database.reading() as connection:  # repeating it takes no lock
         session = sessions.find_session(connection, token.session_id)
-    if session is None or session.user_id != token.subject or not sessions.is_live(session):
+    if session is None or session.user_id != token.subject or not session.is_live():
         return
     actor = user_actor(clearance, session)
     if session.client_id == session.user_id:  # no user's client has the form of an id

@@ -14,8 +14,7 @@ from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.database.constraints import Clash
 from rbac_api.database.queries.users import AccountRow, subject_of
 from rbac_api.database.types import new_id
-from rbac_api.decision.activation import carried_until, lasting
-from rbac_api.decision.evaluate import claimed_roles, effective_roles
+from rbac_api.decision.evaluate import carried_until, claimed_roles, effective_roles, lasting
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.state.subjects import OTP

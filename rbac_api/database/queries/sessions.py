@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, exists, func, select, true
 
+from rbac_api import clock
 from rbac_api.database.queries.users import ACCOUNT, AccountRow
 from rbac_api.database.tables import activations, refresh_tokens, roles, sessions, trail_events, users
 from rbac_api.decision.model import EVERYTHING, Activation, SessionRoles
@@ -33,6 +34,11 @@ class SessionRow(NamedTuple):
     ended_by: str | None
     end_reason: str | None
     username: str
+
+    def is_live(self) -> bool:
+        """Return whether the session is active at this moment."""
+        now = clock.now()
+        return self.ended_at is None and now < self.idle_expires_at and now < self.absolute_expires_at
 
 
 class RefreshTokenRow(NamedTuple):

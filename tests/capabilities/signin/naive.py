@@ -32,7 +32,7 @@ def naive_refresh(
         found = sessions.find_presented(connection, token.jti, clock.now())
     assert found is not None
     spent, session, account, *_ = found
-    if not sessions.is_live(session):
+    if not session.is_live():
         raise TokenRevoked()
     if spent.spent_at is not None:
         raise TokenReused()
