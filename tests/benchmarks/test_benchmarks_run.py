@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import decisions as module
-from benchmarks import slow_readers, trail_growth
+from benchmarks import role_changes, slow_readers, trail_growth
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
@@ -121,6 +121,17 @@ def test_what_slow_readers_cost_is_measured_in_every_shape(capsys: pytest.Captur
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 3: ")]
     assert len(rows) == len(slow_readers.SHAPES)
     assert all(float(figure) > 0 for row in rows for figure in row.strip("| ").split(" | ")[1:])
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_what_a_changed_role_costs_is_measured(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    role_changes.main(["--engine", engine, "--roles", "64", "--rounds", "1"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "64 roles, 1 rounds" in lines[0]
+    figures = [float(line.split()[-1]) for line in lines[1:] if re.search(r"\d$", line)]
+    assert len(figures) == 6 + 7
+    assert all(figure > 0 for figure in figures)
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
