@@ -204,7 +204,8 @@ class _Changing:
         gained: dict[str, set[str]] = {}
         lost: dict[str, set[str]] = {}
         for name, wanted in below.items():
-            old, new = self.juniors.get(name, frozenset()), frozenset(wanted).intersection(self.roles)
+            old = self.juniors.get(name, frozenset())
+            new = frozenset(junior for junior in wanted if junior in self.roles)
             for junior in new - old:
                 gained.setdefault(junior, set()).add(name)
             for junior in old - new:
