@@ -137,6 +137,7 @@ LIFETIME = re.compile(r"\.((?:access_token|refresh_token|session)_seconds)\b")
 REVIEWED = {
     "settings.py",  # whether they fit each other
     "capabilities/sessions/service.py",  # the end of what is handed out now
+    "capabilities/sessions/rotation.py",  # the same
     "capabilities/signin/tokens.py",  # the same
     "guard/revocation/denylist.py",  # the later of this and of what was handed out
     "guard/tokens/keys.py",  # the same
