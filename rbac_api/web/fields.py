@@ -254,8 +254,10 @@ class PageSchema(ma.Schema):
             "example": "WzE4Nl0.kJx2Vd",
         },
     )
-    total = fields.Integer(metadata={"description": TOTAL, "example": 186})
-    total_is_minimum = fields.Boolean(metadata={"description": "`true` if there are more than `total`"})
+    total = fields.Integer(metadata={"description": TOTAL, "example": 10_000})
+    total_is_minimum = fields.Boolean(
+        metadata={"description": "`true` if there are more than `total`", "example": True}
+    )
 
 
 class Body(ma.Schema):

@@ -44,6 +44,8 @@ OWNERS = {
 LENT = {("capabilities/users", "assignments"), ("capabilities/incidents", "incidents")}
 # A service account is a row of ``users`` too; whoever tells clients apart notes when a secret was used.
 LENT |= {("capabilities/service_accounts", "users"), ("guard", "client_secrets")}
+# What outdates tokens is raised by what revokes them, in the statement that also says who is signed in.
+LENT |= {("guard", "users")}
 # What was activated in a session goes with it.
 LENT |= {("capabilities/sessions", "activations")}
 # A policy is worked out without the lock and then written at once: its steps put rows of these tables aside for that.
