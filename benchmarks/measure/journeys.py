@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -135,10 +136,12 @@ def _functions(journey: Journey) -> Iterator[None]:
 
 @contextmanager
 def _statements(stage: Stage, journey: Journey) -> Iterator[None]:
-    """Record each statement that is sent on any connection."""
+    """Record each statement that this thread sends on any connection; other threads follow the trail."""
+    own = threading.get_ident()
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
-        journey.statements.append(statement)
+        if threading.get_ident() == own:
+            journey.statements.append(statement)
 
     engine = stage.database.engine
     event.listen(engine, "before_cursor_execute", note)

