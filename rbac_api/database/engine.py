@@ -159,6 +159,11 @@ def batched(values: Iterable[T], size: int = MAX_VALUES) -> Iterator[list[T]]:
         yield some
 
 
+def is_writer(connection: Connection) -> bool:
+    """Return whether this transaction holds the write lock."""
+    return bool(connection.get_execution_options().get("writer"))
+
+
 def publish(connection: Connection, seq: int) -> None:
     """Note that this transaction changes decisions, up to trail event ``seq``; its commit notifies all
     workers."""

@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 
 from sqlalchemy import Connection, bindparam, select
 
+from rbac_api.database.engine import is_writer
 from rbac_api.database.tables import trail_events
 from rbac_api.trail.events import CATALOGUE, Touched
 
@@ -111,7 +112,7 @@ def find_end(connection: Connection) -> Position:
 
 def note_end(connection: Connection, end: Position) -> None:
     """Remember where the trail ends, for as long as this transaction lasts, if it is a writing one."""
-    if connection.get_execution_options().get("writer"):
+    if is_writer(connection):
         connection.info[_END] = (connection.get_transaction(), end)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
 from rbac_api import clock
-from rbac_api.database.engine import batched, publish
+from rbac_api.database.engine import batched, is_writer, publish
 from rbac_api.database.queries.trail import EventRow
 from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
@@ -225,6 +225,8 @@ def _event(
 
 def _append(connection: Connection, events: list[dict[str, Any]]) -> Position:
     """Link events to the end of the chain and write them; return where it ends now."""
+    if not is_writer(connection):
+        raise RuntimeError("an event can be linked only by a transaction that holds the write lock")
     end = find_end(connection)
     for event in events:
         event |= {"seq": end.seq + 1, "prev_hash": end.hash}

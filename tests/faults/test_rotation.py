@@ -25,6 +25,7 @@ from tests.servers.service import SETTINGS, Service
 
 CLIENTS, ROTATIONS = 4, 20
 AT_ONCE = {"emergency": True}
+MANY = "100000 per minute"  # refreshes of one account
 BOUND = 5.0  # seconds: poll 0.5 + RBAC_REVOCATION_SECONDS 1 + an answer
 
 
@@ -84,7 +85,7 @@ class NeverRaised(Exception):
 def test_keys_change_twenty_times_under_load_and_nobody_is_refused(
     empty_url: str, start_node: StartNode
 ) -> None:
-    node = start_node(empty_url, RBAC_WORKERS=2)
+    node = start_node(empty_url, RBAC_WORKERS=2, RBAC_ACCOUNT_LIMIT=MANY)
     admin, *others = passes(empty_url, CLIENTS + 1)
     with Connections(node, others, NeverRaised) as crowd:
         for _ in range(ROTATIONS):
@@ -100,7 +101,12 @@ def test_keys_change_by_themselves_under_load_and_nobody_is_refused(
 ) -> None:
     url = postgres.create_database()
     node = start_node(
-        url, RBAC_WORKERS=2, RBAC_KEY_ROTATION=1, RBAC_JWKS_SECONDS=1, RBAC_CLOCK_LEEWAY_SECONDS=0
+        url,
+        RBAC_WORKERS=2,
+        RBAC_KEY_ROTATION=1,
+        RBAC_JWKS_SECONDS=1,
+        RBAC_CLOCK_LEEWAY_SECONDS=0,
+        RBAC_ACCOUNT_LIMIT=MANY,
     )
     admin, *others = passes(url, CLIENTS + 1)
     with Connections(node, others, NeverRaised) as crowd:
@@ -111,7 +117,7 @@ def test_keys_change_by_themselves_under_load_and_nobody_is_refused(
 
 
 def test_a_node_killed_while_keys_change_leaves_one_that_signs(empty_url: str, start_node: StartNode) -> None:
-    node = start_node(empty_url, RBAC_WORKERS=2)
+    node = start_node(empty_url, RBAC_WORKERS=2, RBAC_ACCOUNT_LIMIT=MANY)
     admin, *others = passes(empty_url, CLIENTS + 1)
     for delay in (0.02, 0.1, 0.3):
         killer = threading.Timer(delay, node.kill)
@@ -138,7 +144,7 @@ def states(node: Service, admin: Pass) -> list[str]:
 @pytest.fixture
 def beside(empty_url: str, start_node: StartNode) -> Iterator[tuple[Service, Verifier, list[Pass]]]:
     """A node of two workers, somebody else's verifier, and sessions of the administrator."""
-    node = start_node(empty_url, RBAC_WORKERS=2, RBAC_REVOCATION_SECONDS=1)
+    node = start_node(empty_url, RBAC_WORKERS=2, RBAC_REVOCATION_SECONDS=1, RBAC_ACCOUNT_LIMIT=MANY)
     address = f"http://127.0.0.1:{node.port}"
     verifier = Verifier(
         SETTINGS["RBAC_ISSUER"], "rbac-api", service=address, poll_seconds=0.5, bound_seconds=60

@@ -15,6 +15,15 @@ def test_an_action_outside_the_catalogue_is_not_written(stage: Stage) -> None:
         record(connection, OPERATOR, "user.promoted", Target("user"))
 
 
+def test_an_event_is_not_linked_without_the_write_lock(stage: Stage) -> None:
+    before = stage.events()
+
+    with stage.database.reading() as connection, pytest.raises(RuntimeError, match="holds the write lock"):
+        record(connection, OPERATOR, "user.updated", Target("user"))
+
+    assert stage.events() == before
+
+
 @pytest.mark.parametrize(
     "facts", [{"password_hash": "x"}, {"users": [{"refresh_token": "x"}]}, {"a": {"b": {"token": 1}}}]
 )

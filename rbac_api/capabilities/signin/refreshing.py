@@ -53,8 +53,6 @@ def _rotate_alone(clearance: Clearance, token: Token, origin: Origin) -> TokensA
         presented = _find_presented(connection, token)
         if not _is_usual(presented) or not clearance.snapshot.follow(connection, presented.end):
             return None
-        if clearance.snapshot.keyring.rotation_begins(connection):
-            return None
         successor = sessions.successor_of(connection, clearance.settings, presented, origin.ip)
         tokens = issue_tokens(clearance, connection, successor, presented.account)
         actor, event = _rotation(clearance, presented.session, successor)

@@ -12,6 +12,7 @@ from rbac_api.capabilities.keys.service import rotate_for_signing
 from rbac_api.capabilities.sessions.service import RefreshTokenRecord
 from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.database.constraints import Clash
+from rbac_api.database.engine import is_writer
 from rbac_api.database.queries.users import AccountRow, subject_of
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import carried_until, claimed_roles, effective_roles, lasting
@@ -50,11 +51,14 @@ def issue_tokens(
 
 
 def _signer(clearance: Clearance, connection: Connection) -> SigningKey:
-    """The key that signs now; creates the next one when it is due."""
+    """The key that signs now; creates the next one when it is due. ``Clash`` if that takes the write lock,
+    and this transaction does not hold it."""
     # Read on this connection: a second one might not be available, from a pool drained by requests that
     # wait for our lock.
     key = clearance.snapshot.keyring.active(connection)
     if begins := clearance.snapshot.keyring.rotation_begins(connection):
+        if not is_writer(connection):
+            raise Clash(internal="a signing key became due meanwhile")
         rotate_for_signing(connection, clearance, begins)
     return key
 
@@ -62,7 +66,7 @@ def _signer(clearance: Clearance, connection: Connection) -> SigningKey:
 def _graph(clearance: Clearance, connection: Connection) -> RoleGraph:
     """The roles, no older than what was read; ``Clash`` if they have to be read, which takes the write lock
     or a transaction that sees one moment."""
-    if connection.get_execution_options().get("writer"):
+    if is_writer(connection):
         return clearance.snapshot.settled_graph(connection)
     graph = clearance.snapshot.roles.current
     if graph is None:

@@ -20,7 +20,7 @@ from typing import TypedDict
 from sqlalchemy import Connection
 
 from rbac_api import clock
-from rbac_api.database.engine import Database
+from rbac_api.database.engine import Database, is_writer
 from rbac_api.errors import Unavailable
 from rbac_api.guard.tokens import queries
 from rbac_api.guard.tokens.signing import (
@@ -175,7 +175,7 @@ class Keyring:
         if _covers(self._used.get(key.kid), use, seen):
             return
         # Under the write lock one thread comes at a time; without it others wait for the first one's commit.
-        with nullcontext() if connection.get_execution_options().get("writer") else self._noting:
+        with nullcontext() if is_writer(connection) else self._noting:
             if not _covers(self._used.get(key.kid), use, seen):
                 self._note_use(connection, key, use, seen)
 

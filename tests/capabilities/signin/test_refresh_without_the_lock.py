@@ -15,9 +15,11 @@ from sqlalchemy import event, insert, text, update
 from werkzeug.test import TestResponse
 
 from rbac_api import clock
+from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.service import Termination, close_session
 from rbac_api.capabilities.signin import refreshing
+from rbac_api.capabilities.signin import tokens as signing_tokens
 from rbac_api.database.tables import refresh_tokens, sessions
 from rbac_api.guard.tokens.queries import find_key_use
 from rbac_api.guard.tokens.signing import Use
@@ -201,6 +203,37 @@ def test_a_role_that_changes_meanwhile_is_read_under_the_lock(
 
     assert refresh(served, dave.tokens["refresh_token"]).status_code == 200
     assert "clerk" in served.guard.snapshot.graph().roles
+
+
+def due(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
+    """It is time for the next signing key."""
+    moment = clock.now() + timedelta(seconds=1)
+    monkeypatch.setattr(stage.guard.snapshot.keyring, "rotation_begins", lambda _: moment)
+
+
+def test_a_signing_key_that_is_due_is_made_under_the_lock(
+    served: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = served.as_(DAVE).tokens
+    due(monkeypatch, served)
+
+    assert refresh(served, tokens["refresh_token"]).status_code == 200
+    assert lineage(served, tokens["session_id"]) == [(1, True), (2, False)]
+    assert len(served.events("key.rotated")) == 1
+    assert verify_trail(served.database, {}).problem is None
+
+
+def test_without_that_look_the_event_of_the_key_would_be_refused(
+    served: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vulnerable twin, which the recorder stops: linking an event without the lock would fork the chain."""
+    tokens = served.as_(DAVE).tokens
+    due(monkeypatch, served)
+    monkeypatch.setattr(signing_tokens, "is_writer", lambda _: True)
+
+    body = {"refresh_token": tokens["refresh_token"]}
+    assert served.caller().client.post("/v1/auth/refresh", json=body).status_code == 500
+    assert served.events("key.rotated") == []
 
 
 def held_up(stage: Stage, token: str, change: Callable[[Any], object]) -> TestResponse:
