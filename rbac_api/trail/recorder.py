@@ -122,6 +122,8 @@ def link_waiting(connection: Connection) -> None:
         return  # it has one writer anyway, so events are linked at once
     while some := take(connection, _BATCH_SIZE):
         _append(connection, some)
+        if len(some) < _BATCH_SIZE:
+            return  # those committed meanwhile wait for the next writer: else the lock would be held for long
 
 
 def record_all(

@@ -106,6 +106,29 @@ def test_what_waits_is_linked_in_order_however_much_it_is(
     assert intact(waiting)
 
 
+def test_a_writer_links_what_waited_and_not_whatever_comes_meanwhile(
+    waiting: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would hold the write lock for as long as clients refresh: all others ran into their timeout."""
+    usual, looks = recorder.take, 0
+
+    def while_others_refresh(connection: Any, most: int) -> list[dict[str, Any]]:
+        nonlocal looks
+        looks += 1
+        found = usual(connection, most)
+        put(waiting, f"after look {looks}")
+        return found
+
+    put(waiting, "before")
+    monkeypatch.setattr(recorder, "take", while_others_refresh)
+    with waiting.database.writing() as connection:
+        recorder.link_waiting(connection)
+
+    assert looks == 1
+    assert [name for _, name in linked(waiting)[-1:]] == ["before"]
+    assert waiting.query("SELECT count(*) FROM trail_outbox") == [(1,)]
+
+
 def test_a_writer_that_fails_leaves_what_waits_where_it_was(waiting: Stage) -> None:
     put(waiting, "first")
     with pytest.raises(ZeroDivisionError), waiting.database.writing() as connection:
