@@ -9,12 +9,12 @@ import pytest
 
 from tests import coroutines
 
-WHO = contextvars.ContextVar("WHO", default="nobody")
+CALLER = contextvars.ContextVar("CALLER", default="")
 
 
-async def _who() -> str:
+async def _caller() -> str:
     await asyncio.sleep(0)
-    return WHO.get()
+    return CALLER.get()
 
 
 async def _broken() -> None:
@@ -22,8 +22,8 @@ async def _broken() -> None:
 
 
 async def _inside_a_loop() -> str:
-    WHO.set("carol")
-    return coroutines.run(_who())
+    CALLER.set("carol")
+    return coroutines.run(_caller())
 
 
 def test_a_coroutine_runs_where_a_loop_runs_already_and_sees_the_callers_context() -> None:

@@ -232,22 +232,22 @@ def test_every_text_and_list_of_a_request_has_a_bound(document: dict[str, Any]) 
     assert found == []
 
 
-def told_twice(schema: Any, at: str = "") -> Iterator[str]:
+def two_forms(schema: Any, at: str = "") -> Iterator[str]:
     """Where a schema has a pattern beside a form that is a pattern already."""
     if isinstance(schema, dict):
         if "pattern" in schema and {"format", "anyOf", "oneOf", "allOf", "enum"} & schema.keys():
             yield at
         for name, part in schema.items():
-            yield from told_twice(part, f"{at}/{name}")
+            yield from two_forms(part, f"{at}/{name}")
     elif isinstance(schema, list):
         for place, part in enumerate(schema):
-            yield from told_twice(part, f"{at}/{place}")
+            yield from two_forms(part, f"{at}/{place}")
 
 
 def test_no_text_has_two_forms(document: dict[str, Any]) -> None:
     """A generator makes texts of the pattern until one has the format by chance: minutes for each address."""
-    assert list(told_twice(document)) == []
-    assert list(told_twice([{"pattern": "^[^!]*$", "anyOf": [{"format": "ipv4"}]}])) == ["/0"]
+    assert list(two_forms(document)) == []
+    assert list(two_forms([{"pattern": "^[^!]*$", "anyOf": [{"format": "ipv4"}]}])) == ["/0"]
 
 
 def test_a_text_without_a_bound_would_be_found(document: dict[str, Any]) -> None:

@@ -1,30 +1,40 @@
 """The trail: append-only, totally ordered, hash-chained. ``before`` and ``after`` are canonical JSON text,
 because they are hashed."""
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Index, String, Table, Text
 
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.types import ID, UtcDateTime
 
+
+def event_columns() -> tuple[Column[Any], ...]:
+    """Return the columns of an event, new ones for one table: it waits in ``trail_outbox`` as it is linked."""
+    return (
+        Column("at", UtcDateTime, nullable=False),
+        Column("actor_type", String(16), nullable=False),
+        Column("actor_id", String(64)),
+        Column("actor_name", String(256)),
+        Column("session_id", ID),
+        Column("action", String(64), nullable=False),
+        Column("target_type", String(32)),
+        Column("target_id", String(256)),
+        Column("target_name", String(256)),
+        Column("outcome", String(16), nullable=False),
+        Column("reason", Text),
+        Column("before", Text),
+        Column("after", Text),
+        Column("ip", String(64)),
+        Column("request_id", String(128)),
+    )
+
+
 trail_events = Table(
     "trail_events",
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("at", UtcDateTime, nullable=False),
-    Column("actor_type", String(16), nullable=False),
-    Column("actor_id", String(64)),
-    Column("actor_name", String(256)),
-    Column("session_id", ID),
-    Column("action", String(64), nullable=False),
-    Column("target_type", String(32)),
-    Column("target_id", String(256)),
-    Column("target_name", String(256)),
-    Column("outcome", String(16), nullable=False),
-    Column("reason", Text),
-    Column("before", Text),
-    Column("after", Text),
-    Column("ip", String(64)),
-    Column("request_id", String(128)),
+    *event_columns(),
     Column("prev_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index("ix_trail_events_actor_id", "actor_id", "seq"),
