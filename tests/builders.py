@@ -21,7 +21,7 @@ from rbac_api.cli.prepare import hash_password, operator_unit, prepare
 from rbac_api.database.engine import Database
 from rbac_api.factory import close_app, create_app
 from rbac_api.settings import Settings
-from rbac_api.trail.sequencer import settle
+from rbac_api.trail.sequencer import drain_outbox
 from tests.cast import BOBS_PERMISSIONS, CAST, PASSWORD, PERMISSIONS
 from tests.contract.answers import AnswerChecker
 from tests.keeping import PostgresRows, Rows, SqliteRows
@@ -182,7 +182,7 @@ class Stage:
     def events(self, action: str | None = None) -> list[dict[str, Any]]:
         """The trail's rows, oldest first, as dictionaries; of one action, or all."""
         columns = "seq, actor_type, actor_name, action, target_type, target_id, target_name, outcome, reason, before, after, ip, request_id"
-        settle(self.database)
+        drain_outbox(self.database)
         rows = self.query(f"SELECT {columns} FROM trail_events ORDER BY seq")
         found = [dict(zip(columns.split(", "), row, strict=True)) for row in rows]
         return [event for event in found if action is None or event["action"] == action]

@@ -41,7 +41,7 @@ class Database:
         self.engine = _sqlite_engine(settings) if self.on_sqlite else postgresql_engine(settings)
         self._turns: Turns = threading.Lock() if self.on_sqlite else Queue(WRITERS_IN_SERVER)
         self._listeners: list[Announcement] = []
-        self.events_wait = threading.Event()  # in the outbox of the trail
+        self.outbox_filled = threading.Event()  # an event waits in the outbox of the trail
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -64,7 +64,7 @@ class Database:
             yield connection
 
     @contextmanager
-    def statements(self) -> Iterator[Connection]:
+    def autocommit(self) -> Iterator[Connection]:
         """Open a connection without the write lock: each statement is a transaction (PostgreSQL)."""
         with self.reading() as connection:
             yield connection

@@ -261,7 +261,7 @@ class PostgresChangeDetector:
             if not entered:
                 return  # no writer would wait for this worker
             if waiting:
-                self._database.events_wait.set()
+                self._database.outbox_filled.set()
             self._acknowledge(connection, name, newest)
             self._lease_until = began + LEASE_SECONDS
             while (left := began + HEARTBEAT_SECONDS - clock.monotonic()) > 0:

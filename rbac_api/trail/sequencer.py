@@ -18,7 +18,7 @@ GATHERING_SECONDS = 0.2  # so that one commit links many
 RETRY_SECONDS = 1.0
 
 
-def settle(database: Database) -> None:
+def drain_outbox(database: Database) -> None:
     """Link what waits, so that the trail has every event that was acknowledged before."""
     if database.on_sqlite:
         return
@@ -40,27 +40,27 @@ class Sequencer:
     def start(self) -> None:
         """Start, not before the first request: a worker's process is forked after this object was created."""
         if not self._database.on_sqlite:
-            self._database.events_wait.set()  # those of a worker that died
+            self._database.outbox_filled.set()  # those of a worker that died
             self._thread = threading.Thread(target=self._follow, name="rbac-sequencer", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
         """Link what waits, and stop."""
         self._closing.set()
-        self._database.events_wait.set()
+        self._database.outbox_filled.set()
         if self._thread is not None:
             self._thread.join()
 
     def _follow(self) -> None:
         wait = GATHERING_SECONDS
         while not self._closing.is_set():
-            self._database.events_wait.wait()
+            self._database.outbox_filled.wait()
             self._closing.wait(wait)
-            self._database.events_wait.clear()
+            self._database.outbox_filled.clear()
             try:
-                settle(self._database)
+                drain_outbox(self._database)
                 wait = GATHERING_SECONDS
             except Unavailable as fault:
                 log.warning("trail.not_linked", internal=fault.internal)
-                self._database.events_wait.set()
+                self._database.outbox_filled.set()
                 wait = RETRY_SECONDS

@@ -12,7 +12,7 @@ from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.trail import outbox, recorder, sequencer
 from rbac_api.trail.recorder import Actor, Event, Target, prepared_events, record
-from rbac_api.trail.sequencer import Sequencer, settle
+from rbac_api.trail.sequencer import Sequencer, drain_outbox
 from tests.builders import Stage
 from tests.capabilities.signin.crowd import refresh, together
 from tests.cast import ALICE, CAROL, DAVE
@@ -32,10 +32,10 @@ def served(stages: Any) -> Stage:
 @pytest.fixture
 def waiting(served: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """The same, whose own sequencer links nothing."""
-    monkeypatch.setattr(sequencer, "settle", lambda _database: None)
+    monkeypatch.setattr(sequencer, "drain_outbox", lambda _database: None)
     yield served
     monkeypatch.undo()
-    settle(served.database)
+    drain_outbox(served.database)
 
 
 def linked(stage: Stage) -> list[tuple[str, str]]:
@@ -100,7 +100,7 @@ def test_what_waits_is_linked_in_order_however_much_it_is(
     put(waiting, *names)
     monkeypatch.setattr(recorder, "_BATCH_SIZE", 2)
 
-    settle(waiting.database)
+    drain_outbox(waiting.database)
 
     assert [target for action, target in linked(waiting) if action == "token.rotated"] == names
     assert intact(waiting)
@@ -142,7 +142,7 @@ def test_a_writer_that_fails_leaves_what_waits_where_it_was(waiting: Stage) -> N
 def settle_together(stage: Stage) -> list[str]:
     """Link from many threads at once; what is in the trail of it."""
     put(stage, *(f"n{number}" for number in range(20)))
-    together(8, lambda _number: settle(stage.database))
+    together(8, lambda _number: drain_outbox(stage.database))
     return sorted(target for action, target in linked(stage) if action == "token.rotated")
 
 
@@ -193,7 +193,7 @@ def test_a_sequencer_without_its_database_tries_again(served: Stage, monkeypatch
         failed.set()
         raise DatabaseDown(internal="gone")
 
-    monkeypatch.setattr(sequencer, "settle", fails)
+    monkeypatch.setattr(sequencer, "drain_outbox", fails)
     monkeypatch.setattr(sequencer, "RETRY_SECONDS", 0.01)
     own = Sequencer(served.database)
     own.start()

@@ -18,7 +18,7 @@ from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.chain import Verdict, verify
 from rbac_api.trail.feed import newest_seq
 from rbac_api.trail.recorder import Target, record
-from rbac_api.trail.sequencer import settle
+from rbac_api.trail.sequencer import drain_outbox
 
 Progress = Callable[[int], object]
 
@@ -28,7 +28,7 @@ def list_events(
 ) -> Page[dict[str, object]]:
     """Events, newest first."""
     conditions = queries.matching(filters)
-    settle(clearance.work.database)
+    drain_outbox(clearance.work.database)
     with (
         clearance.work.database.reading() as connection
     ):  # returned before `_record_reading` takes one: no request waits for two
@@ -40,7 +40,7 @@ def list_events(
 
 def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
     """One event by its number."""
-    settle(clearance.work.database)
+    drain_outbox(clearance.work.database)
     with clearance.work.database.reading() as connection:
         row = EventNotFound.require(queries.find_event(connection, seq))
     _record_reading(clearance, "audit.read", {"seq": seq})
@@ -76,14 +76,14 @@ def verify_trail(
 
     What waited in the outbox is linked before, so every event that was acknowledged by now is verified.
     """
-    settle(database)
+    drain_outbox(database)
     with database.streaming() as connection:
         return verify(_watched(queries.stream_chain(connection), progress), expected)
 
 
 def trail_length(database: Database) -> int:
     """The newest event's number: the number of events, in an intact trail; what waited is linked before."""
-    settle(database)
+    drain_outbox(database)
     with database.reading() as connection:
         return newest_seq(connection)
 

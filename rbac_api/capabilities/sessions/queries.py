@@ -60,7 +60,7 @@ _UNCHANGED = (
     .with_for_update(read=True)
     .cte("unchanged")
 )
-_MOVED_ALONE = (
+_MOVE = (
     _MOVED.where(exists(select(_UNCHANGED.c.id)))
     .values(
         generation=bindparam("next_generation"),
@@ -70,8 +70,8 @@ _MOVED_ALONE = (
     .returning(sessions.c.id)
     .cte("moved")
 )
-_SPENT_ALONE = (
-    _SPENT.where(exists(select(_MOVED_ALONE.c.id)))
+_SPEND = (
+    _SPENT.where(exists(select(_MOVE.c.id)))
     .values(spent_at=bindparam("now"), replaced_by=bindparam("successor"))
     .cte("spent")
 )
@@ -79,20 +79,18 @@ _SUCCESSOR = {
     "jti": "successor", "session_id": "belongs_to", "generation": "next_generation", "issued_at": "now",
     "expires_at": "ends", "ip": "origin",
 }  # fmt: skip
-_ADDED_ALONE = (
+_ADD = (
     insert(refresh_tokens)
     .from_select(
         list(_SUCCESSOR),
         select(
             *(bindparam(value, type_=refresh_tokens.c[name].type) for name, value in _SUCCESSOR.items())
-        ).select_from(_MOVED_ALONE),
+        ).select_from(_MOVE),
     )
     .cte("added")
 )
-_ROTATE_ALONE = (
-    select(func.count())
-    .select_from(_MOVED_ALONE)
-    .add_cte(_SPENT_ALONE, _ADDED_ALONE, entering(_MOVED_ALONE).cte("recorded"))
+_ROTATE_WITHOUT_LOCK = (
+    select(func.count()).select_from(_MOVE).add_cte(_SPEND, _ADD, entering(_MOVE).cte("recorded"))
 )
 
 
@@ -132,7 +130,7 @@ def touch_session(
     return connection.execute(_MOVED, {**mine, **values}).rowcount == 1
 
 
-def rotate_alone(connection: Connection, values: dict[str, object]) -> bool:
+def rotate_without_lock(connection: Connection, values: dict[str, object]) -> bool:
     """Move a session to its next generation, spend its token, add the successor and the event, in a statement
     that is a transaction of its own (PostgreSQL).
 
@@ -140,7 +138,7 @@ def rotate_alone(connection: Connection, values: dict[str, object]) -> bool:
     and may do what the user might before.  Waits for a transaction that is changing one of the two rows, and
     sees what it did.
     """
-    return connection.execute(_ROTATE_ALONE, values).scalar_one() == 1
+    return connection.execute(_ROTATE_WITHOUT_LOCK, values).scalar_one() == 1
 
 
 def set_amr(connection: Connection, session_id: str, amr: str) -> None:

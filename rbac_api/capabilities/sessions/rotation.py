@@ -70,7 +70,7 @@ def rotate(connection: Connection, presented: Presented, record: RefreshTokenRec
     add_token(connection, record, ip)
 
 
-def rotate_alone(
+def rotate_without_lock(
     connection: Connection, presented: Presented, record: RefreshTokenRecord, event: dict[str, Any]
 ) -> bool:
     """The same without the write lock, with its event, in one statement (PostgreSQL).
@@ -85,7 +85,7 @@ def rotate_alone(
         "origin": event["ip"], **parameters(event),
     }  # fmt: skip
     with unavailable_if_unwritten():
-        return queries.rotate_alone(connection, values)
+        return queries.rotate_without_lock(connection, values)
 
 
 def same_successor(

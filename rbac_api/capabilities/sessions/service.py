@@ -24,7 +24,7 @@ from rbac_api.capabilities.sessions.rotation import (
     add_token,
     deadline,
     rotate,
-    rotate_alone,
+    rotate_without_lock,
     same_successor,
     successor_of,
 )
@@ -82,7 +82,7 @@ __all__ = [
     "list_sessions",
     "make_room",
     "rotate",
-    "rotate_alone",
+    "rotate_without_lock",
     "same_successor",
     "signed_between",
     "successor_of",

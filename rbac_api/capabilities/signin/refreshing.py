@@ -33,14 +33,14 @@ def refresh(clearance: Clearance, text: str, origin: Origin) -> TokensAnswer:
     clearance.snapshot.freshen()  # the keys, before one is looked up
     token = clearance.runtime.tokens.verify_token(text, "refresh")
     clearance.runtime.limits.count_account(token.subject)
-    for attempt in (_rotate_alone, _refresh_once):
+    for attempt in (_rotate_without_lock, _refresh_once):
         with suppress(Clash):
             if tokens := attempt(clearance, token, origin):
                 return tokens
     return _refresh_once(clearance, token, origin)  # the quicker request got the same successor
 
 
-def _rotate_alone(clearance: Clearance, token: Token, origin: Origin) -> TokensAnswer | None:
+def _rotate_without_lock(clearance: Clearance, token: Token, origin: Origin) -> TokensAnswer | None:
     """Exchange an unspent token without the write lock.
 
     None, and nothing changed, where the lock is needed or something changed since the rows were read.
@@ -49,7 +49,7 @@ def _rotate_alone(clearance: Clearance, token: Token, origin: Origin) -> TokensA
     if database.on_sqlite:
         return None
     clearance.snapshot.graph()  # now, since no request may hold one connection and wait for another
-    with database.statements() as connection:
+    with database.autocommit() as connection:
         presented = _find_presented(connection, token)
         if not _is_usual(presented) or not clearance.snapshot.follow(connection, presented.end):
             return None
@@ -57,9 +57,9 @@ def _rotate_alone(clearance: Clearance, token: Token, origin: Origin) -> TokensA
         tokens = issue_tokens(clearance, connection, successor, presented.account)
         actor, event = _rotation(clearance, presented.session, successor)
         (row,) = prepared_events(actor, (event,))
-        if not sessions.rotate_alone(connection, presented, successor, row):
+        if not sessions.rotate_without_lock(connection, presented, successor, row):
             return None
-    database.events_wait.set()
+    database.outbox_filled.set()
     REFRESHES.labels("rotated").inc()
     return tokens
 

@@ -10,7 +10,7 @@ from rbac_api.database.types import ID, UtcDateTime
 
 
 def event_columns() -> tuple[Column[Any], ...]:
-    """Return the columns of an event, new ones for one table: it waits in ``trail_outbox`` as it is linked."""
+    """Return the columns of an event, new ones for one table; ``trail_outbox`` has the same."""
     return (
         Column("at", UtcDateTime, nullable=False),
         Column("actor_type", String(16), nullable=False),

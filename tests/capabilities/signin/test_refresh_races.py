@@ -65,7 +65,7 @@ def test_on_postgresql_the_conditional_write_alone_keeps_one_lineage(
             yield connection
 
     monkeypatch.setattr(stage.database, "writing", without_the_lock)
-    monkeypatch.setattr(refreshing, "_rotate_alone", lambda *_: None)  # which takes no lock anyway
+    monkeypatch.setattr(refreshing, "_rotate_without_lock", lambda *_: None)  # which takes no lock anyway
     monkeypatch.setattr(refreshing, "record_events", lambda *_: None)  # the trail's order needs the lock
 
     statuses, successors = lineages([stage])

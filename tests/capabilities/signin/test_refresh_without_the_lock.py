@@ -64,7 +64,7 @@ def interrupted(
 
 
 def careless(connection: Any, values: dict[str, Any]) -> bool:
-    """The vulnerable twin of ``queries.rotate_alone``: it writes without a condition."""
+    """The vulnerable twin of ``queries.rotate_without_lock``: it writes without a condition."""
     given, at = values["belongs_to"], values["now"]
     connection.execute(
         update(sessions).where(sessions.c.id == given).values(generation=values["next_generation"])
@@ -99,7 +99,7 @@ def test_without_its_conditions_the_write_would_answer_after_the_end(
     served: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dave = served.as_(DAVE)
-    monkeypatch.setattr(queries, "rotate_alone", careless)
+    monkeypatch.setattr(queries, "rotate_without_lock", careless)
 
     answer = interrupted(monkeypatch, served, dave.tokens["refresh_token"], lambda: signs_out(served, dave))
 
@@ -134,7 +134,7 @@ def test_without_its_conditions_the_new_token_would_name_it(
     served: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dave = holds_a_role(served)
-    monkeypatch.setattr(queries, "rotate_alone", careless)
+    monkeypatch.setattr(queries, "rotate_without_lock", careless)
 
     answer = interrupted(monkeypatch, served, dave.tokens["refresh_token"], lambda: takes_a_role_away(served))
 
@@ -277,7 +277,7 @@ def test_requests_that_wait_while_the_use_of_a_key_is_recorded_do_not_record_it_
 
     def record() -> list[str]:
         found: list[str] = []
-        with served.database.statements() as connection:
+        with served.database.autocommit() as connection:
             event.listen(connection, "before_cursor_execute", lambda *given: found.append(given[2]))
             ring.note_use(connection, key, use)
         return found
