@@ -169,6 +169,22 @@ def test_a_refusal_that_could_not_be_written_stands_in_the_next_event(stage: Sta
     assert sum(times(stage)) == 4
 
 
+def test_an_answer_never_names_a_refusal_that_was_not_written(stage: Stage) -> None:
+    dave = stage.as_(DAVE)
+    stage.execute("ALTER TABLE decisions RENAME TO hidden")
+    try:
+        assert dave.get("/v1/users").status_code == 503
+        stage.guard.repeated.flush()  # as the thread does: the event can be written, its number was not
+        assert dave.get("/v1/users").status_code == 503
+    finally:
+        stage.execute("ALTER TABLE hidden RENAME TO decisions")
+    stage.guard.repeated.flush()
+
+    numbers = flood(dave, number=2)
+
+    assert [stage.as_(ALICE).get(f"/v1/decisions/{number}").status_code for number in numbers] == [200]
+
+
 def test_who_must_make_room_is_written_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeated, "MAX_REMEMBERED", 3)
     counts, written = Repetitions(), []

@@ -30,7 +30,7 @@ counted.
 @dataclass(slots=True)
 class _Counter:
     until: float  # the end of its quiet time
-    note: str  # that of the occurrence that was written
+    note: str | None  # that of the occurrence that was written; None: it could not be written
     times: int = 0  # counted since then, and not written yet
     write: Write | None = None
 
@@ -58,7 +58,7 @@ class Repetitions:
             if kept is not None and now < kept.until:
                 kept.times, kept.write = kept.times + 1, write
                 self._begin()
-                return 0, kept.note
+                return 0, kept.note or ""
             self._make_room()
             self._counted.pop(key, None)
             self._counted[key] = _Counter(now + QUIET_SECONDS, note)
@@ -82,10 +82,14 @@ class Repetitions:
         return latest
 
     def give_back(self, key: Key, times: int, write: Write) -> None:
-        """Count again what could not be written; the next occurrence is written at once."""
+        """Count again what could not be written; the next occurrence is written at once.
+
+        No answer may name its note: nothing stands under it.
+        """
         with self._counting:
-            kept = self._counted.setdefault(key, _Counter(0, ""))
+            kept = self._counted.setdefault(key, _Counter(0, None))
             kept.until, kept.times, kept.write = clock.monotonic(), kept.times + times, write
+            kept.note = None
             self._begin()
 
     def flush(self, *, everything: bool = False) -> None:
@@ -95,7 +99,7 @@ class Repetitions:
             over = [(key, kept) for key, kept in self._counted.items() if everything or kept.until <= now]
             for key, kept in over:
                 del self._counted[key]
-                if kept.times:  # written now: quiet for another minute
+                if kept.times and kept.note is not None:  # written now: quiet for another minute
                     self._counted[key] = _Counter(now + QUIET_SECONDS, kept.note)
             over, self._ousted = self._ousted + over, []
         there = True
