@@ -75,6 +75,8 @@ class Event(NamedTuple):
 
 
 _BATCH_SIZE = 1000
+_LINKED = "outbox_linked"  # in ``connection.info``: the transaction that has linked what waits
+_ABOUT_SESSIONS = frozenset({"user", "session", "sessions", "keys"})
 MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
 FIELDS = EventRow._fields[:-1]
 SYSTEM = Actor("system", name="rbac-api")
@@ -109,11 +111,26 @@ def record(
         raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
     with unavailable_if_unwritten():
         event = _event(actor, action, target, outcome, reason, before, after)
-        link_waiting(connection)
+        _link_before(connection, (action,))
         end = _append(connection, [event])
         if kind.touches:
             publish(connection, end.seq)
     return end.seq
+
+
+def _link_before(connection: Connection, actions: Iterable[str]) -> None:
+    """Link what waits before the first events of a transaction, and again before events about users or
+    sessions.
+
+    Only these have to come after what was committed since: this transaction may have waited for the row of
+    the user or the session, which a waiting event is about.
+    """
+    transaction = connection.get_transaction()
+    if connection.info.get(_LINKED) is not transaction or any(
+        CATALOGUE[action].touches in _ABOUT_SESSIONS for action in actions
+    ):
+        link_waiting(connection)
+        connection.info[_LINKED] = transaction
 
 
 def link_waiting(connection: Connection) -> None:
@@ -167,7 +184,7 @@ def prepared_events(actor: Actor, events: Iterable[Event]) -> list[dict[str, Any
 def append_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Give prepared rows their positions, and write them."""
     with unavailable_if_unwritten():
-        link_waiting(connection)
+        _link_before(connection, (event["action"] for event in rows))
         now = clock.now()
         end = _append(connection, [event | {"at": now} for event in rows])
         if any(CATALOGUE[event["action"]].touches for event in rows):

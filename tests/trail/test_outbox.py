@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from rbac_api.capabilities.audit.service import verify_trail
+from rbac_api.capabilities.sessions.service import Termination, close_session
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.trail import outbox, recorder, sequencer
 from rbac_api.trail.recorder import Actor, Event, Target, prepared_events, record
@@ -127,6 +129,46 @@ def test_a_writer_links_what_waited_and_not_whatever_comes_meanwhile(
     assert looks == 1
     assert [name for _, name in linked(waiting)[-1:]] == ["before"]
     assert waiting.query("SELECT count(*) FROM trail_outbox") == [(1,)]
+
+
+def looks_of(stage: Stage, actions: list[str]) -> int:
+    """How often one transaction that records these events looks into the outbox."""
+    found: list[str] = []
+    with stage.database.writing() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *given: found.append(given[2]))
+        for action in actions:
+            record(connection, Actor("user"), action, Target("session", "x"))
+    return sum("trail_outbox" in statement for statement in found)
+
+
+def test_a_transaction_links_once_for_all_its_events_that_are_about_no_session(waiting: Stage) -> None:
+    assert looks_of(waiting, ["audit.read"] * 3) == 1
+    assert looks_of(waiting, ["audit.read", "session.ended", "audit.read"]) == 2
+
+
+def refreshed_meanwhile(stage: Stage) -> list[str]:
+    """A transaction records something, a refresh is answered, and the transaction ends that session."""
+    dave = stage.as_(DAVE)
+    with stage.database.writing() as connection:
+        record(connection, Actor("user"), "audit.read", Target("trail"))
+        assert refresh(stage, dave.tokens["refresh_token"]).status_code == 200
+        close_session(connection, stage.settings, dave.tokens["session_id"], Termination(None, "admin"))
+        record(connection, Actor("user"), "session.ended", Target("session", dave.tokens["session_id"]))
+    drain_outbox(stage.database)
+    return [action for action, target in linked(stage) if target == dave.tokens["session_id"]][-2:]
+
+
+def test_a_refresh_that_came_before_the_end_stands_before_it(waiting: Stage) -> None:
+    assert refreshed_meanwhile(waiting) == ["token.rotated", "session.ended"]
+    assert intact(waiting)
+
+
+def test_linking_only_once_would_show_a_refresh_after_the_end(
+    waiting: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "_ABOUT_SESSIONS", frozenset())
+
+    assert refreshed_meanwhile(waiting) == ["session.ended", "token.rotated"]
 
 
 def test_a_writer_that_fails_leaves_what_waits_where_it_was(waiting: Stage) -> None:
