@@ -150,6 +150,7 @@ class Settings:
         source = present_environment() if environ is None else environ
         problems: list[str] = []
         values = {f.name: read_value(source, f.metadata, f.default, problems) for f in fields(cls)}
+        values["log_level"] = values["log_level"].strip().lower()
         settings = cls(**values)
         problems += settings.faults(generating=settings.embedded)
         if CHEAPEST <= settings.password_cost < LOWEST_COST:

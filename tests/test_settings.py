@@ -100,6 +100,10 @@ def shows(text: str, value: str) -> bool:
     return len(value) > 3 and value not in ALGORITHMS and value in text
 
 
+def test_the_log_level_is_read_in_any_case() -> None:
+    assert Settings.from_environment({"RBAC_LOG_LEVEL": " INFO"}).log_level == "info"
+
+
 @pytest.mark.parametrize(
     ("key", "environ"), BAD, ids=[f"{key}-{number}" for number, (key, _) in enumerate(BAD)]
 )

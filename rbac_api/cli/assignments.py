@@ -36,7 +36,7 @@ def assignments() -> None:
 def import_(file: Path, dry_run: bool, encoding: str | None, as_json: bool) -> None:
     """Assign the roles listed in FILE: all of them, or none.
 
-    FILE is CSV with the columns user (a username or an e-mail address) and role, and any of reason,
+    FILE is CSV with the columns user (a username, an e-mail address or an id) and role, and any of reason,
     starts_at, expires_at, mode and max_duration, separated by commas, semicolons or tabs. Every invalid row
     is reported with its line.
     """

@@ -24,18 +24,23 @@ _PLAIN: dict[int, str | None] = str.maketrans({
     "æ": "ae", "œ": "oe", "þ": "th", "ə": "e",
     "\u200c": None, "\u200d": None,  # joiners, which are invisible
 })  # fmt: skip
+# Quotation marks and dashes as word processors write them, beside the plain ones of a keyboard.
+_PLAIN_MARKS = str.maketrans(
+    "\u2018\u2019\u02bc\u2032\u00b4\u2010\u2011\u2012\u2013\u2014\u2212", "'" * 5 + "-" * 6
+)
 
 
 def search_form(text: str) -> str:
     """Return the text without case and accents: ``Kozłowski`` and ``KOZLOWSKI`` are searched as
     ``kozlowski``.
 
-    Compatibility forms (full-width letters, ligatures) become ordinary ones; a mark is dropped wherever it
-    stands.
+    Compatibility forms (full-width letters, ligatures) become ordinary ones, and so do typographic
+    apostrophes and dashes; a mark is dropped wherever it stands.
     """
     if text.isascii():
         return text.lower()
-    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    plain = unicodedata.normalize("NFKC", text.translate(_PLAIN_MARKS)).casefold()
+    apart = unicodedata.normalize("NFKD", plain)
     kept = "".join(c for c in apart if unicodedata.category(c) != "Mn")
     return kept.translate(_PLAIN)
 

@@ -30,8 +30,9 @@ _SHAPED = (
 )
 _EMOJI = r"\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff" + "\U0001f000-\U0001faff"
 _CLUSTER = rf"[{_SHAPED}](?:[\u200c\u200d][{_SHAPED}])+|[{_EMOJI}](?:\ufe0f?\u200d[{_EMOJI}])+"
-LINE = f"^(?:[^{CONTROL}{HIDDEN}]|{_CLUSTER})*$"
-LINES = f"^(?:[^{CONTROL_IN_LINES}{HIDDEN}]|{_CLUSTER})*$"
+_BLANK = r"(?!\s+$)"  # a text of spaces alone looks like none
+LINE = f"^{_BLANK}(?:[^{CONTROL}{HIDDEN}]|{_CLUSTER})*$"
+LINES = f"^{_BLANK}(?:[^{CONTROL_IN_LINES}{HIDDEN}]|{_CLUSTER})*$"
 EMAIL = rf"^[^@\s{CONTROL}{HIDDEN}]{{1,64}}@[^@\s{CONTROL}{HIDDEN}]{{1,255}}$"
 _HALVES = r"\ud800-\udfff"  # of a surrogate pair: YAML can write them, no encoding can
 _REFUSED = {
@@ -47,6 +48,6 @@ def text_problem(text: str, pattern: str = LINES) -> str | None:
     refused = _REFUSED[pattern]
     found = refused.search(text) and refused.search(_JOINED.sub(lambda one: "-" * len(one[0]), text))
     if not found:
-        return None
+        return "has spaces alone; write a word, or leave it out" if text.isspace() else None
     place = f"U+{ord(text[found.start()]):04X} at position {found.start() + 1}"
     return f"has a control, invisible or text-direction character: {place}; remove it"

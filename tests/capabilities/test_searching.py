@@ -134,13 +134,31 @@ def test_service_accounts_are_found_by_name_and_description(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["Kozłowski", "ＫＯＺ", "ﬁ", "ǅ", "Straße", "İ", "한국", "e\u0301", "ΐ", "\U0001f600"]
+    "text",
+    [
+        "Kozłowski",
+        "ＫＯＺ",
+        "ﬁ",
+        "ǅ",
+        "Straße",
+        "İ",
+        "한국",
+        "e\u0301",
+        "ΐ",
+        "\U0001f600",
+        "O\u2019Brien\u2013\u00b4s",
+    ],
 )
 def test_the_form_for_searches_is_reached_once_and_for_all(text: str) -> None:
     once = search_form(text)
 
     assert search_form(once) == once
     assert search_form(text.upper()) == search_form(text.lower()) or text == "İ"
+
+
+@pytest.mark.parametrize("text", ["O'Brien-Ní", "O\u2019Brien\u2013Ni", "o\u02bcbrien\u2011n\u00ed"])
+def test_typographic_marks_are_found_by_those_of_a_keyboard(text: str) -> None:
+    assert search_form(text) == "o'brien-ni"
 
 
 def test_nothing_is_found_across_two_texts() -> None:

@@ -75,6 +75,16 @@ def test_other_terms_are_changed(stage: Stage, shell: Shell, tmp_path: Path) -> 
     assert [entry["reason"] for entry in roles["direct"]] == ["New desk"]
 
 
+def test_a_user_may_be_named_by_id(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    dave, unknown = stage.user_id(DAVE).upper(), str(uuid.uuid4())
+    rows = f"user,role\n{dave},auditor\n"
+
+    assert shell.json("assignments", "import", written(tmp_path, rows))["created"] == 1
+    assert "auditor" in stage.as_(ALICE).get(f"/v1/users/{dave}/roles").text
+    refused = shell("assignments", "import", written(tmp_path, rows + f"{unknown},auditor\n"))
+    assert f"user {unknown} is unknown" in refused.stderr
+
+
 WRONG = (
     "user,role,reason,starts_at,expires_at,mode,max_duration\n"
     "dave,auditor,fine,,,,\n"

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0008"
+LATEST = "0009"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -38,12 +38,13 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     "0006": {"signing_keys": frozenset({"signs_from"})},
     "0007": {"roles": frozenset({"title"}), "permissions": frozenset({"title"})},
     "0008": {},
+    "0009": {},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
     "0001": {
         "followers": "{text}",
-        "users": "{a1}, 'Per ' || {text}, 'per ' || {text}, {text} || '@x.example', NULL, 'Ærlig Ødegård', 'active', '$2b$12$x', {no},"
+        "users": "{a1}, 'Per ' || {text}, 'per ' || {text}, {text} || '@x.example', NULL, 'Ærlig O’Ødegård', 'active', '$2b$12$x', {no},"
         " {at}, 3, 2, {at}, {later}, NULL, NULL",
         "permissions": "{b1}, 'thing-' || {text} || ':read', 'See it.', {no}, {at}, NULL",
         "roles": "{c1}, 'role-' || {text}, '', {yes}, 'listed', 1, {at}, {at}, NULL",
@@ -104,6 +105,7 @@ TABLES["0008"] = {
     "trail_outbox": "i, {at}, 'user', {text}, 'per', {a2}, 'token.rotated', 'session', 'x', 'x', 'success', NULL, NULL, '{{}}', NULL,"
     " 'r'",
 }
+TABLES["0009"] = TABLES["0008"]
 
 
 def populate(connection: Connection, revision: str) -> None:

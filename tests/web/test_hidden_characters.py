@@ -133,6 +133,27 @@ def test_no_text_of_any_document_lets_a_hidden_character_in() -> None:
     assert loose == set()
 
 
+def test_no_string_of_any_operation_or_document_is_spaces_alone(stage: Stage) -> None:
+    places = [*taken(stage), *(("a document", *found) for found in strings(document_schema(), {}))]
+    loose = {
+        (operation, name, blank)
+        for operation, name, schema in places
+        if name not in VERBATIM | ELSEWHERE | {"starts_at", "expires_at"}
+        for blank in (" ", "   ", "\u00a0", "\u3000 ", "\t", "\n \n")
+        if lets_in(schema, blank)
+    }
+
+    assert loose == set()
+    alice = stage.as_(ALICE)
+    for blank in (" ", "\u00a0 \u2003"):
+        refused = alice.post("/v1/roles", json={"name": "reader", "title": blank})
+        assert refused.status_code == 422
+        assert "spaces alone" in refused.text
+        assert [fault.words for fault in entry_faults("roles", {"name": "reader", "title": blank})] == [
+            "title has spaces alone; write a word, or leave it out"
+        ]
+
+
 @pytest.mark.parametrize("hidden", HIDDEN, ids=lambda c: f"U+{ord(c):04X}")
 def test_documents_and_tables_are_read_by_the_same_rule(hidden: str) -> None:
     text = f"ab{hidden}cd"

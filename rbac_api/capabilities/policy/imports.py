@@ -26,6 +26,7 @@ from rbac_api.capabilities.policy.engine import (
 from rbac_api.capabilities.policy.holders import terms_of
 from rbac_api.capabilities.policy.state import Account, load_state
 from rbac_api.database.engine import batched
+from rbac_api.database.types import is_id
 from rbac_api.decision.difference import is_over, wanted_terms
 from rbac_api.decision.document import holder_of
 from rbac_api.decision.document_form import entry_faults
@@ -138,14 +139,17 @@ def _import(made: _Import, rows: list[Row]) -> None:
 
 
 def _by_username(made: _Import, rows: list[Row]) -> Iterator[Row]:
-    """The rows, with usernames in place of e-mail addresses that belong to one user; an equal username takes
-    precedence."""
+    """The rows, with usernames in place of ids, and of e-mail addresses that belong to one user; an equal
+    username takes precedence over an address."""
     connection = made.work.state.connection
-    mails = {canonical(user) for _, entry in rows if "@" in (user := str(entry.get("user")))}
+    named = {canonical(str(entry.get("user"))) for _, entry in rows}
+    mails = {name for name in named if "@" in name}
     mails -= {row.username_canonical for row in queries.list_accounts(connection, mails)}
     found: dict[str | None, list[str]] = {}
     for row in queries.list_people_of_mail(connection, mails):
         found.setdefault(row.email_canonical, []).append(row.username)
+    for row in queries.list_people(connection, filter(is_id, named)):
+        found[row.id] = [row.username]
     for line, entry in rows:
         names = found.get(canonical(str(entry.get("user"))), ())
         if len(names) > 1:
