@@ -1,10 +1,13 @@
-"""Reads the environment and the files it names; no other module reads ``os.environ``."""
+"""Declares settings and reads them from the environment and the files it names; no other module reads
+``os.environ``.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +56,26 @@ def secret_faults(text: str, *, generating: bool) -> list[str]:
     if text and len(set(text)) < 8:
         return ["RBAC_SECRET_KEY repeats a few characters: make a random one"]
     return []
+
+
+def setting(
+    name: str, meaning: str, default: Any, *, shown: str | None = None, bounds: tuple[int, int] | None = None
+) -> Any:
+    """Return a dataclass field with its environment variable, meaning, bounds and documented default."""
+    known = {
+        "name": name,
+        "meaning": meaning,
+        "secret": False,
+        "shown": shown or str(default),
+        "bounds": bounds,
+    }
+    return field(default=default, metadata=known)
+
+
+def secret(name: str, meaning: str, *, shown: str) -> Any:
+    """Return a field for a text that may come from a file, and that ``repr`` (logs, tracebacks) hides."""
+    known = {"name": name, "meaning": meaning, "secret": True, "shown": shown, "bounds": None}
+    return field(default="", metadata=known, repr=False)
 
 
 def present_environment() -> Mapping[str, str]:

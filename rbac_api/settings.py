@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 from rbac_api import value_checks
-from rbac_api.environment import kept_secret, present_environment, read_value, secret_faults
+from rbac_api.environment import (
+    kept_secret,
+    present_environment,
+    read_value,
+    secret,
+    secret_faults,
+    setting,
+)
 from rbac_api.errors import ServiceError
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
@@ -33,26 +39,6 @@ class SettingsRefused(ServiceError):
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         super().__init__("The settings are refused:\n" + "\n".join(f"  - {fault}" for fault in faults))
-
-
-def setting(
-    name: str, meaning: str, default: Any, *, shown: str | None = None, bounds: tuple[int, int] | None = None
-) -> Any:
-    """Return a dataclass field with its environment variable, meaning, bounds and documented default."""
-    known = {
-        "name": name,
-        "meaning": meaning,
-        "secret": False,
-        "shown": shown or str(default),
-        "bounds": bounds,
-    }
-    return field(default=default, metadata=known)
-
-
-def secret(name: str, meaning: str, *, shown: str) -> Any:
-    """Return a field for a text that may come from a file, and that ``repr`` (logs, tracebacks) hides."""
-    known = {"name": name, "meaning": meaning, "secret": True, "shown": shown, "bounds": None}
-    return field(default="", metadata=known, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
