@@ -47,6 +47,14 @@ class AccessAnswer(Described):
     second_factor: bool
 
 
+class HeldPermissionAnswer(TypedDict):
+    """A permission that an account has, and every path to it."""
+
+    permission: str
+    paths: list[list[StepAnswer]]
+    truncated: bool
+
+
 class DecisionAnswer(AccessAnswer):
     """A refusal, explained with the state of its time."""
 

@@ -4,7 +4,7 @@ service."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Literal
@@ -18,37 +18,44 @@ from rbac_api.capabilities.sessions.answers import user_reference
 from rbac_api.database.queries.trail import EventRow
 from rbac_api.decision.explain import Explanation, Path
 
+PathsTo = Mapping[str, Sequence[Path]]  # by permission
+
 
 def describe(
     connection: Connection, user_id: str, permission: str, explanation: Explanation, at: datetime
 ) -> Described:
     """The members of an explanation about an account, as of that moment; the caller fills ``nearest``."""
-    teller = _ExplanationView(connection, user_id, permission, explanation.paths, at)
+    paths = describe_paths(connection, user_id, {permission: explanation.paths}, at)[permission]
     return {
         "decision": explanation.decision,
-        "paths": [teller.steps(path) for path in explanation.paths],
+        "paths": paths,
         "because": [{"code": reason.code, "detail": reason.detail} for reason in explanation.because],
         "nearest": [],
         "truncated": explanation.truncated,
     }
 
 
+def describe_paths(
+    connection: Connection, user_id: str, found: PathsTo, at: datetime
+) -> dict[str, list[list[StepAnswer]]]:
+    """The steps of the paths by which an account has each of these permissions, as of that moment."""
+    view = _ExplanationView(connection, user_id, found, at)
+    return {name: [view.steps(path, name) for path in paths] for name, paths in found.items()}
+
+
 class _ExplanationView:
     """The facts about every edge on these paths, read in a few statements."""
 
-    def __init__(
-        self, connection: Connection, user_id: str, permission: str, paths: Iterable[Path], at: datetime
-    ) -> None:
-        self._permission = permission
-        names = sorted({role for path in paths for role in path.roles})
+    def __init__(self, connection: Connection, user_id: str, found: PathsTo, at: datetime) -> None:
+        names = sorted({role for paths in found.values() for path in paths for role in path.roles})
         given = queries.list_assignments(connection, user_id, at) if names else []
         self._given = {(row.role, row.valid_from, row.valid_to, row.mode): row for row in given}
-        self._periods = _periods(connection, names, permission, at)
+        self._periods = _periods(connection, names, found, at) if names else {}
         since = min((since for since, _ in self._periods.values()), default=at)
         self._makers = _makers(queries.list_creations(connection, names, since), self._periods)
 
-    def steps(self, path: Path) -> list[StepAnswer]:
-        held = self._edge("permission", (path.roles[-1], self._permission))
+    def steps(self, path: Path, permission: str) -> list[StepAnswer]:
+        held = self._edge("permission", (path.roles[-1], permission))
         return [
             self._assignment(path),
             *(self._edge("inherits", edge) for edge in pairwise(path.roles)),
@@ -82,15 +89,21 @@ class _ExplanationView:
         return StepAnswer(kind=kind, role=role, permission=held, who=who, when=since, why=why, until=until)
 
 
-def _periods(connection: Connection, names: list[str], permission: str, at: datetime) -> dict[Edge, Period]:
+def _periods(
+    connection: Connection, names: Sequence[str], found: PathsTo, at: datetime
+) -> dict[Edge, Period]:
     """The period of each edge; a built-in role holds a permission for as long as both exist."""
-    found: dict[Edge, Period] = {}
+    held = {(path.roles[-1], permission) for permission, paths in found.items() for path in paths}
     begun = queries.list_beginnings(connection, names, at)
-    existing = queries.find_beginning(connection, permission, at) or at
-    found.update(((name, permission), (max(since, existing), None)) for name, since in begun.items())
-    found.update(queries.list_grants(connection, names, permission, at))
-    found.update(queries.list_edges(connection, names, at))
-    return found
+    existing = queries.list_permission_beginnings(connection, list(found), at)
+    periods: dict[Edge, Period] = {
+        (role, permission): (max(begun[role], existing.get(permission, at)), None)
+        for role, permission in held
+    }
+    holders = sorted({role for role, _ in held})
+    periods.update(queries.list_grants(connection, holders, list(found), at))
+    periods.update(queries.list_edges(connection, names, at))
+    return periods
 
 
 def _makers(events: Iterable[EventRow], periods: dict[Edge, Period]) -> dict[Edge, EventRow]:

@@ -108,24 +108,25 @@ def list_edges(connection: Connection, names: Sequence[str], at: datetime) -> di
 
 
 def list_grants(
-    connection: Connection, names: Sequence[str], permission: str, at: datetime
+    connection: Connection, names: Sequence[str], held: Sequence[str], at: datetime
 ) -> dict[Edge, Period]:
-    """Which of these roles holds the permission directly, and since when.
+    """Which of these roles holds which of these permissions directly, and since when.
 
     Built-in roles that hold every permission have no row.
     """
     joined = role_permissions.join(roles, role_permissions.c.role_id == roles.c.id).join(
         permissions, role_permissions.c.permission_id == permissions.c.id
     )
-    query = select(roles.c.name, role_permissions.c.valid_from, role_permissions.c.valid_to)
+    period = (role_permissions.c.valid_from, role_permissions.c.valid_to)
+    query = select(roles.c.name, permissions.c.name, *period).select_from(joined)
     found: dict[Edge, Period] = {}
     for some in batched(names):
         ours = (
-            roles.c.name.in_(some), permissions.c.name == permission, in_force(permissions, at),
+            roles.c.name.in_(some), permissions.c.name.in_(held), in_force(permissions, at),
             in_force(role_permissions, at),
         )  # fmt: skip
-        rows = connection.execute(query.select_from(joined).where(*ours))
-        found.update(((role, permission), (since, until)) for role, since, until in rows)
+        rows = connection.execute(query.where(*ours))
+        found.update(((role, permission), (since, until)) for role, permission, since, until in rows)
     return found
 
 
@@ -140,10 +141,13 @@ def list_beginnings(connection: Connection, names: Sequence[str], at: datetime) 
     return found
 
 
-def find_beginning(connection: Connection, permission: str, at: datetime) -> datetime | None:
-    """Since when the permission exists."""
-    named = (permissions.c.name == permission, in_force(permissions, at))
-    return connection.execute(select(permissions.c.valid_from).where(*named)).scalar()
+def list_permission_beginnings(
+    connection: Connection, names: Sequence[str], at: datetime
+) -> dict[str, datetime]:
+    """Since when each of these permissions exists."""
+    named = (permissions.c.name.in_(names), in_force(permissions, at))
+    rows = connection.execute(select(permissions.c.name, permissions.c.valid_from).where(*named))
+    return {row.name: row.valid_from for row in rows}
 
 
 def list_creations(connection: Connection, names: Sequence[str], since: datetime) -> list[EventRow]:

@@ -17,11 +17,14 @@ from rbac_api.capabilities.access.schemas import (
     DecisionSchema,
     DiffQuery,
     DiffSchema,
+    HeldPermissionListSchema,
     HolderListSchema,
     HoldersQuery,
     MembersQuery,
     MyAccessQuery,
+    PermissionsQuery,
     UserAccessQuery,
+    UserPermissionsQuery,
 )
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
@@ -100,6 +103,60 @@ class MyAccess(MethodView):
         In this session: with its active roles, and the second factor if it was started with one.
         """
         return json_answer(service.get_my_access(current_clearance(), query["permission"]))
+
+
+@blueprint.route("/users/<user_id>/permissions")
+class UserPermissions(MethodView):
+    @requires("users:read")
+    @blueprint.arguments(UserPermissionsQuery, location="query")
+    @blueprint.response(200, HeldPermissionListSchema)
+    @blueprint.operation("list_user_permissions", UserNotFound)
+    def get(self, query: dict[str, Any], user_id: str) -> Response:
+        """List everything a user may do
+
+        By name: exactly the permissions that `GET /v1/users/{user_id}/access` allows, each with every path
+        that grants it. Evaluated as in a new session, like there. Where permissions have very many paths, a
+        page may hold fewer than `limit` entries although more follow; go by `next`.
+        """
+        clearance, moment, page = current_clearance(), past_moment(query), page_request(query)
+        found = find_user_id(clearance, user_id)
+        return page_answer(
+            service.list_user_permissions(
+                clearance, found, moment, page, second_factor=query["second_factor"]
+            )
+        )
+
+
+@blueprint.route("/service-accounts/<account_id>/permissions")
+class ServiceAccountPermissions(MethodView):
+    @requires("service-accounts:read")
+    @blueprint.arguments(PermissionsQuery, location="query")
+    @blueprint.response(200, HeldPermissionListSchema)
+    @blueprint.operation("list_service_account_permissions", ServiceAccountNotFound)
+    def get(self, query: dict[str, Any], account_id: str) -> Response:
+        """List everything a service account may do
+
+        As for users. A service account has no second factor, so roles that require one are not effective.
+        """
+        clearance, moment, page = current_clearance(), past_moment(query), page_request(query)
+        found = find_account_id(clearance, account_id)
+        return page_answer(service.list_service_account_permissions(clearance, found, moment, page))
+
+
+@blueprint.route("/me/permissions")
+class MyPermissions(MethodView):
+    @requires()
+    @blueprint.arguments(PermissionsQuery, location="query")
+    @blueprint.response(200, HeldPermissionListSchema)
+    @blueprint.operation("list_my_permissions", UserNotFound)
+    def get(self, query: dict[str, Any]) -> Response:
+        """List everything I may do
+
+        In this session: with its active roles, and the second factor if it was started with one. With `at`,
+        as of that time in a new session, with a second factor if this session has one.
+        """
+        moment, page = past_moment(query), page_request(query)
+        return page_answer(service.list_my_permissions(current_clearance(), moment, page))
 
 
 @blueprint.route("/access/diff")

@@ -21,6 +21,17 @@ from rbac_api.web.requests.as_of import AS_OF, AtQuery
 
 KINDS = ("assignment", "inherits", "permission")
 _MODE = {"description": "`eligible`: effective only where activated", "example": "active"}
+KIND_OF_SESSION = {
+    "description": (
+        "`false` asks about a session without a second factor, where roles with `requires_mfa` are not "
+        "effective"
+    )
+}
+PATHS = {
+    "description": (
+        "every path: an assignment, inheritance from role to role, and the role that holds the permission"
+    )
+}
 
 
 class StepSchema(ma.Schema):
@@ -77,16 +88,7 @@ class AccessSchema(ma.Schema):
             "example": True,
         },
     )
-    paths = fields.List(
-        fields.List(fields.Nested(StepSchema)),
-        required=True,
-        metadata={
-            "description": (
-                "every path: an assignment, inheritance from role to role, and the role that holds the "
-                "permission"
-            )
-        },
-    )
+    paths = fields.List(fields.List(fields.Nested(StepSchema)), required=True, metadata=PATHS)
     because = fields.List(
         fields.Nested(ReasonSchema),
         required=True,
@@ -106,6 +108,23 @@ class AccessSchema(ma.Schema):
         required=True,
         metadata={"description": "whether there are more paths or reasons than listed", "example": False},
     )
+
+
+class HeldPermissionSchema(ma.Schema):
+    """A permission that an account has, and every path to it."""
+
+    permission = fields.String(required=True, metadata={"example": "invoices:read"})
+    paths = fields.List(fields.List(fields.Nested(StepSchema)), required=True, metadata=PATHS)
+    truncated = fields.Boolean(
+        required=True,
+        metadata={"description": "whether there are more paths than listed", "example": False},
+    )
+
+
+class HeldPermissionListSchema(PageSchema):
+    """A page of permissions, by name."""
+
+    items = fields.List(fields.Nested(HeldPermissionSchema), required=True)
 
 
 class DecisionSchema(AccessSchema):
@@ -203,15 +222,19 @@ class AccessQuery(MyAccessQuery, AtQuery):
 class UserAccessQuery(AccessQuery):
     """The permission to explain, a time, and the kind of session."""
 
-    second_factor = Flag(
-        load_default=True,
-        metadata={
-            "description": (
-                "`false` asks about a session without a second factor, where roles with `requires_mfa` "
-                "are not effective"
-            ),
-        },
-    )
+    second_factor = Flag(load_default=True, metadata=KIND_OF_SESSION)
+
+
+class PermissionsQuery(PageQuery):
+    """As of when to list what the account may do."""
+
+    at = Moment(metadata=AS_OF)
+
+
+class UserPermissionsQuery(PermissionsQuery):
+    """The time, and the kind of session."""
+
+    second_factor = Flag(load_default=True, metadata=KIND_OF_SESSION)
 
 
 class MembersQuery(PageQuery):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
 from rbac_api import clock
-from rbac_api.capabilities.access import queries
+from rbac_api.capabilities.access import queries, subjects
 from rbac_api.capabilities.access.answers import AccessAnswer, DecisionAnswer
 from rbac_api.capabilities.access.diff import diff_access
 from rbac_api.capabilities.access.errors import DecisionNotFound
 from rbac_api.capabilities.access.explanation_view import describe
+from rbac_api.capabilities.access.held_permissions import (
+    list_my_permissions,
+    list_service_account_permissions,
+    list_user_permissions,
+)
 from rbac_api.capabilities.access.holders import (
     HOLDERS,
     export_accounts,
@@ -24,10 +28,7 @@ from rbac_api.capabilities.access.holders import (
 from rbac_api.capabilities.access.queries import DecisionRow
 from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
-from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.sessions.answers import user_reference
-from rbac_api.capabilities.users.errors import UserNotFound
-from rbac_api.database.queries.users import get_subject
 from rbac_api.decision.evaluate import missing
 from rbac_api.decision.explain import Explanation, explain
 from rbac_api.decision.hierarchy import RoleGraph
@@ -45,8 +46,11 @@ __all__ = [
     "get_my_access",
     "get_service_account_access",
     "get_user_access",
+    "list_my_permissions",
     "list_permission_holders",
     "list_role_members",
+    "list_service_account_permissions",
+    "list_user_permissions",
     "page_of_accounts",
 ]
 MAX_NEAREST = 5
@@ -57,29 +61,20 @@ def get_user_access(
 ) -> AccessAnswer:
     """Whether a user may do something, and why: in a new session, with or without a second factor. 404 for an
     unknown user or permission."""
-    moment = at or clock.now()
-    subject = UserNotFound.require(history.find_holder_at(clearance.connection, user_id, "person", moment))
-    return _access(clearance, replace(subject, second_factor=second_factor), permission, at)
+    subject = subjects.find_user(clearance, user_id, at, second_factor=second_factor)
+    return _access(clearance, subject, permission, at)
 
 
 def get_service_account_access(
     clearance: Clearance, account_id: str, permission: str, at: datetime | None
 ) -> AccessAnswer:
     """The same for a service account, which has no second factor."""
-    subject = ServiceAccountNotFound.require(
-        history.find_holder_at(clearance.connection, account_id, "service", at or clock.now())
-    )
-    return _access(clearance, subject, permission, at)
+    return _access(clearance, subjects.find_service_account(clearance, account_id, at), permission, at)
 
 
 def get_my_access(clearance: Clearance, permission: str) -> AccessAnswer:
     """Whether the caller may do something, in the current session."""
-    connection, my_id, now = clearance.connection, clearance.actor.id or "", clock.now()
-    subject = get_subject(
-        connection, my_id, now, second_factor=clearance.second_factor, roles=clearance.session_roles
-    )
-    held = history.list_assignments_at(connection, [my_id], now)[my_id]  # including those that are over
-    return _access(clearance, replace(subject, assignments=held), permission, None)
+    return _access(clearance, subjects.find_me(clearance), permission, None)
 
 
 def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:

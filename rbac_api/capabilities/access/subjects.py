@@ -1,0 +1,43 @@
+"""Finds the subject that a question is about, in the kind of session that it is asked for. Part of the
+service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from rbac_api import clock
+from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
+from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.database.queries.users import get_subject
+from rbac_api.decision.model import Subject
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.state import queries_history as history
+
+
+def find_user(clearance: Clearance, user_id: str, at: datetime | None, *, second_factor: bool) -> Subject:
+    """A user in a new session, with or without a second factor; 404 for an unknown one."""
+    moment = at or clock.now()
+    found = UserNotFound.require(history.find_holder_at(clearance.connection, user_id, "person", moment))
+    return replace(found, second_factor=second_factor)
+
+
+def find_service_account(clearance: Clearance, account_id: str, at: datetime | None) -> Subject:
+    """A service account, which has no second factor; 404 for an unknown one."""
+    moment = at or clock.now()
+    return ServiceAccountNotFound.require(
+        history.find_holder_at(clearance.connection, account_id, "service", moment)
+    )
+
+
+def find_me(clearance: Clearance, at: datetime | None = None) -> Subject:
+    """The caller in the current session; or at a past moment, in a new session with a second factor if the
+    current one has one: 404 if the account did not exist yet."""
+    connection, my_id, now = clearance.connection, clearance.actor.id or "", clock.now()
+    proved = clearance.second_factor
+    if at is not None:
+        found = history.find_subject_at(connection, my_id, at, second_factor=proved)
+        return UserNotFound.require(found)[0]
+    subject = get_subject(connection, my_id, now, second_factor=proved, roles=clearance.session_roles)
+    held = history.list_assignments_at(connection, [my_id], now)[my_id]  # including those that are over
+    return replace(subject, assignments=held)
