@@ -117,6 +117,8 @@ class Settings:
         "RBAC_SIGNIN_LOCK_FAILURES", "failed sign-ins after which an account is locked temporarily", 10, bounds=(1, 100))
     signin_lock_seconds: int = setting("RBAC_SIGNIN_LOCK_SECONDS", "how long the lock lasts", 900, bounds=(1, 86400))
     retention_days: int = setting("RBAC_RETENTION_DAYS", "days ended sessions, decisions, closed incidents are kept", 90, bounds=(1, 3650))
+    use_retention_days: int = setting(
+        "RBAC_USE_RETENTION_DAYS", "days for which it is kept who used which permission", 180, bounds=(1, 3650))
     admin_username: str = setting("RBAC_ADMIN_USERNAME", "name of the first administrator; used only on an empty database", "admin")
     admin_password: str = secret(
         "RBAC_ADMIN_PASSWORD", "password of the first administrator; if set, it need not be changed at first sign-in",

@@ -144,6 +144,7 @@ class Stage:
         self.guard.snapshot.forget()
         self.guard.bearer._remembered.clear()
         self.guard.refusals.forget()
+        self.guard.runtime.uses.forget()
 
     def caller(self) -> Caller:
         """Somebody without credentials."""

@@ -63,6 +63,10 @@ CLOSED = Counter(
     "Connections of slow clients closed during a request or an answer, by the limit that was reached.",
     ["reason"],
 )
+USES_DROPPED = Counter(
+    "rbac_uses_dropped_total",
+    "Uses of permissions that were not counted, because memory for them is bounded.",
+)
 INCIDENT_TYPES = ("refresh-reuse", "stale-use", "lockout")
 _KNOWN: tuple[tuple[Counter, tuple[str, ...]], ...] = (
     (SIGNINS, ("succeeded", "failed", "locked", "incomplete")),

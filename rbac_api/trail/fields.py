@@ -58,6 +58,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         secret="public_sealed",
     ),
     "password_setups": _table(track="expires_at", ignore="user_id created_at spent_at", secret="token_hash"),
+    "permission_uses": _table(ignore="user_id permission day second_factor times last_used"),
     "permissions": _table(track="name title description", ignore="id system valid_from valid_to"),
     "policy_changes": _table(track="hash", ignore="seq at changes reverted_by"),
     "recovery_codes": _table(ignore="user_id created_at spent_at", secret="code_hash"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import decisions as module
-from benchmarks import role_changes, slow_readers, trail_growth
+from benchmarks import role_changes, slow_readers, trail_growth, uses
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
@@ -147,3 +147,15 @@ def test_what_a_user_without_permissions_writes_is_measured(
     assert all(int(found[place]) > 0 for place in (1, 3, 4))
     assert {401, 403} <= set(map(int, re.findall(r"(\d+): ", found[2])))
     assert not re.search(r"\b5\d\d: ", found[2])
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_what_counting_the_uses_of_permissions_costs_is_measured(
+    engine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uses.main(["--engine", engine, "--turns", "1", "--rows", "50"])
+
+    counted, guarded, written = capsys.readouterr().out.splitlines()
+    assert float(counted.split()[2]) > 0
+    assert float(guarded.split()[-1]) > 0
+    assert written.startswith("50 counts in one statement")

@@ -42,6 +42,7 @@ ROWS: dict[str, tuple[Table, set[str]]] = {
     "SessionStateRow": (tables.sessions, {"issued_by", "issued_at"}),
     "SigninRow": (tables.users, {"second_factor_since"}),
     "TimedRow": (tables.trail_events, set()),
+    "UseRow": (tables.permission_uses, set()),
     "UserRow": (tables.users, set()),
 }
 PARTS = {

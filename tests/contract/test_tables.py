@@ -22,6 +22,7 @@ OWNERS = {
     "instance": "guard",
     "key_uses": "guard",
     "password_setups": "capabilities/users",
+    "permission_uses": "guard",  # counted where it is decided
     "permissions": "capabilities/permissions",
     "policy_changes": "capabilities/policy",
     "recovery_codes": "capabilities/second_factor",

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0009"
+LATEST = "0010"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -39,6 +39,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     "0007": {"roles": frozenset({"title"}), "permissions": frozenset({"title"})},
     "0008": {},
     "0009": {},
+    "0010": {},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -106,6 +107,10 @@ TABLES["0008"] = {
     " 'r'",
 }
 TABLES["0009"] = TABLES["0008"]
+TABLES["0010"] = {
+    **TABLES["0009"],
+    "permission_uses": "{a1}, 'roles:read', '2026-01-02', {no}, 3, {at}",
+}
 
 
 def populate(connection: Connection, revision: str) -> None:

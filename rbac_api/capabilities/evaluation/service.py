@@ -20,7 +20,7 @@ from rbac_api.capabilities.evaluation.questions import (
 from rbac_api.decision.model import Decision
 from rbac_api.decision.names import MAX_USERNAME_LENGTH, canonical
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.enforcement.runtime import Runtime
 from rbac_api.guard.state.subjects import Person
 from rbac_api.settings import Settings
 
@@ -44,14 +44,14 @@ def evaluate_access(clearance: Clearance, body: Mapping[str, object]) -> Answer:
     """The answer to one question, ``{decision, context?}`` (AuthZEN section 6.2); a denial is a normal
     answer."""
     question = question_in(body)
-    return _SubjectStates(clearance.snapshot, [question]).answer(question)
+    return _SubjectStates(clearance.runtime, [question]).answer(question)
 
 
 def evaluate_accesses(clearance: Clearance, body: Mapping[str, object]) -> Answer:
     """The answers to several, ``{evaluations: [...]}`` in their order (section 7.2); to a single one, as
     above."""
     batch = batch_in(body)
-    return {"evaluations": _answers(clearance.snapshot, batch)} if batch else evaluate_access(clearance, body)
+    return {"evaluations": _answers(clearance.runtime, batch)} if batch else evaluate_access(clearance, body)
 
 
 def describe_decision_point(settings: Settings) -> dict[str, str]:
@@ -65,9 +65,9 @@ def describe_decision_point(settings: Settings) -> dict[str, str]:
     }
 
 
-def _answers(snapshot: Snapshot, batch: Batch) -> list[Answer]:
+def _answers(runtime: Runtime, batch: Batch) -> list[Answer]:
     """The answers, until the semantic says stop; a malformed question counts as denied (section 7.1.2.1)."""
-    panel = _SubjectStates(snapshot, [item for item in batch.items if isinstance(item, Question)])
+    panel = _SubjectStates(runtime, [item for item in batch.items if isinstance(item, Question)])
     answers: list[Answer] = []
     for item in batch.items:
         answer = panel.answer(item) if isinstance(item, Question) else _failed(item)
@@ -84,7 +84,7 @@ def _failed(fault: InvalidQuestion) -> Answer:
 class _SubjectStates:
     """The state of all subjects in the questions, at this moment."""
 
-    def __init__(self, snapshot: Snapshot, questions: Iterable[Question]) -> None:
+    def __init__(self, runtime: Runtime, questions: Iterable[Question]) -> None:
         subjects = {(question.kind, question.subject): question for question in questions}
         self._ids = {key: asked.subject.lower() for key, asked in subjects.items() if asked.by_id}
         names = {
@@ -92,19 +92,22 @@ class _SubjectStates:
             for key, asked in subjects.items()
             if asked.kind == USER and not asked.by_id and len(asked.subject) <= _LONGEST_NAME
         }
+        self._uses, snapshot = runtime.uses, runtime.snapshot
         known = snapshot.ids_of(names.values())
         self._ids |= {key: known[name] for key, name in names.items() if name in known}
         self._people = snapshot.people(self._ids.values())
 
     def answer(self, question: Question) -> Answer:
         """The answer; an unknown subject or permission gets the same one as a subject without permissions."""
-        person = self._person(question)
-        if person is None or question.permission not in person.graph.permissions:
+        person, permission = self._person(question), question.permission
+        if person is None or permission is None or permission not in person.graph.permissions:
             return _denied(NOTHING_GRANTS)
-        without = person.may_without_second_factor(question.permission)
-        decision = person.may(question.permission) if question.second_factor else without
+        without = person.may_without_second_factor(permission)
+        decision = person.may(permission) if question.second_factor else without
         if not decision.allowed:
             return _denied(*_codes(decision))
+        proved = question.second_factor and person.subject.second_factor
+        self._uses.count(person.subject.id, permission, proved)
         return (
             {"decision": True} if without.allowed else {"decision": True, "context": {"second_factor": True}}
         )

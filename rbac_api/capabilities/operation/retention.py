@@ -6,6 +6,7 @@ for the write lock.
         decisions, closed incidents, setup tokens, client secrets
     as soon as they have no effect:
         failure counts, kept answers, unconfirmed second factors, revocations
+    after ``RBAC_USE_RETENTION_DAYS``: who used which permission
 
 The trail keeps its events about all of them. Roles, assignments and accounts stay, because the past can be
 asked for; keys end with the tokens that they concern.
@@ -31,6 +32,7 @@ from rbac_api.errors import Unavailable
 from rbac_api.guard.enforcement.queries_idempotency import clear_old_answers
 from rbac_api.guard.enforcement.queries_refusals import delete_old_decisions
 from rbac_api.guard.revocation.queries import delete_old_revocations
+from rbac_api.guard.state.queries_uses import delete_old_uses
 from rbac_api.observability.logs import log
 from rbac_api.settings import Settings
 
@@ -48,6 +50,7 @@ STEPS: dict[str, Step] = {
     "totp_factors": lambda connection, _before, limit: delete_unconfirmed(connection, limit),
     "signin_attempts": lambda connection, _before, _limit: clear_old_failures(connection),
     "idempotency_keys": lambda connection, _before, _limit: clear_old_answers(connection, clock.now()),
+    "permission_uses": lambda connection, before, limit: delete_old_uses(connection, before.date(), limit),
     "revocations": lambda connection, _before, limit: delete_old_revocations(connection, clock.now(), limit),
 }
 
@@ -73,8 +76,10 @@ class Retention:
 
     def delete_old(self) -> dict[str, int]:
         """Delete everything that is old by now; the number of rows, by table."""
-        before = clock.now() - timedelta(days=self._settings.retention_days)
-        found = {name: self._repeat(step, before) for name, step in STEPS.items()}
+        days = dict.fromkeys(STEPS, self._settings.retention_days)
+        days["permission_uses"] = self._settings.use_retention_days
+        now = clock.now()
+        found = {name: self._repeat(step, now - timedelta(days=days[name])) for name, step in STEPS.items()}
         return {name: count for name, count in found.items() if count}
 
     def _repeat(self, step: Step, before: datetime) -> int:

@@ -14,6 +14,7 @@ from rbac_api.database.tables.instance import instance
 from rbac_api.database.tables.key_uses import key_uses
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.tables.password_setups import password_setups
+from rbac_api.database.tables.permission_uses import permission_uses
 from rbac_api.database.tables.permissions import permissions
 from rbac_api.database.tables.policy_changes import policy_changes
 from rbac_api.database.tables.recovery_codes import recovery_codes
@@ -45,6 +46,7 @@ __all__ = [
     "key_uses",
     "metadata",
     "password_setups",
+    "permission_uses",
     "permissions",
     "policy_changes",
     "recovery_codes",

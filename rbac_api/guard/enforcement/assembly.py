@@ -9,6 +9,7 @@ from rbac_api.guard.hashing import Hasher
 from rbac_api.guard.incidents.detection import IncidentDetector
 from rbac_api.guard.incidents.repetitions import Repetitions
 from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.state.uses import UseRecorder
 from rbac_api.guard.tokens.jwt import Bearer
 from rbac_api.guard.tokens.keys import Keyring
 from rbac_api.settings import Settings
@@ -28,6 +29,6 @@ def assemble(settings: Settings, database: Database) -> tuple[Runtime, Bearer, L
     bearer = Bearer(settings, keyring, is_revoked)
     runtime = Runtime(
         settings, database, snapshot, bearer, repetitions, IncidentDetector(database, repetitions),
-        Issuers(database, snapshot), Hasher(settings), limits,
+        Issuers(database, snapshot), Hasher(settings), limits, UseRecorder(database),
     )  # fmt: skip
     return runtime, bearer, limits

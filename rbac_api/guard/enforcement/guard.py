@@ -54,7 +54,7 @@ class Guard:
         self.repeats = Repeats(database, settings.secret_key)
         self.refusals = Refusals(database, self.repeated)
         self.publisher = RedisPublisher(settings, database)
-        self.begin = BackgroundStart(self.publisher.start)
+        self.begin = BackgroundStart(self.publisher.start, self.runtime.uses.start)
         self._answer = app.make_response
         app.extensions[EXTENSION] = self
 
@@ -150,6 +150,8 @@ class Guard:
         decision = judge(person, rule)
         if rule.recent:
             require_recent(session, self.settings)
+        if rule.permission is not None:
+            self.runtime.uses.count(person.subject.id, rule.permission, session.second_factor)
         return decision
 
     def refresh_token(self, asked: Request) -> tuple[str, bool]:

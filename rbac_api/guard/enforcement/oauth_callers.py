@@ -29,7 +29,7 @@ from rbac_api.guard.enforcement.guard import Guard, actor_of, current_guard, str
 from rbac_api.guard.enforcement.rules import Rule, judge, session_and_user
 from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
-from rbac_api.guard.state.subjects import SessionState
+from rbac_api.guard.state.subjects import Person, SessionState
 from rbac_api.guard.tokens.credentials import credentials, repeated
 from rbac_api.sealing import SealBroken
 from rbac_api.trail.recorder import TrailUnavailable
@@ -145,7 +145,7 @@ def _form_decoded(text: bytes) -> str:
 def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], object]) -> object:
     guard.snapshot.freshen()
     try:
-        decision, session = _decide(guard, caller, rule)
+        decision, session, person = _decide(guard, caller, rule)
     except Forbidden as refusal:
         session = guard.snapshot.session(caller.token.session_id) if caller.token else None
         guard.record_refusal(caller.actor, rule, refusal, session)
@@ -161,6 +161,8 @@ def _enter(guard: Guard, caller: Caller, rule: Rule, view: Callable[[], object])
             return view()
 
     permission = rule.permission
+    if person is not None and permission is not None:
+        guard.runtime.uses.count(person.subject.id, permission, person.subject.second_factor)
     return with_retries(attempt)
 
 
@@ -173,14 +175,14 @@ def _confirm(guard: Guard, caller: Caller, rule: Rule, connection: Connection) -
 
 def _decide(
     guard: Guard, caller: Caller, rule: Rule, connection: Connection | None = None
-) -> tuple[Decision, SessionState | None]:
-    """Decide on the current state; return the decision, and the session of a token."""
+) -> tuple[Decision, SessionState | None, Person | None]:
+    """Decide on the current state; return the decision, and the session and the account of the caller."""
     if caller.token:
         session, person = session_and_user(guard.runtime, caller.token, connection)
-        return judge(person, rule), session
+        return judge(person, rule), session, person
     if caller.client:
         found = guard.snapshot.person(caller.client.id, connection)
         if found is None or found.subject.status != "active":
             raise InvalidClient()  # disabled since its secret was looked at
-        return judge(found, rule), None
-    return Decision(True, (Reason("public", "any caller may do this"),), ()), None
+        return judge(found, rule), None, found
+    return Decision(True, (Reason("public", "any caller may do this"),), ()), None, None

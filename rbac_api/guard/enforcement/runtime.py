@@ -11,6 +11,7 @@ from rbac_api.guard.hashing import Hasher
 from rbac_api.guard.incidents.detection import IncidentDetector
 from rbac_api.guard.incidents.repetitions import Repetitions
 from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.state.uses import UseRecorder
 from rbac_api.guard.tokens.token import TokenIssuer
 from rbac_api.settings import Settings
 
@@ -34,9 +35,11 @@ class Runtime:
     issuers: Issuers
     hasher: Hasher
     limits: AccountLimits
+    uses: UseRecorder
 
     def close(self) -> None:
         """Release threads and what is counted; the database stays open."""
+        self.uses.close()
         self.repetitions.close()
         self.snapshot.close()
         self.hasher.close()

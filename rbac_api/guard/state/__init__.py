@@ -2,5 +2,5 @@
 
 ``cache`` holds roles, subjects and sessions, ``role_graphs`` changes the roles in place, ``subjects`` builds
 subjects and sessions, ``queries`` and ``queries_role_graph`` read them, ``queries_history`` reads them as
-they were.
+they were.  ``uses`` counts which permissions are used, with ``queries_uses``.
 """

@@ -36,7 +36,8 @@ OTHERWISE = {
 }  # fmt: skip
 WITH_SESSIONS = {"refresh_tokens", "activations"}
 REVOCATIONS = {"revocations"}  # go with the tokens, and the newest stays
-OLD = (STEPS.keys() | WITH_SESSIONS) - REVOCATIONS
+USES = {"permission_uses"}  # have a time of their own
+OLD = (STEPS.keys() | WITH_SESSIONS) - REVOCATIONS - USES
 
 
 def counts(stage: Stage) -> dict[str, int]:
@@ -74,7 +75,7 @@ def one_of_each(stage: Stage) -> None:
 
 
 def test_every_table_is_looked_after_or_has_an_end_of_its_own() -> None:
-    assert set(metadata.tables) == OLD | set(OTHERWISE) | REVOCATIONS
+    assert set(metadata.tables) == OLD | set(OTHERWISE) | REVOCATIONS | USES
 
 
 def test_after_the_retention_time_and_not_before_everything_goes_and_the_trail_stays(
@@ -97,10 +98,23 @@ def test_after_the_retention_time_and_not_before_everything_goes_and_the_trail_s
     assert {table for table in before if soon[table] < before[table]} == gone_soon
     assert almost == soon
     assert set(counts(stage).values()) == {0}
-    assert deleted.keys() == STEPS.keys() - gone_soon - REVOCATIONS
+    assert deleted.keys() == STEPS.keys() - gone_soon - REVOCATIONS - USES
     assert stage.query("SELECT count(*) FROM revocations") == [(1,)]
     assert stage.events()[: len(events)] == events
     assert sweep(stage) == {}
+
+
+def test_who_used_what_is_kept_for_a_time_of_its_own(stage: Stage, node: Any, frozen: Traveller) -> None:
+    short = node(use_retention_days=100, retention_days=1)
+    for _ in range(2):
+        short.as_(BOB).get("/v1/users")
+        short.guard.runtime.uses.flush()
+        frozen.shift(50 * DAY)
+    assert sweep(short).get("permission_uses") is None
+
+    frozen.shift(DAY)
+    assert sweep(short)["permission_uses"] == 1
+    assert stage.query("SELECT count(*) FROM permission_uses") == [(1,)]
 
 
 def test_what_still_counts_is_left_alone(stage: Stage, frozen: Traveller) -> None:
