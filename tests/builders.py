@@ -11,16 +11,21 @@ from typing import Any, TypeVar, cast
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.audit.service import describe
 from rbac_api.capabilities.permissions.service import create_permission
 from rbac_api.capabilities.roles.service import grant_permission, seed_role
 from rbac_api.capabilities.users.service import NewUser, add_user
 from rbac_api.cli.prepare import hash_password, operator_unit, prepare
 from rbac_api.database.engine import Database
+from rbac_api.database.queries.trail import EVENT, EventRow
+from rbac_api.database.tables import trail_events
 from rbac_api.factory import close_app, create_app
 from rbac_api.settings import Settings
+from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.sequencer import drain_outbox
 from tests.cast import BOBS_PERMISSIONS, CAST, PASSWORD, PERMISSIONS
 from tests.contract.answers import AnswerChecker
@@ -182,10 +187,10 @@ class Stage:
 
     def events(self, action: str | None = None) -> list[dict[str, Any]]:
         """The trail's rows, oldest first, as dictionaries; of one action, or all."""
-        columns = "seq, actor_type, actor_name, action, target_type, target_id, target_name, outcome, reason, before, after, ip, request_id"
         drain_outbox(self.database)
-        rows = self.query(f"SELECT {columns} FROM trail_events ORDER BY seq")
-        found = [dict(zip(columns.split(", "), row, strict=True)) for row in rows]
+        with self.database.reading() as connection:
+            rows = connection.execute(select(*EVENT).order_by(trail_events.c.seq)).all()
+        found = [_whole(EventRow._make(row)) for row in rows]
         return [event for event in found if action is None or event["action"] == action]
 
     def close(self) -> None:
@@ -270,6 +275,14 @@ def another_node(stage: Stage, **changes: Any) -> Iterator[Stage]:
 
 
 OpenNode = Callable[..., Stage]
+
+
+def _whole(row: EventRow) -> dict[str, Any]:
+    """An event's columns, with its personal values in their places; ``before`` and ``after`` are JSON text."""
+    shown = describe(row)
+    names = {f"{part}_name": shown[part]["name"] for part in ("actor", "target")}
+    facts = {part: canonical(shown[part]) if shown[part] else None for part in ("before", "after")}
+    return {**row._asdict(), **names, **facts, "ip": shown["ip"]}
 
 
 def _marked(sql: str, engine: str) -> str:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 MAX_USERNAME_LENGTH = 128
+ERASED_NAME = "(erased)"  # shown in place of the name of a user whose personal data was erased
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Letters, marks and symbols that are invisible: the rest of Unicode's Default_Ignorable_Code_Point, and the
 # blank Braille pattern.
@@ -67,6 +68,8 @@ def username_problem(name: str) -> str | None:
     """Say why a name cannot be used, as a sentence; None if it can."""
     if not 1 <= len(name) <= MAX_USERNAME_LENGTH or not 1 <= len(canonical(name)) <= MAX_USERNAME_LENGTH * 4:
         return f"Use 1 to {MAX_USERNAME_LENGTH} characters."
+    if canonical(name) == ERASED_NAME:
+        return "This name stands for users whose personal data was erased."
     if name != name.strip() or "  " in name:
         return "Do not begin or end with a space, nor put two in a row."
     if any(_unseen(character) for character in name):

@@ -4,6 +4,9 @@ of the event before it.
     hash(n) = SHA-256(canonical JSON of all fields of event n but `hash`, with prev_hash = hash(n - 1))
     hash(0) = 64 zeros
 
+Of a personal value the hash covers the salted digest (``personal``), so the chain stays intact when the value
+is erased. A value that is there has to fit its digest.
+
 Changing a byte breaks the hash of that row; deleting or swapping rows breaks the numbering or the link.
 Cutting the *tail* leaves a valid shorter chain: to detect that, an outside party must have noted a ``seq``
 and ``hash`` (``rbac-api audit verify`` prints the current ones, and takes noted ones with ``--expect``).
@@ -18,11 +21,18 @@ from itertools import chain
 from typing import Any
 
 from rbac_api.database.queries.trail import EventRow
+from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.feed import GENESIS
-from rbac_api.trail.recorder import FIELDS, canonical, event_hash
+from rbac_api.trail.personal import is_whole, withdraw
+from rbac_api.trail.recorder import FIELDS, event_hash
 
-# Fields whose name has an underscore and which are not part of an object in the export.
-_WHOLE = frozenset({"session_id", "request_id", "prev_hash"})
+_ALTERED = "altered"  # in place of digests: no hash fits it
+# Fields that are members of the event in an export, not of an object in it.
+_PLAIN = (
+    frozenset(FIELDS)
+    - {"personal"}
+    - {f"{part}_{name}" for part in ("actor", "target") for name in ("type", "id", "name")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +75,24 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _flat(shown: dict[str, Any]) -> EventRow:
-    event = {name: shown.pop(name) for name in FIELDS if "_" not in name or name in _WHOLE}
+    personal = _digests(shown)
+    event = {name: shown.pop(name) for name in _PLAIN}
     for part, members in (("actor", ("type", "id", "name")), ("target", ("type", "id", "name"))):
         whole = shown.pop(part)
         event |= {f"{part}_{name}": whole.pop(name) for name in members}
         shown |= whole
     event |= {name: None if event[name] is None else canonical(event[name]) for name in ("before", "after")}
-    event["hash"] = shown.pop("hash")
+    event |= {"hash": shown.pop("hash"), "personal": personal, "personal_values": None}
     if shown or type(event["seq"]) is not int:
         raise ValueError("a field that is no field of an event")
     return EventRow(**event)
+
+
+def _digests(shown: dict[str, Any]) -> str | None:
+    try:
+        return withdraw(shown)
+    except ValueError:
+        return _ALTERED
 
 
 def verify(events: Iterable[EventRow], expected: Mapping[int, str] | None = None) -> Verdict:
@@ -122,7 +140,8 @@ def _problem(event: EventRow, seq: int, link: str, noted: str | None) -> str | N
         return f"event {seq + 1} is missing: {event.seq} follows {seq}"
     if event.prev_hash != link:
         return f"event {event.seq} does not link to event {seq}"
-    if event_hash(event._asdict()) != event.hash:
+    whole = is_whole(event.personal, event.personal_values)
+    if not whole or event_hash(event._asdict()) != event.hash:
         return f"event {event.seq} was altered: its hash does not fit its fields"
     if noted is not None and noted != event.hash:
         return f"event {event.seq} is not the one that was noted outside: the chain was rewritten"

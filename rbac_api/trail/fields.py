@@ -2,7 +2,8 @@
 forgotten.
 
 ``track``: its values appear in ``before`` and ``after``.  ``ignore``: bookkeeping that has no meaning for an
-auditor.  ``secret``: never leaves its table.  A column that is not named here stops the service from
+auditor.  ``secret``: never leaves its table.  ``personal``: a value about a person, which events have only
+under its digest (``personal``), and which erasure removes.  A column that is not named here stops the service from
 starting.
 """
 
@@ -10,19 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 from rbac_api import clock
 from rbac_api.database.tables import metadata
 
-Classification = Literal["track", "ignore", "secret"]
+_RECORDED = frozenset({"track", "personal"})
+Classification = Literal["track", "ignore", "secret", "personal"]
 
 
-def _table(*, track: str = "", ignore: str = "", secret: str = "") -> dict[str, Classification]:
-    found: dict[str, Classification] = dict.fromkeys(track.split(), "track")
-    found.update(dict.fromkeys(ignore.split(), "ignore"))
-    found.update(dict.fromkeys(secret.split(), "secret"))
-    return found
+def _table(**columns: str) -> dict[str, Classification]:
+    """Return the class of each column; ``columns`` has names by class."""
+    return {name: cast("Classification", kind) for kind, names in columns.items() for name in names.split()}
 
 
 COLUMNS: dict[str, dict[str, Classification]] = {
@@ -47,9 +47,8 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "incidents": _table(
         track="type close_reason",
-        ignore="id subject user_id session_id opened_at occurrences rightful_ip rightful_user_agent"
-        " rightful_at other_ip other_user_agent"
-        " other_at closed_at closed_by",
+        ignore="id subject user_id session_id opened_at occurrences rightful_at other_at closed_at closed_by",
+        personal="rightful_ip rightful_user_agent other_ip other_user_agent",
     ),
     "instance": _table(track="name value"),
     "key_uses": _table(
@@ -60,10 +59,13 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "password_setups": _table(track="expires_at", ignore="user_id created_at spent_at", secret="token_hash"),
     "permission_uses": _table(ignore="user_id permission day second_factor times last_used"),
     "permissions": _table(track="name title description", ignore="id system valid_from valid_to"),
+    "personal_values": _table(ignore="seq part user_id", personal="ip entries"),
     "policy_changes": _table(track="hash", ignore="seq at changes reverted_by"),
     "recovery_codes": _table(ignore="user_id created_at spent_at", secret="code_hash"),
     "refresh_tokens": _table(
-        track="generation", ignore="jti session_id issued_at expires_at spent_at replaced_by ip"
+        track="generation",
+        ignore="jti session_id issued_at expires_at spent_at replaced_by",
+        personal="ip",
     ),
     "revocations": _table(ignore="seq kind value minimum revoked_at expires_at"),
     "role_inheritance": _table(track="senior_id junior_id", ignore="id valid_from valid_to"),
@@ -74,9 +76,10 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "service_accounts": _table(track="description", ignore="id created_by"),
     "sessions": _table(
-        track="client_id user_agent end_reason amr active_roles",
+        track="client_id end_reason amr active_roles",
         ignore="id client_secret_id user_id created_at last_seen_at idle_expires_at absolute_expires_at"
-        " generation ip ended_at ended_by",
+        " generation ended_at ended_by",
+        personal="ip user_agent",
     ),
     "signin_attempts": _table(track="failures blocked_until", ignore="last_failed_at", secret="name_digest"),
     "signing_keys": _table(
@@ -90,17 +93,18 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "trail_events": _table(
         ignore="seq at actor_type actor_id actor_name session_id action target_type target_id target_name"
         " outcome reason before after"
-        " ip request_id prev_hash hash"
+        " ip request_id personal prev_hash hash"
     ),
     "trail_outbox": _table(
         ignore="id at actor_type actor_id actor_name session_id action target_type target_id target_name"
-        " outcome reason before after ip request_id"
+        " outcome reason before after ip request_id personal personal_values"
     ),
     "users": _table(
-        track="username email display_name status password_temporary",
+        track="status password_temporary",
         ignore="id kind username_canonical email_canonical password_changed_at version authorization_version"
         " created_at updated_at"
-        " last_login_at deleted_at search_text",
+        " last_login_at deleted_at erased_at search_text",
+        personal="username email display_name",
         secret="password_hash",
     ),
 }
@@ -120,6 +124,10 @@ SECRET_NAMES = frozenset(
         "csrf_token",
     }
 )
+# The names under which an event has values about a person.
+PERSONAL_NAMES = frozenset(
+    column for table in ("sessions", "users") for column, kind in COLUMNS[table].items() if kind == "personal"
+)
 
 
 def unclassified() -> list[str]:
@@ -135,7 +143,7 @@ def unclassified() -> list[str]:
 def tracked(table: str, values: Mapping[str, object]) -> dict[str, object]:
     """Return those of a row's values that an auditor may and should see, as JSON values."""
     kinds = COLUMNS[table]
-    return {name: _json(value) for name, value in values.items() if kinds.get(name) == "track"}
+    return {name: _json(value) for name, value in values.items() if kinds.get(name) in _RECORDED}
 
 
 def stated(table: str, values: Mapping[str, object]) -> dict[str, object]:

@@ -4,7 +4,6 @@ commit order."""
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +18,12 @@ from rbac_api.database.engine import batched, is_writer, publish
 from rbac_api.database.queries.trail import EventRow
 from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
+from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.feed import Position, find_end, note_end
 from rbac_api.trail.fields import SECRET_NAMES
 from rbac_api.trail.outbox import take
+from rbac_api.trail.personal import add_values, conceal
 
 
 class TrailUnavailable(Unavailable):
@@ -78,11 +79,12 @@ _BATCH_SIZE = 1000
 _LINKED = "outbox_linked"  # in ``connection.info``: the transaction that has linked what waits
 _ABOUT_SESSIONS = frozenset({"user", "session", "sessions", "keys"})
 MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
-FIELDS = EventRow._fields[:-1]
+FIELDS = EventRow._fields[: EventRow._fields.index("hash")]  # what the hash covers
 SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
 
 _ADDITION = insert(trail_events)
+_WRITTEN = [column.name for column in trail_events.c]
 _LONGEST = {
     "actor_id": 64, "actor_name": 256, "target_type": 32, "target_id": 256, "target_name": 256,
     "reason": MAX_TEXT_LENGTH, "ip": 64,
@@ -234,12 +236,12 @@ def _event(
         "target_name": target.name,
         "outcome": outcome,
         "reason": reason,
-        "before": canonical(bounded(before)) if before else None,
-        "after": canonical(bounded(after)) if after else None,
+        "before": bounded(before) if before else None,
+        "after": bounded(after) if after else None,
         "ip": actor.ip,
         "request_id": actor.request_id,
     }
-    return {**event, **{name: bounded(event[name], longest) for name, longest in _LONGEST.items()}}
+    return conceal({**event, **{name: bounded(event[name], longest) for name, longest in _LONGEST.items()}})
 
 
 def _append(connection: Connection, events: list[dict[str, Any]]) -> Position:
@@ -252,7 +254,8 @@ def _append(connection: Connection, events: list[dict[str, Any]]) -> Position:
         event["hash"] = event_hash(event)
         end = Position(event["seq"], event["hash"])
     for some in batched(events, _BATCH_SIZE):
-        connection.execute(_ADDITION, some)
+        connection.execute(_ADDITION, [{name: event[name] for name in _WRITTEN} for event in some])
+    add_values(connection, events)
     note_end(connection, end)
     return end
 
@@ -269,14 +272,14 @@ def bounded(value: object, longest: int = MAX_TEXT_LENGTH) -> object:
     return value
 
 
-def canonical(values: object) -> str:
-    """Return JSON with sorted keys, no spaces and only necessary escapes: one text for one value."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def event_hash(event: Mapping[str, object]) -> str:
-    """Return the event's own hash, from its fields; ``at`` may be a datetime or RFC 3339 text."""
+    """Return the event's own hash, from its fields; ``at`` may be a datetime or RFC 3339 text.
+
+    An event without personal values is hashed without that field, as all were before there was one.
+    """
     values = {name: event[name] for name in FIELDS}
+    if values["personal"] is None:
+        del values["personal"]
     if isinstance(values["at"], datetime):
         values["at"] = clock.rfc3339(values["at"])
     return hashlib.sha256(canonical(values).encode()).hexdigest()

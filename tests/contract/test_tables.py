@@ -24,6 +24,7 @@ OWNERS = {
     "password_setups": "capabilities/users",
     "permission_uses": "guard",  # counted where it is decided
     "permissions": "capabilities/permissions",
+    "personal_values": "trail",
     "policy_changes": "capabilities/policy",
     "recovery_codes": "capabilities/second_factor",
     "refresh_tokens": "capabilities/sessions",

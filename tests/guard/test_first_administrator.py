@@ -1,13 +1,16 @@
 """The first administrator: one, however many start at once, and none once there is anybody."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from rbac_api.cli.prepare import prepare
 from rbac_api.database.engine import Database
+from rbac_api.database.tables import personal_values
 from tests.builders import settings_for
 from tests.guard import newcomers
 
@@ -36,8 +39,13 @@ def administrators(url: str) -> list[tuple[str, str]]:
     """(who, made by whom), as the trail has it."""
     database = Database(settings_for(url))
     with database.engine.connect() as connection:
-        query = "SELECT target_name, actor_type FROM trail_events WHERE action = 'admin.created'"
-        found = [(row[0], row[1]) for row in connection.exec_driver_sql(query)]
+        query = "SELECT seq, actor_type FROM trail_events WHERE action = 'admin.created'"
+        made = connection.exec_driver_sql(query).all()
+        entries = select(personal_values.c.entries).where(personal_values.c.seq == made[0].seq)
+        found = [
+            (json.loads(connection.execute(entries).scalar_one())["/target/name"][1], made[0].actor_type)
+        ]
+        assert len(made) == 1
         names = "SELECT username FROM users"
         assert [row[0] for row in connection.exec_driver_sql(names)] == [name for name, _ in found]
     database.dispose()

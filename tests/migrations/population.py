@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0010"
+LATEST = "0011"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -40,6 +40,11 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     "0008": {},
     "0009": {},
     "0010": {},
+    "0011": {
+        "trail_events": frozenset({"personal"}),
+        "trail_outbox": frozenset({"personal", "personal_values"}),
+        "users": frozenset({"erased_at"}),
+    },
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -112,6 +117,13 @@ TABLES["0010"] = {
     "permission_uses": "{a1}, 'roles:read', '2026-01-02', {no}, 3, {at}",
 }
 
+TABLES["0011"] = {
+    **TABLES["0010"],
+    "users": TABLES["0010"]["users"] + ", NULL",
+    "trail_events": TABLES["0010"]["trail_events"] + ", NULL",
+    "trail_outbox": TABLES["0010"]["trail_outbox"] + ", '{{}}', '[]'",
+    "personal_values": "i, 0, {a1}, '192.0.2.1', '{{}}'",
+}
 
 def populate(connection: Connection, revision: str) -> None:
     """Fill every table that the revision knows."""

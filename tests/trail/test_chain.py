@@ -13,9 +13,10 @@ import pytest
 
 from rbac_api.capabilities.audit.service import trail_length, verify_trail
 from rbac_api.database.queries.trail import EventRow
+from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.chain import Verdict, verify
 from rbac_api.trail.feed import GENESIS
-from rbac_api.trail.recorder import canonical, event_hash
+from rbac_api.trail.recorder import event_hash
 from tests.builders import Stage
 
 FLIP = {

@@ -26,6 +26,7 @@ from rbac_api.database.tables import (
 from rbac_api.database.validity import in_force
 from rbac_api.decision.model import Mode, Status
 from rbac_api.guard.state.queries_history import was_assigned
+from rbac_api.trail.personal import actor_name
 
 Edge = tuple[str, str]  # (role, role that it inherits) or (role, permission that it holds)
 Period = tuple[datetime, datetime | None]
@@ -54,7 +55,7 @@ class HeldRow(NamedTuple):
 
 
 class DecisionRow(NamedTuple):
-    """A refusal with its event, which says what was asked for and by whom."""
+    """A refusal with its user, and its event, which says what was asked for."""
 
     id: str
     seq: int
@@ -67,7 +68,7 @@ class DecisionRow(NamedTuple):
     detail: str
     second_factor: bool
     chosen_roles: str | None
-    actor_name: str | None
+    username: str | None
     after: str
 
 
@@ -159,7 +160,8 @@ def list_creations(connection: Connection, names: Sequence[str], since: datetime
             trail_events.c.at >= since,
         )  # fmt: skip
         query = select(*EVENT).where(*conditions).order_by(trail_events.c.seq).limit(MAX_EVENTS)
-        found += map(EventRow._make, connection.execute(query))
+        events = map(EventRow._make, connection.execute(query))
+        found += (event._replace(actor_name=actor_name(event)) for event in events)
     return found
 
 
@@ -235,8 +237,10 @@ def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding)
 
 
 def find_decision(connection: Connection, decision_id: str) -> DecisionRow | None:
-    joined = decisions.join(trail_events, decisions.c.seq == trail_events.c.seq)
-    query = select(*_DECISION, trail_events.c.actor_name, trail_events.c.after).select_from(joined)
+    joined = decisions.join(trail_events, decisions.c.seq == trail_events.c.seq).outerjoin(
+        users, decisions.c.user_id == users.c.id
+    )
+    query = select(*_DECISION, users.c.username, trail_events.c.after).select_from(joined)
     row = connection.execute(query.where(decisions.c.id == decision_id)).first()
     return DecisionRow._make(row) if row else None
 

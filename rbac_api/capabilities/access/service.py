@@ -95,7 +95,7 @@ def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
         "id": row.id,
         "seq": row.seq,
         "at": row.at,
-        "user": user_reference(row.user_id, row.actor_name),
+        "user": user_reference(row.user_id, row.username),
         "session_id": row.session_id,
         "method": asked["method"],
         "path": asked["path"],

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, exists, func, or_, select
 
 from rbac_api.database.filters import bounded_count
 from rbac_api.database.queries.trail import EVENT, EventRow
+from rbac_api.database.queries.users import find_id_by_name
+from rbac_api.database.tables import personal_values
 from rbac_api.database.tables import trail_events as events
+from rbac_api.decision.names import canonical
 
 
 def find_event(connection: Connection, seq: int) -> EventRow | None:
@@ -81,16 +84,39 @@ def _hashed(name: str, stored: Any) -> object:
     return text
 
 
-def matching(filters: Mapping[str, object]) -> list[ColumnElement[bool]]:
+def matching(connection: Connection, filters: Mapping[str, object]) -> list[ColumnElement[bool]]:
     """The conditions of a list's filters: actor and target by id or name at the time."""
     found: list[ColumnElement[bool]] = []
     if actor := filters.get("actor"):
-        found.append(or_(events.c.actor_id == actor, events.c.actor_name == actor))
+        found.append(_is_by(connection, str(actor)))
     if target := filters.get("target"):
-        found.append(or_(events.c.target_id == target, events.c.target_name == target))
+        found.append(_is_about(connection, str(target)))
     found += [events.c[name] == filters[name] for name in ("action", "outcome") if filters.get(name)]
     if after := filters.get("after"):
         found.append(events.c.at > after)
     if before := filters.get("before"):
         found.append(events.c.at < before)
     return found
+
+
+def _is_by(connection: Connection, actor: str) -> ColumnElement[bool]:
+    """A username never changes, so a user's events are found by the id."""
+    named = find_id_by_name(connection, canonical(actor))
+    if named:
+        return events.c.actor_id.in_((named, actor))
+    return or_(events.c.actor_id == actor, events.c.actor_name == actor)
+
+
+def _is_about(connection: Connection, target: str) -> ColumnElement[bool]:
+    """The events about a session or a token of a user have the user's name, which is not in the event
+    itself."""
+    named = find_id_by_name(connection, canonical(target))
+    if not named:
+        return or_(events.c.target_id == target, events.c.target_name == target)
+    names_them = (
+        personal_values.c.seq == events.c.seq,
+        personal_values.c.user_id == named,
+        personal_values.c.entries.contains('"/target/name":'),
+    )
+    about = exists(select(1).where(*names_them))
+    return or_(events.c.target_id.in_((named, target)), events.c.target_name == target, about)

@@ -8,6 +8,13 @@ from marshmallow import fields, validate
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.web.fields import ID, Moment, PageQuery, PageSchema, Text
 
+_ERASED = {
+    "type": "object",
+    "properties": {"erased": {"const": True}},
+    "required": ["erased"],
+    "additionalProperties": False,
+}
+_PERSONAL = {"oneOf": [{"type": "string"}, _ERASED, {"type": "null"}]}
 OUTCOMES = ("success", "refused", "failure")
 
 
@@ -20,8 +27,8 @@ class ActorSchema(ma.Schema):
         metadata={"example": "user"},
     )
     id = fields.String(required=True, allow_none=True, metadata={"example": ID["example"]})
-    name = fields.String(
-        required=True, allow_none=True, metadata={"description": "name at the time", "example": "admin"}
+    name = fields.Raw(
+        required=True, metadata={**_PERSONAL, "description": "name at the time", "example": "admin"}
     )
 
 
@@ -30,15 +37,25 @@ class TargetSchema(ma.Schema):
 
     type = fields.String(required=True, allow_none=True, metadata={"example": "user"})
     id = fields.String(required=True, allow_none=True, metadata={"example": ID["example"]})
-    name = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "name at the time", "example": "ingrid.solberg"},
+    name = fields.Raw(
+        required=True, metadata={**_PERSONAL, "description": "name at the time", "example": "ingrid.solberg"}
+    )
+
+
+class DigestSchema(ma.Schema):
+    """The digest of a personal value of an event: SHA-256 of the salt's bytes and the value in UTF-8."""
+
+    digest = fields.String(required=True, metadata={"example": "7d0e" * 16})
+    salt = fields.String(
+        metadata={"description": "16 bytes in hexadecimal; absent: erased", "example": "5b3c" * 8}
     )
 
 
 class AuditEventSchema(ma.Schema):
-    """Something that happened. `hash` covers every other field and the hash of the event before it."""
+    """Something that happened. `hash` covers every other field and the hash of the event before it.
+
+    Of a personal value it covers the digest in `personal`. An erased value is `{"erased": true}`.
+    """
 
     seq = fields.Integer(required=True, metadata={"example": 42})
     at = fields.DateTime(required=True)
@@ -61,9 +78,19 @@ class AuditEventSchema(ma.Schema):
             "example": {"role": "accountant"},
         },
     )
-    ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
+    ip = fields.Raw(required=True, metadata={**_PERSONAL, "example": "203.0.113.7"})
     request_id = fields.String(
         required=True, allow_none=True, metadata={"example": "5f0c2a4e9b1d4c7f8a3e6d2b1c0f9e8d"}
+    )
+    personal = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(DigestSchema),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "digests of the personal values, by JSON Pointer into this event",
+            "example": {"/actor/name": {"digest": "7d0e" * 16, "salt": "5b3c" * 8}},
+        },
     )
     prev_hash = fields.String(required=True, metadata={"example": "9c1f" * 16})
     hash = fields.String(required=True, metadata={"example": "4be7" * 16})

@@ -13,10 +13,12 @@ from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.database.engine import Database
 from rbac_api.database.queries.trail import EventRow
 from rbac_api.formats.paging import Page, PageRequest, cut
-from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
+from rbac_api.formats.sheets import CHUNK, Form, Sheet, flattened, stream
 from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.chain import Verdict, verify
 from rbac_api.trail.feed import newest_seq
+from rbac_api.trail.personal import disclose
 from rbac_api.trail.recorder import Target, record
 from rbac_api.trail.sequencer import drain_outbox
 
@@ -27,11 +29,11 @@ def list_events(
     clearance: Clearance, filters: Mapping[str, object], page: PageRequest
 ) -> Page[dict[str, object]]:
     """Events, newest first."""
-    conditions = queries.matching(filters)
     drain_outbox(clearance.work.database)
     with (
         clearance.work.database.reading() as connection
     ):  # returned before `_record_reading` takes one: no request waits for two
+        conditions = queries.matching(connection, filters)
         rows = queries.list_events(connection, conditions, page.after, page.limit + 1)
         total = queries.count_listed(connection, conditions) if page.count else None
     _record_reading(clearance, "audit.read", filters)
@@ -60,10 +62,10 @@ def stream_events(
 ) -> Iterator[bytes]:
     """The stream itself, up to event ``newest``. Holds no connection while the client, who may be slow,
     reads."""
-    conditions = [*queries.matching(filters), queries.up_to(newest)]
 
     def batch(last: EventRow | None) -> list[EventRow]:
         with database.reading() as connection:
+            conditions = [*queries.matching(connection, filters), queries.up_to(newest)]
             return queries.list_onward(connection, conditions, last.seq if last else 0, CHUNK)
 
     return stream(SHEET, form, batch)
@@ -90,12 +92,12 @@ def trail_length(database: Database) -> int:
 
 def count_events(clearance: Clearance, filters: Mapping[str, object]) -> int:
     """How many events match."""
-    return queries.count_events(clearance.connection, queries.matching(filters))
+    return queries.count_events(clearance.connection, queries.matching(clearance.connection, filters))
 
 
 def describe(event: EventRow) -> dict[str, object]:
-    """An event for the API."""
-    return {
+    """An event for the API; an erased value is ``{"erased": true}``."""
+    shown = {
         "seq": event.seq,
         "at": clock.rfc3339(event.at),
         "actor": {"type": event.actor_type, "id": event.actor_id, "name": event.actor_name},
@@ -111,9 +113,19 @@ def describe(event: EventRow) -> dict[str, object]:
         "prev_hash": event.prev_hash,
         "hash": event.hash,
     }
+    return disclose(shown, event.personal, event.personal_values)
 
 
-SHEET = Sheet(EventRow._fields, describe, EventRow._asdict)  # in cells each value is as it was hashed
+def _cells(event: EventRow) -> dict[str, object]:
+    """An event as cells: ``before`` and ``after`` as canonical JSON, and an erased value as JSON."""
+    shown = describe(event)
+    cells = {**shown, **flattened({part: shown[part] for part in ("actor", "target")})}
+    return {
+        name: canonical(cell) if isinstance(cell := cells[name], dict) else cell for name in SHEET.columns
+    }
+
+
+SHEET = Sheet(tuple(name for name in EventRow._fields if "personal" not in name), describe, _cells)
 
 
 def _record_reading(clearance: Clearance, action: str, filters: Mapping[str, object]) -> None:

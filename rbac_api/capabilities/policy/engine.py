@@ -29,7 +29,8 @@ from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.revocation.denylist import note_authority_change
-from rbac_api.trail.recorder import Target, append_events, canonical, prepared_events
+from rbac_api.trail.canonical_form import canonical
+from rbac_api.trail.recorder import Target, append_events, prepared_events
 
 ATTEMPTS = 5
 _REFERENCES = ("name", "role", "inherits", "permission")

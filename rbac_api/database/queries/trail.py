@@ -1,15 +1,21 @@
-"""Describes an event of the trail, as reviews and exports read it."""
+"""Describes an event of the trail with its personal values, as reviews and exports read it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple
 
-from rbac_api.database.tables import trail_events
+from sqlalchemy import func, select
+
+from rbac_api.database.tables import personal_values, trail_events
 
 
 class EventRow(NamedTuple):
-    """An event of the trail; ``before`` and ``after`` are canonical JSON."""
+    """An event of the trail; ``before`` and ``after`` are canonical JSON.
+
+    ``personal`` has the digests of personal values, which are not in their places; ``personal_values`` has
+    the rows of values, separated by commas (``trail/personal``).
+    """
 
     seq: int
     at: datetime
@@ -27,8 +33,16 @@ class EventRow(NamedTuple):
     after: str | None
     ip: str | None
     request_id: str | None
+    personal: str | None
     prev_hash: str
     hash: str
+    personal_values: str | None
 
 
-EVENT = tuple(trail_events.c[name] for name in EventRow._fields)
+_VALUES = (
+    select(func.aggregate_strings(personal_values.c.entries, ","))
+    .where(personal_values.c.seq == trail_events.c.seq)
+    .scalar_subquery()
+    .label("personal_values")
+)
+EVENT = (*(trail_events.c[name] for name in EventRow._fields[:-1]), _VALUES)

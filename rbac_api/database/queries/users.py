@@ -49,6 +49,7 @@ class UserRow(NamedTuple):
     updated_at: datetime
     last_login_at: datetime | None
     deleted_at: datetime | None
+    erased_at: datetime | None
 
 
 USER = tuple(users.c[name] for name in UserRow._fields)

@@ -16,6 +16,7 @@ from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.tables.password_setups import password_setups
 from rbac_api.database.tables.permission_uses import permission_uses
 from rbac_api.database.tables.permissions import permissions
+from rbac_api.database.tables.personal_values import personal_values
 from rbac_api.database.tables.policy_changes import policy_changes
 from rbac_api.database.tables.recovery_codes import recovery_codes
 from rbac_api.database.tables.refresh_tokens import refresh_tokens
@@ -48,6 +49,7 @@ __all__ = [
     "password_setups",
     "permission_uses",
     "permissions",
+    "personal_values",
     "policy_changes",
     "recovery_codes",
     "refresh_tokens",

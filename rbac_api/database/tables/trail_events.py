@@ -27,6 +27,7 @@ def event_columns() -> tuple[Column[Any], ...]:
         Column("after", Text),
         Column("ip", String(64)),
         Column("request_id", String(128)),
+        Column("personal", Text),  # canonical JSON: {place: digest of the personal value}; hashed too
     )
 
 

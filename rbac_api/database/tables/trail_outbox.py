@@ -5,7 +5,7 @@ The columns are those of an event before it has a place in the chain. ``id`` is 
 row that the event is about, so it orders events of one session as they were committed.
 """
 
-from sqlalchemy import BigInteger, Column, Identity, Table
+from sqlalchemy import BigInteger, Column, Identity, Table, Text
 
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.tables.trail_events import event_columns
@@ -15,4 +15,5 @@ trail_outbox = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     *event_columns(),
+    Column("personal_values", Text),  # JSON: rows of ``personal_values`` without the event's number
 )

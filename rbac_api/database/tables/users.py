@@ -29,6 +29,7 @@ users = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Column("last_login_at", UtcDateTime),
     Column("deleted_at", UtcDateTime),
+    Column("erased_at", UtcDateTime),  # the names are not here any more, nor values in events
     CheckConstraint("status IN ('active', 'disabled', 'deleted')", name="status"),
     Index("ix_users_email_canonical", "email_canonical"),
     Index("ix_users_created_at", "created_at"),

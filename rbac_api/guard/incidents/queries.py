@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select, union, update
+from sqlalchemy import Connection, func, insert, select, union, update
 
 from rbac_api.database.queries.sessions import SESSIONS_AND_USERS
-from rbac_api.database.tables import incidents, refresh_tokens, sessions, trail_events, users
+from rbac_api.database.tables import incidents, personal_values, refresh_tokens, sessions, trail_events, users
 
 
 class Origin(NamedTuple):
@@ -60,7 +60,9 @@ def list_addresses(connection: Connection, session_id: str) -> list[str | None]:
     """Return where a session was refreshed, and from where its user signed out of it."""
     refreshed = select(refresh_tokens.c.ip).where(refresh_tokens.c.session_id == session_id)
     left = (trail_events.c.target_id == session_id, trail_events.c.action == "session.ended")
-    leaving = select(trail_events.c.ip).where(*left, trail_events.c.reason == "logout")
+    known = trail_events.outerjoin(personal_values, trail_events.c.seq == personal_values.c.seq)
+    address = func.coalesce(personal_values.c.ip, trail_events.c.ip)
+    leaving = select(address).select_from(known).where(*left, trail_events.c.reason == "logout")
     return list(connection.execute(union(refreshed, leaving)).scalars())
 
 

@@ -12,7 +12,7 @@ from tests.cast import ALICE, CAROL, DAVE
 
 MEMBERS = {
     "seq", "at", "actor", "session_id", "action", "target", "outcome", "reason", "before", "after", "ip", "request_id", "prev_hash",
-    "hash",
+    "hash", "personal",
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ DAY = 86400
 # Tables whose rows have an end of their own, or none because the past can be asked for.
 OTHERWISE = {
     "trail_events": "append-only, nothing is ever deleted",
+    "personal_values": "stay with their events, until an erasure",
     "trail_outbox": "linked into the trail within a second",
     "users": "a tombstone keeps id and name from being given out again",
     "service_accounts": "part of a row of users",
