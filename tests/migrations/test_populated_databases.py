@@ -21,6 +21,7 @@ from rbac_api.database.migrate import (
     schema_problem,
     upgrade,
 )
+from rbac_api.database.tables import trail_events
 from rbac_api.decision.names import search_text
 from tests.builders import settings_for
 from tests.conftest import Stages
@@ -235,6 +236,24 @@ def test_what_this_revision_holds_is_a_reason_not_to_go_back_and_nothing_is_lost
         downgrade(present, "0001")
     assert contents(present.engine, "0007") == before
     assert upgrade(present) == (LATEST, LATEST)
+
+
+def test_an_event_with_digests_in_place_of_values_is_a_reason_not_to_go_back(present: Database) -> None:
+    link_what_waits(present)
+    names = [column.name for column in trail_events.c if column.name not in ("seq", "personal")]
+    copied = ", ".join(names)
+    with present.writing() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO trail_events (seq, personal, {copied}) SELECT 9999, '{{}}', {copied} FROM trail_events WHERE seq = 1"
+        )
+
+    with pytest.raises(RuntimeError, match="would lose the personal values of 1 events; nothing was changed"):
+        downgrade(present, "0010")
+
+    with present.reading() as connection:
+        found = connection.exec_driver_sql("SELECT seq FROM trail_events WHERE personal IS NOT NULL").all()
+        assert [row[0] for row in found] == [9999]
+        assert present_revision(connection) == LATEST
 
 
 TOO_MUCH = {  # what 0006 cannot hold: how it gets there, and how it is taken away
