@@ -125,6 +125,7 @@ TABLES["0011"] = {
     "personal_values": "i, 0, {a1}, '192.0.2.1', '{{}}'",
 }
 
+
 def populate(connection: Connection, revision: str) -> None:
     """Fill every table that the revision knows."""
     engine = connection.dialect.name
