@@ -279,7 +279,7 @@ OpenNode = Callable[..., Stage]
 
 def _whole(row: EventRow) -> dict[str, Any]:
     """An event's columns, with its personal values in their places; ``before`` and ``after`` are JSON text."""
-    shown = describe(row)
+    shown: Any = describe(row)
     names = {f"{part}_name": shown[part]["name"] for part in ("actor", "target")}
     facts = {part: canonical(shown[part]) if shown[part] else None for part in ("before", "after")}
     return {**row._asdict(), **names, **facts, "ip": shown["ip"]}
