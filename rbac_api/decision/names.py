@@ -69,7 +69,7 @@ def username_problem(name: str) -> str | None:
     if not 1 <= len(name) <= MAX_USERNAME_LENGTH or not 1 <= len(canonical(name)) <= MAX_USERNAME_LENGTH * 4:
         return f"Use 1 to {MAX_USERNAME_LENGTH} characters."
     if canonical(name) == ERASED_NAME:
-        return "This name stands for users whose personal data was erased."
+        return "This name is shown in place of erased ones."
     if name != name.strip() or "  " in name:
         return "Do not begin or end with a space, nor put two in a row."
     if any(_unseen(character) for character in name):

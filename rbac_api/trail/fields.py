@@ -2,8 +2,8 @@
 forgotten.
 
 ``track``: its values appear in ``before`` and ``after``.  ``ignore``: bookkeeping that has no meaning for an
-auditor.  ``secret``: never leaves its table.  ``personal``: a value about a person, which events have only
-under its digest (``personal``), and which erasure removes.  A column that is not named here stops the service from
+auditor.  ``secret``: never leaves its table.  ``personal``: a value about a person; an event has its digest
+(``trail/personal``), and erasure removes it.  A column that is not named here stops the service from
 starting.
 """
 

@@ -47,7 +47,7 @@ _ADDITION = insert(personal_values).from_select(
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A personal value: where it is, and of whom it is."""
+    """A personal value: where it is, and whose it is."""
 
     place: str
     owner: str | None
@@ -99,7 +99,7 @@ def erase_values(connection: Connection, user_id: str) -> int:
 
 
 def disclose(shown: dict[str, Any], personal: str | None, stored: str | None) -> dict[str, Any]:
-    """Return an event as the API shows it, with each value in its place, or what stands for an erased one.
+    """Return an event as the API shows it, with each value in its place; an erased one is ``{"erased": true}``.
 
     ``personal`` has the digests, and ``stored`` the rows of values, separated by commas. The member
     ``personal`` is added: what a verifier needs.
@@ -115,7 +115,7 @@ def disclose(shown: dict[str, Any], personal: str | None, stored: str | None) ->
 
 
 def actor_name(event: EventRow) -> str | None:
-    """Return the name that the actor had, or what stands for it after an erasure."""
+    """Return the name that the actor had, or what is shown in its place after an erasure."""
     if event.actor_name is not None or "/actor/name" not in json.loads(event.personal or "{}"):
         return event.actor_name
     return _entries(event.personal_values).get("/actor/name", ("", ERASED_NAME))[1]

@@ -13,7 +13,7 @@ personal_values = Table(
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),  # of the event
     Column("part", SmallInteger, primary_key=True, autoincrement=False),  # 0, 1 … in one event
-    Column("user_id", ID),  # of whom they are; NULL: it is not known
+    Column("user_id", ID),  # whose values they are; NULL: not known
     Column("ip", String(64)),  # the address of the request, for searches
     Column("entries", Text, nullable=False),  # canonical JSON: {place in the event: [salt, value]}
     Index("ix_personal_values_user_id", "user_id"),
