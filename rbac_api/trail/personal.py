@@ -99,7 +99,7 @@ def erase_values(connection: Connection, user_id: str) -> int:
 
 
 def disclose(shown: dict[str, Any], personal: str | None, stored: str | None) -> dict[str, Any]:
-    """Return an event as the API shows it, with each value in its place; an erased one is ``{"erased": true}``.
+    """Return an event as the API shows it, with each value, or ``{"erased": true}``, in its place.
 
     ``personal`` has the digests, and ``stored`` the rows of values, separated by commas. The member
     ``personal`` is added: what a verifier needs.
