@@ -26,6 +26,7 @@ from rbac_api.capabilities.roles.routes import blueprint as roles
 from rbac_api.capabilities.service_accounts.routes import blueprint as service_accounts
 from rbac_api.capabilities.sessions.routes import blueprint as sessions
 from rbac_api.capabilities.signin.routes import blueprint as signin
+from rbac_api.capabilities.use.routes import blueprint as use
 from rbac_api.capabilities.users.routes import blueprint as users
 from rbac_api.database.engine import Database
 from rbac_api.database.migrate import schema_problem
@@ -57,6 +58,7 @@ BLUEPRINTS = (
     assignments,
     constraints,
     access,
+    use,
     policy,
     sessions,
     incidents,

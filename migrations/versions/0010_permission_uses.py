@@ -26,7 +26,7 @@ def upgrade() -> None:
         ),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_permission_uses_permission_day", "permission_uses", ["permission", "day"])
+    op.create_index("ix_permission_uses_permission", "permission_uses", ["permission", "user_id", "day"])
     op.create_index("ix_permission_uses_day", "permission_uses", ["day"])
 
 

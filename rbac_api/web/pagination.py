@@ -22,6 +22,7 @@ from rbac_api.formats.paging import Page, PageRequest
 from rbac_api.web.responses.json_response import json_answer
 
 T = TypeVar("T")
+EMPTY: Mapping[str, object] = {}
 
 
 def page_request(query: Mapping[str, object]) -> PageRequest:
@@ -34,10 +35,10 @@ def page_request(query: Mapping[str, object]) -> PageRequest:
     return PageRequest(limit, _opened(cursor) if cursor else None, count)
 
 
-def page_answer(page: Page[T]) -> Response:
-    """Answer with ``{items, next}`` and a ``Link`` header (RFC 8288) to the next page."""
+def page_answer(page: Page[T], more: Mapping[str, object] = EMPTY) -> Response:
+    """Answer with ``{items, next}``, ``more`` members, and a ``Link`` header (RFC 8288) to the next page."""
     cursor = _sealed(page.next_key) if page.next_key is not None else None
-    body: dict[str, object] = {"items": page.items, "next": cursor}
+    body: dict[str, object] = {"items": page.items, "next": cursor, **more}
     if page.total is not None:
         body["total"] = min(page.total, paging.MAX_TOTAL)
         body |= {"total_is_minimum": True} if page.total > paging.MAX_TOTAL else {}

@@ -27,7 +27,7 @@ VALUES = {
     "q": "dave", "user": "dave", "role": "auditor", "status": "active", "state": "all", "ip": "203.0.113.9",
     "created_after": AT, "created_before": AT, "after": AT, "before": AT, "actor": "alice", "target": "dave",
     "action": "role.created", "outcome": "success", "type": "lockout", "effective": "true", "eligible": "true",
-    "from": AT, "permission": "users:read", "second_factor": "true",
+    "from": AT, "since": AT, "permission": "users:read", "second_factor": "true",
 }  # fmt: skip
 # The names of actors and targets have no index: who is not known by an id any more is looked for in all events.
 WITHOUT_INDEX = {("trail_events", "actor_name"), ("trail_events", "target_name")}

@@ -27,7 +27,7 @@ from rbac_api.decision.naming import ROLE
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.as_of import future
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.errors import AccessDenied, RoleNotFound
+from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.state import queries_history as history
 from rbac_api.trail.events import CATALOGUE
 
@@ -51,9 +51,7 @@ def diff_access(clearance: Clearance, filters: DiffFilters) -> DiffAnswer:
     """
     period = (filters["from_"], filters.get("to") or clock.now())
     _require_sense(filters, period)
-    needed = "users:read" if "user" in filters else "roles:read"
-    if needed not in clearance.held:
-        raise AccessDenied(f"You need the permission {needed}.", required=needed)
+    clearance.require_permission("users:read" if "user" in filters else "roles:read")
     history_of = _of_user if "user" in filters else _of_role
     line = history_of(clearance, filters.get("user") or filters.get("role", ""), period)
     before, after = line.held(period[0]), line.held(period[1])

@@ -81,9 +81,13 @@ def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
     """A refusal, explained with the state of its time: the caller's own, or with ``audit:read`` that of any
     user. 404 otherwise."""
     row = queries.find_decision(clearance.connection, decision_id)
-    own = row is not None and row.user_id is not None and row.user_id == clearance.actor.id
-    if row is None or not (own or "audit:read" in clearance.held):
+    if row is None:
         raise DecisionNotFound()
+    if row.user_id is None or row.user_id != clearance.actor.id:
+        try:
+            clearance.require_permission("audit:read")
+        except AccessDenied as refusal:
+            raise DecisionNotFound() from refusal
     explanation = _explained(clearance, row)
     described = describe(clearance.connection, row.user_id or "", row.permission or "", explanation, row.at)
     asked = json.loads(row.after)

@@ -183,9 +183,8 @@ def _termination_of(clearance: Clearance, caller: Caller, token: Token, whose: P
         if caller.form["client_id"] == token.client_id and whose.kind != "service":
             return "logout"
         raise NotYours()
-    if "sessions:revoke" not in clearance.held:
-        raise NotYours()
     try:
+        clearance.require_permission("sessions:revoke")
         clearance.require_outranks_user(token.subject, whose.username)
     except Forbidden as refusal:
         raise NotYours() from refusal

@@ -18,7 +18,7 @@ permission_uses = Table(
     Column("second_factor", Boolean, primary_key=True),  # of the session, or of the question
     Column("times", BigInteger, nullable=False),
     Column("last_used", UtcDateTime, nullable=False),
-    Index("ix_permission_uses_permission_day", "permission", "day"),
+    Index("ix_permission_uses_permission", "permission", "user_id", "day"),
     Index("ix_permission_uses_day", "day"),
     sqlite_with_rowid=False,  # the key is most of the row: stored once
 )

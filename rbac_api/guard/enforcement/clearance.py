@@ -21,6 +21,7 @@ from rbac_api.guard.enforcement import queries_strength
 from rbac_api.guard.enforcement.runtime import Runtime
 from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.errors import (
+    AccessDenied,
     EscalationDenied,
     LastAdministrator,
     OwnAccount,
@@ -133,6 +134,13 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
     def changed_graph(self) -> RoleGraph:
         """Read the roles from the rows as this unit sees them now."""
         return queries.find_role_graph(self.connection)
+
+    def require_permission(self, permission: str) -> None:
+        """Require one more permission than the route does: 403 otherwise.  It counts as used."""
+        if not self.unbounded and permission not in self.held:
+            raise AccessDenied(f"You need the permission {permission}.", required=permission)
+        if self.actor.id:
+            self.runtime.uses.count(self.actor.id, permission, self.second_factor)
 
     def require_recent_signin(self) -> None:
         """Require a recent sign-in where that depends on more than the route: 401 otherwise (RFC 9470)."""
@@ -249,12 +257,8 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         return record(self.connection, self.actor, action, target, **facts)
 
     def _follow(self, action: str, name: str, facts: Mapping[str, object]) -> None:
-        """Apply a recorded change to the roles of this unit, instead of reading all of them again under the
-        lock.
-
-        What the system creates at start-up is built in, which its events do not say: then the roles are read
-        again.
-        """
+        """Apply a recorded change to the roles of this unit, instead of reading all of them again; but not
+        what the system creates at start-up, which is built in, as its events do not say."""
         work = self.work
         known = work.roles if work.roles_changed else WorkingRoles(self.graph())
         followed = known is not None and self.actor.type != "system" and follow(known, action, name, facts)

@@ -8,7 +8,7 @@ CREATE TABLE permission_uses (
     CONSTRAINT pk_permission_uses PRIMARY KEY (user_id, permission, day, second_factor)
 );
 
-CREATE INDEX ix_permission_uses_permission_day ON permission_uses (permission, day);
+CREATE INDEX ix_permission_uses_permission ON permission_uses (permission, user_id, day);
 
 CREATE INDEX ix_permission_uses_day ON permission_uses (day);
 

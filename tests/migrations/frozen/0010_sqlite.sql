@@ -9,7 +9,7 @@ CREATE TABLE permission_uses (
 )
  WITHOUT ROWID;
 
-CREATE INDEX ix_permission_uses_permission_day ON permission_uses (permission, day);
+CREATE INDEX ix_permission_uses_permission ON permission_uses (permission, user_id, day);
 
 CREATE INDEX ix_permission_uses_day ON permission_uses (day);
 
