@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import CTE, Connection, Insert, bindparam, delete, exists, func, insert, select
 
+from rbac_api.database.dependent_rows import values_where
 from rbac_api.database.tables import trail_outbox
 
 _FIELDS = [column for column in trail_outbox.c if column.name != "id"]
@@ -24,19 +25,24 @@ _PREFIX = "event_"
 _WAITING = select(exists().where(trail_outbox.c.id.is_not(None)))
 _COUNT = select(func.count()).select_from(trail_outbox)
 _FIRST = select(trail_outbox.c.id).order_by(trail_outbox.c.id).limit(bindparam("most"))
+_ADD = insert(trail_outbox)
 _TAKE = delete(trail_outbox).where(trail_outbox.c.id.in_(_FIRST)).returning(*trail_outbox.c)
 
 
 def entering(changed: CTE) -> Insert:
     """Return the statement that adds an event for each row of ``changed``; its values are those of
     ``parameters``."""
-    values = [bindparam(_PREFIX + column.name, type_=column.type) for column in _FIELDS]
-    return insert(trail_outbox).from_select(_FIELDS, select(*values).select_from(changed))
+    return insert(trail_outbox).from_select(*values_where(changed, _FIELDS, _PREFIX))
 
 
-def parameters(event: dict[str, Any]) -> dict[str, Any]:
+def parameters(event: dict[str, Any]) -> dict[str, object]:
     """Return the parameters of a statement with ``entering`` for a prepared event."""
-    return {_PREFIX + column.name: event[column.name] for column in _FIELDS}
+    return {_PREFIX + name: value for name, value in event.items()}
+
+
+def add(connection: Connection, event: dict[str, Any]) -> None:
+    """Add a prepared event that belongs to no change of a row."""
+    connection.execute(_ADD, event)
 
 
 def is_waiting(connection: Connection) -> bool:

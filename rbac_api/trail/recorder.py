@@ -65,14 +65,18 @@ Happening = tuple[
 Facts = Mapping[str, Any] | None
 
 
+Outcome = Literal["success", "refused", "failure"]
+
+
 class Event(NamedTuple):
-    """Something that was done successfully, before it has a place in the trail."""
+    """Something that happened, before it has a place in the trail."""
 
     action: str
     target: Target
     reason: str | None = None
     before: Facts = None
     after: Facts = None
+    outcome: Outcome = "success"
 
 
 _BATCH_SIZE = 1000
@@ -98,7 +102,7 @@ def record(
     action: str,
     target: Target,
     *,
-    outcome: Literal["success", "refused", "failure"] = "success",
+    outcome: Outcome = "success",
     reason: str | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
@@ -113,36 +117,42 @@ def record(
         raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
     with unavailable_if_unwritten():
         event = _event(actor, action, target, outcome, reason, before, after)
-        _link_before(connection, (action,))
-        end = _append(connection, [event])
+        end = _append(connection, [*_waiting_before(connection, (action,)), event])
         if kind.touches:
             publish(connection, end.seq)
     return end.seq
 
 
-def _link_before(connection: Connection, actions: Iterable[str]) -> None:
-    """Link what waits before the first events of a transaction, and again before events about users or
-    sessions.
+def link_waiting(connection: Connection) -> None:
+    """Link the events of the outbox, which were committed before whatever this transaction records next."""
+    if waiting := _take_waiting(connection):
+        _append(connection, waiting)
+
+
+def _waiting_before(connection: Connection, actions: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what waits, to be linked before events of these kinds: before the first ones of a transaction,
+    and again before those about users or sessions.
 
     Only these have to come after what was committed since: this transaction may have waited for the row of
     the user or the session, which a waiting event is about.
     """
     transaction = connection.get_transaction()
-    if connection.info.get(_LINKED) is not transaction or any(
+    if connection.info.get(_LINKED) is transaction and not any(
         CATALOGUE[action].touches in _ABOUT_SESSIONS for action in actions
     ):
-        link_waiting(connection)
-        connection.info[_LINKED] = transaction
+        return []
+    connection.info[_LINKED] = transaction
+    return _take_waiting(connection)
 
 
-def link_waiting(connection: Connection) -> None:
-    """Link the events of the outbox, which were committed before whatever this transaction records next."""
+def _take_waiting(connection: Connection) -> list[dict[str, Any]]:
+    """Return the events of the outbox, the last of them if there are too many for one statement: the others
+    are linked."""
     if connection.dialect.name == "sqlite":
-        return  # it has one writer anyway, so events are linked at once
-    while some := take(connection, _BATCH_SIZE):
+        return []  # it has one writer anyway, so events are linked at once
+    while len(some := take(connection, _BATCH_SIZE)) == _BATCH_SIZE:
         _append(connection, some)
-        if len(some) < _BATCH_SIZE:
-            return  # those committed meanwhile wait for the next writer: else the lock would be held for long
+    return some  # those committed meanwhile wait for the next writer: else the lock would be held for long
 
 
 def record_all(
@@ -168,7 +178,7 @@ def record_all(
 
 
 def record_events(connection: Connection, actor: Actor, events: Iterable[Event]) -> None:
-    """Append many successful events of any kinds, in few statements."""
+    """Append many events of any kinds, in few statements."""
     append_events(connection, prepared_events(actor, events))
 
 
@@ -176,19 +186,18 @@ def prepared_events(actor: Actor, events: Iterable[Event]) -> list[dict[str, Any
     """Return the rows of events, without moment and position: slow work can be done before the write lock is
     taken."""
     rows = []
-    for action, target, reason, before, after in events:
+    for action, target, reason, before, after, outcome in events:
         if secrets := SECRET_NAMES.intersection(_names((before, after))):
             raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
-        rows.append(_event(actor, action, target, "success", reason, before, after))
+        rows.append(_event(actor, action, target, outcome, reason, before, after))
     return rows
 
 
 def append_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Give prepared rows their positions, and write them."""
     with unavailable_if_unwritten():
-        _link_before(connection, (event["action"] for event in rows))
-        now = clock.now()
-        end = _append(connection, [event | {"at": now} for event in rows])
+        waiting, now = _waiting_before(connection, (event["action"] for event in rows)), clock.now()
+        end = _append(connection, [*waiting, *(event | {"at": now} for event in rows)])
         if any(CATALOGUE[event["action"]].touches for event in rows):
             publish(connection, end.seq)
 

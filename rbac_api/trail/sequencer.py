@@ -12,7 +12,7 @@ from rbac_api.database.engine import Database
 from rbac_api.errors import Unavailable
 from rbac_api.observability.logs import log
 from rbac_api.trail.outbox import is_waiting
-from rbac_api.trail.recorder import link_waiting
+from rbac_api.trail.recorder import link_waiting, unavailable_if_unwritten
 
 GATHERING_SECONDS = 0.2  # so that one commit links many
 RETRY_SECONDS = 1.0
@@ -25,7 +25,7 @@ def drain_outbox(database: Database) -> None:
     with database.reading() as connection:
         waiting = is_waiting(connection)
     if waiting:
-        with database.writing() as connection:
+        with database.writing() as connection, unavailable_if_unwritten():
             link_waiting(connection)
 
 

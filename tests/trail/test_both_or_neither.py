@@ -8,6 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from rbac_api.trail.recorder import OPERATOR, Target, record
+from rbac_api.trail.sequencer import drain_outbox
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD
 from tests.trail.breakage import broken, renamed
@@ -46,9 +47,12 @@ WRITES: dict[str, tuple[str, str, Any]] = {
     "refreshing": ("POST", "/v1/auth/refresh", {"refresh_token": "{token}"}),
     "reading the trail": ("GET", "/v1/audit/events", None),
 }
+# On PostgreSQL these do not take the write lock, and their event waits in the outbox.
+WITHOUT_LOCK = ("refreshing", "signing in", "failing to sign in")
 
 
 def written(stage: Stage) -> dict[str, list[Any]]:
+    drain_outbox(stage.database)
     return {
         table: sorted(map(str, stage.query(f"SELECT * FROM {table}")))
         for table in (*TABLES, "trail_events", "trail_outbox")
@@ -68,7 +72,7 @@ def test_what_the_trail_cannot_take_down_does_not_happen(stage: Stage, write: st
     stage.as_(DAVE)
     before = written(stage)
 
-    alone = write == "refreshing" and stage.engine == "postgresql"
+    alone = write in WITHOUT_LOCK and stage.engine == "postgresql"
     with broken(stage, "trail_outbox" if alone else "trail_events", message="disk full in /var/lib/secret"):
         answer = attempt(stage, alice, *WRITES[write])
 

@@ -13,12 +13,13 @@ from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.capabilities.sessions.service import Termination, close_session
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.trail import outbox, recorder, sequencer
-from rbac_api.trail.recorder import Actor, Event, Target, prepared_events, record
+from rbac_api.trail.recorder import Actor, Event, Target, TrailUnavailable, prepared_events, record
 from rbac_api.trail.sequencer import Sequencer, drain_outbox
 from tests.builders import Stage
 from tests.capabilities.signin.crowd import refresh, together
 from tests.cast import ALICE, CAROL, DAVE
 from tests.patience import eventually
+from tests.trail.breakage import broken
 
 pytestmark = pytest.mark.outside
 
@@ -242,6 +243,31 @@ def test_a_sequencer_without_its_database_tries_again(served: Stage, monkeypatch
     assert failed.wait(60)
     monkeypatch.undo()
     put(served, "first")
+
+    assert eventually(lambda: ("token.rotated", "first") in linked(served))
+    own.close()
+
+
+def test_a_sequencer_outlives_a_trail_that_cannot_be_written(
+    served: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carol, tried = served.as_(CAROL), threading.Event()
+
+    def drains(database: Any) -> None:
+        try:
+            drain_outbox(database)
+        except TrailUnavailable:
+            tried.set()
+            raise
+
+    monkeypatch.setattr(sequencer, "drain_outbox", drains)
+    monkeypatch.setattr(sequencer, "RETRY_SECONDS", 0.01)
+    own = Sequencer(served.database)
+    with broken(served, "trail_events"):
+        put(served, "first")
+        own.start()
+        assert tried.wait(60)
+        assert carol.get("/v1/audit/events").status_code == 503
 
     assert eventually(lambda: ("token.rotated", "first") in linked(served))
     own.close()

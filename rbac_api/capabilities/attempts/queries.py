@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import CTE, Connection, Delete, bindparam, delete, exists, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from rbac_api.database.engine import batched
 from rbac_api.database.tables import signin_attempts as attempts
+from rbac_api.trail.outbox import entering
 
 
 class AttemptsRow(NamedTuple):
@@ -24,6 +26,25 @@ class AttemptsRow(NamedTuple):
 _ATTEMPTS = select(*(attempts.c[name] for name in AttemptsRow._fields)).where(
     attempts.c.name_digest == bindparam("digest")
 )
+_NEXT: dict[str, Any] = {name: bindparam(name) for name in ("failures", "last_failed_at", "blocked_until")}
+_FIRST = (
+    postgresql.insert(attempts)
+    .values(name_digest=bindparam("digest"), **_NEXT)
+    .on_conflict_do_nothing(index_elements=["name_digest"])
+    .returning(attempts.c.name_digest)
+    .cte("counted")
+)
+_FURTHER = (
+    update(attempts)
+    .where(attempts.c.name_digest == bindparam("digest"), attempts.c.failures == bindparam("seen"))
+    .values(_NEXT)
+    .returning(attempts.c.name_digest)
+    .cte("counted")
+)
+_COUNT_WITHOUT_LOCK = {
+    is_first: select(func.count()).select_from(counted).add_cte(entering(counted).cte("recorded"))
+    for is_first, counted in ((True, _FIRST), (False, _FURTHER))
+}
 
 
 def find_attempts(connection: Connection, digest: str) -> AttemptsRow | None:
@@ -43,16 +64,27 @@ def list_blocks(connection: Connection, digests: Sequence[str], now: datetime) -
 
 def count_failure(connection: Connection, digest: str, now: datetime) -> int:
     """Count one more failure; returns how many in a row there are now."""
-    raised = (
-        update(attempts)
-        .where(attempts.c.name_digest == digest)
-        .values(failures=attempts.c.failures + 1, last_failed_at=now)
+    kit: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    adding = kit.insert(attempts).values(name_digest=digest, failures=1, last_failed_at=now)
+    counted = adding.on_conflict_do_update(
+        index_elements=["name_digest"], set_={"failures": attempts.c.failures + 1, "last_failed_at": now}
     )
-    failures = connection.execute(raised.returning(attempts.c.failures)).scalar()
-    if failures is None:
-        connection.execute(insert(attempts).values(name_digest=digest, failures=1, last_failed_at=now))
-        return 1
-    return int(failures)
+    return int(connection.execute(counted.returning(attempts.c.failures)).scalar_one())
+
+
+def count_failure_without_lock(connection: Connection, values: dict[str, object]) -> bool:
+    """Raise the count from ``seen`` (0: there is no row) to ``failures``, and add the event, in a statement
+    that is a transaction of its own (PostgreSQL).
+
+    False, and nothing is changed, if another failure was counted meanwhile, or they were cleared.
+    """
+    return connection.execute(_COUNT_WITHOUT_LOCK[values["seen"] == 0], values).scalar_one() == 1
+
+
+def clearing(signed_in: CTE) -> Delete:
+    """The statement that forgets the failures of ``failed_name`` if there is a row in ``signed_in``."""
+    mine = attempts.c.name_digest == bindparam("failed_name")
+    return delete(attempts).where(mine, exists(select(signed_in.c.id)))
 
 
 def block(connection: Connection, digest: str, until: datetime) -> None:

@@ -8,21 +8,25 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.attempts import queries
 from rbac_api.capabilities.attempts.errors import AccountLocked
+from rbac_api.capabilities.attempts.queries import clearing
 from rbac_api.decision.names import canonical
 from rbac_api.guard.incidents.detection import open_lockout_incident
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
-from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.trail.outbox import parameters
+from rbac_api.trail.recorder import Actor, Target, record, unavailable_if_unwritten
 
 __all__ = [
-    "AccountLocked", "Failures", "blocking", "clear_failures", "clear_old_failures", "count_failure",
-    "failures_of", "list_blocks", "name_digest", "require_unlocked",
+    "AccountLocked", "Failures", "blocking", "clear_failures", "clear_old_failures", "clearing",
+    "count_failure", "count_failure_without_lock", "failures_of", "list_blocks", "name_digest",
+    "require_unlocked",
 ]  # fmt: skip
 MAX_DELAY_SECONDS = 60
 FORGET_FAILURES = timedelta(days=1)
@@ -84,7 +88,25 @@ def count_failure(
         record(connection, actor, "signin.locked", target, outcome="failure", reason=reason, after=facts)
         if target.id is not None:  # a name without an account is counted too, but needs no attention
             open_lockout_incident(connection, actor, target.id, target.name or "")
-    clear_old_failures(connection)
+
+
+def count_failure_without_lock(
+    connection: Connection, settings: Settings, username: str, seen: int, event: dict[str, Any]
+) -> bool:
+    """The same without the write lock, with the event of the failure (PostgreSQL).
+
+    False, and nothing changed, if this failure locks the account, or the count is not ``seen`` any more.
+    """
+    now, failures = clock.now(), seen + 1
+    if failures >= settings.signin_lock_failures:
+        return False
+    seconds = blocking(settings, failures)
+    values = {
+        "digest": name_digest(settings, username), "seen": seen, "failures": failures, "last_failed_at": now,
+        "blocked_until": now + timedelta(seconds=seconds) if seconds else None, **parameters(event),
+    }  # fmt: skip
+    with unavailable_if_unwritten():
+        return queries.count_failure_without_lock(connection, values)
 
 
 def clear_old_failures(connection: Connection) -> int:

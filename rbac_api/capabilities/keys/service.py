@@ -13,7 +13,12 @@ from rbac_api.capabilities.keys import queries
 from rbac_api.capabilities.keys.answers import KeyAnswer
 from rbac_api.capabilities.keys.errors import KeyActive, KeyExternal, KeyNotFound
 from rbac_api.capabilities.keys.serializers import describe
-from rbac_api.capabilities.sessions.service import Termination, close_sessions, signed_between
+from rbac_api.capabilities.sessions.service import (
+    Termination,
+    close_sessions,
+    freeze_sessions,
+    signed_between,
+)
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.revocation.denylist import revoke
@@ -142,6 +147,7 @@ def _known(clearance: Clearance, kid: str) -> SigningKey | None:
 
 def _end_its_sessions(clearance: Clearance, key: SigningKey | None) -> list[str]:
     """End the sessions whose newest tokens this key signed."""
+    freeze_sessions(clearance.connection)
     used = find_key_use(clearance.connection, key.kid) if key else None
     if key is None or used is None:
         return []

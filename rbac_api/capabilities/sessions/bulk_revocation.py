@@ -12,7 +12,7 @@ from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.errors import SessionsCountDiffers
 from rbac_api.capabilities.sessions.filters import conditions
-from rbac_api.capabilities.sessions.service import Termination, close_sessions
+from rbac_api.capabilities.sessions.service import Termination, close_sessions, freeze_sessions
 from rbac_api.database.queries.sessions import is_active
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -38,6 +38,8 @@ def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, 
     if not reads and (body["dry_run"] or not body["expected_count"]):
         raise AccessDenied(_COUNTS, required="sessions:read")
     connection, dry_run = clearance.connection, body["dry_run"]
+    if not dry_run:
+        freeze_sessions(connection)
     fitting = [*conditions(clearance, body["filter"]), is_active(clock.now())]
     affected = queries.count_by_user(connection, fitting)
     count = sum(user.sessions for user in affected)

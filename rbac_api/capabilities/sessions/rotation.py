@@ -138,8 +138,11 @@ def _record(
 
 
 def add_token(connection: Connection, record: RefreshTokenRecord, ip: str | None) -> None:
-    row = {
+    queries.add_refresh_token(connection, token_row(record, ip))
+
+
+def token_row(record: RefreshTokenRecord, ip: str | None) -> dict[str, object]:
+    return {
         "jti": record.jti, "session_id": record.session_id, "generation": record.generation,
         "issued_at": record.issued_at, "expires_at": record.expires_at, "ip": ip,
     }  # fmt: skip
-    queries.add_refresh_token(connection, row)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection
 
 from rbac_api import clock
-from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions import queries, queries_beginning
 from rbac_api.capabilities.sessions.answers import (
     OwnSessionAnswer,
     RefreshTokenAnswer,
@@ -17,6 +17,7 @@ from rbac_api.capabilities.sessions.answers import (
 )
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import conditions, signed_between
+from rbac_api.capabilities.sessions.queries_beginning import beginning, freeze_sessions
 from rbac_api.capabilities.sessions.retention import delete_old_sessions
 from rbac_api.capabilities.sessions.rotation import (
     PASSWORD,
@@ -27,6 +28,7 @@ from rbac_api.capabilities.sessions.rotation import (
     rotate_without_lock,
     same_successor,
     successor_of,
+    token_row,
 )
 from rbac_api.capabilities.sessions.serializers import describe, describe_token
 from rbac_api.capabilities.sessions.termination import (
@@ -63,6 +65,8 @@ __all__ = [
     "Termination",
     "begin_client_session",
     "begin_session",
+    "beginning",
+    "beginning_values",
     "choose_roles",
     "close_all_sessions",
     "close_session",
@@ -75,12 +79,14 @@ __all__ = [
     "find_presented",
     "find_session",
     "forget_second_factor",
+    "freeze_sessions",
     "get_session",
     "leave_session",
     "list_own_sessions",
     "list_refresh_tokens",
     "list_sessions",
     "make_room",
+    "new_session",
     "rotate",
     "rotate_without_lock",
     "same_successor",
@@ -110,6 +116,21 @@ class Origin:
     client_id: str
 
 
+def new_session(
+    settings: Settings, user_id: str, origin: Origin, proof: AuthMethod = PROVED
+) -> RefreshTokenRecord:
+    """The record of a new session's first refresh token, generation 1; ids are always new (no fixation). It
+    is not written yet."""
+    now = clock.now()
+    absolute = deadline(now, settings.session_seconds)
+    idle = min(deadline(now, settings.refresh_token_seconds), absolute)
+    return RefreshTokenRecord(
+        session_id=new_id(), user_id=user_id, client_id=origin.client_id, jti=new_id(), generation=1,
+        issued_at=now, expires_at=idle, auth_time=now, absolute_expires_at=absolute, amr=proof.amr,
+        roles=SessionRoles(proof.chosen),
+    )  # fmt: skip
+
+
 def begin_session(
     connection: Connection,
     settings: Settings,
@@ -117,18 +138,16 @@ def begin_session(
     origin: Origin,
     proof: AuthMethod = PROVED,
 ) -> RefreshTokenRecord:
-    """Begin a session with its first refresh token, generation 1; ids are always new (no fixation)."""
-    now = clock.now()
-    absolute = deadline(now, settings.session_seconds)
-    idle = min(deadline(now, settings.refresh_token_seconds), absolute)
-    record = RefreshTokenRecord(
-        session_id=new_id(), user_id=user_id, client_id=origin.client_id, jti=new_id(), generation=1,
-        issued_at=now, expires_at=idle, auth_time=now, absolute_expires_at=absolute, amr=proof.amr,
-        roles=SessionRoles(proof.chosen),
-    )  # fmt: skip
-    _add_session(connection, record, origin)
+    """Begin a session with its first refresh token."""
+    record = new_session(settings, user_id, origin, proof)
+    queries.add_session(connection, _session_row(record, origin))
     add_token(connection, record, origin.ip)
     return record
+
+
+def beginning_values(record: RefreshTokenRecord, origin: Origin) -> dict[str, object]:
+    """The parameters of a statement with ``beginning``."""
+    return queries_beginning.parameters(_session_row(record, origin), token_row(record, origin.ip))
 
 
 def begin_client_session(
@@ -144,7 +163,7 @@ def begin_client_session(
         session_id=new_id(), user_id=client.id, client_id=client.id, jti="", generation=0, issued_at=now,
         expires_at=ends, auth_time=now, absolute_expires_at=ends, amr=(),
     )  # fmt: skip
-    _add_session(connection, record, origin, client.secret_id)
+    queries.add_session(connection, _session_row(record, origin, client.secret_id))
     return record
 
 
@@ -192,11 +211,11 @@ def _page(
     return cut(rows, page, lambda row: (row.id,), total).map(describe)
 
 
-def _add_session(
-    connection: Connection, record: RefreshTokenRecord, origin: Origin, client_secret_id: str | None = None
-) -> None:
+def _session_row(
+    record: RefreshTokenRecord, origin: Origin, client_secret_id: str | None = None
+) -> dict[str, object]:
     chosen = record.roles.chosen
-    row = {
+    return {
         "id": record.session_id, "user_id": record.user_id, "client_id": record.client_id,
         "created_at": record.auth_time, "last_seen_at": record.issued_at,
         "idle_expires_at": record.expires_at, "absolute_expires_at": record.absolute_expires_at,
@@ -204,4 +223,3 @@ def _add_session(
         "ip": origin.ip, "user_agent": origin.user_agent,
         "active_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip
-    queries.add_session(connection, row)

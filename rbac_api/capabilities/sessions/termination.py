@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection
 from rbac_api import clock
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.errors import SessionNotFound
+from rbac_api.capabilities.sessions.queries_beginning import freeze_sessions
 from rbac_api.database.queries.sessions import SessionRow, find_session
 from rbac_api.database.tables import sessions
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -64,6 +65,7 @@ def close_session(connection: Connection, settings: Settings, session_id: str, e
 
 def close_all_sessions(connection: Connection, settings: Settings, ending: Termination) -> list[str]:
     """End every active session; returns their ids."""
+    freeze_sessions(connection)
     return close_sessions(connection, settings, queries.is_any(), ending)
 
 

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
-from rbac_api.capabilities.attempts.service import Failures, count_failure, failures_of
+from rbac_api.capabilities.attempts.service import (
+    Failures,
+    count_failure,
+    count_failure_without_lock,
+    failures_of,
+)
 from rbac_api.capabilities.second_factor import service as second_factor
 from rbac_api.capabilities.sessions.service import PASSWORD
 from rbac_api.capabilities.signin import queries
@@ -18,7 +23,8 @@ from rbac_api.errors import Unauthenticated
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.issuers import is_outgrown
 from rbac_api.observability.metrics import SIGNINS
-from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.trail.outbox import add
+from rbac_api.trail.recorder import Actor, Event, Target, prepared_events, record, record_events
 
 SECOND_FACTOR = (*PASSWORD, "otp")
 
@@ -45,6 +51,11 @@ class Account:
         if self.row is None or self.row.status != "active" or self.blocked or self.outgrown:
             return None
         return self.row.password_hash
+
+    @property
+    def target(self) -> Target:
+        """The account as the trail names it."""
+        return Target("user", self.row.id, self.row.username) if self.row is not None else Target("user")
 
     def failure(self) -> str:
         """Why an attempt failed, only for the trail."""
@@ -87,8 +98,27 @@ def is_stale(clearance: Clearance, connection: Connection, row: SigninRow) -> bo
 
 def note_failure(clearance: Clearance, account: Account) -> None:
     """Record and count a failed attempt."""
-    with clearance.work.database.writing() as connection:
-        _count(clearance, connection, account, account.failure())
+    if not _note_without_lock(clearance, account):
+        with clearance.work.database.writing() as connection:
+            _count(clearance, connection, account, account.failure())
+    SIGNINS.labels("locked" if account.blocked else "failed").inc()
+
+
+def _note_without_lock(clearance: Clearance, account: Account) -> bool:
+    """The same without the write lock (PostgreSQL); False, and nothing changed, where the lock is needed."""
+    database, settings = clearance.work.database, clearance.settings
+    if database.on_sqlite:
+        return False
+    (event,) = prepared_events(clearance.actor, (_failed(account, account.failure()),))
+    with database.autocommit() as connection:
+        if account.blocked:
+            add(connection, event)
+        elif not count_failure_without_lock(
+            connection, settings, account.name, account.failures.count, event
+        ):
+            return False
+    database.outbox_filled.set()
+    return True
 
 
 def prove_second_factor(
@@ -105,13 +135,14 @@ def prove_second_factor(
         return PASSWORD
     if otp is None:
         SIGNINS.labels("incomplete").inc()
-        _record_failure(clearance, connection, account, "second factor missing")
+        record_events(connection, clearance.actor, (_failed(account, "second factor missing"),))
         return MfaRequired()
     account = replace(account, failures=failures_of(connection, clearance.settings, account.name))
     proved = (
         None if account.blocked else second_factor.spend_code(connection, clearance.settings, user_id, otp)
     )
     if proved is None:
+        SIGNINS.labels("locked" if account.blocked else "failed").inc()
         _count(clearance, connection, account, "locked" if account.blocked else "wrong second factor")
         return LoginFailed()
     if proved == "recovery":
@@ -121,15 +152,11 @@ def prove_second_factor(
     return SECOND_FACTOR
 
 
-def _record_failure(clearance: Clearance, connection: Connection, account: Account, reason: str) -> Target:
-    row = account.row
-    target = Target("user", row.id, row.username) if row is not None else Target("user")
-    record(connection, clearance.actor, "signin.failed", target, outcome="failure", reason=reason)
-    return target
+def _failed(account: Account, reason: str) -> Event:
+    return Event("signin.failed", account.target, reason, outcome="failure")
 
 
 def _count(clearance: Clearance, connection: Connection, account: Account, reason: str) -> None:
-    SIGNINS.labels("locked" if account.blocked else "failed").inc()
-    target = _record_failure(clearance, connection, account, reason)
+    record_events(connection, clearance.actor, (_failed(account, reason),))
     if not account.blocked:  # else it was not even tried, so it does not count
-        count_failure(connection, clearance.settings, clearance.actor, account.name, target)
+        count_failure(connection, clearance.settings, clearance.actor, account.name, account.target)

@@ -24,6 +24,7 @@ from rbac_api.capabilities.signin.errors import LoginFailed, RolesNotAuthorized
 from rbac_api.capabilities.signin.queries import SigninRow
 from rbac_api.capabilities.signin.refreshing import refresh, user_actor
 from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens
+from rbac_api.capabilities.signin.without_lock import begin_without_lock, signed_in, signing_in
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.queries.users import get_account, get_subject
 from rbac_api.decision.evaluate import unauthorized
@@ -33,7 +34,7 @@ from rbac_api.guard.errors import HasherBusy
 from rbac_api.guard.state.subjects import OTP
 from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.metrics import SIGNINS
-from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.trail.recorder import Actor, record_events
 
 __all__ = ["LoginRequest", "issue_access", "login", "logout", "refresh"]
 # The account may change during hashing: a parallel sign-in upgrades the hash, or the user is disabled.
@@ -72,6 +73,7 @@ def login(clearance: Clearance, request: LoginRequest, origin: Origin) -> Tokens
         password_hash = clearance.runtime.hasher.hash(password) if renews else proved.checked
         with suppress(_AccountChanged):
             tokens = _open_session(clearance, proved, password_hash, origin, request)
+            SIGNINS.labels("succeeded").inc()
             if proved.outdated and not renews:
                 _renew_hash(clearance, proved, password)
             return tokens
@@ -81,21 +83,30 @@ def login(clearance: Clearance, request: LoginRequest, origin: Origin) -> Tokens
 def _open_session(
     clearance: Clearance, proved: Proved, password_hash: str, origin: Origin, request: LoginRequest
 ) -> TokensAnswer:
-    row = proved.row
     try:
-        with clearance.work.database.writing() as connection:
-            clearance.snapshot.catch_up(connection)
-            methods = prove_second_factor(clearance, connection, proved.account, row, request.otp)
-            if isinstance(methods, tuple):
-                stale = is_stale(clearance, connection, row)
-                if stale or not note_signin(connection, row.id, proved.checked, password_hash):
-                    raise _AccountChanged()
-                _require_startable(clearance, connection, row, AuthMethod(methods, request.roles))
-                _end_replaced_session(clearance, connection, _signing_in(clearance, row), request.leaves)
-                return _begin(clearance, connection, proved, origin, AuthMethod(methods, request.roles))
+        plain = request.roles is None and request.leaves is None
+        tokens = begin_without_lock(clearance, proved, password_hash, origin) if plain else None
+        return tokens or _begin_with_lock(clearance, proved, password_hash, origin, request)
     except ServiceError as refusal:
-        refusal.refused_to = _signing_in(clearance, row)
+        refusal.refused_to = signing_in(clearance, proved.row)
         raise
+
+
+def _begin_with_lock(
+    clearance: Clearance, proved: Proved, password_hash: str, origin: Origin, request: LoginRequest
+) -> TokensAnswer:
+    row = proved.row
+    with clearance.work.database.writing() as connection:
+        clearance.snapshot.catch_up(connection)
+        methods = prove_second_factor(clearance, connection, proved.account, row, request.otp)
+        if isinstance(methods, tuple):
+            stale = is_stale(clearance, connection, row)
+            if stale or not note_signin(connection, row.id, proved.checked, password_hash):
+                raise _AccountChanged()
+            proof = AuthMethod(methods, request.roles)
+            _require_startable(clearance, connection, row, proof)
+            _end_replaced_session(clearance, connection, signing_in(clearance, row), request.leaves)
+            return _begin(clearance, connection, proved, origin, proof)
     raise methods  # only after the failure was counted
 
 
@@ -122,10 +133,6 @@ def _end_replaced_session(
     found = sessions.find_presented(connection, jti, clock.now()) if jti else None
     if found is not None:
         sessions.leave_session(connection, clearance.settings, actor, found.session)
-
-
-def _signing_in(clearance: Clearance, row: SigninRow) -> Actor:
-    return Actor("user", row.id, row.username, None, clearance.actor.ip, clearance.actor.request_id)
 
 
 def _renew_hash(clearance: Clearance, proved: Proved, password: str) -> None:
@@ -166,18 +173,8 @@ def _begin(
     row = proved.row
     if proved.account.failures.count:
         clear_failures(connection, clearance.settings, proved.account.name)
-    actor = _signing_in(clearance, row)
-    sessions.make_room(connection, clearance.settings, actor)
+    sessions.make_room(connection, clearance.settings, signing_in(clearance, row))
     begun = sessions.begin_session(connection, clearance.settings, row.id, origin, proof)
-    actor = actor._replace(session_id=begun.session_id)
-    facts: dict[str, object] = {
-        "client_id": origin.client_id,
-        "user_agent": origin.user_agent,
-        "amr": " ".join(proof.amr),
-    }
-    facts |= {} if proof.chosen is None else {"roles": sorted(proof.chosen)}
-    record(
-        connection, actor, "signin.succeeded", Target("session", begun.session_id, row.username), after=facts
-    )
-    SIGNINS.labels("succeeded").inc()
+    actor, event = signed_in(clearance, row, begun, origin, proof)
+    record_events(connection, actor, (event,))
     return issue_tokens(clearance, connection, begun, get_account(connection, row.id))

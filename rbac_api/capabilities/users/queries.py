@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
+    Text,
     bindparam,
+    cast,
     delete,
     exists,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -21,7 +25,7 @@ from rbac_api.database.constraints import register_constraint
 from rbac_api.database.filters import bounded_count, holding, mentions, one_of, searched
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.users import USER, UserRow
-from rbac_api.database.tables import assignments, password_setups, roles, users
+from rbac_api.database.tables import assignments, password_setups, roles, totp_factors, users
 from rbac_api.database.validity import ended, not_over
 
 register_constraint("uq_users_username_canonical", UsernameTaken)
@@ -30,6 +34,28 @@ _SIGNED_IN = update(users).where(
     users.c.id == bindparam("user_id"), users.c.password_hash == bindparam("old_hash"),
     users.c.status == "active"
 )  # fmt: skip
+# PostgreSQL's number of the transaction that wrote the row: any change of the row changes it.
+ROW_VERSION = cast(literal_column("users.xmin"), Text)
+
+
+def signing_in() -> CTE:
+    """The part of a statement that notes a sign-in in the row of ``user_id`` (PostgreSQL).
+
+    It changes nothing if anything was written to the row since ``row_version`` was read, such as another
+    status, password, authorization version or sign-in, or if a second factor was confirmed.
+    """
+    confirmed = (totp_factors.c.user_id == users.c.id, totp_factors.c.confirmed_at.is_not(None))
+    return (
+        update(users)
+        .where(
+            users.c.id == bindparam("user_id"),
+            bindparam("row_version") == ROW_VERSION,
+            ~exists(select(1).where(*confirmed)),
+        )
+        .values(last_login_at=bindparam("now"), password_hash=bindparam("new_hash"))
+        .returning(users.c.id)
+        .cte("signed_in")
+    )
 
 
 def any_user(connection: Connection) -> bool:

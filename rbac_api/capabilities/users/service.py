@@ -14,6 +14,7 @@ from rbac_api.capabilities.passwords.service import require_good_password
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer, UserFilters
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
+from rbac_api.capabilities.users.queries import ROW_VERSION, signing_in
 from rbac_api.capabilities.users.serializers import describe, describe_all
 from rbac_api.capabilities.users.setup_tokens import (
     delete_old_setups,
@@ -44,11 +45,12 @@ from rbac_api.trail.fields import changes, tracked
 from rbac_api.trail.recorder import Target
 
 __all__ = [
-    "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user", "describe",
+    "ROW_VERSION", "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user",
+    "describe",
     "describe_all", "drop_second_factor", "end_user_assignments", "end_user_sessions", "find_person",
     "find_user", "find_user_id", "get_user", "issue_setup", "known_user", "list_users", "no_users",
     "note_signin", "remove_user_totp", "reset_password", "restore_access", "row_of",
-    "set_password", "spend_setup", "unlock_user", "update_profile", "update_user",
+    "set_password", "signing_in", "spend_setup", "unlock_user", "update_profile", "update_user",
 ]  # fmt: skip
 
 

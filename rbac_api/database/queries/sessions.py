@@ -9,8 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, exists, func, select, true
 
 from rbac_api import clock
+from rbac_api.database.queries.trail import NEWEST
 from rbac_api.database.queries.users import ACCOUNT, AccountRow
-from rbac_api.database.tables import activations, refresh_tokens, roles, sessions, trail_events, users
+from rbac_api.database.tables import activations, refresh_tokens, roles, sessions, users
 from rbac_api.decision.model import EVERYTHING, Activation, SessionRoles
 
 
@@ -76,12 +77,11 @@ _FIND_TOKEN = select(*TOKEN).where(refresh_tokens.c.jti == bindparam("presented"
 _ACTIVATED = exists().where(
     activations.c.session_id == sessions.c.id, activations.c.valid_to > bindparam("at")
 )
-_END = select(trail_events.c.seq, trail_events.c.hash).order_by(trail_events.c.seq.desc()).limit(1).subquery()
 _FIND_PRESENTED = (
-    select(_ACTIVATED, *_END.c, *TOKEN, *SESSION, *ACCOUNT)
+    select(_ACTIVATED, *NEWEST.c, *TOKEN, *SESSION, *ACCOUNT)
     .select_from(
         refresh_tokens.join(SESSIONS_AND_USERS, refresh_tokens.c.session_id == sessions.c.id).join(
-            _END, true()
+            NEWEST, true()
         )
     )
     .where(refresh_tokens.c.jti == bindparam("presented"))

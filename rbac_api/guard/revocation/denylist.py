@@ -20,6 +20,7 @@ from rbac_api.settings import Settings
 
 Kind = Literal["sid", "jti", "kid"]
 Entry = tuple[str, str, int | None]  # kind, value, minimum
+RECENT = timedelta(hours=1)  # longer than a statement waits, however much the clocks of two nodes differ
 
 
 def revoke(
@@ -61,6 +62,13 @@ def note_authority_change(connection: Connection, settings: Settings, user_ids: 
     entries: list[Entry] = [("av", one.user_id, one.version) for one in raised if one.signed_in]
     if entries:
         _add(connection, settings, entries, queries.DenylistEnd(raised[0].seq, raised[0].tokens_until))
+    unsure = [one for one in raised if not one.signed_in and _is_recent(one.last_login_at, now)]
+    if unsure:  # read again, now that these rows are locked
+        outdate(connection, settings, {one.user_id: one.version for one in unsure})
+
+
+def _is_recent(signin: datetime | None, now: datetime) -> bool:
+    return signin is not None and signin > now - RECENT
 
 
 def _add(

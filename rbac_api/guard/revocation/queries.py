@@ -33,11 +33,13 @@ class DenylistEnd(NamedTuple):
 
 
 class RaisedVersion(NamedTuple):
-    """A user with the new authorization version, whether the user is signed in, and the denylist's end."""
+    """A user with the new authorization version, whether the user is signed in, the last sign-in, and the
+    denylist's end."""
 
     user_id: str
     version: int
     signed_in: bool
+    last_login_at: datetime | None
     seq: int | None
     tokens_until: datetime | None
 
@@ -68,6 +70,7 @@ _RAISE = (
         users.c.authorization_version,
         # not correlated: SQLAlchemy omits the table's name in RETURNING on SQLite
         users.c.id.in_(select(sessions.c.user_id).where(*_ACTIVE)),
+        users.c.last_login_at,
         *_END,
     )
 )
@@ -81,7 +84,11 @@ def raise_authorization_versions(
     connection: Connection, user_ids: Sequence[str], now: datetime, at: datetime
 ) -> list[RaisedVersion]:
     """Raise the authorization versions of these users. Whether a session of theirs is active at that moment
-    is read in the same statement."""
+    is read in the same statement.
+
+    A session that began while this waited for the row of its user is not seen (PostgreSQL), but its sign-in
+    stands in ``last_login_at``.
+    """
     found: list[RaisedVersion] = []
     for some in batched(user_ids):
         rows = connection.execute(_RAISE, {"user_ids": some, "now": now, "at": at})

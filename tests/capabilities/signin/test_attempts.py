@@ -10,7 +10,7 @@ from time_machine import Traveller
 from werkzeug.test import TestResponse
 
 from rbac_api import clock
-from rbac_api.capabilities.attempts.service import blocking
+from rbac_api.capabilities.attempts.service import blocking, clear_old_failures
 from rbac_api.guard.hashing import Hasher
 from rbac_api.settings import Settings
 from tests.builders import OpenNode, Stage
@@ -150,6 +150,8 @@ def test_old_counts_do_not_collect(stage: Stage, frozen: Traveller) -> None:
     attempt(stage, "mistyped", "wrong")
     frozen.shift(86_401)
     attempt(stage, "dave", "wrong")
+    with stage.database.writing() as connection:
+        assert clear_old_failures(connection) == 1
 
     assert stage.query("SELECT failures FROM signin_attempts") == [(1,)]
 
