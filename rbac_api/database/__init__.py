@@ -16,7 +16,7 @@ of the process; PostgreSQL: one advisory transaction lock) before its first stat
 commit.  So a writer may rely on everything it reads: guards over sets (the last administrator, cycles) need
 no further locks, commits are totally ordered, and deadlocks cannot arise between our own writers.  On
 PostgreSQL refreshes, sign-ins and refusals are written without it, each in one statement (decisions 68 and
-69); they change no user's authority.
+70); they change no user's authority.
 
 *Durable when answered.*  SQLite runs in WAL with ``synchronous=FULL``, PostgreSQL with its default
 ``synchronous_commit``.
