@@ -46,3 +46,7 @@ _VALUES = (
     .label("personal_values")
 )
 EVENT = (*(trail_events.c[name] for name in EventRow._fields[:-1]), _VALUES)
+NEWEST = (
+    select(trail_events.c.seq, trail_events.c.hash).order_by(trail_events.c.seq.desc()).limit(1).subquery()
+)
+"""The number and the hash of the trail's newest event, to be joined."""
