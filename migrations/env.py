@@ -10,6 +10,7 @@ from sqlalchemy import Connection, String
 from rbac_api.database.folding import FOLDED
 from rbac_api.database.tables import metadata
 from rbac_api.database.types import UtcDateTime
+from rbac_api.trail.named_role import INDEX
 
 
 def render_item(kind: str, item: Any, _autogen_context: Any) -> str | bool:
@@ -21,7 +22,7 @@ def render_item(kind: str, item: Any, _autogen_context: Any) -> str | bool:
 
 def is_compared(item: Any, name: Any, kind: str, _reflected: bool, _other: Any) -> bool:
     """Whether the engine has it, as an index may be made for one alone, and Alembic can compare it with the tables' metadata."""
-    if kind == "index" and name in FOLDED:
+    if kind == "index" and name in (*FOLDED, INDEX):
         return False
     only = item.info.get("only") if kind == "index" else None
     return only in (None, given.dialect.name)

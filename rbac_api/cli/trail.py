@@ -96,13 +96,17 @@ def _verify_file(export: BinaryIO, noted: dict[int, str]) -> tuple[int, Verdict]
 @click.option("--after", type=MomentType(), help="Only events later than this.")
 @click.option("--before", type=MomentType(), help="Only events earlier than this.")
 @click.option(
-    "--action", type=click.Choice(sorted(CATALOGUE)), metavar="ACTION", help="Such as role.created."
+    "--action",
+    type=click.Choice(sorted(CATALOGUE)),
+    metavar="ACTION",
+    multiple=True,
+    help="Such as role.created; may be repeated.",
 )
 @click.option("--actor", help="Id, or name at the time.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file (mode 0600).")
 def export(form: Form, output: Path | None, **filters: object) -> None:
     """Export the trail, oldest first, as CSV or NDJSON. The export itself is recorded."""
-    wanted = {name: value for name, value in filters.items() if value is not None}
+    wanted = {name: value for name, value in filters.items() if value not in (None, ())}
     with operating() as clearance:
         stream = export_events(clearance, wanted, form)
         with _destination(output) as file:

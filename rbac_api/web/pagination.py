@@ -44,14 +44,17 @@ def page_answer(page: Page[T], more: Mapping[str, object] = EMPTY) -> Response:
         body |= {"total_is_minimum": True} if page.total > paging.MAX_TOTAL else {}
     answer = json_answer(body)
     if cursor:
-        query = urlencode({**request.args, "cursor": cursor})
+        given = [pair for pair in request.args.items(multi=True) if pair[0] != "cursor"]
+        query = urlencode([*given, ("cursor", cursor)])
         answer.headers["Link"] = f'<{request.script_root}{request.path}?{query}>; rel="next"'
     return answer
 
 
 def _serializer() -> URLSafeSerializer:
     filters = {
-        name: value for name, value in request.args.items() if name not in ("cursor", "limit", "count")
+        name: sorted(values)
+        for name, values in request.args.lists()
+        if name not in ("cursor", "limit", "count")
     }
     salt = orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS)
     return URLSafeSerializer(

@@ -28,6 +28,7 @@ VALUES = {
     "created_after": AT, "created_before": AT, "after": AT, "before": AT, "actor": "alice", "target": "dave",
     "action": "role.created", "outcome": "success", "type": "lockout", "effective": "true", "eligible": "true",
     "from": AT, "since": AT, "permission": "users:read", "second_factor": "true",
+    "from_seq": "1", "request_id": "x", "session": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57",
 }  # fmt: skip
 # The names of actors and targets have no index: who is not known by an id any more is looked for in all events.
 WITHOUT_INDEX = {("trail_events", "actor_name"), ("trail_events", "target_name")}

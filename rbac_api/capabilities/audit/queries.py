@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from operator import gt, lt
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, exists, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Select,
+    UnaryExpression,
+    asc,
+    cast,
+    desc,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    union,
+    union_all,
+)
 
 from rbac_api.database.filters import bounded_count
 from rbac_api.database.queries.trail import EVENT, EventRow
@@ -13,6 +33,23 @@ from rbac_api.database.queries.users import find_id_by_name
 from rbac_api.database.tables import personal_values
 from rbac_api.database.tables import trail_events as events
 from rbac_api.decision.names import canonical
+from rbac_api.formats.paging import MAX_TOTAL
+from rbac_api.trail.events import CATALOGUE
+from rbac_api.trail.named_role import names_role
+
+Conditions = list[ColumnElement[bool]]
+Place = tuple[Callable[[Any, Any], Any], object]
+Order = Callable[[Column[int]], UnaryExpression[int]]
+# With one of these an index finds few events, of whatever action.
+_SELECTIVE = frozenset({"actor", "target", "role", "ip", "session", "request_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Conditions for which one index finds the events, and the column that has their numbers in it."""
+
+    conditions: Conditions
+    seq: Column[int] = events.c.seq
 
 
 def find_event(connection: Connection, seq: int) -> EventRow | None:
@@ -21,37 +58,63 @@ def find_event(connection: Connection, seq: int) -> EventRow | None:
 
 
 def list_events(
-    connection: Connection,
-    conditions: list[ColumnElement[bool]],
-    after: tuple[object, ...] | None,
-    limit: int,
+    connection: Connection, matching: list[Branch], after: tuple[object, ...] | None, limit: int
 ) -> list[EventRow]:
     """Events, newest first."""
-    query = select(*EVENT).where(*conditions).order_by(events.c.seq.desc()).limit(limit)
-    rows = connection.execute(query.where(events.c.seq < after[0]) if after else query)
-    return [EventRow._make(row) for row in rows]
+    return _read(connection, matching, None if after is None else (lt, after[0]), limit, desc)
 
 
-def list_onward(
-    connection: Connection, conditions: list[ColumnElement[bool]], last: int, limit: int
-) -> list[EventRow]:
+def list_onward(connection: Connection, matching: list[Branch], last: int, limit: int) -> list[EventRow]:
     """Events, oldest first, after the event ``last``."""
-    query = select(*EVENT).where(events.c.seq > last, *conditions).order_by(events.c.seq).limit(limit)
+    return _read(connection, matching, (gt, last), limit, asc)
+
+
+def _read(
+    connection: Connection, matching: list[Branch], place: Place | None, limit: int, order: Order
+) -> list[EventRow]:
+    """The first events of a place in the trail that fit one of the branches.
+
+    The first of each branch are looked up in its index, whichever plan the engine would choose for all.
+    """
+    first = [
+        _of(branch, [place[0](branch.seq, place[1])] if place else [])
+        .order_by(order(branch.seq))
+        .limit(limit)
+        .subquery()
+        for branch in matching or [Branch([])]
+    ]
+    found = events.c.seq.in_(union_all(*(select(some.c.seq) for some in first)))
+    query = select(*EVENT).where(found).order_by(order(events.c.seq)).limit(limit)
     return [EventRow._make(row) for row in connection.execute(query)]
 
 
-def count_listed(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
+def _of(branch: Branch, conditions: Conditions) -> Select[int]:
+    """The numbers of a branch's events."""
+    found = select(branch.seq).where(*branch.conditions, *conditions)
+    return found if branch.seq is events.c.seq else found.join(events, events.c.seq == branch.seq)
+
+
+def count_listed(connection: Connection, matching: list[Branch]) -> int:
     """The number of events for a list, up to the bound of its total."""
-    return bounded_count(connection, select(events.c.seq).where(*conditions))
+    some = [_of(branch, []).limit(MAX_TOTAL + 1).subquery() for branch in matching]
+    return bounded_count(connection, union(*(select(each.c.seq) for each in some)))
 
 
-def count_events(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    return connection.execute(select(func.count()).select_from(events).where(*conditions)).scalar_one()
+def count_events(connection: Connection, matching: list[Branch]) -> int:
+    found = union(*(_of(branch, []) for branch in matching)).subquery()
+    return connection.execute(select(func.count()).select_from(found)).scalar_one()
 
 
-def up_to(seq: int) -> ColumnElement[bool]:
-    """Condition: events up to this one."""
-    return events.c.seq <= seq
+def is_reading_recorded(connection: Connection, reader: str | None, since: datetime) -> bool:
+    """Whether an event says that the reader read the trail since that time. The action is written as the
+    index has it."""
+    recorded = (events.c.action == literal_column("'audit.read'"), events.c.actor_id == reader)
+    return bool(connection.execute(select(exists().where(*recorded, events.c.at >= since))).scalar())
+
+
+def up_to(seq: int, matching: list[Branch]) -> list[Branch]:
+    """The branches, of events up to this one."""
+    return [Branch([*branch.conditions, branch.seq <= seq], branch.seq) for branch in matching]
 
 
 def stream_chain(connection: Connection) -> Iterator[EventRow]:
@@ -84,19 +147,54 @@ def _hashed(name: str, stored: Any) -> object:
     return text
 
 
-def matching(connection: Connection, filters: Mapping[str, object]) -> list[ColumnElement[bool]]:
-    """The conditions of a list's filters: actor and target by id or name at the time."""
-    found: list[ColumnElement[bool]] = []
+def matching(connection: Connection, filters: Mapping[str, Any]) -> list[Branch]:
+    """The branches of a list's filters, of which an event has to fit one: each is looked up in an index of
+    its own. Actor and target by id or name at the time."""
+    found = [events.c[name] == filters[name] for name in ("request_id", "outcome") if filters.get(name)]
     if actor := filters.get("actor"):
         found.append(_is_by(connection, str(actor)))
     if target := filters.get("target"):
         found.append(_is_about(connection, str(target)))
-    found += [events.c[name] == filters[name] for name in ("action", "outcome") if filters.get(name)]
+    if session := filters.get("session"):
+        found.append(events.c.session_id == session.lower())
+    if (first := filters.get("from_seq")) is not None:
+        found.append(events.c.seq >= first)
     if after := filters.get("after"):
         found.append(events.c.at > after)
     if before := filters.get("before"):
         found.append(events.c.at < before)
-    return found
+    return [
+        Branch([*found, *role.conditions, *ip.conditions, *action], ip.seq)
+        for role in _of_role(filters)
+        for ip in _from(filters)
+        for action in _of_actions(filters)
+    ]
+
+
+def _of_role(filters: Mapping[str, Any]) -> list[Branch]:
+    """Events about a role itself, which have it as their target, and those whose facts name it."""
+    if (role := filters.get("role")) is None:
+        return [Branch([])]
+    itself = [events.c.target_id == role, events.c.target_type == "role"]
+    return [Branch(itself), Branch([names_role(role)])]
+
+
+def _from(filters: Mapping[str, Any]) -> list[Branch]:
+    """Events from an address, which is beside the event, or in it if that was written before there was
+    erasure."""
+    if (ip := filters.get("ip")) is None:
+        return [Branch([])]
+    return [Branch([events.c.ip == ip]), Branch([personal_values.c.ip == ip], personal_values.c.seq)]
+
+
+def _of_actions(filters: Mapping[str, Any]) -> list[Conditions]:
+    """The wanted actions, a branch for each: also of all but some, which may be nearly all that happens."""
+    if "action" not in filters and "action_not" not in filters:
+        return [[]]
+    wanted = set(filters.get("action", CATALOGUE)) - set(filters.get("action_not", ()))
+    if _SELECTIVE.intersection(filters) or not wanted:
+        return [[events.c.action.in_(sorted(wanted))]]
+    return [[events.c.action == action] for action in sorted(wanted)]
 
 
 def _is_by(connection: Connection, actor: str) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from flask.views import MethodView
 
 from rbac_api.capabilities.audit import service
 from rbac_api.capabilities.audit.errors import EventNotFound
-from rbac_api.capabilities.audit.schemas import AuditEventListSchema, AuditEventSchema, AuditQuery
+from rbac_api.capabilities.audit.schemas import AuditArguments, AuditEventListSchema, AuditEventSchema
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
@@ -22,7 +22,7 @@ blueprint = Blueprint(
 @blueprint.route("/events")
 class AuditEvents(MethodView):
     @requires("audit:read")
-    @blueprint.arguments(AuditQuery, location="query")
+    @blueprint.arguments(AuditArguments, location="query")
     @blueprint.response(200, AuditEventListSchema)
     @blueprint.also_as("text/csv", service.SHEET.header)
     @blueprint.also_as("application/x-ndjson", '{"seq": 42, "action": "assignment.created"}\n')
@@ -30,8 +30,11 @@ class AuditEvents(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """Read the audit trail
 
-        Newest first, as pages of JSON. With `Accept: text/csv` or `application/x-ndjson` all matching events
-        are streamed, oldest first, without paging. Reading the trail is itself recorded in it.
+        Newest first, as pages of JSON. With `from_seq` oldest first, from the event of that number on: a
+        program that continues with the last number it got plus one sees each event exactly once, because an
+        event gets its number when it is committed, whatever the clocks of the nodes say. With `Accept:
+        text/csv` or `application/x-ndjson` all matching events are streamed, oldest first, without paging.
+        Reading the trail is itself recorded in it: once per reader and hour, and each export.
         """
         page = page_request(query)
         if form := wanted_form():

@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.fields import ID, Moment, PageQuery, PageSchema, Text
+from rbac_api.web.fields import ID, Address, Count, Moment, PageQuery, PageSchema, RoleName, Text
 
 _ERASED = {
     "type": "object",
@@ -15,6 +15,7 @@ _ERASED = {
     "additionalProperties": False,
 }
 _PERSONAL = {"oneOf": [{"type": "string"}, _ERASED, {"type": "null"}]}
+_UUID = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 OUTCOMES = ("success", "refused", "failure")
 
 
@@ -97,20 +98,52 @@ class AuditEventSchema(ma.Schema):
 
 
 class AuditEventListSchema(PageSchema):
-    """A page of events, newest first."""
+    """A page of events, newest first; with `from_seq` oldest first."""
 
     items = fields.List(fields.Nested(AuditEventSchema), required=True)
+
+
+def _actions(description: str, data_key: str | None = None) -> fields.List[str]:
+    """Actions of the catalogue, an argument for each."""
+    return fields.List(
+        fields.String(validate=validate.OneOf(sorted(CATALOGUE))),
+        data_key=data_key,
+        validate=validate.Length(min=1, max=len(CATALOGUE)),
+        metadata={"description": description},
+    )
 
 
 class AuditQuery(PageQuery):
     """Filters for events."""
 
+    from_seq = Count(
+        low=0,
+        high=10**18 - 1,
+        metadata={"description": "oldest first, beginning with the event of this number"},
+    )
     actor = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
-    action = fields.String(
-        validate=validate.OneOf(sorted(CATALOGUE)),
-        metadata={"description": "the action, such as `role.created`"},
+    action = _actions(
+        "the action, such as `role.created`; given several times, any of them; `action!=role.created`"
+        " excludes one, also several times"
     )
     target = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
+    role = RoleName(metadata={"description": "role that was changed, given, taken, made active or inherited"})
+    ip = Address(description="address that it came from")
+    session = Text(
+        longest=36,
+        pattern=_UUID,
+        error="Give the id of a session.",
+        metadata={"description": "id of the session that it was done in"},
+    )
+    request_id = Text(longest=128, shortest=1, metadata={"description": "`X-Request-ID` of the request"})
     outcome = fields.String(validate=validate.OneOf(OUTCOMES), metadata={"description": "the outcome"})
     after = Moment(metadata={"description": "events after this time"})
     before = Moment(metadata={"description": "events before this time"})
+
+
+class AuditArguments(AuditQuery):
+    """The same, with ``action!``: generated clients would use one name for it and for ``action``, so the
+    document only describes it in words."""
+
+    documented = AuditQuery
+    action_not = _actions("", "action!")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from typing import cast
 
 import orjson
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.audit import queries
@@ -28,15 +30,19 @@ Progress = Callable[[int], object]
 def list_events(
     clearance: Clearance, filters: Mapping[str, object], page: PageRequest
 ) -> Page[dict[str, object]]:
-    """Events, newest first."""
+    """Events, newest first; with ``from_seq`` oldest first, after what waited in the outbox was linked."""
     drain_outbox(clearance.work.database)
     with (
         clearance.work.database.reading() as connection
     ):  # returned before `_record_reading` takes one: no request waits for two
-        conditions = queries.matching(connection, filters)
-        rows = queries.list_events(connection, conditions, page.after, page.limit + 1)
-        total = queries.count_listed(connection, conditions) if page.count else None
-    _record_reading(clearance, "audit.read", filters)
+        matching = queries.matching(connection, filters)
+        if "from_seq" in filters:
+            last = cast("int", page.after[0]) if page.after else 0
+            rows = queries.list_onward(connection, matching, last, page.limit + 1)
+        else:
+            rows = queries.list_events(connection, matching, page.after, page.limit + 1)
+        total = queries.count_listed(connection, matching) if page.count else None
+    _record_reading(clearance, filters)
     return cut(rows, page, lambda row: (row.seq,), total).map(describe)
 
 
@@ -45,7 +51,7 @@ def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
     drain_outbox(clearance.work.database)
     with clearance.work.database.reading() as connection:
         row = EventNotFound.require(queries.find_event(connection, seq))
-    _record_reading(clearance, "audit.read", {"seq": seq})
+    _record_reading(clearance, {"seq": seq})
     return describe(row)
 
 
@@ -53,7 +59,8 @@ def export_events(clearance: Clearance, filters: Mapping[str, object], form: For
     """All matching events present now, oldest first, as a stream of CSV or NDJSON; a few hundred are in
     memory at a time."""
     newest = trail_length(clearance.work.database)
-    _record_reading(clearance, "audit.exported", {**filters, "form": form})
+    with clearance.work.database.writing() as connection:
+        _record(connection, clearance, "audit.exported", {**filters, "form": form})
     return stream_events(clearance.work.database, filters, form, newest)
 
 
@@ -65,8 +72,8 @@ def stream_events(
 
     def batch(last: EventRow | None) -> list[EventRow]:
         with database.reading() as connection:
-            conditions = [*queries.matching(connection, filters), queries.up_to(newest)]
-            return queries.list_onward(connection, conditions, last.seq if last else 0, CHUNK)
+            matching = queries.up_to(newest, queries.matching(connection, filters))
+            return queries.list_onward(connection, matching, last.seq if last else 0, CHUNK)
 
     return stream(SHEET, form, batch)
 
@@ -128,14 +135,27 @@ def _cells(event: EventRow) -> dict[str, object]:
 SHEET = Sheet(tuple(name for name in EventRow._fields if "personal" not in name), describe, _cells)
 
 
-def _record_reading(clearance: Clearance, action: str, filters: Mapping[str, object]) -> None:
-    """Record who read what, in a short transaction of its own, since the reading one does not write."""
+def _record_reading(clearance: Clearance, filters: Mapping[str, object]) -> None:
+    """Record who read and what was asked for first, once per reader and hour, in a short transaction of its
+    own, since the reading one does not write."""
+    reader = clearance.actor.id
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    with clearance.work.database.reading() as connection:
+        if queries.is_reading_recorded(connection, reader, hour):
+            return
+    with clearance.work.database.writing() as connection:
+        if not queries.is_reading_recorded(connection, reader, hour):  # by a request at the same time
+            _record(connection, clearance, "audit.read", filters)
+
+
+def _record(connection: Connection, clearance: Clearance, action: str, filters: Mapping[str, object]) -> None:
     facts = {
-        name: clock.rfc3339(value) if isinstance(value, datetime) else value
+        "action!" if name == "action_not" else name: clock.rfc3339(value)
+        if isinstance(value, datetime)
+        else value
         for name, value in filters.items()
     }
-    with clearance.work.database.writing() as connection:
-        record(connection, clearance.actor, action, Target("trail"), after=facts or None)
+    record(connection, clearance.actor, action, Target("trail"), after=facts or None)
 
 
 def _watched(events: Iterator[EventRow], progress: Progress | None) -> Iterator[EventRow]:

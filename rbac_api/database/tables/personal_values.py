@@ -17,5 +17,5 @@ personal_values = Table(
     Column("ip", String(64)),  # the address of the request, for searches
     Column("entries", Text, nullable=False),  # canonical JSON: {place in the event: [salt, value]}
     Index("ix_personal_values_user_id", "user_id"),
-    Index("ix_personal_values_ip", "ip"),
+    Index("ix_personal_values_ip", "ip", "seq"),
 )

@@ -1,12 +1,18 @@
 """The trail: append-only, totally ordered, hash-chained. ``before`` and ``after`` are canonical JSON text,
-because they are hashed."""
+because they are hashed.
+
+The revision ``trail_filters`` also makes an index of the roles that events name (``trail/named_role.py``).
+"""
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text, text
 
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.types import ID, UtcDateTime
+
+_READING = text("action = 'audit.read'")
+_WITH_IP = text("ip IS NOT NULL")  # as before there was erasure
 
 
 def event_columns() -> tuple[Column[Any], ...]:
@@ -42,4 +48,8 @@ trail_events = Table(
     Index("ix_trail_events_target_id", "target_id", "seq"),
     Index("ix_trail_events_action", "action", "seq"),
     Index("ix_trail_events_at", "at"),
+    Index("ix_trail_events_ip", "ip", "seq", sqlite_where=_WITH_IP, postgresql_where=_WITH_IP),
+    Index("ix_trail_events_session_id", "session_id", "seq"),
+    Index("ix_trail_events_request_id", "request_id", "seq"),
+    Index("ix_trail_events_reading", "actor_id", "at", sqlite_where=_READING, postgresql_where=_READING),
 )

@@ -65,7 +65,10 @@ class Blueprint(ExtensibleBlueprint):
         required: bool = True,
         example: object = None,
     ) -> Callable[[F], F]:
-        """Parse a JSON body or a query; what can go wrong with it is documented."""
+        """Parse a JSON body or a query; what can go wrong with it is documented.
+
+        A schema may have the one that the document shows instead of it as its attribute ``documented``.
+        """
         found: tuple[type[ServiceError], ...] = (
             (Unreadable, TooLarge, NotJson, Invalid) if location == "json" else (Invalid,)
         )
@@ -74,6 +77,7 @@ class Blueprint(ExtensibleBlueprint):
         def decorate(view: F) -> F:
             documented = document_problems(inner(view), found)
             about = described(documented)
+            about["arguments"]["parameters"][-1]["schema"] = getattr(schema, "documented", schema)
             about["paged"], about["as_of"] = issubclass(schema, PageQuery), issubclass(schema, AtQuery)
             return documented
 

@@ -50,7 +50,7 @@ class StrictParser(FlaskParser):
         return strict_json(whole_body(req))
 
     def load_querystring(self, req: flask.Request, schema: ma.Schema) -> object:
-        refuse_repeated_query(req)
+        refuse_repeated_query(req, schema)
         return super().load_querystring(req, schema)
 
     def handle_error(
@@ -93,12 +93,15 @@ def whole_body(req: flask.Request) -> bytes:
     return data
 
 
-def refuse_repeated_query(req: flask.Request) -> None:
-    """Refuse repeated query arguments, and text that a database cannot store."""
+def refuse_repeated_query(req: flask.Request, schema: ma.Schema | None = None) -> None:
+    """Refuse repeated query arguments, unless the schema has a list of them, and text that a database cannot
+    store."""
+    fields = schema.fields.items() if schema is not None else ()
+    lists = {field.data_key or name for name, field in fields if isinstance(field, ma.fields.List)}
     faults = [
         Fault(_step(name), "field.repeated", "Give this argument once.")
         for name, values in req.args.lists()
-        if len(values) > 1
+        if len(values) > 1 and name not in lists
     ]
     faults += [
         Fault("" if _unstorable(name) else _step(name), "field.characters", _UNSTORABLE_DETAIL)

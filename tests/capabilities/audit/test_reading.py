@@ -26,18 +26,17 @@ def test_carol_reads_the_trail_newest_first_and_whole(stage: Stage) -> None:
     assert set(page["items"][0]) == MEMBERS
 
 
-def test_that_carol_read_is_taken_down_with_what_she_asked_for(stage: Stage) -> None:
+def test_that_carol_read_is_taken_down_with_what_she_asked_for_first(stage: Stage) -> None:
     carol = stage.as_(CAROL)
 
     carol.get("/v1/audit/events?actor=alice&outcome=refused&after=2026-01-01T00:00:00Z&limit=3")
     carol.get("/v1/audit/events/1")
     carol.get("/v1/audit/events?target=dave", headers={"Accept": "application/x-ndjson"})
 
-    told = [(e["action"], e["actor_name"], json.loads(e["after"])) for e in stage.events()[-3:]]
+    told = [(e["action"], e["actor_name"], json.loads(e["after"])) for e in stage.events()[-2:]]
     moment = "2026-01-01T00:00:00.000000Z"
     assert told == [
         ("audit.read", "carol", {"actor": "alice", "outcome": "refused", "after": moment}),
-        ("audit.read", "carol", {"seq": 1}),
         ("audit.exported", "carol", {"target": "dave", "form": "ndjson"}),
     ]
 
