@@ -15,6 +15,7 @@ from rbac_api.capabilities.keys.routes import blueprint as keys
 from rbac_api.capabilities.me.routes import blueprint as me
 from rbac_api.capabilities.oauth.routes import blueprint as oauth
 from rbac_api.capabilities.oauth.routes import register_issuer_path
+from rbac_api.capabilities.offline_roles.routes import blueprint as offline_roles
 from rbac_api.capabilities.operation.figures import Facts
 from rbac_api.capabilities.operation.retention import Retention
 from rbac_api.capabilities.operation.routes import blueprint as operation
@@ -69,6 +70,7 @@ BLUEPRINTS = (
     keys,
     operation,
     revocations,
+    offline_roles,
 )
 
 

@@ -3,13 +3,15 @@
     verifier = Verifier("https://rbac.example", "rbac-api")
 
     try:
-        identity = verifier.identify(request.headers, role="clerk")
+        identity = verifier.identify(request.headers, permission="orders:read")
     except Refused as refused:
         answer = verifier.answer_to(refused)  # status, headers, body
 
 ``verifier`` needs no framework. ``flask`` makes decorators of it, ``asgi`` dependencies for FastAPI and
 Starlette. ``jws`` reads and verifies signed texts. ``keys`` holds the service's public keys. ``revoked``
-follows the revocation feed through ``fetch``. ``problems`` has the answers to refused callers.
+follows the revocation feed, and ``roles`` what each role permits, through ``fetch``. ``evaluation`` asks the
+service where a token does not say enough. ``headers`` reads requests. ``problems`` has the answers to refused
+callers.
 
 A verification needs no request to the service, no database and no secret, only PyJWT. The package imports
 nothing of the service. The service's guard reads its tokens with the same ``jws``.

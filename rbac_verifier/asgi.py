@@ -4,7 +4,7 @@ verifier = AsgiVerifier("https://rbac.example", "rbac-api")
 verifier.register(app)
 
 @app.get("/orders")
-async def orders(identity: Annotated[Identity, Depends(verifier.requires_role("clerk"))]):
+async def orders(identity: Annotated[Identity, Depends(verifier.requires("orders:read"))]):
     return {"for": identity.user_id}
 
 async def orders(request):  # Starlette
@@ -50,7 +50,7 @@ class AsgiVerifier(Verifier):
 
     async def signed_in(self, connection: HTTPConnection) -> Identity:
         """Return the holder of a valid token."""
-        return await self._identity(connection, None)
+        return await self._identity(connection)
 
     def requires_role(self, role: str) -> Callable[[HTTPConnection], Awaitable[Identity]]:
         """Return a dependency for the holder of a valid token with ``role``.
@@ -60,14 +60,30 @@ class AsgiVerifier(Verifier):
         role_name(role)
 
         async def dependency(connection: HTTPConnection) -> Identity:
-            return await self._identity(connection, role)
+            return await self._identity(connection, role=role)
 
         return dependency
 
-    async def _identity(self, connection: HTTPConnection, role: str | None) -> Identity:
+    def requires(self, permission: str) -> Callable[[HTTPConnection], Awaitable[Identity]]:
+        """Return a dependency for the callers of whose roles one holds ``permission``.
+
+        ``ValueError`` for an invalid permission name.
+        """
+        self.decide_by(permission)
+
+        async def dependency(connection: HTTPConnection) -> Identity:
+            return await self._identity(connection, permission=permission)
+
+        return dependency
+
+    async def _identity(
+        self, connection: HTTPConnection, *, role: str | None = None, permission: str | None = None
+    ) -> Identity:
         """Verify in a thread, because reading a new key or the feed may take some time."""
         try:
-            return await run_in_threadpool(self.identify, connection.headers, role=role)
+            return await run_in_threadpool(
+                self.identify, connection.headers, role=role, permission=permission
+            )
         except Refused as refused:
             raise Denied(refused, self.answer_to(refused)) from refused
 

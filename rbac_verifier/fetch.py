@@ -41,23 +41,34 @@ class Source:
         self._timeout = timeout
         self.max_wait = 2 * timeout
 
-    def get(self, path: str, *, past_caches: bool = False) -> bytes:
-        """Return the body of a 200; ``Unreachable`` for any other result, in little more than the timeout."""
+    def get(self, path: str, *, past_caches: bool = False, most: int = MAX_ANSWER_BYTES) -> bytes:
+        """Return the body of a 200, up to ``most`` bytes; ``Unreachable`` for any other result, in little
+        more than the timeout."""
         headers = {"Cache-Control": "no-cache"} if past_caches else {}
+        status, body = self._exchange("GET", path, None, headers, most)
+        if status != 200:
+            raise Unreachable(f"{path} answers {status}")
+        return body
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Return status and body of the answer, whatever the status; otherwise as ``get``."""
+        return self._exchange("POST", path, body, headers, MAX_ANSWER_BYTES)
+
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], most: int
+    ) -> tuple[int, bytes]:
         try:
             with closing(self._line(self._host, self._port, timeout=self._timeout)) as line:
-                line.request("GET", self._path + path, headers=headers)
+                line.request(method, self._path + path, body, headers)
                 answer = line.getresponse()
-                if answer.status != 200:
-                    raise Unreachable(f"{path} answers {answer.status}")
-                return self._body(answer)
+                return answer.status, self._body(answer, most) if answer.status == 200 else b""
         except (OSError, http.client.HTTPException) as fault:
             raise Unreachable(f"{path}: {type(fault).__name__}") from fault
 
-    def _body(self, answer: http.client.HTTPResponse) -> bytes:
-        deadline, body = monotonic() + self._timeout, b""
+    def _body(self, answer: http.client.HTTPResponse, most: int = MAX_ANSWER_BYTES) -> bytes:
+        deadline, body = monotonic() + self._timeout, bytearray()
         while part := answer.read1(65536):
             body += part
-            if len(body) > MAX_ANSWER_BYTES or monotonic() > deadline:
+            if len(body) > most or monotonic() > deadline:
                 raise Unreachable("the answer is too large or too slow")
-        return body
+        return bytes(body)

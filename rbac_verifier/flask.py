@@ -3,7 +3,7 @@
 verifier = FlaskVerifier("https://rbac.example", "rbac-api")
 
 @app.get("/orders")
-@verifier.requires_role("clerk")
+@verifier.requires("orders:read")
 def orders():
     return {"for": current_identity().user_id}
 """
@@ -27,7 +27,7 @@ class FlaskVerifier(Verifier):
 
     def signed_in(self, view: F) -> F:
         """Admit only callers with a valid token."""
-        return self._guarded(view, None)
+        return self._guarded(view)
 
     def requires_role(self, role: str) -> Callable[[F], F]:
         """Admit only callers with a valid token that names ``role``.
@@ -35,19 +35,27 @@ class FlaskVerifier(Verifier):
         ``ValueError`` for an invalid role name.
         """
         role_name(role)
-        return lambda view: self._guarded(view, role)
+        return lambda view: self._guarded(view, role=role)
 
-    def _guarded(self, view: F, role: str | None) -> F:
+    def requires(self, permission: str) -> Callable[[F], F]:
+        """Admit only callers of whose roles one holds ``permission``.
+
+        ``ValueError`` for an invalid permission name.
+        """
+        self.decide_by(permission)
+        return lambda view: self._guarded(view, permission=permission)
+
+    def _guarded(self, view: F, role: str | None = None, permission: str | None = None) -> F:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
-                g.rbac_identity = self.identify(request.headers, role=role)
+                g.rbac_identity = self.identify(request.headers, role=role, permission=permission)
             except Refused as refused:
                 answer = self.answer_to(refused)
                 return Response(answer.body, answer.status, answer.headers)
             return current_app.ensure_sync(view)(*args, **kwargs)
 
-        guarded.access = f"role {role}" if role else "signed in"  # type: ignore[attr-defined]
+        guarded.access = permission or (f"role {role}" if role else "signed in")  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
 

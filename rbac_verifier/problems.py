@@ -68,6 +68,23 @@ def lacking(role: str) -> Refused:
     return Refused(403, "access.denied", "Permission missing", detail, "insufficient_scope", members)
 
 
+def lacking_permission(permission: str) -> Refused:
+    """The caller is known and no role of the token holds the permission."""
+    members = {"required": permission}
+    detail = f"You need the permission {permission}."
+    return Refused(403, "access.denied", "Permission missing", detail, "insufficient_scope", members)
+
+
+def incomplete(omitted: int, members: dict[str, Any]) -> Refused:
+    """The token does not name all roles of the caller, so one that is missing may suffice."""
+    detail = (
+        f"The token does not name {omitted} of your roles, because they did not fit, and this service cannot "
+        "find out whether one of them is enough. Sign in with only the roles that you need here."
+    )
+    title = "The token does not name all roles"
+    return Refused(403, "roles.incomplete", title, detail, "insufficient_scope", members)
+
+
 def blind() -> Refused:
     """The state of the token cannot be checked now."""
     detail = (

@@ -57,6 +57,8 @@ class Feed:
         self._confirmed_at = float("-inf")  # when that answer was requested, by the monotonic clock
         self._full_read_at = 0.0
         self.known = Known()
+        # the digest of the current document of roles, with the two moments above
+        self.roles: tuple[str | None, int, float] = (None, 0, float("-inf"))
 
     @property
     def age(self) -> float:
@@ -84,6 +86,8 @@ class Feed:
             self.known = known
             if payload["iat"] > self._as_of:  # a cached answer is not newer
                 self._as_of, self._confirmed_at = payload["iat"], asked
+            if payload["iat"] >= self._as_of:  # whole seconds
+                self.roles = payload.get("roles"), payload["iat"], asked
             self._full_read_at = monotonic() + FULL_READ_SECONDS if anew else self._full_read_at
 
     def _answer(self, since: str | None) -> dict[str, Any]:
@@ -115,6 +119,7 @@ def _fits(payload: dict[str, Any], since: str | None) -> bool:
             payload.get("complete") is True or (payload.get("complete") is False and cursor >= (since or "~"))
         )
         and all(isinstance(each, list) and all(isinstance(item, str) for item in each) for each in lists)
+        and isinstance(payload.get("roles", ""), str)
         and isinstance(users, dict)
         and all(type(version) is int for version in users.values())
     )

@@ -6,17 +6,20 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic, time
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from rbac_verifier import problems
+from rbac_verifier.evaluation import Evaluation
 from rbac_verifier.fetch import Source, Unreachable
+from rbac_verifier.headers import Headers, credentials
 from rbac_verifier.jws import TooLate, Unverifiable, header_fits, unpack, verify
 from rbac_verifier.keys import KeySet
 from rbac_verifier.problems import Answer, Refused
 from rbac_verifier.revoked import Feed
+from rbac_verifier.roles import RoleDocument
 
 MAX_TOKEN_LENGTH = 8192
 KEYS_SECONDS = 300.0
@@ -24,31 +27,27 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TEXTS = ("iss", "sub", "client_id", "jti", "sid", "type")
 _NUMBERS = ("iat", "nbf", "exp", "auth_time", "av")
 _REQUIRED = [*_TEXTS, *_NUMBERS, "aud", "roles"]
-_ANOTHER = re.compile(r",[ \t]*((bearer|basic|digest|negotiate|dpop)([ \t,]|$)|$)", re.IGNORECASE)
 _REALM = re.compile(r"[!#-\[\]-~ ]+")
-# The same rule as in rbac_api.decision.naming, which this package does not import; a test compares them.
+# The same rules as in rbac_api.decision.naming, which this package does not import; a test compares them.
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,126}")
 _NO_ROLE = (
     "{!r} is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; at most 127 characters."
 )
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_PERMISSION = re.compile(f"(?=.{{3,200}}$){_PART}(:{_PART}){{1,3}}")
+_NO_PERMISSION = (
+    "{!r} is not a permission name. Use two to four parts joined by ':', such as invoices:approve; each part"
+    " is a letter or digit, then letters, digits, '.', '_' or '-'; at most 200 characters."
+)
 log = logging.getLogger("rbac_verifier")
-
-
-@runtime_checkable
-class HasItems(Protocol):
-    """A mapping of headers, also one with repeated names."""
-
-    def items(self) -> Iterable[tuple[str, str]]: ...
-
-
-Headers = HasItems | Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The caller, as a verified token describes it.
 
-    ``roles`` are role names, those at the time of issue or later.
+    ``roles`` are role names, those at the time of issue or later.  ``roles_omitted``: how many more the
+    caller has, which did not fit into the token.
     """
 
     user_id: str
@@ -56,6 +55,7 @@ class Identity:
     client_id: str
     roles: frozenset[str]
     claims: dict[str, Any]
+    roles_omitted: int = 0
 
 
 class Verifier:
@@ -67,6 +67,9 @@ class Verifier:
     between) + the time of one answer. If the feed could not be read for ``bound_seconds``, every token is
     refused with 503. With ``trusts_when_blind``, tokens are then accepted until they expire, as if there were
     no revocations. ``service`` is the URL of the service, if it is not the issuer.
+
+    ``client``: id and secret of a service account that may ask the service for decisions
+    (``access:evaluate``), for callers whose token does not name all of their roles.
     """
 
     def __init__(  # noqa: PLR0913 -- settings, all but two with a default
@@ -80,6 +83,7 @@ class Verifier:
         timeout: float = 2.0,
         leeway: int = 5,
         trusts_when_blind: bool = False,
+        client: tuple[str, str] | None = None,
     ) -> None:
         if not issuer or not audience or not _REALM.fullmatch(audience):
             raise ValueError(
@@ -93,23 +97,57 @@ class Verifier:
         source = Source(service or issuer, timeout)
         self._keys = KeySet(source)
         self._feed = Feed(source, self._keys, issuer, leeway)
-        self._tried = float("-inf")
+        expected = {"issuer": issuer, "audience": audience, "leeway": leeway}
+        self._roles = RoleDocument(source, self._keys, self._feed, expected)
+        self._decides = False  # by permission, so that the document of roles is needed
+        self._evaluation = Evaluation(source, *client) if client else None
+        self._tried = self._roles_tried = float("-inf")
         self._follower: tuple[int, threading.Thread] | None = None
         self._starting = threading.Lock()
         self._stopping = threading.Event()
 
-    def identify(self, headers: Headers, *, role: str | None = None) -> Identity:
+    def identify(
+        self, headers: Headers, *, role: str | None = None, permission: str | None = None
+    ) -> Identity:
         """Return the caller by the ``Authorization`` header.
 
-        ``Refused`` without a valid token, or if it does not name ``role``.
+        ``Refused`` without a valid token, or if it does not name ``role``, or if no role of the caller holds
+        ``permission``.
 
         ``headers`` is the header object of a framework, or an iterable of names and values; names in any
         case.
         """
-        identity = self.identify_token(_credentials(headers))
+        identity = self.identify_token(credentials(headers))
         if role is not None and role not in identity.roles:
-            raise problems.lacking(role)
+            omitted, members = identity.roles_omitted, {"required_role": role}
+            raise problems.incomplete(omitted, members) if omitted else problems.lacking(role)
+        if permission is not None:
+            self.require(identity, permission)
         return identity
+
+    def require(self, identity: Identity, permission: str) -> None:
+        """``Refused`` unless a caller, just identified, may do what the permission names.
+
+        ``ValueError`` for an invalid permission name.
+        """
+        self.decide_by(permission)
+        self._require_current_roles()
+        if self._roles.known.permit(identity.roles, permission):
+            return
+        if identity.roles_omitted:
+            self._ask(identity, permission)
+        else:
+            raise problems.lacking_permission(permission)
+
+    def decide_by(self, permission: str) -> str:
+        """Return the permission, and follow from now on what each role permits.
+
+        ``ValueError`` for an invalid permission name.
+        """
+        if not _PERMISSION.fullmatch(permission):
+            raise ValueError(_NO_PERMISSION.format(permission))
+        self._decides = True
+        return permission
 
     def identify_token(self, token: str) -> Identity:
         """Return the holder of an access token; ``Refused`` with the reason if it is not accepted."""
@@ -125,8 +163,8 @@ class Verifier:
         self._require_current_feed()
         if self._feed.known.refuses(claims, kid):
             raise problems.revoked()
-        roles = frozenset(claims["roles"])
-        return Identity(claims["sub"], claims["sid"], claims["client_id"], roles, claims)
+        roles, omitted = frozenset(claims["roles"]), claims.get("roles_omitted", 0)
+        return Identity(claims["sub"], claims["sid"], claims["client_id"], roles, claims, omitted)
 
     def answer_to(self, refused: Refused) -> Answer:
         """Return the answer for a refused caller: status, headers and a problem document."""
@@ -167,6 +205,36 @@ class Verifier:
         if self._feed.age > self._bound:
             raise problems.blind()
 
+    def _require_current_roles(self) -> None:
+        """Require a document of roles that is current enough; else read it once more, else refuse."""
+        if self._roles.age <= self._bound:
+            return
+        before = self._roles_tried
+        if monotonic() - before >= self._poll:
+            self._follow_roles(lambda: self._roles.age <= self._bound or self._roles_tried > before)
+        if self._roles.age > self._bound and not (self._trusts and self._roles.known.digest):
+            raise problems.blind()
+
+    def _ask(self, identity: Identity, permission: str) -> None:
+        """Let the service decide, since the token does not name all roles."""
+        if self._evaluation is None:
+            raise problems.incomplete(identity.roles_omitted, {"required": permission})
+        try:
+            allowed = self._evaluation.permits(identity.claims, permission)
+        except Unreachable as fault:
+            log.warning("the service cannot be asked for a decision: %s", fault)
+            raise problems.blind() from fault
+        if not allowed:
+            raise problems.lacking_permission(permission)
+
+    def _follow_roles(self, enough: Callable[[], bool] = lambda: False) -> None:
+        try:
+            self._roles.follow(enough)
+        except (Unreachable, Unverifiable) as fault:
+            log.warning("the permissions of the roles cannot be read: %s", fault)
+        finally:
+            self._roles_tried = monotonic()
+
     def _follow(self, enough: Callable[[], bool] = lambda: False) -> None:
         try:
             self._feed.follow(enough)
@@ -190,6 +258,8 @@ class Verifier:
         keys_at = monotonic() + KEYS_SECONDS
         while True:
             self._follow()
+            if self._decides:
+                self._follow_roles()
             if monotonic() >= keys_at:
                 keys_at = monotonic() + KEYS_SECONDS
                 self._refresh_keys()
@@ -210,23 +280,8 @@ def role_name(role: str) -> str:
     return role
 
 
-def _credentials(headers: Headers) -> str:
-    """Return the bearer token of the Authorization header (RFC 6750 section 2.1)."""
-    if isinstance(headers, str):
-        raise TypeError("identify() takes the headers of a request; for a bare token use identify_token()")
-    pairs = headers.items() if isinstance(headers, HasItems) else headers
-    found = [value for name, value in pairs if name.lower() == "authorization"]
-    header = found[0].strip(" \t") if found else ""
-    scheme, _, rest = header.partition(" ")
-    if len(found) > 1 or _ANOTHER.search(header):
-        raise problems.repeated()
-    if scheme.lower() != "bearer" or not rest.strip(" \t"):
-        raise problems.missing()
-    return rest.strip(" ")
-
-
 def _fits(claims: dict[str, Any]) -> bool:
-    roles = claims["roles"]
+    roles, omitted = claims["roles"], claims.get("roles_omitted", 0)
     return (
         claims["type"] == "access"
         and all(isinstance(claims[name], str) and claims[name] for name in _TEXTS)
@@ -234,4 +289,6 @@ def _fits(claims: dict[str, Any]) -> bool:
         and all(type(claims[name]) is int and 0 <= claims[name] < 1 << 40 for name in _NUMBERS)
         and isinstance(roles, list)
         and all(isinstance(role, str) for role in roles)
+        and type(omitted) is int
+        and 0 <= omitted < 1 << 40
     )

@@ -27,4 +27,11 @@ def create_app(verifier: AsgiVerifier | None = None) -> FastAPI:
         """Callers whose token names the role."""
         return {"shipped": number, "by": caller.user_id}
 
+    @app.delete("/orders/{number}")
+    async def cancel(
+        number: int, caller: Annotated[Identity, Depends(verifier.requires("orders:cancel"))]
+    ) -> dict[str, str | int]:
+        """Callers of whose roles one holds the permission."""
+        return {"cancelled": number, "by": caller.user_id}
+
     return app

@@ -26,4 +26,10 @@ def create_app(verifier: FlaskVerifier | None = None) -> Flask:
         """Callers whose token names the role."""
         return {"shipped": number, "by": current_identity().user_id}, 201
 
+    @app.delete("/orders/<int:number>")
+    @verifier.requires("orders:cancel")
+    def cancel(number):
+        """Callers of whose roles one holds the permission."""
+        return {"cancelled": number, "by": current_identity().user_id}
+
     return app

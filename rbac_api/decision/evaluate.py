@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import accumulate
 
 from rbac_api.decision.hierarchy import RoleGraph
@@ -110,6 +110,17 @@ def claimed_roles(effective: Iterable[EffectiveRole]) -> tuple[str, ...]:
     return tuple(role.role for role in roles[: _fitting(roles)])
 
 
+def published_permissions(graph: RoleGraph) -> dict[str, frozenset[str]]:
+    """Return what each role permits to a session whose token names it, for readers of tokens.
+
+    A token names inherited roles too.  So a role that requires no second factor permits nothing through a
+    junior that requires one: the token of a session with a second factor names that junior itself.  The union
+    over the effective roles of any session is then exactly what ``decide`` allows in it.
+    """
+    lesser = graph.seen_with(second_factor=False).effective
+    return {name: lesser.get(name, held) for name, held in graph.effective.items()}
+
+
 def _fitting(roles: Sequence[EffectiveRole]) -> int:
     """Return how many of these, from the first on, fit into a token."""
     return bisect_right(list(accumulate(len(role.role) + 3 for role in roles)), MAX_CLAIM_LENGTH)
@@ -209,19 +220,29 @@ def unauthorized(graph: RoleGraph, subject: Subject, roles: Iterable[str], at: d
     return tuple(sorted(frozenset(roles) - graph.seen_with(subject.second_factor).closure_of(given)))
 
 
-def carried_until(graph: RoleGraph, subject: Subject, at: datetime) -> datetime | None:
-    """Return the first moment at which an assignment or activation behind an active role ends; None if none
-    has an end."""
-    active, counting = active_roles(graph, subject, at), graph.seen_with(subject.second_factor)
-    activations = [a for a in subject.roles.activations if a.in_force(at) and a.role in active]
-    activated = frozenset(a.role for a in activations)
-    assigned = [
-        a
-        for a in subject.assignments
-        if a.in_force(at) and counting.closure_of((a.role,)) & (active if a.mode == "active" else activated)
-    ]
-    ends = [a.ends for a in activations] + [a.ends for a in assigned if a.ends is not None]
-    return min(ends, default=None)
+def carried_roles(
+    graph: RoleGraph, subject: Subject, at: datetime, until: datetime
+) -> tuple[tuple[EffectiveRole, ...], datetime]:
+    """Return the roles that a token issued now names, and the end of its time: the first moment, ``until`` at
+    the latest, at which one of them is no longer effective.
+
+    Tokens count in whole seconds, so these are the roles that are effective now and still when this second
+    ends.  An assignment that begins may take a role away too, under a dynamic constraint.
+    """
+    roles, edge = effective_roles(graph, subject, at), next_change(subject, at)
+    second = at.replace(microsecond=0) + timedelta(seconds=1)
+    if edge is not None and edge <= second:
+        lasting_names = _names(effective_roles(graph, subject, second))
+        roles, edge = tuple(r for r in roles if r.role in lasting_names), next_change(subject, second)
+    while edge is not None and edge < until:
+        if not _names(roles) <= _names(effective_roles(graph, subject, edge)):
+            return roles, edge
+        edge = next_change(subject, edge)
+    return roles, until
+
+
+def _names(roles: Iterable[EffectiveRole]) -> frozenset[str]:
+    return frozenset(role.role for role in roles)
 
 
 def lasting(subject: Subject, moment: datetime) -> Subject:

@@ -28,6 +28,7 @@ PUBLIC = {
     "get_metrics",
     "get_jwks",
     "get_revocations",
+    "get_published_roles",
     "get_problem",
     "get_policy_schema",
     "issue_token",  # by credentials of its own, or by a refresh token

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rbac_api.decision.evaluate import active_roles, carried_until, lasting, unauthorized
+from rbac_api.decision.evaluate import active_roles, carried_roles, lasting, unauthorized
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Activation, Assignment, Mode, Role, SessionRoles, Subject
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
-TUESDAY, WEDNESDAY, THURSDAY = (MONDAY + timedelta(days=days) for days in (1, 2, 3))
+TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (MONDAY + timedelta(days=days) for days in (1, 2, 3, 4))
 GRAPH = RoleGraph.compile(
     [Role("clerk"), Role("chief"), Role("guard"), Role("strict", requires_mfa=True)], (), [("chief", "clerk")]
 )
@@ -86,7 +86,7 @@ ENDS: dict[str, tuple[Subject, datetime | None]] = {
 def test_what_is_active_is_carried_until_the_first_thing_it_rests_on_ends(
     asked: Subject, until: datetime | None
 ) -> None:
-    assert carried_until(GRAPH, asked, TUESDAY) == until
+    assert carried_roles(GRAPH, asked, TUESDAY, FRIDAY)[1] == (until or FRIDAY)
 
 
 def test_what_ends_before_a_moment_does_not_last() -> None:

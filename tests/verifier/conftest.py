@@ -13,6 +13,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from rbac_verifier import Verifier
 from rbac_verifier.flask import FlaskVerifier
 from tests.builders import Caller, Stage
+from tests.cast import ALICE, DAVE
 
 Change = Callable[[str, bytes], bytes]
 POLL, BOUND = 0.1, 60.0
@@ -93,3 +94,15 @@ def field(stage: Stage) -> Iterator[Field]:
     server.shutdown()
     serving.join()
     server.server_close()
+
+
+@pytest.fixture
+def alice(field: Field) -> Caller:
+    """She has made a role that Dave has."""
+    alice = field.stage.as_(ALICE)
+    for name in ("invoices:read", "invoices:approve"):
+        alice.post("/v1/permissions", json={"name": name, "description": "x"})
+    made = alice.post("/v1/roles", json={"name": "clerk", "permissions": ["invoices:read"]})
+    given = alice.put(f"/v1/users/{field.stage.user_id(DAVE)}/roles/clerk")
+    assert (made.status_code, given.status_code) == (201, 201)
+    return alice

@@ -35,10 +35,11 @@ class Revocations(MethodView):
 
         For services that verify access tokens themselves. A JWS signed with a key of
         `/.well-known/jwks.json`, header `typ` `revocations+jwt`, with the payload `{iss, iat, cursor, since,
-        complete, more, sids, jtis, kids, users}`: ended sessions, revoked tokens and keys, and the lowest
-        valid `av` per user. It contains what happened after `since`. With `complete` it replaces everything
-        known before (the cursor was too old or from another database); with `more`, ask again at once from
-        `cursor`. Nothing up to `iat` is missing.
+        complete, more, roles, sids, jtis, kids, users}`: ended sessions, revoked tokens and keys, and the
+        lowest valid `av` per user. It contains what happened after `since`. `roles` is the digest of the
+        current `/.well-known/roles`. With `complete` it replaces everything known before (the cursor was too
+        old or from another database); with `more`, ask again at once from `cursor`. Nothing up to `iat` is
+        missing.
         """
         place = service.find_position(current_clearance(), query.get("since"))
         if request.if_none_match.contains_weak(place.tag):

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from rbac_api import clock
+from rbac_api.capabilities.offline_roles.service import current_roles
 from rbac_api.capabilities.revocations import queries
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.revocation.denylist import BEGINNING, cursor_of, seq_of
@@ -44,19 +45,20 @@ def find_position(clearance: Clearance, since: str | None) -> FeedPosition:
     The tag also changes from time to time without news: a cache that gets a 304 repeats its old answer, whose
     ``iat`` must not become too old.
     """
-    clearance.snapshot.freshen()
+    roles = current_roles(clearance).digest
     connection, key = clearance.connection, clearance.snapshot.keyring.active()
     begin = _known(connection, since)
     seq, cursor = (begin.seq, cursor_of(begin)) if begin is not None else (0, BEGINNING)
     newest = find_newest_revocation(connection)
     period = int(clock.epoch_seconds()) // clearance.settings.revocation_seconds
-    facts = (since, seq, cursor_of(newest) if newest is not None else BEGINNING, key.kid, period)
+    facts = (since, seq, cursor_of(newest) if newest is not None else BEGINNING, key.kid, roles, period)
     return FeedPosition(since, seq, cursor, key, hashlib.sha256(repr(facts).encode()).hexdigest()[:20])
 
 
 def signed_feed(clearance: Clearance, place: FeedPosition) -> str:
     """The answer, a compact JWS; with ``more`` the client asks again at once, from ``cursor`` on."""
     now = clock.now()  # before reading: everything committed by then is in it
+    roles = current_roles(clearance).digest
     rows = queries.list_revocations(clearance.connection, place.seq, MAX_ENTRIES + 1)
     listed, more = rows[:MAX_ENTRIES], len(rows) > MAX_ENTRIES
     payload: dict[str, object] = {
@@ -66,6 +68,7 @@ def signed_feed(clearance: Clearance, place: FeedPosition) -> str:
         "since": place.since,
         "complete": place.complete,
         "more": more,
+        "roles": roles,
         **{name: [] for name in _LISTS.values()},
         "users": {},
     }

@@ -15,7 +15,7 @@ from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import is_writer
 from rbac_api.database.queries.users import AccountRow, subject_of
 from rbac_api.database.types import new_id
-from rbac_api.decision.evaluate import carried_until, claimed_roles, effective_roles, lasting
+from rbac_api.decision.evaluate import carried_roles, claimed_roles
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.state.subjects import OTP
@@ -83,14 +83,11 @@ def _issue_access(
     now, (account, key) = clock.now(), signed
     subject = subject_of(connection, account, now, second_factor=OTP in record.amr, roles=record.roles)
     graph, begun = _graph(clearance, connection), now.replace(microsecond=0)
-    # Roles that end within this very second are left out: a token with them would be outdated at once.
-    carrying = lasting(subject, begun + timedelta(seconds=1))
-    roles = claimed_roles(effective_roles(graph, carrying, now))
-    ends = min(
-        now + timedelta(seconds=clearance.settings.access_token_seconds),
-        record.expires_at,  # no token outlives its session, which could not be ended any more
-        carried_until(graph, carrying, now) or clock.ENDLESS,
-    )  # detached verifiers learn of an end by nothing else
+    lifetime = timedelta(seconds=clearance.settings.access_token_seconds)
+    # No token outlives its session, which could not be ended any more, or what its roles depend on: detached
+    # verifiers learn of a beginning or an end by nothing else.
+    effective, ends = carried_roles(graph, subject, now, min(now + lifetime, record.expires_at))
+    roles = claimed_roles(effective)
     issued, expires, proved = int(begun.timestamp()), int(ends.timestamp()), int(record.auth_time.timestamp())
     # Whole seconds, as in the token: those of one second are recorded once.
     use = Use(record.issued_at, ends.replace(microsecond=0), record.expires_at if record.jti else None)
@@ -100,7 +97,9 @@ def _issue_access(
         record.amr, key,
     )  # fmt: skip
     return {
-        "access_token": clearance.runtime.tokens.issue_access(issue, roles, account.authorization_version),
+        "access_token": clearance.runtime.tokens.issue_access(
+            issue, roles, account.authorization_version, len(effective) - len(roles)
+        ),
         "token_type": "Bearer",
         "expires_in": expires - issued,
         "session_id": record.session_id,

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from rbac_api.decision.hierarchy import RoleChanges, RoleGraph
 from rbac_api.guard.state import queries, queries_history
+from rbac_api.guard.state.published_roles import PublishedRoles
 from rbac_api.guard.state.queries_role_graph import Touched
 from rbac_api.trail.feed import Delta
 
@@ -26,6 +27,7 @@ class RoleGraphs:
 
     def __init__(self) -> None:
         self.current: RoleGraph | None = None
+        self.published = PublishedRoles()
         self._past: OrderedDict[tuple[int, datetime], RoleGraph] = OrderedDict()
         self._keeping = threading.Lock()
 

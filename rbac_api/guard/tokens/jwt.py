@@ -51,7 +51,9 @@ KINDS: dict[str, frozenset[str]] = {
     "access": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "roles", "av")),
     "refresh": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "gen")),
 }
-# ``amr`` (RFC 8176), an access token's claim where a second factor was proved.
+# Claims of some access tokens: ``amr`` (RFC 8176) where a second factor was proved, the other where not all
+# roles fit.
+_OPTIONAL = frozenset(("amr", "roles_omitted"))
 _SECOND_FACTOR = ["pwd", "otp"]
 
 
@@ -75,11 +77,12 @@ class Bearer:
         _configure(app, self._settings)
         _set_loaders(JWTManager(app), self._keyring, self._is_revoked)
 
-    def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int) -> str:
+    def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int, omitted: int = 0) -> str:
         """Return an access token: header ``at+jwt``, role *names* and the authorization version, nothing
-        personal.
+        personal.  ``omitted``: how many effective roles it does not name, because they did not fit.
         """
         claims: dict[str, Any] = {"roles": list(roles), "av": version}
+        claims |= {"roles_omitted": omitted} if omitted else {}
         claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
         return self._signed("access", issue, self._audience, claims)
 
@@ -184,22 +187,28 @@ def fits(header: dict[str, Any], payload: dict[str, Any]) -> bool:
     return _payload_fits(payload) and jws.header_fits(header, TYP[payload["type"]])
 
 
-def _amr_fits(payload: dict[str, Any]) -> bool:
-    """Return whether ``amr`` is allowed: only an access token may have it, to say that a second factor was
-    proved."""
-    return "amr" not in payload or (payload["type"], payload["amr"]) == ("access", _SECOND_FACTOR)
+def _optional_fit(payload: dict[str, Any]) -> bool:
+    """Return whether the optional claims are allowed: only an access token may have them, to say that a
+    second factor was proved, and how many roles it does not name."""
+    omitted = payload.get("roles_omitted", 1)
+    return (
+        (payload["type"] == "access" or _OPTIONAL.isdisjoint(payload))
+        and payload.get("amr", _SECOND_FACTOR) == _SECOND_FACTOR
+        and type(omitted) is int
+        and 0 < omitted < 1 << 40
+    )
 
 
 def _payload_fits(payload: dict[str, Any]) -> bool:
     kind = payload.get("type")
-    if not isinstance(kind, str) or frozenset(payload) - {"amr"} != KINDS.get(kind):
+    if not isinstance(kind, str) or frozenset(payload) - _OPTIONAL != KINDS.get(kind):
         return False
     texts = all(isinstance(payload[name], str) and payload[name] for name in (*_IDS, *_TEXTS))
     roles = payload.get("roles", [])
     counts = [payload[name] for name in (*_NUMBERS, "av", "gen") if name in payload]
     return (
         texts
-        and _amr_fits(payload)
+        and _optional_fit(payload)
         and all(_ID.fullmatch(payload[name]) for name in _IDS)
         and all(type(count) is int and 0 <= count < 1 << 40 for count in counts)
         and isinstance(roles, list)

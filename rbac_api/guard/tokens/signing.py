@@ -82,6 +82,12 @@ def sign(key: SigningKey, typ: str, payload: dict[str, object]) -> str:
     return jwt.encode(payload, key.private, algorithm=key.algorithm, headers={"typ": typ, "kid": key.kid})
 
 
+def sign_bytes(key: SigningKey, typ: str, payload: bytes) -> str:
+    """Return the same for a payload that is JSON already."""
+    headers = {"typ": typ, "kid": key.kid}
+    return jwt.PyJWS().encode(payload, key.private, algorithm=key.algorithm, headers=headers)
+
+
 def shared_secret_key(settings: Settings) -> SigningKey:
     """Return the HS256 key, the instance secret itself; its ``kid`` is the thumbprint of a derived key and
     reveals nothing about the secret."""

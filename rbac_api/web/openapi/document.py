@@ -61,7 +61,7 @@ _TAGS = (
     ("OAuth", "For programs: client credentials, refresh, revocation, introspection."),
     ("Decisions", "For client apps: access decisions, OpenID AuthZEN Authorization API 1.0."),
     ("Keys", "For operators: the keys that sign and verify tokens; rotate and withdraw them."),
-    ("Operation", "For operators and verifiers: health, metrics, public keys, revocation feed."),
+    ("Operation", "For operators and verifiers: health, metrics, public keys, revocations, roles."),
 )
 
 
