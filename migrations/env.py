@@ -9,7 +9,7 @@ from sqlalchemy import Connection, String
 
 from rbac_api.database.folding import FOLDED
 from rbac_api.database.tables import metadata
-from rbac_api.database.types import UtcDateTime
+from rbac_api.database.types import Id, UtcDateTime
 from rbac_api.trail.named_role import INDEX
 
 
@@ -17,6 +17,8 @@ def render_item(kind: str, item: Any, _autogen_context: Any) -> str | bool:
     """Write our type decorators as what they are in SQL, so that old migrations never import application code."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, Id):
+        return "sa.Uuid(as_uuid=False)"
     return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,6 +28,7 @@ class SealBroken(Unavailable):
     )
 
 
+@lru_cache(maxsize=64)  # a process has one secret, and few purposes
 def derived_key(secret: str, purpose: str) -> bytes:
     """Return the 32-byte key of one purpose."""
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"rbac-api/{purpose}".encode()).derive(

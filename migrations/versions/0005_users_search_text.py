@@ -37,7 +37,9 @@ def downgrade() -> None:
 
 def _fill(connection: sa.Connection) -> None:
     users = sa.table(
-        "users", *map(sa.column, ("id", "username", "email", "display_name", "status", "search_text"))
+        "users",
+        sa.column("id", sa.Uuid(as_uuid=False)),
+        *map(sa.column, ("username", "email", "display_name", "status", "search_text")),
     )
     columns = (users.c.id, users.c.username, users.c.email, users.c.display_name)
     page = sa.select(*columns).where(users.c.status != "deleted").order_by(users.c.id).limit(BATCH)

@@ -39,6 +39,8 @@ class Database:
         self.on_sqlite = settings.on_sqlite
         self.timeout: float = settings.database_timeout
         self.engine = _sqlite_engine(settings) if self.on_sqlite else postgresql_engine(settings)
+        # Options for a transaction of several statements: without them each statement is one (PostgreSQL).
+        self.transactional = {} if self.on_sqlite else {"isolation_level": "READ COMMITTED"}
         self._turns: Turns = threading.Lock() if self.on_sqlite else Queue(WRITERS_IN_SERVER)
         self._listeners: list[Announcement] = []
         self.outbox_filled = threading.Event()  # an event waits in the outbox of the trail
@@ -48,7 +50,7 @@ class Database:
         """Open a connection that sees committed rows: one snapshot on SQLite, one per statement on
         PostgreSQL."""
         with translated(), self.engine.connect() as connection:
-            yield connection if self.on_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
 
     @contextmanager
     def one_moment(self) -> Iterator[Connection]:
@@ -60,7 +62,11 @@ class Database:
     @contextmanager
     def unlocked(self) -> Iterator[Connection]:
         """Open a transaction without the write lock, for work that writes no row (PostgreSQL)."""
-        with translated(), self.engine.begin() as connection:
+        with (
+            translated(),
+            self.engine.connect() as connection,
+            connection.execution_options(**self.transactional).begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -73,14 +79,16 @@ class Database:
     def streaming(self) -> Iterator[Connection]:
         """Open a reading transaction that may hold a server-side cursor: for answers too long for memory."""
         with translated(), self.engine.connect() as connection:
-            yield connection.execution_options(stream_results=True, max_row_buffer=500)
+            options = {**self.transactional, "stream_results": True, "max_row_buffer": 500}
+            yield connection.execution_options(**options)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open the one writing transaction; no other overlaps it.  Commits unless the block raises."""
         with translated(), self._waiting_turn() as patience, self.engine.connect() as connection:
             connection.info["published"] = None
-            with connection.execution_options(writer=True, patience=patience).begin():
+            options = {**self.transactional, "writer": True, "patience": patience}
+            with connection.execution_options(**options).begin():
                 if not self.on_sqlite:
                     connection.execute(
                         _TAKE_LOCK, {"key": WRITE_LOCK, "patience": f"{round(patience * 1000)}ms"}
@@ -199,7 +207,9 @@ def _sqlite_engine(settings: Settings) -> Engine:
     def _(connection: Connection) -> None:
         options = connection.get_execution_options()
         if not options.get("writer"):
-            connection.exec_driver_sql("BEGIN")
+            driver: Any = connection.connection.driver_connection
+            if not driver.in_transaction:  # a prepared statement may have begun it
+                driver.execute("BEGIN")  # it only notes that a transaction begins, so it cannot fail
             return
         full = float(settings.database_timeout)
         _begin_writing(connection, options.get("patience", full), full)

@@ -72,6 +72,7 @@ def _alone(database: Database) -> Iterator[Connection]:
         if database.on_sqlite:
             yield connection
             return
+        connection.execution_options(**database.transactional)
         connection.execute(text("SET lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": WRITE_LOCK + 1})
         connection.commit()

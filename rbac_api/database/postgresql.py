@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import select
 from typing import Any
 
-from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy import Dialect, Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy.exc import InvalidatePoolError
 
 from rbac_api.settings import Settings
 
@@ -45,9 +47,11 @@ def postgresql_engine(settings: Settings) -> Engine:
         make_url(settings.url.replace("postgres://", "postgresql://", 1)).set(
             drivername="postgresql+psycopg"
         ),
-        # Else a default of the server, the database or the role decides, and a writer could read rows as they
-        # were before it had the lock.
-        isolation_level="READ COMMITTED",
+        # Reading takes no transaction. ``Database`` sets the level of those that there are: else a default of
+        # the server, the database or the role decides, and a writer could read rows as they were before it
+        # had the lock.
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
         connect_args={
             "connect_timeout": settings.database_timeout,
             "application_name": "rbac-api",
@@ -57,7 +61,6 @@ def postgresql_engine(settings: Settings) -> Engine:
         pool_size=settings.threads + 2,
         max_overflow=POSTGRESQL_OVERFLOW,
         pool_timeout=settings.database_timeout,
-        pool_pre_ping=True,
         hide_parameters=True,  # as on SQLite
     )
     _set_up(engine, session_settings(settings))
@@ -65,15 +68,42 @@ def postgresql_engine(settings: Settings) -> Engine:
 
 
 def _set_up(engine: Engine, wanted: dict[str, str]) -> None:
+    from psycopg.types.string import TextLoader  # loaded where it is used, as the driver in ``freshness``
+
     asked = "SELECT " + ", ".join(["set_config(%s, %s, false)"] * len(wanted))
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
         connection.autocommit = True
         connection.execute(asked, [part for pair in wanted.items() for part in pair])
-        connection.autocommit = False
+        connection.adapters.register_loader("uuid", TextLoader)  # ids are texts here
+
+    @event.listens_for(engine, "checkout")
+    def _(connection: Any, _record: Any, _proxy: Any) -> None:
+        if _has_input(connection):
+            _ping(engine.dialect, connection)
 
     @event.listens_for(engine, "handle_error")
     def _(context: ExceptionContext) -> None:
         if getattr(context.original_exception, "sqlstate", None) in _LOST_STATES:
             context.is_disconnect = True
+
+
+def _has_input(connection: Any) -> bool:
+    """Return whether the server closed this idle connection, or sent a notice.
+
+    The system knows, so nothing is sent. A ping at every use would be a round trip more for each request.
+    """
+    if connection.closed:
+        return True
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
+
+
+def _ping(dialect: Dialect, connection: Any) -> None:
+    """Make the pool open other connections if the server does not answer on this one."""
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as fault:
+        raise InvalidatePoolError(str(fault)) from fault

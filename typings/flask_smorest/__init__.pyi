@@ -14,7 +14,9 @@ class Api:
     DEFAULT_ERROR_RESPONSE_NAME: ClassVar[str | None]
     spec: apispec.APISpec
     ma_plugin: Any  # its converter is set by the time anyone outside can reach it
-    def __init__(self, app: flask.Flask | None = ..., *, spec_kwargs: dict[str, Any] | None = ...) -> None: ...
+    def __init__(
+        self, app: flask.Flask | None = ..., *, spec_kwargs: dict[str, Any] | None = ...
+    ) -> None: ...
     def register_blueprint(self, blp: Any, **options: Any) -> None: ...
     def _register_error_handlers(self) -> None: ...
     def _register_responses(self) -> None: ...
@@ -29,11 +31,16 @@ class Blueprint(flask.Blueprint):
         self, name: str, import_name: str, *, description: str = ..., url_prefix: str | None = ...
     ) -> None: ...
     def route(
-        self, rule: str, *, parameters: list[dict[str, object]] | None = ..., tags: list[str] | None = ..., **options: Any
+        self,
+        rule: str,
+        *,
+        parameters: list[dict[str, object]] | None = ...,
+        tags: list[str] | None = ...,
+        **options: Any,
     ) -> Callable[[_F], _F]: ...
     def arguments(
         self,
-        schema: type[marshmallow.Schema],
+        schema: Any,  # a class or an instance
         *,
         location: str = ...,
         required: bool = ...,

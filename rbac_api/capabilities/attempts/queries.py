@@ -10,6 +10,7 @@ from sqlalchemy import CTE, Connection, Delete, bindparam, delete, exists, func,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rbac_api.database.engine import batched
+from rbac_api.database.prepared import Prepared
 from rbac_api.database.tables import signin_attempts as attempts
 from rbac_api.trail.outbox import entering
 
@@ -46,10 +47,22 @@ _COUNT_WITHOUT_LOCK = {
     for is_first, counted in ((True, _FIRST), (False, _FURTHER))
 }
 
+_BLOCKS: Prepared[tuple[str, datetime]] = Prepared(
+    select(attempts.c.name_digest, attempts.c.blocked_until)
+    .where(attempts.c.blocked_until > bindparam("now"))
+    .limit(bindparam("most")),
+    tuple,
+)
+
 
 def find_attempts(connection: Connection, digest: str) -> AttemptsRow | None:
     row = connection.execute(_ATTEMPTS, {"digest": digest}).first()
     return AttemptsRow._make(row) if row else None
+
+
+def list_all_blocks(connection: Connection, now: datetime, most: int) -> dict[str, datetime]:
+    """Until when each blocked name is blocked; one more than ``most`` if there are more."""
+    return dict(_BLOCKS.all(connection, now=now, most=most + 1))
 
 
 def list_blocks(connection: Connection, digests: Sequence[str], now: datetime) -> dict[str, datetime]:

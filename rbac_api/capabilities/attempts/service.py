@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import math
 from collections.abc import Iterable
@@ -48,7 +47,7 @@ class Failures:
 def name_digest(settings: Settings, username: str) -> str:
     """The key for counting a name's failures: what people type into the wrong box is not stored in clear."""
     key = derived_key(settings.secret_key, "signin-name")
-    return hmac.new(key, canonical(username).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, canonical(username).encode(), "sha256").hex()
 
 
 def failures_of(connection: Connection, settings: Settings, username: str) -> Failures:
@@ -58,11 +57,16 @@ def failures_of(connection: Connection, settings: Settings, username: str) -> Fa
 
 
 def list_blocks(connection: Connection, settings: Settings, usernames: Iterable[str]) -> dict[str, datetime]:
-    """Until when proofs of these accounts are refused; unblocked ones are left out. One statement for
-    hundreds."""
-    digests = {name_digest(settings, username): username for username in usernames}
-    found = queries.list_blocks(connection, list(digests), clock.now())
-    return {digests[digest]: until for digest, until in found.items()}
+    """Until when proofs of these accounts are refused; unblocked ones are left out. One statement, and a
+    second one only while more accounts are blocked than here."""
+    now, names = clock.now(), list(usernames)
+    found = queries.list_all_blocks(connection, now, len(names))
+    if not found:
+        return {}
+    digests = {name_digest(settings, name): name for name in names}
+    if len(found) > len(names):
+        found = queries.list_blocks(connection, list(digests), now)
+    return {digests[digest]: until for digest, until in found.items() if digest in digests}
 
 
 def require_unlocked(connection: Connection, settings: Settings, username: str) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rbac_api import clock
-from rbac_api.capabilities.attempts.service import count_failure, require_unlocked
+from rbac_api.capabilities.attempts.service import count_failure, name_digest, require_unlocked
+from rbac_api.capabilities.me import queries
 from rbac_api.capabilities.me.errors import CurrentPasswordWrong
 from rbac_api.capabilities.passwords.service import require_changed_password, require_good_password
 from rbac_api.capabilities.second_factor import service as second_factor
-from rbac_api.capabilities.sessions import service as sessions
+from rbac_api.capabilities.sessions.service import describe as describe_session
 from rbac_api.capabilities.users import service as users
-from rbac_api.database.queries.users import UserRow, get_subject
-from rbac_api.decision.evaluate import effective_permissions, effective_roles
+from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.database.queries.users import UserRow
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.issuers import is_outgrown
 from rbac_api.trail.recorder import Target
@@ -20,18 +20,15 @@ from rbac_api.trail.recorder import Target
 
 def get_me(clearance: Clearance) -> dict[str, object]:
     """The user, the effective roles and permissions at this moment, and the session of this request."""
-    user_id, connection, now = clearance.actor.id or "", clearance.connection, clock.now()
-    user = users.find_user(connection, user_id)
-    subject = get_subject(
-        connection, user_id, now, second_factor=clearance.second_factor, roles=clearance.session_roles
-    )
-    graph = clearance.graph()
+    digest = name_digest(clearance.settings, clearance.actor.name or "")
+    account = UserNotFound.require(queries.find_account(clearance.connection, clearance.actor, digest))
+    person = clearance.person
     return {
-        **users.describe_all(clearance, [user])[0],
-        "roles": [role.role for role in effective_roles(graph, subject, now)],
-        "permissions": sorted(effective_permissions(graph, subject, now)),
-        "second_factor": second_factor.has_totp(connection, user_id),
-        "session": sessions.get_session(clearance, clearance.actor.session_id or ""),
+        **users.describe(account.user, account.locked_until),
+        "roles": sorted(person.roles),
+        "permissions": sorted(person.permissions),
+        "second_factor": account.second_factor,
+        "session": describe_session(account.session),
     }
 
 

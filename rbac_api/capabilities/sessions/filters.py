@@ -35,6 +35,13 @@ def conditions(clearance: Clearance, filters: SessionFilters) -> list[ColumnElem
     return found + queries.is_begun(filters.get("created_after"), filters.get("created_before"))
 
 
+def are_all_active(filters: SessionFilters) -> bool:
+    """Return whether these filters select all active sessions."""
+    return filters.get("state", "active") == "active" and not any(
+        value for name, value in filters.items() if name != "state"
+    )
+
+
 def _ids(clearance: Clearance, user: str) -> list[str]:
     """The ids that a user's id or name means: a name may have the form of an id."""
     named = find_id_by_name(clearance.connection, canonical(user))

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from rbac_api.database.filters import among, bounded_count, holding, one_of
+from rbac_api.database.prepared import Prepared
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.sessions import (
     SESSION,
@@ -35,6 +36,9 @@ from rbac_api.database.tables import activations, assignments, refresh_tokens, s
 from rbac_api.trail.outbox import entering
 
 _WITH_USER = select(*SESSION).select_from(SESSIONS_AND_USERS)
+_PAGE = _WITH_USER.where(is_active(bindparam("now"))).order_by(sessions.c.id.desc()).limit(bindparam("limit"))
+_ACTIVE = Prepared(_PAGE, SessionRow._make)
+_NEXT_ACTIVE = Prepared(_PAGE.where(sessions.c.id < bindparam("after")), SessionRow._make)
 _SURPLUS = (
     select(sessions.c.id)
     .where(sessions.c.user_id == bindparam("user_id"), is_active(bindparam("now")))
@@ -155,10 +159,18 @@ def list_sessions(
     after: tuple[object, ...] | None,
     limit: int,
 ) -> list[SessionRow]:
-    """Sessions, newest first."""
+    """Sessions that match, newest first."""
     query = _WITH_USER.where(*conditions).order_by(sessions.c.id.desc()).limit(limit)
     rows = connection.execute(query.where(sessions.c.id < after[0]) if after else query)
     return [SessionRow._make(row) for row in rows]
+
+
+def list_active_sessions(
+    connection: Connection, after: tuple[object, ...] | None, limit: int, now: datetime
+) -> list[SessionRow]:
+    """Active sessions, newest first."""
+    page, values = (_NEXT_ACTIVE, {"after": after[0]}) if after else (_ACTIVE, {})
+    return page.all(connection, **values, limit=limit, now=now)
 
 
 def count_sessions(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:

@@ -16,7 +16,7 @@ from rbac_api.capabilities.sessions.answers import (
     SessionFilters,
 )
 from rbac_api.capabilities.sessions.errors import SessionNotFound
-from rbac_api.capabilities.sessions.filters import conditions, signed_between
+from rbac_api.capabilities.sessions.filters import are_all_active, conditions, signed_between
 from rbac_api.capabilities.sessions.queries_beginning import beginning, freeze_sessions
 from rbac_api.capabilities.sessions.retention import delete_old_sessions
 from rbac_api.capabilities.sessions.rotation import (
@@ -73,6 +73,7 @@ __all__ = [
     "close_sessions",
     "close_user_sessions",
     "delete_old_sessions",
+    "describe",
     "end_own_session",
     "end_own_sessions",
     "end_session",
@@ -185,7 +186,10 @@ def get_session(clearance: Clearance, session_id: str) -> SessionAnswer:
 
 def list_sessions(clearance: Clearance, filters: SessionFilters, page: PageRequest) -> Page[SessionAnswer]:
     """Sessions across all users, newest first, by state, user (id or name), role, address and time."""
-    return _page(clearance, conditions(clearance, filters), page)
+    if page.count or not are_all_active(filters):
+        return _page(clearance, conditions(clearance, filters), page)
+    rows = queries.list_active_sessions(clearance.connection, page.after, page.limit + 1, clock.now())
+    return cut(rows, page, lambda row: (row.id,), None).map(describe)
 
 
 def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page[OwnSessionAnswer]:

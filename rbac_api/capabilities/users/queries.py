@@ -23,8 +23,9 @@ from sqlalchemy import (
 from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.filters import bounded_count, holding, mentions, one_of, searched
+from rbac_api.database.prepared import Prepared
 from rbac_api.database.queries.roles import list_role_ids
-from rbac_api.database.queries.users import USER, UserRow
+from rbac_api.database.queries.users import LISTED, ListedUser
 from rbac_api.database.tables import assignments, password_setups, roles, totp_factors, users
 from rbac_api.database.validity import ended, not_over
 
@@ -56,6 +57,12 @@ def signing_in() -> CTE:
         .returning(users.c.id)
         .cte("signed_in")
     )
+
+
+_IS_USER = (users.c.kind == "person", users.c.status != "deleted")
+_PAGE = select(*LISTED).where(*_IS_USER).order_by(users.c.username_canonical).limit(bindparam("limit"))
+_FIRST = Prepared(_PAGE, ListedUser._make)
+_NEXT = Prepared(_PAGE.where(users.c.username_canonical > bindparam("after")), ListedUser._make)
 
 
 def any_user(connection: Connection) -> bool:
@@ -92,15 +99,16 @@ def list_users(
     conditions: list[ColumnElement[bool]],
     after: tuple[object, ...] | None,
     limit: int,
-) -> list[UserRow]:
-    """Users by canonical name."""
-    query = select(*USER).where(*conditions).order_by(users.c.username_canonical).limit(limit)
-    rows = connection.execute(query.where(users.c.username_canonical > after[0]) if after else query)
-    return [UserRow._make(row) for row in rows]
+) -> list[ListedUser]:
+    """Users by canonical name, of those that match the conditions."""
+    page, values = (_NEXT, {"after": after[0], "limit": limit}) if after else (_FIRST, {"limit": limit})
+    if not conditions:
+        return page.all(connection, **values)
+    return [ListedUser._make(row) for row in connection.execute(page.statement.where(*conditions), values)]
 
 
 def count_users(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    return bounded_count(connection, select(users.c.id).where(*conditions))
+    return bounded_count(connection, select(users.c.id).where(*_IS_USER, *conditions))
 
 
 def named_like(connection: Connection, text: str) -> ColumnElement[bool]:

@@ -269,9 +269,9 @@ def _write(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> None:
 
 
 def conditions(clearance: Clearance, filters: UserFilters) -> list[ColumnElement[bool]]:
-    """The SQL conditions of the filters of the list."""
+    """The SQL conditions of the filters of the list; none without a filter."""
     status, connection = filters.get("status"), clearance.connection
-    found = [users.c.kind == "person", users.c.status == status if status else users.c.status != "deleted"]
+    found = [users.c.status == status] if status else []
     if text := filters.get("q"):
         found.append(queries.named_like(connection, text))
     if role := filters.get("role"):

@@ -52,6 +52,22 @@ class UserRow(NamedTuple):
     erased_at: datetime | None
 
 
+class ListedUser(NamedTuple):
+    """What is shown of a user: the columns of ``UserRow`` that an answer needs."""
+
+    id: str
+    username: str
+    username_canonical: str
+    email: str | None
+    display_name: str | None
+    status: Status
+    password_temporary: bool
+    created_at: datetime
+    updated_at: datetime
+    last_login_at: datetime | None
+
+
+LISTED = tuple(users.c[name] for name in ListedUser._fields)
 USER = tuple(users.c[name] for name in UserRow._fields)
 _PERSON = select(*USER).where(
     users.c.id == bindparam("user_id"), users.c.kind == "person", users.c.status != "deleted"

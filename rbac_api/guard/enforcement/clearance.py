@@ -83,7 +83,7 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         # Many changes in one unit are checked against what was held before the first
         if self.work.held is not None:
             return self.work.held
-        return self._person(self.actor.id).permissions
+        return self.person.permissions
 
     @property
     def holds_all(self) -> bool:
@@ -91,7 +91,7 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         if self.unbounded:
             return True
         roles = self.graph().roles
-        return any(roles[name].grants == "all" for name in self._person(self.actor.id).roles if name in roles)
+        return any(roles[name].grants == "all" for name in self.person.roles if name in roles)
 
     @property
     def second_factor(self) -> bool:
@@ -151,7 +151,7 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         """Note what the actor holds now, and return it: the many changes that follow count as one and are
         checked against it, until ``forget_held``."""
         if not self.unbounded:
-            self.work.holder = self._person(self.actor.id)
+            self.work.holder = self.person
         self.work.held = held = set(self.held)
         return held
 
@@ -161,7 +161,7 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
 
     def held_until(self, end: datetime | None) -> frozenset[str]:
         """Return what the actor holds without interruption until that moment; None: without an end."""
-        person = self.work.holder or self._person(self.actor.id)
+        person = self.work.holder or self.person
         return held_until(person.graph, person.subject, clock.now(), end or clock.ENDLESS)
 
     def require_held(self, handed_out: Iterable[str], until: datetime | None = None) -> None:
@@ -264,15 +264,16 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         followed = known is not None and self.actor.type != "system" and follow(known, action, name, facts)
         work.roles, work.graph, work.roles_changed = known if followed else None, None, True
 
-    def _person(self, user_id: str | None) -> Person:
-        connection, person = self.connection if self.work.writes else None, None
-        if user_id:
-            person = self.snapshot.person(
-                user_id, connection, second_factor=self.second_factor, roles=self.session_roles
-            )
-        if person is None:
+    @property
+    def person(self) -> Person:
+        """The actor, with what is effective in this session at this moment."""
+        connection, profile = self.connection if self.work.writes else None, self.session_roles
+        found = self.actor.id and self.snapshot.person(
+            self.actor.id, connection, second_factor=self.second_factor, roles=profile
+        )
+        if not found:
             raise TokenMissing()
-        return person
+        return found
 
     def reach(self, user_id: str) -> frozenset[str]:
         """Return what a user would hold if active, with all that is assigned now or later."""

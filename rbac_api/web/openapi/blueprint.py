@@ -72,7 +72,8 @@ class Blueprint(ExtensibleBlueprint):
         found: tuple[type[ServiceError], ...] = (
             (Unreadable, TooLarge, NotJson, Invalid) if location == "json" else (Invalid,)
         )
-        inner = super().arguments(schema, location=location, required=required, example=example)
+        # An instance: given the class, webargs would make one for every request.
+        inner = super().arguments(schema(), location=location, required=required, example=example)
 
         def decorate(view: F) -> F:
             documented = document_problems(inner(view), found)
