@@ -23,6 +23,7 @@ from rbac_api.capabilities.operation.service import recorded_refusals
 from rbac_api.capabilities.permissions.routes import blueprint as permissions
 from rbac_api.capabilities.policy.routes import blueprint as policy
 from rbac_api.capabilities.revocations.routes import blueprint as revocations
+from rbac_api.capabilities.role_graph.routes import blueprint as role_graph
 from rbac_api.capabilities.roles.routes import blueprint as roles
 from rbac_api.capabilities.service_accounts.routes import blueprint as service_accounts
 from rbac_api.capabilities.sessions.routes import blueprint as sessions
@@ -60,6 +61,7 @@ BLUEPRINTS = (
     constraints,
     access,
     use,
+    role_graph,
     policy,
     sessions,
     incidents,

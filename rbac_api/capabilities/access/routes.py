@@ -11,6 +11,7 @@ from flask.views import MethodView
 from rbac_api.capabilities.access import service
 from rbac_api.capabilities.access.answers import DiffFilters
 from rbac_api.capabilities.access.errors import DecisionNotFound
+from rbac_api.capabilities.access.pictures import diagram_of
 from rbac_api.capabilities.access.schemas import (
     AccessQuery,
     AccessSchema,
@@ -38,6 +39,7 @@ from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.requests.as_of import past_moment
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import json_answer
+from rbac_api.web.responses.pictures import picture_answer, wanted_picture
 
 blueprint = Blueprint(
     "access", __name__, url_prefix="/v1", tag="Access", description="Who may do what, and why."
@@ -49,6 +51,7 @@ class UserAccess(MethodView):
     @requires("users:read")
     @blueprint.arguments(UserAccessQuery, location="query")
     @blueprint.response(200, AccessSchema)
+    @blueprint.drawn
     @blueprint.operation("get_user_access", UserNotFound, PermissionNotFound)
     def get(self, query: dict[str, Any], user_id: str) -> Response:
         """May a user do something, and why
@@ -57,19 +60,18 @@ class UserAccess(MethodView):
         denied: what prevents it, and the smallest roles that would grant it and that you may assign.
         Evaluated as in a new session with every role that can be active in it: with a second factor, whether
         or not the user has one, or with `second_factor=false` without; `second_factor` in the answer says
-        which. With `at`, as of that time.
+        which. With `at`, as of that time. `Accept: image/svg+xml` draws the paths; `text/vnd.mermaid` writes
+        them as a Mermaid flowchart.
         """
-        clearance = current_clearance()
-        moment = past_moment(query)
-        return json_answer(
-            service.get_user_access(
-                clearance,
-                find_user_id(clearance, user_id),
-                query["permission"],
-                moment,
-                second_factor=query["second_factor"],
-            )
+        clearance, moment = current_clearance(), past_moment(query)
+        found, permission = find_user_id(clearance, user_id), query["permission"]
+        answer = service.get_user_access(
+            clearance, found, permission, moment, second_factor=query["second_factor"]
         )
+        if media_type := wanted_picture():
+            username = service.get_username(clearance, found)
+            return picture_answer(diagram_of(username, permission, answer), media_type)
+        return json_answer(answer)
 
 
 @blueprint.route("/service-accounts/<account_id>/access")

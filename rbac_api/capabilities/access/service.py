@@ -29,6 +29,7 @@ from rbac_api.capabilities.access.queries import DecisionRow
 from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.sessions.answers import user_reference
+from rbac_api.database.queries.users import get_account
 from rbac_api.decision.evaluate import missing
 from rbac_api.decision.explain import Explanation, explain
 from rbac_api.decision.hierarchy import RoleGraph
@@ -46,6 +47,7 @@ __all__ = [
     "get_my_access",
     "get_service_account_access",
     "get_user_access",
+    "get_username",
     "list_my_permissions",
     "list_permission_holders",
     "list_role_members",
@@ -63,6 +65,11 @@ def get_user_access(
     unknown user or permission."""
     subject = subjects.find_user(clearance, user_id, at, second_factor=second_factor)
     return _access(clearance, subject, permission, at)
+
+
+def get_username(clearance: Clearance, user_id: str) -> str:
+    """The name of a user that exists."""
+    return get_account(clearance.connection, user_id).username
 
 
 def get_service_account_access(

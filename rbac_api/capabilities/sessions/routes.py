@@ -20,7 +20,7 @@ from rbac_api.capabilities.sessions.schemas import (
     SessionsRevokedSchema,
 )
 from rbac_api.capabilities.sessions.serializers import REFRESH_TOKENS, SESSIONS
-from rbac_api.capabilities.sessions.session_access import get_session_inside
+from rbac_api.capabilities.sessions.session_access import get_session_inside, get_timeline
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import TargetStronger
 from rbac_api.web.fields import PageQuery
@@ -28,6 +28,7 @@ from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import empty_answer, json_answer
+from rbac_api.web.responses.pictures import picture_answer, wanted_picture
 
 blueprint = Blueprint(
     "sessions", __name__, url_prefix="/v1/sessions", tag="Sessions", description="Who is signed in."
@@ -80,13 +81,17 @@ class SessionRevocations(MethodView):
 class Session(MethodView):
     @requires("sessions:read")
     @blueprint.response(200, SessionInsideSchema)
+    @blueprint.drawn
     @blueprint.operation("get_session", SessionNotFound)
     def get(self, session_id: UUID) -> Response:
         """Read one session
 
         Active or ended: start, address, app, how it ended, and the roles and permissions that are currently
-        effective in it.
+        effective in it. `Accept: image/svg+xml` draws its timeline: the sign-in, the refreshes by address,
+        and the end; `text/vnd.mermaid` writes it as a Mermaid flowchart.
         """
+        if media_type := wanted_picture():
+            return picture_answer(get_timeline(current_clearance(), str(session_id)), media_type)
         return json_answer(get_session_inside(current_clearance(), str(session_id)))
 
     @requires("sessions:revoke")

@@ -1,16 +1,20 @@
-"""Says what is active in a session (ANSI INCITS 359 section 6.1.4, SessionRoles and SessionPermissions). Part
-of the service."""
+"""Says what is active in a session (ANSI INCITS 359 section 6.1.4, SessionRoles and SessionPermissions), and
+what happened in it. Part of the service."""
 
 from __future__ import annotations
 
 from rbac_api import clock
-from rbac_api.capabilities.sessions import service
+from rbac_api.capabilities.sessions import queries, service
 from rbac_api.capabilities.sessions.answers import SessionInsideAnswer
+from rbac_api.capabilities.sessions.pictures import timeline_of
 from rbac_api.database.queries.sessions import find_session_roles, get_session
 from rbac_api.database.queries.users import get_subject
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
+from rbac_api.formats.diagram import Diagram
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.state.subjects import OTP
+
+MAX_REFRESHES_DRAWN = 2000
 
 
 def get_session_inside(clearance: Clearance, session_id: str) -> SessionInsideAnswer:
@@ -28,3 +32,11 @@ def get_session_inside(clearance: Clearance, session_id: str) -> SessionInsideAn
         "active_roles": [role.role for role in effective_roles(graph, subject, now)],
         "permissions": sorted(effective_permissions(graph, subject, now)),
     }
+
+
+def get_timeline(clearance: Clearance, session_id: str) -> Diagram:
+    """One session from its sign-in to its end, with its first ``MAX_REFRESHES_DRAWN`` refreshes."""
+    session = service.get_session(clearance, session_id)
+    tokens = queries.list_refresh_tokens(clearance.connection, session_id, None, MAX_REFRESHES_DRAWN + 2)
+    drawn = tokens[: MAX_REFRESHES_DRAWN + 1]
+    return timeline_of(session, drawn, more=len(tokens) > len(drawn))

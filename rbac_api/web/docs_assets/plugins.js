@@ -150,6 +150,20 @@ function scannable() {
   return { wrapComponents: { responseBody } };
 }
 
+// Shows an answer that is a picture. As the source of an image it can run no script and load nothing.
+function drawn() {
+  const responseBody = (Original, { React }) => (props) => {
+    const h = React.createElement;
+    if (!props.contentType?.startsWith("image/svg+xml")) return h(Original, props);
+    const title = /<title>([^<]*)/.exec(props.content)?.[1] ?? "Picture";
+    const alt = `${new DOMParser().parseFromString(title, "text/html").documentElement.textContent}. `
+      + "As JSON or Mermaid the same can be read as text.";
+    const src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(props.content)}`;
+    return h("figure", { className: "picture" }, h("img", { src, alt }));
+  };
+  return { wrapComponents: { responseBody } };
+}
+
 export const plugins = [
-  maskedCurl, deepLinks, filterEverything, oneOfEach, resolvedFirst, answerFirst, scannable,
+  maskedCurl, deepLinks, filterEverything, oneOfEach, resolvedFirst, answerFirst, scannable, drawn,
 ];

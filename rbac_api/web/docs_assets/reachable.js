@@ -1,6 +1,7 @@
 // Adds what Swagger UI lacks for users of a keyboard or a screen reader, each time it has drawn or changed its size.
 
 const FIELDS = "input, select, textarea";
+const SCROLLING = "pre.microlight, .highlight-code, .highlight-code > pre, .picture";
 // What surrounds a field, and the field's name there.
 const PLACES = [
   ["tr[data-param-name]", (place) => place.dataset.paramName],
@@ -72,7 +73,7 @@ function orderHeadings(root) {
 
 // Makes overflowing text scrollable with the keyboard.
 function letScroll(root) {
-  for (const text of root.querySelectorAll("pre.microlight, .highlight-code, .highlight-code > pre")) {
+  for (const text of root.querySelectorAll(SCROLLING)) {
     if (text.scrollWidth > text.clientWidth || text.scrollHeight > text.clientHeight) text.tabIndex = 0;
   }
 }

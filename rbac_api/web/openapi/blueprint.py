@@ -13,6 +13,7 @@ import marshmallow as ma
 from apispec import APISpec
 
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts
+from rbac_api.formats.diagram import PictureTooLarge
 from rbac_api.formats.http_errors import (
     NotAcceptable,
     NotJson,
@@ -35,9 +36,13 @@ from rbac_api.web.openapi.smorest import (
 )
 from rbac_api.web.requests.arguments import StrictParser
 from rbac_api.web.requests.as_of import AtQuery
-from rbac_api.web.responses.json_response import refuse_unavailable
+from rbac_api.web.responses.json_response import MERMAID, SVG, refuse_unavailable
 
 _JSON = "application/json"
+PICTURES = {
+    SVG: '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="300"><title>Roles</title></svg>',
+    MERMAID: 'flowchart LR\n  n0["bookkeeper"]\n  n1["reader"]\n  n0 --> n1\n',
+}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -136,6 +141,12 @@ class Blueprint(ExtensibleBlueprint):
             return view
 
         return decorate
+
+    def drawn(self, view: F) -> F:
+        """Document a picture of the successful answer, which the view draws where ``Accept`` asks for it."""
+        for media_type, example in PICTURES.items():
+            self.also_as(media_type, example)(view)
+        return document_problems(view, (PictureTooLarge,))
 
     @staticmethod
     def or_response(schema: type[ma.Schema]) -> Callable[[F], F]:

@@ -12,7 +12,8 @@ from flask import Response, request
 
 from rbac_api.formats.http_errors import NotAcceptable
 
-FILE_FORMATS = ("text/csv", "application/x-ndjson")
+SVG, MERMAID = "image/svg+xml", "text/vnd.mermaid"
+FILE_FORMATS = ("text/csv", "application/x-ndjson", SVG, MERMAID)
 
 
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
