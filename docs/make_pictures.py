@@ -27,6 +27,7 @@ from tests.servers.browser import find_browser  # noqa: E402
 from tests.servers.running import ADMIN, running_service  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
+DRAWN = "henrik.aas-lindqvist"
 USER, OWN = "astrid.overland", "a passphrase of my own choosing"
 EXPLAINED = 'get "/v1/users/$(id_of ewa.dabrowska)/access?permission=expenses:approve" | pretty'
 PLAN = "policy plan --file docs/examples/cover.yaml"
@@ -59,6 +60,12 @@ def explanation(client: requests.Session, address: str) -> str:
     user = id_of(client, address, "ewa.dabrowska")
     answer = client.get(f"{address}/v1/users/{user}/access?permission=expenses:approve", timeout=10)
     return json.dumps(answer.json(), indent=4, ensure_ascii=False)
+
+
+def role_graph(client: requests.Session, address: str) -> str:
+    """What a user was assigned and inherits, as the service draws it."""
+    drawn = {"Accept": "image/svg+xml"}
+    return client.get(f"{address}/v1/role-graph?user={DRAWN}", headers=drawn, timeout=10).text
 
 
 def take(tab: Page, address: str) -> None:
@@ -103,6 +110,7 @@ def main() -> None:
             client = administrator(address)
             draw("plan", "A plan: three things to add, one permission gained", f"rbac-api {PLAN}", plan(url))
             draw("explanation", "An access, explained", EXPLAINED, explanation(client, address))
+            (PICTURES / "role-graph.svg").write_text(role_graph(client, address), encoding="utf-8")
             give_a_password(client, address)
             with sync_playwright() as playwright:
                 chromium = playwright.chromium.launch(

@@ -133,6 +133,21 @@ def test_a_second_factor_is_scanned_from_the_answer(wide: DocsPage) -> None:
     assert base64.b64decode(answer["qr_code"].partition(",")[2]).startswith(b"\x89PNG")
 
 
+def test_roles_are_seen_as_a_picture(wide: DocsPage) -> None:
+    wide.prepare("get_role_graph")
+    block = wide.operation("get_role_graph")
+    block.get_by_label("Media type of the answer 200").select_option("image/svg+xml")
+    wide.press_execute("get_role_graph")
+
+    picture = block.get_by_alt_text("roles and what they inherit")
+
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.complete && image.naturalWidth > 500")
+    frame = block.locator("figure.picture")
+    assert frame.evaluate("box => box.getBoundingClientRect().right <= innerWidth")
+    assert frame.evaluate("box => box.scrollHeight <= box.clientHeight || box.tabIndex === 0")
+
+
 FOUND = {
     "Assign a role to a user": "assign_role",
     "/v1/me/totp": "enrol_totp",

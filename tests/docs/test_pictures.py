@@ -53,6 +53,13 @@ def test_a_terminal_shows_what_the_tour_says(picture: str, command: str) -> None
     assert command in typed
 
 
+def test_the_picture_of_roles_shows_what_the_tour_says() -> None:
+    shown = lines((PICTURES / "role-graph.svg").read_text(encoding="utf-8"))
+    [step] = [one for one in steps(ROOT / "docs" / "tour.md") if "draw " in one.command]
+
+    assert shown == re.findall(r'[^"]+(?=<br/>|"[\])])|(?<=<br/>)[^"]+', step.expected)
+
+
 def test_a_long_line_goes_on_below_in_the_same_colour() -> None:
     drawn = drawing(terminal("A title", "command", "  + " + "word " * 40 + "<&>\n- gone"))
     found = [(line.text or "", line.get("fill")) for line in drawn.iter(f"{SVG}text")]
