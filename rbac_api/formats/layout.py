@@ -32,7 +32,8 @@ def lay_out(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
     places: dict[str, tuple[int, float]] = {}
     bends: dict[Edge, list[tuple[int, float]]] = {}
     row = 0.0
-    for positions, _, _, pairs in from_edges(drawn, vertex_spacing=1.0, dummy_vertices=True) if drawn else ():
+    for part in _parts(drawn):
+        [(positions, _, _, pairs)] = from_edges(part, vertex_spacing=1.0, dummy_vertices=True)
         layers = sorted({y for _, (_, y) in positions}, reverse=True)
         first = min(x for _, (x, _) in positions)
         found = {name: (layers.index(y), x - first + row) for name, (x, y) in positions}
@@ -42,6 +43,22 @@ def lay_out(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
     for number, name in enumerate(name for name in nodes if name not in places):
         places[name] = (number % GRID, row + number // GRID)
     return Layout(places, bends)
+
+
+def _parts(edges: Iterable[Edge]) -> Iterable[list[Edge]]:
+    """Return the edges of each connected part.  Of several parts at once the library numbers the bends so that
+    they are mistaken for nodes.
+    """
+    parts: dict[str, list[str]] = {}  # of each node, the nodes of its part: one list for all of them
+    for source, target in (edges := list(edges)):
+        one, other = parts.setdefault(source, [source]), parts.setdefault(target, [target])
+        if one is not other:
+            one += other
+            parts.update(dict.fromkeys(other, one))
+    found: dict[int, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        found[id(parts[edge[0]])].append(edge)
+    return found.values()
 
 
 def _bends(
