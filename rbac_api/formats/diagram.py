@@ -1,7 +1,7 @@
 """A diagram of things and the arrows between them: what a picture shows, before it is drawn.
 
-``svg`` draws it; ``to_mermaid`` writes it as text for the many tools that draw Mermaid.  A label is short, and
-``title`` says in words what a screen reader reads and a pointer shows.
+``svg`` draws it; ``to_mermaid`` writes it as text for the many tools that draw Mermaid.  Lines of text are
+short; a ``title`` says in words what a screen reader reads and a pointer shows.
 """
 
 from __future__ import annotations

@@ -46,8 +46,9 @@ def lay_out(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
 
 
 def _parts(edges: Iterable[Edge]) -> Iterable[list[Edge]]:
-    """Return the edges of each connected part.  Of several parts at once the library numbers the bends so that
-    they are mistaken for nodes.
+    """Return the edges of each connected part.
+
+    Of several parts at once the library numbers the bends so that they are mistaken for nodes.
     """
     parts: dict[str, list[str]] = {}  # of each node, the nodes of its part: one list for all of them
     for source, target in (edges := list(edges)):

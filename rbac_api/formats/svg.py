@@ -161,7 +161,8 @@ def _arrow(arrow: Arrow, points: list[Point], *, downwards: bool) -> str:
         drawn.append("C" + " ".join(f"{number:.1f}" for number in curve))
     dashed = ' class="dashed"' if arrow.line == "dashed" else ""
     return (
-        f'<g role="graphics-symbol img" aria-label={_quoted(arrow.title)}><title>{_escaped(arrow.title)}</title>'
+        f'<g role="graphics-symbol img" aria-label={_quoted(arrow.title)}>'
+        f"<title>{_escaped(arrow.title)}</title>"
         f'<path{dashed} d="{"".join(drawn)}" marker-end="url(#tip)"/></g>'
     )
 

@@ -33,8 +33,8 @@ class RoleGraph(MethodView):
 
         All roles; with `role` that role, those that inherit it and those it inherits; with `user` (needs
         `users:read`) what that user was assigned and inherits. Give at most one of them. `Accept:
-        image/svg+xml` draws it, at most 500 things; `text/vnd.mermaid` writes it as a Mermaid flowchart. Dashed
-        arrows are roles to activate, or not begun yet.
+        image/svg+xml` draws it, at most 500 things; `text/vnd.mermaid` writes it as a Mermaid flowchart.
+        Dashed arrows are roles to activate, or not begun yet.
         """
         answer = service.get_role_graph(current_clearance(), query)
         if media_type := wanted_picture():

@@ -1,5 +1,5 @@
 """Makes answers.
 
 ``problems`` makes the problem document (RFC 9457), ``json_response`` writes JSON, ``exports`` streams CSV and
-NDJSON, ``constant`` serves bytes that never change.
+NDJSON, ``pictures`` draws, ``constant`` serves bytes that never change.
 """

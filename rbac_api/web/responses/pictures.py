@@ -15,7 +15,10 @@ def wanted_picture() -> str | None:
 
 
 def picture_answer(diagram: Diagram, media_type: str) -> Response:
-    """Return the answer with the picture.  Opened by itself, an SVG may use its own style and nothing else."""
+    """Return the answer with the picture.
+
+    Opened by itself, an SVG may use its own style and nothing else.
+    """
     if media_type == MERMAID:
         return Response(to_mermaid(diagram), content_type=f"{MERMAID}; charset=utf-8")
     from rbac_api.formats.svg import STYLE_SOURCE, to_svg  # with the library: no other answer needs it
