@@ -65,7 +65,7 @@ def _parts(edges: Iterable[Edge]) -> Iterable[list[Edge]]:
 def _bends(
     pairs: Iterable[tuple[str | int, str | int]], found: Mapping[str | int, tuple[int, float]]
 ) -> dict[Edge, list[tuple[int, float]]]:
-    """Return the places between the ends of each arrow; the library numbers them, and each has one successor."""
+    """Return the places between the ends of each arrow; the library numbers them, and each has a successor."""
     following: dict[str | int, str | int] = {}
     begins: dict[str, list[str | int]] = defaultdict(list)
     for source, target in pairs:
@@ -85,7 +85,7 @@ def _bends(
 
 
 def _without_cycles(edges: Iterable[Edge]) -> list[Edge]:
-    """Return the edges without those that close a cycle; only a database that was written directly has any."""
+    """Return the edges without those that close a cycle; only a database written by hand has any."""
     kept = list(edges)
     while True:
         below: dict[str, set[str]] = defaultdict(set)
