@@ -65,7 +65,7 @@ def _parts(edges: Iterable[Edge]) -> Iterable[list[Edge]]:
 def _bends(
     pairs: Iterable[tuple[str | int, str | int]], found: Mapping[str | int, tuple[int, float]]
 ) -> dict[Edge, list[tuple[int, float]]]:
-    """Return the places between the ends of each arrow; the library numbers them, and each has a successor."""
+    """Return the places between the ends of each arrow: numbers, each with one successor."""
     following: dict[str | int, str | int] = {}
     begins: dict[str, list[str | int]] = defaultdict(list)
     for source, target in pairs:

@@ -154,16 +154,16 @@ def _arrows(
 
 def _arrow(arrow: Arrow, points: list[Point], *, downwards: bool) -> str:
     """Return a curve through the points that begins, passes and ends in the reading direction."""
-    drawn = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
+    drawn = [f"M {points[0][0]:.1f} {points[0][1]:.1f}"]
     for (x, y), (next_x, next_y) in pairwise(points):
         half_x, half_y = (0.0, (next_y - y) / 2) if downwards else ((next_x - x) / 2, 0.0)
         curve = (x + half_x, y + half_y, next_x - half_x, next_y - half_y, next_x, next_y)
-        drawn.append("C" + " ".join(f"{number:.1f}" for number in curve))
+        drawn.append("C " + " ".join(f"{number:.1f}" for number in curve))
     dashed = ' class="dashed"' if arrow.line == "dashed" else ""
     return (
         f'<g role="graphics-symbol img" aria-label={_quoted(arrow.title)}>'
         f"<title>{_escaped(arrow.title)}</title>"
-        f'<path{dashed} d="{"".join(drawn)}" marker-end="url(#tip)"/></g>'
+        f'<path{dashed} d="{" ".join(drawn)}" marker-end="url(#tip)"/></g>'
     )
 
 
