@@ -45,7 +45,7 @@ marker path{fill:#8b949e}
 STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
 _MARKER = (
     '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8"'
-    ' markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>'
+    ' markerUnits="userSpaceOnUse" orient="auto"><path d="M 0 0 8 4 0 8 z"/></marker></defs>'
 )
 Point = tuple[float, float]
 
