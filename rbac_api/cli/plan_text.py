@@ -1,4 +1,5 @@
-"""Writes a plan as text: the changes, the permissions gained and lost, what prevents it, and a summary.
+"""Writes a plan as text: the changes, the permissions gained and lost, which of those are used, what prevents
+it, and a summary.
 
 ``+`` (green) adds, ``~`` (yellow) changes, ``-`` (red) removes, ``!`` (red) prevents the plan. No colours if
 the output is not a terminal, or NO_COLOR is set.
@@ -60,6 +61,7 @@ def plan_lines(plan: Mapping[str, object], paint: Paint) -> Iterator[str]:
         return
     yield from _changes(plan, paint)
     yield from _effects(plan, paint)
+    yield from _uses(plan, paint)
     yield from _obstacles(plan, paint)
     yield ""
     stale = plan["sessions_stale"]
@@ -124,6 +126,16 @@ def _effects(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
             rest = f" and {len(names) - _MAX_PERMISSIONS} more" if len(names) > _MAX_PERMISSIONS else ""
             who = shown(effect["user"]["username"])
             yield paint(sign, f"  {sign} {who}: {', '.join(names[:_MAX_PERMISSIONS])}{rest}")
+
+
+def _uses(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    if plan["in_use"]:
+        yield ""
+        yield "Taken away, and used lately:"
+    for entry in plan["in_use"]:
+        times = "once" if entry["times"] == 1 else f"{entry['times']} times"
+        who = shown(entry["user"]["username"])
+        yield paint("!", f"  ! {who}: {entry['permission']}, {times}, last on {entry['last_used']:%Y-%m-%d}")
 
 
 def _obstacles(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:

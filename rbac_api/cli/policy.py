@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
 
 from rbac_api.capabilities.policy.errors import PolicyNotRevertible
 from rbac_api.capabilities.policy.service import (
+    USED_WITHIN_DAYS,
+    UseCheck,
     apply_policy,
     export_policy,
     find_drift,
@@ -45,6 +48,13 @@ PRUNE = click.option(
 FORMS = ("text", "json", "yaml")
 FORM = click.option(
     "--format", "form", type=click.Choice(FORMS), default="text", show_default=True, help="Of the plan."
+)
+USED_WITHIN = click.option(
+    "--used-within",
+    type=click.IntRange(1, 3650),
+    default=USED_WITHIN_DAYS,
+    show_default=True,
+    help="Days in which a use counts.",
 )
 DIFFERS = 2
 
@@ -86,14 +96,15 @@ def export(path: Path | None, form: str) -> None:
 @policy.command("plan")
 @FILE
 @PRUNE
+@USED_WITHIN
 @FORM
 @click.pass_context
-def plan(context: click.Context, path: Path, prune: bool, form: str) -> None:
+def plan(context: click.Context, path: Path, prune: bool, used_within: int, form: str) -> None:
     """Show what applying the file would change, and change nothing.
 
     Exit code 0 if nothing would change, 2 if something would, 1 on an error.
     """
-    found = _planned(_read(path), prune=prune)
+    found = _planned(_read(path), prune=prune, used_within=used_within)
     _show(found, form)
     context.exit(0 if is_empty(found) else DIFFERS)
 
@@ -124,20 +135,23 @@ def drift(context: click.Context, path: Path, form: str) -> None:
 @policy.command("apply")
 @FILE
 @PRUNE
+@USED_WITHIN
+@click.option("--even-if-used", is_flag=True, help="Apply it although it takes away what was used lately.")
 @YES
 @FORM
-@click.pass_context
-def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str) -> None:
+def apply(path: Path, prune: bool, yes: bool, form: str, **uses: Any) -> None:
     """Show the plan, ask for confirmation, and apply it: all or nothing.
 
-    Refused, with exit code 1, if any step is refused, or if the policy has changed since the plan was shown.
+    Refused, with exit code 1, if any step is refused, if it takes away permissions that were used lately, or
+    if the policy has changed since the plan was shown.
     """
-    document = _read(path)
-    found = _planned(document, prune=prune)
+    document, check = _read(path), UseCheck(uses["used_within"], uses["even_if_used"])
+    found = _planned(document, prune=prune, used_within=check.days)
     if form == "text" or is_refused(found):
         _show(found, form)
     if is_refused(found):
-        context.exit(1)
+        click.get_current_context().exit(1)
+    _require_unused(found, check)
     if is_empty(found):
         if form != "text":
             _print_as(found, form)
@@ -145,7 +159,7 @@ def apply(context: click.Context, path: Path, prune: bool, yes: bool, form: str)
     if not yes:
         click.confirm("Apply this plan?", abort=True, err=form != "text")
     with operating(writes=True) as clearance:
-        done = apply_policy(clearance, document, prune=prune)
+        done = apply_policy(clearance, document, prune=prune, uses=check)
         if done["hash"] != found["hash"]:
             raise click.ClickException(
                 "The policy has changed since this plan; nothing was applied. Plan again."
@@ -188,9 +202,17 @@ def _read(path: Path) -> Document:
     return read_file(Path("/dev/stdin") if str(path) == "-" else path)
 
 
-def _planned(document: Document, *, prune: bool) -> dict[str, object]:
+def _planned(document: Document, *, prune: bool, used_within: int) -> dict[str, object]:
     with operating() as clearance:
-        return plan_policy(clearance, document, prune=prune)
+        return plan_policy(clearance, document, prune=prune, used_within=used_within)
+
+
+def _require_unused(found: dict[str, object], check: UseCheck) -> None:
+    if found["in_use"] and not check.even_if_used:
+        raise click.ClickException(
+            f"This takes away permissions that were used in the last {check.days} days; nothing was applied. "
+            "Leave them in the file, or add --even-if-used."
+        )
 
 
 def _show(found: dict[str, object], form: str) -> None:

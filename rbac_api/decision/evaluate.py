@@ -131,6 +131,31 @@ def effective_permissions(graph: RoleGraph, subject: Subject, at: datetime) -> f
     return graph.seen_with(subject.second_factor).held_by(active_roles(graph, subject, at))
 
 
+def reachable_permissions(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:
+    """Return what the subject may do at that moment in any session of this kind: also with roles that have to
+    be chosen or activated, as far as a dynamic constraint allows each of them alone."""
+    if subject.status != "active":
+        return frozenset()
+    counting = graph.seen_with(subject.second_factor)
+    roles = counting.closure_of(a.role for a in subject.assignments if a.in_force(at))
+    rules = [rule for rule in counting.dynamic if rule.reached_by(roles)]
+    if not rules:
+        return counting.held_by(roles)
+    alone = ((role, counting.closure_of((role,))) for role in roles)
+    return counting.held_by(
+        role for role, closure in alone if not any(rule.reached_by(closure) for rule in rules)
+    )
+
+
+def taken_away(
+    before: tuple[RoleGraph, Subject], after: tuple[RoleGraph, Subject], at: datetime
+) -> frozenset[str]:
+    """Return what a change takes from the subject: what a new session allowed and allows no more, or what no
+    session allows any more."""
+    new_session = effective_permissions(*before, at) - effective_permissions(*after, at)
+    return new_session | (reachable_permissions(*before, at) - reachable_permissions(*after, at))
+
+
 def next_change(subject: Subject, at: datetime) -> datetime | None:
     """Return the first moment after ``at`` at which an assignment or activation begins or ends: until then
     the answers above stay the same."""

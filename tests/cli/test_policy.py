@@ -12,6 +12,7 @@ from rbac_api.cli import plan_text
 from rbac_api.formats.strict_yaml import parse_yaml, yaml_text
 from tests.builders import Stage
 from tests.capabilities.policy.stories import TEA, apply, everything, export
+from tests.capabilities.use.scenes import used
 from tests.cast import ALICE, DAVE
 from tests.cli.conftest import Shell
 
@@ -280,3 +281,24 @@ def test_long_gains_are_cut_and_nothing_steers_the_terminal() -> None:
     assert "\x1b" not in text
     assert "1 session has a token" in text
     assert "Who may" not in "\n".join(plan_text.plan_lines({**found, "gains": []}, lambda _sign, line: line))
+
+
+def test_what_is_used_is_taken_away_only_when_told_so(stage: Stage, shell: Shell, tmp_path: Path) -> None:
+    clerk = {"name": "clerk", "permissions": ["invoices:read", "invoices:approve"]}
+    document = {"roles": [clerk], "assignments": [{"user": "dave", "role": "clerk"}]}
+    assert apply(stage.as_(ALICE), document).status_code == 200
+    used(stage, DAVE, "invoices:approve", times=3)
+    used(stage, DAVE, "invoices:read", ago=40)
+    path = tmp_path / "less.yaml"
+    path.write_text(yaml_text({"roles": [{**clerk, "permissions": []}]}), encoding="utf-8")
+    words = ("--file", str(path), "--yes")
+
+    shown = shell("policy", "plan", *words[:2]).stdout
+    assert "Taken away, and used lately:\n  ! dave: invoices:approve, 3 times, last on " in shown
+    assert (
+        "  ! dave: invoices:read, once, last on "
+        in shell("policy", "plan", *words[:2], "--used-within", "50").stdout
+    )
+    refused = shell("policy", "apply", *words)
+    assert (refused.exit_code, "add --even-if-used" in refused.stderr) == (1, True)
+    assert shell("policy", "apply", *words, "--even-if-used").exit_code == 0

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rbac_api.decision.evaluate import active_roles, carried_roles, lasting, unauthorized
+from rbac_api.decision.evaluate import (
+    active_roles,
+    carried_roles,
+    lasting,
+    reachable_permissions,
+    taken_away,
+    unauthorized,
+)
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Activation, Assignment, Mode, Role, SessionRoles, Subject
+from rbac_api.decision.model import (
+    Activation,
+    Assignment,
+    Constraint,
+    Mode,
+    Permission,
+    Role,
+    SessionRoles,
+    Subject,
+)
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (MONDAY + timedelta(days=days) for days in (1, 2, 3, 4))
@@ -98,3 +115,46 @@ def test_what_ends_before_a_moment_does_not_last() -> None:
     assert (found.assignments, found.roles.activations) == ((kept,), activations[1:])
     plain = dana(given("chief"))
     assert lasting(plain, WEDNESDAY) == plain
+
+
+HELD = ("clerk", "chief", "guard", "strict")
+APART = Constraint("apart", "dynamic", ("clerk", "guard"), 2)
+TOGETHER = Constraint("together", "dynamic", ("clerk", "chief"), 2)
+
+
+def ruled(*rules: Constraint) -> RoleGraph:
+    """Four roles, each with a permission of its name; Chief is above Clerk."""
+    roles = [Role(name, frozenset({f"{name}:work"}), requires_mfa=name == "strict") for name in HELD]
+    known = [Permission(f"{name}:work") for name in HELD]
+    return RoleGraph.compile(roles, known, [("chief", "clerk")], rules)
+
+
+@pytest.mark.parametrize(
+    ("rules", "second_factor", "reached"),
+    [
+        ((), True, "chief clerk guard strict"),
+        ((), False, "chief clerk guard"),
+        ((APART,), False, "chief clerk guard"),  # one after the other
+        ((TOGETHER,), False, "clerk guard"),  # the chief is a clerk too
+    ],
+)
+def test_what_no_single_session_allows_may_be_within_reach(
+    rules: tuple[Constraint, ...], second_factor: bool, reached: str
+) -> None:
+    held = tuple(given(role, mode="eligible") for role in ("chief", "guard", "strict"))
+    subject = Subject("dana", "active", held, second_factor=second_factor)
+    graph = ruled(*rules)
+
+    assert reachable_permissions(graph, subject, MONDAY) == {f"{role}:work" for role in reached.split()}
+    assert reachable_permissions(graph, replace(subject, status="disabled"), MONDAY) == frozenset()
+
+
+def test_taken_away_is_what_a_new_session_loses_and_what_no_session_reaches() -> None:
+    graph, was = ruled(), Subject("dana", "active", (given("chief"), given("guard", mode="eligible")))
+    moved = replace(was, assignments=(given("chief", mode="eligible"), given("guard", mode="eligible")))
+
+    assert taken_away((graph, was), (graph, moved), MONDAY) == {"chief:work", "clerk:work"}
+    assert taken_away((graph, was), (graph, replace(was, assignments=())), MONDAY) == {
+        "chief:work", "clerk:work", "guard:work",
+    }  # fmt: skip
+    assert taken_away((graph, was), (graph, was), MONDAY) == frozenset()

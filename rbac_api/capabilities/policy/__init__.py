@@ -3,9 +3,10 @@ asked, and documents. Owns the table ``policy_changes``.
 
 ``service`` is the door. ``seeds`` loads documents, ``engine`` plans and applies them, ``revert`` undoes one,
 ``drift`` compares one with the database, ``export`` writes it, ``imports`` reads tables of assignments.
-``state`` is the working copy; ``steps``, ``assigning`` and ``constraining`` change it, ``outranking``,
-``references`` and ``plan_queue`` guard it, ``impact`` says what a change means for users. ``current_state``
-is what there is, in the form of a document; ``holders`` translates terms.
+``state`` is the working copy, ``work`` what it comes to; ``steps``, ``assigning`` and ``constraining`` change
+it, ``outranking``, ``references`` and ``plan_queue`` guard it, ``impact`` says what a change means for users,
+and ``in_use`` what of that they use. ``current_state`` is what there is, in the form of a document;
+``holders`` translates terms.
 
 Each step goes through the same guards as the single change. Loading or applying a document twice changes
 nothing. Nothing is removed without ``prune``, and nothing built-in is ever removed.

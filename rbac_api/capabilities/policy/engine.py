@@ -6,10 +6,8 @@ apply     compute, take the lock, see that nothing changed since, write
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from rbac_api import clock
@@ -20,9 +18,11 @@ from rbac_api.capabilities.policy.constraining import require_constraints_kept
 from rbac_api.capabilities.policy.current_state import find_current_policy, revision
 from rbac_api.capabilities.policy.errors import PolicyChanging
 from rbac_api.capabilities.policy.impact import MAX_LISTED, Impact, find_impact
+from rbac_api.capabilities.policy.in_use import UNUSED_ONLY, USED_WITHIN_DAYS, UseCheck
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.state import State, load_state
-from rbac_api.capabilities.policy.steps import APPLY, label, require_permission
+from rbac_api.capabilities.policy.steps import APPLY, REQUIRED_PERMISSIONS, label, require_permission
+from rbac_api.capabilities.policy.work import Work
 from rbac_api.decision.difference import CurrentPolicy, Step, difference, shown, summary
 from rbac_api.decision.document import Document, holder_of
 from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
@@ -36,48 +36,26 @@ ATTEMPTS = 5
 _REFERENCES = ("name", "role", "inherits", "permission")
 
 
-@dataclass(slots=True)
-class Work:
-    """A computed document: its steps, what they lead to, and which of them would be refused."""
-
-    steps: Sequence[Step]
-    state: State
-    revision: str
-    held: frozenset[str]
-    refused: list[tuple[Step, ServiceError]] = field(default_factory=list)
-    violated: ConstraintViolated | None = None
-    broken: set[str] = field(default_factory=set)  # what a refused step would have created
-    events: list[dict[str, object]] = field(default_factory=list)  # rows of the trail
-    # Ids of accounts with other permissions afterwards, though none of their assignments change.
-    outdated: set[str] = field(default_factory=set)
-
-    @property
-    def hash(self) -> str:
-        """Covers the steps, and the revision they were computed for."""
-        facts = {"revision": self.revision, "steps": [[step.op, step.facts] for step in self.steps]}
-        return hashlib.sha256(canonical(facts).encode()).hexdigest()
-
-    def require_permitted(self) -> None:
-        """Raise the first refusal."""
-        for _, refusal in self.refused:
-            raise refusal
-        if self.violated is not None:
-            raise self.violated
-
-
 Compute = Callable[[Clearance], Work]
 Check = Callable[[Clearance], None]
 
 
-def plan_policy(clearance: Clearance, document: Document, *, prune: bool) -> dict[str, object]:
+def plan_policy(
+    clearance: Clearance, document: Document, *, prune: bool, used_within: int = USED_WITHIN_DAYS
+) -> dict[str, object]:
     """What applying the document would do. Writes nothing, and no request waits for it."""
     with separate_unit(clearance) as reader:
         work = prepare(reader, document, prune=prune)
-        return describe_plan(work, find_impact(work.state))
+        return describe_plan(work, find_impact(work.state, used_within))
 
 
 def apply_policy(
-    clearance: Clearance, document: Document, *, prune: bool, check: Check = lambda _reader: None
+    clearance: Clearance,
+    document: Document,
+    *,
+    prune: bool,
+    uses: UseCheck = UNUSED_ONLY,
+    check: Check = lambda _reader: None,
 ) -> dict[str, object]:
     """Apply the document, all of it or nothing: raises the first refusal. Returns the plan, with the ``seq``
     to revert it by. ``check`` looks at the same moment before each computation."""
@@ -87,7 +65,9 @@ def apply_policy(
         check(reader)
         work = prepare(reader, document, prune=prune)
         work.require_permitted()
-        answer.update(describe_plan(work, find_impact(work.state)))
+        impact = find_impact(work.state, uses.days)
+        uses.require_unused(impact.in_use)
+        answer.update(describe_plan(work, impact))
         return work
 
     work = apply_work(clearance, compute)
@@ -168,6 +148,8 @@ def finish_work(work: Work) -> Work:
 def write(clearance: Clearance, work: Work) -> None:
     """Write everything at once, under the lock; check again for users disabled or signed in meanwhile."""
     state, connection = work.state, clearance.connection
+    for permission in {REQUIRED_PERMISSIONS[step.op] for step in work.steps}:
+        clearance.require_permission(permission)  # counts as used
     state.pending.write(connection, clock.now())
     append_events(connection, work.events)
     clearance.know_roles(state.graph_now())
@@ -264,6 +246,7 @@ def describe_plan(work: Work, found: Impact) -> dict[str, object]:
         **parts,
         "gains": found.gains[:MAX_LISTED],
         "losses": found.losses[:MAX_LISTED],
+        "in_use": found.in_use[:MAX_LISTED],
         "violations": [each for refusal in violated for each in refusal.members["violations"]],
         "refusals": [_describe_refusal(step, refusal) for step, refusal in work.refused],
         "sessions_stale": found.sessions_stale,
@@ -287,6 +270,7 @@ def target_of(digest: str) -> Target:
 
 def _record(clearance: Clearance, work: Work, answer: dict[str, Any]) -> int:
     counts = {part: sum(map(len, answer[part].values())) for part in ("created", "changed", "removed")}
+    counts |= {"in_use": len(answer["in_use"])} if answer["in_use"] else {}
     seq = clearance.record("policy.applied", target_of(work.hash), after={**counts, "hash": work.hash})
     done = [{"op": step.op, "facts": step.facts} for step in work.steps]
     row = {"seq": seq, "at": clock.now(), "hash": work.hash, "changes": canonical(done)}

@@ -32,6 +32,28 @@ class PolicyNotRevertible(Conflict):
     example = {"changed": ["role accountant: description"], "total": 1}  # noqa: RUF012
 
 
+class PolicyInUse(Conflict):
+    """``in_use`` names the first hundred of the ``total`` uses of what would be taken away."""
+
+    code = "policy.in_use"
+    title = "It would take away what is in use"
+    default_detail = (
+        "This takes away permissions that were used within the last days; 'in_use' lists them. Leave them "
+        "in the document, or apply it with even_if_used=true."
+    )
+    example = {  # noqa: RUF012
+        "in_use": [
+            {
+                "user": {"id": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57", "username": "ingrid.solberg"},
+                "permission": "invoices:approve",
+                "last_used": "2026-11-03T08:12:44.031000Z",
+                "times": 128,
+            }
+        ],
+        "total": 1,
+    }
+
+
 class PolicyChanging(Unavailable):
     """Computed several times, and each time something had changed before it could be written."""
 

@@ -15,7 +15,6 @@ from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.assigning import give_role
 from rbac_api.capabilities.policy.current_state import assignments_of
 from rbac_api.capabilities.policy.engine import (
-    Work,
     apply_work,
     finish_work,
     judge,
@@ -25,6 +24,7 @@ from rbac_api.capabilities.policy.engine import (
 )
 from rbac_api.capabilities.policy.holders import terms_of
 from rbac_api.capabilities.policy.state import Account, load_state
+from rbac_api.capabilities.policy.work import Work
 from rbac_api.database.engine import batched
 from rbac_api.database.types import is_id
 from rbac_api.decision.difference import is_over, wanted_terms

@@ -16,7 +16,6 @@ from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.current_state import find_current_policy, revision
 from rbac_api.capabilities.policy.engine import (
-    Work,
     apply_steps,
     apply_work,
     describe_plan,
@@ -32,6 +31,7 @@ from rbac_api.capabilities.policy.errors import (
 from rbac_api.capabilities.policy.impact import find_impact
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.capabilities.policy.steps import label
+from rbac_api.capabilities.policy.work import Work
 from rbac_api.decision.difference import CurrentPolicy, Facts, Step, is_over
 from rbac_api.decision.document import holder_of, moment_of
 from rbac_api.errors import MAX_FAULTS, Conflict, Invalid, NotFound

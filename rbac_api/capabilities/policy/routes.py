@@ -22,13 +22,16 @@ from rbac_api.capabilities.policy.errors import (
     PolicyBusy,
     PolicyChangeUnknown,
     PolicyChanging,
+    PolicyInUse,
     PolicyNotRevertible,
     PolicyReverted,
     PolicyTooLarge,
 )
+from rbac_api.capabilities.policy.in_use import UseCheck
 from rbac_api.capabilities.policy.schemas import (
     EXAMPLE,
     PolicyAppliedSchema,
+    PolicyApplyQuery,
     PolicyDocumentSchema,
     PolicyPlanSchema,
     PolicyQuery,
@@ -88,14 +91,14 @@ class PolicyPlan(MethodView):
         """Plan a policy
 
         Changes nothing, and does not delay other requests. Returns what would be created, changed and
-        removed, who would gain or lose which permissions, which constraints would be violated, and which
-        steps would be refused. Empty if the document matches the current state. Each process computes one
-        policy at a time.
+        removed, who would gain or lose which permissions, which of those were used lately (`in_use`), which
+        constraints would be violated, and which steps would be refused. Empty if the document matches the
+        current state. Each process computes one policy at a time.
         """
         clearance = current_clearance()
         with service.one_at_a_time(clearance):
             document = service.read_policy(document_of(request))
-            return json_answer(service.plan_policy(clearance, document, prune=query["prune"]))
+            return json_answer(service.plan_policy(clearance, document, **query))
 
 
 @blueprint.route("/v1/policy/apply")
@@ -104,22 +107,24 @@ class PolicyApplication(MethodView):
     @blueprint.tagged
     @blueprint.conditional
     @blueprint.document(PolicyDocumentSchema, EXAMPLE, Invalid)
-    @blueprint.arguments(PolicyQuery, location="query")
+    @blueprint.arguments(PolicyApplyQuery, location="query")
     @blueprint.response(200, PolicyAppliedSchema)
     @blueprint.operation(
-        "apply_policy", ConstraintNameTaken, PermissionNameTaken, RoleNameTaken, *BOUNDS, *GUARDS
+        "apply_policy", ConstraintNameTaken, PermissionNameTaken, PolicyInUse, RoleNameTaken, *BOUNDS, *GUARDS
     )
     def post(self, query: dict[str, Any]) -> Response:
         """Apply a policy
 
         All or nothing, with the same guards and constraints as single changes; you need the permission for
         each. Requires the ETag of `GET /v1/policy` in If-Match, so that you apply to the state you have seen.
-        Removes entries only with `prune=true`.
+        Removes entries only with `prune=true`. Refused if it takes away a permission that was used in the
+        last `used_within` days, unless `even_if_used=true`.
         """
         tags, clearance = required_tags(), current_clearance()
         with service.one_at_a_time(clearance):
             document = service.read_policy(document_of(request))
-            done = service.apply_policy(clearance, document, prune=query["prune"], tags=tags)
+            uses = UseCheck(query["used_within"], query["even_if_used"])
+            done = service.apply_policy(clearance, document, prune=query["prune"], uses=uses, tags=tags)
         answer = json_answer(done)
         answer.set_etag(done["revision"])
         return answer

@@ -9,10 +9,11 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.capabilities.constraints.schemas import ViolationSchema
+from rbac_api.capabilities.policy.in_use import USED_WITHIN_DAYS
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
 from rbac_api.decision.document_form import FORMS, MAX_ENTRIES
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
-from rbac_api.web.fields import Body, Flag, Whole
+from rbac_api.web.fields import Body, Count, Flag, Whole
 
 EXAMPLE = """\
 permissions:
@@ -123,7 +124,7 @@ class PolicyDocumentSchema(Body):
 
 
 class PolicyQuery(Body):
-    """Whether entries that are missing in the document are removed."""
+    """Whether entries that are missing in the document are removed, and which uses count."""
 
     prune = Flag(
         load_default=False,
@@ -133,6 +134,21 @@ class PolicyQuery(Body):
                 "built-in entries"
             )
         },
+    )
+    used_within = Count(
+        low=1,
+        high=3650,
+        load_default=USED_WITHIN_DAYS,
+        metadata={"description": "days in which a use counts, besides today"},
+    )
+
+
+class PolicyApplyQuery(PolicyQuery):
+    """The same, and whether to take away what is in use."""
+
+    even_if_used = Flag(
+        load_default=False,
+        metadata={"description": "`true` applies it although it takes away what was used lately"},
     )
 
 
@@ -188,6 +204,20 @@ class PolicyEffectSchema(ma.Schema):
     permissions = fields.List(fields.String(), required=True, metadata={"example": ["invoices:approve"]})
 
 
+class PolicyUseSchema(ma.Schema):
+    """A permission that would be taken away from a user or service account, and how it was used."""
+
+    user = fields.Nested(
+        UserReferenceSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "null for a caller without `users:read`"},
+    )
+    permission = fields.String(required=True, metadata={"example": "invoices:approve"})
+    last_used = fields.DateTime(required=True, metadata={"example": "2026-11-03T08:12:44.031000Z"})
+    times = fields.Integer(required=True, metadata={"description": "in those days", "example": 128})
+
+
 class PolicyRefusalSchema(ma.Schema):
     """A step that a guard refuses."""
 
@@ -212,6 +242,16 @@ class PolicyPlanSchema(ma.Schema):
     )
     losses = fields.List(
         fields.Nested(PolicyEffectSchema), required=True, metadata={"description": "the first 10,000"}
+    )
+    in_use = fields.List(
+        fields.Nested(PolicyUseSchema),
+        required=True,
+        metadata={
+            "description": (
+                "what is taken away and was used in the last `used_within` days (30 for a revert), by day "
+                "(UTC); the first 10,000"
+            )
+        },
     )
     violations = fields.List(fields.Nested(ViolationSchema), required=True)
     refusals = fields.List(fields.Nested(PolicyRefusalSchema), required=True)

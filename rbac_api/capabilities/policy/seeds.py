@@ -13,7 +13,6 @@ from rbac_api.capabilities.permissions.service import is_permission_as_built_in,
 from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.current_state import find_current_policy
 from rbac_api.capabilities.policy.engine import (
-    Work,
     apply_steps,
     apply_work,
     load_accounts,
@@ -22,6 +21,7 @@ from rbac_api.capabilities.policy.engine import (
 )
 from rbac_api.capabilities.policy.references import unknown_names
 from rbac_api.capabilities.policy.state import State, load_state
+from rbac_api.capabilities.policy.work import Work
 from rbac_api.capabilities.roles.service import is_role_as_built_in, reconcile_role
 from rbac_api.database.engine import batched
 from rbac_api.decision.difference import CurrentPolicy, Step, is_over, rule_of, wanted_terms

@@ -18,6 +18,7 @@ from rbac_api.capabilities.policy.drift import find_drift
 from rbac_api.capabilities.policy.engine import plan_policy
 from rbac_api.capabilities.policy.export import export_policy
 from rbac_api.capabilities.policy.imports import Imported, ImportRefused, import_assignments
+from rbac_api.capabilities.policy.in_use import UNUSED_ONLY, USED_WITHIN_DAYS, UseCheck
 from rbac_api.capabilities.policy.plan_queue import one_at_a_time
 from rbac_api.capabilities.policy.revert import plan_revert, revert_policy
 from rbac_api.capabilities.policy.seeds import (
@@ -36,24 +37,29 @@ from rbac_api.formats.http_errors import PreconditionFailed
 from rbac_api.guard.enforcement.clearance import Clearance
 
 __all__ = [
-    "EXAMPLE", "SYSTEM", "ImportRefused", "Imported", "Loaded", "apply_policy", "export_policy", "find_drift",
-    "import_assignments", "is_system_as_built_in", "load_document", "one_at_a_time", "plan_policy",
-    "plan_revert", "read_file", "read_policy", "reconcile_system", "require_revision", "revert_policy",
-    "seed",
+    "EXAMPLE", "SYSTEM", "USED_WITHIN_DAYS", "ImportRefused", "Imported", "Loaded", "UseCheck",
+    "apply_policy", "export_policy", "find_drift", "import_assignments", "is_system_as_built_in",
+    "load_document", "one_at_a_time", "plan_policy", "plan_revert", "read_file", "read_policy",
+    "reconcile_system", "require_revision", "revert_policy", "seed",
 ]  # fmt: skip
 
 
 def apply_policy(
-    clearance: Clearance, document: Document, *, prune: bool, tags: frozenset[str] | None = None
+    clearance: Clearance,
+    document: Document,
+    *,
+    prune: bool,
+    uses: UseCheck = UNUSED_ONLY,
+    tags: frozenset[str] | None = None,
 ) -> dict[str, Any]:
     """Apply the document, all of it or nothing; 412 unless one of the ``tags``, if given, is the current
-    revision."""
+    revision; 409 if it takes away what is in use, unless ``uses`` allows that."""
 
     def check(reader: Clearance) -> None:
         if tags is not None:
             require_revision(reader, tags)
 
-    return engine.apply_policy(clearance, document, prune=prune, check=check)
+    return engine.apply_policy(clearance, document, prune=prune, uses=uses, check=check)
 
 
 def read_policy(raw: object) -> Document:

@@ -27,6 +27,16 @@ class AccountUse(NamedTuple):
     last_used: datetime
 
 
+class CountedUse(NamedTuple):
+    """How often an account used a permission in sessions with, or without, a second factor, and when last."""
+
+    user_id: str
+    permission: str
+    second_factor: bool
+    times: int
+    last_used: datetime
+
+
 def find_first_day(connection: Connection) -> date | None:
     """The first day of which any use is kept."""
     return connection.execute(select(func.min(permission_uses.c.day))).scalar()
@@ -58,6 +68,19 @@ def list_used(
         among(permissions.c.name, names), permissions.c.valid_to.is_(None)
     )
     return set(connection.execute(named.where(use)).scalars())
+
+
+def list_uses(
+    connection: Connection, user_ids: Collection[str], names: Collection[str], first: date
+) -> list[CountedUse]:
+    """How often, from that day on, each of these accounts used each of these permissions."""
+    uses = permission_uses.c
+    mine = (among(uses.user_id, user_ids), among(uses.permission, names), uses.day >= first)
+    key = (uses.user_id, uses.permission, uses.second_factor)
+    counted = select(*key, func.sum(uses.times), _LAST).where(*mine).group_by(*key)
+    return [
+        CountedUse(*row[:3], int(row[3]), row[4]) for row in connection.execute(counted.order_by(*key[:2]))
+    ]
 
 
 def list_account_uses(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
+from rbac_api import clock
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.use import queries
@@ -15,6 +18,7 @@ from rbac_api.capabilities.use.answers import (
     UnusedPermissionAnswer,
     UnusedRolePermissionAnswer,
 )
+from rbac_api.capabilities.use.queries import CountedUse
 from rbac_api.capabilities.use.windows import UseWindow, window_since
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.roles import list_role_ids
@@ -26,6 +30,10 @@ from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.state.queries_history import find_holder_at
 
+__all__ = [
+    "CountedUse", "list_counted_uses", "list_permission_use", "list_role_unused",
+    "list_service_account_unused", "list_user_unused",
+]  # fmt: skip
 T = TypeVar("T")
 
 
@@ -76,6 +84,13 @@ def list_permission_use(
     rows = queries.list_account_uses(connection, permission, window.first, after, page.limit + 1)
     total = queries.count_accounts(connection, permission, window.first) if page.count else None
     return cut(rows, page, lambda row: (row.user_id,), total).map(_to_json), window
+
+
+def list_counted_uses(
+    connection: Connection, user_ids: Collection[str], permissions: Collection[str], days: int
+) -> list[CountedUse]:
+    """How often each of these accounts used each of these permissions, today and on so many days before."""
+    return queries.list_uses(connection, user_ids, permissions, (clock.now() - timedelta(days)).date())
 
 
 def known_role(graph: RoleGraph, role: str) -> str:
