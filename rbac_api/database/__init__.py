@@ -15,8 +15,8 @@ Two guarantees hold on both engines, and everything else relies on them.
 of the process; PostgreSQL: one advisory transaction lock) before its first statement and keeps it to the
 commit.  So a writer may rely on everything it reads: guards over sets (the last administrator, cycles) need
 no further locks, commits are totally ordered, and deadlocks cannot arise between our own writers.  On
-PostgreSQL refreshes, sign-ins and refusals are written without it, each in one statement (decisions 68 and
-70); they change no user's authority.
+PostgreSQL refreshes, sign-ins and refusals are written without it, each in one statement (decisions 68, 70
+and 73); they change no user's authority.
 
 *Durable when answered.*  SQLite runs in WAL with ``synchronous=FULL``, PostgreSQL with its default
 ``synchronous_commit``.

@@ -5,12 +5,15 @@ It is the audit log, the change feed that refreshes every worker's memory, and t
 when.  Its ``seq`` is the system's revision.
 
 ``events`` has the catalogue of events, ``fields`` the classification of every audited column, ``recorder``
-``events`` has the catalogue of events, ``fields`` the classification of every audited column, ``recorder``
 writes, ``chain`` verifies the chain, ``feed`` reads its tail, and ``named_role`` finds the events of a role.
-``personal`` keeps personal values beside the chain, and ``canonical_form`` writes what is hashed.  On
-PostgreSQL events of refreshes are committed without the write lock into the ``outbox``, from where the next
-writer or the ``sequencer`` links them.  It refuses an action outside the catalogue, an unclassified column,
-and a secret.  Services call it with the connection of their unit of work:
+``personal`` keeps personal values beside the chain, ``canonical_form`` writes what is hashed, and ``refused``
+writes what explains a refusal.
+
+On PostgreSQL events of refreshes, sign-ins and refusals are committed without the write lock into the
+``outbox``, from where the next writer or the ``sequencer`` links them.
+
+It refuses an action outside the catalogue, an unclassified column, and a secret.  Services call it with the
+connection of their unit of work:
 
     with database.writing() as connection:
         end_assignment(connection, ...)

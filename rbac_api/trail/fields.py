@@ -97,7 +97,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "trail_outbox": _table(
         ignore="id at actor_type actor_id actor_name session_id action target_type target_id target_name"
-        " outcome reason before after ip request_id personal personal_values"
+        " outcome reason before after ip request_id personal personal_values decision"
     ),
     "users": _table(
         track="status password_temporary",

@@ -37,7 +37,7 @@ def entering(changed: CTE) -> Insert:
 
 def parameters(event: dict[str, Any]) -> dict[str, object]:
     """Return the parameters of a statement with ``entering`` for a prepared event."""
-    return {_PREFIX + name: value for name, value in event.items()}
+    return {_PREFIX + column.name: event.get(column.name) for column in _FIELDS}
 
 
 def add(connection: Connection, event: dict[str, Any]) -> None:

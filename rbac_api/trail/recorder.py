@@ -24,6 +24,7 @@ from rbac_api.trail.feed import Position, find_end, note_end
 from rbac_api.trail.fields import SECRET_NAMES
 from rbac_api.trail.outbox import take
 from rbac_api.trail.personal import add_values, conceal
+from rbac_api.trail.refused import add_decisions
 
 
 class TrailUnavailable(Unavailable):
@@ -265,6 +266,8 @@ def _append(connection: Connection, events: list[dict[str, Any]]) -> Position:
     for some in batched(events, _BATCH_SIZE):
         connection.execute(_ADDITION, [{name: event[name] for name in _WRITTEN} for event in some])
     add_values(connection, events)
+    if decided := [event for event in events if event.get("decision")]:
+        add_decisions(connection, decided)
     note_end(connection, end)
     return end
 

@@ -1,4 +1,5 @@
-"""Links the events that wait in the outbox, if no other writer does it first.
+"""Links the events that wait in the outbox, if no other writer does it first; adds one that belongs to no
+change.
 
 Each worker has a sequencer, and any of them links the events of all.  It is woken by an event of its own
 worker, or by the heartbeat that found events of another one, which may have died (``database/freshness``).
@@ -7,12 +8,13 @@ worker, or by the heartbeat that found events of another one, which may have die
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from rbac_api.database.engine import Database
 from rbac_api.errors import Unavailable
 from rbac_api.observability.logs import log
-from rbac_api.trail.outbox import is_waiting
-from rbac_api.trail.recorder import link_waiting, unavailable_if_unwritten
+from rbac_api.trail.outbox import add, is_waiting
+from rbac_api.trail.recorder import append_events, link_waiting, unavailable_if_unwritten
 
 GATHERING_SECONDS = 0.2  # so that one commit links many
 RETRY_SECONDS = 1.0
@@ -27,6 +29,18 @@ def drain_outbox(database: Database) -> None:
     if waiting:
         with database.writing() as connection, unavailable_if_unwritten():
             link_waiting(connection)
+
+
+def record_alone(database: Database, event: dict[str, Any]) -> None:
+    """Write a prepared event that belongs to no change, in a transaction of its own; on PostgreSQL without
+    the write lock."""
+    if database.on_sqlite:
+        with database.writing() as connection:
+            append_events(connection, [event])
+    else:
+        with database.autocommit() as connection, unavailable_if_unwritten():
+            add(connection, event)
+        database.outbox_filled.set()
 
 
 class Sequencer:

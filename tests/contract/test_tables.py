@@ -48,6 +48,8 @@ LENT = {("capabilities/users", "assignments"), ("capabilities/incidents", "incid
 LENT |= {("capabilities/service_accounts", "users"), ("guard", "client_secrets")}
 # What outdates tokens is raised by what revokes them, in the statement that also says who is signed in.
 LENT |= {("guard", "users")}
+# The row that explains a refusal is written with its event, which may wait for its number.
+LENT |= {("trail", "decisions")}
 # What was activated in a session goes with it.
 LENT |= {("capabilities/sessions", "activations")}
 # A policy is worked out without the lock and then written at once: its steps put rows of these tables aside for that.

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0012"
+LATEST = "0013"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -46,6 +46,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
         "users": frozenset({"erased_at"}),
     },
     "0012": {},
+    "0013": {"trail_outbox": frozenset({"decision"})},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -126,6 +127,10 @@ TABLES["0011"] = {
     "personal_values": "i, 0, {a1}, '192.0.2.1', '{{}}'",
 }
 TABLES["0012"] = TABLES["0011"]
+TABLES["0013"] = {
+    **TABLES["0012"],
+    "trail_outbox": TABLES["0012"]["trail_outbox"] + ", NULL",
+}
 
 
 def populate(connection: Connection, revision: str) -> None:

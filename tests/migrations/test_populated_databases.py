@@ -256,6 +256,17 @@ def test_an_event_with_digests_in_place_of_values_is_a_reason_not_to_go_back(pre
         assert present_revision(connection) == LATEST
 
 
+def test_an_explanation_that_waits_is_a_reason_not_to_go_back(present: Database) -> None:
+    with present.writing() as connection:
+        connection.exec_driver_sql("UPDATE trail_outbox SET decision = '{}' WHERE id = 1")
+    before = contents(present.engine, LATEST)
+
+    with pytest.raises(RuntimeError, match="would lose the explanations of 1 refusals; nothing was changed"):
+        downgrade(present, "0012")
+
+    assert contents(present.engine, LATEST) == before
+
+
 TOO_MUCH = {  # what 0006 cannot hold: how it gets there, and how it is taken away
     "roles.name": (
         f"SET name = '{'r' * 127}' WHERE name = 'role-1'",

@@ -19,6 +19,8 @@ TAKE_DOWN = {
     "sqlite": "DROP TRIGGER IF EXISTS broken_{0}",
     "postgresql": "DROP FUNCTION IF EXISTS broken_{0}() CASCADE",
 }
+# What an event of a refusal or of a sign-in is written to first.
+FIRST_WRITTEN = {"sqlite": "trail_events", "postgresql": "trail_outbox"}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rbac_api.trail.recorder import OPERATOR, Target, record
 from rbac_api.trail.sequencer import drain_outbox
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD
-from tests.trail.breakage import broken, renamed
+from tests.trail.breakage import FIRST_WRITTEN, broken, renamed
 
 TABLES = (
     "users",
@@ -72,8 +72,8 @@ def test_what_the_trail_cannot_take_down_does_not_happen(stage: Stage, write: st
     stage.as_(DAVE)
     before = written(stage)
 
-    alone = write in WITHOUT_LOCK and stage.engine == "postgresql"
-    with broken(stage, "trail_outbox" if alone else "trail_events", message="disk full in /var/lib/secret"):
+    table = FIRST_WRITTEN[stage.engine] if write in WITHOUT_LOCK else "trail_events"
+    with broken(stage, table, message="disk full in /var/lib/secret"):
         answer = attempt(stage, alice, *WRITES[write])
 
     assert (answer.status_code, answer.json["code"]) == (503, "audit.unavailable")
@@ -100,7 +100,7 @@ def test_without_its_table_the_service_refuses_to_change_anything(stage: Stage, 
 def test_a_refusal_that_cannot_be_taken_down_is_still_no_permission(stage: Stage) -> None:
     dave = stage.as_(DAVE)
 
-    with broken(stage, "trail_events"):
+    with broken(stage, FIRST_WRITTEN[stage.engine]):
         answer = dave.get("/v1/users")
 
     assert (answer.status_code, answer.json["code"]) == (503, "audit.unavailable")

@@ -38,6 +38,7 @@ from rbac_api.decision.separation_of_duty import dynamic_conflicts
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.guard.state import queries_history as history
+from rbac_api.trail.sequencer import drain_outbox
 
 __all__ = [
     "HOLDERS",
@@ -88,8 +89,10 @@ def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
     """A refusal, explained with the state of its time: the caller's own, or with ``audit:read`` that of any
     user. 404 otherwise."""
     row = queries.find_decision(clearance.connection, decision_id)
-    if row is None:
-        raise DecisionNotFound()
+    if row is None:  # it may wait in the outbox, with its event
+        clearance.work.release()
+        drain_outbox(clearance.work.database)
+        row = DecisionNotFound.require(queries.find_decision(clearance.connection, decision_id))
     if row.user_id is None or row.user_id != clearance.actor.id:
         try:
             clearance.require_permission("audit:read")

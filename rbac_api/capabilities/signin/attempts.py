@@ -23,8 +23,8 @@ from rbac_api.errors import Unauthenticated
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.issuers import is_outgrown
 from rbac_api.observability.metrics import SIGNINS
-from rbac_api.trail.outbox import add
 from rbac_api.trail.recorder import Actor, Event, Target, prepared_events, record, record_events
+from rbac_api.trail.sequencer import record_alone
 
 SECOND_FACTOR = (*PASSWORD, "otp")
 
@@ -110,15 +110,14 @@ def _note_without_lock(clearance: Clearance, account: Account) -> bool:
     if database.on_sqlite:
         return False
     (event,) = prepared_events(clearance.actor, (_failed(account, account.failure()),))
+    if account.blocked:
+        record_alone(database, event)
+        return True
     with database.autocommit() as connection:
-        if account.blocked:
-            add(connection, event)
-        elif not count_failure_without_lock(
-            connection, settings, account.name, account.failures.count, event
-        ):
-            return False
+        seen = account.failures.count
+        counted = count_failure_without_lock(connection, settings, account.name, seen, event)
     database.outbox_filled.set()
-    return True
+    return counted
 
 
 def prove_second_factor(

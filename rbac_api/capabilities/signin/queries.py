@@ -30,7 +30,7 @@ class SigninRow(NamedTuple):
     second_factor_since: datetime | None
 
 
-class CurrentRow(NamedTuple):
+class Current(NamedTuple):
     """An account after its password was compared: which version of the row that is, the hash, the number of
     active sessions, and the trail's newest event; all as of one moment."""
 
@@ -69,11 +69,11 @@ def find_account(connection: Connection, name: str) -> SigninRow | None:
     return SigninRow._make(row) if row else None
 
 
-def find_current(connection: Connection, user_id: str, at: datetime) -> CurrentRow:
+def find_current(connection: Connection, user_id: str, at: datetime) -> Current:
     """An account that exists, as it is after its password was compared (PostgreSQL)."""
     row = connection.execute(_FIND_CURRENT, {"user_id": user_id, "at": at}).one()
     version, password_hash, active, seq, digest, *account = row
-    return CurrentRow(version, password_hash, active, (seq, digest), AccountRow._make(account))
+    return Current(version, password_hash, active, (seq, digest), AccountRow._make(account))
 
 
 def sign_in_without_lock(connection: Connection, values: dict[str, object]) -> bool:

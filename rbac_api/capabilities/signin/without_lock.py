@@ -19,7 +19,7 @@ from rbac_api.capabilities.sessions.service import AuthMethod, Origin, RefreshTo
 from rbac_api.capabilities.signin import queries
 from rbac_api.capabilities.signin.answers import TokensAnswer
 from rbac_api.capabilities.signin.attempts import Proved
-from rbac_api.capabilities.signin.queries import CurrentRow, SigninRow
+from rbac_api.capabilities.signin.queries import Current, SigninRow
 from rbac_api.capabilities.signin.tokens import issue_tokens
 from rbac_api.database.constraints import Clash
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -52,7 +52,7 @@ def begin_without_lock(
     return None
 
 
-def _fits(settings: Settings, current: CurrentRow, proved: Proved) -> bool:
+def _fits(settings: Settings, current: Current, proved: Proved) -> bool:
     """Whether the account may still sign in with this password, and no session has to make room."""
     return (
         current.account.status == "active"
@@ -63,7 +63,7 @@ def _fits(settings: Settings, current: CurrentRow, proved: Proved) -> bool:
 
 
 def _values(
-    clearance: Clearance, proved: Proved, current: CurrentRow, record: RefreshTokenRecord, origin: Origin
+    clearance: Clearance, proved: Proved, current: Current, record: RefreshTokenRecord, origin: Origin
 ) -> dict[str, object]:
     account = proved.account
     actor, event = signed_in(clearance, proved.row, record, origin, sessions.PROVED)

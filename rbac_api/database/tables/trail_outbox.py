@@ -16,4 +16,5 @@ trail_outbox = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     *event_columns(),
     Column("personal_values", Text),  # JSON: rows of ``personal_values`` without the event's number
+    Column("decision", Text),  # JSON: a row of ``decisions`` without the event's number, of a refusal
 )

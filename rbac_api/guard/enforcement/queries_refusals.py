@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from rbac_api.database.tables import decisions
-
-
-def add_decision(connection: Connection, values: dict[str, object]) -> None:
-    connection.execute(insert(decisions).values(values))
 
 
 def delete_old_decisions(connection: Connection, before: datetime, limit: int) -> int:

@@ -12,19 +12,20 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import Request
-from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.database.types import new_id
 from rbac_api.errors import ServiceError
-from rbac_api.guard.enforcement import queries_refusals as queries
 from rbac_api.guard.enforcement.rules import Rule
 from rbac_api.guard.incidents.repetitions import MAX_REMEMBERED, QUIET_SECONDS, Key, Repetitions
 from rbac_api.guard.state.subjects import SessionState
-from rbac_api.trail.recorder import Actor, Target, record
+from rbac_api.trail.recorder import Actor, Event, Target, prepared_events
+from rbac_api.trail.refused import decision_text
+from rbac_api.trail.sequencer import record_alone
 
 MAX_PATH_LENGTH = 192
 MAX_CAUSES = 100  # of one account in a minute; further ones are counted together
@@ -82,13 +83,11 @@ class Refusals:
         number = new_id()
 
         def now(times: int) -> bool:
-            with self._database.writing() as connection:
-                _add(connection, refused, times, number)
+            record_alone(self._database, _event(refused, times) | {"decision": _decision(refused, number)})
             return True
 
         def later(times: int) -> bool:
-            with self._database.writing() as connection:
-                _record(connection, refused, times)
+            record_alone(self._database, _event(refused, times))
             return True
 
         latest = self._repeated.once(("refusal", account, *cause), now, later, number)
@@ -115,23 +114,22 @@ class Refusals:
         return cause[0], FURTHER
 
 
-def _add(connection: Connection, refused: Refused, times: int, number: str) -> None:
-    seq, session = _record(connection, refused, times), refused.session
+def _decision(refused: Refused, number: str) -> str:
+    session = refused.session
     chosen = session.roles.chosen if session is not None else None
     row = {
-        "id": number, "seq": seq, "at": refused.at,
+        "id": number, "at": refused.at,
         "user_id": refused.actor.id, "session_id": refused.actor.session_id,
         "permission": refused.permission, "role": refused.role,
         "code": refused.refusal.code, "detail": refused.refusal.detail,
         "second_factor": session is not None and session.second_factor,
         "chosen_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip
-    queries.add_decision(connection, row)
+    return decision_text(row)
 
 
-def _record(connection: Connection, refused: Refused, times: int) -> int:
-    """Write one event for this many refusals of one cause: this one, and those before it that were only
-    counted."""
+def _event(refused: Refused, times: int) -> dict[str, Any]:
+    """One event for this many refusals of one cause: this one, and those before it that were only counted."""
     facts: dict[str, object] = {
         "code": refused.refusal.code,
         "method": refused.method,
@@ -140,6 +138,6 @@ def _record(connection: Connection, refused: Refused, times: int) -> int:
         "times": times,
     }
     target, reason = Target("operation", refused.path), refused.refusal.detail
-    return record(
-        connection, refused.actor, "access.refused", target, outcome="refused", reason=reason, after=facts
-    )
+    refusal = Event("access.refused", target, reason, after=facts, outcome="refused")
+    (event,) = prepared_events(refused.actor, (refusal,))
+    return event

@@ -11,6 +11,8 @@ from rbac_api.guard.enforcement.decorators import requires_role
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import as_robot, make_robot
 from tests.cast import ALICE, BOB, CAROL, DAVE, PASSWORD
+from tests.guard.test_repeated_refusals import PLACE
+from tests.trail.breakage import renamed
 
 
 def refused(answer: Any) -> str:
@@ -159,6 +161,7 @@ def test_a_refusal_in_the_form_of_oauth_is_kept_as_well(stage: Stage) -> None:
 
     answer = dave.post("/oauth/introspect", data={"token": "x"})
 
+    assert len(stage.events("access.refused")) == 1  # links what waits
     ((decision_id,),) = stage.query("SELECT id FROM decisions")
     told = explained(dave, str(UUID(str(decision_id))))
     assert (answer.status_code, told["permission"]) == (401, "tokens:introspect")
@@ -189,11 +192,8 @@ def test_a_refusal_that_cannot_be_written_is_no_refusal_with_a_number_that_leads
 ) -> None:
     """As before there were numbers: nothing is done, and the answer says that the trail is down."""
     dave = stage.as_(DAVE)
-    stage.execute("ALTER TABLE decisions RENAME TO hidden")
-    try:
+    with renamed(stage, PLACE[stage.engine]):
         answer = dave.get("/v1/roles")
-    finally:
-        stage.execute("ALTER TABLE hidden RENAME TO decisions")
 
     assert answer.status_code == 503
     assert stage.events("access.refused") == []
