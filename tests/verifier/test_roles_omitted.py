@@ -12,6 +12,7 @@ from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.roles.service import seed_role
 from rbac_api.cli.prepare import operator_unit
 from rbac_verifier import Refused
+from tests.capabilities.activations.scenes import begin_with
 from tests.cast import ALICE, CAROL, DAVE
 from tests.guard.forgery import Model
 from tests.verifier.conftest import Field
@@ -95,6 +96,17 @@ def test_it_asks_the_service_for_what_the_token_does_not_name(
     assert codes == ["ok", "ok", "access.denied", "ok"]
     assert field.line.asked.count("/oauth/token") == 1
     assert field.line.asked.count("/access/v1/evaluation") == 3
+
+
+def test_it_asks_about_the_session_and_not_about_a_new_one(
+    field: Field, crowded: str, client: tuple[str, str]
+) -> None:
+    """Dave has chosen all of his roles but the one that permits approving."""
+    names = [f"role-{number:02}-".ljust(100, "x") for number in range(39)]
+    text = str(begin_with(field.stage, DAVE, *names).tokens["access_token"])
+    assert jwt.decode(text, options={"verify_signature": False})["roles_omitted"]
+    verifier = field.verifier(client=client)
+    assert (code(verifier, crowded, APPROVE), code(verifier, text, APPROVE)) == ("ok", "access.denied")
 
 
 def test_it_gets_a_new_token_when_its_own_was_revoked(

@@ -8,20 +8,25 @@ inside, so that one table of problems covers this form as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import marshmallow as ma
 import orjson
 from apispec import APISpec
-from flask import Request, Response
+from flask import Request, Response, current_app, request
+from itsdangerous import BadData, URLSafeSerializer
 
 from rbac_api.capabilities.evaluation.errors import AuthzenError, InvalidQuestion, NotDeclaredJson
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unavailable
 from rbac_api.formats.http_errors import TooLarge, Unreadable, status_of
+from rbac_api.formats.paging import MAX_PAGE_SIZE, Page, PageRequest
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.openapi.smorest import Description, Operation
 from rbac_api.web.requests.arguments import strict_json, whole_body
+from rbac_api.web.responses.json_response import json_answer
 from rbac_api.web.responses.problems import challenge_of, register_error_format
 from rbac_api.web.server.middleware import VERBATIM
 
@@ -54,6 +59,49 @@ def question_of(request: Request) -> dict[str, object]:
     if not isinstance(body, dict):
         raise InvalidQuestion("Send one JSON object.")
     return body
+
+
+def page_in(body: Mapping[str, object]) -> PageRequest:
+    """The part of a search that is asked for (section 8.2.1), at most ``MAX_PAGE_SIZE`` results.
+
+    400 for a token of another search, or with another limit.
+    """
+    page = body.get("page", {})
+    if not isinstance(page, dict) or not isinstance(page.get("properties", {}), dict):
+        raise InvalidQuestion("The member page, or page.properties, is not an object.")
+    limit, token = page.get("limit"), page.get("token")
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise InvalidQuestion("The member page.limit is not a whole number from 0 up.")
+    if token is None:
+        return PageRequest(min(MAX_PAGE_SIZE if limit is None else limit, MAX_PAGE_SIZE), None, count=False)
+    if not isinstance(token, str):
+        raise InvalidQuestion("The member page.token is not text.")
+    try:
+        first, after = _page_signer(body).loads(token)
+    except BadData:
+        raise InvalidQuestion(
+            "The member page.token is not a next_token of this search. Send it as it was given, with the"
+            " same subject, action, resource and context."
+        ) from None
+    if limit is not None and min(limit, MAX_PAGE_SIZE) != first:
+        raise InvalidQuestion("The member page.limit is another one than in the first request.")
+    return PageRequest(first, (after,), count=False)
+
+
+def page_answer(found: Page[dict[str, str]], body: Mapping[str, object], limit: int) -> Response:
+    """The answer to a search (section 8.3); ``next_token`` is empty on the last page."""
+    token = "" if found.next_key is None else _page_signer(body).dumps([limit, *found.next_key])
+    page = {"next_token": token, "count": len(found.items)}
+    return json_answer({"page": page, "results": found.items})
+
+
+def _page_signer(body: Mapping[str, object]) -> URLSafeSerializer:
+    """Signs tokens for this search: all of it but the page."""
+    search = {name: body.get(name) for name in ("subject", "action", "resource", "context")}
+    salt = json.dumps([request.path, search], sort_keys=True).encode()
+    return URLSafeSerializer(
+        current_app.config["RBAC_CURSOR_KEY"], salt=salt, signer_kwargs={"digest_method": hashlib.sha256}
+    )
 
 
 def authzen_answer(error: ServiceError) -> Response:

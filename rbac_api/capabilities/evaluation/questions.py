@@ -1,4 +1,4 @@
-"""Reads questions: AuthZEN sections 5 (entities), 6.1 (one) and 7.1 (many, with defaults)."""
+"""Reads questions: AuthZEN sections 5 (entities), 6.1 (one), 7.1 (many, with defaults) and 8 (searches)."""
 
 from __future__ import annotations
 
@@ -29,11 +29,31 @@ class Question:
     subject: str
     permission: str | None
     second_factor: bool = True  # the kind of session; a service account has none in any
+    session: str | None = None  # the id of the session, if the question is about one
 
     @property
     def by_id(self) -> bool:
         """Whether the subject is named by its id; users can be named by username as well."""
         return _UUID.fullmatch(self.subject) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectSearch:
+    """Who may do what a permission names, of one kind of account."""
+
+    kind: str
+    permission: str | None
+    second_factor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSearch:
+    """What a subject may do to resources of a type: a question without its action."""
+
+    kind: str
+    subject: str
+    resource: str
+    second_factor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +68,24 @@ def question_in(body: Mapping[str, object]) -> Question:
     """One question (section 6.1). Raises ``InvalidQuestion`` naming the first member that is missing or of
     another type."""
     subject, action, resource = (_entity(body, name, members) for name, members in _ENTITIES.items())
-    context = body.get("context", {})
-    if not isinstance(context, dict):
-        raise InvalidQuestion("The member context is not an object.")
-    second_factor = context.get("second_factor", True)
-    if not isinstance(second_factor, bool):
-        raise InvalidQuestion("The member second_factor of context is not true or false.")
-    named = None
-    if _may_be_named(resource["type"], action["name"]):
-        named = f"{resource['type']}:{action['name']}"
-    return Question(subject["type"], subject["id"], named, second_factor)
+    named, session = _permission(resource["type"], action["name"]), _context(body).get("session_id")
+    if session is not None and not isinstance(session, str):
+        raise InvalidQuestion("The member session_id of context is not text.")
+    return Question(subject["type"], subject["id"], named, _second_factor(body), session)
+
+
+def subject_search_in(body: Mapping[str, object]) -> SubjectSearch:
+    """A search for subjects (section 8.4): as a question, whose subject needs no id."""
+    subject = _entity(body, "subject", ("type",))
+    action, resource = (_entity(body, name, _ENTITIES[name]) for name in ("action", "resource"))
+    named = _permission(resource["type"], action["name"])
+    return SubjectSearch(subject["type"], named, _second_factor(body))
+
+
+def action_search_in(body: Mapping[str, object]) -> ActionSearch:
+    """A search for actions (section 8.6): as a question without the action."""
+    subject, resource = (_entity(body, name, _ENTITIES[name]) for name in ("subject", "resource"))
+    return ActionSearch(subject["type"], subject["id"], resource["type"], _second_factor(body))
 
 
 def batch_in(body: Mapping[str, object]) -> Batch | None:
@@ -90,9 +118,23 @@ def _or_fault(item: object, defaults: Mapping[str, object]) -> Question | Invali
         return fault
 
 
-def _may_be_named(resource: str, verb: str) -> bool:
-    """Whether the two together can be a permission's name; longer ones are not even joined."""
-    return len(resource) + len(verb) < PERMISSION.longest
+def _permission(resource: str, verb: str) -> str | None:
+    """The permission's name; None for two that are too long to be one, which are not even joined."""
+    return f"{resource}:{verb}" if len(resource) + len(verb) < PERMISSION.longest else None
+
+
+def _context(body: Mapping[str, object]) -> Mapping[str, object]:
+    context = body.get("context", {})
+    if not isinstance(context, dict):
+        raise InvalidQuestion("The member context is not an object.")
+    return context
+
+
+def _second_factor(body: Mapping[str, object]) -> bool:
+    second_factor = _context(body).get("second_factor", True)
+    if not isinstance(second_factor, bool):
+        raise InvalidQuestion("The member second_factor of context is not true or false.")
+    return second_factor
 
 
 def _semantic(body: Mapping[str, object]) -> str:

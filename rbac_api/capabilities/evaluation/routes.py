@@ -5,14 +5,18 @@ from __future__ import annotations
 from flask import Response, request
 from flask.views import MethodView
 
-from rbac_api.capabilities.evaluation import service
-from rbac_api.capabilities.evaluation.protocol import AuthzenBlueprint, question_of
+from rbac_api.capabilities.evaluation import search, service
+from rbac_api.capabilities.evaluation.protocol import AuthzenBlueprint, page_answer, page_in, question_of
 from rbac_api.capabilities.evaluation.schemas import (
     AccessDecisionSchema,
     AccessDecisionsSchema,
     AccessEvaluationSchema,
     AccessEvaluationsSchema,
+    ActionSearchSchema,
     DecisionPointSchema,
+    FoundActionsSchema,
+    FoundSubjectsSchema,
+    SubjectSearchSchema,
 )
 from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
 from rbac_api.guard.enforcement.guard import current_guard
@@ -55,6 +59,41 @@ class Evaluations(MethodView):
         a single answer.
         """
         return json_answer(service.evaluate_accesses(current_clearance(), question_of(request)))
+
+
+@blueprint.route("/access/v1/search/subject")
+class SubjectSearch(MethodView):
+    @requires("access:evaluate", reads=True)
+    @blueprint.question(SubjectSearchSchema)
+    @blueprint.response(200, FoundSubjectsSchema)
+    @blueprint.operation("search_subjects")
+    def post(self) -> Response:
+        """Find who may do something
+
+        AuthZEN section 8.4. The accounts of a type that may perform the action on the resource, by id; each
+        of them is a `true` of `POST /access/v1/evaluation`. Nobody is found for an unknown type or
+        permission.
+        """
+        body = question_of(request)
+        page = page_in(body)
+        return page_answer(search.search_subjects(current_clearance(), body, page), body, page.limit)
+
+
+@blueprint.route("/access/v1/search/action")
+class ActionSearch(MethodView):
+    @requires("access:evaluate", reads=True)
+    @blueprint.question(ActionSearchSchema)
+    @blueprint.response(200, FoundActionsSchema)
+    @blueprint.operation("search_actions")
+    def post(self) -> Response:
+        """Find what a subject may do
+
+        AuthZEN section 8.6. The actions that the subject may perform on resources of a type, by name; each of
+        them is a `true` of `POST /access/v1/evaluation`. Nothing is found for an unknown subject.
+        """
+        body = question_of(request)
+        page = page_in(body)
+        return page_answer(search.search_actions(current_clearance(), body, page), body, page.limit)
 
 
 @blueprint.route("/.well-known/authzen-configuration")

@@ -16,8 +16,8 @@ _DEFAULT = "default for every evaluation without its own; without `evaluations`,
 
 _CONTEXT = {
     "description": (
-        "`second_factor`: whether the session asked about has a second factor, default `true`; other "
-        "members are ignored"
+        "`second_factor`: whether the session asked about has a second factor, default `true`; for an "
+        "evaluation also `session_id`: decide as in this session of the subject; other members are ignored"
     ),
     "example": {"second_factor": False},
 }
@@ -126,6 +126,88 @@ class AccessEvaluationsSchema(_Open):
     )
 
 
+class SearchPageSchema(_Open):
+    """Which part of the results, AuthZEN section 8.2.1."""
+
+    token = fields.String(
+        metadata={
+            "description": "`next_token` of the previous answer; the rest of the search must be the same",
+            "example": "WzEwMCwiMDE5Il0.3iZ0",
+            **_LONGEST,
+        }
+    )
+    limit = fields.Integer(
+        validate=validate.Range(min=0),
+        metadata={"description": "results at most; 200 by default, and never more", "example": 100},
+    )
+    properties = _properties()
+
+
+class SubjectTypeSchema(_Open):
+    """Which kind of account."""
+
+    type = fields.String(
+        required=True, metadata={"description": "`user` or `service-account`", "example": "user", **_LONGEST}
+    )
+    id = fields.Raw(metadata={"description": "ignored", "example": "ingrid.solberg"})
+    properties = _properties()
+
+
+class SubjectSearchSchema(_Open):
+    """Who may do it? AuthZEN section 8.4.1."""
+
+    subject = fields.Nested(SubjectTypeSchema, required=True, metadata={"example": {"type": "user"}})
+    action = fields.Nested(ActionSchema, required=True, metadata={"example": _ACTION})
+    resource = fields.Nested(ResourceSchema, required=True, metadata={"example": _RESOURCE})
+    context = fields.Dict(metadata=_CONTEXT)
+    page = fields.Nested(SearchPageSchema, metadata={"example": {"limit": 100}})
+
+
+class ActionSearchSchema(_Open):
+    """What may the subject do? AuthZEN section 8.6.1."""
+
+    subject = fields.Nested(SubjectSchema, required=True, metadata={"example": _SUBJECT})
+    resource = fields.Nested(ResourceSchema, required=True, metadata={"example": _RESOURCE})
+    context = fields.Dict(metadata=_CONTEXT)
+    page = fields.Nested(SearchPageSchema, metadata={"example": {"limit": 100}})
+
+
+class FoundPageSchema(ma.Schema):
+    """Where the next results are, AuthZEN section 8.2.2."""
+
+    next_token = fields.String(
+        required=True, metadata={"description": "empty: there are no more", "example": ""}
+    )
+    count = fields.Integer(required=True, metadata={"description": "results in this answer", "example": 1})
+
+
+class FoundSubjectSchema(ma.Schema):
+    """A subject that may do it."""
+
+    type = fields.String(required=True, metadata={"example": "user"})
+    id = fields.String(required=True, metadata={"example": "0190f5a2-7c1b-7d0e-9f3a-3b2c1d0e4f5a"})
+
+
+class FoundActionSchema(ma.Schema):
+    """An action that the subject may perform."""
+
+    name = fields.String(required=True, metadata={"example": "approve"})
+
+
+class FoundSubjectsSchema(ma.Schema):
+    """The subjects found, AuthZEN section 8.3."""
+
+    page = fields.Nested(FoundPageSchema, required=True)
+    results = fields.List(fields.Nested(FoundSubjectSchema), required=True)
+
+
+class FoundActionsSchema(ma.Schema):
+    """The actions found, AuthZEN section 8.3."""
+
+    page = fields.Nested(FoundPageSchema, required=True)
+    results = fields.List(fields.Nested(FoundActionSchema), required=True)
+
+
 class DecisionReasonSchema(ma.Schema):
     """The reason for a denial."""
 
@@ -185,4 +267,10 @@ class DecisionPointSchema(ma.Schema):
     )
     access_evaluations_endpoint = fields.String(
         required=True, metadata={**_URL, "example": "https://rbac.example.com/access/v1/evaluations"}
+    )
+    search_subject_endpoint = fields.String(
+        required=True, metadata={**_URL, "example": "https://rbac.example.com/access/v1/search/subject"}
+    )
+    search_action_endpoint = fields.String(
+        required=True, metadata={**_URL, "example": "https://rbac.example.com/access/v1/search/action"}
     )

@@ -3,6 +3,7 @@ asks about."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from rbac_api.capabilities.evaluation.questions import (
     batch_in,
     question_in,
 )
+from rbac_api.database.types import UUID
 from rbac_api.decision.model import Decision
 from rbac_api.decision.names import MAX_USERNAME_LENGTH, canonical
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -34,7 +36,8 @@ DETAILS = {
     "not-active": "A role that grants this is not active.",
     "mfa": "A role that grants this is effective only in a session with a second factor.",
 }
-_KINDS = {USER: "person", SERVICE_ACCOUNT: "service"}
+_ID = re.compile(UUID, re.IGNORECASE)
+KINDS = {USER: "person", SERVICE_ACCOUNT: "service"}
 _ENOUGH = {DENY_FIRST: False, PERMIT_FIRST: True}
 _LONGEST_NAME = MAX_USERNAME_LENGTH * 8  # as typed, a name may be longer than in its canonical form
 Answer = dict[str, Any]
@@ -44,7 +47,7 @@ def evaluate_access(clearance: Clearance, body: Mapping[str, object]) -> Answer:
     """The answer to one question, ``{decision, context?}`` (AuthZEN section 6.2); a denial is a normal
     answer."""
     question = question_in(body)
-    return _SubjectStates(clearance.runtime, [question]).answer(question)
+    return SubjectStates(clearance.runtime, [question]).answer(question)
 
 
 def evaluate_accesses(clearance: Clearance, body: Mapping[str, object]) -> Answer:
@@ -62,12 +65,14 @@ def describe_decision_point(settings: Settings) -> dict[str, str]:
         "policy_decision_point": base,
         "access_evaluation_endpoint": f"{base}/access/v1/evaluation",
         "access_evaluations_endpoint": f"{base}/access/v1/evaluations",
+        "search_subject_endpoint": f"{base}/access/v1/search/subject",
+        "search_action_endpoint": f"{base}/access/v1/search/action",
     }
 
 
 def _answers(runtime: Runtime, batch: Batch) -> list[Answer]:
     """The answers, until the semantic says stop; a malformed question counts as denied (section 7.1.2.1)."""
-    panel = _SubjectStates(runtime, [item for item in batch.items if isinstance(item, Question)])
+    panel = SubjectStates(runtime, [item for item in batch.items if isinstance(item, Question)])
     answers: list[Answer] = []
     for item in batch.items:
         answer = panel.answer(item) if isinstance(item, Question) else _failed(item)
@@ -81,7 +86,7 @@ def _failed(fault: InvalidQuestion) -> Answer:
     return {"decision": False, "context": {"error": {"status": fault.status, "message": fault.detail}}}
 
 
-class _SubjectStates:
+class SubjectStates:
     """The state of all subjects in the questions, at this moment."""
 
     def __init__(self, runtime: Runtime, questions: Iterable[Question]) -> None:
@@ -92,31 +97,44 @@ class _SubjectStates:
             for key, asked in subjects.items()
             if asked.kind == USER and not asked.by_id and len(asked.subject) <= _LONGEST_NAME
         }
-        self._uses, snapshot = runtime.uses, runtime.snapshot
-        known = snapshot.ids_of(names.values())
+        self._uses, self._snapshot, self._issuers = runtime.uses, runtime.snapshot, runtime.issuers
+        known = self._snapshot.ids_of(names.values())
         self._ids |= {key: known[name] for key, name in names.items() if name in known}
-        self._people = snapshot.people(self._ids.values())
+        self._people = self._snapshot.people(self._ids.values())
 
     def answer(self, question: Question) -> Answer:
         """The answer; an unknown subject or permission gets the same one as a subject without permissions."""
-        person, permission = self._person(question), question.permission
+        person, permission = self.find(question), question.permission
         if person is None or permission is None or permission not in person.graph.permissions:
             return _denied(NOTHING_GRANTS)
         without = person.may_without_second_factor(permission)
-        decision = person.may(permission) if question.second_factor else without
+        decision = person.may(permission) if question.second_factor or question.session else without
         if not decision.allowed:
             return _denied(*_codes(decision))
-        proved = question.second_factor and person.subject.second_factor
+        proved = (question.second_factor or bool(question.session)) and person.subject.second_factor
         self._uses.count(person.subject.id, permission, proved)
         return (
             {"decision": True} if without.allowed else {"decision": True, "context": {"second_factor": True}}
         )
 
-    def _person(self, question: Question) -> Person | None:
+    def find(self, question: Question) -> Person | None:
+        """The subject of a question; None if there is no such account."""
         person = self._people.get(self._ids.get((question.kind, question.subject), ""))
-        if person is None or person.kind != _KINDS.get(question.kind) or person.subject.status == "deleted":
+        if person is None or person.kind != KINDS.get(question.kind) or person.subject.status == "deleted":
             return None
-        return person
+        return person if question.session is None else self._in_session(person, question.session)
+
+    def _in_session(self, person: Person, session_id: str) -> Person | None:
+        """The subject in that session; None if it is another's, or has ended."""
+        session = self._snapshot.session(session_id.lower()) if _ID.fullmatch(session_id) else None
+        if session is None or session.ended or session.user_id != person.subject.id:
+            return None
+        found = self._snapshot.person(
+            person.subject.id, second_factor=session.second_factor, roles=session.roles
+        )
+        if found and session.issued and not self._issuers.covers(found, session.issued):
+            return None  # as the guard
+        return found
 
 
 def _codes(decision: Decision) -> Iterable[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from tests.builders import Caller, Stage
 from tests.capabilities.oauth.robot import as_robot, make_robot
-from tests.cast import ALICE
+from tests.cast import ALICE, BOB, CAROL, DAVE, MALLORY
 
 ONE, MANY = "/access/v1/evaluation", "/access/v1/evaluations"
 JSON = "application/json"
@@ -78,3 +78,26 @@ def statements(stage: Stage) -> Iterator[list[str]]:
         yield found
     finally:
         event.remove(stage.database.engine, "before_cursor_execute", note)
+
+
+def scene(stage: Stage) -> None:
+    """Roles of all kinds: strict, inherited, eligible, kept apart; and a robot."""
+    alice = stage.as_(ALICE)
+    for name in ("tea:drink", "tea:cup:wash", "tea:brew"):
+        alice.post("/v1/permissions", json={"name": name, "description": "x"})
+    for name, held in (
+        ("a", ["tea:drink"]),
+        ("b", ["tea:brew", "tea:cup:wash"]),
+        ("c", []),
+        ("d", ["tea:brew"]),
+    ):
+        assert alice.post("/v1/roles", json={"name": name, "permissions": held}).status_code == 201
+    alice.put("/v1/roles/c/inherits/b")
+    alice.patch_now("/v1/roles/b", {"requires_mfa": True})
+    for person, role in ((DAVE, "a"), (CAROL, "c"), (BOB, "c"), (BOB, "d"), (MALLORY, "a")):
+        alice.put(f"/v1/users/{stage.user_id(person)}/roles/{role}")
+    alice.put(f"/v1/users/{stage.user_id(CAROL)}/roles/a", json={"mode": "eligible"})
+    alice.post("/v1/constraints", json={"name": "x", "kind": "dynamic", "roles": ["a", "d"], "limit": 2})
+    alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/d")
+    robot = make_robot(stage, "a", name="urn")
+    assert alice.put(f"/v1/service-accounts/{robot.id}/roles/c").status_code == 201
