@@ -71,7 +71,7 @@ class SubjectSearch(MethodView):
         """Find who may do something
 
         AuthZEN section 8.4. The accounts of a type that may perform the action on the resource, by id; each
-        of them is a `true` of `POST /access/v1/evaluation`. Nobody is found for an unknown type or
+        of them is a `true` of `POST /access/v1/evaluation`. Nothing is found for an unknown type or
         permission.
         """
         body = question_of(request)
