@@ -10,6 +10,7 @@ import { Operations, pathOf, readablePatterns } from "./operations.js";
 import { detail, header, precondition, problem, refusal, tooMany, unauthenticated } from "./plain_words.js";
 import { authorizeDialog, plugins } from "./plugins.js";
 import { Session, keepsCookies } from "./session.js";
+import { suggest } from "./suggestions.js";
 import { announceCopies, followColours } from "./surroundings.js";
 
 const ROOT = document.documentElement.dataset.root;
@@ -47,6 +48,10 @@ const ui = SwaggerUIBundle({
   persistAuthorization: false,
 });
 keepReachable(document.getElementById("swagger-ui"));
+suggest(document.getElementById("swagger-ui"), items);
+for (const task of document.querySelectorAll("#tasks button")) {
+  task.addEventListener("click", () => operations.open(task.dataset.operation));
+}
 announceCopies(() => bar.say({ key: "copy", kind: "good", title: "Copied to the clipboard" }));
 restore().finally(() => bar.ready());
 
@@ -70,6 +75,15 @@ function call(name, { body, query = "", parameter = "" } = {}) {
   const { method, path } = operations.named(name);
   const url = path.replace(/\{[^}]+\}/, encodeURIComponent(parameter)) + query;
   return { url, method: method.toUpperCase(), headers, body: body && JSON.stringify(body), own: true };
+}
+
+// Returns the items of a list; none without a session, or if the user may not read them.
+async function items(name, query) {
+  if (!session.signedIn) return [];
+  const request = call(name, { query });
+  session.stamp(request);
+  const { ok, body } = await send(request);
+  return ok ? body.items : [];
 }
 
 function intercept(request) {

@@ -10,6 +10,15 @@ const OPERATIONS = {
   changePassword: ["change_my_password", "post", "/v1/me/password"],
   confirmTotp: ["confirm_totp", "post", "/v1/me/totp/confirm"],
   decision: ["get_decision", "get", "/v1/decisions/{decision_id}"],
+  access: ["get_user_access", "get", "/v1/users/{user_id}/access"],
+  assign: ["assign_role", "put", "/v1/users/{user_id}/roles/{role}"],
+  withdraw: ["revoke_role", "delete", "/v1/users/{user_id}/roles/{role}"],
+  endSession: ["end_session", "delete", "/v1/sessions/{session_id}"],
+  users: ["list_users", "get", "/v1/users"],
+  roles: ["list_roles", "get", "/v1/roles"],
+  permissions: ["list_permissions", "get", "/v1/permissions"],
+  sessions: ["list_sessions", "get", "/v1/sessions"],
+  serviceAccounts: ["list_service_accounts", "get", "/v1/service-accounts"],
 };
 const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
@@ -49,11 +58,29 @@ export class Operations {
     return (fitting.find((one) => !one.path.includes("{")) ?? fitting[0])?.summary ?? "";
   }
 
+  // Opens an operation and moves the focus to its first field.
+  async open(name) {
+    this.show(name).press();
+    const block = this.#block(name);
+    for (let tries = 0; tries < 100; tries += 1) {
+      const field = block?.querySelector("tr[data-param-name] input:not([disabled])");
+      if (field) {
+        field.focus({ preventScroll: true });
+        return;
+      }
+      await new Promise((done) => setTimeout(done, 20)); // until Swagger UI has drawn it
+    }
+  }
+
+  #block(name) {
+    return document.querySelector(`.opblock[id$="-${CSS.escape(this.#known[name].id ?? "")}"]`);
+  }
+
   // Returns an action for a message: it opens the operation and moves the focus there.
   show(name) {
-    const { id, method, path } = this.#known[name];
+    const { method, path } = this.#known[name];
     const press = () => {
-      const block = document.querySelector(`.opblock[id$="-${CSS.escape(id ?? "")}"]`);
+      const block = this.#block(name);
       const opener = block?.querySelector(".opblock-summary-control");
       if (block && !block.classList.contains("is-open")) opener.click();
       block?.scrollIntoView({ block: "start" });
