@@ -259,3 +259,18 @@ def test_a_service_of_an_earlier_version_blinds_who_decides_by_permission_only(
     verifier, (text, caller) = field.verifier(), field.token(DAVE)
     assert code(verifier, text) == "service.unavailable"
     assert verifier.identify(caller.headers, role="clerk").roles == {"clerk"}
+
+
+def test_the_document_is_no_token_and_no_feed(field: Field, alice: Caller) -> None:
+    text, caller = field.stage.caller().get(roles.PATH).text, field.stage.caller()
+    caller.tokens = {"access_token": text, "refresh_token": text}
+    assert caller.get("/v1/me").json["code"] == "token.invalid"
+    refreshed = caller.post("/v1/auth/refresh", json={"refresh_token": text})
+    assert (refreshed.status_code, refreshed.json["code"]) in (
+        (401, "token.invalid"),
+        (422, "request.invalid"),
+    )
+    assert code(field.verifier(), text) == "token.invalid"
+    good, _ = field.token(DAVE)
+    field.line.change = lambda path, body: text.encode() if path == revoked.PATH else body
+    assert code(field.verifier(), good) == "service.unavailable"

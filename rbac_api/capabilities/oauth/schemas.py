@@ -93,9 +93,12 @@ class IntrospectionSchema(ma.Schema):
     roles = fields.List(
         fields.String(),
         metadata={
-            "description": "current effective roles, whatever the token says",
+            "description": "current effective roles, whatever the token says; as many as fit into a token",
             "example": ["accountant"],
         },
+    )
+    roles_omitted = fields.Integer(
+        metadata={"description": "how many more effective roles there are; absent: none", "example": 21}
     )
 
 

@@ -81,9 +81,11 @@ def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
     if whose is None:
         return {"active": False}
     said = clearance.runtime.tokens.claims(text)
-    claims = {name: value for name, value in said.items() if name not in ("av", "gen")}
+    claims = {name: value for name, value in said.items() if name not in ("av", "gen", "roles_omitted")}
     if claims["type"] == "access":
         claims |= {"token_type": "Bearer", "roles": list(whose.claimed)}
+        omitted = len(whose.roles) - len(whose.claimed)
+        claims |= {"roles_omitted": omitted} if omitted else {}
     return {"active": True, "username": whose.username, **claims}
 
 

@@ -184,6 +184,25 @@ def test_a_token_lives_as_long_as_ever_where_nothing_that_it_carries_ends_before
     assert stage.as_(DAVE).tokens["expires_in"] in (99, 100)
 
 
+def test_a_token_ends_when_a_beginning_takes_one_of_its_roles_away(
+    stage: Stage, alice: Caller, frozen: Traveller
+) -> None:
+    """Separation of duty: with the other role, neither counts in a session that has not chosen one."""
+    make_role(alice, "clerk", "invoices:read")
+    body = {"name": "apart", "kind": "dynamic", "roles": ["clerk", "auditor"], "limit": 2}
+    assert alice.post("/v1/constraints", json=body).status_code == 201
+    give(alice, DAVE, "clerk")
+    give(alice, DAVE, "auditor", starts_at=after(100))
+
+    dave = stage.as_(DAVE)
+
+    said = claims(dave.tokens["access_token"])
+    assert (said["roles"], dave.tokens["expires_in"] in (99, 100)) == (["clerk"], True)
+    frozen.shift(101)
+    again = stage.caller().post("/v1/auth/refresh", json={"refresh_token": dave.tokens["refresh_token"]})
+    assert (claims(again.json["access_token"])["roles"], again.json["expires_in"]) == ([], 900)
+
+
 def test_what_ends_within_the_second_is_not_in_the_token_which_lives_on(stage: Stage) -> None:
     tomorrow = clock.now().replace(microsecond=0) + timedelta(days=1)
     with time_machine.travel(tomorrow, tick=False):

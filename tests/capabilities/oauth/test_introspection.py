@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from time_machine import Traveller
 
+from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.roles.service import seed_role
+from rbac_api.cli.prepare import operator_unit
 from tests.builders import Caller, Stage
 from tests.capabilities.conftest import OpenNode
 from tests.capabilities.oauth.robot import Robot, as_robot, claims, error, make_robot
@@ -51,6 +54,20 @@ def test_of_a_good_refresh_token_it_is_said_that_it_is_one(stage: Stage) -> None
     )
     assert "token_type" not in answer.json
     assert "roles" not in answer.json
+
+
+def test_it_says_how_many_roles_do_not_fit_into_a_token(stage: Stage) -> None:
+    names = [f"role-{number:02}-".ljust(100, "x") for number in range(40)]
+    with operator_unit(stage.settings, stage.database) as clearance:
+        for name in names:
+            seed_role(clearance, name, "One of many.")
+            assign_role(clearance, stage.user_id(DAVE), name)
+    dave, gate = stage.as_(DAVE), gatekeeper(stage)
+    answer = ask(stage, gate, dave.tokens["access_token"]).json
+    assert (answer["roles"], answer["roles_omitted"]) == (names[:19], 21)
+    stage.as_(ALICE).delete(f"/v1/users/{stage.user_id(DAVE)}/roles/{names[0]}")
+    answer = ask(stage, gate, dave.tokens["access_token"]).json
+    assert (answer["roles"], answer["roles_omitted"]) == (names[1:20], 20)
 
 
 def test_roles_are_those_of_this_moment(stage: Stage) -> None:
