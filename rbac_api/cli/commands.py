@@ -25,6 +25,7 @@ COMMANDS = {
     "sessions": "people:sessions",
     "assignments": "assignments:assignments",
     "policy": "policy:policy",
+    "unused": "unused:unused",
     "audit": "trail:audit",
     "keys": "setup:keys",
     "openapi": "setup:openapi",

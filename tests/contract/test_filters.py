@@ -24,7 +24,7 @@ PAGING = {"limit", "cursor", "count"}
 AT = "2026-01-01T00:00:00Z"
 # A new filter is added here, unless its values are enumerated.
 VALUES = {
-    "q": "dave", "user": "dave", "role": "auditor", "status": "active", "state": "all", "ip": "203.0.113.9",
+    "q": "dave", "user": "dave", "role": "role-manager", "status": "active", "state": "all", "ip": "203.0.113.9",
     "created_after": AT, "created_before": AT, "after": AT, "before": AT, "actor": "alice", "target": "dave",
     "action": "role.created", "outcome": "success", "type": "lockout", "effective": "true", "eligible": "true",
     "from": AT, "since": AT, "permission": "users:read", "second_factor": "true",

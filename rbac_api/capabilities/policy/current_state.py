@@ -67,22 +67,25 @@ def export(present: CurrentPolicy) -> dict[str, list[dict[str, object]]]:
             if not facts["system"]
         ],
         "roles": [
-            {
-                "name": name,
-                **_said(facts, "title"),
-                "description": facts["description"],
-                **({"requires_mfa": True} if facts["requires_mfa"] else {}),
-                "permissions": facts["permissions"],
-                "inherits": facts["inherits"],
-            }
-            for name, facts in sorted(present.roles.items())
-            if not facts["system"]
+            exported_role(name, facts) for name, facts in sorted(present.roles.items()) if not facts["system"]
         ],
         "constraints": [
             {"name": name, "kind": facts["kind"], "roles": _ordered(facts), **_said(facts, "limit")}
             for name, facts in sorted(present.constraints.items())
         ],
         "assignments": [_exported(facts) for _, facts in sorted(present.assignments.items())],
+    }
+
+
+def exported_role(name: str, facts: Facts) -> dict[str, object]:
+    """A role as a document has it."""
+    return {
+        "name": name,
+        **_said(facts, "title"),
+        "description": facts["description"],
+        **({"requires_mfa": True} if facts["requires_mfa"] else {}),
+        "permissions": facts["permissions"],
+        "inherits": facts["inherits"],
     }
 
 

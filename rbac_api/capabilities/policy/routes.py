@@ -37,10 +37,13 @@ from rbac_api.capabilities.policy.schemas import (
     PolicyQuery,
     PolicyRevertSchema,
     PolicySchema,
+    RoleSuggestionSchema,
 )
 from rbac_api.capabilities.roles.errors import RoleBuiltIn, RoleCycle, RoleInUse, RoleNameTaken
+from rbac_api.capabilities.use.schemas import SinceQuery
 from rbac_api.decision.document import document_schema
 from rbac_api.errors import Invalid
+from rbac_api.formats.strict_yaml import yaml_text
 from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
 from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
 from rbac_api.web.openapi.document_bodies import (
@@ -50,10 +53,15 @@ from rbac_api.web.openapi.document_bodies import (
     document_of,
     wants_yaml,
 )
+from rbac_api.web.requests.as_of import past_moment
 from rbac_api.web.requests.etags import required_tags, tagged
 from rbac_api.web.responses.json_response import json_answer
 
 blueprint = DocumentBlueprint("policy", __name__, tag="Policy", description="Policies as documents.")
+SUGGESTION = """\
+roles:
+  - {name: approver, description: Approves invoices., permissions: ["invoices:approve"], inherits: []}
+"""
 BOUNDS = (PolicyBusy, PolicyChanging, PolicyTooLarge)
 GUARDS = (
     ConstraintViolated, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn, RoleCycle,
@@ -148,6 +156,30 @@ class PolicyReversion(MethodView):
         clearance = current_clearance()
         with service.one_at_a_time(clearance):
             return json_answer(service.revert_policy(clearance, body["seq"]))
+
+
+@blueprint.route("/v1/roles/<role>/suggestion")
+class RoleSuggestion(MethodView):
+    @requires("roles:read")
+    @blueprint.arguments(SinceQuery, location="query")
+    @blueprint.also_as(YAML, SUGGESTION)
+    @blueprint.with_headers("Use-Window", "Use-Granularity")
+    @blueprint.response(200, RoleSuggestionSchema)
+    @blueprint.operation("suggest_role", RoleNotFound, RoleBuiltIn)
+    def get(self, query: dict[str, Any], role: str) -> Response:
+        """Cut a role to what was used
+
+        A policy document, ready to plan: the role with the permissions that its holders used, and nothing
+        else. A junior role stays if all of it was used; otherwise what was used of it becomes the role's own.
+        A junior that counts only with a second factor stays as a whole, so that nothing needs less than
+        before. The headers state the window.
+        """
+        found, window = service.suggest_role(current_clearance(), role, past_moment(query, "since"))
+        text, form = yaml_text(found), f"{YAML}; charset=utf-8"
+        answer = Response(text, content_type=form) if wants_yaml() else json_answer(found)
+        answer.headers.update(window.to_headers())
+        answer.vary.add("Accept")
+        return answer
 
 
 @blueprint.route("/schemas/policy.json")

@@ -163,6 +163,12 @@ class PolicyRevertSchema(Body):
     )
 
 
+class RoleSuggestionSchema(ma.Schema):
+    """A policy with one role, cut to what was used of it."""
+
+    roles = fields.List(fields.Nested(PolicyRoleSchema), required=True)
+
+
 class PolicyPartsSchema(ma.Schema):
     """Entries by kind; a changed one has `before` and `after`, a changed role also `granted` and
     `withdrawn`."""

@@ -31,6 +31,7 @@ from rbac_api.capabilities.policy.seeds import (
     reconcile_system,
     seed,
 )
+from rbac_api.capabilities.policy.suggestion import suggest_role
 from rbac_api.decision.document import Document, DocumentRefused, read_document
 from rbac_api.errors import Invalid
 from rbac_api.formats.http_errors import PreconditionFailed
@@ -40,7 +41,7 @@ __all__ = [
     "EXAMPLE", "SYSTEM", "USED_WITHIN_DAYS", "ImportRefused", "Imported", "Loaded", "UseCheck",
     "apply_policy", "export_policy", "find_drift", "import_assignments", "is_system_as_built_in",
     "load_document", "one_at_a_time", "plan_policy", "plan_revert", "read_file", "read_policy",
-    "reconcile_system", "require_revision", "revert_policy", "seed",
+    "reconcile_system", "require_revision", "revert_policy", "seed", "suggest_role",
 ]  # fmt: skip
 
 

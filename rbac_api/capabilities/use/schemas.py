@@ -22,7 +22,7 @@ class UseQuery(PageQuery):
     since = Moment(metadata=_SINCE)
 
 
-class SuggestionQuery(Body):
+class SinceQuery(Body):
     """Since when."""
 
     since = Moment(metadata=_SINCE)

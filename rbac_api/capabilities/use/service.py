@@ -31,8 +31,8 @@ from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.state.queries_history import find_holder_at
 
 __all__ = [
-    "CountedUse", "list_counted_uses", "list_permission_use", "list_role_unused",
-    "list_service_account_unused", "list_user_unused",
+    "CountedUse", "UseWindow", "list_counted_uses", "list_permission_use", "list_role_unused",
+    "list_service_account_unused", "list_user_unused", "used_by_holders", "window_since",
 ]  # fmt: skip
 T = TypeVar("T")
 

@@ -35,6 +35,14 @@ class UseWindow:
         window: UseWindowAnswer = {"since": self.since, "until": self.until, "recorded_since": recorded}
         return {"window": window, "granularity": GRANULARITY}
 
+    def to_headers(self) -> dict[str, str]:
+        """The same for an answer whose body has another form."""
+        recorded = (
+            "" if self.recorded is None else f", recorded since {clock.rfc3339(_beginning(self.recorded))}"
+        )
+        window = f"{clock.rfc3339(self.since)}/{clock.rfc3339(self.until)}"
+        return {"Use-Window": window + recorded, "Use-Granularity": GRANULARITY}
+
 
 def window_since(connection: Connection, since: datetime | None) -> UseWindow:
     """The window from the day of that moment on; by default the last 90 days."""

@@ -127,6 +127,15 @@ class Blueprint(ExtensibleBlueprint):
         described(view)["tagged"] = True
         return view
 
+    def with_headers(self, *names: str) -> Callable[[F], F]:
+        """Document further headers of the answer, see ``descriptions``."""
+
+        def decorate(view: F) -> F:
+            described(view)["headers"] = names
+            return view
+
+        return decorate
+
     def conditional(self, view: F) -> F:
         """Document a required ``If-Match``; ``web.requests.etags`` does the work."""
         documented = document_problems(view, (PreconditionFailed, PreconditionRequired))
@@ -253,6 +262,7 @@ def _prepare_problem_doc(
     if method == "post" and 201 in map(int, responses):
         headers["Location"] = "Location"
         parameters.append("Idempotency-Key")
+    headers |= {name: name for name in doc_info.get("headers", ())}
     if doc_info.get("paged"):
         headers["Link"] = "Link"
     _add_limits(responses, success, doc_info)

@@ -76,6 +76,16 @@ _ANSWER_HEADERS: dict[str, tuple[str, bool, dict[str, object]]] = {
         False,
         {"type": "string", "example": '"signin";q=30;w=60'},
     ),
+    "Use-Window": (
+        "from when until when uses of permissions count, and since when they are recorded, if at all",
+        True,
+        {
+            "type": "string",
+            "example": "2026-09-01T00:00:00.000000Z/2026-11-30T19:10:31.000000Z, recorded since "
+            "2026-06-04T00:00:00.000000Z",
+        },
+    ),
+    "Use-Granularity": ("the unit of the window", True, {"type": "string", "enum": ["day"]}),
     "Retry-After": ("seconds to wait before trying again", True, {"type": "integer", "minimum": 1}),
 }
 TAG_UNLESS_PAST = {

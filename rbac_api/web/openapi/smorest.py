@@ -41,6 +41,7 @@ class Description(TypedDict, total=False):
     paged: bool
     as_of: bool
     also_as: dict[str, str]
+    headers: tuple[str, ...]
     or_schema: type[ma.Schema]
 
 
