@@ -169,7 +169,10 @@ class Stage:
 
     def execute(self, *statements: str) -> None:
         """Straight SQL that changes something behind the service's back; nothing announces it."""
-        with self.database.engine.connect() as connection, connection.execution_options(writer=True).begin():
+        with (
+            self.database.engine.connect() as connection,
+            connection.execution_options(writer=True, **self.database.transactional).begin(),
+        ):
             # SQLite judges CREATE and DROP by the schema its connection remembers, which another connection may
             # have changed since; reading a table makes it look again: its own, which no test takes away.
             if self.engine == "sqlite":

@@ -40,22 +40,25 @@ class Database:
         self.timeout: float = settings.database_timeout
         self.engine = _sqlite_engine(settings) if self.on_sqlite else postgresql_engine(settings)
         # Options for a transaction of several statements: without them each statement is one (PostgreSQL).
-        self.transactional = {} if self.on_sqlite else {"isolation_level": "READ COMMITTED"}
+        self.transactional: dict[str, Any] = (
+            {"one_moment": True} if self.on_sqlite else {"isolation_level": "READ COMMITTED"}
+        )
         self._turns: Turns = threading.Lock() if self.on_sqlite else Queue(WRITERS_IN_SERVER)
         self._listeners: list[Announcement] = []
         self.outbox_filled = threading.Event()  # an event waits in the outbox of the trail
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a connection that sees committed rows: one snapshot on SQLite, one per statement on
-        PostgreSQL."""
+        """Open a connection where each statement sees the rows that are committed when it begins."""
         with translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def one_moment(self) -> Iterator[Connection]:
         """Open a reading connection where all statements see the rows of one moment."""
-        options = {} if self.on_sqlite else {"isolation_level": "REPEATABLE READ"}
+        options: dict[str, Any] = (
+            {"one_moment": True} if self.on_sqlite else {"isolation_level": "REPEATABLE READ"}
+        )
         with translated(), self.engine.connect() as connection:
             yield connection.execution_options(**options)
 
@@ -207,9 +210,8 @@ def _sqlite_engine(settings: Settings) -> Engine:
     def _(connection: Connection) -> None:
         options = connection.get_execution_options()
         if not options.get("writer"):
-            driver: Any = connection.connection.driver_connection
-            if not driver.in_transaction:  # a prepared statement may have begun it
-                driver.execute("BEGIN")  # it only notes that a transaction begins, so it cannot fail
+            if options.get("one_moment"):
+                connection.exec_driver_sql("BEGIN")
             return
         full = float(settings.database_timeout)
         _begin_writing(connection, options.get("patience", full), full)

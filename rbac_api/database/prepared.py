@@ -77,16 +77,9 @@ class Prepared(Generic[R]):
 
 def _fetch(connection: Connection, text: str, values: dict[str, Any]) -> list[Any]:
     driver: Any = connection.connection.driver_connection
-    _begin_snapshot(connection, driver)
     try:
         found: list[Any] = driver.execute(text, values).fetchall()
     except connection.dialect.loaded_dbapi.Error:
         # Once more through SQLAlchemy, which says what the fault means, and drops a connection that is lost.
         return list(connection.exec_driver_sql(text, values))
     return found
-
-
-def _begin_snapshot(connection: Connection, driver: Any) -> None:
-    """Let all statements of a reading connection see one moment on SQLite, as the engine does."""
-    if connection.dialect.name == "sqlite" and not driver.in_transaction:
-        driver.execute("BEGIN")

@@ -28,6 +28,9 @@ def prepared_statements() -> list[Prepared[Any]]:
     return sorted(found, key=lambda one: str(one.statement))
 
 
+STATEMENTS = prepared_statements()
+
+
 def values_for(stage: Stage, statement: Prepared[Any]) -> dict[str, object]:
     """Values under which each of these statements finds rows."""
     with stage.database.reading() as connection:
@@ -40,7 +43,7 @@ def values_for(stage: Stage, statement: Prepared[Any]) -> dict[str, object]:
     return {name: known[name] for name in statement.statement.compile().params if name in known}
 
 
-@pytest.mark.parametrize("place", range(len(prepared_statements())))
+@pytest.mark.parametrize("place", range(len(STATEMENTS)))
 def test_each_returns_the_rows_that_sqlalchemy_returns(stage: Stage, place: int) -> None:
     stage.as_(ALICE), stage.as_(DAVE)
     blocked = {
@@ -51,7 +54,7 @@ def test_each_returns_the_rows_that_sqlalchemy_returns(stage: Stage, place: int)
     }
     with stage.database.writing() as connection:
         connection.execute(insert(signin_attempts), blocked)
-    statement = prepared_statements()[place]
+    statement = STATEMENTS[place]
     values = values_for(stage, statement)
 
     with stage.database.reading() as connection:
@@ -158,20 +161,3 @@ def lose(troupe: Stage, connection: Any) -> None:
     gone = backend(connection)
     with troupe.database.writing() as other:
         other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": gone})
-
-
-def test_all_statements_of_a_reading_connection_see_one_moment_on_sqlite(stages: Any) -> None:
-    stage: Stage = stages.get("sqlite")
-    stage.reset()
-    name = select(users.c.display_name).where(users.c.username_canonical == ALICE.username)
-    prepared = Prepared(name, tuple)
-
-    with stage.database.reading() as connection:
-        [before] = prepared.all(connection)
-        stage.execute(
-            f"UPDATE users SET display_name = 'Changed' WHERE username_canonical = '{ALICE.username}'"
-        )
-        assert [tuple(row) for row in connection.execute(name)] == prepared.all(connection) == [before]
-
-    with stage.database.reading() as connection:
-        assert prepared.all(connection) == [("Changed",)]

@@ -53,7 +53,10 @@ def count_up(database: Database, times: int) -> None:
 
 def count_up_naively(database: Database, all_have_read: threading.Barrier) -> None:
     """The vulnerable twin: a transaction like any other."""
-    with database.engine.begin() as connection:
+    with (
+        database.engine.connect() as connection,
+        connection.execution_options(**database.transactional).begin(),
+    ):
         n = connection.execute(text(READ)).scalar_one()
         all_have_read.wait(PATIENCE)
         connection.execute(text(RAISE), {"n": n + 1})

@@ -54,7 +54,10 @@ def present(database: Database, engine: str) -> Database:
 
 
 def _made_by(revision: str, database: Database, engine: str) -> Database:
-    with database.engine.connect() as connection, connection.execution_options(writer=True).begin():
+    with (
+        database.engine.connect() as connection,
+        connection.execution_options(writer=True, **database.transactional).begin(),
+    ):
         for statement in frozen(engine, revision):
             connection.exec_driver_sql(statement)
         populate(connection, revision)

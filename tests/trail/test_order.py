@@ -93,9 +93,9 @@ def test_numbers_from_a_sequence_without_the_lock_would_hide_events_from_her(tro
     database, take = troupe.database, text("INSERT INTO naive_events VALUES (nextval('naive_seq'))")
     troupe.execute(*NAIVE)
 
-    with database.engine.begin() as earlier:
+    with database.unlocked() as earlier:
         earlier.execute(take)
-        with database.engine.begin() as later:
+        with database.unlocked() as later:
             later.execute(take)
         seen = read_on_naively(database, 0)
     seen += read_on_naively(database, seen[-1])

@@ -49,7 +49,7 @@ def linked(stage: Stage) -> list[tuple[str, str]]:
 def put(stage: Stage, *names: str) -> None:
     """Let events wait, as another worker might have left them."""
     events = [Event("token.rotated", Target("session", name)) for name in names]
-    with stage.database.engine.begin() as connection:
+    with stage.database.unlocked() as connection:
         for row in prepared_events(Actor("user"), events):
             connection.execute(outbox.trail_outbox.insert().values(row))
 

@@ -146,7 +146,10 @@ def change_overtaken(stage: Stage, kind: str) -> Any:
     alice, path = stage.as_(ALICE), place(stage, kind)
     headers = {"If-Match": alice.get(path).headers["ETag"]}
     with ThreadPoolExecutor(1) as threads:
-        with stage.database.engine.connect() as by_hand, by_hand.execution_options(writer=True).begin():
+        with (
+            stage.database.engine.connect() as by_hand,
+            by_hand.execution_options(writer=True, **stage.database.transactional).begin(),
+        ):
             by_hand.exec_driver_sql(BY_HAND[kind])
             answer = threads.submit(alice.patch, path, json=body(kind), headers=headers)
             assert eventually(lambda: waits(stage), 0.005)

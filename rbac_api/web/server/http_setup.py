@@ -10,6 +10,7 @@ from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
 from rbac_api.settings import Settings
 from rbac_api.value_checks import browser_origins
+from rbac_api.web.responses.json_response import CompleteResponse
 from rbac_api.web.server.middleware import MAX_BODY_BYTES, NoSessions, SizedRequest, register_spellings
 from rbac_api.web.server.proxy_headers import register_forwarded
 
@@ -62,6 +63,7 @@ def register_http_setup(app: Flask, settings: Settings) -> None:
     app.url_map.converters["other_than"] = OtherThan
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.request_class = SizedRequest
+    app.response_class = CompleteResponse
     app.session_interface = NoSessions()
     app.json.sort_keys = False  # type: ignore[attr-defined]
     register_spellings(app)

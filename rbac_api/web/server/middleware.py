@@ -22,7 +22,7 @@ from types import TracebackType
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Flask, Request, request
+from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
 
 from rbac_api.formats.http_errors import PathNotCanonical
@@ -162,12 +162,20 @@ def max_body_bytes(path: str) -> int:
 
 
 def register_spellings(app: Flask) -> None:
-    """Refuse other spellings of a path, whether a route matches or not."""
+    """Refuse other spellings of a path, whether a route matches or not.
 
-    @app.before_request
-    def refuse_other_spellings() -> None:
-        if _UNUSUAL.search(_path_as_sent(request.environ)):
-            raise PathNotCanonical()
+    Around the application: a function before each request costs several microseconds.
+    """
+    usual = app.wsgi_app
+
+    def refuse_other_spellings(environ: WSGIEnvironment, start: StartResponse, /) -> Iterable[bytes]:
+        if not _UNUSUAL.search(_path_as_sent(environ)):
+            return usual(environ, start)
+        with app.request_context(environ):
+            refusal = app.make_response(app.handle_user_exception(PathNotCanonical()))
+            return app.process_response(refusal)(environ, start)
+
+    app.wsgi_app = refuse_other_spellings  # type: ignore[method-assign, assignment]
 
 
 def _path_as_sent(environ: WSGIEnvironment) -> str:

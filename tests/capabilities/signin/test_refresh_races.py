@@ -61,7 +61,10 @@ def test_on_postgresql_the_conditional_write_alone_keeps_one_lineage(
 
     @contextlib.contextmanager
     def without_the_lock() -> Iterator[Connection]:
-        with stage.database.engine.connect() as connection, connection.execution_options(writer=True).begin():
+        with (
+            stage.database.engine.connect() as connection,
+            connection.execution_options(writer=True, **stage.database.transactional).begin(),
+        ):
             yield connection
 
     monkeypatch.setattr(stage.database, "writing", without_the_lock)

@@ -329,7 +329,7 @@ def overtaken(stage: Stage) -> list[str]:
         "idle_expires_at": now + timedelta(hours=1), "absolute_expires_at": now + timedelta(hours=1), "generation": 1,
     }  # fmt: skip
     with ThreadPoolExecutor(1) as pool:
-        with stage.database.engine.begin() as signing_in:
+        with stage.database.unlocked() as signing_in:
             signing_in.execute(text("UPDATE users SET last_login_at = now() WHERE username = 'dave'"))
             signing_in.execute(insert(sessions), row)
             taking = pool.submit(alice.delete, address)

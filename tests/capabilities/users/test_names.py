@@ -227,7 +227,7 @@ def naive_creations(stage: Stage) -> int:
             connection.rollback()
             start.wait()
             if free:
-                with connection.execution_options(writer=True).begin():
+                with connection.execution_options(writer=True, **stage.database.transactional).begin():
                     connection.exec_driver_sql("INSERT INTO naive_users VALUES ('eve')")
 
     with ThreadPoolExecutor(16) as crowd:
