@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -52,9 +52,16 @@ class ServiceError(Exception):
     def __init__(self, detail: str | None = None, *, internal: str | None = None, **members: object) -> None:
         self.detail = detail or self.default_detail
         self.internal = internal
+        self.recorded_detail = self.detail
         self.members: dict[str, Any] = members
         self.refused_to: Any = None  # the actor, where a public operation found out who it is
         super().__init__(self.detail)
+
+    def recorded_as(self, detail: str) -> Self:
+        """Set the detail for the trail, which cannot erase a user's name from a sentence; return this
+        error."""
+        self.recorded_detail = detail
+        return self
 
 
 class Unauthenticated(ServiceError):

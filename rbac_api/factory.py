@@ -9,6 +9,7 @@ from rbac_api.capabilities.activations.routes import blueprint as activations
 from rbac_api.capabilities.assignments.routes import blueprint as assignments
 from rbac_api.capabilities.audit.routes import blueprint as audit
 from rbac_api.capabilities.constraints.routes import blueprint as constraints
+from rbac_api.capabilities.erasure.routes import blueprint as erasure
 from rbac_api.capabilities.evaluation.routes import blueprint as evaluation
 from rbac_api.capabilities.incidents.routes import blueprint as incidents
 from rbac_api.capabilities.keys.routes import blueprint as keys
@@ -55,6 +56,7 @@ BLUEPRINTS = (
     me,
     activations,
     users,
+    erasure,
     roles,
     permissions,
     assignments,

@@ -7,6 +7,7 @@ secret.
 from __future__ import annotations
 
 import base64
+import hmac
 import os
 from functools import lru_cache
 
@@ -34,6 +35,11 @@ def derived_key(secret: str, purpose: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"rbac-api/{purpose}".encode()).derive(
         secret.encode()
     )
+
+
+def keyed_hash(secret: str, purpose: str, text: str) -> str:
+    """Return a hash of the text in hexadecimal; without the secret, texts cannot be tried against it."""
+    return hmac.digest(derived_key(secret, purpose), text.encode(), "sha256").hex()
 
 
 def seal(secret: str, purpose: str, plain: bytes) -> str:

@@ -136,6 +136,7 @@ CATALOGUE: dict[str, EventKind] = {
         EventKind("user.deleted", "A user was deleted: sessions and assignments ended.", "user"),
         EventKind("user.disabled", "A user was disabled: all sessions ended.", "user"),
         EventKind("user.enabled", "A disabled user was enabled again.", "user"),
+        EventKind("user.erased", "The personal data of a deleted user was erased.", "user"),
         EventKind("user.unlocked", "The delay or lock after failed sign-ins of a user was lifted."),
         EventKind("user.updated", "A user's profile changed.", "user"),
     )

@@ -215,6 +215,11 @@ def _reverts(s: Scene) -> Call:
     return s.call("POST", f"{POLICY}/revert", {"seq": done(changed.send()).json["seq"]})
 
 
+def _erases(s: Scene) -> Call:
+    done(s.alice.delete_now(s.dave))
+    return s.call("POST", f"{s.dave}/erasure", {"reason": "ticket 4711"})
+
+
 _TEAM = f"/v1/roles/{TEAM}"
 _RULE = {"name": "rule", "kind": "dynamic", "roles": [TEAM, OTHER], "limit": 2}
 # operation, or operation and variant: how Bob comes to do it.
@@ -222,6 +227,7 @@ STORIES: dict[str, Callable[[Scene], Call]] = {
     "update_user": _plain("PATCH", "{dave}", {"display_name": "Dave"}, "{dave}"),
     "update_user: disable": _plain("PATCH", "{dave}", {"status": "disabled"}, "{dave}"),
     "delete_user": _plain("DELETE", "{dave}", None, "{dave}"),
+    "erase_user": _erases,
     "reset_password": _plain("POST", "{dave}/password-reset"),
     "remove_user_totp": _totp,
     "unlock_user": _unlocks,

@@ -47,6 +47,7 @@ HARMLESS = {
     "withdraw_permission": "the role loses it; constraints are about roles",
     "update_role": "whoever switches requires_mfa off must hold all that the role holds: target.stronger",
     "delete_user": "who is gone holds nothing, and breaks nothing",
+    "erase_user": "a deleted user holds nothing",
     "delete_service_account": "the same",
     "drop_role": "a session loses a role",
 }

@@ -44,9 +44,9 @@ def calls_by_name(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 WRITES = (
-    "update_user", "delete_user", "reset_password", "unlock_user", "remove_user_totp", "end_user_sessions", "assign_role", "revoke_role",
-    "update_service_account", "delete_service_account", "create_client_secret", "withdraw_client_secret", "assign_service_account_role",
-    "revoke_service_account_role",
+    "update_user", "delete_user", "reset_password", "unlock_user", "erase_user", "remove_user_totp", "end_user_sessions", "assign_role",
+    "revoke_role", "update_service_account", "delete_service_account", "create_client_secret", "withdraw_client_secret",
+    "assign_service_account_role", "revoke_service_account_role",
 )  # fmt: skip
 
 

@@ -99,6 +99,11 @@ def remove_daves(stage: Stage, alice: Caller, dave: str) -> Answer:
     return alice.delete(f"/v1/users/{dave}/totp")
 
 
+def erase(_stage: Stage, alice: Caller, dave: str) -> Answer:
+    alice.delete_now(f"/v1/users/{dave}")
+    return alice.post(f"/v1/users/{dave}/erasure", json={"reason": "ticket 4711"})
+
+
 def unlock(stage: Stage, alice: Caller, dave: str) -> Answer:
     stage.caller().post("/v1/auth/login", json={**LOGIN, "password": "wrong"})
     return alice.post(f"/v1/users/{dave}/unlock")
@@ -136,6 +141,7 @@ DONE: dict[str, tuple[str, Act]] = {
     "create_user": ("user.created", lambda s, a, d: a.post("/v1/users", json={"username": "erin"})),
     "update_user": ("user.updated", lambda s, a, d: a.patch_now(f"/v1/users/{d}", {"display_name": "Dave"})),
     "delete_user": ("user.deleted", lambda s, a, d: a.delete_now(f"/v1/users/{d}")),
+    "erase_user": ("user.erased", erase),
     "reset_password": ("password.reset", lambda s, a, d: a.post(f"/v1/users/{d}/password-reset")),
     "unlock_user": ("user.unlocked", unlock),
     "end_user_sessions": ("sessions.ended", lambda s, a, d: (session_of(s, DAVE), a.delete(f"/v1/users/{d}/sessions"))[1]),

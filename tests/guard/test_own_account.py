@@ -9,7 +9,14 @@ from tests.contract.operations import operations
 
 REFUSED = {"reset_password", "remove_user_totp", "unlock_user"}
 # What needs no more proof by the own way, or has none: roles and sessions, and a profile whose address asks for a recent sign-in.
-OTHERWISE_GUARDED = {"update_user", "delete_user", "end_user_sessions", "assign_role", "revoke_role"}
+OTHERWISE_GUARDED = {
+    "update_user",
+    "delete_user",
+    "end_user_sessions",
+    "assign_role",
+    "revoke_role",
+    "erase_user",
+}
 
 
 def test_every_operation_on_a_user_is_either_refused_for_oneself_or_known_to_bypass_nothing(

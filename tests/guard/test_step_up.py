@@ -20,7 +20,7 @@ from tests.contract.operations import operations
 SENSITIVE = {
     "enrol_totp", "confirm_totp", "remove_totp", "remove_user_totp", "reset_password", "assign_role", "rotate_keys", "withdraw_key",
     "create_client_secret", "assign_service_account_role", "activate_role", "apply_policy",
-    "revert_policy", "create_constraint", "delete_constraint",
+    "revert_policy", "create_constraint", "delete_constraint", "erase_user",
 }  # fmt: skip
 SOMETHING = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
 CODE = "signin.too_old"

@@ -150,7 +150,8 @@ def _require_handed_out(clearance: Clearance, holder: Target, role: str, values:
 def _require_outranks(clearance: Clearance, holder: Target, held: list[AssignmentRow]) -> None:
     """403 if the holder would hold more than the caller."""
     if not clearance.holds_all:
-        clearance.require_outranks(clearance.graph().held_by(one.role for one in held), holder.name or "")
+        reach = clearance.graph().held_by(one.role for one in held)
+        clearance.require_outranks(reach, holder.name or "", holder.id)
 
 
 def _change_terms(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from rbac_api.capabilities.attempts.errors import AccountLocked
 from rbac_api.capabilities.attempts.queries import clearing
 from rbac_api.decision.names import canonical
 from rbac_api.guard.incidents.detection import open_lockout_incident
-from rbac_api.sealing import derived_key
+from rbac_api.sealing import keyed_hash
 from rbac_api.settings import Settings
 from rbac_api.trail.outbox import parameters
 from rbac_api.trail.recorder import Actor, Target, record, unavailable_if_unwritten
@@ -46,8 +45,7 @@ class Failures:
 
 def name_digest(settings: Settings, username: str) -> str:
     """The key for counting a name's failures: what people type into the wrong box is not stored in clear."""
-    key = derived_key(settings.secret_key, "signin-name")
-    return hmac.digest(key, canonical(username).encode(), "sha256").hex()
+    return keyed_hash(settings.secret_key, "signin-name", canonical(username))
 
 
 def failures_of(connection: Connection, settings: Settings, username: str) -> Failures:

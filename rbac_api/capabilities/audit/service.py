@@ -14,6 +14,7 @@ from rbac_api.capabilities.audit import queries
 from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.database.engine import Database
 from rbac_api.database.queries.trail import EventRow
+from rbac_api.database.queries.users import audit_reference
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, flattened, stream
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -149,12 +150,15 @@ def _record_reading(clearance: Clearance, filters: Mapping[str, object]) -> None
 
 
 def _record(connection: Connection, clearance: Clearance, action: str, filters: Mapping[str, object]) -> None:
-    facts = {
+    facts: dict[str, object] = {
         "action!" if name == "action_not" else name: clock.rfc3339(value)
         if isinstance(value, datetime)
         else value
         for name, value in filters.items()
     }
+    for name in facts.keys() & {"actor", "target"}:
+        secret = clearance.settings.secret_key
+        facts[name] = audit_reference(connection, secret, str(facts[name]))
     record(connection, clearance.actor, action, Target("trail"), after=facts or None)
 
 

@@ -204,11 +204,11 @@ def _refuse(found: Violations, may_name: MayName) -> None:
         return
     first = broken[0]
     raise ConstraintViolated(
-        _sentence(first, may_name),
+        _sentence(first, str(first.username) if may_name(first.user_id or "") else "A user"),
         constraint=first.constraint,
         violations=[_to_json(violation, may_name) for violation in broken[:MAX_VIOLATIONS_LISTED]],
         count=len(broken),
-    )
+    ).recorded_as(_sentence(first, str(first.user_id)))
 
 
 def sensible_rule(name: str, kind: ConstraintKind, roles: Iterable[str], limit: int | None) -> Constraint:
@@ -272,11 +272,9 @@ def _place(violation: Violation) -> tuple[str, str]:
     return violation.user_id or violation.roles[0], until
 
 
-def _sentence(violation: Violation, may_name: MayName) -> str:
+def _sentence(violation: Violation, user: str) -> str:
     first, *others = violation.roles
-    who = "More people than allowed"
-    if violation.user_id:
-        who = str(violation.username) if may_name(violation.user_id) else "A user"
+    who = user if violation.user_id else "More people than allowed"
     roles = f"{first} without {', '.join(others)}" if violation.alone else ", ".join(violation.roles)
     forbidden = f"which the constraint {violation.constraint} forbids; 'violations' lists every user"
     return f"{who} would hold {roles}, {forbidden}."

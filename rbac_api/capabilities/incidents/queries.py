@@ -77,6 +77,12 @@ def close_incident(
     return connection.execute(closed.values(closed_at=at, closed_by=by, close_reason=reason)).rowcount == 1
 
 
+def erase_parties(connection: Connection, user_id: str) -> None:
+    """Empty the addresses and user agents of the incidents about a user."""
+    seen = dict.fromkeys(("rightful_ip", "rightful_user_agent", "other_ip", "other_user_agent"))
+    connection.execute(update(incidents).where(incidents.c.user_id == user_id).values(seen))
+
+
 def delete_old_incidents(connection: Connection, before: datetime, limit: int) -> int:
     """Delete incidents that were closed before that moment; returns the number."""
     old = select(incidents.c.id).where(incidents.c.closed_at < before).limit(limit)

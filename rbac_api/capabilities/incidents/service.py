@@ -97,3 +97,8 @@ SHEET = Sheet(
 
 def _known(clearance: Clearance, incident_id: str) -> queries.IncidentRow:
     return IncidentNotFound.require(queries.find_incident(clearance.connection, incident_id))
+
+
+def erase_parties(connection: Connection, user_id: str) -> None:
+    """Empty the addresses and user agents of the incidents about a user."""
+    queries.erase_parties(connection, user_id)

@@ -206,7 +206,8 @@ def _revoke_access(clearance: Clearance, token: Token, whose: Person, ending: Te
     revoke(clearance.connection, clearance.settings, "jti", [token.jti], expires)
     if whose.kind == "service":
         close_session(clearance.connection, clearance.settings, token.session_id, ending)
-    facts = {"session_id": token.session_id, "client_id": token.client_id}
+    user = {"id": token.subject, "username": whose.username}
+    facts = {"user": user, "session_id": token.session_id, "client_id": token.client_id}
     clearance.record(
         "token.revoked", Target("token", token.jti, whose.username), reason=ending.reason, after=facts
     )

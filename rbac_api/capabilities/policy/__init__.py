@@ -7,7 +7,7 @@ asked, and documents. Owns the table ``policy_changes``.
 ``state`` is the working copy, ``work`` what it comes to; ``steps``, ``assigning`` and ``constraining`` change
 it, ``outranking``, ``references`` and ``plan_queue`` guard it, ``impact`` says what a change means for users,
 and ``in_use`` what of that they use. ``current_state`` is what there is, in the form of a document;
-``holders`` translates terms.
+``holders`` translates terms, and ``erasure`` takes out names.
 
 Each step goes through the same guards as the single change. Loading or applying a document twice changes
 nothing. Nothing is removed without ``prune``, and nothing built-in is ever removed.

@@ -173,7 +173,9 @@ def _require_outranks(state: State, account: Account) -> None:
         _once(
             state,
             ("acts on", account.name, frozenset(account.has)),
-            lambda: state.clearance.require_outranks(state.roles.held_by(account.has), account.name),
+            lambda: state.clearance.require_outranks(
+                state.roles.held_by(account.has), account.name, account.id
+            ),
         )
 
 

@@ -35,6 +35,5 @@ def _ask(state: State, through: frozenset[str], rule: Constraint | None) -> None
     for user_id, held in list_roles_of(state.connection, list(found), state.at).items():
         if rule is None or bound_by(state.graph, rule, held):
             reach = state.graph.held_by(held)
-            clearance.require_outranks(
-                reach, clearance.named(user_id, found[user_id], "A holder of this role")
-            )
+            named = clearance.named(user_id, found[user_id], "A holder of this role")
+            clearance.require_outranks(reach, named, user_id)

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, insert, or_, select, update
 
 from rbac_api.database.engine import batched
 from rbac_api.database.queries.permissions import PERMISSION, PermissionRow
 from rbac_api.database.queries.roles import ROLE, RoleRow
 from rbac_api.database.queries.sessions import count_active
+from rbac_api.database.queries.users import erased_form
 from rbac_api.database.tables import (
     assignments,
     constraints,
@@ -202,9 +203,11 @@ def list_assigned_ids(connection: Connection, role_names: Iterable[str], at: dat
     return found
 
 
-def list_names(connection: Connection, names: Iterable[str]) -> Iterator[PersonRow]:
-    """All accounts that have, or had, one of these canonical names."""
-    return _people(connection, users.c.username_canonical, names)
+def list_names(connection: Connection, secret: str, names: Iterable[str]) -> Iterator[PersonRow]:
+    """All accounts that have, or had, one of these canonical names, which they are returned with."""
+    erased = {erased_form(secret, name): name for name in names}
+    for row in _people(connection, users.c.username_canonical, (*erased, *erased.values())):
+        yield row._replace(username_canonical=erased.get(row.username_canonical, row.username_canonical))
 
 
 def count_sessions(connection: Connection, user_ids: Iterable[str], now: datetime) -> int:
@@ -245,6 +248,17 @@ def find_change(connection: Connection, seq: int) -> ChangeRow | None:
     columns = (policy_changes.c[name] for name in ChangeRow._fields)
     row = connection.execute(select(*columns).where(policy_changes.c.seq == seq)).first()
     return ChangeRow._make(row) if row else None
+
+
+def list_changes_of_users(connection: Connection) -> list[ChangeRow]:
+    """The applied policies that have users in their operations."""
+    columns = (policy_changes.c[name] for name in ChangeRow._fields)
+    naming = or_(*(policy_changes.c.changes.contains(f'"{name}":') for name in ("user", "username")))
+    return [ChangeRow._make(row) for row in connection.execute(select(*columns).where(naming))]
+
+
+def rewrite_change(connection: Connection, seq: int, changes: str) -> None:
+    connection.execute(update(policy_changes).where(policy_changes.c.seq == seq).values(changes=changes))
 
 
 def note_reverted(connection: Connection, seq: int, by: int) -> None:

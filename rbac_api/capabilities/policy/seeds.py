@@ -256,7 +256,8 @@ def _require_known(state: State, document: Document) -> _Existing:
     """
     added = {holder_of({"user": entry["username"]}) for entry in document.users}
     named = added | {holder_of(entry) for entry in document.assignments}
-    rows = list(queries.list_names(state.connection, {name for _, name in named}))
+    secret = state.clearance.settings.secret_key
+    rows = list(queries.list_names(state.connection, secret, {name for _, name in named}))
     known = {("service_account" if row.kind == "service" else "user", row.username_canonical) for row in rows}
     present = find_current_policy(state, load_accounts(state, {name for _, name in known}))
     faults = [fault.detail for fault in unknown_names(document, present, added | known, prune=False)]

@@ -16,6 +16,7 @@ from rbac_api.capabilities.policy import current_state as present
 from rbac_api.capabilities.policy import engine
 from rbac_api.capabilities.policy.drift import find_drift
 from rbac_api.capabilities.policy.engine import plan_policy
+from rbac_api.capabilities.policy.erasure import erase_username
 from rbac_api.capabilities.policy.export import export_policy
 from rbac_api.capabilities.policy.imports import Imported, ImportRefused, import_assignments
 from rbac_api.capabilities.policy.in_use import UNUSED_ONLY, USED_WITHIN_DAYS, UseCheck
@@ -39,9 +40,9 @@ from rbac_api.guard.enforcement.clearance import Clearance
 
 __all__ = [
     "EXAMPLE", "SYSTEM", "USED_WITHIN_DAYS", "ImportRefused", "Imported", "Loaded", "UseCheck",
-    "apply_policy", "export_policy", "find_drift", "import_assignments", "is_system_as_built_in",
-    "load_document", "one_at_a_time", "plan_policy", "plan_revert", "read_file", "read_policy",
-    "reconcile_system", "require_revision", "revert_policy", "seed", "suggest_role",
+    "apply_policy", "erase_username", "export_policy", "find_drift", "import_assignments",
+    "is_system_as_built_in", "load_document", "one_at_a_time", "plan_policy", "plan_revert", "read_file",
+    "read_policy", "reconcile_system", "require_revision", "revert_policy", "seed", "suggest_role",
 ]  # fmt: skip
 
 

@@ -75,7 +75,8 @@ def require_permission(clearance: Clearance, step: Step) -> None:
     """403 unless the caller may make this change on its own."""
     needed = REQUIRED_PERMISSIONS[step.op]
     if not clearance.unbounded and needed not in clearance.held:
-        raise AccessDenied(f"You need the permission {needed} for: {label(step)}.", required=needed)
+        need = f"You need the permission {needed} for"
+        raise AccessDenied(f"{need}: {label(step)}.", required=needed).recorded_as(f"{need} {step.op}.")
 
 
 def _create_permission(state: State, facts: Facts) -> None:

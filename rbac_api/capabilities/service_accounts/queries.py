@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     delete,
-    exists,
     insert,
     or_,
     select,
@@ -46,11 +45,6 @@ def find_account(connection: Connection, account_id: str) -> ServiceAccountRow |
     """A service account that was not deleted."""
     row = connection.execute(_ACCOUNT.where(users.c.id == account_id, users.c.status != "deleted")).first()
     return ServiceAccountRow._make(row) if row else None
-
-
-def is_name_taken(connection: Connection, name: str) -> bool:
-    """Whether a user or service account has or had this name."""
-    return bool(connection.execute(select(exists().where(users.c.username_canonical == name))).scalar())
 
 
 def add_account(connection: Connection, row: Mapping[str, object], details: Mapping[str, object]) -> None:

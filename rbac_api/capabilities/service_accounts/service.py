@@ -34,6 +34,7 @@ from rbac_api.capabilities.service_accounts.secrets import (
 )
 from rbac_api.capabilities.sessions.service import Termination, close_user_sessions
 from rbac_api.capabilities.users.service import end_user_assignments
+from rbac_api.database.queries.users import find_user_by_name
 from rbac_api.database.tables import users
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import search_text
@@ -66,7 +67,7 @@ def create_service_account(
 ) -> tuple[dict[str, object], int]:
     """Create a service account, without permissions. Returns it and the row's version. 409 if the name is or
     was in use."""
-    if queries.is_name_taken(clearance.connection, name):
+    if find_user_by_name(clearance.connection, clearance.settings.secret_key, name):
         raise ServiceAccountNameTaken()
     now, account_id = clock.now(), new_id()
     row = {

@@ -14,6 +14,7 @@ from rbac_api.capabilities.sessions.errors import SessionsCountDiffers
 from rbac_api.capabilities.sessions.filters import conditions
 from rbac_api.capabilities.sessions.service import Termination, close_sessions, freeze_sessions
 from rbac_api.database.queries.sessions import is_active
+from rbac_api.database.queries.users import audit_reference
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
@@ -88,5 +89,8 @@ def _end(
         name: clock.rfc3339(value) if isinstance(value, datetime) else value
         for name, value in body["filter"].items()
     }
+    if "user" in criteria:
+        secret = clearance.settings.secret_key
+        criteria["user"] = audit_reference(clearance.connection, secret, criteria["user"])
     facts = {"count": count, "filter": criteria, "end_reason": ending.reason}
     clearance.record("sessions.revoked", Target("sessions"), reason=body["reason"], after=facts)

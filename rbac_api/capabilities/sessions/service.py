@@ -18,7 +18,7 @@ from rbac_api.capabilities.sessions.answers import (
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import are_all_active, conditions, signed_between
 from rbac_api.capabilities.sessions.queries_beginning import beginning, freeze_sessions
-from rbac_api.capabilities.sessions.retention import delete_old_sessions
+from rbac_api.capabilities.sessions.retention import delete_old_sessions, erase_addresses
 from rbac_api.capabilities.sessions.rotation import (
     PASSWORD,
     RefreshTokenRecord,
@@ -77,6 +77,7 @@ __all__ = [
     "end_own_session",
     "end_own_sessions",
     "end_session",
+    "erase_addresses",
     "find_presented",
     "find_session",
     "forget_second_factor",

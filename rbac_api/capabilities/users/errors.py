@@ -11,6 +11,23 @@ class UserNotFound(NotFound):
     default_detail = "There is no user with this id. List them with GET /v1/users."
 
 
+class UserNotDeleted(Conflict):
+    code = "user.not_deleted"
+    title = "The user is not deleted"
+    default_detail = (
+        "Only the personal data of a deleted user can be erased. Delete the user first, with DELETE"
+        " /v1/users/{id}."
+    )
+
+
+class UserErased(Conflict):
+    code = "user.erased"
+    title = "The user's personal data was already erased"
+    default_detail = (
+        "The personal data of this user was erased before. The audit trail has the event user.erased."
+    )
+
+
 class UsernameTaken(Conflict):
     code = "user.username_taken"
     title = "The username is taken"

@@ -143,6 +143,18 @@ def retire_password_setups(connection: Connection, user_id: str, now: datetime) 
     connection.execute(open_ones.values(spent_at=now))
 
 
+def delete_setups(connection: Connection, user_id: str) -> None:
+    connection.execute(delete(password_setups).where(password_setups.c.user_id == user_id))
+
+
+def list_roles_at_deletion(connection: Connection, user_id: str, deleted_at: datetime) -> list[str]:
+    """The names of the roles whose assignments the deletion ended, of those that still exist."""
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    ended_then = (assignments.c.user_id == user_id, assignments.c.valid_to >= deleted_at)
+    query = select(roles.c.name).select_from(joined).where(*ended_then, roles.c.valid_to.is_(None))
+    return list(connection.execute(query.distinct()).scalars())
+
+
 class PasswordSetup(NamedTuple):
     """The user of a setup token."""
 

@@ -13,6 +13,7 @@ from rbac_api import clock
 from rbac_api.capabilities.passwords.service import require_good_password
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer, UserFilters
+from rbac_api.capabilities.users.erasure import erase_profile, find_erasable, require_outranks_deleted
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.capabilities.users.queries import ROW_VERSION, signing_in
 from rbac_api.capabilities.users.serializers import describe, describe_all
@@ -46,11 +47,11 @@ from rbac_api.trail.recorder import Target
 
 __all__ = [
     "ROW_VERSION", "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user",
-    "describe",
-    "describe_all", "drop_second_factor", "end_user_assignments", "end_user_sessions", "find_person",
-    "find_user", "find_user_id", "get_user", "issue_setup", "known_user", "list_users", "no_users",
-    "note_signin", "remove_user_totp", "reset_password", "restore_access", "row_of",
-    "set_password", "signing_in", "spend_setup", "unlock_user", "update_profile", "update_user",
+    "describe", "describe_all", "drop_second_factor", "end_user_assignments", "end_user_sessions",
+    "erase_profile", "find_erasable", "find_person", "find_user", "find_user_id", "get_user", "issue_setup",
+    "known_user", "list_users", "no_users", "note_signin", "remove_user_totp", "require_outranks_deleted",
+    "reset_password", "restore_access", "row_of", "set_password", "signing_in", "spend_setup", "unlock_user",
+    "update_profile", "update_user",
 ]  # fmt: skip
 
 
@@ -88,8 +89,7 @@ def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[UserAnsw
 
 def add_user(clearance: Clearance, new: NewUser) -> UserRow:
     """Write the account and its event. 409 if the canonical name is or was in use."""
-    name = canonical(new.username)
-    if reads.find_user_by_name(clearance.connection, name):
+    if known_user(clearance, new.username):
         raise UsernameTaken()
     row = row_of(new, clock.now())
     queries.add_user(clearance.connection, row)
@@ -122,7 +122,8 @@ def no_users(clearance: Clearance) -> bool:
 
 def known_user(clearance: Clearance, username: str) -> UserRow | None:
     """The account that has, or had, this name."""
-    return reads.find_user_by_name(clearance.connection, canonical(username))
+    secret = clearance.settings.secret_key
+    return reads.find_user_by_name(clearance.connection, secret, canonical(username))
 
 
 def find_person(clearance: Clearance, username: str) -> UserRow:

@@ -11,8 +11,10 @@ from sqlalchemy import Connection, bindparam, select
 from rbac_api.database.engine import batched
 from rbac_api.database.queries.assignments import list_assignments, list_assignments_of
 from rbac_api.database.tables import users
+from rbac_api.database.types import is_id
 from rbac_api.decision.model import EVERYTHING, SessionRoles, Status, Subject
 from rbac_api.decision.names import canonical
+from rbac_api.sealing import keyed_hash
 
 _FIND_ID = select(users.c.id).where(users.c.username_canonical == bindparam("name"))
 
@@ -72,7 +74,8 @@ USER = tuple(users.c[name] for name in UserRow._fields)
 _PERSON = select(*USER).where(
     users.c.id == bindparam("user_id"), users.c.kind == "person", users.c.status != "deleted"
 )
-_NAMED = select(*USER).where(users.c.username_canonical == bindparam("name"))
+_NAMED = select(*USER).where(users.c.username_canonical.in_((bindparam("name"), bindparam("erased"))))
+_TOMBSTONE = select(*USER).where(users.c.id == bindparam("user_id"), users.c.kind == "person")
 ACCOUNT = tuple(users.c[name] for name in AccountRow._fields)
 _FIND_ACCOUNT = select(*ACCOUNT).where(users.c.id == bindparam("user_id"))
 
@@ -83,11 +86,32 @@ def find_user(connection: Connection, user_id: str) -> UserRow | None:
     return UserRow._make(row) if row else None
 
 
-def find_user_by_name(connection: Connection, name: str) -> UserRow | None:
-    """The row with this canonical name; also a deleted user, whose name stays in use, and a service
-    account."""
-    row = connection.execute(_NAMED, {"name": name}).first()
+def find_deleted_or_not(connection: Connection, user_id: str) -> UserRow | None:
+    """A user, deleted or not."""
+    row = connection.execute(_TOMBSTONE, {"user_id": user_id}).first()
     return UserRow._make(row) if row else None
+
+
+def find_user_by_name(connection: Connection, secret: str, name: str) -> UserRow | None:
+    """The row with this canonical name; also a deleted user, whose name stays in use even when it was erased,
+    and a service account."""
+    row = connection.execute(_NAMED, {"name": name, "erased": erased_form(secret, name)}).first()
+    return UserRow._make(row) if row else None
+
+
+def erased_form(secret: str, canonical_name: str) -> str:
+    """Return what the row of an erased user has in place of the canonical name: the name cannot be read from
+    it, and no other user can take the name."""
+    return f"erased:{keyed_hash(secret, 'erased-name', canonical_name)}"
+
+
+def audit_reference(connection: Connection, secret: str, text: str) -> object:
+    """Return what the trail records of a filter that may be a username: the user, so that an erasure finds
+    it."""
+    user = None if is_id(text) else find_user_by_name(connection, secret, canonical(text))
+    if user is None or user.kind != "person":
+        return text
+    return {"id": user.id} if user.erased_at else {"id": user.id, "username": text}
 
 
 def find_account(connection: Connection, user_id: str) -> AccountRow | None:

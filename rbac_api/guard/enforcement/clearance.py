@@ -190,16 +190,17 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         if user_id == self.actor.id:
             raise OwnAccount(f"This is for the accounts of others. For your own, {instead}.")
 
-    def require_outranks(self, permissions: frozenset[str], whom: str) -> None:
+    def require_outranks(self, permissions: frozenset[str], whom: str, user_id: str | None = None) -> None:
         """Require that the caller holds all these permissions of a user or a role: 403 otherwise."""
         if self.unbounded:
             return
         if beyond := sorted(permissions - self.held):
-            raise TargetStronger(f"{whom} holds {_listed(beyond)}, which you do not hold.", missing=beyond)
+            holds = f"holds {_listed(beyond)}, which you do not hold."
+            raise TargetStronger(f"{whom} {holds}", missing=beyond).recorded_as(f"{user_id or whom} {holds}")
 
     def require_outranks_user(self, user_id: str, username: str) -> None:
         """Require that the caller outranks a user by id; what the user would hold if active counts."""
-        self.require_outranks(self.reach(user_id), username)
+        self.require_outranks(self.reach(user_id), username, user_id)
 
     def require_outranks_users(self, usernames: Mapping[str, str]) -> None:
         """Require that the caller outranks these users by id: 403 for the first who holds more.  Takes few
@@ -210,7 +211,8 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         graph = self.graph()
         reaches = {held: graph.held_by(held) for held in set(roles.values())}
         for user_id, held in roles.items():
-            self.require_outranks(reaches[held], self.named(user_id, usernames[user_id], "A user concerned"))
+            named = self.named(user_id, usernames[user_id], "A user concerned")
+            self.require_outranks(reaches[held], named, user_id)
 
     def require_outranks_holders(self, roles: Iterable[str], rule: Constraint | None = None) -> None:
         """Require that the caller outranks all holders of these roles, direct or through a senior.  Of a
@@ -226,9 +228,8 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         found = queries_strength.list_holders_of_both(self.connection, through, stronger, now, most)
         for user_id, held in list_roles_of(self.connection, list(found), now).items():
             if rule is None or bound_by(graph, rule, held):
-                self.require_outranks(
-                    graph.held_by(held), self.named(user_id, found[user_id], "A holder of this role")
-                )
+                named = self.named(user_id, found[user_id], "A holder of this role")
+                self.require_outranks(graph.held_by(held), named, user_id)
 
     @property
     def reads_users(self) -> bool:
@@ -289,8 +290,7 @@ def require_recent(session: SessionState, settings: Settings) -> None:
 
 
 def operator_clearance(work: UnitOfWork, runtime: Runtime, *, system: bool = False) -> Clearance:
-    """Return the clearance of the operator at a shell (or of start-up): the guards over sets bind it, the
-    roles do not."""
+    """Return the clearance of the operator or of start-up: guards over sets bind it, the roles do not."""
     reasons = (Reason("operator", "has the database and the secret in hand"),)
     return Clearance(SYSTEM if system else OPERATOR, None, reasons, work, runtime)
 

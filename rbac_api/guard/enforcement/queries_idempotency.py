@@ -45,5 +45,10 @@ def clear_answers(connection: Connection, scope: str, location: str) -> None:
     connection.execute(delete(idempotency_keys).where(columns.scope == scope, columns.location == location))
 
 
+def clear_answers_of_all(connection: Connection, location: str) -> None:
+    """Delete the stored answers about this resource, of all callers: they show what was erased."""
+    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.location == location))
+
+
 def clear_old_answers(connection: Connection, now: datetime) -> int:
     return connection.execute(delete(idempotency_keys).where(idempotency_keys.c.expires_at <= now)).rowcount

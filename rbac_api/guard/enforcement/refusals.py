@@ -121,7 +121,7 @@ def _decision(refused: Refused, number: str) -> str:
         "id": number, "at": refused.at,
         "user_id": refused.actor.id, "session_id": refused.actor.session_id,
         "permission": refused.permission, "role": refused.role,
-        "code": refused.refusal.code, "detail": refused.refusal.detail,
+        "code": refused.refusal.code, "detail": refused.refusal.recorded_detail,
         "second_factor": session is not None and session.second_factor,
         "chosen_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip
@@ -137,7 +137,7 @@ def _event(refused: Refused, times: int) -> dict[str, Any]:
         "required": refused.permission or refused.role,
         "times": times,
     }
-    target, reason = Target("operation", refused.path), refused.refusal.detail
+    target, reason = Target("operation", refused.path), refused.refusal.recorded_detail
     refusal = Event("access.refused", target, reason, after=facts, outcome="refused")
     (event,) = prepared_events(refused.actor, (refusal,))
     return event
