@@ -41,6 +41,8 @@ QUIET = (
     "--disable-sync",
     "--disable-quic",
     "--no-first-run",
+    # Each page is new and soon closed: its scripts are never run often enough to repay being optimised.
+    "--js-flags=--no-turbofan",
 )
 FONTS_CONF = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
