@@ -24,8 +24,10 @@ from rbac_api.database.engine import Database
 from rbac_api.database.queries.trail import EVENT, EventRow
 from rbac_api.database.tables import trail_events
 from rbac_api.factory import close_app, create_app
+from rbac_api.guard.state.queries import find_role_graph
 from rbac_api.settings import Settings
 from rbac_api.trail.canonical_form import canonical
+from rbac_api.trail.feed import find_end
 from rbac_api.trail.sequencer import drain_outbox
 from tests.cast import BOBS_PERMISSIONS, CAST, PASSWORD, PERMISSIONS
 from tests.contract.answers import AnswerChecker
@@ -112,18 +114,18 @@ class Stage:
     checker: AnswerChecker
     rows: Rows | None = None
     _kept: dict[str, tuple[datetime, Any]] = field(default_factory=dict)
+    _memory: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def database(self) -> Database:
-        found: Database = self.app.extensions["rbac-api"].database
-        return found
+        return cast(Database, self.guard.database)
 
     @property
     def guard(self) -> Any:
         return self.app.extensions["rbac-api"]
 
     def reset(self) -> None:
-        """Put every row back, in place, and make the application forget what it remembers."""
+        """Put every row back, in place, and make the application remember what it did then."""
         self._put_back(FIRST_SCENE)
 
     def kept(self, name: str, build: Callable[[], T]) -> T:
@@ -135,9 +137,15 @@ class Stage:
             return cast(T, found)
         self.reset()
         began, made = now, build()
-        self._rows.keep(name)
+        self.keep(name)
         self._kept[name] = began, made
         return made
+
+    def keep(self, name: str) -> None:
+        """Remember the rows as they are, and what the application remembers of nearly every first request: the roles and the keys."""
+        self._rows.keep(name)
+        with self.database.one_moment() as reader:
+            self._memory[name] = find_end(reader), find_role_graph(reader), self.guard.keyring.as_of(reader)
 
     @property
     def _rows(self) -> Rows:
@@ -146,7 +154,9 @@ class Stage:
 
     def _put_back(self, name: str) -> None:
         self._rows.put_back(name)
-        self.guard.snapshot.forget()
+        snapshot = self.guard.snapshot
+        snapshot.forget()
+        snapshot._mark, snapshot.roles.current, snapshot.keyring._keys = self._memory[name]
         self.guard.bearer._remembered.clear()
         self.guard.refusals.forget()
         self.guard.runtime.uses.forget()
@@ -260,9 +270,10 @@ def raise_curtain(engine: str, url: str, folder: Path, **changes: Any) -> Stage:
     settings = settings_for(url, **changes)
     build(settings)
     rows = SqliteRows(url, folder) if engine == "sqlite" else PostgresRows(url)
-    rows.keep(FIRST_SCENE)
     app = create_app(settings)
-    return Stage(engine, settings, app, AnswerChecker(app), rows)
+    stage = Stage(engine, settings, app, AnswerChecker(app), rows)
+    stage.keep(FIRST_SCENE)
+    return stage
 
 
 @contextmanager
