@@ -1,8 +1,8 @@
 """The operator's command line, ``rbac-api``, and the production server.
 
 ``commands`` lists the commands, and ``group`` connects them to the application. The commands are in
-``accounts``, ``assignments``, ``doctor``, ``people``, ``policy``, ``setup``, ``start``, ``trail`` and
-``unused``; ``prepare`` makes a database ready. ``csv_file`` reads CSV. ``output``, ``plan_text`` and
+``accounts``, ``assignments``, ``doctor``, ``people``, ``policy``, ``roles``, ``setup``, ``start``, ``trail``
+and ``unused``; ``prepare`` makes a database ready. ``csv_file`` reads CSV. ``output``, ``plan_text`` and
 ``refusals`` write to the terminal. ``serve`` configures gunicorn; ``worker``, ``connections``,
 ``connection``, ``exchange`` and ``request_framing`` are its worker.
 

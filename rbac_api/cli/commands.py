@@ -23,6 +23,7 @@ COMMANDS = {
     "recover-admin": "accounts:recover_admin",
     "users": "people:users",
     "sessions": "people:sessions",
+    "roles": "roles:roles",
     "assignments": "assignments:assignments",
     "policy": "policy:policy",
     "unused": "unused:unused",
