@@ -7,6 +7,7 @@ from flask import Flask
 from rbac_api.capabilities.access.routes import blueprint as access
 from rbac_api.capabilities.activations.routes import blueprint as activations
 from rbac_api.capabilities.assignments.routes import blueprint as assignments
+from rbac_api.capabilities.audit.publisher import CheckpointPublisher
 from rbac_api.capabilities.audit.routes import blueprint as audit
 from rbac_api.capabilities.constraints.routes import blueprint as constraints
 from rbac_api.capabilities.erasure.routes import blueprint as erasure
@@ -98,6 +99,8 @@ def create_app(settings: Settings | None = None, *, check_database: bool = True)
     _register_figures(app, guard)
     app.extensions["rbac-retention"] = Retention(settings, guard.database)
     guard.begin.add(app.extensions["rbac-retention"].start)
+    app.extensions["rbac-checkpoints"] = CheckpointPublisher(settings, guard.database)
+    guard.begin.add(app.extensions["rbac-checkpoints"].start)
     app.extensions["rbac-sequencer"] = Sequencer(guard.database)
     guard.begin.add(app.extensions["rbac-sequencer"].start)
     _register_routes(app, settings)
@@ -114,6 +117,7 @@ def _register_figures(app: Flask, guard: Guard) -> None:
 def close_app(app: Flask) -> None:
     """Close an application's threads and connections; for tests and for programs that make several."""
     app.extensions["rbac-retention"].close()
+    app.extensions["rbac-checkpoints"].close()
     app.extensions["rbac-sequencer"].close()
     app.extensions["rbac-api"].close()
     app.extensions["rbac-tally"].close()

@@ -65,6 +65,8 @@ class Settings:
     database_timeout: int = setting(
         "RBAC_DATABASE_TIMEOUT_SECONDS", "how long a request waits for the database or its write lock before 503", 5, bounds=(1, 60))
     redis_url: str = secret("RBAC_REDIS_URL", "`redis://…`: shared counters for rate limits, published denylist", shown="none")
+    checkpoint_url: str = secret(
+        "RBAC_CHECKPOINT_URL", "`http://…` or `https://…` address to which each daily checkpoint of the trail is posted", shown="none")
     secret_key: str = secret(
         "RBAC_SECRET_KEY", "instance secret (peppers, key encryption, cursors, HS256); at least 32 bytes",
         shown="generated in the embedded default, else required")
@@ -229,6 +231,10 @@ class Settings:
             )
         if self.log_level not in ("debug", "info", "warning", "error"):
             found.append("RBAC_LOG_LEVEL must be debug, info, warning or error")
+        if self.checkpoint_url and not value_checks.is_web_address(self.checkpoint_url):
+            found.append(
+                "RBAC_CHECKPOINT_URL must be an http or https address without user name, password and fragment"
+            )
         found += value_checks.driver_faults(self.database_url, self.redis_url)
         return [*found, *self._limit_faults()]
 

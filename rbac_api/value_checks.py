@@ -134,6 +134,11 @@ def is_issuer(text: str) -> bool:
     return parts is not None and not any(sign in text for sign in "?#<>")
 
 
+def is_web_address(text: str) -> bool:
+    """Return True for an http or https URL of ASCII characters without user information and fragment."""
+    return _web_address(text) is not None and text.isascii() and "#" not in text
+
+
 def is_database(text: str) -> bool:
     """Return True for the URL of PostgreSQL, or of an SQLite file by its absolute path."""
     return text.startswith(DATABASES) and _split(text) is not None

@@ -13,6 +13,10 @@ follows the revocation feed, and ``roles`` what each role permits, through ``fet
 service where a token does not say enough. ``headers`` reads requests. ``problems`` has the answers to refused
 callers.
 
+``audit`` is the command that verifies an export of the audit trail against a checkpoint. ``events`` has the
+chain of hashes, ``merkle`` the tree (RFC 9162), ``notes`` the signed checkpoints (C2SP). The service uses the
+same functions.
+
 A verification needs no request to the service, no database and no secret, only PyJWT. The package imports
 nothing of the service. The service's guard reads its tokens with the same ``jws``.
 """

@@ -8,16 +8,19 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import Any, BinaryIO, get_args
 
 import click
 
+from rbac_api.capabilities.audit import evidence
 from rbac_api.capabilities.audit.service import count_events, export_events, trail_length, verify_trail
 from rbac_api.cli.group import operating, ready_parts
 from rbac_api.cli.output import json_option, print_json, progress
 from rbac_api.formats.sheets import CHUNK, Form
 from rbac_api.trail.chain import Unreadable, Verdict, verify_export
 from rbac_api.trail.events import CATALOGUE
+from rbac_verifier.audit import describe, read_checkpoint
+from rbac_verifier.notes import BadNote, Checkpoint
 
 
 class Noted(click.ParamType[tuple[int, str]]):
@@ -55,34 +58,67 @@ def audit() -> None:
 @audit.command("verify")
 @click.option("--expect", type=Noted(), multiple=True, help="An event noted earlier; may be repeated.")
 @click.option("--file", "export", type=click.File("rb"), help="An export in NDJSON; no database is needed.")
+@click.option("--checkpoint", "note", type=click.Path(), help="The file of a checkpoint; needs --key.")
+@click.option("--key", help="The verification key of the checkpoint, or a file with it.")
 @json_option
 @click.pass_context
-def verify(
-    context: click.Context, expect: tuple[tuple[int, str], ...], export: BinaryIO | None, as_json: bool
-) -> None:
+def verify(context: click.Context, /, as_json: bool, **given: Any) -> None:
     """Verify the hash chain and report the first broken event.
 
     Exit code 0 if the chain is intact, 1 if not. Removed events at the end do not break the chain. To detect
-    this, store the printed SEQ:HASH elsewhere, and give it with --expect next time.
+    this, keep a checkpoint elsewhere and give it with --checkpoint, or the printed SEQ:HASH with --expect.
     """
-    noted = _by_number(expect)
-    first, verdict = (1, _verify_stored(noted)) if export is None else _verify_file(export, noted)
+    noted, checkpoint = _by_number(given["expect"]), _checkpoint(given["note"], given["key"])
+    first, verdict = (
+        (1, _verify_stored(noted, checkpoint))
+        if given["export"] is None
+        else _verify_file(given["export"], noted, checkpoint)
+    )
     if as_json:
         print_json(_report(verdict))
     else:
-        click.echo(_sentences(verdict, bool(expect), first))
+        click.echo("\n".join([describe(verdict, first, checkpoint), *_advice(verdict, noted, checkpoint)]))
     context.exit(0 if verdict.problem is None else 1)
 
 
-def _verify_stored(noted: dict[int, str]) -> Verdict:
+@audit.command("checkpoint")
+def print_checkpoint() -> None:
+    """Print a checkpoint: the number of events and the root of their tree, signed."""
+    with operating() as clearance:
+        click.echo(evidence.checkpoint(clearance), nl=False)
+
+
+@audit.command("key")
+def print_key() -> None:
+    """Print the verification key of checkpoints. Give it to auditors on another way than checkpoints."""
+    settings, _ = ready_parts()
+    click.echo(evidence.verification_key(settings))
+
+
+def _checkpoint(file: str | None, key: str | None) -> Checkpoint | None:
+    if file is None or key is None:
+        if file or key:
+            raise click.UsageError("--checkpoint and --key are given together: a checkpoint is signed.")
+        return None
+    try:
+        return read_checkpoint(file, key)
+    except (BadNote, UnicodeDecodeError) as fault:
+        raise click.ClickException(f"{file}: {fault}.") from fault
+    except OSError as fault:
+        raise click.ClickException(f"{fault.filename}: {fault.strerror}.") from fault
+
+
+def _verify_stored(noted: dict[int, str], checkpoint: Checkpoint | None) -> Verdict:
     _, database = ready_parts()
     with progress(trail_length(database), "Verifying") as step:
-        return verify_trail(database, noted, lambda _seq: step(1))
+        return verify_trail(database, noted, lambda _seq: step(1), checkpoint)
 
 
-def _verify_file(export: BinaryIO, noted: dict[int, str]) -> tuple[int, Verdict]:
+def _verify_file(
+    export: BinaryIO, noted: dict[int, str], checkpoint: Checkpoint | None
+) -> tuple[int, Verdict]:
     try:
-        return verify_export(export, noted)
+        return verify_export(export, noted, checkpoint)
     except Unreadable as fault:
         raise click.ClickException(
             f"{export.name}: {fault}. Export the trail again with `rbac-api audit export` or GET "
@@ -146,26 +182,17 @@ def _report(verdict: Verdict) -> dict[str, object]:
     return {"intact": broken is None, "checked": verdict.checked, "last": last, "broken": broken}
 
 
-def _sentences(verdict: Verdict, compared: bool, first: int) -> str:
-    last = f"{verdict.seq}:{verdict.hash}"
+def _advice(verdict: Verdict, noted: dict[int, str], checkpoint: Checkpoint | None) -> list[str]:
     if verdict.problem:
-        return f"BROKEN at event {verdict.broken_seq}: {verdict.problem}.\nLast good event: {last}"
-    lines = [
-        f"Intact: {verdict.checked} events, each with a valid hash and linked to the previous one.",
-        f"Last event: {last}",
+        return []
+    if noted:
+        return ["Every event given with --expect is present and unchanged."]
+    if checkpoint is not None:
+        return []
+    return [
+        "Truncation at the end cannot be detected from the chain alone. Store the last event elsewhere",
+        f"and check it later: rbac-api audit verify --expect {verdict.seq}:{verdict.hash}",
     ]
-    if first > 1:
-        lines.append(
-            f"The first is event {first}: what was before it is not in the file and was not verified."
-        )
-    if compared:
-        lines.append("Every event given with --expect is present and unchanged.")
-    else:
-        lines.append(
-            "Truncation at the end cannot be detected from the chain alone. Store the last event elsewhere"
-        )
-        lines.append(f"and check it later: rbac-api audit verify --expect {last}")
-    return "\n".join(lines)
 
 
 def _is_digest(text: str) -> bool:

@@ -36,6 +36,11 @@ ALARMS = Counter(
     ["type"],
 )
 INCIDENTS = Counter("rbac_incidents_total", "Incidents opened, by type.", ["type"])
+CHECKPOINTS = Counter(
+    "rbac_checkpoints_total",
+    "Daily checkpoints of the trail that were written, posted, or failed.",
+    ["outcome"],
+)
 HASH_QUEUE = Gauge(
     "rbac_password_hash_queue", "Sign-ins waiting for the password hasher.", multiprocess_mode="livesum"
 )
@@ -71,6 +76,7 @@ INCIDENT_TYPES = ("refresh-reuse", "stale-use", "lockout")
 _KNOWN: tuple[tuple[Counter, tuple[str, ...]], ...] = (
     (SIGNINS, ("succeeded", "failed", "locked", "incomplete")),
     (CLIENTS, ("succeeded", "failed")),
+    (CHECKPOINTS, ("written", "posted", "failed")),
     (REFRESHES, ("rotated", "repeated", "reused", "ended")),
     (ALARMS, INCIDENT_TYPES),
     (INCIDENTS, INCIDENT_TYPES),

@@ -7,7 +7,7 @@ when.  Its ``seq`` is the system's revision.
 ``events`` has the catalogue of events, ``fields`` the classification of every audited column, ``recorder``
 writes, ``chain`` verifies the chain, ``feed`` reads its tail, and ``named_role`` finds the events of a role.
 ``personal`` keeps personal values beside the chain, ``canonical_form`` writes what is hashed, and ``refused``
-writes what explains a refusal.
+writes what explains a refusal.  ``tree`` keeps the Merkle tree over the events.
 
 On PostgreSQL events of refreshes, sign-ins and refusals are committed without the write lock into the
 ``outbox``, from where the next writer or the ``sequencer`` links them.

@@ -1,10 +1,6 @@
-"""Writes JSON in one form: what is hashed, and what is stored to be hashed."""
+"""Writes JSON in one form: what is hashed, and what is stored to be hashed. Exports are verified with the same
+function where this service is not installed."""
 
-from __future__ import annotations
+from rbac_verifier.events import canonical
 
-import json
-
-
-def canonical(values: object) -> str:
-    """Return JSON with sorted keys, no spaces and only necessary escapes: one text for one value."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+__all__ = ["canonical"]

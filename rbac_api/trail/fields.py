@@ -95,6 +95,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         " outcome reason before after"
         " ip request_id personal prev_hash hash"
     ),
+    "trail_nodes": _table(ignore="level position node"),
     "trail_outbox": _table(
         ignore="id at actor_type actor_id actor_name session_id action target_type target_id target_name"
         " outcome reason before after ip request_id personal personal_values decision"

@@ -12,7 +12,6 @@ hash covers.  An event that was written before this form has no ``personal`` and
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
@@ -28,9 +27,9 @@ from rbac_api.database.types import is_id
 from rbac_api.decision.names import ERASED_NAME
 from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.fields import PERSONAL_NAMES
+from rbac_verifier.events import ERASED, find_place, personal_digest
 
 SALT_BYTES = 16
-ERASED = {"erased": True}
 _NAMED_AFTER_USERS = frozenset({"user", "session", "token"})  # targets whose name is a username
 _BATCH_SIZE = 1000
 _COLUMNS = [column.name for column in personal_values.c]
@@ -65,7 +64,7 @@ def conceal(event: dict[str, Any]) -> dict[str, Any]:
     owned: dict[str | None, dict[str, tuple[str, str]]] = {}
     for found in list(_personal(event)):
         salt, value = secrets.token_bytes(SALT_BYTES), found.holder[found.key]
-        digests[found.place] = _digest(salt, value)
+        digests[found.place] = personal_digest(salt, value)
         owned.setdefault(found.owner, {})[found.place] = salt.hex(), value
         found.holder[found.key] = None
     values = [
@@ -108,7 +107,7 @@ def disclose(shown: dict[str, Any], personal: str | None, stored: str | None) ->
     proofs: dict[str, dict[str, str]] = {}
     for place, digest in json.loads(personal or "{}").items():
         salt, value = entries.get(place, (None, ERASED))
-        holder, key = _place(shown, place)
+        holder, key = find_place(shown, place)
         holder[key] = value
         proofs[place] = {"digest": digest, "salt": salt} if salt else {"digest": digest}
     return {**shown, "personal": proofs or None}
@@ -126,33 +125,11 @@ def is_whole(personal: str | None, stored: str | None) -> bool:
     try:
         digests = json.loads(personal or "{}")
         return all(
-            digests[place] == _digest(bytes.fromhex(salt), value)
+            digests[place] == personal_digest(bytes.fromhex(salt), value)
             for place, (salt, value) in _entries(stored).items()
         )
     except (ValueError, TypeError, LookupError, AttributeError):
         return False
-
-
-def withdraw(shown: dict[str, Any]) -> str | None:
-    """Take the personal values out of an event of an export; return its ``personal`` as it was hashed.
-
-    Raises ``ValueError`` where a value does not fit its digest.
-    """
-    digests: dict[str, str] = {}
-    for place, proof in (shown.pop("personal", None) or {}).items():
-        holder, key = _place(shown, place)
-        value, holder[key] = holder[key], None
-        digests[place] = proof["digest"]
-        fits = value == ERASED
-        if "salt" in proof:
-            fits = _digest(bytes.fromhex(proof["salt"]), value) == proof["digest"]
-        if not fits or proof.keys() - {"digest", "salt"}:
-            raise ValueError(f"{place} does not fit its digest")
-    return canonical(digests) if digests else None
-
-
-def _digest(salt: bytes, value: str) -> str:
-    return hashlib.sha256(salt + value.encode()).hexdigest()
 
 
 def _entries(stored: str | None) -> dict[str, tuple[str, str]]:
@@ -195,13 +172,3 @@ def _about(event: Mapping[str, Any]) -> str | None:
 
 def _user(text: object) -> str | None:
     return text if isinstance(text, str) and is_id(text) else None
-
-
-def _place(shown: Any, place: str) -> tuple[Any, Any]:
-    """Return the object or list that a place is in, and its key or index there."""
-    *way, last = [part.replace("~1", "/").replace("~0", "~") for part in place.split("/")[1:]]
-    for part in way:
-        shown = shown[int(part) if isinstance(shown, list) else part]
-    key = int(last) if isinstance(shown, list) else last
-    shown[key]  # a place that is not there is an error
-    return shown, key

@@ -3,7 +3,6 @@ commit order."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,16 +14,15 @@ from sqlalchemy.exc import DBAPIError
 
 from rbac_api import clock
 from rbac_api.database.engine import batched, is_writer, publish
-from rbac_api.database.queries.trail import EventRow
 from rbac_api.database.tables import trail_events
 from rbac_api.errors import Unavailable
-from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.feed import Position, find_end, note_end
 from rbac_api.trail.fields import SECRET_NAMES
 from rbac_api.trail.outbox import take
 from rbac_api.trail.personal import add_values, conceal
 from rbac_api.trail.refused import add_decisions
+from rbac_verifier.events import event_hash as hash_of_fields
 
 
 class TrailUnavailable(Unavailable):
@@ -84,7 +82,6 @@ _BATCH_SIZE = 1000
 _LINKED = "outbox_linked"  # in ``connection.info``: the transaction that has linked what waits
 _ABOUT_SESSIONS = frozenset({"user", "session", "sessions", "keys"})
 MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
-FIELDS = EventRow._fields[: EventRow._fields.index("hash")]  # what the hash covers
 SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
 
@@ -285,13 +282,6 @@ def bounded(value: object, longest: int = MAX_TEXT_LENGTH) -> object:
 
 
 def event_hash(event: Mapping[str, object]) -> str:
-    """Return the event's own hash, from its fields; ``at`` may be a datetime or RFC 3339 text.
-
-    An event without personal values is hashed without that field, as all were before there was one.
-    """
-    values = {name: event[name] for name in FIELDS}
-    if values["personal"] is None:
-        del values["personal"]
-    if isinstance(values["at"], datetime):
-        values["at"] = clock.rfc3339(values["at"])
-    return hashlib.sha256(canonical(values).encode()).hexdigest()
+    """Return the event's own hash, from its fields; ``at`` may be a datetime or RFC 3339 text."""
+    at = event["at"]
+    return hash_of_fields({**event, "at": clock.rfc3339(at)} if isinstance(at, datetime) else event)

@@ -30,6 +30,7 @@ NEEDED = {
     "get_user_access": "?permission=users:read",
     "get_my_access": "?permission=users:read",
     "get_service_account_access": "?permission=users:read",
+    "prove_consistency": "?from=1",
     "diff_access": "?from=2026-01-01T00:00:00Z&user=dave",
 }
 

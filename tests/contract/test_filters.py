@@ -33,6 +33,7 @@ VALUES = {
 # The names of actors and targets have no index: who is not known by an id any more is looked for in all events.
 WITHOUT_INDEX = {("trail_events", "actor_name"), ("trail_events", "target_name")}
 
+COUNTING = {"prove_consistency", "prove_inclusion"}
 PERIOD = ("valid_from", "valid_to", "assigned_at")  # narrow down rows that another column finds
 
 
@@ -95,7 +96,15 @@ def asked(operation: Operation, names: dict[str, str]) -> Iterator[str]:
         if parameter.get("in") != "query" or name in PAGING:
             continue
         now, enum = clock.rfc3339(clock.now()), parameter["schema"].get("enum")
-        value = enum[-1] if enum else now if name in ("at", "to") else VALUES[name]
+        value = (
+            "1"
+            if operation.id in COUNTING
+            else enum[-1]
+            if enum
+            else now
+            if name in ("at", "to")
+            else VALUES[name]
+        )
         other = {**needed, name: value}
         if operation.id == "diff_access" and name == "role":
             del other["user"]  # one of the two

@@ -27,6 +27,7 @@ PUBLIC = {
     "get_readiness",
     "get_metrics",
     "get_jwks",
+    "get_checkpoint_key",
     "get_revocations",
     "get_published_roles",
     "get_problem",

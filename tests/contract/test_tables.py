@@ -38,6 +38,7 @@ OWNERS = {
     "signing_keys": "capabilities/keys",
     "totp_factors": "capabilities/second_factor",
     "trail_events": "trail",
+    "trail_nodes": "trail",
     "trail_outbox": "trail",
     "users": "capabilities/users",
 }

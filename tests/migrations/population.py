@@ -8,15 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0013"
+LATEST = "0014"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
 }
 _ID = {"sqlite": "printf('{0}%030x', i)", "postgresql": "('{0}' || lpad(to_hex(i), 30, '0'))::uuid"}
 _WORDS = {
-    "sqlite": {"no": "0", "yes": "1", "text": "CAST(i AS text)"},
-    "postgresql": {"no": "false", "yes": "true", "text": "i::text"},
+    "sqlite": {"no": "0", "yes": "1", "text": "CAST(i AS text)", "bytes": "x'61'"},
+    "postgresql": {"no": "false", "yes": "true", "text": "i::text", "bytes": "'a'::bytea"},
 }
 _AT = "'2026-01-02 03:04:05.678901'"
 _LATER = "'2026-02-03 04:05:06'"
@@ -47,6 +47,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     },
     "0012": {},
     "0013": {"trail_outbox": frozenset({"decision"})},
+    "0014": {},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -131,6 +132,7 @@ TABLES["0013"] = {
     **TABLES["0012"],
     "trail_outbox": TABLES["0012"]["trail_outbox"] + ", NULL",
 }
+TABLES["0014"] = {**TABLES["0013"], "trail_nodes": "6, i, {bytes}"}
 
 
 def populate(connection: Connection, revision: str) -> None:

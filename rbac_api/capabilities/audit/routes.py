@@ -5,10 +5,19 @@ from __future__ import annotations
 from flask import Response
 from flask.views import MethodView
 
-from rbac_api.capabilities.audit import service
-from rbac_api.capabilities.audit.errors import EventNotFound
-from rbac_api.capabilities.audit.schemas import AuditArguments, AuditEventListSchema, AuditEventSchema
-from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.capabilities.audit import evidence, service
+from rbac_api.capabilities.audit.errors import EventNotFound, TreeIncomplete
+from rbac_api.capabilities.audit.schemas import (
+    AuditArguments,
+    AuditEventListSchema,
+    AuditEventSchema,
+    ConsistencyProofSchema,
+    ConsistencyQuery,
+    InclusionProofSchema,
+    InclusionQuery,
+)
+from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
+from rbac_api.guard.enforcement.guard import current_guard
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.responses.exports import file_answer, wanted_form
@@ -17,6 +26,10 @@ from rbac_api.web.responses.json_response import json_answer
 blueprint = Blueprint(
     "audit", __name__, url_prefix="/v1/audit", tag="Audit trail", description="Who did what."
 )
+_SEQ = f"<int(max={(1 << 63) - 1}):seq>"
+_NOTE = "rbac.example/v1/audit\n1042\nRz0zO9mjI0mvG8oY9Fe8Ur4LH1bQSPm+T6Pp0kzYzVA=\n\n\u2014 rbac.example/v1/audit XwwqTq…\n"
+_KEY = "rbac.example/v1/audit+5f0c2a4e+AQ…"
+_PLAIN = "text/plain"
 
 
 @blueprint.route("/events")
@@ -42,7 +55,7 @@ class AuditEvents(MethodView):
         return page_answer(service.list_events(current_clearance(), query, page))
 
 
-@blueprint.route(f"/events/<int(max={(1 << 63) - 1}):seq>")
+@blueprint.route(f"/events/{_SEQ}")
 class AuditEvent(MethodView):
     @requires("audit:read")
     @blueprint.response(200, AuditEventSchema)
@@ -53,3 +66,65 @@ class AuditEvent(MethodView):
         With the values before and after the change, and the hashes that chain it to the previous event.
         """
         return json_answer(service.get_event(current_clearance(), seq))
+
+
+@blueprint.route(f"/events/{_SEQ}/proof")
+class InclusionProof(MethodView):
+    @requires("audit:read")
+    @blueprint.arguments(InclusionQuery, location="query")
+    @blueprint.response(200, InclusionProofSchema)
+    @blueprint.operation("prove_inclusion", EventNotFound, TreeIncomplete)
+    def get(self, query: dict[str, int], seq: int) -> Response:
+        """Prove that an event is in the trail
+
+        Against the checkpoint of `size` events: hashing the path from the leaf gives the checkpoint's root.
+        """
+        return json_answer(evidence.prove_inclusion(current_clearance(), seq, query.get("size")))
+
+
+@blueprint.route("/consistency")
+class ConsistencyProof(MethodView):
+    @requires("audit:read")
+    @blueprint.arguments(ConsistencyQuery, location="query")
+    @blueprint.response(200, ConsistencyProofSchema)
+    @blueprint.operation("prove_consistency", TreeIncomplete)
+    def get(self, query: dict[str, int]) -> Response:
+        """Prove that the trail was only appended to
+
+        Between the checkpoints of `from` and of `to` events.
+        """
+        return json_answer(evidence.prove_consistency(current_clearance(), query["from_"], query.get("to")))
+
+
+@blueprint.route("/checkpoint")
+class AuditCheckpoint(MethodView):
+    @requires("audit:read")
+    @blueprint.response(
+        200, {"type": "string", "example": _NOTE}, content_type=_PLAIN, description="A signed note (C2SP)"
+    )
+    @blueprint.operation("get_checkpoint", TreeIncomplete)
+    def get(self) -> Response:
+        """Read a checkpoint of the trail
+
+        The number of events and the root of the Merkle tree (RFC 9162) over their hashes, signed with Ed25519
+        as a C2SP signed note. Keep it elsewhere: with an export or a proof it shows later whether an event up
+        to then was changed, removed or moved.
+        """
+        return Response(evidence.checkpoint(current_clearance()), content_type=f"{_PLAIN}; charset=utf-8")
+
+
+@blueprint.route("/checkpoint/key")
+class CheckpointKey(MethodView):
+    @public
+    @blueprint.response(
+        200, {"type": "string", "example": _KEY}, content_type=_PLAIN, description="A verification key (C2SP)"
+    )
+    @blueprint.operation("get_checkpoint_key")
+    def get(self) -> Response:
+        """Read the public key of checkpoints
+
+        In the form of C2SP signed notes. Compare it with `rbac-api audit key` at the machine before you trust
+        it.
+        """
+        key = evidence.verification_key(current_guard().settings)
+        return Response(f"{key}\n", content_type=f"{_PLAIN}; charset=utf-8")

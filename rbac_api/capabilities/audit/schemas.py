@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.fields import ID, Address, Count, Moment, PageQuery, PageSchema, RoleName, Text
+from rbac_api.web.fields import ID, Address, Body, Count, Moment, PageQuery, PageSchema, RoleName, Text
 
 _ERASED = {
     "type": "object",
@@ -16,6 +16,7 @@ _ERASED = {
 }
 _PERSONAL = {"oneOf": [{"type": "string"}, _ERASED, {"type": "null"}]}
 _UUID = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+MAX_SEQ = 10**18 - 1
 OUTCOMES = ("success", "refused", "failure")
 
 
@@ -113,12 +114,72 @@ def _actions(description: str, data_key: str | None = None) -> fields.List[str]:
     )
 
 
+_HASH = {"description": "Base64, 32 bytes", "example": "Rz0zO9mjI0mvG8oY9Fe8Ur4LH1bQSPm+T6Pp0kzYzVA="}
+
+
+def _hash() -> fields.String:
+    return fields.String(required=True, metadata=_HASH)
+
+
+def _path() -> fields.List[str]:
+    return fields.List(fields.String(metadata=_HASH), required=True)
+
+
+class InclusionProofSchema(ma.Schema):
+    """The proof that an event is in the tree of the first `size` events (RFC 9162, section 2.1.3). The leaf is
+    the event's `hash` as 32 bytes."""
+
+    seq = fields.Integer(required=True, metadata={"example": 42})
+    hash = fields.String(required=True, metadata={"example": "4be7" * 16})
+    leaf_index = fields.Integer(required=True, metadata={"example": 41})
+    leaf_hash = _hash()
+    size = fields.Integer(required=True, metadata={"example": 1042})
+    root_hash = _hash()
+    inclusion_path = _path()
+
+
+class ConsistencyProofSchema(ma.Schema):
+    """The proof that the first `from` events of the tree of `to` events are those of the tree of `from` events
+    (RFC 9162, section 2.1.4)."""
+
+    from_ = fields.Integer(required=True, data_key="from", metadata={"example": 1000})
+    from_root_hash = _hash()
+    to = fields.Integer(required=True, metadata={"example": 1042})
+    to_root_hash = _hash()
+    consistency_path = _path()
+
+
+class InclusionQuery(Body):
+    """The tree of a proof."""
+
+    size = Count(
+        low=1, high=MAX_SEQ, metadata={"description": "number of events in the tree; all, if not given"}
+    )
+
+
+class ConsistencyQuery(Body):
+    """The two trees of a proof."""
+
+    from_ = Count(
+        low=1,
+        high=MAX_SEQ,
+        required=True,
+        data_key="from",
+        metadata={"description": "number of events in the first tree"},
+    )
+    to = Count(
+        low=1,
+        high=MAX_SEQ,
+        metadata={"description": "number of events in the second tree; all, if not given"},
+    )
+
+
 class AuditQuery(PageQuery):
     """Filters for events."""
 
     from_seq = Count(
         low=0,
-        high=10**18 - 1,
+        high=MAX_SEQ,
         metadata={"description": "oldest first, beginning with the event of this number"},
     )
     actor = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})

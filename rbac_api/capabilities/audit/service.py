@@ -24,6 +24,7 @@ from rbac_api.trail.feed import newest_seq
 from rbac_api.trail.personal import disclose
 from rbac_api.trail.recorder import Target, record
 from rbac_api.trail.sequencer import drain_outbox
+from rbac_verifier.notes import Checkpoint
 
 Progress = Callable[[int], object]
 
@@ -80,7 +81,10 @@ def stream_events(
 
 
 def verify_trail(
-    database: Database, expected: Mapping[int, str], progress: Progress | None = None
+    database: Database,
+    expected: Mapping[int, str],
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Verdict:
     """Walk the whole chain; ``progress`` is called with each event's number.
 
@@ -88,7 +92,7 @@ def verify_trail(
     """
     drain_outbox(database)
     with database.streaming() as connection:
-        return verify(_watched(queries.stream_chain(connection), progress), expected)
+        return verify(_watched(queries.stream_chain(connection), progress), expected, checkpoint)
 
 
 def trail_length(database: Database) -> int:

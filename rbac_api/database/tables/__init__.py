@@ -30,6 +30,7 @@ from rbac_api.database.tables.signin_attempts import signin_attempts
 from rbac_api.database.tables.signing_keys import signing_keys
 from rbac_api.database.tables.totp_factors import totp_factors
 from rbac_api.database.tables.trail_events import trail_events
+from rbac_api.database.tables.trail_nodes import trail_nodes
 from rbac_api.database.tables.trail_outbox import trail_outbox
 from rbac_api.database.tables.users import users
 
@@ -63,6 +64,7 @@ __all__ = [
     "signing_keys",
     "totp_factors",
     "trail_events",
+    "trail_nodes",
     "trail_outbox",
     "users",
 ]
