@@ -1,5 +1,5 @@
-"""Writes JSON in one form: what is hashed, and what is stored to be hashed. Exports are verified with the same
-function where this service is not installed."""
+"""Writes JSON in one form: what is hashed, and what is stored to be hashed. The same function verifies
+exports where this service is not installed."""
 
 from rbac_verifier.events import canonical
 

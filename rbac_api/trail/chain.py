@@ -10,7 +10,7 @@ is erased. A value that is there has to fit its digest.
 Changing a byte breaks the hash of that row; deleting or swapping rows breaks the numbering or the link.
 Cutting the *tail* leaves a valid shorter chain: to detect that, an outside party must have noted a ``seq``
 and ``hash`` (``rbac-api audit verify`` prints the current ones, and takes noted ones with ``--expect``), or
-keep a checkpoint.  ``rbac_verifier.events`` does the same with an export, where this service is not installed.
+keep a checkpoint.  ``rbac_verifier.events`` does the same with an export, without this service.
 """
 
 from __future__ import annotations

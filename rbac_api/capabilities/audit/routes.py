@@ -27,7 +27,10 @@ blueprint = Blueprint(
     "audit", __name__, url_prefix="/v1/audit", tag="Audit trail", description="Who did what."
 )
 _SEQ = f"<int(max={(1 << 63) - 1}):seq>"
-_NOTE = "rbac.example/v1/audit\n1042\nRz0zO9mjI0mvG8oY9Fe8Ur4LH1bQSPm+T6Pp0kzYzVA=\n\n\u2014 rbac.example/v1/audit XwwqTq…\n"
+_NOTE = (
+    "rbac.example/v1/audit\n1042\nRz0zO9mjI0mvG8oY9Fe8Ur4LH1bQSPm+T6Pp0kzYzVA=\n\n"
+    "\u2014 rbac.example/v1/audit XwwqTq…\n"
+)
 _KEY = "rbac.example/v1/audit+5f0c2a4e+AQ…"
 _PLAIN = "text/plain"
 

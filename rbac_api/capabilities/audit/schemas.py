@@ -126,8 +126,8 @@ def _path() -> fields.List[str]:
 
 
 class InclusionProofSchema(ma.Schema):
-    """The proof that an event is in the tree of the first `size` events (RFC 9162, section 2.1.3). The leaf is
-    the event's `hash` as 32 bytes."""
+    """The proof that an event is in the tree of the first `size` events (RFC 9162, section 2.1.3). The leaf
+    is the event's `hash` as 32 bytes."""
 
     seq = fields.Integer(required=True, metadata={"example": 42})
     hash = fields.String(required=True, metadata={"example": "4be7" * 16})
@@ -139,8 +139,7 @@ class InclusionProofSchema(ma.Schema):
 
 
 class ConsistencyProofSchema(ma.Schema):
-    """The proof that the first `from` events of the tree of `to` events are those of the tree of `from` events
-    (RFC 9162, section 2.1.4)."""
+    """The proof that the tree of `to` events begins with that of `from` events (RFC 9162, section 2.1.4)."""
 
     from_ = fields.Integer(required=True, data_key="from", metadata={"example": 1000})
     from_root_hash = _hash()
