@@ -24,8 +24,8 @@ GENESIS = "0" * 64  # the hash before the first event
 ERASED = {"erased": True}
 # What the hash covers.
 FIELDS = (
-    "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id", "target_name",
-    "outcome", "reason", "before", "after", "ip", "request_id", "personal", "prev_hash",
+    "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id",
+    "target_name", "outcome", "reason", "before", "after", "ip", "request_id", "personal", "prev_hash",
 )  # fmt: skip
 _PARTS = ("actor", "target")
 _MEMBERS = ("type", "id", "name")
