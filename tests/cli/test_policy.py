@@ -272,7 +272,7 @@ def test_long_gains_are_cut_and_nothing_steers_the_terminal() -> None:
     empty: dict[str, list[Any]] = {}
     found = {
         "created": {"permissions": [{"name": "a:b", "description": "x"}]}, "changed": empty, "removed": empty, "gains": [gain],
-        "losses": [], "violations": [], "refusals": [], "sessions_stale": 1, "summary": "s",
+        "losses": [], "in_use": [], "violations": [], "refusals": [], "sessions_stale": 1, "summary": "s",
     }  # fmt: skip
 
     text = "\n".join(plan_text.plan_lines(found, lambda _sign, line: line))

@@ -45,7 +45,7 @@ def scene(stage: Stage, alice: Caller) -> dict[str, str]:
     alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/auditor")
     return {
         "user_id": stage.user_id(DAVE), "session_id": dave.tokens["session_id"], "account_id": make_robot(stage, "auditor").id,
-        "incident_id": alice.get("/v1/incidents").json["items"][0]["id"], "role": "auditor", "constraint": "rule",
+        "incident_id": alice.get("/v1/incidents").json["items"][0]["id"], "role": "role-manager", "constraint": "rule",
         "decision_id": dave.post("/v1/roles", json={"name": "x"}).json["decision_id"], "permission": "users:read", "seq": "1",
         "code": "user.not_found", "kid": alice.get("/v1/keys").json["items"][0]["kid"],
     }  # fmt: skip

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from rbac_api.capabilities.policy import in_use
 from tests.builders import Caller, Stage
+from tests.capabilities.activations.scenes import give
 from tests.capabilities.evaluation.asking import MANY, app_on, question
 from tests.capabilities.oauth.robot import make_robot
 from tests.capabilities.policy.stories import EMPTY, apply, plan, trusted_bob
 from tests.capabilities.use.scenes import day, used
-from tests.cast import ALICE, BOB, DAVE
+from tests.cast import ALICE, BOB, CAROL, DAVE
 from tests.sizes import sized
 
 CLERK = {"roles": [{"name": "clerk", "permissions": ["invoices:read", "invoices:approve"]}]}
@@ -266,6 +268,22 @@ def test_what_a_plan_names_is_what_is_refused_after_it(stage: Stage, seed: int) 
     predicted = {one for one in pairs(found) if one[1] in PERMISSIONS and one[0] != "alice"}
     assert predicted == refused
     assert pairs(done.json) == pairs(found)
+
+
+def test_of_very_many_the_first_are_listed_and_applying_is_refused(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_use, "MAX_LISTED", 1)
+    monkeypatch.setattr(in_use, "PORTION", 1)
+    alice = clerk(stage)
+    for person in (BOB, CAROL):
+        give(alice, person, "clerk")
+    for person in (BOB, CAROL, DAVE):
+        used(stage, person, "invoices:approve")
+    alice.delete("/v1/roles/role-manager/permissions/invoices:approve")
+
+    assert pairs(plan(alice, READS)) == {("bob", "invoices:approve"), ("carol", "invoices:approve")}
+    assert apply(alice, READS).json["total"] == 2
 
 
 def test_an_empty_plan_takes_nothing_away(stage: Stage) -> None:
