@@ -33,8 +33,8 @@ class PolicyNotRevertible(Conflict):
 
 
 class PolicyInUse(Conflict):
-    """``in_use`` names the first hundred of the ``total`` uses of what would be taken away, which are counted up
-    to 10,001."""
+    """``in_use`` names the first hundred of the ``total`` uses of what would be taken away, which are counted
+    up to 10,001."""
 
     code = "policy.in_use"
     title = "It would take away what is in use"
