@@ -12,7 +12,7 @@ import pytest
 from rbac_api.capabilities.constraints import queries as constraints
 from rbac_api.capabilities.permissions import queries as permissions
 from rbac_api.capabilities.roles import queries as roles
-from rbac_api.capabilities.service_accounts import queries as service_accounts
+from rbac_api.capabilities.service_accounts import service as service_accounts
 from rbac_api.capabilities.users import service as user_service
 from rbac_api.database.queries import users
 from tests.builders import Stage
@@ -40,6 +40,7 @@ KINDS = {
     "users": Kind("create_user", "/v1/users", ("Erin", "eRIN"), lambda name: {"username": name}, users, "find_user_by_name"),
     "service accounts": Kind(
         "create_service_account", "/v1/service-accounts", ("robot", "robot"), lambda name: {"name": name}, service_accounts,
+        "find_user_by_name",
     ),
     "roles": Kind(
         "create_role", "/v1/roles", ("Clerk", "cLERK"), lambda name: {"name": name}, roles, folded_index="uq_roles_name_folded"

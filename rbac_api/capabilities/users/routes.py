@@ -123,7 +123,7 @@ class User(MethodView):
 
         Requires the ETag in If-Match. Ends all sessions and assignments. Neither the id nor the username can
         be used again. The audit trail keeps its events, with the username, e-mail address and display name in
-        them.
+        them, until the user's personal data is erased.
         """
         clearance = current_clearance()
         service.delete_user(clearance, find_user_id(clearance, user_id), required_tags())

@@ -62,7 +62,8 @@ def test_it_leaves_one_event_with_filter_count_and_reason(stage: Stage) -> None:
     (left,) = stage.events()[before:]
     told = json.loads(left["after"])
     assert (left["action"], left["actor_name"], left["reason"]) == ("sessions.revoked", "alice", WHY)
-    assert told["filter"] == {"user": "dave", "created_after": "2020-01-01T00:00:00.000000Z"}
+    user = {"id": stage.user_id(DAVE), "username": "dave"}
+    assert told["filter"] == {"user": user, "created_after": "2020-01-01T00:00:00.000000Z"}
     assert told["count"] == 3
 
 

@@ -208,7 +208,7 @@ def test_of_fifty_creations_at_once_exactly_one_succeeds(stage: Stage) -> None:
 
 def test_the_constraint_alone_gives_the_same_answers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the look beforehand."""
-    monkeypatch.setattr(accounts, "find_user_by_name", lambda _connection, _name: None)
+    monkeypatch.setattr(accounts, "find_user_by_name", lambda _connection, _secret, _name: None)
 
     assert outcome(stage, fifty_creations(stage)) == (1, {(409, "user.username_taken")}, 1, 1)
 
