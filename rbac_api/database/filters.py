@@ -89,7 +89,7 @@ def _sought(text: str) -> str:
     return " ".join(form.split()) or form
 
 
-def among(column: Column[str], values: Collection[str]) -> ColumnElement[bool]:
+def among(column: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
     """The column's value is any of these ids or names.
 
     A role may have ten thousand seniors.  So many are written into the text of the statement, escaped,
