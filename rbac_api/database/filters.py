@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    exists,
     func,
     select,
 )
@@ -111,3 +112,19 @@ def holding(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
     return and_(
         among(assignments.c.role_id, role_ids), assignments.c.mode == "active", in_force(assignments, at)
     )
+
+
+def holds_one_of(
+    user_id: Column[str], role_ids: Collection[str], at: datetime, *, eligible: bool = False
+) -> ColumnElement[bool]:
+    """The account has an assignment of one of these roles at that moment; with ``eligible`` also one that
+    does not count by itself.
+
+    For reading accounts in their order.  The bare column of roles would make SQLite look up every role for
+    each account, by the index of roles and accounts.
+    """
+    role_id = func.coalesce(assignments.c.role_id, assignments.c.role_id)
+    given = [assignments.c.user_id == user_id, among(role_id, role_ids), in_force(assignments, at)]
+    if not eligible:
+        given.append(assignments.c.mode == "active")
+    return exists(select(1).where(*given))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, select, union
+from sqlalchemy import ColumnElement, Connection, Select, and_, select, union
 
 from rbac_api.database.engine import batched
-from rbac_api.database.filters import bounded_count, one_of
+from rbac_api.database.filters import bounded_count, holds_one_of, one_of
 from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
 from rbac_api.database.queries.trail import EVENT, EventRow
 from rbac_api.database.tables import (
@@ -214,9 +214,9 @@ def count_holders(connection: Connection, holding: Holding) -> int:
 
 
 def _held_by(connection: Connection, holding: Holding) -> ColumnElement[bool]:
-    given = holding.condition()
-    mine = exists(select(1).where(assignments.c.user_id == users.c.id, given))
-    return one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
+    given = select(assignments.c.user_id).where(holding.condition())
+    mine = holds_one_of(users.c.id, holding.role_ids, holding.at, eligible=not holding.active)
+    return one_of(connection, users.c.id, given, mine)
 
 
 def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding) -> dict[str, list[HeldRow]]:

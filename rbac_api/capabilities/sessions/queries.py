@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from rbac_api.database.filters import among, bounded_count, holding, one_of
+from rbac_api.database.filters import among, bounded_count, holding, holds_one_of, one_of
 from rbac_api.database.prepared import Prepared
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.sessions import (
@@ -241,7 +241,7 @@ def holds_role(
         connection,
         sessions.c.user_id,
         select(assignments.c.user_id).where(given),
-        exists(select(1).where(assignments.c.user_id == sessions.c.user_id, given)),
+        holds_one_of(sessions.c.user_id, role_ids, now),
     )
     activated = (among(activations.c.role_id, role_ids), activations.c.valid_to > now)
     here = select(activations.c.session_id).where(*activated)

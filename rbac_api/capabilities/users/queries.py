@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.constraints import register_constraint
-from rbac_api.database.filters import bounded_count, holding, mentions, one_of, searched
+from rbac_api.database.filters import bounded_count, holding, holds_one_of, mentions, one_of, searched
 from rbac_api.database.prepared import Prepared
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.users import LISTED, ListedUser
@@ -126,9 +126,9 @@ def joined_after(connection: Connection, moment: datetime) -> ColumnElement[bool
 
 def holds_role(connection: Connection, role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
     """Condition: the user holds one of these roles now; a role that needs activation does not count."""
-    given = holding(list_role_ids(connection, role_names), now)
-    mine = exists(select(1).where(assignments.c.user_id == users.c.id, given))
-    return one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
+    role_ids = list_role_ids(connection, role_names)
+    given = select(assignments.c.user_id).where(holding(role_ids, now))
+    return one_of(connection, users.c.id, given, holds_one_of(users.c.id, role_ids, now))
 
 
 def add_password_setup(connection: Connection, values: dict[str, object]) -> None:
