@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import decisions as module
-from benchmarks import role_changes, slow_readers, trail_growth, uses
+from benchmarks import many_users, role_changes, slow_readers, trail_growth, uses
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
@@ -132,6 +132,24 @@ def test_what_a_changed_role_costs_is_measured(engine: str, capsys: pytest.Captu
     figures = [float(line.split()[-1]) for line in lines[1:] if re.search(r"\d$", line)]
     assert len(figures) == 6 + 7
     assert all(figure >= 0 for figure in figures)  # so few roles may cost less than a figure can say
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_reads_of_many_users_are_measured(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--users", "2000", "--roles", "64", "--events", "300", "--rounds", "1"]
+    many_users.main(["--engine", engine, *sizes])
+
+    head, _, titles, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith(f"{engine}: 2000 users, 64 roles, 300 events")
+    assert titles == "| read | ms | |"
+    assert len(rows) == len(many_users.questions("anyone")) + 3
+    assert all(float(row.split("|")[2]) > 0 for row in rows)
+
+
+def test_a_slow_read_is_marked() -> None:
+    slow, fast = many_users.table({"one": 100.1, "other": 100.0}).splitlines()[2:]
+
+    assert (slow, fast) == ("| one | 100.1 | **slow** |", "| other | 100.0 |  |")
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
