@@ -84,6 +84,7 @@ def imports(source: Path) -> dict[str, str]:
     return names
 
 
+@cache
 def uses(source: Path) -> set[str]:
     """Every imported thing and every attribute reached through an import, by its full name."""
     local = imports(source)

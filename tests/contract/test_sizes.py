@@ -20,7 +20,9 @@ def marked(tree: ast.AST) -> bool:
 
 
 def test_a_module_with_two_sizes_is_part_of_the_soak_and_no_other_is() -> None:
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+    texts = {path: path.read_text(encoding="utf-8") for path in MODULES}
+    # Only a text with one of these words can be either: the others need not be parsed.
+    trees = {path: ast.parse(text) for path, text in texts.items() if "soak" in text or "sizes" in text}
 
     assert [path for path, tree in trees.items() if sized(tree) != marked(tree)] == []
     assert sum(map(sized, trees.values())) > 10
