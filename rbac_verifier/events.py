@@ -162,7 +162,8 @@ def withdraw(shown: dict[str, Any]) -> str | None:
         digests[place] = proof["digest"]
         fits = value == ERASED
         if "salt" in proof:
-            fits = personal_digest(bytes.fromhex(proof["salt"]), value) == proof["digest"]
+            salt = bytes.fromhex(proof["salt"])  # which also reads capitals and spaces
+            fits = salt.hex() == proof["salt"] and personal_digest(salt, value) == proof["digest"]
         if not fits or proof.keys() - {"digest", "salt"}:
             raise ValueError(f"{place} does not fit its digest")
     return canonical(digests) if digests else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -194,6 +195,31 @@ def test_the_verifier_alone_knows_callers_of_the_service(
     assert (known.status_code, known.json()) == (200, {"of": user_of(service, admin)})
     assert (lacking.status_code, lacking.json()["required_role"]) == (403, "clerk")
     assert elsewhere.run("python", "-c", "import rbac_api").returncode != 0
+
+
+@pytest.mark.parametrize("installed", ["locked"], indirect=True)
+def test_the_verifier_alone_verifies_an_export_against_a_checkpoint(
+    elsewhere: Environment, service: Served, admin: str
+) -> None:
+    """Copied to another machine: a checkpoint, the key, and an export."""
+    export, checkpoint = elsewhere.work / "export.ndjson", elsewhere.work / "checkpoint.txt"
+    checkpoint.write_text(service.get("/v1/audit/checkpoint", admin).text)
+    key = service.get("/v1/audit/checkpoint/key").text.strip()
+    found, lines = service.get("/v1/audit/events?limit=200&from_seq=1", admin).json(), []
+    while True:
+        lines += [json.dumps(event) + "\n" for event in found["items"]]
+        if not found["next"]:
+            break
+        found = service.get(f"/v1/audit/events?limit=200&from_seq=1&cursor={found['next']}", admin).json()
+    words = ("rbac-verify-audit", "--file", str(export), "--checkpoint", str(checkpoint), "--key", key)
+
+    export.write_text("".join(lines))
+    whole = elsewhere.run(*words)
+    export.write_text("".join([*lines[:5], lines[6], lines[5], *lines[7:]]))
+    moved = elsewhere.run(*words)
+
+    assert (whole.returncode, "are those of the checkpoint" in whole.stdout) == (0, True), whole.stderr
+    assert (moved.returncode, "re-ordered" in moved.stdout) == (1, True), moved.stderr
 
 
 def user_of(service: Served, token: str) -> Any:

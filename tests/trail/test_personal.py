@@ -55,6 +55,18 @@ def test_no_column_of_an_event_has_a_personal_value(stage: Stage) -> None:
     assert verdict(stage).problem is None
 
 
+def test_a_salt_has_one_spelling(stage: Stage) -> None:
+    erin(stage)
+    lines = exported(stage)
+    event = json.loads(lines[-1])
+    proof = event["personal"]["/actor/name"]
+    for spelling in (proof["salt"].upper(), f" {proof['salt']}"):
+        other = json.dumps(
+            {**event, "personal": {**event["personal"], "/actor/name": {**proof, "salt": spelling}}}
+        )
+        assert "was altered" in str(verify_export([*lines[:-1], other.encode()])[1].problem)
+
+
 def test_an_event_shows_its_values_and_how_they_were_hashed(stage: Stage) -> None:
     user_id = erin(stage)
 

@@ -56,8 +56,7 @@ class CheckpointPublisher:
         file = Path(self._settings.data_dir) / FOLDER / f"{today.isoformat()}.txt"
         if self._done != today and not file.exists():
             head = stored_head(self._database)
-            if not extend_tree(self._database, head, _ALL, self._pause):
-                return
+            extend_tree(self._database, head, _ALL, self._pause)
             note = signed_checkpoint(self._database, self._settings, head)
             if self._is_ours(file, note):
                 self._unposted = note if self._settings.checkpoint_url else ""
