@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +11,7 @@ from sqlalchemy import select
 from rbac_api.database.tables import metadata
 from tests.builders import Caller, Stage
 from tests.capabilities.policy.stories import apply
-from tests.cast import ALICE, PASSWORD
+from tests.cast import PASSWORD
 from tests.contract.operations import operations
 
 MARKS = ("zq7f", "2001:db8:feed:")  # in every value about one of these users
@@ -106,17 +103,3 @@ def answers(stage: Stage, caller: Caller, names: dict[str, str]) -> Iterator[tup
 def found(texts: Iterator[tuple[str, str]]) -> list[str]:
     """The places at which a personal value is."""
     return sorted({place for place, text in texts if any(mark in text.lower() for mark in MARKS)})
-
-
-class LogLines(logging.Handler):
-    """Everything that is logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = io.StringIO()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.text.write(json.dumps(record.__dict__, default=str))
-
-
-__all__ = ["ALICE", "Life", "LogLines", "answers", "erase", "found", "lived", "name_of", "rows"]

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from rbac_api.capabilities.audit.service import stream_events, trail_length, verify_trail
 from rbac_api.capabilities.policy import service as policy
+from rbac_api.capabilities.users.service import erase_profile, find_erasable
 from rbac_api.cli.prepare import operator_unit
+from rbac_api.database.queries.trail import EVENT, EventRow
+from rbac_api.database.tables import trail_events
 from rbac_api.decision.document import read_document
+from rbac_api.formats.http_errors import PreconditionFailed
 from rbac_api.trail.chain import verify_export
 from rbac_api.trail.fields import COLUMNS
+from rbac_api.trail.personal import actor_name
 from tests.builders import Caller, Stage
 from tests.capabilities.erasure.lives import answers, erase, found, lived, name_of, rows
 from tests.cast import ALICE, BOB, CAROL, DAVE
@@ -36,13 +42,17 @@ def deleted(alice: Caller, username: str = "erin", **more: Any) -> str:
 
 
 @pytest.mark.soak
-def test_of_erased_users_no_byte_is_in_any_table_answer_export_or_metric(stage: Stage) -> None:
+def test_of_erased_users_no_byte_is_in_any_table_answer_export_or_metric(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     alice = stage.as_(ALICE)
     lives = [lived(stage, alice, number) for number in range(LIVES)]
     before, places = export(stage), found(rows(stage))
     assert {"users.username", "personal_values.entries", "sessions.ip", "incidents.other_ip"} <= set(places)
     assert {"refresh_tokens.ip", "policy_changes.changes", "sessions.user_agent"} <= set(places)
 
+    monkeypatch.setattr(stage.app.wsgi_app, "_logs", True)
+    capfdbinary.readouterr()
     assert {erase(alice, life.id).status_code for life in lives} == {204}
     for life in lives:
         stage.caller().post("/v1/auth/login", json={"username": life.name, "password": "wrong"})
@@ -52,6 +62,9 @@ def test_of_erased_users_no_byte_is_in_any_table_answer_export_or_metric(stage: 
     names = {"user_id": lives[0].id, "seq": str(trail_length(stage.database) - 9)}
     assert found(answers(stage, alice, names)) == []
     assert found(iter([("metrics", stage.caller().get("/metrics").text)])) == []
+    log = capfdbinary.readouterr().err.decode()
+    assert f"/v1/users/{lives[0].id}/erasure" in log, "it did log"
+    assert found(iter([("log", log)])) == []
     assert verify_trail(stage.database, {}).problem is None
     assert verify_export(before)[1].problem is None
     assert verify_export(export(stage))[1].problem is None
@@ -244,3 +257,28 @@ def test_an_applied_policy_forgets_the_name_and_cannot_be_reverted_any_more(stag
 
     assert (answer.status_code, answer.json["code"]) == (409, "policy.not_revertible")
     assert name_of(5).lower() not in answer.text.lower()
+
+
+def test_an_account_that_changed_meanwhile_is_not_half_erased(stage: Stage) -> None:
+    user_id = deleted(stage.as_(ALICE))
+
+    with operator_unit(stage.settings, stage.database) as clearance:
+        row = find_erasable(clearance, user_id)
+        with pytest.raises(PreconditionFailed):
+            erase_profile(clearance, row._replace(version=row.version + 1))
+
+    assert stage.query("SELECT erased_at FROM users WHERE username = 'erin'") == [(None,)]
+
+
+def test_an_explanation_shows_a_placeholder_for_an_erased_actor(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    life = lived(stage, alice, 6)
+    theirs = select(*EVENT).where(trail_events.c.actor_id.in_((life.id, stage.user_id(ALICE))))
+
+    def names() -> set[str | None]:
+        with stage.database.reading() as connection:
+            return {actor_name(EventRow._make(row)) for row in connection.execute(theirs)}
+
+    assert names() == {"alice", life.name}
+    erase(alice, life.id)
+    assert names() == {"alice", "(erased)"}
