@@ -62,6 +62,8 @@ def test_of_erased_users_no_byte_is_in_any_table_answer_export_or_metric(
     names = {"user_id": lives[0].id, "seq": str(trail_length(stage.database) - 9)}
     assert found(answers(stage, alice, names)) == []
     assert found(iter([("metrics", stage.caller().get("/metrics").text)])) == []
+    kept = "SELECT location FROM idempotency_keys"
+    assert {f"/v1/users/{life.id}" for life in lives}.isdisjoint(row[0] for row in stage.query(kept))
     log = capfdbinary.readouterr().err.decode()
     assert f"/v1/users/{lives[0].id}/erasure" in log, "it did log"
     assert found(iter([("log", log)])) == []
