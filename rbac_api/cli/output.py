@@ -16,7 +16,7 @@ from rbac_api.formats.paging import MAX_PAGE_SIZE, Page, PageRequest
 
 T = TypeVar("T")
 Step = Callable[[int], object]
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+json_option = click.option("--json", "--as-json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
 def print_json(value: object) -> None:

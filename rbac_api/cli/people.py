@@ -10,7 +10,8 @@ from rbac_api.capabilities.sessions.answers import SessionFilters
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.service import end_session, get_session, list_sessions
 from rbac_api.capabilities.users.answers import UserFilters
-from rbac_api.capabilities.users.service import change_status, find_person, list_users, unlock_user
+from rbac_api.capabilities.users.listing import list_users
+from rbac_api.capabilities.users.service import change_status, find_person, unlock_user
 from rbac_api.cli.group import operating
 from rbac_api.cli.output import every_item, json_option, print_items, print_json
 from rbac_api.decision.naming import ROLE

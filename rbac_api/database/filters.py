@@ -40,9 +40,18 @@ def one_of(
     connection: Connection, column: Column[str], found: Found, otherwise: ColumnElement[bool]
 ) -> ColumnElement[bool]:
     """The column's value is among the ``found``; expressed in the form ``otherwise`` where those are many."""
+    return looked_up(column, found) if are_few(connection, found) else otherwise
+
+
+def are_few(connection: Connection, found: Found) -> bool:
+    """Whether these are so few that they are better looked up and sorted."""
     some = found.limit(FEW + 1).subquery()
-    few = connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW
-    return column.in_(found.limit(_ALL)) if few else otherwise
+    return connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW
+
+
+def looked_up(column: Column[str], found: Found) -> ColumnElement[bool]:
+    """The column's value is among the ``found``, which are read first."""
+    return column.in_(found.limit(_ALL))
 
 
 def bounded_count(connection: Connection, matching: Found) -> int:

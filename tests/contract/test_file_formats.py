@@ -19,7 +19,7 @@ from tests.contract.operations import Operation, operations
 CSV, LINES, JSON = "text/csv", "application/x-ndjson", "application/json"
 WITH_FILES = {
     "list_users", "list_role_members", "list_permission_holders", "get_user_roles", "get_service_account_roles", "list_sessions",
-    "list_refresh_tokens", "list_events", "list_incidents",
+    "list_assignments", "list_refresh_tokens", "list_events", "list_incidents",
 }  # fmt: skip
 
 

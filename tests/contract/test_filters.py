@@ -29,6 +29,8 @@ VALUES = {
     "action": "role.created", "outcome": "success", "type": "lockout", "effective": "true", "eligible": "true",
     "from": AT, "since": AT, "permission": "users:read", "second_factor": "true",
     "from_seq": "1", "request_id": "x", "session": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57",
+    "expires_before": AT, "without_reason": "true", "assigned_by": "alice", "last_login_before": AT,
+    "never_signed_in": "true", "without_roles": "true",
 }  # fmt: skip
 # The names of actors and targets have no index: who is not known by an id any more is looked for in all events.
 WITHOUT_INDEX = {("trail_events", "actor_name"), ("trail_events", "target_name")}

@@ -23,7 +23,6 @@ from rbac_api.capabilities.access.schemas import (
     HoldersQuery,
     MembersQuery,
     MyAccessQuery,
-    PermissionsQuery,
     UserAccessQuery,
     UserPermissionsQuery,
 )
@@ -36,7 +35,7 @@ from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import AccessDenied, RoleNotFound
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
-from rbac_api.web.requests.as_of import past_moment
+from rbac_api.web.requests.as_of import PastPageQuery, past_moment
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import json_answer
 from rbac_api.web.responses.pictures import picture_answer, wanted_picture
@@ -132,7 +131,7 @@ class UserPermissions(MethodView):
 @blueprint.route("/service-accounts/<account_id>/permissions")
 class ServiceAccountPermissions(MethodView):
     @requires("service-accounts:read")
-    @blueprint.arguments(PermissionsQuery, location="query")
+    @blueprint.arguments(PastPageQuery, location="query")
     @blueprint.response(200, HeldPermissionListSchema)
     @blueprint.operation("list_service_account_permissions", ServiceAccountNotFound)
     def get(self, query: dict[str, Any], account_id: str) -> Response:
@@ -148,7 +147,7 @@ class ServiceAccountPermissions(MethodView):
 @blueprint.route("/me/permissions")
 class MyPermissions(MethodView):
     @requires()
-    @blueprint.arguments(PermissionsQuery, location="query")
+    @blueprint.arguments(PastPageQuery, location="query")
     @blueprint.response(200, HeldPermissionListSchema)
     @blueprint.operation("list_my_permissions", UserNotFound)
     def get(self, query: dict[str, Any]) -> Response:

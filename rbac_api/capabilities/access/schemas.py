@@ -17,7 +17,7 @@ from rbac_api.web.fields import (
     RoleName,
     Text,
 )
-from rbac_api.web.requests.as_of import AS_OF, AtQuery
+from rbac_api.web.requests.as_of import AS_OF, AtQuery, PastPageQuery
 
 KINDS = ("assignment", "inherits", "permission")
 _MODE = {"description": "`eligible`: effective only where activated", "example": "active"}
@@ -225,13 +225,7 @@ class UserAccessQuery(AccessQuery):
     second_factor = Flag(load_default=True, metadata=KIND_OF_SESSION)
 
 
-class PermissionsQuery(PageQuery):
-    """As of when to list what the account may do."""
-
-    at = Moment(metadata=AS_OF)
-
-
-class UserPermissionsQuery(PermissionsQuery):
+class UserPermissionsQuery(PastPageQuery):
     """The time, and the kind of session."""
 
     second_factor = Flag(load_default=True, metadata=KIND_OF_SESSION)

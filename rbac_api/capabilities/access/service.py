@@ -166,7 +166,8 @@ def _nearest(clearance: Clearance, graph: RoleGraph, subject: Subject, permissio
     """The smallest roles that would grant it and that the caller may assign to the subject."""
     held, now = clearance.held, clock.now()
     lasting = frozenset(a.role for a in subject.assignments if a.ends is None or a.ends > now)
-    if subject.status != "active" or "assignments:create" not in held or graph.held_by(lasting) - held:
+    may_assign = clearance.unbounded or ("assignments:create" in held and graph.held_by(lasting) <= held)
+    if subject.status != "active" or not may_assign:
         return []
     counting = graph.seen_with(subject.second_factor)
     granting = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from rbac_api.capabilities.sessions.answers import UserReferenceAnswer
 from rbac_api.decision.model import Mode
@@ -22,6 +22,27 @@ class AssignmentAnswer(TypedDict):
     assigned_by: UserReferenceAnswer | None
 
 
+class ListedAssignmentAnswer(AssignmentAnswer):
+    """An assignment in the list of all, with the account that has it."""
+
+    user: UserReferenceAnswer
+    kind: Literal["user", "service_account"]
+    state: Literal["current", "scheduled", "ended"]
+
+
+class AssignmentFilters(TypedDict):
+    """Which assignments to list."""
+
+    state: Literal["current", "scheduled", "ended", "all"]
+    user: NotRequired[str]
+    role: NotRequired[str]
+    mode: NotRequired[Mode]
+    expires_before: NotRequired[datetime]
+    without_reason: NotRequired[bool]
+    assigned_by: NotRequired[str]
+    at: NotRequired[datetime]
+
+
 class EffectiveRoleAnswer(TypedDict):
     """A role that an account effectively has."""
 
@@ -35,3 +56,19 @@ class UserRolesAnswer(TypedDict):
     direct: list[AssignmentAnswer]
     effective: list[EffectiveRoleAnswer]
     permissions: list[str]
+
+
+class RefusalAnswer(TypedDict):
+    """Why an assignment would be refused."""
+
+    code: str
+    detail: str
+
+
+class AvailableRoleAnswer(TypedDict):
+    """A role, and whether the caller may assign it to the user."""
+
+    role: str
+    may: bool
+    because: list[RefusalAnswer]
+    missing: list[str]

@@ -5,26 +5,57 @@ from __future__ import annotations
 from flask import Response
 from flask.views import MethodView
 
-from rbac_api.capabilities.assignments import service
+from rbac_api.capabilities.assignments import available_roles, listing, service
+from rbac_api.capabilities.assignments.answers import AssignmentFilters
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
-from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSchema, UserRolesSchema
+from rbac_api.capabilities.assignments.schemas import (
+    AssignmentListSchema,
+    AssignmentQuery,
+    AssignmentSchema,
+    AssignSchema,
+    AvailableRoleListSchema,
+    UserRolesSchema,
+)
 from rbac_api.capabilities.assignments.service import ASSIGNMENTS, Terms, export_roles
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
+from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint
+from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.requests.as_of import AtQuery, past_moment
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import empty_answer, json_answer
 
 blueprint = Blueprint(
-    "assignments", __name__, url_prefix="/v1/users", tag="Assignments", description="Who holds which role."
+    "assignments", __name__, url_prefix="/v1", tag="Assignments", description="Who holds which role."
 )
 
 
-@blueprint.route("/<user_id>/roles")
+@blueprint.route("/assignments")
+class Assignments(MethodView):
+    @requires("users:read")
+    @blueprint.arguments(AssignmentQuery, location="query")
+    @blueprint.response(200, AssignmentListSchema)
+    @blueprint.also_as("text/csv", listing.LISTED.header)
+    @blueprint.also_as("application/x-ndjson", '{"user": {"username": "ingrid.solberg"}, "role": "clerk"}\n')
+    @blueprint.operation("list_assignments")
+    def get(self, query: AssignmentFilters) -> Response:
+        """List assignments of all users
+
+        Of users and service accounts, newest first; those that count now, unless `state` says otherwise. With
+        `at`, as of that time. Requires `roles:read` as well. With `Accept: text/csv` or
+        `application/x-ndjson` all matching assignments are streamed, without paging.
+        """
+        clearance, page, at = current_clearance(), page_request(query), past_moment(query)
+        if form := wanted_form():
+            return file_answer(listing.export_assignments(clearance, query, form, at), form, "assignments")
+        return page_answer(listing.list_assignments(clearance, query, page, at))
+
+
+@blueprint.route("/users/<user_id>/roles")
 class UserRoles(MethodView):
     @requires("users:read")
     @blueprint.arguments(AtQuery, location="query")
@@ -46,7 +77,26 @@ class UserRoles(MethodView):
         return json_answer(found)
 
 
-@blueprint.route("/<user_id>/roles/<role>")
+@blueprint.route("/users/<user_id>/available-roles")
+class AvailableRoles(MethodView):
+    @requires("users:read")
+    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.response(200, AvailableRoleListSchema)
+    @blueprint.operation("list_available_roles", UserNotFound)
+    def get(self, query: dict[str, object], user_id: str) -> Response:
+        """List which roles I may assign to a user
+
+        All roles by name, each with whether `PUT /v1/users/{user_id}/roles/{role}` without a body would
+        succeed now, and if not, what prevents it. A role that the user already has directly counts as
+        possible where repeating the request would succeed. Requires `assignments:create` or `roles:read` as
+        well.
+        """
+        clearance, page = current_clearance(), page_request(query)
+        found = find_user_id(clearance, user_id)
+        return page_answer(available_roles.list_available_roles(clearance, found, page))
+
+
+@blueprint.route("/users/<user_id>/roles/<role>")
 class UserRole(MethodView):
     @requires("assignments:create", recent=True)
     @blueprint.arguments(AssignSchema, required=False)

@@ -7,9 +7,11 @@ from marshmallow import fields, validate
 
 from rbac_api.capabilities.assignments.terms import MAX_ACTIVATION_SECONDS, MIN_ACTIVATION_SECONDS
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
-from rbac_api.web.fields import TEXT, Moment, OptionalBody, Text, Whole
+from rbac_api.web.fields import TEXT, Flag, Moment, OptionalBody, PageQuery, PageSchema, RoleName, Text, Whole
+from rbac_api.web.requests.as_of import AS_OF
 
 MODES = ("active", "eligible")
+STATES = ("current", "scheduled", "ended", "all")
 
 
 class AssignmentSchema(ma.Schema):
@@ -41,6 +43,51 @@ class AssignmentSchema(ma.Schema):
     )
 
 
+class ListedAssignmentSchema(AssignmentSchema):
+    """An assignment in the list of all, with the account that has it."""
+
+    user = fields.Nested(UserReferenceSchema, required=True, metadata={"description": "who has the role"})
+    kind = fields.String(
+        required=True, validate=validate.OneOf(("user", "service_account")), metadata={"example": "user"}
+    )
+    state = fields.String(
+        required=True, validate=validate.OneOf(STATES[:-1]), metadata={"example": "current"}
+    )
+
+
+class AssignmentListSchema(PageSchema):
+    """A page of assignments, newest first."""
+
+    items = fields.List(fields.Nested(ListedAssignmentSchema), required=True)
+
+
+class AssignmentQuery(PageQuery):
+    """Filters for assignments."""
+
+    user = Text(
+        longest=128,
+        shortest=1,
+        metadata={"description": "id or name of the user or service account that has the role"},
+    )
+    role = RoleName(metadata={"description": "the assigned role; inherited roles are not looked at"})
+    mode = fields.String(validate=validate.OneOf(MODES), metadata={"description": "how it counts"})
+    state = fields.String(
+        validate=validate.OneOf(STATES),
+        load_default="current",
+        metadata={
+            "description": (
+                "`current`: counts now; `scheduled`: starts later; `ended`: over, revoked or withdrawn"
+            )
+        },
+    )
+    expires_before = Moment(metadata={"description": "ends before this time"})
+    without_reason = Flag(metadata={"description": "`true`: made without a reason; `false`: made with one"})
+    assigned_by = Text(
+        longest=128, shortest=1, metadata={"description": "id or name of the account that made it"}
+    )
+    at = Moment(metadata=AS_OF)
+
+
 class EffectiveRoleSchema(ma.Schema):
     """A role that a user effectively has."""
 
@@ -65,6 +112,50 @@ class UserRolesSchema(ma.Schema):
             "example": ["expenses:submit", "invoices:read"],
         },
     )
+
+
+class RefusalSchema(ma.Schema):
+    """Why an assignment would be refused."""
+
+    code = fields.String(
+        required=True,
+        metadata={
+            "description": (
+                "the problem code of the refusal: `access.denied`, `signin.too_old`, `escalation.denied`, "
+                "`target.stronger` or `constraint.violated`"
+            ),
+            "example": "escalation.denied",
+        },
+    )
+    detail = fields.String(
+        required=True, metadata={"example": "This hands out payments:release, which you do not hold."}
+    )
+
+
+class AvailableRoleSchema(ma.Schema):
+    """A role, and whether you may assign it to the user."""
+
+    role = fields.String(required=True, metadata={"example": "treasurer"})
+    may = fields.Boolean(required=True, metadata={"example": False})
+    because = fields.List(
+        fields.Nested(RefusalSchema),
+        required=True,
+        metadata={"description": "what prevents it, the refusal that would be answered first"},
+    )
+    missing = fields.List(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "the permissions for the want of which it would be refused",
+            "example": ["payments:release"],
+        },
+    )
+
+
+class AvailableRoleListSchema(PageSchema):
+    """A page of roles, by name."""
+
+    items = fields.List(fields.Nested(AvailableRoleSchema), required=True)
 
 
 class AssignSchema(OptionalBody):

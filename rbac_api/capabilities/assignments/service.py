@@ -6,7 +6,7 @@ A holder is an account that roles are assigned to, as the trail names it: a user
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -38,11 +38,12 @@ from rbac_api.guard.state import queries_history as history
 from rbac_api.trail.recorder import Target, record_all
 
 __all__ = [
-    "ASSIGNMENTS", "ORDINARY", "Terms", "assign_role", "columns_of", "describe", "differences",
+    "ASSIGNMENTS", "ORDINARY", "Terms", "assign_role", "checks_of", "columns_of", "describe", "differences",
     "end_role_assignments", "export_roles", "get_user_roles", "give_role", "held_roles", "is_within",
     "require_activatable", "require_lasting", "revoke_role", "take_role", "to_audit",
 ]  # fmt: skip
 ORDINARY = Terms()
+Check = Callable[[], object]  # raises the refusal
 
 
 class KnownRole(NamedTuple):
@@ -114,9 +115,7 @@ def _give(
 ) -> AssignmentRow:
     now, holder_id = clock.now(), holder.id or ""
     values = terms.settled(None, now)
-    require_activatable(holder, values)
-    _require_handed_out(clearance, holder, role.name, values)
-    _require_outranks(clearance, holder, held)
+    require_checked(checks_of(clearance, holder, role.name, values, held))
     written = _new_row(clearance, holder_id, role, values, now)
     queries.add_assignment(clearance.connection, written)
     note_authority_change(clearance.connection, clearance.settings, [holder_id])
@@ -139,9 +138,37 @@ def _new_row(
     )  # fmt: skip
 
 
-def _require_handed_out(clearance: Clearance, holder: Target, role: str, values: Mapping[str, Any]) -> None:
-    """403 unless the caller holds what the role holds, for as long as the assignment lasts."""
+def checks_of(
+    clearance: Clearance, holder: Target, role: str, values: Mapping[str, Any], held: list[AssignmentRow]
+) -> tuple[Check, ...]:
+    """What has to hold before these terms are written, in the order in which refusals are answered.
+
+    ``held``: the assignments of the holder, the present one of this role among them.
+    """
+    return (
+        lambda: require_activatable(holder, values),
+        lambda: _require_handed_out(clearance, holder, role, values, held),
+        lambda: _require_outranks(clearance, holder, held),
+    )
+
+
+def require_checked(checks: Iterable[Check]) -> None:
+    """Raise the first refusal."""
+    for check in checks:
+        check()
+
+
+def _require_handed_out(
+    clearance: Clearance, holder: Target, role: str, values: Mapping[str, Any], held: list[AssignmentRow]
+) -> None:
+    """403 unless the caller holds what the role holds, for as long as the assignment lasts. A change that
+    makes none longer or wider hands out nothing."""
     handed_out = clearance.graph().effective[role]
+    present = next((one for one in held if one.role == role), None)
+    if present and is_within(values, columns_of(present), clearance.settings.activation_seconds):
+        if not differences(present, values)[1]:
+            clearance.require_held(handed_out, clock.now())
+        return
     clearance.require_held(handed_out, values["valid_to"])
     if holder.id == clearance.actor.id:
         require_lasting(clearance, values, handed_out)
@@ -160,14 +187,8 @@ def _change_terms(
     """Change an assignment, the only place that does; returns it as it will be."""
     now, role, longest = clock.now(), present.role, clearance.settings.activation_seconds
     values = terms.settled(present, now)
-    require_activatable(holder, values)
+    require_checked(checks_of(clearance, holder, role, values, held))
     before, after = differences(present, values)
-    grows = not is_within(values, columns_of(present), longest)
-    if grows:
-        _require_handed_out(clearance, holder, role, values)
-    elif not after:
-        clearance.require_held(clearance.graph().effective[role], now)
-    _require_outranks(clearance, holder, held)
     if not after:
         return present
     written = _rewrite(clearance, present, values, now)

@@ -28,7 +28,7 @@ from rbac_api.database.filters import among, bounded_count
 from rbac_api.database.folding import is_named
 from rbac_api.database.queries.sessions import is_active
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
-from rbac_api.database.validity import not_over
+from rbac_api.database.validity import in_force, not_over
 from rbac_api.decision.model import Assignment, ConstraintKind, Mode
 from rbac_api.decision.separation_of_duty import Holder
 
@@ -72,23 +72,28 @@ def is_name_taken(connection: Connection, name: str) -> bool:
     return connection.execute(taken).first() is not None
 
 
-def find_constraint(connection: Connection, name: str) -> ConstraintRow | None:
-    named = (constraints.c.name == name, constraints.c.valid_to.is_(None))
+def _counts(at: datetime | None) -> ColumnElement[bool]:
+    """The constraint is in force, or was at that moment."""
+    return constraints.c.valid_to.is_(None) if at is None else in_force(constraints, at)
+
+
+def find_constraint(connection: Connection, name: str, at: datetime | None = None) -> ConstraintRow | None:
+    named = (constraints.c.name == name, _counts(at))
     row = connection.execute(select(*_CONSTRAINT).where(*named)).first()
     return ConstraintRow._make(row) if row else None
 
 
 def list_constraints(
-    connection: Connection, after: tuple[object, ...] | None, limit: int
+    connection: Connection, after: tuple[object, ...] | None, limit: int, at: datetime | None
 ) -> list[ConstraintRow]:
     """Constraints by name."""
-    query = select(*_CONSTRAINT).where(constraints.c.valid_to.is_(None)).order_by(constraints.c.name)
+    query = select(*_CONSTRAINT).where(_counts(at)).order_by(constraints.c.name)
     rows = connection.execute((query.where(constraints.c.name > after[0]) if after else query).limit(limit))
     return [ConstraintRow._make(row) for row in rows]
 
 
-def count_constraints(connection: Connection) -> int:
-    return bounded_count(connection, select(constraints.c.id).where(constraints.c.valid_to.is_(None)))
+def count_constraints(connection: Connection, at: datetime | None) -> int:
+    return bounded_count(connection, select(constraints.c.id).where(_counts(at)))
 
 
 def list_members(connection: Connection, constraint_ids: Collection[str]) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ from rbac_api.guard.errors import REPEATABLE, EscalationDenied, RoleNotFound, Ta
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.requests.as_of import AtQuery, PastPageQuery, past_moment
 from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
 
 blueprint = Blueprint(
@@ -37,15 +38,16 @@ blueprint = Blueprint(
 @blueprint.route("")
 class Constraints(MethodView):
     @requires("constraints:read")
-    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.arguments(PastPageQuery, location="query")
     @blueprint.response(200, ConstraintListSchema)
     @blueprint.operation("list_constraints")
     def get(self, query: dict[str, object]) -> Response:
         """List constraints
 
-        Ordered by name, each with its roles.
+        Ordered by name, each with its roles. With `at`, those in force at that time.
         """
-        return page_answer(service.list_constraints(current_clearance(), page_request(query)))
+        page, moment = page_request(query), past_moment(query)
+        return page_answer(service.list_constraints(current_clearance(), page, moment))
 
     @requires("constraints:create", recent=True)
     @blueprint.arguments(ConstraintCreateSchema)
@@ -72,14 +74,15 @@ class Constraints(MethodView):
 @blueprint.route("/<constraint>")
 class Constraint(MethodView):
     @requires("constraints:read")
+    @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, ConstraintSchema)
     @blueprint.operation("get_constraint", ConstraintNotFound)
-    def get(self, constraint: str) -> Response:
+    def get(self, query: dict[str, object], constraint: str) -> Response:
         """Read one constraint
 
-        Its kind, its roles in order, and its limit.
+        Its kind, its roles in order, and its limit. With `at`, the one that had this name at that time.
         """
-        return json_answer(service.get_constraint(current_clearance(), constraint))
+        return json_answer(service.get_constraint(current_clearance(), constraint, past_moment(query)))
 
     @requires("constraints:delete", recent=True)
     @blueprint.response(204)

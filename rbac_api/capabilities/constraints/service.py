@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 
 from sqlalchemy import Connection
@@ -24,7 +26,7 @@ from rbac_api.capabilities.sessions.answers import user_reference
 from rbac_api.database.queries.roles import find_role_ids
 from rbac_api.database.types import new_id
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Constraint, ConstraintKind, Subject
+from rbac_api.decision.model import Assignment, Constraint, ConstraintKind, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, dynamic_conflicts
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.paging import MAX_TOTAL, Page, PageRequest, cut
@@ -35,8 +37,8 @@ from rbac_api.trail.recorder import Target
 __all__ = [
     "Change", "ConstraintChecker", "Expected", "assignable", "constraints_on", "create_constraint",
     "delete_constraint", "facts_of", "get_constraint", "list_constraints", "list_violations",
-    "require_all_kept", "require_compatible", "require_constraints", "require_sessions_kept",
-    "sensible_rule", "violated_constraints",
+    "require_all_kept", "require_assignable", "require_compatible", "require_constraints",
+    "require_sessions_kept", "sensible_rule", "violated_constraints",
 ]  # fmt: skip
 MAX_VIOLATIONS_LISTED = 50  # violations in a problem document
 MAX_VIOLATIONS_COUNTED = 10_000  # the number up to which they are counted
@@ -75,18 +77,20 @@ def require_sessions_kept(clearance: Clearance, judge: ConstraintChecker, rule: 
     _refuse(judge.overfull_sessions(rule), clearance.may_name)
 
 
-def list_constraints(clearance: Clearance, page: PageRequest) -> Page[answers.ConstraintAnswer]:
-    """All constraints, by name."""
-    rows = queries.list_constraints(clearance.connection, page.after, page.limit + 1)
-    total = queries.count_constraints(clearance.connection) if page.count else None
+def list_constraints(
+    clearance: Clearance, page: PageRequest, at: datetime | None = None
+) -> Page[answers.ConstraintAnswer]:
+    """All constraints in force, now or at that moment, by name."""
+    rows = queries.list_constraints(clearance.connection, page.after, page.limit + 1, at)
+    total = queries.count_constraints(clearance.connection, at) if page.count else None
     found = cut(rows, page, lambda row: (row.name,), total)
     members = queries.list_members(clearance.connection, [row.id for row in found.items])
     return found.map(lambda row: _describe(row, members))
 
 
-def get_constraint(clearance: Clearance, name: str) -> answers.ConstraintAnswer:
-    """One constraint; 404 ``constraint.not_found``."""
-    row = _find_constraint(clearance.connection, name)
+def get_constraint(clearance: Clearance, name: str, at: datetime | None = None) -> answers.ConstraintAnswer:
+    """One constraint, now or at that moment; 404 ``constraint.not_found``."""
+    row = ConstraintNotFound.require(queries.find_constraint(clearance.connection, name, at))
     return _describe(row, queries.list_members(clearance.connection, [row.id]))
 
 
@@ -171,8 +175,21 @@ def assignable(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> 
     """The roles that can be assigned to the subject now, without an end, and violate no constraint."""
     holder = Holder(subject.id, subject.id, subject.assignments)
     with clearance.work.database.streaming() as connection:
-        judge = ConstraintChecker(connection, clearance.graph(), clock.now())
-        yield from (role for role in roles if not judge.would_break(holder, role))
+        yield from (role for role in roles if not _first(_if_assigned(clearance, connection, holder, role)))
+
+
+def require_assignable(clearance: Clearance, connection: Connection, holder: Holder, role: str) -> None:
+    """Before anything is written: 409 as ``require_constraints`` answers after it, if the account is assigned
+    the role from now on, without an end. The connection streams."""
+    _refuse(_if_assigned(clearance, connection, holder, role), clearance.may_name)
+
+
+def _if_assigned(clearance: Clearance, connection: Connection, holder: Holder, role: str) -> Violations:
+    now = clock.now()
+    given = replace(holder, assignments=(*holder.assignments, Assignment(role, now)))
+    expected = Expected({holder.id: holder}, {holder.id: given})
+    judge = ConstraintChecker(connection, clearance.graph(), now, expected)
+    return judge.broken_by([Change(frozenset({holder.id}), frozenset({role}))])
 
 
 def _require_outranks_bound(clearance: Clearance, rule: Constraint) -> None:

@@ -16,7 +16,7 @@ from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.sessions import find_session_roles
 from rbac_api.decision.evaluate import active_roles
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Assignment, Constraint, Subject
+from rbac_api.decision.model import Constraint, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, touches, violations
 from rbac_api.guard.state.subjects import OTP
 
@@ -104,28 +104,6 @@ class ConstraintChecker:
             holders = self._holders(self._seniors(rule.roles), conditions, others)
             yield from violations(self.graph, rule, holders, self.at)
 
-    def would_break(self, holder: Holder, role: str) -> bool:
-        """Whether the account would break a rule about the role if it were assigned from now on, without an
-        end."""
-        given = replace(holder, assignments=(*holder.assignments, Assignment(role, self.at)))
-        change, gained = Change(roles=frozenset({role})), self.graph.closure_of((role,))
-        return any(
-            self._is_full(rule, gained, holder)
-            if rule.kind == "max-holders"
-            else any(violations(self.graph, rule, [given], self.at))
-            for rule in self.graph.constraints
-            if change.concerns(self.graph, rule)
-        )
-
-    def _is_full(self, rule: Constraint, gained: frozenset[str], holder: Holder) -> bool:
-        """Whether one of these roles would have more holders than seats."""
-        lasting = (a.role for a in holder.assignments if a.starts <= self.at and a.ends is None)
-        seated = self.graph.closure_of(lasting)
-        return any(
-            any(self._limit_violations(rule, role, besides=None if role in seated else holder.id))
-            for role in gained.intersection(rule.roles)
-        )
-
     def overfull_sessions(self, rule: Constraint) -> Violations:
         """Live sessions with too many of a dynamic constraint's roles active; one per user (INCITS 359,
         CreateDsdSet)."""
@@ -153,25 +131,19 @@ class ConstraintChecker:
         for rule in rules if change.users is None else ():
             yield from self.breaking(rule, change.through)
 
-    def _limit_violations(
-        self, rule: Constraint, role: str, *, besides: str | None = None
-    ) -> Iterator[Violation]:
+    def _limit_violations(self, rule: Constraint, role: str) -> Iterator[Violation]:
         """Violations of a limit. Permanent holders are only counted; temporary ones share the remaining
-        seats.
-
-        ``besides``: an account that is counted as a permanent holder too.
-        """
+        seats."""
         if rule.limit is None:
             return
         ids, names = self._seniors((role,)), self._names((role,))
-        permanent = queries.count_permanent(self.connection, ids, self.at) + (besides is not None)
+        permanent = queries.count_permanent(self.connection, ids, self.at)
         seats = rule.limit - permanent - self.expected.more_permanent(names, self.at)
         if seats < 0:
             yield Violation(rule.name, (role,), self.at, None)
             return
         others = [one for one in self.expected.holding(names) if not _is_permanent(one, names, self.at)]
-        passing = self._holders(ids, queries.passing(ids, self.at), others)
-        holders = (holder for holder in passing if holder.id != besides)
+        holders = self._holders(ids, queries.passing(ids, self.at), others)
         yield from violations(self.graph, replace(rule, roles=(role,), limit=seats), holders, self.at)
 
     def _active(self, holder: Holder, session: queries.LiveSession) -> frozenset[str]:

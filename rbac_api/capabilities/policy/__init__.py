@@ -2,8 +2,8 @@
 asked, and documents. Owns the table ``policy_changes``.
 
 ``service`` is the door. ``seeds`` loads documents, ``engine`` plans and applies them, ``revert`` undoes one,
-``drift`` compares one with the database, ``export`` writes it, ``suggestion`` makes one of what is used,
-``imports`` reads tables of assignments.
+``drift`` compares one with the database, ``export`` writes it, also as it was (``past`` with
+``queries_past``), ``suggestion`` makes one of what is used, ``imports`` reads tables of assignments.
 ``state`` is the working copy, ``work`` what it comes to; ``steps``, ``assigning`` and ``constraining`` change
 it, ``outranking``, ``references`` and ``plan_queue`` guard it, ``impact`` says what a change means for users,
 and ``in_use`` what of that they use. ``current_state`` is what there is, in the form of a document;

@@ -94,7 +94,12 @@ def revision(connection: Connection, at: datetime) -> str:
 
     Where time alone changed something after it, the moment follows the number.
     """
-    seq, since = queries.get_last_policy_event(connection)
+    return revision_after(connection, queries.get_last_policy_event(connection), at)
+
+
+def revision_after(connection: Connection, newest: tuple[int, datetime], at: datetime) -> str:
+    """The same, with the ``seq`` and the moment of that event."""
+    seq, since = newest
     boundary = queries.find_last_boundary(connection, since, at)
     return f"{seq}" if boundary is None else f"{seq}-{clock.rfc3339(boundary)}"
 

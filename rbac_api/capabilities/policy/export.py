@@ -7,6 +7,7 @@ while a slow client reads.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
+from datetime import datetime
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -22,6 +23,7 @@ from rbac_api.capabilities.policy.current_state import (
     revision,
 )
 from rbac_api.capabilities.policy.engine import separate_unit
+from rbac_api.capabilities.policy.past import load_past_state, past_revision
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.database.engine import batched
 from rbac_api.formats.strict_yaml import yaml_text
@@ -32,17 +34,21 @@ MAX_IN_MEMORY = 1 << 20  # bytes; a longer document is written to a file
 Document = dict[str, list[dict[str, object]]]
 
 
-def export_policy(clearance: Clearance, *, yaml: bool, known: Container[str] = ()) -> tuple[str, IO[bytes]]:
-    """The tag of the current policy, and a file with the document, which is empty if the tag is ``known``.
-    Applied where it was exported, it changes nothing."""
+def export_policy(
+    clearance: Clearance, *, yaml: bool, known: Container[str] = (), at: datetime | None = None
+) -> tuple[str, IO[bytes]]:
+    """The tag of the policy, now or at that moment, and a file with the document, which is empty if the tag
+    is ``known``. The current one, applied where it was exported, changes nothing."""
     with separate_unit(clearance) as reader:
-        at = clock.now()
-        tag = revision(reader.connection, at) + ("-yaml" if yaml else "")
+        connection, moment, past = reader.connection, at or clock.now(), at is not None
+        tag = (past_revision if past else revision)(connection, moment) + ("-yaml" if yaml else "")
         if tag in known:
             return tag, BytesIO()
-        document = export(find_current_policy(load_state(reader, at), ()))
+        state = (load_past_state if past else load_state)(reader, moment)
+        document = export(find_current_policy(state, ()))
         document.pop("assignments")
-        held = exported_assignments(queries.stream_assignments(reader.connection, at, CHUNK), at)
+        rows = queries.stream_assignments(connection, moment, CHUNK, past=past)
+        held = exported_assignments(rows, moment)
         return tag, _written((yaml_pieces if yaml else json_pieces)(document, held))
 
 

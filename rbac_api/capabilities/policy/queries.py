@@ -25,6 +25,7 @@ from rbac_api.database.tables import (
 )
 from rbac_api.database.validity import in_force, not_over
 from rbac_api.decision.model import Mode, Status
+from rbac_api.guard.state.queries_history import was_assigned
 from rbac_api.trail.events import CATALOGUE
 
 _ACCOUNTS = {"user.deleted", "service_account.deleted", "admin.created", "admin.recovered"}
@@ -117,9 +118,12 @@ def list_assignments(connection: Connection, at: datetime, limit: int | None = N
     return [HeldAssignment._make(row) for row in connection.execute(_assignments(at).limit(limit))]
 
 
-def stream_assignments(connection: Connection, at: datetime, size: int) -> Iterator[HeldAssignment]:
-    """The same in the order of a document, read ``size`` at a time."""
-    ordered = _assignments(at).order_by(
+def stream_assignments(
+    connection: Connection, at: datetime, size: int, *, past: bool = False
+) -> Iterator[HeldAssignment]:
+    """The same in the order of a document, read ``size`` at a time; or those of that ``past`` moment."""
+    held = _joined().where(not_over(assignments, at), was_assigned(at)) if past else _assignments(at)
+    ordered = held.order_by(
         users.c.kind.desc(), _by_code_point(connection, users.c.username_canonical),
         _by_code_point(connection, roles.c.name), assignments.c.id,
     )  # fmt: skip
@@ -140,6 +144,10 @@ def list_assignments_of(connection: Connection, ids: Iterable[str], at: datetime
 
 def _assignments(at: datetime) -> Select[*tuple[object, ...]]:
     still = not_over(assignments, at)
+    return _joined().where(still, roles.c.valid_to.is_(None), users.c.status != "deleted")
+
+
+def _joined() -> Select[*tuple[object, ...]]:
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id).join(
         users, assignments.c.user_id == users.c.id
     )
@@ -148,11 +156,7 @@ def _assignments(at: datetime) -> Select[*tuple[object, ...]]:
         assignments.c.id.label("assignment_id"), assignments.c.reason, assignments.c.valid_from,
         assignments.c.valid_to, assignments.c.mode, assignments.c.max_duration,
     )  # fmt: skip
-    return (
-        select(*columns)
-        .select_from(joined)
-        .where(still, roles.c.valid_to.is_(None), users.c.status != "deleted")
-    )
+    return select(*columns).select_from(joined)
 
 
 def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[KnownAccount]:

@@ -53,7 +53,7 @@ from rbac_api.web.openapi.document_bodies import (
     document_of,
     wants_yaml,
 )
-from rbac_api.web.requests.as_of import past_moment
+from rbac_api.web.requests.as_of import AtQuery, past_moment
 from rbac_api.web.requests.etags import required_tags, tagged
 from rbac_api.web.responses.json_response import json_answer
 
@@ -73,18 +73,21 @@ GUARDS = (
 class Policy(MethodView):
     @requires("policy:read")
     @blueprint.tagged
+    @blueprint.arguments(AtQuery, location="query")
     @blueprint.also_as(YAML, EXAMPLE)
     @blueprint.response(200, PolicySchema)
     @blueprint.operation("export_policy")
-    def get(self) -> Response:
+    def get(self, query: dict[str, object]) -> Response:
         """Export the policy
 
         As one document, in JSON or, with `Accept: application/yaml`, in YAML: the permissions of your
         applications, roles with their permissions and inheritance, constraints, and assignments. Built-in
         entries are left out, and it contains no secrets. The ETag is the revision; send it in If-Match when
-        you apply.
+        you apply. With `at`, as it was at that time, with the ends and reasons of assignments as they are
+        known now.
         """
-        tag, file = service.export_policy(current_clearance(), yaml=wants_yaml(), known=request.if_none_match)
+        clearance, at = current_clearance(), past_moment(query)
+        tag, file = service.export_policy(clearance, yaml=wants_yaml(), known=request.if_none_match, at=at)
         return document_answer(file, tag)
 
 

@@ -1,6 +1,7 @@
 """ROLES. Owns the tables ``roles``, ``role_permissions`` and ``role_inheritance``.
 
-``service`` changes roles, ``history`` reads earlier ones, ``answers`` are the types of what is returned.
+``service`` changes roles, ``listing`` selects, ``history`` reads earlier ones, ``answers`` are the types of
+what is returned.
 
 Refuses: weakening a built-in role, adding to a role what the caller does not hold (also by inheritance),
 changing a role that holds more than the caller, closing a cycle, deleting a role that is held (unless

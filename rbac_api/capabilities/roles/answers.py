@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypedDict
 
+from rbac_api.formats.paging import NamedFilters
+
 
 class RoleAnswer(TypedDict):
     """A role, with its direct and its effective permissions."""
@@ -19,3 +21,10 @@ class RoleAnswer(TypedDict):
     effective_permissions: list[str]
     created_at: datetime
     updated_at: datetime
+
+
+class RoleFilters(NamedFilters, total=False):
+    """Which roles to list."""
+
+    permission: str | None
+    effective: bool | None

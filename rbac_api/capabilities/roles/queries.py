@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from itertools import islice
 
@@ -9,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, insert, select, u
 
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
-from rbac_api.database.filters import naming
+from rbac_api.database.filters import among, naming
 from rbac_api.database.folding import is_named
 from rbac_api.database.queries.roles import ROLE, RoleRow
 from rbac_api.database.tables import (
@@ -22,6 +23,7 @@ from rbac_api.database.tables import (
 from rbac_api.database.types import new_id
 from rbac_api.database.validity import not_over
 
+Which = tuple[str | None, Collection[str] | None]  # a text, and the names that come into question; None: all
 SEARCHED = ("name", "title", "description")
 
 register_constraint("uq_roles_name_open", RoleNameTaken)
@@ -47,19 +49,25 @@ def update_role(connection: Connection, role_id: str, version: int, values: dict
 
 
 def list_roles(
-    connection: Connection, after: tuple[object, ...] | None, limit: int, text: str | None
+    connection: Connection, after: tuple[object, ...] | None, limit: int, which: Which
 ) -> list[RoleRow]:
     """Roles by name; with a text those that contain it in name, title or description."""
-    query = select(*ROLE).where(roles.c.valid_to.is_(None)).order_by(roles.c.name)
+    text, named = which
+    query = select(*ROLE).where(roles.c.valid_to.is_(None), *_among(named)).order_by(roles.c.name)
     query = query.where(roles.c.name > after[0]) if after else query
     rows = connection.execute(query if text else query.limit(limit))
     return [RoleRow._make(row) for row in islice(naming(rows, text, *SEARCHED), limit)]
 
 
-def count_roles(connection: Connection, text: str | None) -> int:
+def count_roles(connection: Connection, which: Which) -> int:
     """The number of the same."""
-    named = select(*(roles.c[name] for name in SEARCHED)).where(roles.c.valid_to.is_(None))
-    return sum(1 for _ in naming(connection.execute(named), text, *SEARCHED))
+    text, named = which
+    found = select(*(roles.c[name] for name in SEARCHED)).where(roles.c.valid_to.is_(None), *_among(named))
+    return sum(1 for _ in naming(connection.execute(found), text, *SEARCHED))
+
+
+def _among(named: Collection[str] | None) -> list[ColumnElement[bool]]:
+    return [] if named is None else [among(roles.c.name, named)]
 
 
 def add_grant(connection: Connection, role_id: str, permission_id: str, now: datetime) -> bool:

@@ -9,7 +9,8 @@ from flask.views import MethodView
 
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
-from rbac_api.capabilities.roles import service
+from rbac_api.capabilities.roles import listing, service
+from rbac_api.capabilities.roles.answers import RoleFilters
 from rbac_api.capabilities.roles.errors import (
     GrantNotFound,
     InheritanceNotFound,
@@ -24,9 +25,9 @@ from rbac_api.capabilities.roles.schemas import (
     RoleDeleteQuery,
     RoleListSchema,
     RolePatchSchema,
+    RoleQuery,
     RoleSchema,
 )
-from rbac_api.formats.paging import NamedFilters
 from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import (
@@ -36,7 +37,6 @@ from rbac_api.guard.errors import (
     RoleNotFound,
     TargetStronger,
 )
-from rbac_api.web.fields import NamedQuery
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.requests.as_of import AtQuery, past_moment
@@ -51,16 +51,17 @@ blueprint = Blueprint(
 @blueprint.route("")
 class Roles(MethodView):
     @requires("roles:read")
-    @blueprint.arguments(NamedQuery, location="query")
+    @blueprint.arguments(RoleQuery, location="query")
     @blueprint.response(200, RoleListSchema)
     @blueprint.operation("list_roles")
-    def get(self, query: NamedFilters) -> Response:
+    def get(self, query: RoleFilters) -> Response:
         """List roles
 
-        With direct permissions, inherited roles and the resulting effective permissions.
+        With direct permissions, inherited roles and the resulting effective permissions. `permission` selects
+        the roles that hold it directly; with `effective=true` also those that inherit it.
         """
         page = page_request(query)
-        return page_answer(service.list_roles(current_clearance(), query, page))
+        return page_answer(listing.list_roles(current_clearance(), query, page))
 
     @requires("roles:create")
     @blueprint.tagged

@@ -9,6 +9,7 @@ from rbac_api.web.fields import (
     TEXT,
     Body,
     Flag,
+    NamedQuery,
     PageSchema,
     PermissionName,
     RoleName,
@@ -101,3 +102,12 @@ class RoleDeleteQuery(Body):
     """How to delete it."""
 
     force = Flag(load_default=False, metadata={"description": "`true` revokes the role from all its holders"})
+
+
+class RoleQuery(NamedQuery):
+    """Filters for roles."""
+
+    permission = PermissionName(metadata={"description": "only roles that hold this permission directly"})
+    effective = Flag(
+        metadata={"description": "with `permission`: `true` adds roles that inherit it"},
+    )

@@ -28,23 +28,12 @@ from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Grants
 from rbac_api.decision.naming import ROLE
 from rbac_api.formats.http_errors import PreconditionFailed
-from rbac_api.formats.paging import NamedFilters, Page, PageRequest, cut
 from rbac_api.formats.row_versions import require_match
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.revocation.denylist import note_authority_change
 from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
-
-
-def list_roles(clearance: Clearance, filters: NamedFilters, page: PageRequest) -> Page[RoleAnswer]:
-    """All roles, by name, with what they hold directly and effectively."""
-    text = filters.get("q")
-    rows = queries.list_roles(clearance.connection, page.after, page.limit + 1, text)
-    total = queries.count_roles(clearance.connection, text) if page.count else None
-    found, graph = cut(rows, page, lambda row: (row.name,), total), clearance.latest_graph()
-    items = [describe(row, graph) for row in found.items if row.name in graph.roles]  # not deleted meanwhile
-    return Page(items, found.next_key, found.total)
 
 
 def get_role(clearance: Clearance, name: str) -> tuple[RoleAnswer, int]:

@@ -18,6 +18,14 @@ def user_reference(user_id: str | None, username: str | None) -> UserReferenceAn
     return {"id": user_id, "username": username} if user_id and username else None
 
 
+class SessionActorAnswer(TypedDict):
+    """Who ended a session."""
+
+    type: Literal["user", "service"]
+    id: str
+    name: str
+
+
 class SessionAnswer(TypedDict):
     """One sign-in."""
 
@@ -33,7 +41,7 @@ class SessionAnswer(TypedDict):
     amr: list[str]
     roles: list[str] | None
     ended_at: datetime | None
-    ended_by: str | None
+    ended_by: SessionActorAnswer | None
     end_reason: str | None
 
 
@@ -71,3 +79,4 @@ class SessionFilters(TypedDict, total=False):
     ip: str | None
     created_after: datetime | None
     created_before: datetime | None
+    at: datetime | None

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from rbac_api.capabilities.sessions import queries
-from rbac_api.capabilities.sessions.answers import SessionFilters
+from rbac_api.capabilities.sessions.answers import SessionAnswer, SessionFilters
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import conditions
-from rbac_api.capabilities.sessions.serializers import REFRESH_TOKENS, SESSIONS
-from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow, find_session
+from rbac_api.capabilities.sessions.serializers import REFRESH_TOKENS, SESSIONS, describe_all
+from rbac_api.database.queries.sessions import RefreshTokenRow, find_session
 from rbac_api.formats.sheets import CHUNK, Form, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 
 
-def export_sessions(clearance: Clearance, filters: SessionFilters, form: Form) -> Iterator[bytes]:
+def export_sessions(
+    clearance: Clearance, filters: SessionFilters, form: Form, at: datetime | None = None
+) -> Iterator[bytes]:
     """All sessions that match, newest first; without those that begin meanwhile."""
-    database, fitting = clearance.work.database, conditions(clearance, filters)
+    database, fitting = clearance.work.database, conditions(clearance, filters, at)
 
-    def batch(last: SessionRow | None) -> list[SessionRow]:
+    def batch(last: SessionAnswer | None) -> list[SessionAnswer]:
+        after = (last["id"],) if last else None
         with database.reading() as connection:
-            return queries.list_sessions(connection, fitting, (last.id,) if last else None, CHUNK)
+            return describe_all(connection, queries.list_sessions(connection, fitting, after, CHUNK), at)
 
     return stream(SESSIONS, form, batch)
 

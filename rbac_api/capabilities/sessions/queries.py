@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from rbac_api.database.filters import among, bounded_count, holding, holds_one_of, one_of
 from rbac_api.database.prepared import Prepared
-from rbac_api.database.queries.roles import list_role_ids
+from rbac_api.database.queries.roles import list_role_ids_at
 from rbac_api.database.queries.sessions import (
     SESSION,
     SESSIONS_AND_USERS,
@@ -33,6 +33,7 @@ from rbac_api.database.queries.sessions import (
     is_active,
 )
 from rbac_api.database.tables import activations, assignments, refresh_tokens, sessions, users
+from rbac_api.database.validity import in_force
 from rbac_api.trail.outbox import entering
 
 _WITH_USER = select(*SESSION).select_from(SESSIONS_AND_USERS)
@@ -229,21 +230,21 @@ def is_signed(begin: datetime, end: datetime) -> ColumnElement[bool]:
 
 
 def holds_role(
-    connection: Connection, role_names: frozenset[str], now: datetime, listed: ColumnElement[bool]
+    connection: Connection, role_names: frozenset[str], at: datetime, listed: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """Condition: the session's user holds one of these roles, or made one active in it.
+    """Condition: the session's user holds one of these roles at that moment, or made one active in it.
 
     ``listed``: which sessions are asked for at all.
     """
-    role_ids = list_role_ids(connection, role_names)
-    given = holding(role_ids, now)
+    role_ids = list_role_ids_at(connection, role_names, at)
+    given = holding(role_ids, at)
     theirs = one_of(
         connection,
         sessions.c.user_id,
         select(assignments.c.user_id).where(given),
         holds_one_of(sessions.c.user_id, role_ids, now),
     )
-    activated = (among(activations.c.role_id, role_ids), activations.c.valid_to > now)
+    activated = (among(activations.c.role_id, role_ids), in_force(activations, at))
     here = select(activations.c.session_id).where(*activated)
     found = union_all(select(sessions.c.id).where(theirs, listed), here)
     assigned = select(assignments.c.id).where(assignments.c.user_id == sessions.c.user_id, given)

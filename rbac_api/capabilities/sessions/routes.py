@@ -26,6 +26,7 @@ from rbac_api.guard.errors import TargetStronger
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.requests.as_of import past_moment
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import empty_answer, json_answer
 from rbac_api.web.responses.pictures import picture_answer, wanted_picture
@@ -49,13 +50,13 @@ class Sessions(MethodView):
         """List sessions of all users
 
         Active ones unless `state` says otherwise, newest first. Ended sessions stay listed for the retention
-        time, with the reason and who ended them. With `Accept: text/csv` or `application/x-ndjson` all
-        matching sessions are streamed, without paging.
+        time, with the reason and who ended them. With `at`, as they were at that time. With
+        `Accept: text/csv` or `application/x-ndjson` all matching sessions are streamed, without paging.
         """
-        page = page_request(query)
+        clearance, page, at = current_clearance(), page_request(query), past_moment(query)
         if form := wanted_form():
-            return file_answer(exports.export_sessions(current_clearance(), query, form), form, "sessions")
-        return page_answer(service.list_sessions(current_clearance(), query, page))
+            return file_answer(exports.export_sessions(clearance, query, form, at), form, "sessions")
+        return page_answer(service.list_sessions(clearance, query, page, at))
 
 
 @blueprint.route("/revocations")

@@ -13,13 +13,13 @@ from rbac_api.web.fields import (
     Address,
     Body,
     Moment,
-    PageQuery,
     PageSchema,
     RoleName,
     Switch,
     Text,
     Whole,
 )
+from rbac_api.web.requests.as_of import PastPageQuery
 
 STATES = ("active", "ended")
 REASONS = (
@@ -40,6 +40,16 @@ class UserReferenceSchema(ma.Schema):
 
     id = fields.String(required=True, metadata=ID)
     username = fields.String(required=True, metadata={"example": "ingrid.solberg"})
+
+
+class SessionActorSchema(ma.Schema):
+    """Who ended a session."""
+
+    type = fields.String(
+        required=True, validate=validate.OneOf(("user", "service")), metadata={"example": "user"}
+    )
+    id = fields.String(required=True, metadata=ID)
+    name = fields.String(required=True, metadata={"example": "ingrid.solberg"})
 
 
 class SessionSchema(ma.Schema):
@@ -74,13 +84,11 @@ class SessionSchema(ma.Schema):
         },
     )
     ended_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
-    ended_by = fields.String(
+    ended_by = fields.Nested(
+        SessionActorSchema,
         required=True,
         allow_none=True,
-        metadata={
-            "description": "id of the user who ended it; null if it expired or was ended by the service",
-            "example": None,
-        },
+        metadata={"description": "who ended it; null for the service, a deadline and the command line"},
     )
     end_reason = fields.String(
         required=True,
@@ -182,7 +190,7 @@ class SessionFilterSchema(SessionFilter):
         field_obj.metadata = {**field_obj.metadata, "example": _SHOWN[field_name]}
 
 
-class SessionQuery(SessionFilter, PageQuery):
+class SessionQuery(SessionFilter, PastPageQuery):
     """Which sessions, and which page of them."""
 
 

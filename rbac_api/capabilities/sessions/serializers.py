@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
 from rbac_api import clock
-from rbac_api.capabilities.sessions.answers import RefreshTokenAnswer, SessionAnswer
+from rbac_api.capabilities.sessions import queries_past
+from rbac_api.capabilities.sessions.answers import RefreshTokenAnswer, SessionActorAnswer, SessionAnswer
 from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow
+from rbac_api.database.queries.users import list_actors
 from rbac_api.formats.sheets import Sheet
 
+Actors = Mapping[str, tuple[str, str]]  # kind and name, by id
+NO_ACTORS: Actors = {}
 
-def describe(row: SessionRow) -> SessionAnswer:
+
+def describe_all(
+    connection: Connection, rows: Sequence[SessionRow], at: datetime | None = None
+) -> list[SessionAnswer]:
+    """Sessions for the API, now or as they were at that moment, with the names of those who ended them."""
+    if at is not None:
+        seen = queries_past.list_last_seen(connection, [row.id for row in rows], at)
+        rows = [_as_of(row, seen.get(row.id), at) for row in rows]
+    actors = list_actors(connection, {row.ended_by for row in rows if row.ended_by})
+    return [describe(row, actors, at) for row in rows]
+
+
+def _as_of(row: SessionRow, seen: tuple[datetime, datetime] | None, at: datetime) -> SessionRow:
+    if seen is not None:
+        row = row._replace(last_seen_at=seen[0], idle_expires_at=seen[1])
+    if row.ended_at is not None and row.ended_at > at:
+        return row._replace(ended_at=None, ended_by=None, end_reason=None)
+    return row
+
+
+def describe(row: SessionRow, actors: Actors = NO_ACTORS, at: datetime | None = None) -> SessionAnswer:
     """A session for the API; evaluates deadlines that have passed."""
     ended_at, reason = row.ended_at, row.end_reason
     deadline = min(row.idle_expires_at, row.absolute_expires_at)
-    if ended_at is None and deadline <= clock.now():
+    if ended_at is None and deadline <= (at or clock.now()):
         ended_at, reason = deadline, "expired" if row.absolute_expires_at <= row.idle_expires_at else "idle"
     return {
         "id": row.id,
@@ -27,9 +56,16 @@ def describe(row: SessionRow) -> SessionAnswer:
         "amr": row.amr.split(),
         "roles": None if row.active_roles is None else row.active_roles.split(),
         "ended_at": ended_at,
-        "ended_by": row.ended_by,
+        "ended_by": _actor(row.ended_by, actors),
         "end_reason": reason,
     }
+
+
+def _actor(user_id: str | None, actors: Actors) -> SessionActorAnswer | None:
+    if user_id is None or user_id not in actors:
+        return None
+    kind, name = actors[user_id]
+    return {"type": "service" if kind == "service" else "user", "id": user_id, "name": name}
 
 
 def describe_token(row: RefreshTokenRow) -> RefreshTokenAnswer:
@@ -45,12 +81,13 @@ def describe_token(row: RefreshTokenRow) -> RefreshTokenAnswer:
     }
 
 
-SESSIONS = Sheet(
+SESSIONS: Sheet[SessionAnswer] = Sheet(
     (
         "id", "user_id", "user_username", "state", "created_at", "last_seen_at", "expires_at", "ip",
-        "user_agent", "client_id", "amr", "roles", "ended_at", "ended_by", "end_reason",
+        "user_agent", "client_id", "amr", "roles", "ended_at", "ended_by_type",
+        "ended_by_id", "ended_by_name", "end_reason",
     ),
-    describe,
+    dict,
 )  # fmt: skip
 REFRESH_TOKENS = Sheet(
     ("jti", "generation", "issued_at", "expires_at", "spent_at", "replaced_by", "ip"), describe_token

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection
 
@@ -30,7 +31,7 @@ from rbac_api.capabilities.sessions.rotation import (
     successor_of,
     token_row,
 )
-from rbac_api.capabilities.sessions.serializers import describe, describe_token
+from rbac_api.capabilities.sessions.serializers import describe, describe_all, describe_token
 from rbac_api.capabilities.sessions.termination import (
     Termination,
     close_all_sessions,
@@ -44,6 +45,7 @@ from rbac_api.capabilities.sessions.termination import (
     make_room,
 )
 from rbac_api.database.queries.sessions import (
+    SessionRow,
     find_presented,
     find_session,
     is_active,
@@ -182,15 +184,18 @@ def choose_roles(connection: Connection, session_id: str, chosen: Iterable[str])
 def get_session(clearance: Clearance, session_id: str) -> SessionAnswer:
     """One session, active or ended."""
     session = SessionNotFound.require(find_session(clearance.connection, session_id))
-    return describe(session)
+    return describe_all(clearance.connection, [session])[0]
 
 
-def list_sessions(clearance: Clearance, filters: SessionFilters, page: PageRequest) -> Page[SessionAnswer]:
-    """Sessions across all users, newest first, by state, user (id or name), role, address and time."""
-    if page.count or not are_all_active(filters):
-        return _page(clearance, conditions(clearance, filters), page)
+def list_sessions(
+    clearance: Clearance, filters: SessionFilters, page: PageRequest, at: datetime | None = None
+) -> Page[SessionAnswer]:
+    """Sessions across all users, newest first, by state, user (id or name), role, address and time; now, or
+    as they were at that moment."""
+    if at or page.count or not are_all_active(filters):
+        return _page(clearance, conditions(clearance, filters, at), page, at)
     rows = queries.list_active_sessions(clearance.connection, page.after, page.limit + 1, clock.now())
-    return cut(rows, page, lambda row: (row.id,), None).map(describe)
+    return _described(clearance, cut(rows, page, lambda row: (row.id,), None))
 
 
 def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page[OwnSessionAnswer]:
@@ -209,11 +214,20 @@ def list_refresh_tokens(clearance: Clearance, session_id: str, page: PageRequest
 
 
 def _page(
-    clearance: Clearance, conditions: list[ColumnElement[bool]], page: PageRequest
+    clearance: Clearance,
+    conditions: list[ColumnElement[bool]],
+    page: PageRequest,
+    at: datetime | None = None,
 ) -> Page[SessionAnswer]:
     rows = queries.list_sessions(clearance.connection, conditions, page.after, page.limit + 1)
     total = queries.count_sessions(clearance.connection, conditions) if page.count else None
-    return cut(rows, page, lambda row: (row.id,), total).map(describe)
+    return _described(clearance, cut(rows, page, lambda row: (row.id,), total), at)
+
+
+def _described(
+    clearance: Clearance, page: Page[SessionRow], at: datetime | None = None
+) -> Page[SessionAnswer]:
+    return Page(describe_all(clearance.connection, page.items, at), page.next_key, page.total)
 
 
 def _session_row(

@@ -43,3 +43,9 @@ class UserFilters(NamedFilters, total=False):
     role: str | None
     status: str | None
     created_after: datetime | None
+    last_login_before: datetime | None
+    never_signed_in: bool | None
+    without_roles: bool | None
+    second_factor: bool | None
+    sort: str | None
+    at: datetime | None

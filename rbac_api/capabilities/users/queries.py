@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from sqlalchemy import (
     CTE,
-    ColumnElement,
     Connection,
     Text,
     bindparam,
@@ -22,10 +21,6 @@ from sqlalchemy import (
 
 from rbac_api.capabilities.users.errors import UsernameTaken
 from rbac_api.database.constraints import register_constraint
-from rbac_api.database.filters import bounded_count, holding, holds_one_of, mentions, one_of, searched
-from rbac_api.database.prepared import Prepared
-from rbac_api.database.queries.roles import list_role_ids
-from rbac_api.database.queries.users import LISTED, ListedUser
 from rbac_api.database.tables import assignments, password_setups, roles, totp_factors, users
 from rbac_api.database.validity import ended, not_over
 
@@ -59,12 +54,6 @@ def signing_in() -> CTE:
     )
 
 
-_IS_USER = (users.c.kind == "person", users.c.status != "deleted")
-_PAGE = select(*LISTED).where(*_IS_USER).order_by(users.c.username_canonical).limit(bindparam("limit"))
-_FIRST = Prepared(_PAGE, ListedUser._make)
-_NEXT = Prepared(_PAGE.where(users.c.username_canonical > bindparam("after")), ListedUser._make)
-
-
 def any_user(connection: Connection) -> bool:
     return connection.execute(select(users.c.id).limit(1)).first() is not None
 
@@ -92,43 +81,6 @@ def end_user_assignments(connection: Connection, user_id: str, now: datetime) ->
     )
     role_ids = list(connection.execute(ending.returning(assignments.c.role_id)).scalars())
     return sorted(connection.execute(select(roles.c.name).where(roles.c.id.in_(role_ids))).scalars())
-
-
-def list_users(
-    connection: Connection,
-    conditions: list[ColumnElement[bool]],
-    after: tuple[object, ...] | None,
-    limit: int,
-) -> list[ListedUser]:
-    """Users by canonical name, of those that match the conditions."""
-    page, values = (_NEXT, {"after": after[0], "limit": limit}) if after else (_FIRST, {"limit": limit})
-    if not conditions:
-        return page.all(connection, **values)
-    return [ListedUser._make(row) for row in connection.execute(page.statement.where(*conditions), values)]
-
-
-def count_users(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    return bounded_count(connection, select(users.c.id).where(*_IS_USER, *conditions))
-
-
-def named_like(connection: Connection, text: str) -> ColumnElement[bool]:
-    """Condition: username, e-mail address or display name contains this text, whatever the case and the
-    accents."""
-    matching = mentions(connection, users.c.search_text, text)
-    return searched(connection, users.c.id, matching)
-
-
-def joined_after(connection: Connection, moment: datetime) -> ColumnElement[bool]:
-    """Condition: the account was created after this moment."""
-    later = users.c.created_at > moment
-    return one_of(connection, users.c.id, select(users.c.id).where(later), later)
-
-
-def holds_role(connection: Connection, role_names: frozenset[str], now: datetime) -> ColumnElement[bool]:
-    """Condition: the user holds one of these roles now; a role that needs activation does not count."""
-    role_ids = list_role_ids(connection, role_names)
-    given = select(assignments.c.user_id).where(holding(role_ids, now))
-    return one_of(connection, users.c.id, given, holds_one_of(users.c.id, role_ids, now))
 
 
 def add_password_setup(connection: Connection, values: dict[str, object]) -> None:

@@ -9,7 +9,7 @@ from rbac_api.capabilities.passwords.errors import PasswordRefused
 from rbac_api.capabilities.second_factor.errors import TotpNotFound
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.schemas import SessionListSchema
-from rbac_api.capabilities.users import exports, service
+from rbac_api.capabilities.users import listing, service
 from rbac_api.capabilities.users.answers import UserFilters
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.capabilities.users.schemas import (
@@ -36,6 +36,7 @@ from rbac_api.guard.errors import (
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
+from rbac_api.web.requests.as_of import past_moment
 from rbac_api.web.requests.etags import required_tags, tagged
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
@@ -51,19 +52,24 @@ class Users(MethodView):
     @requires("users:read")
     @blueprint.arguments(UserQuery, location="query")
     @blueprint.response(200, UserListSchema)
-    @blueprint.also_as("text/csv", exports.USERS.header)
+    @blueprint.also_as("text/csv", listing.USERS.header)
     @blueprint.also_as("application/x-ndjson", '{"username": "ingrid.solberg", "status": "active"}\n')
     @blueprint.operation("list_users")
     def get(self, query: UserFilters) -> Response:
         """List users
 
-        Ordered by username. `q` finds a text anywhere in username, e-mail address or display name, without
-        regard to case and accents; `role` selects users who effectively hold that role.
+        Ordered by username, unless `sort` says otherwise: by a time, users without one come before all
+        others. `q` finds a text anywhere in username, e-mail address or display name, without regard to
+        case and accents; `role` selects users who effectively hold that role. `last_login_before` does not
+        select users who never signed in: ask for them with `never_signed_in=true`. With `at`, the users whom
+        there was at that time, with the status and the roles of that time; what else is shown, and the other
+        filters, are of today.
         """
         page = page_request(query)
+        past_moment(query)  # refused in the future
         if form := wanted_form():
-            return file_answer(exports.export_users(current_clearance(), query, form), form, "users")
-        return page_answer(service.list_users(current_clearance(), query, page))
+            return file_answer(listing.export_users(current_clearance(), query, form), form, "users")
+        return page_answer(listing.list_users(current_clearance(), query, page))
 
     @requires("users:create")
     @blueprint.tagged

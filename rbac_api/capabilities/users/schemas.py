@@ -10,15 +10,17 @@ from rbac_api.web.fields import (
     ID,
     Body,
     Email,
+    Flag,
     Moment,
     NewPassword,
-    PageQuery,
     PageSchema,
     RoleName,
     Text,
 )
+from rbac_api.web.requests.as_of import PastPageQuery
 
 STATUSES = ("active", "disabled")
+SORTED = ("username", "created_at", "last_login_at")
 
 
 class UserSchema(ma.Schema):
@@ -98,7 +100,7 @@ class UserPatchSchema(Body):
     )
 
 
-class UserQuery(PageQuery):
+class UserQuery(PastPageQuery):
     """Filters for users."""
 
     q = Text(
@@ -115,3 +117,22 @@ class UserQuery(PageQuery):
     )
     role = RoleName(metadata={"description": "only users who effectively hold this role"})
     created_after = Moment(metadata={"description": "created after this time"})
+    last_login_before = Moment(metadata={"description": "signed in, but not since this time"})
+    never_signed_in = Flag(
+        metadata={"description": "`true`: only users who have never signed in; `false`: only those who have"}
+    )
+    without_roles = Flag(
+        metadata={
+            "description": (
+                "`true`: only users without an assignment, now or later, also eligible; `false`: only those "
+                "with one"
+            )
+        }
+    )
+    second_factor = Flag(
+        metadata={"description": "`true`: only users with a second factor; `false`: only those without"}
+    )
+    sort = fields.String(
+        validate=validate.OneOf([f"{sign}{name}" for name in SORTED for sign in ("", "-")]),
+        metadata={"description": "the order, `username` by default; with `-` descending"},
+    )

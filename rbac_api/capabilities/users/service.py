@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.passwords.service import require_good_password
 from rbac_api.capabilities.users import queries
-from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer, UserFilters
+from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer
 from rbac_api.capabilities.users.erasure import erase_profile, find_erasable, require_outranks_deleted
 from rbac_api.capabilities.users.errors import UsernameTaken, UserNotFound
 from rbac_api.capabilities.users.queries import ROW_VERSION, signing_in
@@ -34,12 +34,10 @@ from rbac_api.capabilities.users.setup_tokens import (
 )
 from rbac_api.database.queries import users as reads
 from rbac_api.database.queries.users import UserRow
-from rbac_api.database.tables import users
 from rbac_api.database.types import is_id, new_id
 from rbac_api.decision.names import canonical, search_text, username_problem
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.http_errors import PreconditionFailed
-from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.row_versions import require_match
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.fields import changes, tracked
@@ -49,7 +47,7 @@ __all__ = [
     "ROW_VERSION", "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user",
     "describe", "describe_all", "drop_second_factor", "end_user_assignments", "end_user_sessions",
     "erase_profile", "find_erasable", "find_person", "find_user", "find_user_id", "get_user", "issue_setup",
-    "known_user", "list_users", "no_users", "note_signin", "remove_user_totp", "require_outranks_deleted",
+    "known_user", "no_users", "note_signin", "remove_user_totp", "require_outranks_deleted",
     "reset_password", "restore_access", "row_of", "set_password", "signing_in", "spend_setup", "unlock_user",
     "update_profile", "update_user",
 ]  # fmt: skip
@@ -147,15 +145,6 @@ def find_user_id(clearance: Clearance, user: str) -> str:
 def find_user(connection: Connection, user_id: str) -> UserRow:
     """The row; 404 for an unknown or deleted user."""
     return UserNotFound.require(reads.find_user(connection, user_id))
-
-
-def list_users(clearance: Clearance, filters: UserFilters, page: PageRequest) -> Page[UserAnswer]:
-    """Users by name, filtered by text (username, mail, display name), status, effective role and creation."""
-    fitting = conditions(clearance, filters)
-    rows = queries.list_users(clearance.connection, fitting, page.after, page.limit + 1)
-    total = queries.count_users(clearance.connection, fitting) if page.count else None
-    found = cut(rows, page, lambda row: (row.username_canonical,), total)
-    return Page(describe_all(clearance, found.items), found.next_key, found.total)
 
 
 def update_user(
@@ -267,19 +256,6 @@ def _change(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> None
 def _write(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> None:
     if not write_user(clearance, user, values):
         raise PreconditionFailed()
-
-
-def conditions(clearance: Clearance, filters: UserFilters) -> list[ColumnElement[bool]]:
-    """The SQL conditions of the filters of the list; none without a filter."""
-    status, connection = filters.get("status"), clearance.connection
-    found = [users.c.status == status] if status else []
-    if text := filters.get("q"):
-        found.append(queries.named_like(connection, text))
-    if role := filters.get("role"):
-        found.append(queries.holds_role(connection, clearance.graph().seniors(role), clock.now()))
-    if after := filters.get("created_after"):
-        found.append(queries.joined_after(connection, after))
-    return found
 
 
 def _profile(email: str | None, display_name: str | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -187,6 +187,22 @@ def list_subjects(
 def find_id_by_name(connection: Connection, canonical_name: str) -> str | None:
     """The id of the account that has, or had, this name."""
     return connection.execute(_FIND_ID, {"name": canonical_name}).scalar()
+
+
+def ids_named(connection: Connection, account: str) -> list[str]:
+    """The ids that the id or name of an account in a filter means: a name may have the form of an id."""
+    named = find_id_by_name(connection, canonical(account))
+    return [*([named] if named else []), *([account.lower()] if is_id(account) else [])]
+
+
+def list_actors(connection: Connection, user_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The kind and the name of these accounts, by id."""
+    known = select(users.c.id, users.c.kind, users.c.username)
+    found: dict[str, tuple[str, str]] = {}
+    for some in batched(user_ids):
+        rows = connection.execute(known.where(users.c.id.in_(some)))
+        found.update((row.id, (row.kind, row.username)) for row in rows)
+    return found
 
 
 def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str, str]:

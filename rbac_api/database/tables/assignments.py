@@ -1,6 +1,6 @@
 """Who holds which role, from when to when, by whom and why."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from rbac_api.database.tables.metadata import metadata, unique_while_open
 from rbac_api.database.types import ID, UtcDateTime
@@ -25,6 +25,25 @@ assignments = Table(
 
 # Both columns: an index of roles alone finds everybody who holds one, also where one person is asked for.
 Index("ix_assignments_role_id_user_id", assignments.c.role_id, assignments.c.user_id)
+# Each has the order of the list of all assignments.
+Index("ix_assignments_role_id_id", assignments.c.role_id, assignments.c.id)
+Index("ix_assignments_assigned_by_id", assignments.c.assigned_by, assignments.c.id)
+Index("ix_assignments_mode_id", assignments.c.mode, assignments.c.id)
+_LIMITED = assignments.c.valid_to.is_not(None)
+Index(
+    "ix_assignments_id_valid_to",
+    assignments.c.id,
+    assignments.c.valid_to,
+    sqlite_where=_LIMITED,
+    postgresql_where=_LIMITED,
+)
+_UNEXPLAINED = text("coalesce(reason, '') = ''")
+Index(
+    "ix_assignments_without_reason",
+    assignments.c.id,
+    sqlite_where=_UNEXPLAINED,
+    postgresql_where=_UNEXPLAINED,
+)
 unique_while_open(
     "uq_assignments_open", assignments.c.user_id, assignments.c.role_id, end=assignments.c.valid_to
 )

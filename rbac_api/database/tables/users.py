@@ -32,7 +32,8 @@ users = Table(
     Column("erased_at", UtcDateTime),  # the names are not here any more, nor values in events
     CheckConstraint("status IN ('active', 'disabled', 'deleted')", name="status"),
     Index("ix_users_email_canonical", "email_canonical"),
-    Index("ix_users_created_at", "created_at"),
+    Index("ix_users_created_at", "created_at", "id"),  # both: in the order of a sorted list
+    Index("ix_users_last_login_at", "last_login_at", "id"),
     # A search reads it whole, instead of the much wider rows. PostgreSQL limits an entry's length.
     Index("ix_users_search_text", "search_text", "id", info={"only": "sqlite"}).ddl_if(dialect="sqlite"),
 )

@@ -56,11 +56,15 @@ def judge(person: Person, rule: Rule) -> Decision:
         if rule.role not in person.roles:
             raise AccessDenied(_role_missing(person, rule.role), required_role=rule.role)
         return Decision(True, (Reason("granted", f"has the role {rule.role}"),), (rule.role,))
-    decision = person.may(rule.permission)
+    return require_allowed(person, rule.permission)
+
+
+def require_allowed(person: Person, permission: str | None) -> Decision:
+    """Return the decision that allows it: 403 ``access.denied`` otherwise."""
+    decision = person.may(permission)
     if not decision.allowed:
         raise AccessDenied(
-            f"You need the permission {rule.permission}: {decision.reasons[0].detail}.",
-            required=rule.permission,
+            f"You need the permission {permission}: {decision.reasons[0].detail}.", required=permission
         )
     return decision
 

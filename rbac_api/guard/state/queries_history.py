@@ -66,7 +66,7 @@ def find_role_graph_at(connection: Connection, present: RoleGraph, at: datetime)
     def named(*conditions: ColumnElement[bool]) -> dict[str, Role]:
         return {
             role_id: Role(role["name"], grants=role["grants"], requires_mfa=role["requires_mfa"])
-            for role_id, role in _roles_at(connection, at, *conditions).items()
+            for role_id, role in list_roles_at(connection, at, *conditions).items()
         }
 
     def counts(table: Table) -> ColumnElement[bool]:
@@ -109,7 +109,7 @@ def _moved(part: str, table: Table, source: FromClause, at: datetime) -> list[Se
 
 def find_role_at(connection: Connection, name: str, at: datetime) -> dict[str, Any] | None:
     """Return a role's row as it was, with its ``updated_at``; None if there was none of this name."""
-    found = _roles_at(connection, at, roles.c.name == name)
+    found = list_roles_at(connection, at, roles.c.name == name)
     if not found:
         return None
     (role,) = found.values()
@@ -119,9 +119,10 @@ def find_role_at(connection: Connection, name: str, at: datetime) -> dict[str, A
     return {**role, "updated_at": max(last or role["valid_from"], role["valid_from"])}
 
 
-def _roles_at(
+def list_roles_at(
     connection: Connection, at: datetime, *conditions: ColumnElement[bool]
 ) -> dict[str, dict[str, Any]]:
+    """Return the rows of the roles as they were, by id."""
     rows = connection.execute(select(roles).where(in_force(roles, at), *conditions)).all()
     found = {row.id: dict(row._asdict()) for row in rows}
     ids = {role["name"]: role_id for role_id, role in found.items()}

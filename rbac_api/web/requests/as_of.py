@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rbac_api.errors import Invalid
 from rbac_api.formats.as_of import future
-from rbac_api.web.fields import Body, Moment
+from rbac_api.web.fields import Body, Moment, PageQuery
 
 AS_OF = {"description": "as of this past time; default: now"}
 
@@ -16,6 +16,10 @@ class AtQuery(Body):
     """The argument ``at``."""
 
     at = Moment(metadata=AS_OF)
+
+
+class PastPageQuery(PageQuery, AtQuery):
+    """Paging arguments, and the argument ``at``."""
 
 
 def past_moment(query: Mapping[str, object], name: str = "at") -> datetime | None:

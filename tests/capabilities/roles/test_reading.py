@@ -148,3 +148,29 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, query: str, happens: Any, *, afte
         return found
 
     monkeypatch.setattr(home, query, asked)
+
+
+def test_roles_are_found_by_what_they_hold_directly_or_by_inheritance(stage: Stage) -> None:
+    alice = stage.as_(ALICE)
+    alice.post("/v1/roles", json={"name": "clerk", "permissions": ["payments:release"]})
+    alice.post("/v1/roles", json={"name": "chief", "description": "Above the clerk."})
+    assert alice.put("/v1/roles/chief/inherits/clerk").status_code == 201
+
+    def found(query: str) -> list[str]:
+        answer = stage.as_(CAROL).get(f"/v1/roles?count=true&limit=200&{query}").json
+        assert answer["total"] == len(answer["items"])
+        return [role["name"] for role in answer["items"]]
+
+    assert found("permission=payments:release") == ["admin", "clerk"]
+    assert found("permission=payments:release&effective=true") == ["admin", "chief", "clerk"]
+    assert found("permission=payments:release&effective=false&q=CLERK") == ["clerk"]
+    assert found("permission=payments:release&effective=true&q=clerk") == ["chief", "clerk"]
+    assert found("permission=nothing:holds-it") == []
+    assert found("effective=true") == ["admin", "auditor", "chief", "clerk", "role-manager"]
+    first = alice.get("/v1/roles?permission=payments:release&limit=1").json
+    assert first["items"][0]["name"] == "admin"
+    assert (
+        alice.get(f"/v1/roles?permission=payments:release&cursor={first['next']}").json["items"][0]["name"]
+        == "clerk"
+    )
+    assert alice.get("/v1/roles?permission=payments").status_code == 422

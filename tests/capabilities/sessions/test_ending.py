@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from time_machine import Traveller
@@ -39,7 +40,7 @@ def test_a_revocation_is_recorded_with_who_did_it(stage: Stage) -> None:
     assert (session["state"], session["end_reason"], session["ended_by"]) == (
         "ended",
         "admin",
-        stage.user_id(BOB),
+        {"type": "user", "id": stage.user_id(BOB), "name": "bob"},
     )
     (event,) = stage.events("session.ended")
     assert (event["actor_name"], event["target_name"], event["reason"]) == ("bob", "dave", "admin")
@@ -153,7 +154,7 @@ def is_robbed(stage: Stage, dave: Caller) -> None:
     ],
 )
 def test_the_end_of_a_session_says_why_and_by_whom_when_dave(
-    stage: Stage, happen: Callable[[Stage, Caller], None], reason: str, by: object
+    stage: Stage, happen: Callable[[Stage, Caller], None], reason: str, by: Any
 ) -> None:
     dave, daves_id = stage.as_(DAVE), stage.user_id(DAVE)
     happen(stage, dave)
@@ -161,6 +162,6 @@ def test_the_end_of_a_session_says_why_and_by_whom_when_dave(
     session = stage.as_(CAROL).get(address(dave)).json
 
     assert (session["state"], session["end_reason"]) == ("ended", reason)
-    assert session["ended_by"] == (stage.user_id(by) if by else None)
+    assert session["ended_by"] == (by and {"type": "user", "id": stage.user_id(by), "name": by.username})
     assert session["user"] == {"id": daves_id, "username": "dave"}
     assert session["ended_at"] >= session["last_seen_at"]

@@ -48,7 +48,7 @@ def test_alice_ends_daves_sessions_and_they_are_dead_on_the_next_request_everywh
         assert end_of(stage, caller.tokens["session_id"]) == "admin"
     assert others.get("/v1/me").status_code == 200
     ended = alice.get("/v1/sessions?state=ended").json["items"]
-    assert {session["ended_by"] for session in ended} == {stage.user_id(ALICE)}
+    assert {session["ended_by"]["id"] for session in ended} == {stage.user_id(ALICE)}
 
 
 def test_it_leaves_one_event_with_filter_count_and_reason(stage: Stage) -> None:

@@ -50,7 +50,7 @@ def test_the_auditor_sees_that_dave_signed_out_himself(stage: Stage) -> None:
     session = carol.get(f"/v1/sessions/{dave.tokens['session_id']}").json
 
     assert (session["state"], session["end_reason"]) == ("ended", "logout")
-    assert session["ended_by"] == stage.user_id(DAVE)
+    assert session["ended_by"] == {"type": "user", "id": stage.user_id(DAVE), "name": "dave"}
     listed = [item["id"] for item in carol.get("/v1/sessions").json["items"]]
     assert listed == [carol.tokens["session_id"]]
     (event,) = stage.events("session.ended")
