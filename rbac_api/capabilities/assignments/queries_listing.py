@@ -81,7 +81,7 @@ def has_state(state: State, at: datetime) -> Filter:
 
     What was withdrawn before it began is over.
     """
-    over = Filter(_ONE.valid_to <= at, at >= _ENDS)
+    over = Filter(_ONE.valid_to <= at, at >= _ENDS, ordered=True)
     later = Filter(_ONE.valid_from > at, and_(at < _BEGINS, _ENDS > _BEGINS))
     return {
         "current": Filter(true(), and_(at >= _BEGINS, at < _ENDS)),
