@@ -72,6 +72,7 @@ openapi: $(RUN) ## Write openapi/openapi.json from the code.
 
 bench: $(DEV) ## Measure the speed; print figures to compare with docs/performance.md.
 	@$(BIN) -m benchmarks
+	@$(BIN) -m benchmarks.writes
 
 measure: $(DEV) ## Measure the code (sizes, types, cycles), and write the map in ARCHITECTURE.md.
 	@$(BIN) -m benchmarks.measure --write

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import decisions as module
-from benchmarks import many_users, role_changes, slow_readers, trail_growth, uses
+from benchmarks import many_users, role_changes, slow_readers, trail_growth, uses, writes
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
@@ -113,6 +113,17 @@ def test_half_of_what_is_asked_may_be_done() -> None:
     assert company(100) == given
     assert {len(set(held)) for held in given.held} == {3}
     assert all(junior == senior + 1 and junior % 8 for senior, junior in given.juniors)
+
+
+def test_each_write_is_measured_beside_the_least_that_any_service_must_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    writes.main(["--engine", "sqlite", "--workers", "1", "--seconds", "0.3"])
+
+    _head, _line, *rows = capsys.readouterr().out.splitlines()
+    figures = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[:3] for row in figures] == [[name, "1", "0 ms"] for name in writes.WRITES]
+    assert all(float(figure) > 0 for row in figures for figure in (*row[3:5], row[6]))
 
 
 def test_what_slow_readers_cost_is_measured_in_every_shape(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ WEIGHTS = {
     "refresh": 25,
     "revoke": 15,
     "read": 10,
-    "login": 3,
+    "login": 8,
 }
 
 
