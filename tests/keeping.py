@@ -11,8 +11,8 @@ TABLES = (
     "users", "permissions", "roles", "role_permissions", "role_inheritance", "assignments", "sessions", "refresh_tokens", "trail_events",
     "signing_keys", "idempotency_keys", "password_setups", "signin_attempts", "service_accounts", "client_secrets", "totp_factors",
     "recovery_codes", "incidents", "revocations", "constraints", "constraint_roles", "activations", "decisions", "policy_changes",
-    "key_uses", "instance", "trail_outbox", "permission_uses", "personal_values",
-    "trail_nodes",
+    "key_uses", "instance", "permission_uses", "personal_values",
+    "trail_nodes", "trail_outbox",
 )  # fmt: skip
 # The outbox is emptied first: what is being linked just then is in the trail afterwards, which is emptied later.
 EMPTY = "".join(f"DELETE FROM public.{table};" for table in reversed(TABLES))

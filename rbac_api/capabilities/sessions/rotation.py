@@ -71,7 +71,11 @@ def rotate(connection: Connection, presented: Presented, record: RefreshTokenRec
 
 
 def rotate_without_lock(
-    connection: Connection, presented: Presented, record: RefreshTokenRecord, event: dict[str, Any]
+    connection: Connection,
+    presented: Presented,
+    record: RefreshTokenRecord,
+    ip: str | None,
+    event: dict[str, Any],
 ) -> bool:
     """The same without the write lock, with its event, in one statement (PostgreSQL).
 
@@ -82,7 +86,7 @@ def rotate_without_lock(
         "belongs_to": record.session_id, "before": presented.token.generation,
         "next_generation": record.generation, "now": record.issued_at, "lasts": _lasts(presented, record),
         "presented": presented.token.jti, "successor": record.jti, "ends": record.expires_at,
-        "origin": event["ip"], **parameters(event),
+        "origin": ip, **parameters(event),
     }  # fmt: skip
     with unavailable_if_unwritten():
         return queries.rotate_without_lock(connection, values)

@@ -57,7 +57,7 @@ def _rotate_without_lock(clearance: Clearance, token: Token, origin: Origin) -> 
         tokens = issue_tokens(clearance, connection, successor, presented.account)
         actor, event = _rotation(clearance, presented.session, successor)
         (row,) = prepared_events(actor, (event,))
-        if not sessions.rotate_without_lock(connection, presented, successor, row):
+        if not sessions.rotate_without_lock(connection, presented, successor, origin.ip, row):
             return None
     database.outbox_filled.set()
     REFRESHES.labels("rotated").inc()
