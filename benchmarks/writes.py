@@ -1,12 +1,12 @@
-"""Measures what writes: ``python -m benchmarks.writes [--engine postgresql] [--commit 0 2 10] [--workers 1 2 4]``.
+"""Measures what writes: ``python -m benchmarks.writes --commit 0 10 --workers 1 2``.
 
 Thirty-two clients refresh one session each, assign and take away a role of one user each, or sign in, with
 durable commits. Beside each rate stands the floor: the least that any service must do, one statement with a
 commit (and the hash, for a sign-in), in Flask on the same server with the driver alone.
 
-``commit_delay`` with ``commit_siblings = 0`` makes the backend of PostgreSQL that flushes the log sleep before
-it does, where it would wait for a slow disk or a replica; transactions that commit meanwhile share the next
-flush. SQLite has no such setting.
+``commit_delay`` with ``commit_siblings = 0`` makes the backend of PostgreSQL that flushes the log sleep
+before it does, where it would wait for a slow disk or a replica; transactions that commit meanwhile share the
+next flush. SQLite has no such setting.
 """
 
 from __future__ import annotations
