@@ -5,13 +5,7 @@ request (``protected``) with a bare Flask route on the same server, ``rotations`
 durable commits, ``logins`` with raw bcrypt on all cores. ``decisions`` are compared with two libraries, one
 after the other. ``report`` prints medians over several alternations; CPU time is that of the server
 processes. Programs of their own: ``load`` sends requests, ``processes`` starts ``server``, ``stage`` fills a
-<<<<<<< HEAD
-database, ``plans``, ``public_gets``, ``refreshes``, ``role_changes``, ``slow_readers``, ``trail_growth``,
-``uses`` and ``many_users`` measure single questions, ``measure`` the code. All use only the loopback address
-and are bounded in time.
-=======
-database, ``plans``, ``public_gets``, ``role_changes``, ``slow_readers``, ``trail_growth``, ``uses`` and
-``writes`` measure single questions, ``measure`` the code. All use only the loopback address and are bounded in
-time.
->>>>>>> 752023d (Name the benchmark of writes where the others stand)
+database, ``plans``, ``public_gets``, ``role_changes``, ``slow_readers``, ``trail_growth``, ``uses``,
+``many_users`` and ``writes`` measure single questions, ``measure`` the code. All use only the loopback
+address and are bounded in time.
 """
