@@ -103,7 +103,7 @@ def _assignments(dialect: Dialect, users: int, roles: int) -> str:
     owner, turn = f"(n / {ASSIGNED})", f"(n % {ASSIGNED})"
     place = (
         f"CASE WHEN {turn} = 0 AND {owner} % 10 = 0 THEN 0"
-        f" ELSE ({owner} * 7919 + {turn} * {roles // ASSIGNED + 1}) % {roles} END"
+        f" ELSE ({owner} % {roles} * 7919 + {turn} * {roles // ASSIGNED + 1}) % {roles} END"
     )
     at = dialect.moment(datetime.now(UTC) - AGE)
     return (

@@ -36,4 +36,5 @@ sessions = Table(
     Index("ix_sessions_user_id_absolute_expires_at", "user_id", "absolute_expires_at"),
     Index("ix_sessions_created_at", "created_at"),
     Index("ix_sessions_ended_at", "ended_at"),
+    Index("ix_sessions_ip", "ip", "id"),  # of an address in their order
 )

@@ -12,5 +12,5 @@ signin_attempts = Table(
     Column("name_digest", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("last_failed_at", UtcDateTime, nullable=False),
-    Column("blocked_until", UtcDateTime),
+    Column("blocked_until", UtcDateTime, index=True),
 )
