@@ -26,7 +26,7 @@ PERMISSION = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
 USERNAME = re.compile(r"[a-z0-9._-]+")
 RESERVED_DOMAIN = re.compile(r".+@([a-z0-9-]+\.)+example|.+@(.+\.)?example\.(com|org|net)")
 OWN = {
-    "users": ["read", "create", "update", "delete", "reset-password"],
+    "users": ["read", "create", "update", "delete", "erase", "reset-password"],
     "sessions": ["read", "revoke"],
     "roles": ["read", "create", "update", "delete"],
     "permissions": ["read", "create", "delete"],
