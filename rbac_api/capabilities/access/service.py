@@ -88,16 +88,7 @@ def get_my_access(clearance: Clearance, permission: str) -> AccessAnswer:
 def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
     """A refusal, explained with the state of its time: the caller's own, or with ``audit:read`` that of any
     user. 404 otherwise."""
-    row = queries.find_decision(clearance.connection, decision_id)
-    if row is None:  # it may wait in the outbox, with its event
-        clearance.work.release()
-        drain_outbox(clearance.work.database)
-        row = DecisionNotFound.require(queries.find_decision(clearance.connection, decision_id))
-    if row.user_id is None or row.user_id != clearance.actor.id:
-        try:
-            clearance.require_permission("audit:read")
-        except AccessDenied as refusal:
-            raise DecisionNotFound() from refusal
+    row = _readable_decision(clearance, decision_id)
     explanation = _explained(clearance, row)
     described = describe(clearance.connection, row.user_id or "", row.permission or "", explanation, row.at)
     asked = json.loads(row.after)
@@ -122,6 +113,21 @@ def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
         "decision": False,
         "second_factor": row.second_factor,
     }
+
+
+def _readable_decision(clearance: Clearance, decision_id: str) -> DecisionRow:
+    """The row; 404 for the refusal of another user, unless the caller reads the trail."""
+    row = queries.find_decision(clearance.connection, decision_id)
+    if row is None:  # it may wait in the outbox, with its event
+        clearance.work.release()
+        drain_outbox(clearance.work.database)
+        row = DecisionNotFound.require(queries.find_decision(clearance.connection, decision_id))
+    if row.user_id is None or row.user_id != clearance.actor.id:
+        try:
+            clearance.require_permission("audit:read")
+        except AccessDenied as refusal:
+            raise DecisionNotFound() from refusal
+    return row
 
 
 def _explained(clearance: Clearance, row: DecisionRow) -> Explanation:
