@@ -24,7 +24,7 @@ TEXTS: dict[str, Any] = {
     "host": "0.0.0.0", "data_dir": "{folder}/of its/own", "database_url": "sqlite:////{folder}/else/where/x.db",
     "redis_url": "redis://127.0.0.1:1/0", "secret_key": SECRET, "issuer": "https://rbac.example.com", "audience": "others",
     "signing_algorithm": "ES256", "signing_key": PEM, "token_limit": "7 per hour", "account_limit": "7 per hour", "script_name": "/rbac",
-    "signin_limit": "7 per hour",
+    "signin_limit": "7 per hour", "checkpoint_url": "https://witness.example.com/checkpoints",
     "admin_username": "root-of-all", "admin_password": PASSWORD, "cors_origins": ("https://app.example.com",), "log_level": "error",
 }  # fmt: skip
 # What a lifetime or a limit may be is bound to another one.
