@@ -55,7 +55,8 @@ def test_the_tour_is_as_true_after_the_readme(service: Service, settings: dict[s
 
 
 PROMISED = (
-    "policy plan", "/v1/policy/apply", "without_reason", "/suggestion", "/erasure", "--checkpoint", "constraint.violated", "/v1/me/activations/", "/access?permission=", "?at=", "/v1/policy/revert",
+    "policy plan", "/v1/policy/apply", "constraint.violated", "/v1/me/activations/", "/access?permission=", "?at=", "/v1/policy/revert",
+    "without_reason", "/suggestion", "/erasure", "--checkpoint",
 )  # fmt: skip
 
 
