@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, distinct, exists, func, select
+from sqlalchemy import Connection, distinct, func, select
 
 from rbac_api.database.filters import among, bounded_count, one_of
 from rbac_api.database.tables import assignments, permission_uses, permissions, users
@@ -59,15 +59,16 @@ def list_used(
     """
     holds = (among(assignments.c.role_id, role_ids), in_force(assignments, at))
     found = select(assignments.c.user_id).where(*holds)
-    otherwise = exists().where(assignments.c.user_id == permission_uses.c.user_id, *holds)
+    one = found.where(assignments.c.user_id == permission_uses.c.user_id).limit(1)
+    otherwise = one.correlate(permission_uses).scalar_subquery().is_not(None)
     by_holder = one_of(connection, permission_uses.c.user_id, found, otherwise)
-    use = exists().where(
-        permission_uses.c.permission == permissions.c.name, permission_uses.c.day >= first, by_holder
-    )
+    mine = (permission_uses.c.permission == permissions.c.name, permission_uses.c.day >= first, by_holder)
+    # Neither is an EXISTS: PostgreSQL would join all uses with all assignments
+    use = select(permission_uses.c.user_id).where(*mine).limit(1).correlate(permissions).scalar_subquery()
     named = select(permissions.c.name).where(
-        among(permissions.c.name, names), permissions.c.valid_to.is_(None)
+        among(permissions.c.name, names), permissions.c.valid_to.is_(None), use.is_not(None)
     )
-    return set(connection.execute(named.where(use)).scalars())
+    return set(connection.execute(named).scalars())
 
 
 def list_uses(
