@@ -94,9 +94,8 @@ def run(folder: Path, url: str, turns: int, rows: int) -> None:
     app = ours(stage.settings)
     recorder: UseRecorder = app.extensions["rbac-api"].runtime.uses
     try:
-        print(
-            f"one count: {count_nanoseconds(UseRecorder(app.extensions['rbac-api'].database), 100):.0f} ns CPU"
-        )
+        alone = UseRecorder(app.extensions["rbac-api"].database)
+        print(f"one count: {count_nanoseconds(alone, 100):.0f} ns CPU")
         without, counting, ratio = guarded_microseconds(app, stage.people[1].access, turns)
         print(f"guarded request: {without:.1f} us CPU without, {counting:.1f} us with; ratio {ratio:.3f}")
         recorder.forget()
