@@ -171,12 +171,13 @@ def test_the_values_of_labels_are_those_that_are_known() -> None:
 def test_the_installation_is_described(stage: Stage) -> None:
     alice = stage.as_(CAROL)
     stage.app.extensions["rbac-facts"]._sessions = None
+    recorded = len(stage.events())  # with what waited: the sign-in
 
     found = figures(alice.get("/metrics").text)
 
     build = next(dict(labels) for name, labels in found if name == "rbac_build_info")
     assert {"version", "python", "schema"} == set(build)
-    assert found["rbac_revision", frozenset()] == len(stage.events())
+    assert found["rbac_revision", frozenset()] == recorded
     assert found["rbac_sessions_active", frozenset()] == 1
     stage.as_(DAVE)
     assert figures(alice.get("/metrics").text)["rbac_sessions_active", frozenset()] == 1, (
