@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -206,17 +207,17 @@ def _sqlite_engine(settings: Settings) -> Engine:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
-    @event.listens_for(engine, "begin")
-    def _(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if not options.get("writer"):
-            if options.get("one_moment"):
-                connection.exec_driver_sql("BEGIN")
-            return
-        full = float(settings.database_timeout)
-        _begin_writing(connection, options.get("patience", full), full)
-
+    event.listen(engine, "begin", partial(_begin, full=float(settings.database_timeout)))
     return engine
+
+
+def _begin(connection: Connection, *, full: float) -> None:
+    """Begin what the options of the connection ask for; a plain read needs no transaction."""
+    options = connection.get_execution_options()
+    if options.get("writer"):
+        _begin_writing(connection, options.get("patience", full), full)
+    elif options.get("one_moment"):
+        connection.exec_driver_sql("BEGIN")
 
 
 def _begin_writing(connection: Connection, patience: float, full: float) -> None:
