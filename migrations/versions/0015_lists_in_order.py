@@ -12,6 +12,7 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
+_ELIGIBLE = sa.text("mode = 'eligible'")
 _LIMITED = sa.text("valid_to IS NOT NULL")
 _UNEXPLAINED = sa.text("coalesce(reason, '') = ''")
 
@@ -19,7 +20,9 @@ _UNEXPLAINED = sa.text("coalesce(reason, '') = ''")
 def upgrade() -> None:
     op.create_index("ix_assignments_role_id_id", "assignments", ["role_id", "id"])
     op.create_index("ix_assignments_assigned_by_id", "assignments", ["assigned_by", "id"])
-    op.create_index("ix_assignments_mode_id", "assignments", ["mode", "id"])
+    op.create_index(
+        "ix_assignments_eligible", "assignments", ["id"], sqlite_where=_ELIGIBLE, postgresql_where=_ELIGIBLE
+    )
     op.create_index(
         "ix_assignments_id_valid_to", "assignments", ["id", "valid_to"], sqlite_where=_LIMITED,
         postgresql_where=_LIMITED,
@@ -40,6 +43,6 @@ def downgrade() -> None:
     op.create_index("ix_users_created_at", "users", ["created_at"])
     op.drop_index("ix_assignments_without_reason", "assignments")
     op.drop_index("ix_assignments_id_valid_to", "assignments")
-    op.drop_index("ix_assignments_mode_id", "assignments")
+    op.drop_index("ix_assignments_eligible", "assignments")
     op.drop_index("ix_assignments_assigned_by_id", "assignments")
     op.drop_index("ix_assignments_role_id_id", "assignments")

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, exists, select
 from rbac_api import clock
 from rbac_api.capabilities.access import queries as access
 from rbac_api.capabilities.evaluation import queries as evaluation
-from rbac_api.capabilities.users import queries as people
+from rbac_api.capabilities.users import queries_listing as people
 from rbac_api.database import filters
 from rbac_api.database.filters import holding, holds_one_of
 from rbac_api.database.tables import assignments, roles, users

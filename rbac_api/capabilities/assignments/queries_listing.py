@@ -25,6 +25,7 @@ _ONE = assignments.c
 _BEGINS = func.coalesce(_ONE.valid_from, clock.ENDLESS)
 _ENDS = func.coalesce(_ONE.valid_to, clock.ENDLESS)
 _WITH_HOLDER = DESCRIBED.add_columns(users.c.username, users.c.kind).join(users, _ONE.user_id == users.c.id)
+ELIGIBLE = _ONE.mode == literal_column("'eligible'")
 WITHOUT_REASON = func.coalesce(_ONE.reason, literal_column("''")) == literal_column("''")
 
 
@@ -62,7 +63,9 @@ def is_role(role_ids: Collection[str]) -> Filter:
 
 def has_mode(mode: Mode) -> Filter:
     """Assignments that count by themselves, or those that have to be activated."""
-    return Filter(_ONE.mode == mode, _passed(_ONE.mode) == mode, ordered=True)
+    if mode == "active":  # most are: the list itself is the index
+        return Filter(true(), _passed(_ONE.mode) == mode)
+    return Filter(ELIGIBLE, _passed(_ONE.mode) == mode, ordered=True)
 
 
 def has_reason(*, some: bool) -> Filter:

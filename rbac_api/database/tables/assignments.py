@@ -28,7 +28,9 @@ Index("ix_assignments_role_id_user_id", assignments.c.role_id, assignments.c.use
 # Each has the order of the list of all assignments.
 Index("ix_assignments_role_id_id", assignments.c.role_id, assignments.c.id)
 Index("ix_assignments_assigned_by_id", assignments.c.assigned_by, assignments.c.id)
-Index("ix_assignments_mode_id", assignments.c.mode, assignments.c.id)
+# Only of few rows, by a literal: every decision compares the mode, and SQLite would look all active ones up.
+_ELIGIBLE = text("mode = 'eligible'")
+Index("ix_assignments_eligible", assignments.c.id, sqlite_where=_ELIGIBLE, postgresql_where=_ELIGIBLE)
 _LIMITED = assignments.c.valid_to.is_not(None)
 Index(
     "ix_assignments_id_valid_to",

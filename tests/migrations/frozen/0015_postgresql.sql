@@ -2,7 +2,7 @@ CREATE INDEX ix_assignments_role_id_id ON assignments (role_id, id);
 
 CREATE INDEX ix_assignments_assigned_by_id ON assignments (assigned_by, id);
 
-CREATE INDEX ix_assignments_mode_id ON assignments (mode, id);
+CREATE INDEX ix_assignments_eligible ON assignments (id) WHERE mode = 'eligible';
 
 CREATE INDEX ix_assignments_id_valid_to ON assignments (id, valid_to) WHERE valid_to IS NOT NULL;
 
