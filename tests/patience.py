@@ -17,7 +17,7 @@ from typing import Any
 
 PATIENCE = 60.0  # seconds
 ATTEMPTS = 5
-_LOOK = "SELECT trail_events.seq, trail_events.hash, trail_events.action, trail_events.target_id"
+_LOOK = "SELECT trail_events.seq, trail_events.hash, trail_events.action, trail_events.target_type"
 
 
 def eventually(happened: Callable[[], Any], pause: float = 0.01) -> bool:

@@ -53,8 +53,9 @@ def model_of(stage: Stage, text: str) -> Model:
 
 def facts(stage: Stage) -> list[Any]:
     """Everything a forged token could have changed."""
-    return stage.query(
-        "SELECT (SELECT count(*) FROM trail_events), (SELECT count(*) FROM sessions WHERE ended_at IS NOT NULL)"
+    return stage.query(  # an event may still wait to be linked
+        "SELECT (SELECT count(*) FROM trail_events) + (SELECT count(*) FROM trail_outbox),"
+        " (SELECT count(*) FROM sessions WHERE ended_at IS NOT NULL)"
     )
 
 

@@ -9,7 +9,7 @@ from rbac_api.capabilities.erasure import service
 from rbac_api.capabilities.erasure.schemas import ErasureSchema
 from rbac_api.capabilities.users.errors import UserErased, UserNotDeleted, UserNotFound
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
-from rbac_api.guard.errors import REPEATABLE, TargetStronger
+from rbac_api.guard.errors import TargetStronger
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.responses.json_response import empty_answer
 
@@ -23,7 +23,7 @@ class UserErasure(MethodView):
     @requires("users:erase", recent=True)
     @blueprint.arguments(ErasureSchema)
     @blueprint.response(204)
-    @blueprint.operation("erase_user", UserNotFound, UserNotDeleted, UserErased, TargetStronger, *REPEATABLE)
+    @blueprint.operation("erase_user", UserNotFound, UserNotDeleted, UserErased, TargetStronger)
     def post(self, body: dict[str, str], user_id: str) -> Response:
         """Erase a deleted user's personal data
 
