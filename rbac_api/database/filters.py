@@ -124,15 +124,22 @@ def holding(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
 
 
 def holds_one_of(
-    user_id: Column[str], role_ids: Collection[str], at: datetime, *, eligible: bool = False
+    connection: Connection,
+    user_id: Column[str],
+    role_ids: Collection[str],
+    at: datetime,
+    *,
+    eligible: bool = False,
 ) -> ColumnElement[bool]:
     """The account has an assignment of one of these roles at that moment; with ``eligible`` also one that
     does not count by itself.
 
     For reading accounts in their order.  The bare column of roles would make SQLite look up every role for
-    each account, by the index of roles and accounts.
+    each account, by the index of roles and accounts; of an expression PostgreSQL has no statistics.
     """
-    role_id = func.coalesce(assignments.c.role_id, assignments.c.role_id)
+    role_id: ColumnElement[str] = assignments.c.role_id
+    if connection.dialect.name == "sqlite":
+        role_id = func.coalesce(role_id, role_id)
     given = [assignments.c.user_id == user_id, among(role_id, role_ids), in_force(assignments, at)]
     if not eligible:
         given.append(assignments.c.mode == "active")

@@ -47,6 +47,7 @@ SHELL = {
     "mkdir -p deploy/secrets": "tests/deploy/test_nodes.py",
     "cd examples/": "tests/examples/test_examples.py, but for the installation, which is its own",
     "podman compose": "needs containers; tests/deploy/test_nodes.py starts two nodes with the settings of the file",
+    ".venv/bin/rbac-api can ": "tests/cli/test_questions.py",
     "systemctl enable": "changes the machine; tests/deploy/test_nodes.py reads the unit and starts what it starts",
 }
 

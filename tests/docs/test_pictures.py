@@ -42,7 +42,10 @@ def test_every_picture_is_small_and_shown_in_the_readme() -> None:
 
 @pytest.mark.parametrize(
     ("picture", "command"),
-    [("plan.svg", "rbac-api policy plan --file"), ("explanation.svg", "access?permission=expenses:approve")],
+    [
+        ("plan.svg", "rbac-api policy plan --file docs/"),
+        ("explanation.svg", "access?permission=expenses:approve"),
+    ],
 )
 def test_a_terminal_shows_what_the_tour_says(picture: str, command: str) -> None:
     typed, *printed = lines((PICTURES / picture).read_text(encoding="utf-8"))

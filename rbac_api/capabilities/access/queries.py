@@ -215,7 +215,7 @@ def count_holders(connection: Connection, holding: Holding) -> int:
 
 def _held_by(connection: Connection, holding: Holding) -> ColumnElement[bool]:
     given = select(assignments.c.user_id).where(holding.condition())
-    mine = holds_one_of(users.c.id, holding.role_ids, holding.at, eligible=not holding.active)
+    mine = holds_one_of(connection, users.c.id, holding.role_ids, holding.at, eligible=not holding.active)
     return one_of(connection, users.c.id, given, mine)
 
 

@@ -29,7 +29,7 @@ def candidates_query(connection: Connection, wanted: Candidates, after: str, lim
     """The query for these.  Few are looked up by the index of roles, many are read in the order of ids until
     there are enough."""
     given = holding(wanted.role_ids, wanted.at)
-    mine = holds_one_of(users.c.id, wanted.role_ids, wanted.at)
+    mine = holds_one_of(connection, users.c.id, wanted.role_ids, wanted.at)
     held = one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
     query = select(users.c.id).where(held, users.c.kind == wanted.kind, users.c.status == "active")
     if after:

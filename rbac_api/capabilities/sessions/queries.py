@@ -242,7 +242,7 @@ def holds_role(
         connection,
         sessions.c.user_id,
         select(assignments.c.user_id).where(given),
-        holds_one_of(sessions.c.user_id, role_ids, at),
+        holds_one_of(connection, sessions.c.user_id, role_ids, at),
     )
     activated = (among(activations.c.role_id, role_ids), in_force(activations, at))
     here = select(activations.c.session_id).where(*activated)

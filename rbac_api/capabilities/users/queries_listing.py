@@ -135,7 +135,7 @@ def holds_role(connection: Connection, role_names: frozenset[str], now: datetime
     """Condition: the user holds one of these roles now; a role that needs activation does not count."""
     role_ids = list_role_ids(connection, role_names)
     given = select(assignments.c.user_id).where(holding(role_ids, now))
-    return one_of(connection, users.c.id, given, holds_one_of(users.c.id, role_ids, now))
+    return one_of(connection, users.c.id, given, holds_one_of(connection, users.c.id, role_ids, now))
 
 
 def has_roles(now: datetime) -> Condition:
