@@ -21,6 +21,7 @@ FORGIVEN: dict[type[Failure], dict[str, str]] = {
         "expires_at.past": "a schema does not know what time it is",
         "starts_at.past": "a schema does not know what time it is",
         "starts_at.begun": "what has begun does not begin again",
+        "tree.size": "a schema does not know how many events there are",
         "at.future": "a schema does not know what time it is",
         "expires_at.before_start": "a schema cannot compare two moments",
         "to.before_from": "a schema cannot compare two moments",

@@ -13,7 +13,7 @@ from rbac_api.settings import Settings
 STALLED_SECONDS = 1.0
 MIN_BYTES_PER_SECOND = 1024 * 1024
 MAX_CONNECTIONS = 50
-MAX_BUFFERED_BYTES = 1024 * 1024
+MAX_BUFFERED_BYTES = 3 * 512 * 1024  # two answers as large as the document, no more
 PIECE = b"x" * 100_000
 
 

@@ -187,6 +187,17 @@ def test_an_older_document_is_not_taken_however_often_it_is_repeated(field: Fiel
         assert becomes(verifier, text, "service.unavailable", READ)
 
 
+def test_an_older_answer_of_the_feed_leaves_the_newer_digest(field: Field, alice: Caller) -> None:
+    verifier, (text, _) = field.verifier(), field.token(DAVE)
+    assert code(verifier, text) == "ok"
+    known = verifier._feed.roles
+    with time_machine.travel(clock.epoch_seconds() - 5, tick=True):
+        alice.post("/v1/roles", json={"name": "other"})
+        verifier._feed.follow()
+
+    assert verifier._feed.roles == known
+
+
 def test_who_begins_with_an_older_document_does_not_take_it_either(field: Field, alice: Caller) -> None:
     alice.put(f"/v1/roles/clerk/permissions/{APPROVE}")
     with time_machine.travel(clock.epoch_seconds() - 2, tick=True):

@@ -14,7 +14,10 @@ from tests.cast import ALICE
 from tests.contract.operations import Operation, operations
 from tests.contract.test_bounded_reads import NEEDED, scene
 
-JUDGING = {"list_violations", "list_available_roles"}  # compare the number of holders with the constraint's limit
+JUDGING = {
+    "list_violations",
+    "list_available_roles",
+}  # compare the number of holders with the constraint's limit
 COUNTING = re.compile(r"\bcount\(", re.IGNORECASE)
 
 

@@ -69,11 +69,11 @@ def page_in(body: Mapping[str, object]) -> PageRequest:
     page = body.get("page", {})
     if not isinstance(page, dict) or not isinstance(page.get("properties", {}), dict):
         raise InvalidQuestion("The member page, or page.properties, is not an object.")
-    limit, token = page.get("limit"), page.get("token")
-    if limit is not None and (type(limit) is not int or limit < 0):
+    limit, token = page.get("limit", MAX_PAGE_SIZE), page.get("token")
+    if type(limit) is not int or limit < 0:
         raise InvalidQuestion("The member page.limit is not a whole number from 0 up.")
-    if token is None:
-        return PageRequest(min(MAX_PAGE_SIZE if limit is None else limit, MAX_PAGE_SIZE), None, count=False)
+    if "token" not in page:
+        return PageRequest(min(limit, MAX_PAGE_SIZE), None, count=False)
     if not isinstance(token, str):
         raise InvalidQuestion("The member page.token is not text.")
     try:
@@ -83,7 +83,7 @@ def page_in(body: Mapping[str, object]) -> PageRequest:
             "The member page.token is not a next_token of this search. Send it as it was given, with the"
             " same subject, action, resource and context."
         ) from None
-    if limit is not None and min(limit, MAX_PAGE_SIZE) != first:
+    if "limit" in page and min(limit, MAX_PAGE_SIZE) != first:
         raise InvalidQuestion("The member page.limit is another one than in the first request.")
     return PageRequest(first, (after,), count=False)
 

@@ -158,7 +158,7 @@ def test_a_token_is_good_for_its_own_search_only(app: Caller) -> None:
         {**who("users:read", context={"second_factor": False}), "page": again},
         {**who("users:read"), "resource": {"type": "users", "id": "2"}, "page": again},
         {**body, "page": {"token": token, "limit": 2}},
-        {**body, "page": {"token": token[:-1] + ("A" if token[-1] != "A" else "B")}},
+        {**body, "page": {"token": token[:-9] + ("A" if token[-9] != "A" else "B") + token[-8:]}},
         {**body, "page": {"token": ""}},
         {**body, "page": {"token": "x" * 5000}},
     ]
@@ -176,7 +176,9 @@ PAGES: list[Any] = [
     {"limit": "1"},
     {"limit": 1.5},
     {"limit": True},
+    {"limit": None},
     {"token": 7},
+    {"token": None},
     {"properties": []},
 ]
 

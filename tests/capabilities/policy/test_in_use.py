@@ -14,7 +14,7 @@ from tests.capabilities.evaluation.asking import MANY, app_on, question
 from tests.capabilities.oauth.robot import make_robot
 from tests.capabilities.policy.stories import EMPTY, apply, plan, trusted_bob
 from tests.capabilities.use.scenes import day, used
-from tests.cast import ALICE, BOB, CAROL, DAVE
+from tests.cast import ALICE, BOB, CAROL, DAVE, Character
 from tests.sizes import sized
 
 CLERK = {"roles": [{"name": "clerk", "permissions": ["invoices:read", "invoices:approve"]}]}
@@ -53,6 +53,16 @@ def test_a_plan_names_who_uses_what_it_takes_away(stage: Stage) -> None:
         "last_used": None,
         "times": 7,
     }
+
+
+def test_of_two_with_the_same_roles_both_are_named(stage: Stage) -> None:
+    alice = clerk(stage)
+    alice.post("/v1/users", json={"username": "erin"})
+    give(alice, Character("erin"), "clerk")
+    for person in (DAVE, Character("erin")):
+        used(stage, person, "invoices:approve")
+
+    assert pairs(plan(alice, READS)) == {("dave", "invoices:approve"), ("erin", "invoices:approve")}
 
 
 def test_applying_it_is_refused_until_it_is_told_to_take_away_what_is_used(stage: Stage) -> None:

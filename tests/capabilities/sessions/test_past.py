@@ -11,6 +11,7 @@ import time_machine
 from rbac_api import clock
 from tests.builders import Caller, Stage
 from tests.capabilities.constraints.rules import give, take
+from tests.capabilities.oauth.robot import ask_token, make_robot
 from tests.cast import ALICE, BOB, CAROL, DAVE
 
 
@@ -72,6 +73,16 @@ def test_the_roles_of_the_past_count(stage: Stage) -> None:
 
     assert dave.tokens["session_id"] in [one["id"] for one in listed(alice, f"role=auditor&at={before}")]
     assert dave.tokens["session_id"] not in [one["id"] for one in listed(alice, "role=auditor")]
+
+
+def test_the_session_of_a_service_account_has_no_refresh_tokens_to_look_at(stage: Stage) -> None:
+    alice, robot = stage.as_(ALICE), make_robot(stage)
+    assert ask_token(stage, robot).status_code == 200
+    moment = clock.rfc3339(clock.now())
+
+    (session,) = (one for one in listed(alice, f"at={moment}") if one["user"]["username"] == robot.name)
+
+    assert session["state"] == "active"
 
 
 @pytest.mark.parametrize("accept", ["text/csv", "application/x-ndjson"])
