@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psycopg
 
+from rbac_api.database.engine import WRITE_LOCK
+
 TABLES = (
     "users", "permissions", "roles", "role_permissions", "role_inheritance", "assignments", "sessions", "refresh_tokens", "trail_events",
     "signing_keys", "idempotency_keys", "password_setups", "signin_attempts", "service_accounts", "client_secrets", "totp_factors",
@@ -14,7 +16,6 @@ TABLES = (
     "key_uses", "instance", "permission_uses", "personal_values",
     "trail_nodes", "trail_outbox",
 )  # fmt: skip
-# The outbox is emptied first: what is being linked just then is in the trail afterwards, which is emptied later.
 EMPTY = "".join(f"DELETE FROM public.{table};" for table in reversed(TABLES))
 
 
@@ -52,9 +53,10 @@ class PostgresRows:
 
     def put_back(self, name: str) -> None:
         """Make the rows what they were.  A superuser may look away from triggers and references for a moment; the application's own
-        role could not."""
+        role could not.  Events of the test before may be linked at this moment: they would stay, so this takes the lock of writers."""
         copies = "".join(f'INSERT INTO public.{table} TABLE "kept {name}".{table};' for table in TABLES)
-        self._do(f"SET LOCAL session_replication_role = replica; {EMPTY} {copies}")
+        lock = f"SELECT pg_advisory_xact_lock({WRITE_LOCK});"
+        self._do(f"{lock} SET LOCAL session_replication_role = replica; {EMPTY} {copies}")
 
     def close(self) -> None:
         """Let the connection go."""
