@@ -131,7 +131,11 @@ def test_what_slow_readers_cost_is_measured_in_every_shape(capsys: pytest.Captur
 
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 3: ")]
     assert len(rows) == len(slow_readers.SHAPES)
-    assert all(float(figure) > 0 for row in rows for figure in row.strip("| ").split(" | ")[1:])
+    figures = [[float(figure) for figure in row.strip("| ").split(" | ")[1:]] for row in rows]
+    assert all(
+        figure >= 0 for row in figures for figure in row
+    )  # a busy machine may answer none in so short a time
+    assert any(figure > 0 for row in figures for figure in row)
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
