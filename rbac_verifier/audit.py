@@ -20,7 +20,7 @@ def read_checkpoint(file: str, key: str) -> Checkpoint:
 
     ``BadNote`` if it is not signed with the key; ``OSError`` for a file that cannot be read.
     """
-    text = key if "+" in key else _text(key)
+    text = key if "+" in key or not key.strip() else _text(key)  # an empty variable is no file
     return open_checkpoint(_text(file), read_key(text))
 
 

@@ -246,6 +246,18 @@ class Caller:
     def get(self, path: str, **options: Any) -> Any:
         return self.call("GET", path, **options)
 
+    def every(self, path: str, query: str = "", limit: int = 200) -> list[dict[str, Any]]:
+        """The items of all pages of a list."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            answer = self.get(f"{path}?limit={limit}{query}{cursor}")
+            assert answer.status_code == 200, answer.text
+            found += answer.json["items"]
+            if answer.json["next"] is None:
+                return found
+            cursor = f"&cursor={answer.json['next']}"
+
     def post(self, path: str, **options: Any) -> Any:
         return self.call("POST", path, **options)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser.page import DocsPage
+from tests.browser.page import PATIENCE, DocsPage
 from tests.cast import PASSWORD
 from tests.conftest import Stages
 from tests.servers.browser import find_browser
@@ -21,7 +21,8 @@ NOTHING = {"local": 0, "session": 0, "databases": 0, "caches": 0, "cookie": ""}
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests; every page gets a profile of its own."""
+    """One browser for all tests; every page gets a profile of its own, and a busy machine all the time it needs."""
+    expect.set_options(timeout=PATIENCE)
     found = find_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

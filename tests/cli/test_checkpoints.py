@@ -170,6 +170,7 @@ def test_the_key_may_be_in_a_file_and_needs_the_checkpoint(desk: Desk, tmp_path:
     assert "are given together" in desk.shell.refusal("audit", "verify", "--key", desk.key, code=2)
     assert "are given together" in desk.shell.refusal("audit", "verify", *words[:4], code=2)
     assert "No such file" in desk.shell.refusal("audit", "verify", *words[:-1], str(tmp_path / "none"))
+    assert "is written name+id+key" in desk.shell.refusal("audit", "verify", *words[:-1], "")
 
 
 def test_the_stored_trail_is_compared_with_a_checkpoint_too(desk: Desk, stage: Stage) -> None:

@@ -21,15 +21,7 @@ DAVES = "/v1/users/dave"
 
 def everything(caller: Caller, path: str, query: str = "") -> dict[str, list[Any]]:
     """All pages, by permission; in order, and each permission once."""
-    found: list[Any] = []
-    cursor = ""
-    while True:
-        answer = caller.get(f"{path}/permissions?limit=3{query}{cursor}")
-        assert answer.status_code == 200, answer.text
-        found += answer.json["items"]
-        if answer.json["next"] is None:
-            break
-        cursor = f"&cursor={answer.json['next']}"
+    found = caller.every(f"{path}/permissions", query, limit=3)
     names = [item["permission"] for item in found]
     assert names == sorted(set(names))
     assert not any(item["truncated"] for item in found)

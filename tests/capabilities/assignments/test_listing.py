@@ -23,16 +23,7 @@ LIST = "/v1/assignments"
 
 
 def entries(caller: Caller, query: str = "", limit: int = 200) -> list[dict[str, Any]]:
-    """All pages."""
-    found: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        answer = caller.get(f"{LIST}?limit={limit}{query}{cursor}")
-        assert answer.status_code == 200, answer.text
-        found += answer.json["items"]
-        if answer.json["next"] is None:
-            return found
-        cursor = f"&cursor={answer.json['next']}"
+    return caller.every(LIST, query, limit)
 
 
 def told(found: list[dict[str, Any]]) -> set[tuple[str, str, str]]:

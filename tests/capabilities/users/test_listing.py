@@ -24,16 +24,7 @@ SORTS = [sign + name for name in ("username", "created_at", "last_login_at") for
 
 
 def entries(caller: Caller, query: str = "", limit: int = 200) -> list[dict[str, Any]]:
-    """All pages."""
-    found: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        answer = caller.get(f"{LIST}?limit={limit}{query}{cursor}")
-        assert answer.status_code == 200, answer.text
-        found += answer.json["items"]
-        if answer.json["next"] is None:
-            return found
-        cursor = f"&cursor={answer.json['next']}"
+    return caller.every(LIST, query, limit)
 
 
 def scene(stage: Stage) -> Caller:
