@@ -26,9 +26,9 @@ from rbac_api.database.tables import trail_events
 from rbac_api.factory import close_app, create_app
 from rbac_api.guard.state.queries import find_role_graph
 from rbac_api.settings import Settings
+from rbac_api.trail import sequencer
 from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.feed import find_end
-from rbac_api.trail.sequencer import drain_outbox
 from tests.cast import BOBS_PERMISSIONS, CAST, PASSWORD, PERMISSIONS
 from tests.contract.answers import AnswerChecker
 from tests.keeping import PostgresRows, Rows, SqliteRows
@@ -174,7 +174,7 @@ class Stage:
     def query(self, sql: str, *values: Any) -> list[Any]:
         """Straight SQL with ``?`` for values: what is in the tables, past the service; no event waits, unless it is asked for one."""
         if "FROM trail_events" in sql and "trail_outbox" not in sql:
-            drain_outbox(self.database)
+            sequencer.drain_outbox(self.database)
         with self.database.engine.connect() as connection:
             rows = connection.exec_driver_sql(_marked(sql, self.engine), values).all()
             return [tuple(row) for row in rows]
@@ -202,7 +202,7 @@ class Stage:
 
     def events(self, action: str | None = None) -> list[dict[str, Any]]:
         """The trail's rows, oldest first, as dictionaries; of one action, or all."""
-        drain_outbox(self.database)
+        sequencer.drain_outbox(self.database)
         with self.database.reading() as connection:
             rows = connection.execute(select(*EVENT).order_by(trail_events.c.seq)).all()
         found = [_whole(EventRow._make(row)) for row in rows]

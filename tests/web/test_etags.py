@@ -22,9 +22,8 @@ BY_HAND = {
     "user": "UPDATE users SET display_name = 'By hand', version = version + 1 WHERE username = 'dave'",
     "role": "UPDATE roles SET description = 'By hand', version = version + 1 WHERE name = 'role-manager'",
 }
-WAITING = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
+# For a row, not for the lock of writers: the thread that links events may wait for that one.
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'"
 
 
 def place(stage: Stage, kind: str) -> str:

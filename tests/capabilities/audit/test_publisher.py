@@ -76,6 +76,7 @@ def test_the_checkpoint_of_a_day_is_written_once(
 ) -> None:
     workers = [CheckpointPublisher(settings, stage.database) for _ in range(2)]
     lengthen(stage, 300)
+    time_machine.move_to((clock.now() + timedelta(days=1)).replace(hour=12), tick=False)
     for _ in range(2):
         for worker in workers:
             worker.publish()
