@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask.views import MethodView
 
 from rbac_api.capabilities.oauth import service
@@ -16,8 +16,6 @@ from rbac_api.capabilities.oauth.schemas import (
     ServerMetadataSchema,
     TokenRequestSchema,
 )
-from rbac_api.capabilities.sessions.service import Origin
-from rbac_api.formats.client_info import user_agent
 from rbac_api.formats.oauth_errors import InvalidGrant, InvalidScope, NotYours, UnsupportedGrantType
 from rbac_api.guard.enforcement.decorators import current_clearance, public
 from rbac_api.guard.enforcement.guard import current_guard
@@ -48,13 +46,7 @@ class Tokens(MethodView):
         one when it expires. An app exchanges a refresh token for new tokens (`refresh_token`), exactly as
         with `POST /v1/auth/refresh`. There are no scopes: what a token permits depends only on roles.
         """
-        caller = current_caller()
-        origin = Origin(
-            request.remote_addr,
-            user_agent(request.headers.get("User-Agent")),
-            caller.client.id if caller.client else "",
-        )
-        return json_answer(service.issue_token(current_clearance(), caller, origin), headers=UNCACHED)
+        return json_answer(service.issue_token(current_clearance(), current_caller()), headers=UNCACHED)
 
 
 @blueprint.route("/oauth/revoke")

@@ -39,7 +39,7 @@ _SHOWN = ("access_token", "token_type", "expires_in", "refresh_token")
 _BY_SECRET = ["client_secret_basic", "client_secret_post"]
 
 
-def issue_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[str, object]:
+def issue_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
     """Exchange a client's credentials, or a refresh token, for tokens (RFC 6749 sections 4.4 and 6)."""
     grant = caller.form.get("grant_type")
     if grant is None:
@@ -49,7 +49,7 @@ def issue_token(clearance: Clearance, caller: Caller, origin: Origin) -> dict[st
     if "scope" in caller.form:
         raise InvalidScope()
     given = _by_refresh_token if grant == "refresh_token" else _by_client_credentials
-    tokens: Mapping[str, object] = given(clearance, caller, origin)
+    tokens: Mapping[str, object] = given(clearance, caller)
     return {name: tokens[name] for name in _SHOWN if name in tokens}
 
 
@@ -109,11 +109,12 @@ def describe_server(settings: Settings) -> dict[str, object]:
     }
 
 
-def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin) -> AccessToken:
+def _by_client_credentials(clearance: Clearance, caller: Caller) -> AccessToken:
     client = caller.client
     if client is None:
         raise InvalidClient()
     connection = clearance.connection  # not before: unauthenticated callers do not get the write lock
+    origin = Origin.of(clearance.actor, client.id)
     begun = begin_client_session(connection, clearance.settings, client, origin)
     actor = clearance.actor._replace(session_id=begun.session_id)
     facts = {"client_id": client.id, "user_agent": origin.user_agent, "client_secret_id": client.secret_id}
@@ -123,7 +124,7 @@ def _by_client_credentials(clearance: Clearance, caller: Caller, origin: Origin)
     return issue_access(clearance, connection, begun, get_account(connection, client.id))
 
 
-def _by_refresh_token(clearance: Clearance, caller: Caller, origin: Origin) -> TokensAnswer:
+def _by_refresh_token(clearance: Clearance, caller: Caller) -> TokensAnswer:
     """As ``POST /v1/auth/refresh``; an identified client can refresh only what was issued to it (RFC 6749
     section 6)."""
     text = caller.form.get("refresh_token")
@@ -133,7 +134,7 @@ def _by_refresh_token(clearance: Clearance, caller: Caller, origin: Origin) -> T
     try:
         if client_id not in (None, clearance.runtime.tokens.verify_token(text, "refresh").client_id):
             raise InvalidGrant()
-        return refresh(clearance, text, origin)
+        return refresh(clearance, text)
     except Unauthenticated as fault:
         raise InvalidGrant() from fault
 
@@ -168,7 +169,7 @@ def _subject_of(clearance: Clearance, token: Token, kind: str) -> Person | None:
     if (
         found is None
         or found.token.spent_at is not None
-        or not found.session.is_live()
+        or not found.active
         or found.session.id != token.session_id
     ):
         return None

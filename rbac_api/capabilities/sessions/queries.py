@@ -12,7 +12,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     insert,
     or_,
@@ -34,7 +33,6 @@ from rbac_api.database.queries.sessions import (
 )
 from rbac_api.database.tables import activations, assignments, refresh_tokens, sessions, users
 from rbac_api.database.validity import in_force
-from rbac_api.trail.outbox import entering
 
 _WITH_USER = select(*SESSION).select_from(SESSIONS_AND_USERS)
 _PAGE = _WITH_USER.where(is_active(bindparam("now"))).order_by(sessions.c.id.desc()).limit(bindparam("limit"))
@@ -46,57 +44,7 @@ _SURPLUS = (
     .order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
     .offset(bindparam("kept"))
 )
-_MOVED = update(sessions).where(
-    sessions.c.id == bindparam("belongs_to"), sessions.c.generation == bindparam("before"),
-    is_active(bindparam("now"))
-)  # fmt: skip
-_SPENT = update(refresh_tokens).where(
-    refresh_tokens.c.jti == bindparam("presented"), refresh_tokens.c.spent_at.is_(None)
-)
-_NEW_SESSION, _NEW_TOKEN = insert(sessions), insert(refresh_tokens)
-# The row of the user is locked before that of the session, as whatever changes what a user may do locks them.
-_UNCHANGED = (
-    select(users.c.id)
-    .where(
-        users.c.id == bindparam("holder"),
-        users.c.status == "active",
-        users.c.authorization_version == bindparam("av"),
-    )
-    .with_for_update(read=True)
-    .cte("unchanged")
-)
-_MOVE = (
-    _MOVED.where(exists(select(_UNCHANGED.c.id)))
-    .values(
-        generation=bindparam("next_generation"),
-        last_seen_at=bindparam("now"),
-        idle_expires_at=bindparam("lasts"),
-    )
-    .returning(sessions.c.id)
-    .cte("moved")
-)
-_SPEND = (
-    _SPENT.where(exists(select(_MOVE.c.id)))
-    .values(spent_at=bindparam("now"), replaced_by=bindparam("successor"))
-    .cte("spent")
-)
-_SUCCESSOR = {
-    "jti": "successor", "session_id": "belongs_to", "generation": "next_generation", "issued_at": "now",
-    "expires_at": "ends", "ip": "origin",
-}  # fmt: skip
-_ADD = (
-    insert(refresh_tokens)
-    .from_select(
-        list(_SUCCESSOR),
-        select(
-            *(bindparam(value, type_=refresh_tokens.c[name].type) for name, value in _SUCCESSOR.items())
-        ).select_from(_MOVE),
-    )
-    .cte("added")
-)
-_ROTATE_WITHOUT_LOCK = (
-    select(func.count()).select_from(_MOVE).add_cte(_SPEND, _ADD, entering(_MOVE).cte("recorded"))
-)
+_NEW_SESSION = insert(sessions)
 
 
 class UserSessions(NamedTuple):
@@ -124,26 +72,6 @@ def end_sessions(
         update(sessions).where(condition, is_active(now)).values(ended_at=now, ended_by=by, end_reason=reason)
     )
     return list(connection.execute(ending.returning(sessions.c.id)).scalars())
-
-
-def touch_session(
-    connection: Connection, session_id: str, generation: int, now: datetime, idle_expires_at: datetime
-) -> bool:
-    """Move a live session to its next generation: the one conditional write that all rotation depends on."""
-    mine = {"belongs_to": session_id, "before": generation, "now": now}
-    values = {"generation": generation + 1, "last_seen_at": now, "idle_expires_at": idle_expires_at}
-    return connection.execute(_MOVED, {**mine, **values}).rowcount == 1
-
-
-def rotate_without_lock(connection: Connection, values: dict[str, object]) -> bool:
-    """Move a session to its next generation, spend its token, add the successor and the event, in a statement
-    that is a transaction of its own (PostgreSQL).
-
-    False, and nothing is changed, unless the session is live and in this generation, and the user is active
-    and may do what the user might before.  Waits for a transaction that is changing one of the two rows, and
-    sees what it did.
-    """
-    return connection.execute(_ROTATE_WITHOUT_LOCK, values).scalar_one() == 1
 
 
 def set_amr(connection: Connection, session_id: str, amr: str) -> None:
@@ -251,16 +179,6 @@ def holds_role(
     active = select(activations.c.id).where(activations.c.session_id == sessions.c.id, *activated)
     either = union_all(assigned.correlate(sessions), active.correlate(sessions))
     return one_of(connection, sessions.c.id, found, either.exists())
-
-
-def add_refresh_token(connection: Connection, values: dict[str, object]) -> None:
-    connection.execute(_NEW_TOKEN, values)
-
-
-def spend_refresh_token(connection: Connection, jti: str, now: datetime, successor: str) -> bool:
-    """Spend the token if it is unspent: a conditional update, so only one of many attempts succeeds."""
-    spent = {"presented": jti, "spent_at": now, "replaced_by": successor}
-    return connection.execute(_SPENT, spent).rowcount == 1
 
 
 def list_refresh_tokens(

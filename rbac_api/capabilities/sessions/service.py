@@ -19,17 +19,19 @@ from rbac_api.capabilities.sessions.answers import (
 from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import are_all_active, conditions, signed_between
 from rbac_api.capabilities.sessions.queries_beginning import beginning, freeze_sessions
+from rbac_api.capabilities.sessions.queries_rotation import Presented, find_presented
 from rbac_api.capabilities.sessions.retention import delete_old_sessions, erase_addresses
 from rbac_api.capabilities.sessions.rotation import (
     PASSWORD,
     RefreshTokenRecord,
     add_token,
     deadline,
-    rotate,
+    exchange,
+    get_presented,
     rotate_without_lock,
-    same_successor,
     successor_of,
     token_row,
+    user_actor,
 )
 from rbac_api.capabilities.sessions.serializers import describe, describe_all, describe_token
 from rbac_api.capabilities.sessions.termination import (
@@ -44,25 +46,23 @@ from rbac_api.capabilities.sessions.termination import (
     leave_session,
     make_room,
 )
-from rbac_api.database.queries.sessions import (
-    SessionRow,
-    find_presented,
-    find_session,
-    is_active,
-)
+from rbac_api.database.queries.sessions import SessionRow, find_session, is_active
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
 from rbac_api.decision.model import SessionRoles
+from rbac_api.formats.client_info import user_agent
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.clients import Client
 from rbac_api.settings import Settings
+from rbac_api.trail.recorder import Actor
 
 __all__ = [
     "PASSWORD",
     "PROVED",
     "AuthMethod",
     "Origin",
+    "Presented",
     "RefreshTokenRecord",
     "Termination",
     "begin_client_session",
@@ -80,10 +80,12 @@ __all__ = [
     "end_own_sessions",
     "end_session",
     "erase_addresses",
+    "exchange",
     "find_presented",
     "find_session",
     "forget_second_factor",
     "freeze_sessions",
+    "get_presented",
     "get_session",
     "leave_session",
     "list_own_sessions",
@@ -91,11 +93,10 @@ __all__ = [
     "list_sessions",
     "make_room",
     "new_session",
-    "rotate",
     "rotate_without_lock",
-    "same_successor",
     "signed_between",
     "successor_of",
+    "user_actor",
 ]  # fmt: skip
 
 
@@ -113,11 +114,16 @@ PROVED = AuthMethod()
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a sign-in or refresh came from."""
+    """Where a sign-in came from."""
 
     ip: str | None
     user_agent: str | None
     client_id: str
+
+    @classmethod
+    def of(cls, actor: Actor, client_id: str) -> Origin:
+        """That of this request, by an app."""
+        return cls(actor.ip, user_agent(actor.user_agent), client_id)
 
 
 def new_session(

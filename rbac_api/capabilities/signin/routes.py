@@ -11,7 +11,6 @@ from flask.views import MethodView
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.passwords.errors import PasswordRefused
 from rbac_api.capabilities.sessions.errors import TokenReused
-from rbac_api.capabilities.sessions.service import Origin
 from rbac_api.capabilities.signin import service
 from rbac_api.capabilities.signin.answers import TokensAnswer
 from rbac_api.capabilities.signin.errors import LoginFailed, MfaRequired, RolesNotAuthorized
@@ -28,7 +27,6 @@ from rbac_api.capabilities.users.errors import SetupTokenInvalid
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.types import UUID
 from rbac_api.errors import Fault, Invalid, TooManyAttempts
-from rbac_api.formats.client_info import user_agent
 from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.guard.enforcement.decorators import current_clearance, public
 from rbac_api.guard.enforcement.guard import current_guard
@@ -90,12 +88,12 @@ class Login(MethodView):
         later.
         """
         count_attempt()
-        origin = _origin(body.get("client_id", FIRST_PARTY))
+        client_id = _client_id(body.get("client_id", FIRST_PARTY))
         chosen = frozenset(body["roles"]) if "roles" in body else None
         as_cookies = query["mode"] == "cookie"
         leaves = current_guard().session_left(request) if as_cookies else None
         asked = service.LoginRequest(body["username"], body["password"], body.get("otp"), chosen, leaves)
-        tokens = service.login(current_clearance(), asked, origin)
+        tokens = service.login(current_clearance(), asked, client_id)
         return _answer(tokens, as_cookies=as_cookies)
 
 
@@ -129,7 +127,7 @@ class Refresh(MethodView):
         count_attempt("token")
         sent = body.get("refresh_token")
         text, by_cookie = (sent, False) if sent else current_guard().refresh_token(request)
-        return _answer(service.refresh(current_clearance(), text, _origin(FIRST_PARTY)), as_cookies=by_cookie)
+        return _answer(service.refresh(current_clearance(), text), as_cookies=by_cookie)
 
 
 @blueprint.route("/logout")
@@ -187,7 +185,7 @@ def _answer(tokens: TokensAnswer, *, as_cookies: bool) -> Response:
     return set_cookies(json_answer(shown, headers=_UNCACHED), tokens)
 
 
-def _origin(client_id: str) -> Origin:
-    if _ID.fullmatch(client_id):
+def _client_id(sent: str) -> str:
+    if _ID.fullmatch(sent):
         raise Invalid(faults=(Fault("/client_id", "client_id.reserved", _RESERVED),))
-    return Origin(request.remote_addr, user_agent(request.headers.get("User-Agent")), client_id)
+    return sent

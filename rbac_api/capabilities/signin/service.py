@@ -1,4 +1,4 @@
-"""Login and logout; ``refreshing`` exchanges tokens."""
+"""Login and logout; ``tokens`` issues and exchanges tokens."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from rbac_api.capabilities.signin.attempts import (
 )
 from rbac_api.capabilities.signin.errors import LoginFailed, RolesNotAuthorized
 from rbac_api.capabilities.signin.queries import SigninRow
-from rbac_api.capabilities.signin.refreshing import refresh, user_actor
-from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens
+from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens, refresh
 from rbac_api.capabilities.signin.without_lock import begin_without_lock, signed_in, signing_in
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.queries.users import get_account, get_subject
@@ -59,13 +58,13 @@ class LoginRequest:
     leaves: str | None = None
 
 
-def login(clearance: Clearance, request: LoginRequest, origin: Origin) -> TokensAnswer:
+def login(clearance: Clearance, request: LoginRequest, client_id: str) -> TokensAnswer:
     """Tokens for a name and password, and a second factor if there is one. Holds no connection while hashing.
 
     ``LoginFailed`` for whatever is wrong, ``MfaRequired`` if only the code is missing. Only then 403
     ``roles.not_authorized`` and 409 ``constraint.violated`` for roles that the user cannot begin with.
     """
-    password = request.password
+    password, origin = request.password, Origin.of(clearance.actor, client_id)
     for _ in range(TRIES):
         proved = _verify_password(clearance, request.username, password)
         # The new hash waits until the code is right, too: no failing path costs more than another.
@@ -148,7 +147,7 @@ def logout(clearance: Clearance, token: Token) -> None:
         session = sessions.find_session(connection, token.session_id)
     if session is None or session.user_id != token.subject or not session.is_live():
         return
-    actor = user_actor(clearance, session)
+    actor = sessions.user_actor(clearance, session)
     if session.client_id == session.user_id:  # no user's client has the form of an id
         actor = actor._replace(type="service")
     sessions.leave_session(clearance.connection, clearance.settings, actor, session)

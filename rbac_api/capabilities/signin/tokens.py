@@ -1,15 +1,18 @@
-"""Issues tokens: access tokens for the current state, and the refresh token of a record. Part of the
-service."""
+"""Issues tokens: access tokens for the current state, and the refresh token of a record; at a sign-in, or in
+exchange for a refresh token. Part of the service, in a file of its own."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.keys.service import rotate_for_signing
-from rbac_api.capabilities.sessions.service import RefreshTokenRecord
+from rbac_api.capabilities.sessions import service as sessions
+from rbac_api.capabilities.sessions.errors import TokenReused
+from rbac_api.capabilities.sessions.service import Presented, RefreshTokenRecord
 from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import is_writer
@@ -18,9 +21,58 @@ from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import carried_roles, claimed_roles
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.errors import TokenRevoked
 from rbac_api.guard.state.subjects import OTP
 from rbac_api.guard.tokens.signing import SigningKey, Use
-from rbac_api.guard.tokens.token import Issue
+from rbac_api.guard.tokens.token import Issue, Token
+from rbac_api.observability.metrics import REFRESHES
+
+
+def refresh(clearance: Clearance, text: str) -> TokensAnswer:
+    """Exchange a refresh token (RFC 9700 section 4.14.2). A token has one successor; a late copy ends all."""
+    clearance.snapshot.freshen()  # the keys, before one is looked up
+    token = clearance.runtime.tokens.verify_token(text, "refresh")
+    clearance.runtime.limits.count_account(token.subject)
+    for attempt in (_refresh_without_lock, _refresh_with_lock):
+        with suppress(Clash):
+            if tokens := attempt(clearance, token):
+                return tokens
+    return _refresh_with_lock(clearance, token)  # the quicker request got the same successor
+
+
+def _refresh_without_lock(clearance: Clearance, token: Token) -> TokensAnswer | None:
+    """None, and nothing changed, where the lock is needed or something changed since the rows were read."""
+    database = clearance.work.database
+    if database.on_sqlite:
+        return None
+    clearance.snapshot.graph()  # now, since no request may hold one connection and wait for another
+    with database.autocommit() as connection:
+        presented = sessions.get_presented(connection, token)
+        if not _is_usual(presented) or not clearance.snapshot.follow(connection, presented.end):
+            return None
+        successor = sessions.successor_of(clearance, connection, presented)
+        tokens = issue_tokens(clearance, connection, successor, presented.account)
+        if not sessions.rotate_without_lock(clearance, connection, presented, successor):
+            return None
+    database.outbox_filled.set()
+    REFRESHES.labels("rotated").inc()
+    return tokens
+
+
+def _is_usual(presented: Presented) -> bool:
+    return presented.active and presented.account.status == "active" and presented.token.spent_at is None
+
+
+def _refresh_with_lock(clearance: Clearance, token: Token) -> TokensAnswer:
+    with clearance.work.database.writing() as connection:
+        presented = sessions.get_presented(connection, token)
+        clearance.snapshot.catch_up(connection, presented.end)
+        record, outcome = sessions.exchange(clearance, connection, presented)
+        REFRESHES.labels(outcome).inc()
+        tokens = issue_tokens(clearance, connection, record, presented.account) if record else None
+    if tokens is None:
+        raise TokenReused() if outcome == "reused" else TokenRevoked()
+    return tokens
 
 
 def issue_access(

@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, exists, func, select, true
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, func, select
 
 from rbac_api import clock
-from rbac_api.database.queries.trail import NEWEST
-from rbac_api.database.queries.users import ACCOUNT, AccountRow
 from rbac_api.database.tables import activations, refresh_tokens, roles, sessions, users
 from rbac_api.decision.model import EVERYTHING, Activation, SessionRoles
 
@@ -55,17 +53,6 @@ class RefreshTokenRow(NamedTuple):
     ip: str | None
 
 
-class Presented(NamedTuple):
-    """A refresh token, its session and the account of the user, whether a role may be active in the session
-    beyond those it began with, and the trail's newest event: all as of one moment."""
-
-    token: RefreshTokenRow
-    session: SessionRow
-    account: AccountRow
-    activated: bool
-    end: tuple[int, str]
-
-
 SESSION = (*(sessions.c[name] for name in SessionRow._fields[:-1]), users.c.username)
 """The columns of a ``SessionRow``, where sessions and users are joined."""
 SESSIONS_AND_USERS = sessions.join(users, sessions.c.user_id == users.c.id)
@@ -74,18 +61,6 @@ _FIND_SESSION = (
     select(*SESSION).select_from(SESSIONS_AND_USERS).where(sessions.c.id == bindparam("session_id"))
 )
 _FIND_TOKEN = select(*TOKEN).where(refresh_tokens.c.jti == bindparam("presented"))
-_ACTIVATED = exists().where(
-    activations.c.session_id == sessions.c.id, activations.c.valid_to > bindparam("at")
-)
-_FIND_PRESENTED = (
-    select(_ACTIVATED, *NEWEST.c, *TOKEN, *SESSION, *ACCOUNT)
-    .select_from(
-        refresh_tokens.join(SESSIONS_AND_USERS, refresh_tokens.c.session_id == sessions.c.id).join(
-            NEWEST, true()
-        )
-    )
-    .where(refresh_tokens.c.jti == bindparam("presented"))
-)
 _ACTIVATIONS = (
     select(roles.c.name, activations.c.valid_from, activations.c.valid_to)
     .select_from(activations.join(roles, activations.c.role_id == roles.c.id))
@@ -125,22 +100,6 @@ def get_session(connection: Connection, session_id: str) -> SessionRow:
 def find_refresh_token(connection: Connection, jti: str) -> RefreshTokenRow | None:
     row = connection.execute(_FIND_TOKEN, {"presented": jti}).first()
     return RefreshTokenRow._make(row) if row else None
-
-
-def find_presented(connection: Connection, jti: str, at: datetime) -> Presented | None:
-    """A refresh token by its ``jti``, with everything that decides whether it is valid, in one statement."""
-    found = connection.execute(_FIND_PRESENTED, {"presented": jti, "at": at}).first()
-    if found is None:
-        return None
-    activated, seq, digest, *row = found
-    token, session = len(RefreshTokenRow._fields), len(RefreshTokenRow._fields) + len(SessionRow._fields)
-    return Presented(
-        RefreshTokenRow._make(row[:token]),
-        SessionRow._make(row[token:session]),
-        AccountRow._make(row[session:]),
-        activated,
-        (seq, digest),
-    )
 
 
 def count_active(connection: Connection, now: datetime, *conditions: ColumnElement[bool]) -> int:

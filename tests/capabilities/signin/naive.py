@@ -15,7 +15,7 @@ from sqlalchemy import insert, update
 from rbac_api import clock
 from rbac_api.capabilities.sessions import service as sessions
 from rbac_api.capabilities.sessions.errors import TokenReused
-from rbac_api.capabilities.sessions.service import Origin, RefreshTokenRecord
+from rbac_api.capabilities.sessions.service import RefreshTokenRecord
 from rbac_api.capabilities.signin import service as signin
 from rbac_api.database import tables
 from rbac_api.database.types import new_id
@@ -23,9 +23,7 @@ from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import TokenRevoked
 
 
-def naive_refresh(
-    clearance: Clearance, text: str, _origin: Origin, meanwhile: Callable[[], object]
-) -> dict[str, Any]:
+def naive_refresh(clearance: Clearance, text: str, meanwhile: Callable[[], object]) -> dict[str, Any]:
     """Stands in for ``signin.service.refresh``; something happens between reading and writing."""
     token = clearance.runtime.tokens.verify_token(text, "refresh")
     with clearance.work.database.reading() as connection:

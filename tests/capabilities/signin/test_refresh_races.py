@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import Connection
 from time_machine import Traveller
 
-from rbac_api.capabilities.signin import refreshing
+from rbac_api.capabilities.sessions import rotation
 from rbac_api.capabilities.signin import service as signin
+from rbac_api.capabilities.signin import tokens as signing_tokens
 from tests.builders import Stage
 from tests.capabilities.signin.crowd import claims, lineage, refresh, together
 from tests.capabilities.signin.naive import naive_refresh
@@ -68,8 +69,10 @@ def test_on_postgresql_the_conditional_write_alone_keeps_one_lineage(
             yield connection
 
     monkeypatch.setattr(stage.database, "writing", without_the_lock)
-    monkeypatch.setattr(refreshing, "_rotate_without_lock", lambda *_: None)  # which takes no lock anyway
-    monkeypatch.setattr(refreshing, "record_events", lambda *_: None)  # the trail's order needs the lock
+    monkeypatch.setattr(
+        signing_tokens, "_refresh_without_lock", lambda *_: None
+    )  # which takes no lock anyway
+    monkeypatch.setattr(rotation, "record_events", lambda *_: None)  # the trail's order needs the lock
 
     statuses, successors = lineages([stage])
 

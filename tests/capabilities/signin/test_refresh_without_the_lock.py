@@ -16,9 +16,8 @@ from werkzeug.test import TestResponse
 
 from rbac_api import clock
 from rbac_api.capabilities.audit.service import verify_trail
-from rbac_api.capabilities.sessions import queries
+from rbac_api.capabilities.sessions import queries_rotation as queries
 from rbac_api.capabilities.sessions.service import Termination, close_session
-from rbac_api.capabilities.signin import refreshing
 from rbac_api.capabilities.signin import tokens as signing_tokens
 from rbac_api.database.tables import refresh_tokens, sessions
 from rbac_api.guard.tokens.queries import find_key_use
@@ -46,7 +45,7 @@ def interrupted(
     monkeypatch: pytest.MonkeyPatch, stage: Stage, token: str, meanwhile: Callable[[], object]
 ) -> TestResponse:
     """Refresh; after the rows were read and the tokens were signed, and before anything is written, something else is done."""
-    signed, reached = refreshing.issue_tokens, threading.Event()
+    signed, reached = signing_tokens.issue_tokens, threading.Event()
 
     def paused(*given: Any) -> Any:
         tokens = signed(*given)
@@ -56,9 +55,9 @@ def interrupted(
                 other.submit(meanwhile).result(PATIENCE)
         return tokens
 
-    monkeypatch.setattr(refreshing, "issue_tokens", paused)
+    monkeypatch.setattr(signing_tokens, "issue_tokens", paused)
     answer = refresh(stage, token)
-    monkeypatch.setattr(refreshing, "issue_tokens", signed)
+    monkeypatch.setattr(signing_tokens, "issue_tokens", signed)
     assert reached.is_set()
     return answer
 
@@ -181,13 +180,13 @@ def test_a_refresh_takes_three_statements(served: Stage) -> None:
 def test_roles_that_are_forgotten_meanwhile_are_read_under_the_lock(
     served: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens, usual = served.as_(DAVE).tokens, refreshing._is_usual
+    tokens, usual = served.as_(DAVE).tokens, signing_tokens._is_usual
 
     def forgetful(presented: Any) -> bool:
         served.guard.snapshot.forget()
         return usual(presented)
 
-    monkeypatch.setattr(refreshing, "_is_usual", forgetful)
+    monkeypatch.setattr(signing_tokens, "_is_usual", forgetful)
 
     assert refresh(served, tokens["refresh_token"]).status_code == 200
     assert lineage(served, tokens["session_id"]) == [(1, True), (2, False)]
