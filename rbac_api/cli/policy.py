@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Any
 
 import click
@@ -80,17 +81,16 @@ def policy() -> None:
 def export(path: Path | None, form: str) -> None:
     """Print the policy as one sorted document, without built-in entries and secrets."""
     with operating() as clearance:
-        _, file = export_policy(clearance, yaml=form == "yaml")
+        _, file = export_policy(clearance, yaml=form == "yaml", indent=True)
     with file:
-        text = file.read().decode()
-    text = text if form == "yaml" else json_text(orjson.loads(text)) + "\n"
-    if path is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as fault:
-        raise click.ClickException(f"{path} cannot be written: {fault.strerror}.") from fault
+        if path is None:
+            copyfileobj(file, sys.stdout.buffer)
+            return
+        try:
+            with path.open("wb") as target:
+                copyfileobj(file, target)
+        except OSError as fault:
+            raise click.ClickException(f"{path} cannot be written: {fault.strerror}.") from fault
 
 
 @policy.command("plan")

@@ -3,10 +3,10 @@ reads."""
 
 from __future__ import annotations
 
-from rbac_api.capabilities.policy.engine import find_whole_policy, load_accounts, separate_unit
+from rbac_api.capabilities.policy.engine import load_compared, separate_unit
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.decision.difference import difference, shown, summary
-from rbac_api.decision.document import Document, holder_of
+from rbac_api.decision.document import Document
 from rbac_api.guard.enforcement.clearance import Clearance
 
 
@@ -18,8 +18,7 @@ def find_drift(clearance: Clearance, document: Document) -> dict[str, object]:
     exist.
     """
     with separate_unit(clearance) as reader:
-        state, present = find_whole_policy(reader)
-        load_accounts(state, {holder_of(entry)[1] for entry in document.assignments} - state.known_names())
+        state, present = load_compared(reader, document, prune=True)
     require_known(document, present, state.names, prune=False)
     parts = shown(difference(document, present, state.at, prune=True))
     return {**parts, "summary": summary(parts)}

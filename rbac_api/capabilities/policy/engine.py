@@ -17,7 +17,7 @@ from rbac_api.capabilities.policy import plan_queue, queries
 from rbac_api.capabilities.policy.constraining import require_constraints_kept
 from rbac_api.capabilities.policy.current_state import find_current_policy, revision
 from rbac_api.capabilities.policy.errors import PolicyChanging
-from rbac_api.capabilities.policy.impact import MAX_LISTED, Impact, find_impact
+from rbac_api.capabilities.policy.impact import Impact, find_impact
 from rbac_api.capabilities.policy.in_use import UNUSED_ONLY, USED_WITHIN_DAYS, UseCheck
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.state import State, load_state
@@ -66,7 +66,7 @@ def apply_policy(
         work = prepare(reader, document, prune=prune)
         work.require_permitted()
         impact = find_impact(work.state, uses.days)
-        uses.require_unused(impact.in_use)
+        uses.require_unused(impact.in_use, impact.in_use_total)
         answer.update(describe_plan(work, impact))
         return work
 
@@ -80,7 +80,7 @@ def apply_work(clearance: Clearance, compute: Compute) -> Work:
     and the computation repeated: 503 ``policy.changing`` if that does not end."""
     for _ in range(ATTEMPTS):
         with separate_unit(clearance) as reader:
-            work = compute(reader)
+            work = with_outdated(compute(reader))
         if is_current(clearance, work):
             write(clearance, work)
             return work
@@ -106,12 +106,18 @@ def is_current(clearance: Clearance, work: Work) -> bool:
 
 def prepare(clearance: Clearance, document: Document, *, prune: bool) -> Work:
     """Compare, and apply the steps to a working copy. 422 for names that do not exist."""
+    state, present = load_compared(clearance, document, prune=prune)
+    require_known(document, present, state.names, prune=prune)
+    return apply_steps(state, difference(document, present, state.at, prune=prune))
+
+
+def load_compared(clearance: Clearance, document: Document, *, prune: bool) -> tuple[State, CurrentPolicy]:
+    """What the document is compared with: all roles, and the accounts that it names; all accounts only if it
+    can end their assignments."""
     state = load_state(clearance, clock.now())
     listed = {holder_of(entry)[1] for entry in document.assignments}
     rows = load_accounts(state, listed, everybody=prune and "assignments" in document.said)
-    present = find_current_policy(state, rows)
-    require_known(document, present, state.names, prune=prune)
-    return apply_steps(state, difference(document, present, state.at, prune=prune))
+    return state, find_current_policy(state, rows)
 
 
 def apply_steps(state: State, steps: Sequence[Step]) -> Work:
@@ -141,6 +147,12 @@ def finish_work(work: Work) -> Work:
     state.settle()
     state.clearance.forget_held()
     work.events = prepared_events(state.clearance.actor, state.events)
+    return work
+
+
+def with_outdated(work: Work) -> Work:
+    """The work with the accounts that have other permissions afterwards; a plan does not need them."""
+    state = work.state
     work.outdated = queries.list_assigned_ids(state.connection, state.outdated, state.at)
     return work
 
@@ -174,12 +186,6 @@ def load_accounts(state: State, names: Iterable[str], *, everybody: bool = False
         return state.note_held(rows)
     known = state.note_accounts(queries.list_accounts(connection, names))
     return state.note_held(queries.list_assignments_of(connection, known, at))
-
-
-def find_whole_policy(clearance: Clearance) -> tuple[State, CurrentPolicy]:
-    """Everything that a document can say, as of one moment."""
-    state = load_state(clearance, clock.now())
-    return state, find_current_policy(state, load_accounts(state, (), everybody=True))
 
 
 def _is_known_role(state: State, step: Step) -> bool:
@@ -244,9 +250,9 @@ def describe_plan(work: Work, found: Impact) -> dict[str, object]:
     violated += [work.violated] if work.violated else []
     return {
         **parts,
-        "gains": found.gains[:MAX_LISTED],
-        "losses": found.losses[:MAX_LISTED],
-        "in_use": found.in_use[:MAX_LISTED],
+        "gains": found.gains,
+        "losses": found.losses,
+        "in_use": found.in_use,
         "violations": [each for refusal in violated for each in refusal.members["violations"]],
         "refusals": [_describe_refusal(step, refusal) for step, refusal in work.refused],
         "sessions_stale": found.sessions_stale,

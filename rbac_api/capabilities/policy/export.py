@@ -35,7 +35,12 @@ Document = dict[str, list[dict[str, object]]]
 
 
 def export_policy(
-    clearance: Clearance, *, yaml: bool, known: Container[str] = (), at: datetime | None = None
+    clearance: Clearance,
+    *,
+    yaml: bool,
+    indent: bool = False,
+    known: Container[str] = (),
+    at: datetime | None = None,
 ) -> tuple[str, IO[bytes]]:
     """The tag of the policy, now or at that moment, and a file with the document, which is empty if the tag
     is ``known``. The current one, applied where it was exported, changes nothing."""
@@ -49,7 +54,7 @@ def export_policy(
         document.pop("assignments")
         rows = queries.stream_assignments(connection, moment, CHUNK, past=past)
         held = exported_assignments(rows, moment)
-        return tag, _written((yaml_pieces if yaml else json_pieces)(document, held))
+        return tag, _written(yaml_pieces(document, held) if yaml else json_pieces(document, held, indent))
 
 
 def _written(pieces: Iterable[bytes]) -> IO[bytes]:
@@ -61,14 +66,20 @@ def _written(pieces: Iterable[bytes]) -> IO[bytes]:
     return file
 
 
-def json_pieces(document: Document, held: Iterable[dict[str, object]]) -> Iterator[bytes]:
-    """The document in JSON, with these assignments last."""
-    yield orjson.dumps(document)[:-1] + b',"assignments":['
-    comma = b""
+def json_pieces(
+    document: Document, held: Iterable[dict[str, object]], indent: bool = False
+) -> Iterator[bytes]:
+    """The document in JSON, with these assignments last; indented for people."""
+    form = orjson.OPT_INDENT_2 if indent else None
+    head, _, _ = orjson.dumps({**document, "assignments": []}, option=form).rpartition(b"]")
+    yield head
+    comma = end = b""
     for some in batched(held, CHUNK):
-        yield comma + orjson.dumps(some)[1:-1]
-        comma = b","
-    yield b"]}"
+        _, _, entries = orjson.dumps({"assignments": some}, option=form).partition(b"[")
+        entries, _, _ = entries.rpartition(b"]")
+        yield comma + entries.rstrip()
+        comma, end = b",", entries[len(entries.rstrip()) :]
+    yield end + (b"]\n}\n" if indent else b"]}")
 
 
 def yaml_pieces(document: Document, held: Iterable[dict[str, object]]) -> Iterator[bytes]:

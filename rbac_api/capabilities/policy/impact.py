@@ -1,38 +1,40 @@
 """What a change means for users: who gains or loses permissions, and how many sessions' tokens become stale.
 
 Only accounts that it can concern are looked at: those with a role that changed, and those that gained or lost
-a role. Each is evaluated as in a fresh session with a second factor and every role that counts.
+a role, a thousand at a time. Each is evaluated as in a fresh session with a second factor and every role that
+counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-
-from sqlalchemy import Connection
+from heapq import merge
+from operator import attrgetter
 
 from rbac_api.capabilities.policy import plan_queue, queries
+from rbac_api.capabilities.policy.errors import PolicyTooLarge
 from rbac_api.capabilities.policy.in_use import (
-    MAX_LISTED,
     USED_WITHIN_DAYS,
     Given,
-    Taken,
     TakenAway,
     find_in_use,
 )
+from rbac_api.capabilities.policy.queries import PersonRow
 from rbac_api.capabilities.policy.state import State, assigned
+from rbac_api.database.engine import batched
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Subject
 
-__all__ = ["MAX_LISTED", "Impact", "find_impact"]
+MAX_LISTED = 10_000
+PORTION = 1_000  # accounts that are compared at once
 
 
 @dataclass(slots=True)
 class Impact:
     """``gains`` and ``losses``: ``{user: {id, username}, permissions}``, by username; ``in_use``: what is
-    taken away and was used lately.
+    taken away and was used lately. Each has at most the first 10,000; ``in_use_total`` goes on to count.
 
     Callers who may not read users get no user, and those who may not read sessions get no number of sessions.
     """
@@ -40,59 +42,74 @@ class Impact:
     gains: list[dict[str, object]] = field(default_factory=list)
     losses: list[dict[str, object]] = field(default_factory=list)
     in_use: list[dict[str, object]] = field(default_factory=list)
+    in_use_total: int = 0
     sessions_stale: int | None = 0
 
     def note(self, who: object, was: frozenset[str], now: frozenset[str]) -> None:
         """Add what one account may do before and after."""
-        self.gains += [{"user": who, "permissions": sorted(now - was)}] if now - was else []
-        self.losses += [{"user": who, "permissions": sorted(was - now)}] if was - now else []
+        for entries, names in ((self.gains, now - was), (self.losses, was - now)):
+            if names and len(entries) < MAX_LISTED:
+                entries.append({"user": who, "permissions": sorted(names)})
+
+    def note_in_use(self, entries: list[dict[str, object]]) -> None:
+        """Add what is taken away from some accounts and was used lately."""
+        self.in_use += entries[: MAX_LISTED - len(self.in_use)]
+        self.in_use_total += len(entries)
 
 
 def find_impact(state: State, used_within: int = USED_WITHIN_DAYS) -> Impact:
-    """Compare the state before with the state after, and note who holds a role that changes
-    (``state.outdated_ids``)."""
-    graphs, connection, clearance = (state.graph, state.graph_now()), state.connection, state.clearance
-    others = queries.list_holder_ids(connection, changed_roles(*graphs), state.at) - state.changed.keys()
-    plan_queue.require_few(clearance, len(others), plan_queue.MAX_HOLDERS)
-    held = _find_held(connection, others, state.at)
-    impact, stale, everybody = Impact(), [], clearance.reads_users
-    lost, taken = TakenAway(graphs, state.at), dict[str, Taken]()
-    who: dict[str, object] = {}
-    named = [*others, *state.changed]
-    for row in sorted(queries.list_people(connection, named), key=lambda row: str(row.username)):
-        seen = everybody or row.id == clearance.actor.id
+    """Compare the state before with the state after. Holds a thousand accounts at a time, however many have a
+    role that changes."""
+    graphs, impact = (state.graph, state.graph_now()), Impact()
+    lost = TakenAway(graphs, state.at)
+    counts = state.clearance.unbounded or "sessions:read" in state.clearance.held
+    impact.sessions_stale = 0 if counts else None
+    for people in batched(_concerned(state, changed_roles(*graphs)), PORTION):
+        _compare(state, people, impact, lost, used_within)
+    return impact
+
+
+def _concerned(state: State, names: set[str]) -> Iterator[PersonRow]:
+    """The accounts whose assignments change and those that have one of these roles, by username. 422
+    ``policy.too_large`` if more have them than a request may change."""
+    connection, at, most = state.connection, state.at, plan_queue.MAX_HOLDERS + len(state.changed)
+    if not state.clearance.unbounded and queries.is_held_by_more(connection, names, at, most):
+        raise PolicyTooLarge()
+    changed = sorted(queries.list_people(connection, state.changed), key=_USERNAME)
+    holders = queries.stream_holders(connection, names, at, PORTION)
+    return merge(changed, (row for row in holders if row.id not in state.changed), key=_USERNAME)
+
+
+_USERNAME = attrgetter("username")
+
+
+def _compare(
+    state: State, people: list[PersonRow], impact: Impact, lost: TakenAway, used_within: int
+) -> None:
+    graphs, held = (state.graph, state.graph_now()), _find_held(state, people)
+    who, taken, stale = {}, {}, []
+    for row in people:
+        seen = state.clearance.reads_users or row.id == state.clearance.actor.id
         who[row.id] = {"id": row.id, "username": row.username} if seen else None
-        both = _before_and_after(state, row.id, held)
-        subjects = tuple(Subject(row.id, row.status, part, second_factor=True) for part in both)
+        subjects = tuple(Subject(row.id, row.status, part, second_factor=True) for part in held[row.id])
         before, after = zip(graphs, subjects, strict=True)
         impact.note(who[row.id], *(effective_permissions(*one, state.at) for one in (before, after)))
         if effective_roles(*before, state.at) != effective_roles(*after, state.at):
             stale.append(row.id)
-        taken[row.id] = lost.find(row, both)
-    impact.sessions_stale = _count_sessions(state, stale)
-    impact.in_use = find_in_use(connection, taken, who, used_within)
-    return impact
+        taken[row.id] = lost.find(row, held[row.id])
+    if impact.sessions_stale is not None:
+        impact.sessions_stale += queries.count_sessions(state.connection, stale, state.at)
+    impact.note_in_use(find_in_use(state.connection, taken, who, used_within))
 
 
-def _count_sessions(state: State, user_ids: list[str]) -> int | None:
-    if not state.clearance.unbounded and "sessions:read" not in state.clearance.held:
-        return None
-    return queries.count_sessions(state.connection, user_ids, state.at)
-
-
-def _find_held(connection: Connection, user_ids: Iterable[str], at: datetime) -> dict[str, Given]:
-    """What these users are assigned."""
-    found: dict[str, list[Assignment]] = {}
-    for row in queries.list_assignments_of(connection, user_ids, at):
-        found.setdefault(row.id, []).append(Assignment(row.role, row.valid_from, row.valid_to, row.mode))
-    return {user_id: tuple(held) for user_id, held in found.items()}
-
-
-def _before_and_after(state: State, user_id: str, held: Mapping[str, Given]) -> tuple[Given, Given]:
-    if user_id in state.changed:
-        account = state.accounts[user_id]
-        return assigned(account.had), assigned(account.has)
-    return held.get(user_id, ()), held.get(user_id, ())
+def _find_held(state: State, people: Iterable[PersonRow]) -> Mapping[str, tuple[Given, Given]]:
+    """What these accounts are assigned, before and after."""
+    same: dict[str, list[Assignment]] = {row.id: [] for row in people if row.id not in state.changed}
+    for row in queries.list_assignments_of(state.connection, same, state.at):
+        same[row.id].append(Assignment(row.role, row.valid_from, row.valid_to, row.mode))
+    found = {user_id: (tuple(held), tuple(held)) for user_id, held in same.items()}
+    accounts = (state.accounts[row.id] for row in people if row.id in state.changed)
+    return found | {one.id: (assigned(one.had), assigned(one.has)) for one in accounts}
 
 
 def changed_roles(before: RoleGraph, after: RoleGraph) -> set[str]:

@@ -15,15 +15,12 @@ from sqlalchemy import Connection
 from rbac_api.capabilities.policy.errors import PolicyInUse
 from rbac_api.capabilities.policy.queries import PersonRow
 from rbac_api.capabilities.use.service import CountedUse, list_counted_uses
-from rbac_api.database.engine import batched
 from rbac_api.decision.evaluate import taken_away
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Subject
 from rbac_api.errors import MAX_FAULTS
 
 USED_WITHIN_DAYS = 30
-MAX_LISTED = 10_000
-PORTION = 1_000  # accounts whose uses are read at once
 Given = tuple[Assignment, ...]
 Taken = dict[bool, frozenset[str]]
 """What is taken away from sessions with (True) and without a second factor."""
@@ -36,10 +33,10 @@ class UseCheck:
     days: int = USED_WITHIN_DAYS
     even_if_used: bool = False
 
-    def require_unused(self, in_use: Sequence[Mapping[str, object]]) -> None:
+    def require_unused(self, in_use: Sequence[Mapping[str, object]], total: int) -> None:
         """409 ``policy.in_use`` if any of it is in use."""
         if in_use and not self.even_if_used:
-            raise PolicyInUse(in_use=list(in_use[:MAX_FAULTS]), total=len(in_use))
+            raise PolicyInUse(in_use=list(in_use[:MAX_FAULTS]), total=total)
 
 
 UNUSED_ONLY = UseCheck()
@@ -85,19 +82,17 @@ class TakenAway:
 def find_in_use(
     connection: Connection, taken: Mapping[str, Taken], who: Mapping[str, object], days: int
 ) -> list[dict[str, object]]:
-    """What was used of it in these days, in the order of the accounts; at most the first 10,000, and one
-    more. ``who`` has what may be said about each account."""
-    found: list[dict[str, object]] = []
-    for user_ids in batched((user_id for user_id, lost in taken.items() if any(lost.values())), PORTION):
-        names = {name for user_id in user_ids for lost in taken[user_id].values() for name in lost}
-        used: dict[str, list[CountedUse]] = {}
-        for row in list_counted_uses(connection, user_ids, names, days):
-            if row.permission in taken[row.user_id].get(row.second_factor, ()):
-                used.setdefault(row.user_id, []).append(row)
-        found += [entry for user_id in user_ids for entry in _entries(who[user_id], used.get(user_id, ()))]
-        if len(found) > MAX_LISTED:
-            return found[: MAX_LISTED + 1]
-    return found
+    """What was used of it in these days, in the order of the accounts; ``who`` has what may be said about
+    each."""
+    user_ids = [user_id for user_id, lost in taken.items() if any(lost.values())]
+    if not user_ids:
+        return []
+    names = {name for user_id in user_ids for lost in taken[user_id].values() for name in lost}
+    used: dict[str, list[CountedUse]] = {}
+    for row in list_counted_uses(connection, user_ids, names, days):
+        if row.permission in taken[row.user_id].get(row.second_factor, ()):
+            used.setdefault(row.user_id, []).append(row)
+    return [entry for user_id in user_ids for entry in _entries(who[user_id], used.get(user_id, ()))]
 
 
 def _entries(who: object, rows: Sequence[CountedUse]) -> Iterator[dict[str, object]]:

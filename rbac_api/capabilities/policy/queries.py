@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from heapq import merge
+from itertools import groupby
 from typing import NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, insert, or_, select, update
@@ -185,15 +187,36 @@ def _people(connection: Connection, column: Column[str], values: Iterable[str]) 
         yield from map(PersonRow._make, connection.execute(select(*_PERSON).where(column.in_(some))))
 
 
-def list_holder_ids(connection: Connection, role_names: Iterable[str], at: datetime) -> set[str]:
-    """Ids of the accounts that have one of these roles at this moment."""
-    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
-    counts = and_(in_force(assignments, at), roles.c.valid_to.is_(None))
+def is_held_by_more(connection: Connection, role_names: Iterable[str], at: datetime, most: int) -> bool:
+    """Whether more accounts than that have one of these roles at this moment."""
     found: set[str] = set()
     for some in batched(role_names):
-        query = select(assignments.c.user_id).select_from(joined).where(counts, roles.c.name.in_(some))
-        found.update(connection.execute(query.distinct()).scalars())
-    return found
+        found.update(connection.execute(_holder_ids(some, at).distinct().limit(most + 1)).scalars())
+        if len(found) > most:
+            return True
+    return False
+
+
+def stream_holders(
+    connection: Connection, role_names: Iterable[str], at: datetime, size: int
+) -> Iterator[PersonRow]:
+    """The accounts that have one of these roles at this moment, each once, by username; read ``size`` at a
+    time."""
+    people = select(*_PERSON).order_by(_by_code_point(connection, users.c.username))
+    streams = [
+        connection.execute(
+            people.where(users.c.id.in_(_holder_ids(some, at))), execution_options={"yield_per": size}
+        )
+        for some in batched(role_names)
+    ]
+    for _, same in groupby(merge(*streams, key=lambda row: row.username), lambda row: row.id):
+        yield PersonRow._make(next(same))
+
+
+def _holder_ids(role_names: list[str], at: datetime) -> Select[str]:
+    joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
+    counts = and_(in_force(assignments, at), roles.c.valid_to.is_(None), roles.c.name.in_(role_names))
+    return select(assignments.c.user_id).select_from(joined).where(counts)
 
 
 def list_assigned_ids(connection: Connection, role_names: Iterable[str], at: datetime) -> set[str]:

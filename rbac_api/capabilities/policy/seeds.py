@@ -17,6 +17,7 @@ from rbac_api.capabilities.policy.engine import (
     apply_work,
     load_accounts,
     separate_unit,
+    with_outdated,
     write,
 )
 from rbac_api.capabilities.policy.references import unknown_names
@@ -115,7 +116,7 @@ def load_document(
     ``progress`` is called once per entry. An assignment that is over already is left out, with a note.
     """
     loaded = Loaded()
-    write(clearance, _added(clearance, document, loaded, progress))
+    write(clearance, with_outdated(_added(clearance, document, loaded, progress)))
     _record(clearance, name, loaded)
     return loaded
 

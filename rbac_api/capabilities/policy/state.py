@@ -193,10 +193,6 @@ class State:
         """Load one of them."""
         self.accounts[account.id] = self.names[account.target.type, canonical] = account
 
-    def known_names(self) -> set[str]:
-        """The canonical names of the loaded accounts."""
-        return {name for _, name in self.names}
-
     def note_held(self, rows: Iterable[queries.HeldAssignment]) -> list[queries.HeldAssignment]:
         """Note the assignments of loaded accounts."""
         found = list(rows)

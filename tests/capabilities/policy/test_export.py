@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from rbac_api.capabilities.policy import export as module
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.database.tables import assignments, users
+from rbac_api.database.tables import assignments, roles, users
 from rbac_api.database.types import new_id
 from rbac_api.formats.strict_yaml import parse_yaml, yaml_text
 from tests.builders import Stage
@@ -70,6 +70,19 @@ def test_a_policy_without_assignments_is_a_document_too() -> None:
     assert parse_yaml(b"".join(module.yaml_pieces(document, ())).decode()) == {**document, "assignments": []}
 
 
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("indent", [False, True])
+def test_json_in_pieces_is_json_whole(monkeypatch: pytest.MonkeyPatch, number: int, indent: bool) -> None:
+    monkeypatch.setattr(module, "CHUNK", 2)
+    document: module.Document = {"permissions": [], "roles": [{"name": "a]"}]}
+    held: list[dict[str, object]] = [{"user": f"u{n}", "role": "[a]", "reason": "]} "} for n in range(number)]
+
+    found = b"".join(module.json_pieces(document, held, indent))
+
+    form = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE if indent else None
+    assert found == orjson.dumps({**document, "assignments": held}, option=form)
+
+
 def test_a_policy_that_the_caller_has_is_not_written_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,15 +95,16 @@ def test_a_policy_that_the_caller_has_is_not_written_again(
     assert (answer.status_code, answer.get_data()) == (304, b"")
 
 
-def add_holders(stage: Stage, number: int) -> None:
-    """Copies of Dave with one role each."""
+def add_holders(stage: Stage, number: int, role: str | None = None) -> None:
+    """Copies of Dave with one role each: this one, or any."""
+    held = select(assignments).where(assignments.c.valid_to.is_(None))
+    if role is not None:
+        held = select(assignments).where(
+            assignments.c.role_id.in_(select(roles.c.id).where(roles.c.name == role))
+        )
     with stage.database.writing() as connection:
         dave = connection.execute(select(users).where(users.c.id == stage.user_id(DAVE))).one()._asdict()
-        given = (
-            connection.execute(select(assignments).where(assignments.c.valid_to.is_(None)).limit(1))
-            .one()
-            ._asdict()
-        )
+        given = connection.execute(held.limit(1)).one()._asdict()
         people = [
             {
                 **dave,
