@@ -10,6 +10,7 @@ from importlib import import_module
 import click
 from sqlalchemy.exc import DBAPIError
 
+from rbac_api.cli.loading import without_collection
 from rbac_api.cli.refusals import explained, one_line
 from rbac_api.errors import ServiceError
 from rbac_api.resources import release
@@ -51,7 +52,8 @@ class OperatorGroup(click.Group):
         if name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[name].partition(":")
-        command: click.Command = getattr(import_module(f"rbac_api.cli.{module}"), attribute)
+        with without_collection():
+            command: click.Command = getattr(import_module(f"rbac_api.cli.{module}"), attribute)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

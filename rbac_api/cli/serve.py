@@ -17,6 +17,7 @@ from gunicorn.app.base import BaseApplication
 from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.values import MutexValue, ValueClass
 
+from rbac_api.cli.loading import without_collection
 from rbac_api.cli.prepare import Prepared, prepare
 from rbac_api.cli.refusals import explained
 from rbac_api.cli.worker import Worker
@@ -55,7 +56,8 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> object:
-        app = self.make_app(self.settings)
+        with without_collection():
+            app = self.make_app(self.settings)
         gc.collect()
         # objects made at the start stay: the garbage collector need not visit them during requests
         gc.freeze()

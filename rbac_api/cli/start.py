@@ -9,6 +9,7 @@ import tempfile
 
 import click
 
+from rbac_api.cli.loading import without_collection
 from rbac_api.environment import add, present_environment
 
 FIGURES = "PROMETHEUS_MULTIPROC_DIR"
@@ -28,8 +29,9 @@ def start(**given: str) -> None:
         add(name, text)
     if FIGURES not in present_environment():
         _share_figures()  # before the imports: prometheus-client reads this once, when it is first imported
-    from rbac_api.cli.serve import serve as serve_app
-    from rbac_api.factory import create_app
+    with without_collection():
+        from rbac_api.cli.serve import serve as serve_app
+        from rbac_api.factory import create_app
 
     serve_app(create_app)
 

@@ -6,6 +6,7 @@ One file opens one library, and says why; a test here fails when what it stands 
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import textwrap
@@ -217,3 +218,17 @@ def test_the_service_is_flask_itself() -> None:
     subclasses = {each for module in modules() for each in vars(module).values() if inspect.isclass(each)}
 
     assert [each for each in subclasses if issubclass(each, Flask) and is_ours(each)] == []
+
+
+def test_what_a_view_says_of_itself_is_not_written_into_the_view_that_it_wraps() -> None:
+    def inner() -> None: ...
+
+    def outer() -> None: ...
+
+    smorest.described(inner)["tagged"] = True
+    functools.update_wrapper(outer, inner)
+    smorest.described(outer)["paged"] = True
+    smorest.described(outer)["conditional"] = True
+
+    assert smorest.description_of(inner) == {"tagged": True}
+    assert smorest.description_of(outer) == {"tagged": True, "paged": True, "conditional": True}

@@ -81,11 +81,11 @@ class Blueprint(ExtensibleBlueprint):
         inner = super().arguments(schema(), location=location, required=required, example=example)
 
         def decorate(view: F) -> F:
-            documented = document_problems(inner(view), found)
-            about = described(documented)
+            parsed = inner(view)
+            about = description_of(parsed)
             about["arguments"]["parameters"][-1]["schema"] = getattr(schema, "documented", schema)
             about["paged"], about["as_of"] = issubclass(schema, PageQuery), issubclass(schema, AtQuery)
-            return documented
+            return document_problems(parsed, found)
 
         return decorate
 
