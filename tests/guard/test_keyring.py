@@ -14,14 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from rbac_api.capabilities.keys.service import ensure_key, list_keys
 from rbac_api.capabilities.operation.diagnosis import diagnose
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.guard.tokens.keys import (
-    Keyring,
-    NoSigningKey,
-    generate_pem,
-    key_from_pem,
-    shared_secret_key,
-    thumbprint,
-)
+from rbac_api.guard.tokens.keys import Keyring, NoSigningKey
+from rbac_api.guard.tokens.signing import generate_pem, key_from_pem, shared_secret_key, thumbprint
 from rbac_api.sealing import SealBroken
 from rbac_api.settings import Settings
 from tests.builders import OpenNode, Stage, settings_for

@@ -12,7 +12,7 @@ import time_machine
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rbac_api import clock
-from rbac_api.guard.tokens.keys import generate_pem, key_from_pem, sign
+from rbac_api.guard.tokens.signing import generate_pem, key_from_pem, sign
 from rbac_verifier import fetch, keys, revoked
 from rbac_verifier.jws import read_key
 from tests.cast import ALICE, DAVE
@@ -146,7 +146,7 @@ def test_a_key_that_is_not_for_us_is_not_taken(name: str) -> None:
 
 @pytest.mark.parametrize("length", [0, 3, 31, 33])
 def test_a_key_of_another_size_is_not_taken_though_its_name_fits(length: int) -> None:
-    from rbac_api.guard.tokens.keys import thumbprint
+    from rbac_api.guard.tokens.signing import thumbprint
 
     jwk = {**JWK, "x": b64(b"x" * length)}
     assert read_key({**jwk, "kid": thumbprint(jwk)}) is None

@@ -12,7 +12,7 @@ import time_machine
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rbac_api import clock
-from rbac_api.guard.tokens.keys import generate_pem, key_from_pem, sign
+from rbac_api.guard.tokens.signing import generate_pem, key_from_pem, sign
 from rbac_verifier import fetch, revoked, roles
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, DAVE

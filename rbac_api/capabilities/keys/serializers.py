@@ -9,7 +9,7 @@ from datetime import datetime
 from rbac_api import clock
 from rbac_api.capabilities.keys.answers import KeyAnswer, KeyState, Moments
 from rbac_api.capabilities.keys.queries import SigningKeyRow
-from rbac_api.guard.tokens.keys import Keyring, NoSigningKey
+from rbac_api.guard.tokens.keys import Keyring, NoSigningKey, waits
 from rbac_api.guard.tokens.queries import KeyUseRow
 from rbac_api.guard.tokens.signing import SigningKey
 
@@ -52,7 +52,7 @@ def _row(
         )
     if active is not None and row.kid == active.kid:
         return _to_json(row, "active", moments)
-    if key.signs_until is None or key.waits(clock.now()):
+    if key.signs_until is None or waits(key, clock.now()):
         return _to_json(row, "next", moments)
     ends = max(key.signs_until, key.until or key.signs_until)
     return _to_json(row, "retired", {**moments, "retired_at": key.signs_until, "verifies_until": ends})

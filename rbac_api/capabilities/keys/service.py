@@ -22,7 +22,8 @@ from rbac_api.capabilities.sessions.service import (
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.revocation.denylist import revoke
-from rbac_api.guard.tokens.keys import PURPOSE, NoSigningKey
+from rbac_api.guard.tokens.kept_keys import PURPOSE
+from rbac_api.guard.tokens.keys import NoSigningKey, signs
 from rbac_api.guard.tokens.queries import find_key_use, list_external_keys, withdraw_external_key
 from rbac_api.guard.tokens.signing import SigningKey, generate_pem, key_from_pem
 from rbac_api.sealing import SealBroken, seal
@@ -166,7 +167,7 @@ def _require_own(clearance: Clearance) -> None:
 
 def _add_next_key(connection: Connection, clearance: Clearance, actor: Actor, begins: datetime) -> str:
     keyring = clearance.snapshot.keyring
-    before = [key.kid for key in keyring.as_of(connection).values() if key.signs(clock.now())]
+    before = [key.kid for key in keyring.as_of(connection).values() if signs(key, clock.now())]
     key = _add_key(connection, clearance.settings, begins)
     record(
         connection,

@@ -10,8 +10,7 @@ import orjson
 from rbac_api import clock
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.state.published_roles import RolesText
-from rbac_api.guard.tokens.keys import SigningKey
-from rbac_api.guard.tokens.signing import sign_bytes
+from rbac_api.guard.tokens.signing import SigningKey, sign_bytes
 from rbac_api.settings import Settings
 
 TYPE = "roles+jwt"

@@ -14,7 +14,7 @@ from rbac_api.capabilities.revocations import queries
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.revocation.denylist import BEGINNING, cursor_of, seq_of
 from rbac_api.guard.revocation.queries import RevocationRow, find_newest_revocation, find_revocation
-from rbac_api.guard.tokens.keys import SigningKey, sign
+from rbac_api.guard.tokens.signing import SigningKey, sign
 
 MAX_ENTRIES = 5000  # entries in one answer; the rest comes with the next
 TYPE = "revocations+jwt"

@@ -11,11 +11,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypedDict
 
 from sqlalchemy import Connection
 
@@ -23,32 +20,12 @@ from rbac_api import clock
 from rbac_api.database.engine import Database, is_writer
 from rbac_api.errors import Unavailable
 from rbac_api.guard.tokens import queries
-from rbac_api.guard.tokens.signing import (
-    SigningKey,
-    Use,
-    generate_pem,
-    key_from_jwk,
-    key_from_pem,
-    shared_secret_key,
-)
-from rbac_api.guard.tokens.signing import sign as sign  # noqa: PLC0414 -- for others
-from rbac_api.guard.tokens.signing import thumbprint as thumbprint  # noqa: PLC0414 -- for others
-from rbac_api.sealing import SealBroken, seal, unseal
+from rbac_api.guard.tokens.kept_keys import PUBLIC_PURPOSE, KeptKeys
+from rbac_api.guard.tokens.signing import SigningKey, Use
+from rbac_api.sealing import SealBroken, seal
 from rbac_api.settings import Settings
-from rbac_api.value_checks import pem_problem
 
-__all__ = ["Keyring", "NoSigningKey", "SigningKey", "generate_pem", "key_from_pem", "shared_secret_key"]
-PURPOSE, PUBLIC_PURPOSE = "signing-key", "verification-key"
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
-
-
-class _Moments(TypedDict, total=False):
-    """The times between which a key signs and verifies."""
-
-    created_at: datetime | None
-    signs_from: datetime | None
-    signs_until: datetime | None
-    until: datetime | None
 
 
 class NoSigningKey(Unavailable):
@@ -77,9 +54,9 @@ class Keyring:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
+        self._kept = KeptKeys(settings)
+        self.external = self._kept.external
         self._keys: dict[str, SigningKey] | None = None
-        self._configured: SigningKey | None = None
-        self._opened: dict[str, SigningKey] = {}  # by the sealed text: opening is slow
         self._used: dict[str, queries.KeyUseRow] = {}
         self._forgotten = 0
         self._changing = threading.Lock()
@@ -118,8 +95,8 @@ class Keyring:
             return self._external_one(keys)
         now = clock.now()
         mine = [key for key in keys.values() if key.algorithm == self._settings.signing_algorithm]
-        signing = [key for key in mine if key.created_at and key.signs(now)]
-        found = signing[-1:] or [key for key in mine if key.waits(now)][:1]
+        signing = [key for key in mine if key.created_at and signs(key, now)]
+        found = signing[-1:] or [key for key in mine if waits(key, now)][:1]
         if not found:
             raise NoSigningKey()
         return found[0]
@@ -127,7 +104,7 @@ class Keyring:
     def waiting(self, connection: Connection | None = None) -> list[SigningKey]:
         """Return the keys that are published and sign later, the first one first."""
         now = clock.now()
-        return [key for key in self.keys(connection).values() if key.waits(now)]
+        return [key for key in self.keys(connection).values() if waits(key, now)]
 
     def rotation_begins(self, connection: Connection) -> datetime | None:
         """Return when the next key shall begin to sign, if it is time to make it (``RBAC_KEY_ROTATION``);
@@ -154,14 +131,14 @@ class Keyring:
         if not isinstance(kid, str):
             return None
         key = (self._keys or self.keys()).get(kid)
-        if key is None or (key.signs_until is not None and not key.verifies):
+        if key is None or (key.signs_until is not None and not verifies(key)):
             key = self._look_again(kid) if _THUMBPRINT.fullmatch(kid) else None
         return key if key is not None and key.algorithm == algorithm else None
 
     def published(self) -> list[dict[str, str]]:
         """Return the public JWKs of all keys that verify or will sign, as the database has them now; none
         with a shared secret."""
-        return [key.jwk for key in self._load(None).values() if key.jwk is not None and key.verifies]
+        return [key.jwk for key in self._load(None).values() if key.jwk is not None and verifies(key)]
 
     def note_use(self, connection: Connection, key: SigningKey, use: Use) -> None:
         """Record until when the tokens that this key signs now are alive, before they are issued.
@@ -186,11 +163,6 @@ class Keyring:
         if not _covers(row, use, seen):
             queries.note_key_use(connection, self._use(key, row, use))
 
-    @property
-    def external(self) -> bool:
-        """Whether the signing key comes from the settings, so that its private part is not kept in SQL."""
-        return self._settings.signing_algorithm == "HS256" or bool(self._settings.signing_key)
-
     def _use(self, key: SigningKey, row: queries.KeyUseRow | None, use: Use) -> dict[str, object]:
         sealed, second = None, use.at.replace(microsecond=0)
         if row is None and key.created_at is None and key.jwk is not None:
@@ -202,94 +174,43 @@ class Keyring:
         }  # fmt: skip
 
     def _external_one(self, keys: dict[str, SigningKey]) -> SigningKey:
-        key = keys.get(self._from_settings().kid)
+        key = keys.get(self._kept.from_settings().kid)
         if key is None:
             raise SigningKeyWithdrawn()
         return key
 
-    def _from_settings(self) -> SigningKey:
-        if self._configured is None:
-            settings = self._settings
-            self._configured = (
-                shared_secret_key(settings)
-                if settings.signing_algorithm == "HS256"
-                else key_from_pem(settings.signing_key.encode(), settings.signing_algorithm)
-            )
-        return self._configured
-
     def _look_again(self, kid: str) -> SigningKey | None:
         key = self._load(None).get(kid)
-        if key is None or not key.verifies:
+        if key is None or not verifies(key):
             return None
         self.forget()  # memory is older
         return key
 
     def _load(self, connection: Connection | None) -> dict[str, SigningKey]:
         with nullcontext(connection) if connection else self._database.reading() as reader:
-            rows, uses = queries.list_signing_keys(reader), queries.list_external_keys(reader)
-        found = {key.kid: key for key in self._own(rows)}
-        found |= {key.kid: key for key in self._replaced(uses)}
-        if self.external:
-            key = self._from_settings()
-            if all(row.kid != key.kid or row.withdrawn_at is None for row in uses):
-                found[key.kid] = key
-        self._opened = {sealed: key for sealed, key in self._opened.items() if key.kid in found}
-        return found
+            return self._kept.read(reader)
 
-    def _own(self, rows: list[queries.KeptKey]) -> list[SigningKey]:
-        """Return the keys kept in SQL, in the order in which they sign: each until the next of its algorithm
-        does, or it was retired."""
-        found: list[SigningKey] = []
-        following: dict[str, datetime] = {}
-        for row in reversed(rows):
-            ends = min(filter(None, (row.retired_at, following.get(row.algorithm))), default=None)
-            if row.retired_at is None:
-                following[row.algorithm] = row.begins_at
-            if ends is None and (self.external or row.algorithm != self._settings.signing_algorithm):
-                ends = row.last_used_at  # None if it was made for a later setting
-            signed = ends is not None and row.begins_at < ends
-            until = self._until(row, ends if signed else None)
-            moments = _Moments(
-                created_at=row.created_at, signs_from=row.begins_at, signs_until=ends, until=until
-            )
-            found.append(replace(self._open(row), **moments))
-        return found[::-1]
 
-    def _replaced(self, uses: list[queries.KeyUseRow]) -> Iterator[SigningKey]:
-        """Yield the keys from earlier settings, the public part alone."""
-        for row in uses:
-            if row.withdrawn_at is None:
-                moments = _Moments(signs_until=row.last_used_at, until=self._until(row))
-                if row.public_sealed is not None:
-                    yield replace(self._open_public(row.public_sealed), **moments)
-                elif row.kid == (key := shared_secret_key(self._settings)).kid:
-                    yield replace(key, **moments)
+def signs(key: SigningKey, at: datetime) -> bool:
+    """Return whether the key's time to sign has come and is not over."""
+    return (key.signs_from is None or key.signs_from <= at) and not _replaced(key, at)
 
-    def _until(
-        self, row: queries.KeptKey | queries.KeyUseRow, retired: datetime | None = None
-    ) -> datetime | None:
-        """Return when a key's last token has expired: as recorded, and no sooner than a token signed when the
-        key was retired."""
-        lifetime = timedelta(seconds=self._settings.refresh_token_seconds)
-        ends = (row.access_until, row.refresh_until, retired and retired + lifetime)
-        last = max(filter(None, ends), default=None)
-        return last and last + timedelta(seconds=self._settings.clock_leeway_seconds)
 
-    def _open(self, row: queries.KeptKey) -> SigningKey:
-        key = self._opened.get(row.private_sealed)
-        if key is None or key.algorithm != row.algorithm:
-            pem = unseal(self._settings.secret_key, PURPOSE, row.private_sealed)
-            if problem := pem_problem(pem, row.algorithm, checked=True):
-                raise SealBroken(internal=f"a row of signing_keys was altered: its key {problem}")
-            key = self._opened[row.private_sealed] = key_from_pem(pem, row.algorithm, checked=True)
-        return key
+def waits(key: SigningKey, at: datetime) -> bool:
+    """Return whether the key is published and will sign later."""
+    return key.signs_from is not None and at < key.signs_from and not _replaced(key, at)
 
-    def _open_public(self, sealed: str) -> SigningKey:
-        key = self._opened.get(sealed)
-        if key is None:
-            jwk = json.loads(unseal(self._settings.secret_key, PUBLIC_PURPOSE, sealed))
-            key = self._opened[sealed] = key_from_jwk(jwk)
-        return key
+
+def verifies(key: SigningKey) -> bool:
+    """Return whether a token of this key may be alive, or may still be signed."""
+    if key.signs_until is None:
+        return True
+    now = clock.now()
+    return now < key.signs_until or (key.until is not None and now < key.until)
+
+
+def _replaced(key: SigningKey, at: datetime) -> bool:
+    return key.signs_until is not None and key.signs_until <= at
 
 
 def _covers(row: queries.KeyUseRow | None, use: Use, seen: datetime) -> bool:

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from rbac_api import clock
 from rbac_api.sealing import derived_key
 from rbac_api.settings import Settings
 
@@ -55,26 +54,6 @@ class SigningKey:
     signs_from: datetime | None = None
     signs_until: datetime | None = None
     until: datetime | None = None
-
-    @property
-    def verifies(self) -> bool:
-        """Whether a token of this key may be alive, or may still be signed."""
-        if self.signs_until is None:
-            return True
-        now = clock.now()
-        return now < self.signs_until or (self.until is not None and now < self.until)
-
-    def signs(self, at: datetime) -> bool:
-        """Return whether its time to sign has come and is not over."""
-        return (self.signs_from is None or self.signs_from <= at) and not self.replaced(at)
-
-    def waits(self, at: datetime) -> bool:
-        """Return whether it is published and will sign later."""
-        return self.signs_from is not None and at < self.signs_from and not self.replaced(at)
-
-    def replaced(self, at: datetime) -> bool:
-        """Return whether it no longer signs."""
-        return self.signs_until is not None and self.signs_until <= at
 
 
 def sign(key: SigningKey, typ: str, payload: dict[str, object]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rbac_api.guard.tokens.keys import SigningKey
+from rbac_api.guard.tokens.signing import SigningKey
 
 
 @dataclass(frozen=True, slots=True)

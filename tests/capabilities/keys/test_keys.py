@@ -11,7 +11,8 @@ from rbac_api import clock
 from rbac_api.capabilities.keys import queries
 from rbac_api.capabilities.keys.service import ensure_key
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.guard.tokens.keys import Keyring, generate_pem, key_from_pem
+from rbac_api.guard.tokens.keys import Keyring, verifies
+from rbac_api.guard.tokens.signing import generate_pem, key_from_pem
 from tests.builders import Stage
 from tests.capabilities.conftest import OpenNode
 from tests.capabilities.signin.crowd import answers_to, refresh, together
@@ -341,7 +342,7 @@ def test_the_public_keys_are_those_of_this_moment_though_no_news_has_come(
 def test_an_unsealed_key_fits_its_name(stage: Stage) -> None:
     key = stage.guard.keyring.active()
     assert key_from_pem(generate_pem("EdDSA"), "EdDSA").kid != key.kid
-    assert key.verifies
+    assert verifies(key)
     assert key.created_at is not None
 
 

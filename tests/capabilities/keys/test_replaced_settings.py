@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from time_machine import Traveller
 
 from rbac_api.cli.prepare import operator_unit, prepare
-from rbac_api.guard.tokens.keys import generate_pem
+from rbac_api.guard.tokens.signing import generate_pem
 from tests.builders import OpenNode, Stage, settings_for
 from tests.capabilities.keys.test_keys import kid_of
 from tests.capabilities.signin.crowd import answers_to

@@ -13,9 +13,8 @@ from sqlalchemy import event
 
 from rbac_api.cli.prepare import prepare
 from rbac_api.guard.state import queries
-from rbac_api.guard.tokens import keys as keyring
-from rbac_api.guard.tokens import signing
-from rbac_api.guard.tokens.keys import Keyring
+from rbac_api.guard.tokens import kept_keys, signing
+from rbac_api.guard.tokens.kept_keys import KeptKeys
 from tests.builders import OpenNode, Stage
 from tests.cast import ALICE
 
@@ -67,8 +66,8 @@ def counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[lis
             statements.append(statement)
 
     noted(serialization, "load_pem_private_key")
-    noted(keyring, "unseal")
-    noted(keyring, "key_from_pem")
+    noted(kept_keys, "unseal")
+    noted(kept_keys, "key_from_pem")
     noted(signing, "_named")
     noted(queries, "find_role_graph")
     event.listen(stage.database.engine, "before_cursor_execute", executed)
@@ -112,13 +111,13 @@ def test_a_ring_that_opens_keys_each_time_would_be_seen(
     five_keys: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The twin that does too much."""
-    remembering = Keyring._load
+    remembering = KeptKeys.read
 
-    def naive(self: Keyring, connection: Any) -> Any:
+    def naive(self: KeptKeys, connection: Any) -> Any:
         self._opened.clear()
         return remembering(self, connection)
 
-    monkeypatch.setattr(Keyring, "_load", naive)
+    monkeypatch.setattr(KeptKeys, "read", naive)
     client = five_keys.app.test_client()
     client.get("/.well-known/jwks.json")
     with counted(five_keys, monkeypatch) as (slow, _):
