@@ -20,7 +20,7 @@ from rbac_api.capabilities.service_accounts.service import (
     create_service_account,
 )
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.database.queries.users import find_subject
+from rbac_api.database.queries.subjects import find_subject
 from rbac_api.guard.state.queries import find_role_graph
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, CAROL, DAVE, NEW_PASSWORD, PASSWORD, Character

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from rbac_api import clock
-from rbac_api.database.queries import users as accounts
+from rbac_api.database.queries import subjects as accounts
 from rbac_api.decision.evaluate import decide
 from rbac_api.guard.state import cache as module
 from rbac_api.guard.state import queries

@@ -9,7 +9,7 @@ from datetime import datetime
 from rbac_api import clock
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.users.errors import UserNotFound
-from rbac_api.database.queries.users import get_subject
+from rbac_api.database.queries.subjects import get_subject
 from rbac_api.decision.model import Subject
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.state import queries_history as history

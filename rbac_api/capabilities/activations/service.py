@@ -14,7 +14,8 @@ from rbac_api.capabilities.sessions.service import choose_roles
 from rbac_api.capabilities.users.service import find_user
 from rbac_api.database.queries.roles import get_role_id
 from rbac_api.database.queries.sessions import SessionRow, find_session_roles, get_session
-from rbac_api.database.queries.users import UserRow, get_subject
+from rbac_api.database.queries.subjects import get_subject
+from rbac_api.database.queries.users import UserRow
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import active_roles, needs_second_factor
 from rbac_api.decision.hierarchy import RoleGraph

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.database.queries.assignments import list_assignments
+from rbac_api.database.queries.subjects import list_assignments
 from rbac_api.decision.evaluate import ESCALATE, missing
 from rbac_api.decision.model import Assignment
 from rbac_api.guard.enforcement.clearance import Clearance

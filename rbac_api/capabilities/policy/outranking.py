@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rbac_api.capabilities.policy.state import State
-from rbac_api.database.queries.assignments import list_roles_of
+from rbac_api.database.queries.subjects import list_roles_of
 from rbac_api.decision.model import Constraint
 from rbac_api.decision.strength import bound_by, stronger_roles
 from rbac_api.guard.enforcement.queries_strength import list_holders_of_both

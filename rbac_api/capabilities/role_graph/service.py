@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rbac_api import clock
 from rbac_api.capabilities.role_graph.answers import RoleGraphAnswer, RoleGraphFilters
 from rbac_api.capabilities.users.service import find_user, find_user_id
-from rbac_api.database.queries.assignments import list_assignments
+from rbac_api.database.queries.subjects import list_assignments
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Assignment
 from rbac_api.errors import Fault, Invalid

@@ -8,7 +8,7 @@ from rbac_api.capabilities.sessions import queries, service
 from rbac_api.capabilities.sessions.answers import SessionInsideAnswer
 from rbac_api.capabilities.sessions.pictures import timeline_of
 from rbac_api.database.queries.sessions import find_session_roles, get_session
-from rbac_api.database.queries.users import get_subject
+from rbac_api.database.queries.subjects import get_subject
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.formats.diagram import Diagram
 from rbac_api.guard.enforcement.clearance import Clearance

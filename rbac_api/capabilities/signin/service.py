@@ -25,7 +25,8 @@ from rbac_api.capabilities.signin.queries import SigninRow
 from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens, refresh
 from rbac_api.capabilities.signin.without_lock import begin_without_lock, signed_in, signing_in
 from rbac_api.capabilities.users.service import note_signin
-from rbac_api.database.queries.users import get_account, get_subject
+from rbac_api.database.queries.subjects import get_subject
+from rbac_api.database.queries.users import get_account
 from rbac_api.decision.evaluate import unauthorized
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.clearance import Clearance

@@ -16,7 +16,8 @@ from rbac_api.capabilities.sessions.service import Presented, RefreshTokenRecord
 from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import is_writer
-from rbac_api.database.queries.users import AccountRow, subject_of
+from rbac_api.database.queries.subjects import subject_of
+from rbac_api.database.queries.users import AccountRow
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import carried_roles, claimed_roles
 from rbac_api.decision.hierarchy import RoleGraph

@@ -1,4 +1,4 @@
-"""Reads accounts of users and of services, and what decisions need about them."""
+"""Reads accounts of users and of services."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, select
 
 from rbac_api.database.engine import batched
-from rbac_api.database.queries.assignments import list_assignments, list_assignments_of
 from rbac_api.database.tables import users
 from rbac_api.database.types import is_id
-from rbac_api.decision.model import EVERYTHING, SessionRoles, Status, Subject
+from rbac_api.decision.model import Status
 from rbac_api.decision.names import canonical
 from rbac_api.sealing import keyed_hash
 
@@ -123,65 +122,6 @@ def find_account(connection: Connection, user_id: str) -> AccountRow | None:
 def get_account(connection: Connection, user_id: str) -> AccountRow:
     """An account that exists."""
     return AccountRow._make(connection.execute(_FIND_ACCOUNT, {"user_id": user_id}).one())
-
-
-def find_subject(
-    connection: Connection,
-    user_id: str,
-    at: datetime,
-    *,
-    second_factor: bool = False,
-    roles: SessionRoles = EVERYTHING,
-) -> tuple[Subject, str, str] | None:
-    """The account as decisions see it, with assignments that count now or later, its kind (``person``,
-    ``service``) and its name."""
-    account = find_account(connection, user_id)
-    if account is None:
-        return None
-    subject = subject_of(connection, account, at, second_factor=second_factor, roles=roles)
-    return subject, account.kind, account.username
-
-
-def get_subject(
-    connection: Connection,
-    user_id: str,
-    at: datetime,
-    *,
-    second_factor: bool = False,
-    roles: SessionRoles = EVERYTHING,
-) -> Subject:
-    """The same, for an account that is known to exist (it, or one of its sessions, was just read)."""
-    return subject_of(
-        connection, get_account(connection, user_id), at, second_factor=second_factor, roles=roles
-    )
-
-
-def subject_of(
-    connection: Connection, account: AccountRow, at: datetime, *, second_factor: bool, roles: SessionRoles
-) -> Subject:
-    """The same, for an account that was read in this transaction."""
-    held = tuple(list_assignments(connection, account.id, at))
-    return Subject(account.id, account.status, held, account.password_temporary, second_factor, roles)
-
-
-def list_subjects(
-    connection: Connection, user_ids: Sequence[str], at: datetime
-) -> list[tuple[Subject, str, str]]:
-    """As ``find_subject``, for several accounts: each that exists, in no particular order.
-
-    Users count with a second factor; service accounts have none.
-    """
-    found: list[tuple[Subject, str, str]] = []
-    for some in batched(user_ids):
-        held = list_assignments_of(connection, some, at)
-        for row in connection.execute(select(*ACCOUNT).where(users.c.id.in_(some))):
-            account = AccountRow._make(row)
-            given, person = tuple(held.get(account.id, ())), account.kind == "person"
-            subject = Subject(
-                account.id, account.status, given, account.password_temporary, second_factor=person
-            )
-            found.append((subject, account.kind, account.username))
-    return found
 
 
 def find_id_by_name(connection: Connection, canonical_name: str) -> str | None:

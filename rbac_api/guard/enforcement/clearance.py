@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from rbac_api import clock
-from rbac_api.database.queries.assignments import list_assignments, list_roles_of
+from rbac_api.database.queries.subjects import list_assignments, list_roles_of
 from rbac_api.decision.evaluate import ADMIN, ESCALATE, always_covered
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, Constraint, Reason, SessionRoles

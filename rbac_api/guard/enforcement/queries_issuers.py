@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from rbac_api import clock
-from rbac_api.database.queries.assignments import list_roles_of
+from rbac_api.database.queries.subjects import list_roles_of
 from rbac_api.database.tables import trail_events
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.guard.state.queries_history import list_assignments_at

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from rbac_api import clock
-from rbac_api.database.queries import users as accounts
+from rbac_api.database.queries import subjects as accounts
 from rbac_api.database.queries.sessions import find_session_roles
 from rbac_api.decision.evaluate import (
     claimed_roles,

@@ -1,5 +1,5 @@
-"""Reads the signing keys that are kept: those in SQL, which are sealed, and that of the settings; and works out
-between which times each signs and verifies."""
+"""Reads the signing keys that are kept: those in SQL, which are sealed, and that of the settings; and works
+out between which times each signs and verifies."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from rbac_api import clock
 from rbac_api.capabilities.assignments import service as assignments
 from rbac_api.capabilities.constraints import service
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
-from rbac_api.database.queries.users import get_subject
+from rbac_api.database.queries.subjects import get_subject
 from tests.builders import Caller, Stage
 from tests.capabilities.constraints.rules import CONSTRAINTS, PAIR, give, keep_apart, make_roles, take
 from tests.capabilities.signin.crowd import together

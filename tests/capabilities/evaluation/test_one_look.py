@@ -11,7 +11,7 @@ import pytest
 
 from rbac_api import clock
 from rbac_api.capabilities.evaluation.service import DETAILS
-from rbac_api.database.queries.users import find_subject
+from rbac_api.database.queries.subjects import find_subject
 from rbac_api.decision.evaluate import decide
 from rbac_api.guard.enforcement.rules import Rule, judge
 from rbac_api.guard.errors import AccessDenied

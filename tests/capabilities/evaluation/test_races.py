@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rbac_api.database.queries import users as accounts
+from rbac_api.database.queries import subjects, users
 from rbac_api.guard.state.cache import MAX_ATTEMPTS, Snapshot
 from tests.builders import Caller, Stage
 from tests.capabilities.evaluation.asking import ONE, app_on, ask, question
@@ -24,7 +24,7 @@ CHANGES: dict[str, Change] = {
 
 def race(stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Change, *, noticed: bool) -> bool:
     """Bob is read for an answer; before the reading ends, the change is made (and noticed).  What is answered afterwards."""
-    alice, app, read = stage.as_(ALICE), app_on(stage), accounts.list_subjects
+    alice, app, read = stage.as_(ALICE), app_on(stage), subjects.list_subjects
     stage.guard.snapshot.forget()
     todo = [change]
 
@@ -36,7 +36,7 @@ def race(stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Change, *, notic
                 stage.guard.snapshot.freshen()
         return found
 
-    monkeypatch.setattr(accounts, "list_subjects", slow)
+    monkeypatch.setattr(subjects, "list_subjects", slow)
     ask(app, ONE, ASKED)
     assert not todo
     return bool(ask(app, ONE, ASKED)["decision"])
@@ -64,7 +64,7 @@ def test_a_memory_that_keeps_whatever_it_read_would_answer_so_for_ever(
 def test_old_roles_and_a_new_assignment_do_not_add_up_to_what_was_never_allowed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alice, app, read = stage.as_(ALICE), app_on(stage), accounts.list_subjects
+    alice, app, read = stage.as_(ALICE), app_on(stage), subjects.list_subjects
     alice.post("/v1/roles", json={"name": "clerk", "permissions": ["invoices:read"]})
     stage.guard.snapshot.freshen()
     stage.guard.snapshot.graph()
@@ -76,7 +76,7 @@ def test_old_roles_and_a_new_assignment_do_not_add_up_to_what_was_never_allowed(
             assert alice.put(todo.pop()).status_code == 201
         return read(*arguments)
 
-    monkeypatch.setattr(accounts, "list_subjects", slow)
+    monkeypatch.setattr(subjects, "list_subjects", slow)
 
     assert ask(app, ONE, question("dave", "invoices:read"))["decision"] is False
     assert not todo
@@ -85,7 +85,7 @@ def test_old_roles_and_a_new_assignment_do_not_add_up_to_what_was_never_allowed(
 def test_bob_is_answered_although_something_changes_at_every_look(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory, read = stage.guard.snapshot, accounts.list_subjects
+    memory, read = stage.guard.snapshot, subjects.list_subjects
     bob, looks = stage.user_id(BOB), 0
 
     def slow(*arguments: Any) -> Any:
@@ -94,7 +94,7 @@ def test_bob_is_answered_although_something_changes_at_every_look(
         memory.forget()
         return read(*arguments)
 
-    monkeypatch.setattr(accounts, "list_subjects", slow)
+    monkeypatch.setattr(subjects, "list_subjects", slow)
     memory.forget()
 
     assert memory.people([bob, bob])[bob].may("invoices:read").allowed
@@ -104,14 +104,14 @@ def test_bob_is_answered_although_something_changes_at_every_look(
 def test_a_name_that_was_read_before_everything_was_forgotten_is_not_remembered(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory, read = stage.guard.snapshot, accounts.find_ids
+    memory, read = stage.guard.snapshot, users.find_ids
 
     def slow(*arguments: Any) -> Any:
         found = read(*arguments)
         memory.forget()  # as after a backup was restored
         return found
 
-    monkeypatch.setattr(accounts, "find_ids", slow)
+    monkeypatch.setattr(users, "find_ids", slow)
 
     assert memory.ids_of(["bob", "nobody"]) == {"bob": stage.user_id(BOB)}
     assert memory._ids == {}

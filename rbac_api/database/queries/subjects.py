@@ -1,0 +1,110 @@
+"""Reads accounts as decisions see them: each with the assignments that count now or later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, select
+
+from rbac_api.database.engine import batched
+from rbac_api.database.queries.users import ACCOUNT, AccountRow, find_account, get_account
+from rbac_api.database.tables import assignments, roles, users
+from rbac_api.database.validity import not_over
+from rbac_api.decision.model import EVERYTHING, Assignment, SessionRoles, Subject
+
+_ASSIGNMENT = (roles.c.name, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode)
+_JOINED = assignments.join(roles, assignments.c.role_id == roles.c.id)
+_LIST_ASSIGNMENTS = (
+    select(*_ASSIGNMENT)
+    .select_from(_JOINED)
+    .where(
+        assignments.c.user_id == bindparam("user_id"),
+        not_over(assignments, bindparam("at")),
+        roles.c.valid_to.is_(None),
+    )
+)
+
+
+def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Assignment]:
+    """The assignments of an account that count at that moment or later, as decisions take them."""
+    return [Assignment(*row) for row in connection.execute(_LIST_ASSIGNMENTS, {"user_id": user_id, "at": at})]
+
+
+def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, frozenset[str]]:
+    """The roles that these users hold directly, now or later; a user without any is left out."""
+    counts = (not_over(assignments, at), roles.c.valid_to.is_(None))
+    held = select(assignments.c.user_id, roles.c.name).select_from(_JOINED).where(*counts)
+    found: dict[str, set[str]] = {}
+    for some in batched(user_ids):
+        for row in connection.execute(held.where(assignments.c.user_id.in_(some))):
+            found.setdefault(row.user_id, set()).add(row.name)
+    return {user_id: frozenset(names) for user_id, names in found.items()}
+
+
+def find_subject(
+    connection: Connection,
+    user_id: str,
+    at: datetime,
+    *,
+    second_factor: bool = False,
+    roles: SessionRoles = EVERYTHING,
+) -> tuple[Subject, str, str] | None:
+    """The account as decisions see it, with assignments that count now or later, its kind (``person``,
+    ``service``) and its name."""
+    account = find_account(connection, user_id)
+    if account is None:
+        return None
+    subject = subject_of(connection, account, at, second_factor=second_factor, roles=roles)
+    return subject, account.kind, account.username
+
+
+def get_subject(
+    connection: Connection,
+    user_id: str,
+    at: datetime,
+    *,
+    second_factor: bool = False,
+    roles: SessionRoles = EVERYTHING,
+) -> Subject:
+    """The same, for an account that is known to exist (it, or one of its sessions, was just read)."""
+    return subject_of(
+        connection, get_account(connection, user_id), at, second_factor=second_factor, roles=roles
+    )
+
+
+def subject_of(
+    connection: Connection, account: AccountRow, at: datetime, *, second_factor: bool, roles: SessionRoles
+) -> Subject:
+    """The same, for an account that was read in this transaction."""
+    held = tuple(list_assignments(connection, account.id, at))
+    return Subject(account.id, account.status, held, account.password_temporary, second_factor, roles)
+
+
+def list_subjects(
+    connection: Connection, user_ids: Sequence[str], at: datetime
+) -> list[tuple[Subject, str, str]]:
+    """As ``find_subject``, for several accounts: each that exists, in no particular order.
+
+    Users count with a second factor; service accounts have none.
+    """
+    found: list[tuple[Subject, str, str]] = []
+    for some in batched(user_ids):
+        held = _assignments_of(connection, some, at)
+        for row in connection.execute(select(*ACCOUNT).where(users.c.id.in_(some))):
+            account = AccountRow._make(row)
+            given, person = tuple(held.get(account.id, ())), account.kind == "person"
+            subject = Subject(
+                account.id, account.status, given, account.password_temporary, second_factor=person
+            )
+            found.append((subject, account.kind, account.username))
+    return found
+
+
+def _assignments_of(connection: Connection, user_ids: list[str], at: datetime) -> dict[str, list[Assignment]]:
+    counts = (not_over(assignments, at), roles.c.valid_to.is_(None))
+    held = select(assignments.c.user_id, *_ASSIGNMENT).select_from(_JOINED).where(*counts)
+    found: dict[str, list[Assignment]] = {}
+    for user_id, *rest in connection.execute(held.where(assignments.c.user_id.in_(user_ids))):
+        found.setdefault(user_id, []).append(Assignment(*rest))
+    return found
