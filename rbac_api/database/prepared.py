@@ -8,11 +8,13 @@ conversions and the text are worked out in advance.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Dialect, Select
 
 from rbac_api.database.engine import is_writer
+from rbac_api.database.types import ColumnReader
 
 R = TypeVar("R")
 Conversion = Callable[[Any], Any]
@@ -24,7 +26,7 @@ class _Compiled(NamedTuple):
     text: str
     constants: dict[str, Any]
     bound: dict[str, Conversion]
-    read: dict[int, Conversion]
+    read: dict[int, ColumnReader]
 
 
 class Prepared(Generic[R]):
@@ -49,7 +51,7 @@ class Prepared(Generic[R]):
             return []
         columns: list[Any] = list(zip(*rows, strict=True))
         for place, convert in compiled.read.items():
-            columns[place] = map(convert, columns[place])
+            columns[place] = convert(columns[place])
         return list(map(self._make, zip(*columns, strict=True)))
 
     def first(self, connection: Connection, **values: object) -> R | None:
@@ -66,13 +68,18 @@ class Prepared(Generic[R]):
             str(text),
             {name: value for name, value in text.params.items() if value is not None},
             {name: convert for name, of in bound.items() if (convert := of.bind_processor(dialect))},
-            {
-                place: convert
-                for place, of in enumerate(read)
-                if (convert := of.result_processor(dialect, None))
-            },
+            {place: convert for place, of in enumerate(read) if (convert := _reader(of, dialect))},
         )
         return compiled
+
+
+def _reader(kind: Any, dialect: Dialect) -> ColumnReader | None:
+    """Return what reads a column of this type: a whole one in one call, where the type can."""
+    if hasattr(kind, "column_processor"):
+        found: ColumnReader | None = kind.column_processor(dialect)
+        return found
+    convert: Conversion | None = kind.result_processor(dialect, None)
+    return convert and partial(map, convert)
 
 
 def _fetch(connection: Connection, text: str, values: dict[str, Any]) -> list[Any]:

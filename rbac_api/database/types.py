@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeDecorator
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _ID = re.compile(UUID, re.IGNORECASE)
+ColumnReader = Callable[[Sequence[Any]], Iterable[Any]]
 
 
 class Id(TypeDecorator[str]):
@@ -26,6 +27,10 @@ class Id(TypeDecorator[str]):
         """Return what reads a stored value, without an object of ``uuid.UUID`` for each: a page has
         hundreds."""
         return _hyphenated if dialect.name == "sqlite" else _as_text
+
+    def column_processor(self, dialect: Dialect) -> ColumnReader | None:
+        """Return what reads all stored values of a column; None where the driver gives ids as they are."""
+        return _all_hyphenated if dialect.name == "sqlite" else None
 
 
 ID = Id()
@@ -52,6 +57,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Return what reads a stored value in one step, not with one processor around another."""
         return _moment_of if dialect.name == "sqlite" else _in_utc
 
+    def column_processor(self, dialect: Dialect) -> ColumnReader:
+        """Return what reads all stored values of a column."""
+        return _all_moments_of if dialect.name == "sqlite" else _all_in_utc
+
 
 def _hyphenated(stored: str | None) -> str | None:
     """SQLite stores 32 hexadecimal digits."""
@@ -67,6 +76,18 @@ def _as_text(value: object) -> str | None:
 def _moment_of(stored: str | None) -> datetime | None:
     """SQLite stores ISO 8601 without an offset."""
     return None if stored is None else datetime.fromisoformat(stored + "+00:00")
+
+
+def _all_hyphenated(stored: Sequence[str | None]) -> list[str | None]:
+    return [t and f"{t[:8]}-{t[8:12]}-{t[12:16]}-{t[16:20]}-{t[20:]}" for t in stored]
+
+
+def _all_moments_of(stored: Sequence[str | None]) -> list[datetime | None]:
+    return [None if t is None else datetime.fromisoformat(t + "+00:00") for t in stored]
+
+
+def _all_in_utc(values: Sequence[datetime | None]) -> list[datetime | None]:
+    return [v if v is None or v.tzinfo is UTC else v.astimezone(UTC) for v in values]
 
 
 def _in_utc(value: datetime | None) -> datetime | None:

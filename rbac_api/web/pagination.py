@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -57,9 +58,12 @@ def _serializer() -> URLSafeSerializer:
         if name not in ("cursor", "limit", "count")
     }
     salt = orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS)
-    return URLSafeSerializer(
-        current_app.config["RBAC_CURSOR_KEY"], salt=salt, signer_kwargs={"digest_method": hashlib.sha256}
-    )
+    return _serializer_of(current_app.config["RBAC_CURSOR_KEY"], salt)
+
+
+@lru_cache(256)
+def _serializer_of(key: bytes, salt: bytes) -> URLSafeSerializer:
+    return URLSafeSerializer(key, salt=salt, signer_kwargs={"digest_method": hashlib.sha256})
 
 
 def _sealed(key: tuple[object, ...]) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 
 import marshmallow as ma
 import pytest
+from flask import Flask
 
 from rbac_api.web.fields import Count, Email, Flag, Moment, PermissionName, RoleName, Text
+from rbac_api.web.requests.arguments import MAX_QUERIES, MAX_QUERY_LENGTH, StrictParser
 from tests.builders import Stage
 from tests.cast import ALICE
 from tests.contract.operations import Operation, operations
@@ -136,3 +138,39 @@ def test_a_field_refuses_what_only_looks_like_it(field: ma.fields.Field[Any], va
             continue
 
     assert taken == []
+
+
+@pytest.mark.parametrize("query", ["limit=1", "limit=1&q=a", "limit=1&q=" + "a" * 100, "limit=1&unread=%61"])
+def test_a_query_that_is_repeated_gets_the_same_answer_and_one_that_is_refused_the_same_refusal(
+    stage: Stage, query: str
+) -> None:
+    """What was parsed is remembered: no view may change it for the next request, and no list for another."""
+    alice = stage.as_(ALICE)
+    known = {"users": "/v1/users", "sessions": "/v1/sessions", "roles": "/v1/roles"}
+
+    first = {name: alice.get(f"{path}?{query}") for name, path in known.items()}
+    again = {name: alice.get(f"{path}?{query}") for name, path in known.items()}
+
+    assert {name: answer.status_code for name, answer in first.items()} == (
+        {"users": 422, "sessions": 422, "roles": 422}
+        if "unread" in query
+        else {"users": 200, "sessions": 422 if "q=" in query else 200, "roles": 200}
+    )
+    for name, answer in first.items():
+        differing = {"request_id"} & answer.json.keys()
+        assert {**answer.json, **dict.fromkeys(differing)} == {**again[name].json, **dict.fromkeys(differing)}
+
+
+def test_no_more_queries_are_remembered_than_allowed_and_no_long_ones() -> None:
+    parser, app = StrictParser(), Flask(__name__)
+    schema = ma.Schema.from_dict({"q": Text(longest=5000)})()
+
+    def asked(text: str) -> object:
+        with app.test_request_context(f"/?q={text}"):
+            return parser.parse(schema, location="query")
+
+    for number in range(MAX_QUERIES + 50):
+        assert asked(f"{number}") == {"q": f"{number}"}
+    long = "a" * MAX_QUERY_LENGTH
+    assert asked(long) == {"q": long}
+    assert parser.remembered == MAX_QUERIES

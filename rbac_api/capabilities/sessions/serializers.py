@@ -26,7 +26,8 @@ def describe_all(
         seen = queries_past.list_last_seen(connection, [row.id for row in rows], at)
         rows = [_as_of(row, seen.get(row.id), at) for row in rows]
     actors = list_actors(connection, {row.ended_by for row in rows if row.ended_by})
-    return [describe(row, actors, at) for row in rows]
+    moment = at or clock.now()
+    return [describe(row, actors, moment) for row in rows]
 
 
 def _as_of(row: SessionRow, seen: tuple[datetime, datetime] | None, at: datetime) -> SessionRow:

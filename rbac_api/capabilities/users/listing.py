@@ -11,7 +11,7 @@ from rbac_api.capabilities.users import past, queries_past
 from rbac_api.capabilities.users import queries_listing as queries
 from rbac_api.capabilities.users.answers import UserAnswer, UserFilters
 from rbac_api.capabilities.users.queries_listing import Order
-from rbac_api.capabilities.users.serializers import describe_all, describe_on
+from rbac_api.capabilities.users.serializers import describe, describe_all, describe_on
 from rbac_api.database.queries.users import ListedUser
 from rbac_api.database.tables import users
 from rbac_api.formats.paging import Page, PageRequest, cut
@@ -27,12 +27,23 @@ USERS: Sheet[UserAnswer] = Sheet(COLUMNS, lambda item: item)
 
 def list_users(clearance: Clearance, filters: UserFilters, page: PageRequest) -> Page[UserAnswer]:
     """Users that match, in the order asked for."""
+    if not page.count and _are_all(filters):
+        return _page_of_all(clearance, page)
     order, fitting = _order(filters), list(_conditions(clearance, filters))
     rows = _rows(clearance.connection, filters, fitting, page.after, page.limit + 1)
     total = queries.count_users(clearance.connection, fitting) if page.count else None
     found = cut(rows, page, order.key, total)
     items = describe_all(clearance, found.items)
     return Page(_as_of(clearance.connection, items, filters), found.next_key, found.total)
+
+
+def _page_of_all(clearance: Clearance, page: PageRequest) -> Page[UserAnswer]:
+    """A page of all users by username, in one statement unless an account is blocked."""
+    connection = clearance.connection
+    rows, blocked = queries.list_all_users(connection, page.after, page.limit + 1, clock.now())
+    found = cut(rows, page, Order().key, None)
+    items = describe_all(clearance, found.items) if blocked else list(map(describe, found.items))
+    return Page(items, found.next_key)
 
 
 def export_users(clearance: Clearance, filters: UserFilters, form: Form) -> Iterator[bytes]:
@@ -57,8 +68,8 @@ def _rows(
     after: tuple[object, ...] | None,
     limit: int,
 ) -> list[ListedUser]:
-    if filters.get("sort", "username") == "username" and not _is_filtered(filters):
-        return queries.list_all_users(connection, after, limit)
+    if _are_all(filters):
+        return queries.list_all_users(connection, after, limit, clock.now())[0]
     return queries.list_users(connection, fitting, _order(filters), after, limit)
 
 
@@ -67,8 +78,10 @@ def _as_of(connection: Connection, users: list[UserAnswer], filters: UserFilters
     return users if at is None else past.with_past_status(connection, users, at)
 
 
-def _is_filtered(filters: UserFilters) -> bool:
-    return any(value is not None for name, value in filters.items() if name != "sort")
+def _are_all(filters: UserFilters) -> bool:
+    """Whether these filters ask for all users by username."""
+    filtered = any(value is not None for name, value in filters.items() if name != "sort")
+    return not filtered and filters.get("sort", "username") == "username"
 
 
 def _order(filters: UserFilters) -> Order:

@@ -27,7 +27,7 @@ from rbac_api.database.filters import bounded_count, holding, holds_one_of, ment
 from rbac_api.database.prepared import Prepared
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.users import LISTED, ListedUser
-from rbac_api.database.tables import assignments, totp_factors, users
+from rbac_api.database.tables import assignments, signin_attempts, totp_factors, users
 from rbac_api.database.validity import not_over
 
 Condition = ColumnElement[bool]
@@ -35,8 +35,12 @@ _LIST = select(*LISTED).where(users.c.kind == "person")
 _PAGE = (
     _LIST.where(users.c.status != "deleted").order_by(users.c.username_canonical).limit(bindparam("limit"))
 )
-_FIRST = Prepared(_PAGE, ListedUser._make)
-_NEXT = Prepared(_PAGE.where(users.c.username_canonical > bindparam("after")), ListedUser._make)
+# With whether any account is blocked: if none is, the page needs no second statement.
+_WITH_BLOCKED = _PAGE.add_columns(
+    exists(select(1).where(signin_attempts.c.blocked_until > bindparam("now"))).label("blocked")
+)
+_FIRST = Prepared(_WITH_BLOCKED, tuple)
+_NEXT = Prepared(_WITH_BLOCKED.where(users.c.username_canonical > bindparam("after")), tuple)
 
 
 class Order(NamedTuple):
@@ -65,11 +69,13 @@ class Order(NamedTuple):
         return tuple(getattr(row, column.name) for column in self.columns)
 
 
-def list_all_users(connection: Connection, after: tuple[object, ...] | None, limit: int) -> list[ListedUser]:
-    """All users by username, from a place on."""
-    if after:
-        return _NEXT.all(connection, after=after[0], limit=limit)
-    return _FIRST.all(connection, limit=limit)
+def list_all_users(
+    connection: Connection, after: tuple[object, ...] | None, limit: int, now: datetime
+) -> tuple[list[ListedUser], bool]:
+    """All users by username, from a place on, and whether sign-ins to any account are blocked now."""
+    page, place = (_NEXT, {"after": after[0]}) if after else (_FIRST, {})
+    rows = page.all(connection, **place, limit=limit, now=now)
+    return [ListedUser(*row[:-1]) for row in rows], any(row[-1] for row in rows[:1])
 
 
 def list_users(

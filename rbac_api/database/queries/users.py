@@ -137,10 +137,11 @@ def ids_named(connection: Connection, account: str) -> list[str]:
 
 def list_actors(connection: Connection, user_ids: Collection[str]) -> dict[str, tuple[str, str]]:
     """The kind and the name of these accounts, by id."""
-    known = select(users.c.id, users.c.kind, users.c.username)
     found: dict[str, tuple[str, str]] = {}
     for some in batched(user_ids):
-        rows = connection.execute(known.where(users.c.id.in_(some)))
+        rows = connection.execute(
+            select(users.c.id, users.c.kind, users.c.username).where(users.c.id.in_(some))
+        )
         found.update((row.id, (row.kind, row.username)) for row in rows)
     return found
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import NoReturn
+from functools import lru_cache
+from typing import Any, NoReturn
 
 import flask
 import marshmallow as ma
@@ -26,6 +27,7 @@ _KNOWN = {
     _NO_OBJECT: ("field.invalid", "Send a JSON object."),
     _FRACTION: ("field.fraction", _FRACTION),
 }
+MAX_QUERIES, MAX_QUERY_LENGTH = 256, 512  # remembered after parsing; in characters
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # In UTF-8 JSON these characters can only be written as escapes; without any, no text needs to be checked.
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -41,6 +43,32 @@ class StrictParser(FlaskParser):
         "querystring": ma.RAISE,
         "json": ma.RAISE,
     }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parsed_query = lru_cache(MAX_QUERIES)(self._parse_query)
+
+    def parse(
+        self, argmap: Any, req: flask.Request | None = None, *, location: str | None = None, **options: Any
+    ) -> Any:
+        """Parse a body or a query.
+
+        The meaning of a query depends on its text and the schema alone, and clients repeat theirs: the latest
+        are remembered. A refused one is not.
+        """
+        text = flask.request.environ.get("QUERY_STRING", "")
+        if location != "query" or len(text) > MAX_QUERY_LENGTH:
+            return super().parse(argmap, req, location=location, **options)
+        return dict(self._parsed_query(argmap, text))  # a copy: views remove what they have used
+
+    @property
+    def remembered(self) -> int:
+        """The number of queries that are remembered."""
+        return self._parsed_query.cache_info().currsize
+
+    def _parse_query(self, schema: ma.Schema, _text: str) -> dict[str, object]:
+        found: dict[str, object] = super().parse(schema, location="query")
+        return found
 
     def load_json(self, req: flask.Request, schema: ma.Schema) -> object:
         if isinstance(schema, OptionalBody) and not whole_body(req):
