@@ -14,8 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import mean, median
 from time import thread_time_ns
@@ -69,7 +68,7 @@ def _call(app: Any, environ: dict[str, Any]) -> None:
 
 
 class Worker:
-    """The same in a process of its own, with the code of another folder."""
+    """The same in a process of its own, with the code in a folder."""
 
     def __init__(self, code: Path, folder: str, url: str) -> None:
         command = [sys.executable, __file__, "--serve", folder, url]
@@ -142,11 +141,6 @@ def _ratios(found: dict[str, list[float]], name: str) -> str:
     return f"{share:.2f} | {beside:.2f}"
 
 
-@contextmanager
-def _url(engine: str, folder: str, server: Any) -> Iterator[str]:
-    yield f"sqlite:///{folder}/bench.db" if engine == "sqlite" else server.create_database()
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Build, measure, and print."""
     if sys.argv[1:2] == ["--serve"]:
@@ -164,7 +158,7 @@ def main(arguments: list[str] | None = None) -> None:
         server = start_postgres() if options.engine == "postgresql" else None
         if server:
             closing.callback(server.stop)
-        workers = {}
+        workers: dict[str, Worker] = {}
         for name, code in codes.items():
             folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="rbac-bench-"))
             url = f"sqlite:///{folder}/bench.db" if server is None else server.create_database()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import decisions as module
-from benchmarks import many_users, role_changes, slow_readers, trail_growth, uses, writes
+from benchmarks import many_users, reads, role_changes, slow_readers, trail_growth, uses, writes
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
@@ -192,3 +192,16 @@ def test_what_counting_the_uses_of_permissions_costs_is_measured(
     assert float(counted.split()[2]) > 0
     assert float(guarded.split()[-1]) > 0
     assert written.startswith("50 counts in one statement")
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_what_reads_cost_is_measured_beside_bare_flask_and_another_version(
+    capsys: pytest.CaptureFixture[str], engine: str
+) -> None:
+    reads.main(["--engine", engine, "--turns", "1", "--beside", str(ROOT)])
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+
+    assert [(row[0], row[1]) for row in rows] == [
+        (f"| {route}", version) for route in reads.PATHS for version in ("bare", "beside", "now")
+    ]
+    assert all(float(row[2]) > 0 and float(row[3]) > 0 for row in rows)
