@@ -112,7 +112,7 @@ class Settings:
     password_setup_seconds: int = setting(
         "RBAC_PASSWORD_SETUP_SECONDS", "lifetime of a single-use password setup token", 86400, bounds=(60, 30 * 86400))
     signin_limit: str = setting("RBAC_SIGNIN_LIMIT", "sign-in attempts per address, such as 30 per minute; 200 per hour", "30 per minute")
-    ipv6_prefix: int = setting("RBAC_IPV6_PREFIX", "bits of an IPv6 address that limits per address look at", 64, bounds=(32, 128))
+    ipv6_prefix: int = setting("RBAC_IPV6_PREFIX", "bits of an IPv6 address that count as one client", 64, bounds=(32, 128))
     signin_free_failures: int = setting(
         "RBAC_SIGNIN_FREE_FAILURES", "failed sign-ins per account before the growing delay begins", 5, bounds=(1, 100))
     signin_lock_failures: int = setting(  # at most what NIST SP 800-63B-4 section 3.2.2 allows

@@ -73,7 +73,7 @@ def _requests(stage: Stage) -> dict[str, Callable[[], Iterator[Request]]]:
         "`PUT /v1/users/{id}/roles/{role}`": lambda: (
             _send(admin, "PUT", f"{roles}/{role}") for role in ("role-manager", "auditor")
         ),
-        "refresh": lambda: (_refresh(refreshing) for _ in "1234"),
+        "refresh": lambda: (_refresh(refreshing) for _ in range(12)),
     }
 
 

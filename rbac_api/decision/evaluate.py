@@ -37,6 +37,11 @@ class EffectiveRole:
     via: tuple[str, ...]
 
 
+def in_force(period: Assignment | Activation, at: datetime) -> bool:
+    """Return whether an assignment or activation counts at that moment."""
+    return period.starts <= at and (period.ends is None or at < period.ends)
+
+
 def active_roles(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:
     """Return the roles active in the subject's session at that moment, without what they inherit (INCITS 359
     section 6.1.4, SessionRoles).
@@ -48,7 +53,7 @@ def active_roles(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[
     if subject.status != "active":
         return frozenset()
     counting, session = graph.seen_with(subject.second_factor), subject.roles
-    given = frozenset(a.role for a in subject.assignments if a.mode == "active" and a.in_force(at))
+    given = frozenset(a.role for a in subject.assignments if a.mode == "active" and in_force(a, at))
     default, chosen = (
         (given, frozenset[str]()) if session.chosen is None else (frozenset[str](), session.chosen)
     )
@@ -65,8 +70,10 @@ def _is_allowed(graph: RoleGraph, subject: Subject, activation: Activation, at: 
 
     A role that was taken away and given again brings no activation back.
     """
-    return activation.in_force(at) and any(
-        a.in_force(at) and a.starts <= activation.starts and activation.role in graph.closures.get(a.role, ())
+    return in_force(activation, at) and any(
+        in_force(a, at)
+        and a.starts <= activation.starts
+        and activation.role in graph.closures.get(a.role, ())
         for a in subject.assignments
     )
 
@@ -137,7 +144,7 @@ def reachable_permissions(graph: RoleGraph, subject: Subject, at: datetime) -> f
     if subject.status != "active":
         return frozenset()
     counting = graph.seen_with(subject.second_factor)
-    roles = counting.closure_of(a.role for a in subject.assignments if a.in_force(at))
+    roles = counting.closure_of(a.role for a in subject.assignments if in_force(a, at))
     rules = [rule for rule in counting.dynamic if rule.reached_by(roles)]
     if not rules:
         return counting.held_by(roles)
@@ -200,7 +207,7 @@ def _why_not(
     role = assignment.role
     if assignment.starts > at:
         return Reason("not-started", f"the assignment of {role} has not started yet")
-    if not assignment.in_force(at):
+    if not in_force(assignment, at):
         return Reason("expired", f"the assignment of {role} has expired")
     counting = graph.seen_with(subject.second_factor)
     if permission not in counting.effective.get(role, ()):
@@ -241,7 +248,7 @@ def always_covered(assignments: Iterable[Assignment], at: datetime) -> bool:
 def unauthorized(graph: RoleGraph, subject: Subject, roles: Iterable[str], at: datetime) -> tuple[str, ...]:
     """Return those of these roles that the subject may not begin a session with: not assigned as active, nor
     inherited."""
-    given = (a.role for a in subject.assignments if a.mode == "active" and a.in_force(at))
+    given = (a.role for a in subject.assignments if a.mode == "active" and in_force(a, at))
     return tuple(sorted(frozenset(roles) - graph.seen_with(subject.second_factor).closure_of(given)))
 
 

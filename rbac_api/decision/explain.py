@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rbac_api.decision.evaluate import active_roles, decide
+from rbac_api.decision.evaluate import active_roles, decide, in_force
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Activation, Assignment, Reason, Subject
 
@@ -98,8 +98,8 @@ def _grounds(
     """Return the assignments that make this role active: its own, and where it was chosen or activated also
     those of roles that inherit it."""
     chosen, activations = subject.roles.chosen, subject.roles.activations
-    activation = next((a for a in activations if a.role == role and a.in_force(at)), None)
-    counting = [assignment for assignment in subject.assignments if assignment.in_force(at)]
+    activation = next((a for a in activations if a.role == role and in_force(a, at)), None)
+    counting = [assignment for assignment in subject.assignments if in_force(assignment, at)]
     for assignment in sorted(counting, key=lambda a: (a.role, a.starts, a.mode)):
         active = assignment.mode == "active"
         if active and assignment.role == role and (chosen is None or role in chosen):

@@ -46,10 +46,6 @@ class Assignment:
     ends: datetime | None = None
     mode: Mode = "active"
 
-    def in_force(self, at: datetime) -> bool:
-        """Return whether it counts at that moment."""
-        return self.starts <= at and (self.ends is None or at < self.ends)
-
 
 @dataclass(frozen=True, slots=True)
 class Activation:
@@ -58,10 +54,6 @@ class Activation:
     role: str
     starts: datetime
     ends: datetime
-
-    def in_force(self, at: datetime) -> bool:
-        """Return whether it counts at that moment."""
-        return self.starts <= at < self.ends
 
 
 @dataclass(frozen=True, slots=True)

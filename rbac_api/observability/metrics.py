@@ -1,21 +1,10 @@
-"""Counters for Prometheus that cost the hot path next to nothing.
-
-Answers wait in a queue. They are added to prometheus-client's cross-process values once a second, and when
-this process answers ``/metrics``. So the figures of all workers together are exact to the second, and no
-request pays for adding them up.
-"""
+"""Declares the metrics for Prometheus."""
 
 from __future__ import annotations
 
-import threading
-from collections import Counter as Tally
-from collections import deque
 from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
-
-FOLD_SECONDS = 1.0
-Answered = tuple[str, str, int]  # method, route, status
 
 REQUESTS = Counter("rbac_http_requests_total", "Answers given.", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -93,50 +82,3 @@ def start_at_zero(refusals: Iterable[str]) -> None:
     for counter, values in (*_KNOWN, (REFUSALS, tuple(refusals))):
         for value in values:
             counter.labels(value)
-
-
-class RequestTally:
-    """Collects the answers since the last ``fold``."""
-
-    def __init__(self) -> None:
-        self._noted: deque[tuple[Answered, float]] = deque()
-        self._folding = threading.Lock()
-        self._steady: threading.Thread | None = None
-        self._closing = threading.Event()
-
-    def note(self, answered: Answered, seconds: float) -> None:
-        """Add one answer. ``append`` is atomic between threads; counting would not be."""
-        self._noted.append((answered, seconds))
-        # The thread starts with the first answer: this object is made before the worker process is forked.
-        if self._steady is None:
-            self._begin()
-
-    def fold(self) -> None:
-        """Add the waiting answers to the counters.
-
-        When it returns, every answer recorded before the call is in them.
-        """
-        with self._folding:
-            noted = [self._noted.popleft() for _ in range(len(self._noted))]
-            for (method, route, status), count in Tally(answered for answered, _ in noted).items():
-                REQUESTS.labels(method, route, status).inc(count)
-            for (method, route, _), seconds in noted:
-                SECONDS.labels(method, route).observe(seconds)
-
-    def close(self) -> None:
-        """Add the remaining answers, and stop the thread."""
-        self._closing.set()
-        if self._steady is not None:
-            self._steady.join()
-        self.fold()
-
-    def _begin(self) -> None:
-        with self._folding:
-            if self._steady is None:
-                self._steady = threading.Thread(target=self._fold_steadily, name="rbac-tally", daemon=True)
-                self._steady.start()
-
-    def _fold_steadily(self) -> None:
-        while not self._closing.wait(FOLD_SECONDS):
-            if self._noted:
-                self.fold()

@@ -48,6 +48,12 @@ class Actor(NamedTuple):  # made for every request; a frozen dataclass is much s
     request_id: str | None = None
     user_agent: str | None = None  # as it was sent
 
+    @property
+    def safe_user_agent(self) -> str | None:
+        """The user agent without unprintable characters, and not too long to store and show."""
+        sent = self.user_agent
+        return "".join(c for c in sent if c.isprintable())[:MAX_USER_AGENT_LENGTH] if sent else None
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -81,6 +87,7 @@ class Event(NamedTuple):
 _BATCH_SIZE = 1000
 _LINKED = "outbox_linked"  # in ``connection.info``: the transaction that has linked what waits
 _ABOUT_SESSIONS = frozenset({"user", "session", "sessions", "keys"})
+MAX_USER_AGENT_LENGTH = 256
 MAX_TEXT_LENGTH = 1000  # characters: as long as the longest description or reason may be
 SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")

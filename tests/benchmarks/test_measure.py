@@ -21,12 +21,12 @@ from benchmarks.measure.table import table
 
 ROOT = Path(__file__).resolve().parents[2]
 JOURNEYS = {  # at most so many files and SQL statements on SQLite
-    "guarded route, nothing changed": (15, 0),
-    "`PUT /v1/users/{id}/roles/{role}`": (30, 8),  # one statement writes the personal values of all events
-    "refresh": (33, 8),
+    "guarded route, nothing changed": (14, 0),
+    "`PUT /v1/users/{id}/roles/{role}`": (28, 8),  # one statement writes the personal values of all events
+    "refresh": (25, 8),
 }
 # So many more: SQLite's lock is in BEGIN, PostgreSQL's is a statement, and so are NOTIFY and linking what waits in the outbox.
-POSTGRESQL = (2, 3)
+POSTGRESQL = (3, 3)
 
 
 @pytest.fixture(scope="module")

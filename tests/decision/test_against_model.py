@@ -17,7 +17,7 @@ from unittest.mock import patch
 import pytest
 
 from rbac_api.decision import evaluate, hierarchy
-from rbac_api.decision.evaluate import decide
+from rbac_api.decision.evaluate import decide, in_force
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import (
     Activation,
@@ -192,6 +192,13 @@ def eligible_counting(graph: RoleGraph, subject: Subject, at: datetime) -> froze
 
 
 ACTIVE_ROLES = evaluate.active_roles
+
+
+def mistaken(kind: type, wrong: Callable[..., bool]) -> Callable[..., bool]:
+    """``in_force`` with a mistake for periods of one kind."""
+    return lambda period, at: wrong(period, at) if isinstance(period, kind) else in_force(period, at)
+
+
 WRONG: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "inheritance is not transitive": (hierarchy, "_effective", lambda c, j, direct, others: {
         name: held.union(*(direct[junior] for junior in j[name])) for name, held in direct.items()}),
@@ -204,15 +211,15 @@ WRONG: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "chosen roles give way with the others": (evaluate, "_giving_way", lambda graph, rule, default, chosen: (
         (default, chosen) if not rule.reached_by(graph.closure_of(default | chosen)) else (frozenset(), frozenset()))),
     "eligible roles count": (evaluate, "active_roles", eligible_counting),
-    "assignments begin at once": (Assignment, "in_force", lambda self, at: self.ends is None or at < self.ends),
-    "assignments never end": (Assignment, "in_force", lambda self, at: self.starts <= at),
-    "assignments end a moment late": (Assignment, "in_force", lambda self, at:
-        self.starts <= at and (self.ends is None or at <= self.ends)),
-    "activations are ignored": (Activation, "in_force", lambda self, at: False),
-    "activations never end": (Activation, "in_force", lambda self, at: self.starts <= at),
-    "activations need no assignment": (evaluate, "_is_allowed", lambda graph, subject, activation, at: activation.in_force(at)),
-    "a role given again is active again": (evaluate, "_is_allowed", lambda graph, subject, activation, at: activation.in_force(at)
-        and activation.role in graph.closure_of(a.role for a in subject.assignments if a.in_force(at))),
+    "assignments begin at once": (evaluate, "in_force", mistaken(Assignment, lambda one, at: one.ends is None or at < one.ends)),
+    "assignments never end": (evaluate, "in_force", mistaken(Assignment, lambda one, at: one.starts <= at)),
+    "assignments end a moment late": (evaluate, "in_force", mistaken(Assignment, lambda one, at:
+        one.starts <= at and (one.ends is None or at <= one.ends))),
+    "activations are ignored": (evaluate, "in_force", mistaken(Activation, lambda one, at: False)),
+    "activations never end": (evaluate, "in_force", mistaken(Activation, lambda one, at: one.starts <= at)),
+    "activations need no assignment": (evaluate, "_is_allowed", lambda graph, subject, activation, at: in_force(activation, at)),
+    "a role given again is active again": (evaluate, "_is_allowed", lambda graph, subject, activation, at: in_force(activation, at)
+        and activation.role in graph.closure_of(a.role for a in subject.assignments if in_force(a, at))),
     "second factors are not asked for": (RoleGraph, "seen_with", lambda self, second_factor: self),
 }  # fmt: skip
 

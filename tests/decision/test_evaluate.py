@@ -12,6 +12,7 @@ from rbac_api.decision.evaluate import (
     decide,
     effective_permissions,
     effective_roles,
+    in_force,
     missing,
     next_change,
 )
@@ -145,7 +146,7 @@ def test_danas_role_counts_from_its_first_moment_until_just_before_its_last() ->
     assignment = Assignment("clerk", TUESDAY, WEDNESDAY)
     moments = [TUESDAY - A_MOMENT, TUESDAY, WEDNESDAY - A_MOMENT, WEDNESDAY]
 
-    assert [assignment.in_force(moment) for moment in moments] == [False, True, True, False]
+    assert [in_force(assignment, moment) for moment in moments] == [False, True, True, False]
 
 
 def test_danas_standing_is_good_until_the_next_role_begins_or_ends() -> None:

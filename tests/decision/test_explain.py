@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rbac_api.decision.evaluate import active_roles, decide
+from rbac_api.decision.evaluate import active_roles, decide, in_force
 from rbac_api.decision.explain import MAX_PATHS, MAX_STEPS, Explanation, Path, explain
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import (
@@ -78,7 +78,7 @@ def test_an_explanation_says_what_enforcement_does(
     counting = graph.seen_with(subject.second_factor)
     for path in told.paths:
         assert path.assignment in subject.assignments
-        assert path.assignment.in_force(at)
+        assert in_force(path.assignment, at)
         assert path.roles[0] == path.assignment.role
         assert all(junior in counting.juniors[senior] for senior, junior in pairwise(path.roles))
         assert permission in direct_permissions(counting.roles[path.roles[-1]], counting.permissions)
@@ -93,7 +93,7 @@ def test_an_explanation_leaves_no_way_out(
 ) -> None:
     subject = Subject("dana", "active", held, second_factor=second_factor)
     counting, active = graph.seen_with(second_factor), active_roles(graph, subject, NOW)
-    grounds = {a for a in held if a.in_force(NOW) and a.mode == "active" and a.role in active}
+    grounds = {a for a in held if in_force(a, NOW) and a.mode == "active" and a.role in active}
 
     told = explain(graph, subject, permission, NOW)
 

@@ -17,7 +17,7 @@ from rbac_api.database.queries.sessions import SessionRow, find_session_roles, g
 from rbac_api.database.queries.subjects import get_subject
 from rbac_api.database.queries.users import UserRow
 from rbac_api.database.types import new_id
-from rbac_api.decision.evaluate import active_roles, needs_second_factor
+from rbac_api.decision.evaluate import active_roles, in_force, needs_second_factor
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import SessionRoles, Subject
 from rbac_api.errors import Fault, Invalid
@@ -135,7 +135,7 @@ def _offers(context: ActivationContext, role: str) -> list[queries.Offer]:
     """The assignments that allow the activation; 403 if there are none."""
     if role in context.offers:
         return context.offers[role]
-    held = (a.role for a in context.subject.assignments if a.in_force(context.now))
+    held = (a.role for a in context.subject.assignments if in_force(a, context.now))
     if role in context.graph.closure_of(held):  # so that only the second factor is missing
         raise ActivationNotEligible(f"The role {needs_second_factor(role).detail}.")
     raise ActivationNotEligible()

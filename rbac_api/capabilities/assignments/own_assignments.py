@@ -7,7 +7,7 @@ from typing import Any
 
 from rbac_api import clock
 from rbac_api.database.queries.subjects import list_assignments
-from rbac_api.decision.evaluate import ESCALATE, missing
+from rbac_api.decision.evaluate import ESCALATE, in_force, missing
 from rbac_api.decision.model import Assignment
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import EscalationDenied
@@ -37,7 +37,7 @@ def require_lasting(
     now, ends = clock.now(), values["valid_to"] or clock.ENDLESS
 
     def lasts(one: Assignment) -> bool:
-        return one.mode == "active" and one.in_force(now) and (one.ends or clock.ENDLESS) >= ends
+        return one.mode == "active" and in_force(one, now) and (one.ends or clock.ENDLESS) >= ends
 
     held = held_through(lasts) if held_through else _held_through(clearance, lasts)
     lacking = missing(held, handed_out)

@@ -70,9 +70,8 @@ class Metrics(MethodView):
 
         For Prometheus; aggregated across worker processes.
         """
-        text, media_type = service.metrics(
-            current_app.extensions["rbac-tally"], current_app.extensions["rbac-facts"]
-        )
+        current_app.extensions["rbac-tally"].fold()
+        text, media_type = service.metrics(current_app.extensions["rbac-facts"])
         return Response(text, content_type=media_type)
 
 

@@ -17,7 +17,6 @@ from rbac_api.formats.http_errors import status_of
 from rbac_api.guard.enforcement.runtime import Runtime
 from rbac_api.guard.tokens.installation import INSTANCE_KEY, REMEDY, differences
 from rbac_api.guard.tokens.keys import KEY_PROBLEMS
-from rbac_api.observability.metrics import RequestTally
 
 _REPLACED = "the database file was removed or replaced while in use; restart this service"
 
@@ -35,10 +34,9 @@ def public_keys(runtime: Runtime) -> list[dict[str, str]]:
     return runtime.snapshot.keyring.published()
 
 
-def metrics(tally: RequestTally, facts: Facts) -> tuple[bytes, str]:
+def metrics(facts: Facts) -> tuple[bytes, str]:
     """Prometheus text over all workers of this service, with facts about the installation, and its media
     type."""
-    tally.fold()
     registry: CollectorRegistry = OWN_REGISTRY
     if ValueClass is not MutexValue:  # several processes share a folder: PROMETHEUS_MULTIPROC_DIR
         registry = CollectorRegistry()

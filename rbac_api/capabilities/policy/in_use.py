@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from rbac_api.capabilities.policy.errors import PolicyInUse
 from rbac_api.capabilities.policy.queries import PersonRow
 from rbac_api.capabilities.use.service import CountedUse, list_counted_uses
-from rbac_api.decision.evaluate import taken_away
+from rbac_api.decision.evaluate import in_force, taken_away
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Subject
 from rbac_api.errors import MAX_FAULTS
@@ -54,7 +54,7 @@ class TakenAway:
     def find(self, account: PersonRow, assigned: tuple[Given, Given]) -> Taken:
         """What is taken away from an account, by what it is assigned before and after."""
         counting = (
-            frozenset((one.role, one.mode) for one in given if one.in_force(self._at)) for given in assigned
+            frozenset((one.role, one.mode) for one in given if in_force(one, self._at)) for given in assigned
         )
         key = (account.kind, account.status, *counting)
         found = self._found.get(key)

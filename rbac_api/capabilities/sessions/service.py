@@ -50,7 +50,6 @@ from rbac_api.database.queries.sessions import SessionRow, find_session, is_acti
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
 from rbac_api.decision.model import SessionRoles
-from rbac_api.formats.client_info import user_agent
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.clients import Client
@@ -123,7 +122,7 @@ class Origin:
     @classmethod
     def of(cls, actor: Actor, client_id: str) -> Origin:
         """That of this request, by an app."""
-        return cls(actor.ip, user_agent(actor.user_agent), client_id)
+        return cls(actor.ip, actor.safe_user_agent, client_id)
 
 
 def new_session(

@@ -22,6 +22,7 @@ from rbac_api.capabilities.use.queries import CountedUse
 from rbac_api.capabilities.use.windows import UseWindow, window_since
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.roles import list_role_ids
+from rbac_api.decision.evaluate import in_force
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Subject
 from rbac_api.decision.naming import ROLE
@@ -115,7 +116,7 @@ def _unused(
     graph = clearance.graph()
     used = queries.find_last_uses(clearance.connection, subject.id)
     via: dict[str, list[str]] = {}
-    for role in sorted({one.role for one in subject.assignments if one.in_force(window.until)}):
+    for role in sorted({one.role for one in subject.assignments if in_force(one, window.until)}):
         for permission in graph.effective.get(role, ()):
             via.setdefault(permission, []).append(role)
     items: list[UnusedPermissionAnswer] = [

@@ -27,8 +27,9 @@ def assemble(settings: Settings, database: Database) -> tuple[Runtime, Bearer, L
         return session is None or session.ended or jti in snapshot.denied()
 
     bearer = Bearer(settings, keyring, is_revoked)
+    incidents = IncidentDetector(database, repetitions, limits.client_of)
     runtime = Runtime(
-        settings, database, snapshot, bearer, repetitions, IncidentDetector(database, repetitions),
-        Issuers(database, snapshot), Hasher(settings), limits, UseRecorder(database),
+        settings, database, snapshot, bearer, repetitions, incidents, Issuers(database, snapshot),
+        Hasher(settings), limits, UseRecorder(database),
     )  # fmt: skip
     return runtime, bearer, limits

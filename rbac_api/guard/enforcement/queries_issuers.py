@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from rbac_api import clock
 from rbac_api.database.queries.subjects import list_roles_of
 from rbac_api.database.tables import trail_events
+from rbac_api.decision.evaluate import in_force
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.guard.state.queries_history import list_assignments_at
 from rbac_api.guard.state.subjects import Issued
@@ -42,4 +43,4 @@ def is_covered(connection: Connection, graph: RoleGraph, account_id: str, issued
 
 def _roles_then(connection: Connection, user_id: str, at: datetime) -> Iterable[str]:
     assigned = list_assignments_at(connection, [user_id], at)[user_id]
-    return [assignment.role for assignment in assigned if assignment.in_force(at)]
+    return [assignment.role for assignment in assigned if in_force(assignment, at)]

@@ -25,11 +25,11 @@ from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow, find_refresh_token
 from rbac_api.database.types import new_id
+from rbac_api.decision.evaluate import in_force
 from rbac_api.errors import ServiceError, Unavailable
-from rbac_api.formats.client_info import user_agent
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.guard.incidents import queries
-from rbac_api.guard.incidents.own_terminations import OwnTerminations
+from rbac_api.guard.incidents.own_terminations import ClientOf, OwnTerminations
 from rbac_api.guard.incidents.repetitions import Key, Repetitions
 from rbac_api.guard.state.subjects import Person
 from rbac_api.guard.tokens.token import Token
@@ -69,10 +69,10 @@ class NewIncident:
 class IncidentDetector:
     """Counts what this process has noticed."""
 
-    def __init__(self, database: Database, repeated: Repetitions) -> None:
+    def __init__(self, database: Database, repeated: Repetitions, client_of: ClientOf) -> None:
         self._database = database
         self._repeated = repeated
-        self._own = OwnTerminations(database)
+        self._own = OwnTerminations(database, client_of)
 
     def notice(self, kind: Kind, subject: str) -> int:
         """Count an occurrence; return how many to write now: none while it is quiet."""
@@ -128,7 +128,7 @@ def claim_elsewhere(refusal: ServiceError, person: Person, claimed: tuple[str, .
     """
     if not isinstance(refusal, AccessDenied) or claimed == person.claimed:
         return None
-    assigned = (a.role for a in person.subject.assignments if a.in_force(clock.now()))
+    assigned = (a.role for a in person.subject.assignments if in_force(a, clock.now()))
     if not _allows(refusal, person, claimed):
         return None
     return "dropped" if _allows(refusal, person, person.graph.closure_of(assigned)) else "lost"
@@ -143,7 +143,7 @@ def open_incident(connection: Connection, actor: Actor, alarm: NewIncident, time
     """Open an incident, or count on the open one, in the caller's writing transaction."""
     if queries.raise_occurrences(connection, alarm.type, alarm.subject, times):
         return
-    incident_id, other = new_id(), Party(actor.ip, user_agent(actor.user_agent), clock.now())
+    incident_id, other = new_id(), Party(actor.ip, actor.safe_user_agent, clock.now())
     row = {
         "id": incident_id, "type": alarm.type, "subject": alarm.subject,
         "user_id": alarm.user_id, "session_id": alarm.session_id, "opened_at": other.at, "occurrences": times,

@@ -13,25 +13,26 @@ user ended the session.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from sqlalchemy import Connection
 
 from rbac_api.database.engine import Database
-from rbac_api.formats.client_info import network_of, user_agent
 from rbac_api.guard.incidents import queries
 from rbac_api.trail.recorder import Actor
 
 MAX_REMEMBERED = 10_000
 # A token (or the session of a dropped role), and the address and user agent that used it.
 Seen = tuple[str, str | None, str | None]
+ClientOf = Callable[[str | None], str | None]  # the client that an address counts as
 
 
 class OwnTerminations:
     """Recognizes the same party; one that was found is not looked up again.  Bounded: the oldest is forgotten
     first."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, client_of: ClientOf) -> None:
+        self._database, self._client_of = database, client_of
         self._known: dict[Seen, None] = {}
         self._knowing = threading.Lock()
 
@@ -46,20 +47,26 @@ class OwnTerminations:
         return self._is_own(None, session_id, actor)
 
     def _is_own(self, jti: str | None, session_id: str, actor: Actor) -> bool:
-        seen: Seen = (jti or session_id, actor.ip, user_agent(actor.user_agent))
+        seen: Seen = (jti or session_id, actor.ip, actor.safe_user_agent)
         if seen in self._known:
             return True
         with self._database.reading() as connection:
             origin = queries.find_origin(connection, session_id)
             if origin is None or (jti is not None and not _was_left(connection, origin, jti)):
                 return False
-            if not _is_same_party(connection, origin, actor):
+            if not self._is_same_party(connection, origin, actor):
                 return False
         with self._knowing:
             while len(self._known) >= MAX_REMEMBERED:
                 self._known.pop(next(iter(self._known)))
             self._known[seen] = None
         return True
+
+    def _is_same_party(self, connection: Connection, origin: queries.Origin, actor: Actor) -> bool:
+        if actor.safe_user_agent != origin.user_agent:
+            return False
+        addresses = {origin.ip, *queries.list_addresses(connection, origin.id)}
+        return self._client_of(actor.ip) in {self._client_of(address) for address in addresses}
 
 
 def _was_left(connection: Connection, origin: queries.Origin, jti: str) -> bool:
@@ -68,10 +75,3 @@ def _was_left(connection: Connection, origin: queries.Origin, jti: str) -> bool:
     if origin.ended_at is None:
         return origin.user_id in queries.list_revokers(connection, jti)
     return bool(origin.ended_by == origin.user_id or origin.end_reason == "session-limit")
-
-
-def _is_same_party(connection: Connection, origin: queries.Origin, actor: Actor) -> bool:
-    if user_agent(actor.user_agent) != origin.user_agent:
-        return False
-    addresses = {origin.ip, *queries.list_addresses(connection, origin.id)}
-    return network_of(actor.ip) in {network_of(address) for address in addresses}

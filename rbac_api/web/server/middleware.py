@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import random
 import re
+import threading
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from time import perf_counter
 from types import TracebackType
@@ -27,7 +29,7 @@ from flask.sessions import NullSession, SessionInterface
 
 from rbac_api.formats.http_errors import PathNotCanonical
 from rbac_api.observability.logs import REQUEST_ID, log, log_answer
-from rbac_api.observability.metrics import RequestTally
+from rbac_api.observability.metrics import REQUESTS, SECONDS
 from rbac_api.settings import Settings
 
 STALE = "rbac.authz_stale"  # in the environment: the roles in the token are no longer the user's roles
@@ -65,8 +67,62 @@ _LOGGED = ("debug", "info")
 # The label for unknown methods: a client can invent any number of them, and each would stay in memory.
 _OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+FOLD_SECONDS = 1.0
+Answered = tuple[str, str, int]  # method, route, status
 Headers = list[tuple[str, str]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+
+
+class RequestTally:
+    """Collects the answers since the last ``fold``.
+
+    They are added to prometheus-client's cross-process values once a second, and when this process answers
+    ``/metrics``. So the figures of all workers together are exact to the second, and no request pays for
+    adding them up.
+    """
+
+    def __init__(self) -> None:
+        self._noted: deque[tuple[Answered, float]] = deque()
+        self._folding = threading.Lock()
+        self._steady: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    def note(self, answered: Answered, seconds: float) -> None:
+        """Add one answer. ``append`` is atomic between threads; counting would not be."""
+        self._noted.append((answered, seconds))
+        # The thread starts with the first answer: this object is made before the worker process is forked.
+        if self._steady is None:
+            self._begin()
+
+    def fold(self) -> None:
+        """Add the waiting answers to the counters.
+
+        When it returns, every answer recorded before the call is in them.
+        """
+        with self._folding:
+            noted = [self._noted.popleft() for _ in range(len(self._noted))]
+            for (method, route, status), count in Counter(answered for answered, _ in noted).items():
+                REQUESTS.labels(method, route, status).inc(count)
+            for (method, route, _), seconds in noted:
+                SECONDS.labels(method, route).observe(seconds)
+
+    def close(self) -> None:
+        """Add the remaining answers, and stop the thread."""
+        self._closing.set()
+        if self._steady is not None:
+            self._steady.join()
+        self.fold()
+
+    def _begin(self) -> None:
+        with self._folding:
+            if self._steady is None:
+                self._steady = threading.Thread(target=self._fold_steadily, name="rbac-tally", daemon=True)
+                self._steady.start()
+
+    def _fold_steadily(self) -> None:
+        while not self._closing.wait(FOLD_SECONDS):
+            if self._noted:
+                self.fold()
 
 
 class Middleware:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
 from typing import Literal, NamedTuple
 
@@ -29,7 +30,6 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from rbac_api import clock
 from rbac_api.errors import TooManyAttempts
-from rbac_api.formats.client_info import network_of
 from rbac_api.observability.logs import log
 from rbac_api.observability.metrics import LIMITER_DEGRADED
 from rbac_api.settings import Settings
@@ -111,9 +111,13 @@ class Limits:
 
     def count(self, group: Group, account_id: str | None = None) -> None:
         """Count one request in a group; ``TooManyAttempts`` over its limit."""
-        key = account_id if group == "account" else network_of(request.remote_addr, self._ipv6_prefix)
+        key = account_id if group == "account" else self.client_of(request.remote_addr)
         limit = self._groups[group]
         limit.answer(self._counted(limit, key or _UNKNOWN))
+
+    def client_of(self, address: str | None) -> str | None:
+        """Return the client that this address counts as."""
+        return network_of(address, self._ipv6_prefix)
 
     def _counted(self, limit: GroupLimit, key: str) -> list[Counted]:
         with self._lock:
@@ -174,6 +178,23 @@ def count_account(account_id: str | None) -> None:
     """Count an action of this account; 429 over the limit."""
     limits: Limits = current_app.extensions[_EXTENSION]
     limits.count_account(account_id)
+
+
+def network_of(address: str | None, prefix: int) -> str | None:
+    """Return what counts as one client: an IPv4 address, or an IPv6 network.
+
+    A subscriber has at least a /64 (RFC 6177), and one host may use a new address for each connection (RFC
+    8981). An IPv4 address inside IPv6 counts as that IPv4 address.
+    """
+    try:
+        found = ip_address(address or "")
+    except ValueError:  # a socket's path, or nothing
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((int(found), prefix), strict=False))
 
 
 def _policy_names(group: Group, notation: str) -> dict[RateLimitItem, str]:

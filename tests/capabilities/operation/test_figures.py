@@ -15,8 +15,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rbac_api.database.constraints import DatabaseDown
-from rbac_api.observability import metrics
-from rbac_api.observability.metrics import REQUESTS, RequestTally
+from rbac_api.observability.metrics import REQUESTS
+from rbac_api.web.server import middleware
+from rbac_api.web.server.middleware import RequestTally
 from tests.builders import Stage
 from tests.cast import CAROL, DAVE
 from tests.meeting import begun_by_two
@@ -221,7 +222,7 @@ def test_of_answers_noted_by_sixteen_threads_none_is_lost_while_others_fold() ->
 def test_a_worker_that_has_nothing_more_to_do_hands_in_its_last_figures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(metrics, "FOLD_SECONDS", 0.02)
+    monkeypatch.setattr(middleware, "FOLD_SECONDS", 0.02)
     tally, counter = RequestTally(), REQUESTS.labels("GET", "/idle", 200)
 
     tally.note(("GET", "/idle", 200), 0.001)

@@ -8,7 +8,7 @@ import pytest
 from time_machine import Traveller
 from werkzeug.test import TestResponse
 
-from rbac_api.formats.client_info import network_of
+from rbac_api.web.server.rate_limits import network_of
 from tests.builders import OpenNode, Stage
 from tests.cast import DAVE, NEW_PASSWORD, PASSWORD
 
@@ -126,7 +126,7 @@ def test_every_limit_per_address_knows_the_network(node: OpenNode) -> None:
     ],
 )
 def test_one_visitor_is_written_in_one_way(address: str | None, network: str | None) -> None:
-    assert network_of(address) == network
+    assert network_of(address, 64) == network
 
 
 def test_an_ipv4_address_inside_ipv6_is_counted_with_itself(node: OpenNode) -> None:
