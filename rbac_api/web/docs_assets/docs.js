@@ -3,6 +3,7 @@
 // script.
 
 import { Bar } from "./bar.js";
+import { denials } from "./denials.js";
 import { rememberEtag, seenEtag } from "./etags.js";
 import { explanation } from "./explanation.js";
 import { keepReachable } from "./reachable.js";
@@ -106,6 +107,8 @@ async function settle(request, name, first) {
   rememberEtag(request, answer);
   if (request.byCookie) learn(request, answer);
   if (answer.ok) {
+    const denied = request.own ? [] : denials(request, answer, ask);
+    answer.denials = () => denied; // Swagger UI keeps a function as it is
     bar.hush(about);
     succeeded(request, name, answer);
     if (!request.own && WRITING.has(request.method.toUpperCase())) done(request, name, answer, about);
@@ -205,8 +208,12 @@ function explain(request, name, answer, about) {
   }
 }
 
+function ask(name, options) {
+  return send({ ...call(name, options), requestInterceptor: intercept });
+}
+
 async function tellWhy(key, decision) {
-  const answer = await send({ ...call("decision", { parameter: decision }), requestInterceptor: intercept });
+  const answer = await ask("decision", { parameter: decision });
   const title = "The explanation could not be read";
   if (answer.ok) bar.extend(key, explanation(answer.body));
   else if (!answer.status) bar.say({ key: "decision", title, text: answer.body.detail });
@@ -239,7 +246,7 @@ async function signIn(username, password, otp) {
 
 async function signOut() {
   await session.settled();
-  const answer = await send({ ...call("logout"), requestInterceptor: intercept });
+  const answer = await ask("logout");
   if (session.signedIn) {
     const why = detail(answer, `it answered ${answer.status}.`);
     ended(`Signed out on this page only; the service did not end the session: ${why}`);

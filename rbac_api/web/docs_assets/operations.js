@@ -11,6 +11,8 @@ const OPERATIONS = {
   confirmTotp: ["confirm_totp", "post", "/v1/me/totp/confirm"],
   decision: ["get_decision", "get", "/v1/decisions/{decision_id}"],
   access: ["get_user_access", "get", "/v1/users/{user_id}/access"],
+  myAccess: ["get_my_access", "get", "/v1/me/access"],
+  accountAccess: ["get_service_account_access", "get", "/v1/service-accounts/{account_id}/access"],
   assign: ["assign_role", "put", "/v1/users/{user_id}/roles/{role}"],
   withdraw: ["revoke_role", "delete", "/v1/users/{user_id}/roles/{role}"],
   endSession: ["end_session", "delete", "/v1/sessions/{session_id}"],

@@ -98,7 +98,7 @@ function resolvedFirst() {
   return { statePlugins: { spec: { wrapActions: { execute } } } };
 }
 
-// Shows the answer before the request that led to it, and scrolls it into view.
+// Shows the answer before the request that led to it, then what it denies, and scrolls it into view.
 function answerFirst() {
   const liveResponse = (Original, { React }) => class extends Original {
     #box = React.createRef();
@@ -120,10 +120,29 @@ function answerFirst() {
       const parts = React.Children.toArray(drawn.props.children);
       const answer = parts.findIndex((part) => part.type === "h4");
       const box = { ref: this.#box, className: "answer" };
-      return React.createElement("div", box, parts.slice(answer), parts.slice(0, answer));
+      const denied = whyNot(this.props.response.get("denials")?.() ?? [], React.createElement);
+      return React.createElement("div", box, parts.slice(answer), denied, parts.slice(0, answer));
     }
   };
   return { wrapComponents: { liveResponse } };
+}
+
+// A question for each denial in the answer, which opens its explanation.
+function whyNot(denials, h) {
+  const one = ({ key, question, explain }) =>
+    h("details", { key, onToggle: ({ currentTarget }) => fill(currentTarget, explain) },
+      h("summary", null, question),
+      h("div", { className: "explanation", "aria-live": "polite" }));
+  const box = { className: "denials", "aria-label": "What the answer denies" };
+  return denials.length ? h("section", box, denials.map(one)) : null;
+}
+
+async function fill(details, explain) {
+  const box = details.querySelector(".explanation");
+  if (!details.open || details.ariaBusy) return; // asked once
+  details.ariaBusy = "true";
+  box.replaceChildren(...await explain());
+  details.ariaBusy = "false";
 }
 
 // Scrolls only if a part of the answer is not visible, until the pressed button is just below the bar.
