@@ -63,12 +63,13 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """Nodes, and the arrows between them.  It reads to the right, or downwards."""
+    """Nodes, and the arrows between them.  It reads to the right, or downwards; the note is below."""
 
     title: str
     nodes: tuple[Node, ...]
     arrows: tuple[Arrow, ...]
     downwards: bool = False
+    note: str = ""
 
     def __post_init__(self) -> None:
         if len(self.nodes) > MAX_NODES:

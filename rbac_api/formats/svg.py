@@ -10,20 +10,22 @@ import base64
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 from rbac_api.formats.diagram import Arrow, Diagram, Node, printable
 from rbac_api.formats.layout import lay_out
 
-MAX_CHARACTERS = 30  # of a line; the title has the whole text
+MAX_CHARACTERS = 40  # of a line, as many as an address of IPv6 has; the title has the whole text
 _CHARACTER, _LINE, _PADDING = 7.3, 17.0, 9.0  # of the font below, in pixels
-_BETWEEN_LAYERS, _BETWEEN_ROWS, _MARGIN = 52.0, 12.0, 12.0
+_BETWEEN_ROWS, _MARGIN = 12.0, 12.0
+# Between layers, more for arrows that go far sideways: how much at least, and at most.
+_BETWEEN_LAYERS, _STEEPNESS = {False: (52.0, 170.0), True: (28.0, 90.0)}, 8.0
 _STYLE = """
 svg{color-scheme:light dark;background:#fff;font:12px ui-monospace,Menlo,Consolas,monospace}
 text{fill:#1b1f24;text-anchor:middle}
+.note{text-anchor:start}
 rect{fill:#f6f8fa;stroke:#57606a}
 path{fill:none;stroke:#57606a;stroke-width:1.3}
 marker path{fill:#57606a;stroke:none}
@@ -59,18 +61,82 @@ class _Box:
     width: float
     height: float
 
-    def edge(self, *, downwards: bool, end: bool) -> Point:
-        """Return where arrows end (or begin) at it."""
-        side = -0.5 if end else 0.5
-        if downwards:
-            return self.x, self.y + side * self.height
-        return self.x + side * self.width, self.y
+
+class _Plan:
+    """Where everything is, in pixels.
+
+    Each layer is a band with the boxes at its beginning. An arrow is straight within bands, where it has a
+    row of its own, and bends between them, where there are no boxes: so it crosses none.
+    """
+
+    def __init__(self, diagram: Diagram) -> None:
+        layout = lay_out([node.id for node in diagram.nodes], [(a.source, a.target) for a in diagram.arrows])
+        self._downwards, self._places = diagram.downwards, layout.places
+        self._passed = {
+            (a.source, a.target): [
+                layout.places[a.source], *layout.bends.get((a.source, a.target), ()), layout.places[a.target]
+            ]
+            for a in diagram.arrows
+        }  # fmt: skip
+        self._sizes = {node.id: _size(node) for node in diagram.nodes}
+        across = 0 if self._downwards else 1
+        self._step = max((size[across] for size in self._sizes.values()), default=0) + _BETWEEN_ROWS
+        self._bands = self._layers()
+
+    def box(self, name: str) -> _Box:
+        """Return the place of a node."""
+        layer, row = self._places[name]
+        begin, length = self._bands[layer][0], self._sizes[name][self._along]
+        return _Box(*self._point(begin + length / 2, row), *self._sizes[name])
+
+    def way(self, arrow: Arrow) -> list[Point]:
+        """Return the points of an arrow: straight to the second, bent to the third, and so on by turns."""
+        passed = self._passed[arrow.source, arrow.target]
+        begin = self._bands[passed[0][0]][0] + self._sizes[arrow.source][self._along]
+        points = [self._point(begin, passed[0][1])]
+        for (layer, row), (following, next_row) in pairwise(passed):
+            points.append(self._point(self._bands[layer][1], row))
+            points.append(self._point(self._bands[following][0], next_row))
+        return points
+
+    def size(self) -> Point:
+        """Return the size of the picture."""
+        places = chain(self._places.values(), *self._passed.values())
+        rows = max((row for _, row in places), default=0) + 1
+        length = self._bands[-1][1] if self._bands else _MARGIN
+        return self._point(length + _MARGIN, rows + _MARGIN / self._step - 0.5)
+
+    @property
+    def _along(self) -> int:
+        return 1 if self._downwards else 0
+
+    def _point(self, along: float, row: float) -> Point:
+        across = _MARGIN + self._step * (row + 0.5)
+        return (across, along) if self._downwards else (along, across)
+
+    def _layers(self) -> list[Point]:
+        """Return where each band begins and ends."""
+        thick: dict[int, float] = defaultdict(float)
+        for name, (layer, _) in self._places.items():
+            thick[layer] = max(thick[layer], self._sizes[name][self._along])
+        sideways: dict[int, float] = defaultdict(float)  # the furthest that an arrow of the layer goes
+        for passed in self._passed.values():
+            for (layer, row), (_, next_row) in pairwise(passed):
+                sideways[layer] = max(sideways[layer], abs(next_row - row) * self._step)
+        least, most = _BETWEEN_LAYERS[self._downwards]
+        bands, begin = [], _MARGIN
+        for layer in range(max(thick, default=-1) + 1):
+            bands.append((begin, begin + thick[layer]))
+            begin += thick[layer] + min(max(sideways[layer] / _STEEPNESS, least), most)
+        return bands
 
 
 def to_svg(diagram: Diagram) -> str:
     """Return the picture as an SVG document."""
-    boxes, between, size = _places(diagram)
-    width, height = size
+    plan = _Plan(diagram)
+    width, height = plan.size()
+    noted = _note(diagram.note, height)
+    width, height = max(width, noted[1]), height + (_LINE if noted[0] else 0)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"'
         f' viewBox="0 0 {width:.0f} {height:.0f}" role="graphics-document document"'
@@ -79,36 +145,20 @@ def to_svg(diagram: Diagram) -> str:
     parts = [
         head,
         f"<title>{_escaped(diagram.title)}</title><style>{_STYLE}</style>{_MARKER}",
-        *_arrows(diagram, boxes, between),
-        *(_node(node, boxes[node.id]) for node in diagram.nodes),
+        *(_arrow(arrow, plan.way(arrow), downwards=diagram.downwards) for arrow in diagram.arrows),
+        *(_node(node, plan.box(node.id)) for node in diagram.nodes),
+        noted[0],
         "</svg>\n",
     ]
     return "".join(parts)
 
 
-def _places(diagram: Diagram) -> tuple[dict[str, _Box], Mapping[tuple[str, str], list[Point]], Point]:
-    """Return the boxes, the points that arrows pass, and the size of the picture, in pixels."""
-    layout = lay_out([node.id for node in diagram.nodes], [(a.source, a.target) for a in diagram.arrows])
-    sizes = {node.id: _size(node) for node in diagram.nodes}
-    along, across = (1, 0) if diagram.downwards else (0, 1)
-    step = max((size[across] for size in sizes.values()), default=0) + _BETWEEN_ROWS
-    thick: dict[int, float] = defaultdict(float)
-    for name, (layer, _) in layout.places.items():
-        thick[layer] = max(thick[layer], sizes[name][along])
-    middles, edge = {}, _MARGIN
-    for layer in range(max(thick, default=-1) + 1):
-        middles[layer] = edge + thick[layer] / 2
-        edge += thick[layer] + _BETWEEN_LAYERS
-
-    def point(place: tuple[int, float]) -> Point:
-        there = middles[place[0]], _MARGIN + step * (place[1] + 0.5)
-        return (there[1], there[0]) if diagram.downwards else there
-
-    boxes = {name: _Box(*point(place), *sizes[name]) for name, place in layout.places.items()}
-    between = {arrow: [point(place) for place in passed] for arrow, passed in layout.bends.items()}
-    rows = max((place[1] for place in layout.places.values()), default=0) + 1
-    length, breadth = edge - _BETWEEN_LAYERS + _MARGIN, 2 * _MARGIN + step * rows
-    return boxes, between, (breadth, length) if diagram.downwards else (length, breadth)
+def _note(text: str, top: float) -> tuple[str, float]:
+    """Return a line below the picture, and the width that it needs."""
+    if not text:
+        return "", 0
+    place = f'x="{_MARGIN:.0f}" y="{top + _LINE / 4:.1f}"'
+    return f'<text class="note" {place}>{_escaped(text)}</text>', len(text) * _CHARACTER + 2 * _MARGIN
 
 
 def _size(node: Node) -> Point:
@@ -121,7 +171,9 @@ def _columns(character: str) -> int:
 
 
 def _shortened(line: str) -> str:
-    return line if len(line) <= MAX_CHARACTERS else f"{line[: MAX_CHARACTERS - 1]}…"
+    """Leave out the middle: names that are long often differ at their ends."""
+    half = MAX_CHARACTERS // 2
+    return line if len(line) <= MAX_CHARACTERS else f"{line[:half]}…{line[1 - half :]}"
 
 
 def _node(node: Node, box: _Box) -> str:
@@ -139,26 +191,13 @@ def _node(node: Node, box: _Box) -> str:
     )
 
 
-def _arrows(
-    diagram: Diagram, boxes: Mapping[str, _Box], between: Mapping[tuple[str, str], list[Point]]
-) -> Iterator[str]:
-    for arrow in diagram.arrows:
-        ends = boxes[arrow.source], boxes[arrow.target]
-        points = [
-            ends[0].edge(downwards=diagram.downwards, end=False),
-            *between.get((arrow.source, arrow.target), ()),
-            ends[1].edge(downwards=diagram.downwards, end=True),
-        ]
-        yield _arrow(arrow, points, downwards=diagram.downwards)
-
-
 def _arrow(arrow: Arrow, points: list[Point], *, downwards: bool) -> str:
-    """Return a curve through the points that begins, passes and ends in the reading direction."""
+    """Return a line through the points that begins, passes and ends in the reading direction."""
     drawn = [f"M {points[0][0]:.1f} {points[0][1]:.1f}"]
-    for (x, y), (next_x, next_y) in pairwise(points):
+    for (x, y), (next_x, next_y) in zip(points[1::2], points[2::2], strict=True):
         half_x, half_y = (0.0, (next_y - y) / 2) if downwards else ((next_x - x) / 2, 0.0)
         curve = (x + half_x, y + half_y, next_x - half_x, next_y - half_y, next_x, next_y)
-        drawn.append("C " + " ".join(f"{number:.1f}" for number in curve))
+        drawn.append(f"L {x:.1f} {y:.1f} C " + " ".join(f"{number:.1f}" for number in curve))
     dashed = ' class="dashed"' if arrow.line == "dashed" else ""
     return (
         f'<g role="graphics-symbol img" aria-label={_quoted(arrow.title)}>'

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks import auditing, many_users, reads, role_changes, slow_readers, trail_growth, uses, writes
 from benchmarks import decisions as module
-from benchmarks import many_users, reads, role_changes, slow_readers, trail_growth, uses, writes
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
 
@@ -158,6 +158,17 @@ def test_reads_of_many_users_are_measured(engine: str, capsys: pytest.CaptureFix
     assert head.startswith(f"{engine}: 2000 users, 64 roles, 300 events")
     assert titles == "| read | ms | |"
     assert len(rows) == len(many_users.questions("anyone")) + 3
+    assert all(float(row.split("|")[2]) > 0 for row in rows)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_questions_of_an_auditor_are_measured(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--users", "2000", "--roles", "64", "--events", "3000", "--uses", "2000", "--rounds", "1"]
+    auditing.main(["--engine", engine, *sizes])
+
+    head, _, _, _, *rows = capsys.readouterr().out.splitlines()
+    assert head == f"{engine}: 2000 users, 64 roles, 3000 events, 2000 uses"
+    assert len(rows) == len(auditing.questions("anyone", 1)) + len(auditing.FAR_PAGES)
     assert all(float(row.split("|")[2]) > 0 for row in rows)
 
 

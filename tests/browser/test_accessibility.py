@@ -77,6 +77,20 @@ def test_nothing_is_wrong_with_operations_answers_and_messages(page: DocsPage) -
     assert faults(page) == []
 
 
+def test_nothing_is_wrong_with_explanations_of_denials(page: DocsPage) -> None:
+    page.sign_in_by_bar(ADMIN, PASSWORD)
+    page.done(200, "list_available_roles", user_id="ewa.dabrowska")
+    question = {"type": "user", "id": "ewa.dabrowska"}, {"type": "payroll", "id": "1"}, {"name": "run"}
+    page.done(200, "evaluate_access", dict(zip(("subject", "resource", "action"), question, strict=True)))
+    page.done(200, "get_user_access", user_id="ewa.dabrowska", permission="payroll:run")
+    for found in page.tab.locator(".denials details").all():
+        found.locator("summary").press("Enter")
+        expect(found).to_have_attribute("aria-busy", "false")
+    assert page.tab.locator(".denials").count() >= 2
+
+    assert faults(page) == []
+
+
 def test_nothing_is_wrong_in_the_dialog_and_the_filter(page: DocsPage) -> None:
     page.tab.get_by_role("textbox", name="Filter operations").fill("no such operation")
     expect(page.tab.locator(".opblock")).to_have_count(0)

@@ -218,7 +218,7 @@ def test_a_role_that_hands_out_too_much_says_why_the_caller_lacks_it(page: DocsP
     [item] = [one for one in answer["items"] if one["role"] == "accountant"]
     assert item["because"][0]["detail"] in told
     for permission in item["missing"][:5]:
-        assert f"Why you do not have {permission}:" in told
+        assert f"no effective role grants {permission}" in told
 
 
 def test_the_explanation_of_an_older_answer_does_not_stay(page: DocsPage) -> None:

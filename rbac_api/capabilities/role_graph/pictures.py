@@ -7,6 +7,7 @@ from rbac_api.capabilities.role_graph.answers import GraphAssignmentAnswer, Grap
 from rbac_api.formats.diagram import Arrow, Diagram, Node, moment
 
 USER = "user"
+DASHED = "dashed: to be activated, or from a later time"
 
 
 def diagram_of(answer: RoleGraphAnswer) -> Diagram:
@@ -23,7 +24,9 @@ def diagram_of(answer: RoleGraphAnswer) -> Diagram:
     # one arrow for each role, from the assignment that begins first
     first = {held["role"]: held for held in reversed(answer["assignments"])}
     arrows = [_assigned(user["username"], held) for _, held in sorted(first.items())] + arrows
-    return Diagram(f"What {user['username']} was assigned and inherits", tuple(nodes), tuple(arrows))
+    note = DASHED if any(arrow.line == "dashed" for arrow in arrows) else ""
+    title = f"What {user['username']} was assigned and inherits"
+    return Diagram(title, tuple(nodes), tuple(arrows), note=note)
 
 
 def _role(role: GraphRoleAnswer) -> Node:

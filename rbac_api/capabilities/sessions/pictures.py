@@ -9,6 +9,8 @@ from rbac_api.capabilities.sessions.answers import SessionAnswer
 from rbac_api.database.queries.sessions import RefreshTokenRow
 from rbac_api.formats.diagram import Arrow, Diagram, Node, moment
 
+UNKNOWN = "no address"
+
 
 def timeline_of(session: SessionAnswer, tokens: Iterable[RefreshTokenRow], *, more: bool) -> Diagram:
     """The timeline; ``tokens`` are in order of generation, and ``more``: not all of them.
@@ -16,18 +18,18 @@ def timeline_of(session: SessionAnswer, tokens: Iterable[RefreshTokenRow], *, mo
     Refreshes that follow each other from one address are one node.
     """
     username = session["user"]["username"]
-    begun = moment(session["created_at"])
+    begun, address = moment(session["created_at"]), session["ip"] or UNKNOWN
     nodes = [
         Node(
             "begin",
             "account",
-            (f"{username} signed in", begun, session["ip"] or "no address", " ".join(session["amr"])),
-            f"{username} signed in at {begun} from {session['ip']} with {' and '.join(session['amr'])}",
+            (f"{username} signed in", begun, address, " ".join(session["amr"])),
+            f"{username} signed in at {begun} from {address} with {' and '.join(session['amr'])}",
         )
     ]
     rotations = (token for token in tokens if token.generation > 1)
-    for number, (address, group) in enumerate(groupby(rotations, key=lambda token: token.ip)):
-        nodes.append(_refreshes(f"refreshes {number}", address, list(group)))
+    for number, (ip, group) in enumerate(groupby(rotations, key=lambda token: token.ip)):
+        nodes.append(_refreshes(f"refreshes {number}", ip, list(group)))
     if more:
         nodes.append(Node("more", "event", ("more refreshes", "see refresh-tokens"), "More refreshes follow"))
     nodes.append(_end(session))
@@ -36,13 +38,14 @@ def timeline_of(session: SessionAnswer, tokens: Iterable[RefreshTokenRow], *, mo
 
 
 def _refreshes(name: str, address: str | None, tokens: list[RefreshTokenRow]) -> Node:
+    address = address or UNKNOWN
     first, last = moment(tokens[0].issued_at), moment(tokens[-1].issued_at)
     count = f"{len(tokens)} refresh{'es' if len(tokens) > 1 else ''}"
     when = (first,) if len(tokens) == 1 else (f"from {first}", f"to {last}")
     return Node(
         name,
         "event",
-        (count, *when, address or "no address"),
+        (count, *when, address),
         f"{count} from {address} between {first} and {last}",
     )
 

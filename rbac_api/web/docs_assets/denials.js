@@ -33,11 +33,11 @@ function ofRole({ role, because, missing }, ask) {
   const explain = async () => {
     const asked = missing.slice(0, MOST);
     const answers = asked.map((permission) => ask("myAccess", { query: query({ permission }) }));
-    const found = (await Promise.all(answers)).map(({ ok, body }, at) =>
-      (ok && !body.decision
-        ? [element("p", "", `Why you do not have ${asked[at]}:`), ...reasons(body.because, body.nearest)]
-        : []));
-    return [...reasons(because), ...found.flat()];
+    const lacking = (await Promise.all(answers)).flatMap(({ ok, body }) => (ok ? body.because : []));
+    const rest = missing.length - asked.length;
+    if (lacking.length && rest) lacking.push({ detail: `and ${rest} more permissions` });
+    const why = lacking.length ? [element("p", "", "Why you do not hold them:"), ...reasons(lacking)] : [];
+    return [...reasons(because), ...why];
   };
   return { question: `Why can I not assign ${role}?`, explain };
 }

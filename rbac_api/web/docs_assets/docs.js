@@ -107,12 +107,12 @@ async function settle(request, name, first) {
   rememberEtag(request, answer);
   if (request.byCookie) learn(request, answer);
   if (answer.ok) {
-    const denied = request.own ? [] : denials(request, answer, ask);
+    const denied = request.own ? [] : denials(request, answer, askQuietly);
     answer.denials = () => denied; // Swagger UI keeps a function as it is
     bar.hush(about);
     succeeded(request, name, answer);
     if (!request.own && WRITING.has(request.method.toUpperCase())) done(request, name, answer, about);
-  } else {
+  } else if (!request.quiet) {
     explain(request, name, answer, about);
   }
   return answer;
@@ -210,6 +210,11 @@ function explain(request, name, answer, about) {
 
 function ask(name, options) {
   return send({ ...call(name, options), requestInterceptor: intercept });
+}
+
+// The answer is shown in place, also a refusal.
+function askQuietly(name, options) {
+  return send({ ...call(name, options), quiet: true, requestInterceptor: intercept });
 }
 
 async function tellWhy(key, decision) {

@@ -98,7 +98,7 @@ function resolvedFirst() {
   return { statePlugins: { spec: { wrapActions: { execute } } } };
 }
 
-// Shows the answer before the request that led to it, then what it denies, and scrolls it into view.
+// Shows what the answer denies, the answer, and then the request that led to it; scrolls it into view.
 function answerFirst() {
   const liveResponse = (Original, { React }) => class extends Original {
     #box = React.createRef();
@@ -121,7 +121,7 @@ function answerFirst() {
       const answer = parts.findIndex((part) => part.type === "h4");
       const box = { ref: this.#box, className: "answer" };
       const denied = whyNot(this.props.response.get("denials")?.() ?? [], React.createElement);
-      return React.createElement("div", box, parts.slice(answer), denied, parts.slice(0, answer));
+      return React.createElement("div", box, parts[answer], denied, parts.slice(answer + 1), parts.slice(0, answer));
     }
   };
   return { wrapComponents: { liveResponse } };
@@ -133,8 +133,8 @@ function whyNot(denials, h) {
     h("details", { key, onToggle: ({ currentTarget }) => fill(currentTarget, explain) },
       h("summary", null, question),
       h("div", { className: "explanation", "aria-live": "polite" }));
-  const box = { className: "denials", "aria-label": "What the answer denies" };
-  return denials.length ? h("section", box, denials.map(one)) : null;
+  const box = { className: "denials", role: "group", "aria-label": "What the answer denies" };
+  return denials.length ? h("div", box, denials.map(one)) : null;
 }
 
 async function fill(details, explain) {
