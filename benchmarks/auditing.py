@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection, text
@@ -79,9 +80,19 @@ class Auditing(Dialect):
             connection.execute(text("ANALYZE" if self.on_sqlite else "VACUUM ANALYZE"))
 
 
-def fill(database: Database, engine: str, users: int, roles: int, events: int, uses: int) -> None:
+class Sizes(NamedTuple):
+    """How many rows there are."""
+
+    users: int
+    roles: int
+    events: int
+    uses: int
+
+
+def fill(database: Database, engine: str, sizes: Sizes) -> None:
     """Write the rows, and the tree over the events."""
-    many_users.fill(database, engine, users, roles, 0)
+    users = sizes.users
+    many_users.fill(database, engine, users, sizes.roles, 0)
     dialect = Auditing(engine)
     others = (
         _sign_ins(dialect, users),
@@ -89,12 +100,12 @@ def fill(database: Database, engine: str, users: int, roles: int, events: int, u
         _ended_sessions(dialect, users),
         _limits(dialect, users),
         _incidents(dialect, users // 10),
-        _uses(dialect, users, uses),
+        _uses(dialect, users, sizes.uses),
     )
     for statement in others:
         with database.writing() as connection:
             connection.execute(text(statement))
-    _write_events(database, dialect, users, events)
+    _write_events(database, dialect, users, sizes.events)
     dialect.analyze(database)
     with database.reading() as connection:
         size = newest_seq(connection)
@@ -307,8 +318,8 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder, place(options.engine, options.url, folder) as url:
         stage = build_stage(Path(folder), url, 2, COST)
         database = Database(stage.settings)
-        sizes = (options.users, options.roles, options.events, options.uses)
-        fill(database, options.engine, *sizes)
+        sizes = Sizes(options.users, options.roles, options.events, options.uses)
+        fill(database, options.engine, sizes)
         with database.reading() as connection:
             size = newest_seq(connection)
         database.dispose()
