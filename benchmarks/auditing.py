@@ -233,6 +233,7 @@ def questions(user: str, size: int) -> dict[str, str]:
     """Return what is asked, a name for each path, of a trail with so many events."""
     now = datetime.now(UTC)
     long_ago, recently, half = (f"{now - timedelta(days=n):%Y-%m-%dT%H:%M:%SZ}" for n in (350, 30, DAYS // 2))
+    week = f"{now - timedelta(days=DAYS // 2 - 7):%Y-%m-%dT%H:%M:%SZ}"
     events, middle = "/v1/audit/events?", size // 2
     session = "01900003-0000-7000-8000-000000000005"
     return {
@@ -250,7 +251,8 @@ def questions(user: str, size: int) -> dict[str, str]:
         "events about a role": f"{events}role=role-7",
         "events with an outcome": f"{events}outcome=failure",
         "events with an outcome that is rare": f"{events}outcome=refused",
-        "events of a day half a trail ago": f"{events}before={half}",
+        "events of a week half a trail ago": f"{events}{urlencode({'after': half, 'before': week})}",
+        "events before a time": f"{events}before={half}",
         "events of an action since then": f"{events}{urlencode({'after': half, 'action': 'user.updated'})}",
         "checkpoint": "/v1/audit/checkpoint",
         "proof that an event is in the tree": f"/v1/audit/events/{middle}/proof",
@@ -273,7 +275,7 @@ def questions(user: str, size: int) -> dict[str, str]:
         "sessions that ended": "/v1/sessions?state=ended",
         "sessions that ended, with a count": "/v1/sessions?state=ended&count=true",
         "sessions of all states, of an address": "/v1/sessions?state=all&ip=10.7.0.7",
-        "sessions that began in a month": f"/v1/sessions?state=all&created_before={half}",
+        "sessions that began before a time": f"/v1/sessions?state=all&created_before={recently}",
         "sessions that were active then": f"/v1/sessions?at={half}",
         "sessions of a role": "/v1/sessions?role=role-7",
         "open incidents": "/v1/incidents",
