@@ -125,9 +125,11 @@ def _write_events(database: Database, dialect: Auditing, users: int, events: int
 def _without_indexes(connection: Connection, dialect: Auditing, name: str) -> Iterator[None]:
     """Make the other indexes of a table after the rows: that is faster."""
     listed = (
-        f"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = '{name}' AND sql IS NOT NULL"
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        f" AND tbl_name = '{name}'"
         if dialect.on_sqlite
-        else f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename = '{name}' AND indexname LIKE 'ix_%'"
+        else f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename = '{name}'"
+        " AND indexname LIKE 'ix_%'"
     )
     known = connection.execute(text(listed)).all()
     for index, _ in known:
@@ -232,6 +234,7 @@ def _address(number: str) -> str:
 def questions(user: str, size: int) -> dict[str, str]:
     """Return what is asked, a name for each path, of a trail with so many events."""
     now = datetime.now(UTC)
+    soon = f"{now + timedelta(days=200):%Y-%m-%dT%H:%M:%SZ}"
     long_ago, recently, half = (f"{now - timedelta(days=n):%Y-%m-%dT%H:%M:%SZ}" for n in (350, 30, DAYS // 2))
     week = f"{now - timedelta(days=DAYS // 2 - 7):%Y-%m-%dT%H:%M:%SZ}"
     events, middle = "/v1/audit/events?", size // 2
@@ -282,7 +285,7 @@ def questions(user: str, size: int) -> dict[str, str]:
         "open incidents of a type, with a count": "/v1/incidents?type=lockout&count=true",
         "open incidents of a type that has none": "/v1/incidents?type=stale-use",
         "closed incidents, with a count": "/v1/incidents?state=closed&count=true",
-        "assignments that end soon": f"/v1/assignments?expires_before={now + timedelta(days=200):%Y-%m-%dT%H:%M:%SZ}",
+        "assignments that end soon": f"/v1/assignments?expires_before={soon}",
         "assignments without a reason": "/v1/assignments?without_reason=true",
         "everything a user may do": f"/v1/users/{user}/permissions",
         "roles that the caller may give": f"/v1/users/{user}/available-roles",
