@@ -17,6 +17,7 @@ from rbac_api.guard.state import queries_uses, uses
 from rbac_api.guard.state.uses import UseRecorder
 from rbac_api.observability.metrics import USES_DROPPED
 from tests.builders import OpenNode, Stage
+from tests.capabilities.erasure.lives import erase
 from tests.capabilities.evaluation.asking import MANY, ONE, app_on, question
 from tests.capabilities.oauth.robot import make_robot
 from tests.cast import ALICE, BOB, CAROL, DAVE
@@ -307,16 +308,17 @@ def test_a_node_writes_every_minute_and_when_it_stops(
     assert total(stage) == 2
 
 
-def test_the_uses_of_a_user_go_at_once(stage: Stage) -> None:
-    bob, carol = stage.user_id(BOB), stage.user_id(CAROL)
+def test_an_erasure_deletes_the_uses_of_the_user_and_of_no_other(stage: Stage) -> None:
+    alice, bob, carol = stage.as_(ALICE), stage.user_id(BOB), stage.user_id(CAROL)
     for user_id in (bob, bob, carol):
         recorder(stage).count(user_id, "users:read", False)
     recorder(stage).count(bob, "roles:read", False)
     recorder(stage).flush()
-    with stage.database.writing() as connection:
-        assert queries_uses.delete_uses_of(connection, [bob]) == 2
+    assert alice.delete_now(f"/v1/users/{bob}").status_code == 204
+    assert erase(alice, bob).status_code == 204
 
-    assert written(stage) == {("carol", "users:read"): 1}
+    assert [one for one in written(stage) if one[0] != "alice"] == [("carol", "users:read")]
+    assert stage.query("SELECT count(*) FROM permission_uses WHERE user_id = ?", bob) == [(0,)]
 
 
 def test_the_days_are_those_of_utc(stage: Stage) -> None:

@@ -12,12 +12,13 @@ from rbac_api.capabilities.users.service import erase_profile, find_erasable, re
 from rbac_api.decision.names import canonical
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.queries_idempotency import clear_answers_of_all
+from rbac_api.guard.state.queries_uses import delete_uses_of
 from rbac_api.trail.personal import erase_values
 from rbac_api.trail.recorder import Target
 
 
 def erase_user(clearance: Clearance, user: str, reason: str) -> None:
-    """Erase names, addresses and user agents of a deleted user, and record who did it and why.
+    """Erase names, addresses, user agents and uses of a deleted user, and record who did it and why.
 
     404; 409 ``user.not_deleted`` and ``user.erased``; 403 ``target.stronger``; 422 if the reason contains the
     username. One transaction. What waits in the outbox is linked before the event, so its values are deleted
@@ -33,4 +34,5 @@ def erase_user(clearance: Clearance, user: str, reason: str) -> None:
     erase_parties(connection, row.id)
     erase_username(connection, row.username_canonical)
     clear_answers_of_all(connection, f"/v1/users/{row.id}")
+    delete_uses_of(connection, row.id)
     erase_values(connection, row.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -66,9 +66,9 @@ def add_uses(connection: Connection, rows: str) -> None:
     connection.execute(_ADD[connection.dialect.name], {"rows": rows})
 
 
-def delete_uses_of(connection: Connection, user_ids: Sequence[str]) -> int:
-    """Delete everything that these users or service accounts are recorded to have used; for erasures."""
-    return connection.execute(delete(permission_uses).where(permission_uses.c.user_id.in_(user_ids))).rowcount
+def delete_uses_of(connection: Connection, user_id: str) -> None:
+    """Delete everything that this user is recorded to have used."""
+    connection.execute(delete(permission_uses).where(permission_uses.c.user_id == user_id))
 
 
 def delete_old_uses(connection: Connection, before: date, limit: int) -> int:
