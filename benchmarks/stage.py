@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rbac_api.capabilities.assignments.service import assign_role
-from rbac_api.capabilities.roles.service import grant_permission, seed_role
+from rbac_api.capabilities.roles.service import create_role, grant_permission
 from rbac_api.capabilities.sessions.service import Origin, RefreshTokenRecord, begin_session
 from rbac_api.capabilities.users.service import NewUser, add_user
 from rbac_api.cli.prepare import hash_password, operator_unit, prepare
@@ -76,7 +76,7 @@ def build_stage(folder: Path, database_url: str, people: int, cost: int) -> Stag
 
 
 def _sign_in(clearance: Clearance, bearer: Bearer, people: int, hashed: str) -> list[SignedIn]:
-    seed_role(clearance, ROLE, "May look at roles.")
+    create_role(clearance, {"name": ROLE, "description": "May look at roles."})
     grant_permission(clearance, ROLE, PERMISSION)
     found = []
     for number in range(people):

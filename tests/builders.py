@@ -17,7 +17,7 @@ from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.audit.service import describe
 from rbac_api.capabilities.permissions.service import create_permission
-from rbac_api.capabilities.roles.service import grant_permission, seed_role
+from rbac_api.capabilities.roles.service import create_role, grant_permission
 from rbac_api.capabilities.users.service import NewUser, add_user
 from rbac_api.cli.prepare import hash_password, operator_unit, prepare
 from rbac_api.database.engine import Database
@@ -67,7 +67,9 @@ def build(settings: Settings) -> None:
         hashed = _hashed(settings)
         for name, description in PERMISSIONS.items():
             create_permission(clearance, name, description)
-        seed_role(clearance, "role-manager", "Manages users, roles and assignments.")
+        create_role(
+            clearance, {"name": "role-manager", "description": "Manages users, roles and assignments."}
+        )
         for permission in BOBS_PERMISSIONS:
             grant_permission(clearance, "role-manager", permission)
         ids = {}

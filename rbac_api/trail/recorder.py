@@ -64,9 +64,6 @@ class Target:
     name: str | None = None
 
 
-Happening = tuple[
-    Target, str | None, Mapping[str, Any]
-]  # the target, the reason, and the facts after or before
 Facts = Mapping[str, Any] | None
 
 
@@ -158,28 +155,6 @@ def _take_waiting(connection: Connection) -> list[dict[str, Any]]:
     while len(some := take(connection, _BATCH_SIZE)) == _BATCH_SIZE:
         _append(connection, some)
     return some  # those committed meanwhile wait for the next writer: else the lock would be held for long
-
-
-def record_all(
-    connection: Connection,
-    actor: Actor,
-    action: str,
-    happened: Iterable[Happening],
-    *,
-    facts_are: Literal["before", "after"] = "after",
-) -> None:
-    """Append many successful events of one kind in their order, like ``record`` one by one, but in few
-    statements."""
-    record_events(
-        connection,
-        actor,
-        (
-            Event(action, target, reason, facts, None)
-            if facts_are == "before"
-            else Event(action, target, reason, None, facts)
-            for target, reason, facts in happened
-        ),
-    )
 
 
 def record_events(connection: Connection, actor: Actor, events: Iterable[Event]) -> None:

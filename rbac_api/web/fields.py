@@ -243,21 +243,22 @@ class Address(fields.String):
         return address
 
 
-class PageSchema(ma.Schema):
-    """A page of a list, which adds its ``items``."""
+_NEXT = {"description": "cursor of the next page; null on the last one", "example": "WzE4Nl0.kJx2Vd"}
 
-    next = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "cursor of the next page; null on the last one",
-            "example": "WzE4Nl0.kJx2Vd",
-        },
-    )
+
+class PageSchema(ma.Schema):
+    """A page of a list, which adds its ``items``, see ``page_of``."""
+
+    next = fields.String(required=True, allow_none=True, metadata=_NEXT)
     total = fields.Integer(metadata={"description": TOTAL, "example": 10_000})
     total_is_minimum = fields.Boolean(
         metadata={"description": "`true` if there are more than `total`", "example": True}
     )
+
+
+def page_of(name: str, item: type[ma.Schema]) -> type[ma.Schema]:
+    """Return the schema with this name of a page of items."""
+    return type(name, (PageSchema,), {"items": fields.List(fields.Nested(item), required=True)})
 
 
 class Body(ma.Schema):

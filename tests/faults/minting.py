@@ -7,7 +7,7 @@ from typing import Any
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
-from rbac_api.capabilities.roles.service import grant_permission, seed_role
+from rbac_api.capabilities.roles.service import create_role, grant_permission
 from rbac_api.capabilities.sessions.service import Origin, RefreshTokenRecord, begin_session
 from rbac_api.capabilities.users.service import NewUser, add_user, known_user
 from rbac_api.cli.prepare import operator_unit
@@ -47,7 +47,8 @@ class Mint:
     def people(self, names: list[str]) -> list[str]:
         """New users who hold the role `reader`, which may read roles; their ids."""
         with operator_unit(self.settings, self.database) as clearance:
-            if seed_role(clearance, ROLE, "Reads roles."):
+            if ROLE not in clearance.graph().roles:
+                create_role(clearance, {"name": ROLE, "description": "Reads roles."})
                 grant_permission(clearance, ROLE, PERMISSION)
             ids = [add_user(clearance, NewUser(username=name)).id for name in names]
             for user_id in ids:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
-from rbac_api.capabilities.roles.service import grant_permission, inherit_role, seed_role
+from rbac_api.capabilities.roles.service import create_role, grant_permission, inherit_role
 from rbac_api.capabilities.service_accounts.service import (
     assign_service_account_role,
     create_client_secret,
@@ -111,7 +111,7 @@ def prepare(stage: Stage) -> None:
 def _prepare(stage: Stage) -> None:
     with operator_unit(stage.settings, stage.database) as clearance:
         for role, permission in ((WEAK, "invoices:read"), (STRONG, "payments:release")):
-            seed_role(clearance, role, "Worth having.")
+            create_role(clearance, {"name": role, "description": "Worth having."})
             grant_permission(clearance, role, permission)
         for permission in ("policy:read", "policy:apply"):  # a whole document is the widest door there is
             grant_permission(clearance, "role-manager", permission)

@@ -13,7 +13,7 @@ from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token
 
 from rbac_api.capabilities.assignments.service import assign_role
-from rbac_api.capabilities.roles.service import seed_role
+from rbac_api.capabilities.roles.service import create_role
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.guard.errors import TokenExpired, TokenInvalid
 from rbac_api.guard.tokens import jwt as bearer
@@ -138,7 +138,7 @@ def test_somebody_with_a_hundred_and_fifty_long_role_names_can_still_call(stage:
     names = [f"role-{number:03}-".ljust(63, "x") for number in range(150)]
     with operator_unit(stage.settings, stage.database) as clearance:
         for name in names:
-            seed_role(clearance, name, "One of many.")
+            create_role(clearance, {"name": name, "description": "One of many."})
             assign_role(clearance, stage.user_id(DAVE), name)
 
     dave = stage.as_(DAVE)

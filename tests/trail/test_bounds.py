@@ -9,7 +9,7 @@ import pytest
 
 from rbac_api.database.tables import trail_events
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.trail.recorder import MAX_TEXT_LENGTH, Actor, Target, record, record_all
+from rbac_api.trail.recorder import MAX_TEXT_LENGTH, Actor, Event, Target, record, record_events
 from tests.builders import Stage
 from tests.cast import CAROL, DAVE
 
@@ -56,7 +56,7 @@ def test_no_event_keeps_an_endless_text_in_any_field(stage: Stage, action: str) 
     target = Target(ENDLESS, ENDLESS, ENDLESS)
     with stage.database.writing() as connection:
         record(connection, actor, action, target, reason=ENDLESS, before=FACTS, after=FACTS)
-        record_all(connection, actor, action, [(target, ENDLESS, FACTS)])
+        record_events(connection, actor, [Event(action, target, ENDLESS, after=FACTS)])
 
     rows = stored(stage)[-2:]
 

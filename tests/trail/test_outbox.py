@@ -90,7 +90,9 @@ def test_the_next_writer_links_what_waits_before_its_own_event(waiting: Stage) -
 def test_many_events_at_once_come_after_what_waits(waiting: Stage) -> None:
     put(waiting, "first")
     with waiting.database.writing() as connection:
-        recorder.record_all(connection, Actor("user"), "audit.read", [(Target("trail", "own"), None, {})])
+        recorder.record_events(
+            connection, Actor("user"), [recorder.Event("audit.read", Target("trail", "own"))]
+        )
 
     assert linked(waiting)[-2:] == [("token.rotated", "first"), ("audit.read", "own")]
     assert intact(waiting)

@@ -6,7 +6,7 @@ import pytest
 
 from rbac_api.capabilities.audit.service import verify_trail
 from rbac_api.trail.fields import COLUMNS, changes, tracked, unclassified
-from rbac_api.trail.recorder import OPERATOR, Target, record, record_all
+from rbac_api.trail.recorder import OPERATOR, Event, Target, record, record_events
 from tests.builders import Stage
 
 
@@ -37,14 +37,17 @@ def test_a_secret_is_not_written_however_deep_it_lies(
 
 def test_many_events_at_once_are_what_one_by_one_they_would_be(stage: Stage) -> None:
     with stage.database.writing() as connection:
-        record_all(connection, OPERATOR, "assignment.created", [])
-        happened = [(Target("user", str(number), "dave"), "moved", {"role": "clerk"}) for number in range(3)]
-        record_all(connection, OPERATOR, "assignment.created", happened)
+        record_events(connection, OPERATOR, [])
+        happened = [
+            Event("assignment.created", Target("user", str(number), "dave"), "moved", after={"role": "clerk"})
+            for number in range(3)
+        ]
+        record_events(connection, OPERATOR, happened)
         record(
             connection,
             OPERATOR,
             "assignment.created",
-            happened[0][0],
+            happened[0].target,
             reason="moved",
             after={"role": "clerk"},
         )
@@ -60,10 +63,13 @@ def test_many_events_at_once_are_what_one_by_one_they_would_be(stage: Stage) -> 
 
 
 def test_of_many_events_none_with_a_secret_is_written(stage: Stage) -> None:
-    happened = [(Target("user"), None, {"role": "clerk"}), (Target("user"), None, {"token": "x"})]
+    happened = [
+        Event("assignment.created", Target("user"), after=facts)
+        for facts in ({"role": "clerk"}, {"token": "x"})
+    ]
 
     with stage.database.writing() as connection, pytest.raises(ValueError, match="would record a secret"):
-        record_all(connection, OPERATOR, "assignment.created", happened)
+        record_events(connection, OPERATOR, happened)
 
 
 def test_of_daves_row_an_auditor_sees_what_is_tracked_and_nothing_else() -> None:

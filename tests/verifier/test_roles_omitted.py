@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from rbac_api.capabilities.assignments.service import assign_role
-from rbac_api.capabilities.roles.service import seed_role
+from rbac_api.capabilities.roles.service import create_role
 from rbac_api.cli.prepare import operator_unit
 from rbac_verifier import Refused
 from tests.capabilities.activations.scenes import begin_with
@@ -27,8 +27,9 @@ def crowded(field: Field) -> str:
         alice.post("/v1/permissions", json={"name": name, "description": "x"})
     with operator_unit(field.stage.settings, field.stage.database) as clearance:
         for number in range(40):
-            seed_role(clearance, f"role-{number:02}-".ljust(100, "x"), "One of many.")
-            assign_role(clearance, field.stage.user_id(DAVE), f"role-{number:02}-".ljust(100, "x"))
+            name = f"role-{number:02}-".ljust(100, "x")
+            create_role(clearance, {"name": name, "description": "One of many."})
+            assign_role(clearance, field.stage.user_id(DAVE), name)
     alice.put(f"/v1/roles/{'role-00-'.ljust(100, 'x')}/permissions/{READ}")
     alice.put(f"/v1/roles/{'role-39-'.ljust(100, 'x')}/permissions/{APPROVE}")
     return field.token(DAVE)[0]

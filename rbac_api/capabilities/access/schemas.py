@@ -12,10 +12,10 @@ from rbac_api.web.fields import (
     Flag,
     Moment,
     PageQuery,
-    PageSchema,
     PermissionName,
     RoleName,
     Text,
+    page_of,
 )
 from rbac_api.web.requests.as_of import AS_OF, AtQuery, PastPageQuery
 
@@ -121,10 +121,7 @@ class HeldPermissionSchema(ma.Schema):
     )
 
 
-class HeldPermissionListSchema(PageSchema):
-    """A page of permissions, by name."""
-
-    items = fields.List(fields.Nested(HeldPermissionSchema), required=True)
+HeldPermissionListSchema = page_of("HeldPermissionListSchema", HeldPermissionSchema)
 
 
 class DecisionSchema(AccessSchema):
@@ -185,10 +182,7 @@ class HolderSchema(ma.Schema):
     )
 
 
-class HolderListSchema(PageSchema):
-    """A page of holders, by name."""
-
-    items = fields.List(fields.Nested(HolderSchema), required=True)
+HolderListSchema = page_of("HolderListSchema", HolderSchema)
 
 
 class ChangedPermissionSchema(ma.Schema):

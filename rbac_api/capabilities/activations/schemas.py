@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import TEXT, Body, PageSchema, Text, Whole
+from rbac_api.web.fields import TEXT, Body, Text, Whole, page_of
 
 MAX_ACTIVATION_SECONDS = 86400
 
@@ -42,10 +42,7 @@ class ActivationSchema(ma.Schema):
     )
 
 
-class ActivationListSchema(PageSchema):
-    """A page of roles that are or could be active, by name."""
-
-    items = fields.List(fields.Nested(ActivationSchema), required=True)
+ActivationListSchema = page_of("ActivationListSchema", ActivationSchema)
 
 
 class ActivateSchema(Body):

@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 
 from rbac_api.capabilities.assignments.terms import MAX_ACTIVATION_SECONDS, MIN_ACTIVATION_SECONDS
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
-from rbac_api.web.fields import TEXT, Flag, Moment, OptionalBody, PageQuery, PageSchema, RoleName, Text, Whole
+from rbac_api.web.fields import TEXT, Flag, Moment, OptionalBody, PageQuery, RoleName, Text, Whole, page_of
 from rbac_api.web.requests.as_of import AS_OF
 
 MODES = ("active", "eligible")
@@ -55,10 +55,7 @@ class ListedAssignmentSchema(AssignmentSchema):
     )
 
 
-class AssignmentListSchema(PageSchema):
-    """A page of assignments, newest first."""
-
-    items = fields.List(fields.Nested(ListedAssignmentSchema), required=True)
+AssignmentListSchema = page_of("AssignmentListSchema", ListedAssignmentSchema)
 
 
 class AssignmentQuery(PageQuery):
@@ -152,10 +149,7 @@ class AvailableRoleSchema(ma.Schema):
     )
 
 
-class AvailableRoleListSchema(PageSchema):
-    """A page of roles, by name."""
-
-    items = fields.List(fields.Nested(AvailableRoleSchema), required=True)
+AvailableRoleListSchema = page_of("AvailableRoleListSchema", AvailableRoleSchema)
 
 
 class AssignSchema(OptionalBody):

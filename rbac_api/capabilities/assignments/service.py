@@ -35,7 +35,7 @@ from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.revocation.denylist import note_authority_change
 from rbac_api.guard.state import queries_history as history
-from rbac_api.trail.recorder import Target, record_all
+from rbac_api.trail.recorder import Event, Target, record_events
 
 __all__ = [
     "ASSIGNMENTS", "ORDINARY", "Terms", "assign_role", "checks_of", "columns_of", "describe", "differences",
@@ -247,8 +247,8 @@ def end_role_assignments(clearance: Clearance, role_id: str, role: str) -> list[
     connection, now = clearance.connection, clock.now()
     found = queries.list_role_assignments(connection, role_id, now)
     queries.end_role_assignments(connection, role_id, now)
-    ended = [(_holder(row), "role deleted", {"role": role}) for row in found]
-    record_all(connection, clearance.actor, "assignment.ended", ended, facts_are="before")
+    ended = (Event("assignment.ended", _holder(row), "role deleted", before={"role": role}) for row in found)
+    record_events(connection, clearance.actor, ended)
     return [row.id for row in found]
 
 

@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.fields import ID, Address, Body, Count, Moment, PageQuery, PageSchema, RoleName, Text
+from rbac_api.web.fields import ID, Address, Body, Count, Moment, PageQuery, RoleName, Text, page_of
 
 _ERASED = {
     "type": "object",
@@ -98,10 +98,7 @@ class AuditEventSchema(ma.Schema):
     hash = fields.String(required=True, metadata={"example": "4be7" * 16})
 
 
-class AuditEventListSchema(PageSchema):
-    """A page of events, newest first; with `from_seq` oldest first."""
-
-    items = fields.List(fields.Nested(AuditEventSchema), required=True)
+AuditEventListSchema = page_of("AuditEventListSchema", AuditEventSchema)
 
 
 def _actions(description: str, data_key: str | None = None) -> fields.List[str]:

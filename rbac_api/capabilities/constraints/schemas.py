@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
-from rbac_api.web.fields import Body, ConstraintName, PageSchema, RoleName, Whole
+from rbac_api.web.fields import Body, ConstraintName, RoleName, Whole, page_of
 
 KINDS = ("static", "dynamic", "max-holders", "requires")
 MAX_ROLES, MAX_LIMIT = 100, 1_000_000
@@ -43,10 +43,7 @@ class ConstraintSchema(ma.Schema):
     created_at = fields.DateTime(required=True)
 
 
-class ConstraintListSchema(PageSchema):
-    """A page of constraints, by name."""
-
-    items = fields.List(fields.Nested(ConstraintSchema), required=True)
+ConstraintListSchema = page_of("ConstraintListSchema", ConstraintSchema)
 
 
 class Unlike(validate.Validator):
@@ -107,7 +104,4 @@ class ViolationSchema(ma.Schema):
     )
 
 
-class ViolationListSchema(PageSchema):
-    """A page of violations, by user."""
-
-    items = fields.List(fields.Nested(ViolationSchema), required=True)
+ViolationListSchema = page_of("ViolationListSchema", ViolationSchema)

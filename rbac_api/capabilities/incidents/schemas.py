@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
-from rbac_api.web.fields import ID, TEXT, Body, PageQuery, PageSchema, Text
+from rbac_api.web.fields import ID, TEXT, Body, PageQuery, Text, page_of
 
 TYPES = ("refresh-reuse", "stale-use", "lockout")
 STATES = ("open", "closed")
@@ -58,10 +58,7 @@ class IncidentSchema(ma.Schema):
     close_reason = fields.String(required=True, allow_none=True, metadata={"example": None})
 
 
-class IncidentListSchema(PageSchema):
-    """A page of incidents, newest first."""
-
-    items = fields.List(fields.Nested(IncidentSchema), required=True)
+IncidentListSchema = page_of("IncidentListSchema", IncidentSchema)
 
 
 class IncidentQuery(PageQuery):

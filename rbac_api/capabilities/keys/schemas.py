@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import OptionalBody, PageSchema, Switch
+from rbac_api.web.fields import OptionalBody, Switch, page_of
 
 KID = {"description": "RFC 7638 thumbprint", "example": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}
 STATES = ("next", "active", "retired", "withdrawn")
@@ -63,7 +63,4 @@ class RotationSchema(OptionalBody):
     )
 
 
-class KeyListSchema(PageSchema):
-    """A page of keys, newest first."""
-
-    items = fields.List(fields.Nested(KeySchema), required=True)
+KeyListSchema = page_of("KeyListSchema", KeySchema)

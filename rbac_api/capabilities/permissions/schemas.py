@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields
 
-from rbac_api.web.fields import TEXT, Body, Flag, PageSchema, PermissionName, Text, Title
+from rbac_api.web.fields import TEXT, Body, Flag, PermissionName, Text, Title, page_of
 
 _TITLE = "Invoice.Approve.All"
 
@@ -26,10 +26,7 @@ class PermissionSchema(ma.Schema):
     created_at = fields.DateTime(required=True)
 
 
-class PermissionListSchema(PageSchema):
-    """A page of permissions, by name."""
-
-    items = fields.List(fields.Nested(PermissionSchema), required=True)
+PermissionListSchema = page_of("PermissionListSchema", PermissionSchema)
 
 
 class PermissionCreateSchema(Body):

@@ -10,12 +10,12 @@ from rbac_api.web.fields import (
     Body,
     Flag,
     NamedQuery,
-    PageSchema,
     PermissionName,
     RoleName,
     Switch,
     Text,
     Title,
+    page_of,
 )
 
 _TITLE = "Rechnungsprüfung (SAP: Z_FI_AP_CLERK)"
@@ -68,10 +68,7 @@ class RoleSchema(ma.Schema):
     updated_at = fields.DateTime(required=True)
 
 
-class RoleListSchema(PageSchema):
-    """A page of roles, by name."""
-
-    items = fields.List(fields.Nested(RoleSchema), required=True)
+RoleListSchema = page_of("RoleListSchema", RoleSchema)
 
 
 class RoleCreateSchema(Body):

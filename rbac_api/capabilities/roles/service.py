@@ -196,15 +196,6 @@ def disinherit_role(clearance: Clearance, senior: str, junior: str) -> None:
     require_constraints(clearance, through=senior, roles=[junior], losing=True)
 
 
-def seed_role(clearance: Clearance, name: str, description: str, *, requires_mfa: bool = False) -> bool:
-    """Add a role from a document, still empty, unless its name exists; returns whether it was added."""
-    if reads.find_role(clearance.connection, name):
-        return False
-    role = add_role(clearance, {"name": name, "description": description, "requires_mfa": requires_mfa})
-    clearance.record("role.created", Target("role", name, name), after=stated("roles", role._asdict()))
-    return True
-
-
 def is_role_as_built_in(clearance: Clearance, name: str, description: str, grants: Grants) -> bool:
     """Whether ``reconcile_role`` would change nothing; only reads."""
     connection = clearance.connection

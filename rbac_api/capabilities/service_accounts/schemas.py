@@ -12,8 +12,8 @@ from rbac_api.web.fields import (
     Moment,
     NamedQuery,
     OptionalBody,
-    PageSchema,
     Text,
+    page_of,
 )
 
 STATUSES = ("active", "disabled")
@@ -67,10 +67,7 @@ class ServiceAccountDetailSchema(ServiceAccountSchema):
     )
 
 
-class ServiceAccountListSchema(PageSchema):
-    """A page of service accounts, by name."""
-
-    items = fields.List(fields.Nested(ServiceAccountSchema), required=True)
+ServiceAccountListSchema = page_of("ServiceAccountListSchema", ServiceAccountSchema)
 
 
 class ServiceAccountCreateSchema(Body):

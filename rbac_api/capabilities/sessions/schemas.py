@@ -13,11 +13,11 @@ from rbac_api.web.fields import (
     Address,
     Body,
     Moment,
-    PageSchema,
     RoleName,
     Switch,
     Text,
     Whole,
+    page_of,
 )
 from rbac_api.web.requests.as_of import PastPageQuery
 
@@ -125,16 +125,10 @@ class OwnSessionSchema(SessionSchema):
     )
 
 
-class SessionListSchema(PageSchema):
-    """A page of sessions, newest first."""
-
-    items = fields.List(fields.Nested(SessionSchema), required=True)
+SessionListSchema = page_of("SessionListSchema", SessionSchema)
 
 
-class OwnSessionListSchema(PageSchema):
-    """A page of your own active sessions, newest first."""
-
-    items = fields.List(fields.Nested(OwnSessionSchema), required=True)
+OwnSessionListSchema = page_of("OwnSessionListSchema", OwnSessionSchema)
 
 
 class RefreshTokenSchema(ma.Schema):
@@ -153,10 +147,7 @@ class RefreshTokenSchema(ma.Schema):
     ip = fields.String(required=True, allow_none=True, metadata={"example": "203.0.113.7"})
 
 
-class RefreshTokenListSchema(PageSchema):
-    """A page of refresh-token records, by generation."""
-
-    items = fields.List(fields.Nested(RefreshTokenSchema), required=True)
+RefreshTokenListSchema = page_of("RefreshTokenListSchema", RefreshTokenSchema)
 
 
 class SessionFilter(Body):

@@ -13,9 +13,9 @@ from rbac_api.web.fields import (
     Flag,
     Moment,
     NewPassword,
-    PageSchema,
     RoleName,
     Text,
+    page_of,
 )
 from rbac_api.web.requests.as_of import PastPageQuery
 
@@ -64,10 +64,7 @@ class CreatedUserSchema(UserSchema):
     password_setup = fields.Nested(PasswordSetupSchema)
 
 
-class UserListSchema(PageSchema):
-    """A page of users, by username."""
-
-    items = fields.List(fields.Nested(UserSchema), required=True)
+UserListSchema = page_of("UserListSchema", UserSchema)
 
 
 class UserCreateSchema(Body):

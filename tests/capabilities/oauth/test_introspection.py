@@ -8,7 +8,7 @@ import pytest
 from time_machine import Traveller
 
 from rbac_api.capabilities.assignments.service import assign_role
-from rbac_api.capabilities.roles.service import seed_role
+from rbac_api.capabilities.roles.service import create_role
 from rbac_api.cli.prepare import operator_unit
 from tests.builders import Caller, Stage
 from tests.capabilities.conftest import OpenNode
@@ -60,7 +60,7 @@ def test_it_says_how_many_roles_do_not_fit_into_a_token(stage: Stage) -> None:
     names = [f"role-{number:02}-".ljust(100, "x") for number in range(40)]
     with operator_unit(stage.settings, stage.database) as clearance:
         for name in names:
-            seed_role(clearance, name, "One of many.")
+            create_role(clearance, {"name": name, "description": "One of many."})
             assign_role(clearance, stage.user_id(DAVE), name)
     dave, gate = stage.as_(DAVE), gatekeeper(stage)
     answer = ask(stage, gate, dave.tokens["access_token"]).json
