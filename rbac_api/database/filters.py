@@ -61,20 +61,9 @@ def bounded_count(connection: Connection, matching: Found) -> int:
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
-def searched(
-    connection: Connection, column: Column[str], condition: ColumnElement[bool]
-) -> ColumnElement[bool]:
-    """The rows that match a condition for which all have to be read: read once, and looked up by id where
-    they are few."""
-    some = select(column).where(condition).limit(FEW + 1)
-    found = list(connection.execute(some).scalars())
-    return among(column, found) if len(found) <= FEW else condition
-
-
-def mentions(connection: Connection, column: Column[str], text: str) -> ColumnElement[bool]:
-    """Return the condition that the column, in search form, has this text anywhere; wildcards are ordinary
+def mentions(connection: Connection, column: ColumnElement[str], sought: str) -> ColumnElement[bool]:
+    """Return the condition that the column has this text anywhere, both in search form; wildcards are ordinary
     characters."""
-    sought = _sought(text)
     if connection.dialect.name == "sqlite":
         return func.instr(column, sought) > 0
     return column.contains(sought, autoescape=True)
@@ -86,13 +75,13 @@ def naming(rows: Iterable[T], text: str | None, *columns: str) -> Iterator[T]:
 
     For tables with few rows, such as roles: reading all of them is cheaper than a column kept for the search.
     """
-    sought = _sought(text) if text else ""
+    sought = sought_form(text) if text else ""
     return (
         row for row in rows if not text or sought in search_text(*(getattr(row, name) for name in columns))
     )
 
 
-def _sought(text: str) -> str:
+def sought_form(text: str) -> str:
     """Return the text in search form, without spaces around it and with one between words; pasted text often
     has more."""
     form = search_form(text)

@@ -13,6 +13,7 @@ from rbac_api.database.engine import Database
 from rbac_api.database.requirements import Seen, need
 
 MIN_VERSION = (3, 35, 0)  # RETURNING
+_FTS5 = "SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'"
 MIN_FREE_BYTES = 64 * 1024**2
 MOUNTS = Path("/proc/self/mountinfo")
 # Machines that share such a place do not share memory, which SQLite's WAL uses, and locks may not work.
@@ -33,6 +34,12 @@ def _version(_database: Database, _connection: Connection) -> Seen:
 def _threads(_database: Database, _connection: Connection) -> Seen:
     level = sqlite3.threadsafety
     return level == 3, f"sqlite3.threadsafety is {level}"  # DB-API 2.0: connections may be shared
+
+
+@need("text search", "Use a Python whose SQLite was compiled with FTS5 (SQLITE_ENABLE_FTS5).")
+def _text_search(_database: Database, connection: Connection) -> Seen:
+    found = connection.exec_driver_sql(_FTS5).scalar()
+    return bool(found), f"FTS5 is {'present' if found else 'missing'}"
 
 
 @need("journal", "Move the database to a local file system, where SQLite can keep its write-ahead log.")

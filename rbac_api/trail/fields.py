@@ -100,6 +100,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         ignore="id at actor_type actor_id actor_name session_id action target_type target_id target_name"
         " outcome reason before after ip request_id personal personal_values decision"
     ),
+    "user_search": _table(ignore="number user_id name text"),
     "users": _table(
         track="status password_temporary",
         ignore="id kind username_canonical email_canonical password_changed_at version authorization_version"

@@ -60,6 +60,7 @@ LENT |= {
         "assignments", "constraint_roles", "constraints", "permissions", "role_inheritance", "role_permissions", "roles", "users",
     )
 }  # fmt: skip
+BY_TRIGGERS = {"user_search"}  # follows ``users``
 ASIDE = PACKAGE / "database" / "pending.py"  # writes whatever was put aside
 STATEMENTS = {"insert", "update", "delete"}
 AS_TEXT = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM|TRUNCATE|REPLACE INTO)\s+(\w+)")
@@ -130,7 +131,7 @@ def written() -> set[tuple[str, str]]:
 
 
 def test_every_table_has_an_owner() -> None:
-    assert set(OWNERS) == set(metadata.tables)
+    assert set(OWNERS) | BY_TRIGGERS == set(metadata.tables)
 
 
 def test_every_table_is_written_by_its_owner_alone() -> None:

@@ -188,6 +188,7 @@ POSTGRESQL: dict[str, Callable[[Site], Settings]] = {
 SQLITE: dict[str, Callable[[Site], Settings]] = {
     "library version": with_an_old(ground_sqlite, (99, 0, 0)),
     "threads": with_patched(sqlite3, "threadsafety", 1),
+    "text search": with_patched(ground_sqlite, "_FTS5", "SELECT 0"),
     "journal": lambda site: site.on_sqlite("PRAGMA journal_mode=DELETE"),
     "durability": lambda site: site.on_sqlite("PRAGMA synchronous=OFF"),
     "references": lambda site: site.on_sqlite("PRAGMA foreign_keys=OFF"),

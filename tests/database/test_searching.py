@@ -17,6 +17,8 @@ FILTERS = (
     "/v1/users?q=b",
     "/v1/users?q=D",
     "/v1/users?q=bob%25",
+    "/v1/users?q=bob",
+    "/v1/users?q=bo%40ex",
     "/v1/users?role=auditor",
     "/v1/users?role=role-manager&status=active",
     "/v1/users?created_after=2020-01-01T00:00:00Z",
@@ -69,19 +71,8 @@ def test_sqlite_finds_the_newest_sessions_without_sorting_all_that_never_ended(s
     assert [line for line in plans(stage, "/v1/sessions") if "TEMP B-TREE" in line] == []
 
 
-def test_sqlite_searches_a_text_in_an_index_and_looks_up_what_it_found(stages: Stages) -> None:
-    stage = stages.get("sqlite")
-    stage.reset()
-
-    found = plans(stage, "/v1/users?q=b", "search_text")
-
-    assert [line for line in found if line.startswith("SCAN")] == [
-        "SCAN users USING COVERING INDEX ix_users_search_text"
-    ]
-
-
-def plans(stage: Stage, path: str, sought: str = "ORDER BY") -> list[str]:
-    """How SQLite goes about the statements that answer this request."""
+def plans(stage: Stage, path: str) -> list[str]:
+    """How SQLite goes about the statements that read a page for this request."""
     alice, engine = stage.as_(ALICE), stage.database.engine
     asked: list[tuple[str, Any]] = []
 
@@ -91,7 +82,7 @@ def plans(stage: Stage, path: str, sought: str = "ORDER BY") -> list[str]:
     event.listen(engine, "before_cursor_execute", note)
     assert alice.get(path).status_code == 200
     event.remove(engine, "before_cursor_execute", note)
-    pages = [one for one in asked if sought in one[0] and "LIMIT" in one[0]]
+    pages = [one for one in asked if "ORDER BY" in one[0] and "LIMIT" in one[0] and "count(*)" not in one[0]]
     with stage.database.reading() as connection:
         found = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in pages]
         return [str(row[-1]) for rows in found for row in rows]

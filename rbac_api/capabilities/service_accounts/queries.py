@@ -11,12 +11,13 @@ from sqlalchemy import (
     Connection,
     delete,
     insert,
+    literal_column,
     or_,
     select,
     update,
 )
 
-from rbac_api.database.filters import bounded_count, mentions
+from rbac_api.database.filters import bounded_count
 from rbac_api.database.tables import client_secrets, service_accounts, users
 from rbac_api.decision.model import Status
 from rbac_api.guard.enforcement.queries_clients import SECRET, SecretRow
@@ -39,6 +40,9 @@ class ServiceAccountRow(NamedTuple):
 _ACCOUNT = select(
     *(users.c[name] for name in ServiceAccountRow._fields[:-1]), service_accounts.c.description
 ).select_from(users.join(service_accounts, service_accounts.c.id == users.c.id))
+
+# Written out, as the partial index in the order of names has it.
+IS_SERVICE = users.c.kind == literal_column("'service'")
 
 
 def find_account(connection: Connection, account_id: str) -> ServiceAccountRow | None:
@@ -78,11 +82,6 @@ def list_accounts(
 
 def count_accounts(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
     return bounded_count(connection, select(users.c.id).where(*conditions))
-
-
-def named_like(connection: Connection, text: str) -> ColumnElement[bool]:
-    """Condition: name or description contains this text, whatever the case and the accents."""
-    return mentions(connection, users.c.search_text, text)
 
 
 def add_secret(connection: Connection, values: dict[str, object]) -> None:

@@ -36,6 +36,7 @@ from rbac_api.capabilities.sessions.service import Termination, close_user_sessi
 from rbac_api.capabilities.users.service import end_user_assignments
 from rbac_api.database.queries.users import find_user_by_name
 from rbac_api.database.tables import users
+from rbac_api.database.text_search import named_like
 from rbac_api.database.types import new_id
 from rbac_api.decision.names import search_text
 from rbac_api.formats.http_errors import PreconditionFailed
@@ -188,9 +189,9 @@ def _write(clearance: Clearance, account: queries.ServiceAccountRow, values: dic
 
 def _conditions(connection: Connection, filters: ServiceAccountFilters) -> list[ColumnElement[bool]]:
     status = filters.get("status")
-    found = [users.c.kind == "service", users.c.status == status if status else users.c.status != "deleted"]
+    found = [queries.IS_SERVICE, users.c.status == status if status else users.c.status != "deleted"]
     if text := filters.get("q"):
-        found.append(queries.named_like(connection, text))
+        found.append(named_like(connection, text))
     return found
 
 

@@ -14,6 +14,7 @@ from rbac_api.capabilities.users.queries_listing import Order
 from rbac_api.capabilities.users.serializers import describe, describe_all, describe_on
 from rbac_api.database.queries.users import ListedUser
 from rbac_api.database.tables import users
+from rbac_api.database.text_search import named_like
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -96,7 +97,7 @@ def _conditions(clearance: Clearance, filters: UserFilters) -> Iterator[ColumnEl
     else:
         yield users.c.status == status if status else users.c.status != "deleted"
     if text := filters.get("q"):
-        yield queries.named_like(connection, text)
+        yield named_like(connection, text, by_name=order.name == "username")
     if role and at is None:
         yield queries.holds_role(connection, clearance.graph().seniors(role), now)
     elif role and at:

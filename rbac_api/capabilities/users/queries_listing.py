@@ -23,7 +23,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from rbac_api.database.filters import bounded_count, holding, holds_one_of, mentions, one_of, searched
+from rbac_api.database.filters import bounded_count, holding, holds_one_of, one_of
 from rbac_api.database.prepared import Prepared
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.users import LISTED, ListedUser
@@ -113,13 +113,6 @@ def _beyond(order: Order, after: tuple[object, ...] | None) -> Condition:
 
 def count_users(connection: Connection, conditions: Sequence[Condition]) -> int:
     return bounded_count(connection, select(users.c.id).where(users.c.kind == "person", *conditions))
-
-
-def named_like(connection: Connection, text: str) -> Condition:
-    """Condition: username, e-mail address or display name contains this text, whatever the case and the
-    accents."""
-    matching = mentions(connection, users.c.search_text, text)
-    return searched(connection, users.c.id, matching)
 
 
 def joined_after(connection: Connection, order: Order, moment: datetime) -> Condition:

@@ -32,6 +32,7 @@ from rbac_api.database.tables.totp_factors import totp_factors
 from rbac_api.database.tables.trail_events import trail_events
 from rbac_api.database.tables.trail_nodes import trail_nodes
 from rbac_api.database.tables.trail_outbox import trail_outbox
+from rbac_api.database.tables.user_search import user_search
 from rbac_api.database.tables.users import users
 
 __all__ = [
@@ -66,5 +67,6 @@ __all__ = [
     "trail_events",
     "trail_nodes",
     "trail_outbox",
+    "user_search",
     "users",
 ]

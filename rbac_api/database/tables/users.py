@@ -1,11 +1,12 @@
 """People. A deleted user stays as a tombstone with the username alone, so that neither id nor username is
 given out again."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text, text
 
 from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.types import ID, UtcDateTime
 
+_SERVICE = text("kind = 'service'")
 users = Table(
     "users",
     metadata,
@@ -34,6 +35,5 @@ users = Table(
     Index("ix_users_email_canonical", "email_canonical"),
     Index("ix_users_created_at", "created_at", "id"),  # both: in the order of a sorted list
     Index("ix_users_last_login_at", "last_login_at", "id"),
-    # A search reads it whole, instead of the much wider rows. PostgreSQL limits an entry's length.
-    Index("ix_users_search_text", "search_text", "id", info={"only": "sqlite"}).ddl_if(dialect="sqlite"),
+    Index("ix_users_service", "username_canonical", sqlite_where=_SERVICE, postgresql_where=_SERVICE),
 )

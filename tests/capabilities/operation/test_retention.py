@@ -30,6 +30,7 @@ OTHERWISE = {
     "trail_outbox": "linked into the trail within a second",
     "users": "a tombstone keeps id and name from being given out again",
     "service_accounts": "part of a row of users",
+    "user_search": "goes when the user is deleted",
     "roles": "the past can be asked for", "permissions": "the same", "role_permissions": "the same", "role_inheritance": "the same",
     "assignments": "the same", "constraints": "the same", "constraint_roles": "the same", "policy_changes": "can be reverted",
     "recovery_codes": "ten at most, and they go with the factor",
