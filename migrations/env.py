@@ -22,13 +22,11 @@ def render_item(kind: str, item: Any, _autogen_context: Any) -> str | bool:
     return False
 
 
-def is_compared(item: Any, name: Any, kind: str, _reflected: bool, _other: Any) -> bool:
-    """Whether the engine has it, as an index may be made for one alone, and Alembic can compare it with the tables' metadata."""
-    if kind == "index" and name in (*FOLDED, INDEX, "ix_user_search_trigrams"):
-        return False
-    if kind == "table" and name.startswith("user_trigram"):  # SQLite's index beside user_search
-        return False
-    return True
+def is_compared(_item: Any, name: Any, kind: str, _reflected: bool, _other: Any) -> bool:
+    """Whether Alembic can compare it with the tables' metadata: not the indexes of one engine, nor SQLite's tables of trigrams."""
+    if kind == "index":
+        return name not in (*FOLDED, INDEX, "ix_user_search_trigrams")
+    return kind != "table" or not name.startswith("user_trigram")
 
 
 def is_another_type(context_: Any, _inspected: Any, _column: Any, present: Any, wanted: Any) -> bool | None:

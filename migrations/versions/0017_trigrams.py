@@ -20,45 +20,65 @@ _FILL = (
 # FTS5 writes what it has to disk with each statement, which is dear for one row: 256 rows together cost as
 # little.  Until then the newest rows are read one by one.
 SQLITE = (
-    "CREATE VIRTUAL TABLE user_trigrams USING fts5(text, content='user_search', content_rowid='number',"
-    " tokenize='trigram case_sensitive 1', detail=none, columnsize=0)",
+    (
+        "CREATE VIRTUAL TABLE user_trigrams USING fts5(text, content='user_search', content_rowid='number',"
+        " tokenize='trigram case_sensitive 1', detail=none, columnsize=0)"
+    ),
     "CREATE VIRTUAL TABLE user_trigram_terms USING fts5vocab(user_trigrams, 'row')",
     _FILL.format("char(10)"),
-    "INSERT INTO user_trigrams (rowid, text) SELECT number, text FROM user_search"
-    " WHERE number <= (SELECT max(number) - max(number) % 256 FROM user_search)",
-    "CREATE TRIGGER user_search_insert AFTER INSERT ON user_search WHEN new.number % 256 = 0 BEGIN"
-    " INSERT INTO user_trigrams (rowid, text) SELECT number, text FROM user_search"
-    " WHERE number > new.number - 256; END",
-    "CREATE TRIGGER user_search_delete AFTER DELETE ON user_search"
-    " WHEN old.number <= (SELECT seq - seq % 256 FROM sqlite_sequence WHERE name = 'user_search') BEGIN"
-    " INSERT INTO user_trigrams (user_trigrams, rowid, text) VALUES ('delete', old.number, old.text); END",
-    "CREATE TRIGGER users_search_insert AFTER INSERT ON users WHEN new.search_text <> '' BEGIN"
-    " INSERT INTO user_search (user_id, name, text)"
-    " VALUES (new.id, new.username_canonical, new.search_text || char(10) || char(10)); END",
-    "CREATE TRIGGER users_search_update AFTER UPDATE OF search_text ON users"
-    " WHEN old.search_text <> new.search_text BEGIN"
-    " DELETE FROM user_search WHERE user_id = old.id;"
-    " INSERT INTO user_search (user_id, name, text)"
-    " SELECT new.id, new.username_canonical, new.search_text || char(10) || char(10)"
-    " WHERE new.search_text <> ''; END",
+    (
+        "INSERT INTO user_trigrams (rowid, text) SELECT number, text FROM user_search"
+        " WHERE number <= (SELECT max(number) - max(number) % 256 FROM user_search)"
+    ),
+    (
+        "CREATE TRIGGER user_search_insert AFTER INSERT ON user_search WHEN new.number % 256 = 0 BEGIN"
+        " INSERT INTO user_trigrams (rowid, text) SELECT number, text FROM user_search"
+        " WHERE number > new.number - 256; END"
+    ),
+    (
+        "CREATE TRIGGER user_search_delete AFTER DELETE ON user_search"
+        " WHEN old.number <= (SELECT seq - seq % 256 FROM sqlite_sequence WHERE name = 'user_search') BEGIN"
+        " INSERT INTO user_trigrams (user_trigrams, rowid, text) VALUES ('delete', old.number, old.text); END"
+    ),
+    (
+        "CREATE TRIGGER users_search_insert AFTER INSERT ON users WHEN new.search_text <> '' BEGIN"
+        " INSERT INTO user_search (user_id, name, text)"
+        " VALUES (new.id, new.username_canonical, new.search_text || char(10) || char(10)); END"
+    ),
+    (
+        "CREATE TRIGGER users_search_update AFTER UPDATE OF search_text ON users"
+        " WHEN old.search_text <> new.search_text BEGIN"
+        " DELETE FROM user_search WHERE user_id = old.id;"
+        " INSERT INTO user_search (user_id, name, text)"
+        " SELECT new.id, new.username_canonical, new.search_text || char(10) || char(10)"
+        " WHERE new.search_text <> ''; END"
+    ),
 )
 # A plan that would compute the trigrams of every row has to look as expensive as it is.
 POSTGRESQL = (
-    "CREATE FUNCTION search_trigrams(content text) RETURNS tsvector LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE"
-    " COST 1000 AS $$ SELECT array_to_tsvector(array_agg(substr(content, place, 3)))"
-    " FROM generate_series(1, length(content) - 2) AS place $$",
+    (
+        "CREATE FUNCTION search_trigrams(content text) RETURNS tsvector LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE"
+        " COST 1000 AS $$ SELECT array_to_tsvector(array_agg(substr(content, place, 3)))"
+        " FROM generate_series(1, length(content) - 2) AS place $$"
+    ),
     _FILL.format("chr(10)"),
-    "CREATE INDEX ix_user_search_trigrams ON user_search USING gin (search_trigrams(text))"
-    " WITH (fastupdate = on, gin_pending_list_limit = 512)",
+    (
+        "CREATE INDEX ix_user_search_trigrams ON user_search USING gin (search_trigrams(text))"
+        " WITH (fastupdate = on, gin_pending_list_limit = 512)"
+    ),
     """CREATE FUNCTION keep_user_search() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 IF TG_OP = 'UPDATE' THEN DELETE FROM user_search WHERE user_id = NEW.id; END IF;
 IF NEW.search_text <> '' THEN INSERT INTO user_search (user_id, name, text)
 VALUES (NEW.id, NEW.username_canonical, NEW.search_text || chr(10) || chr(10)); END IF;
 RETURN NULL; END $$""",
-    "CREATE TRIGGER users_search_insert AFTER INSERT ON users"
-    " FOR EACH ROW EXECUTE FUNCTION keep_user_search()",
-    "CREATE TRIGGER users_search_update AFTER UPDATE OF search_text ON users"
-    " FOR EACH ROW WHEN (OLD.search_text <> NEW.search_text) EXECUTE FUNCTION keep_user_search()",
+    (
+        "CREATE TRIGGER users_search_insert AFTER INSERT ON users"
+        " FOR EACH ROW EXECUTE FUNCTION keep_user_search()"
+    ),
+    (
+        "CREATE TRIGGER users_search_update AFTER UPDATE OF search_text ON users"
+        " FOR EACH ROW WHEN (OLD.search_text <> NEW.search_text) EXECUTE FUNCTION keep_user_search()"
+    ),
 )
 
 

@@ -62,8 +62,8 @@ def bounded_count(connection: Connection, matching: Found) -> int:
 
 
 def mentions(connection: Connection, column: ColumnElement[str], sought: str) -> ColumnElement[bool]:
-    """Return the condition that the column has this text anywhere, both in search form; wildcards are ordinary
-    characters."""
+    """Return the condition that the column has this text anywhere, both in search form; wildcards are
+    ordinary characters."""
     if connection.dialect.name == "sqlite":
         return func.instr(column, sought) > 0
     return column.contains(sought, autoescape=True)

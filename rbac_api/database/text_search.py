@@ -1,8 +1,9 @@
 """Finds accounts by a text anywhere in their names, ignoring case and accents.
 
-An index has the trigrams of each text: the three characters from each place on. FTS5 keeps it on SQLite,
-without the newest rows (up to 255), and a GIN index over ``search_trigrams(text)`` on PostgreSQL. Rows that have the trigrams of the sought text are
-compared with the text itself. A text of one or two characters is the beginning of some trigrams.
+An index has the trigrams of each text: the three characters from each place on. On SQLite FTS5 keeps it,
+without the newest rows (up to 255), on PostgreSQL a GIN index over ``search_trigrams(text)``. Rows that have
+the trigrams of the sought text are compared with the text itself. A text of one or two characters is the
+beginning of some trigrams.
 
 A text that very many accounts have is not looked up: accounts are read in the order of their names, or of the
 list, until a page is full.
@@ -52,8 +53,8 @@ _BY_NAME = select(users.c.search_text).order_by(users.c.username_canonical).limi
 def named_like(connection: Connection, text: str, *, by_name: bool = True) -> ColumnElement[bool]:
     """Condition on ``users``: one of the names has this text.
 
-    Few accounts are looked up. If there are many, the condition is for reading the accounts in their order; in
-    the order of names it also has the first and the last, as all the names may begin with the text.
+    Few accounts are looked up. If there are many, the condition is for reading the accounts in their order;
+    in the order of names it also has the first and the last, as all the names may begin with the text.
     """
     sought = sought_form(text)
     spelled = mentions(connection, users.c.search_text, sought)

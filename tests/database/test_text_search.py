@@ -59,8 +59,12 @@ def test_every_way_finds_what_comparing_every_text_finds(
     monkeypatch.setattr(text_search, "ENOUGH", enough)
     monkeypatch.setattr(text_search, "_MOST_TERMS", terms)
 
-    parts = [text[start : start + size] for text in texts[:40] for start in (0, 1, 3) for size in (1, 2, 3, 5)]
-    sought = sorted({part for part in parts if part.strip() == part and part} | {"zz", "q", "no such", "明明明"})
+    parts = [
+        text[start : start + size] for text in texts[:40] for start in (0, 1, 3) for size in (1, 2, 3, 5)
+    ]
+    sought = sorted(
+        {part for part in parts if part.strip() == part and part} | {"zz", "q", "no such", "明明明"}
+    )
     for text in sought:
         wanted = [f"n{n:04}" for n, each in enumerate(texts) if text in each]
         names = [name for name in found(stage, text, by_name=len(text) != 5) if name.startswith("n")]

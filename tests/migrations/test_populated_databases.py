@@ -73,7 +73,9 @@ def test_users_of_the_first_release_are_in_the_index_of_searches_and_later_ones_
     upgrade(old)
     with old.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM user_search").scalar_one() == ROWS
-        assert len(connection.execute(select(users.c.id).where(named_like(connection, "O'ODE"))).all()) == ROWS
+        assert (
+            len(connection.execute(select(users.c.id).where(named_like(connection, "O'ODE"))).all()) == ROWS
+        )
 
     with old.writing() as connection:
         connection.exec_driver_sql("UPDATE users SET search_text = 'other' WHERE username = 'Per 7'")
