@@ -71,21 +71,17 @@ class Worker:
     """The same in a process of its own, with the code in a folder."""
 
     def __init__(self, code: Path, folder: str, url: str) -> None:
-        command = [sys.executable, __file__, "--serve", folder, url]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": f"{code}:{os.environ.get('PYTHONPATH', '')}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        self._process = subprocess.Popen(
-            command,
-            cwd=code,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(Path(folder) / "log").open("wb"),
-            text=True,
-        )
+        paths = f"{code}:{os.environ.get('PYTHONPATH', '')}"
+        with (Path(folder) / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, "--serve", folder, url],
+                cwd=code,
+                env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
 
     def measure(self, kind: str, path: str) -> float:
         """Let the process measure one turn."""
@@ -98,7 +94,7 @@ class Worker:
     def close(self) -> None:
         """End the process."""
         self._process.terminate()
-        self._process.wait()
+        self._process.communicate()
 
 
 def serve(folder: str, url: str) -> None:
