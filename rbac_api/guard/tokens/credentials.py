@@ -63,7 +63,7 @@ def credentials(header: str) -> str:
 
 def repeated(header: str) -> bool:
     """Return whether an Authorization header holds more than one set of credentials."""
-    return _ANOTHER.search(header) is not None
+    return "," in header and _ANOTHER.search(header) is not None
 
 
 def cookie(request: Request, kind: str) -> str | None:

@@ -103,8 +103,9 @@ class RequestTally:
             noted = [self._noted.popleft() for _ in range(len(self._noted))]
             for (method, route, status), count in Counter(answered for answered, _ in noted).items():
                 REQUESTS.labels(method, route, status).inc(count)
+            series = {(method, route): SECONDS.labels(method, route) for (method, route, _), _ in noted}
             for (method, route, _), seconds in noted:
-                SECONDS.labels(method, route).observe(seconds)
+                series[method, route].observe(seconds)
 
     def close(self) -> None:
         """Add the remaining answers, and stop the thread."""
@@ -138,7 +139,7 @@ class Middleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = perf_counter()
         environ[REQUEST_ID] = name_request(environ)
-        if not (self._proxy_seen or _ADDED_BY_PROXIES.isdisjoint(environ)):
+        if not (self._proxy_seen or environ.keys().isdisjoint(_ADDED_BY_PROXIES)):
             self._check_proxies(environ)
 
         def start(status: str, headers: Headers, exc_info: ExcInfo = None, /) -> Callable[[bytes], object]:
