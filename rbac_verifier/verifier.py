@@ -257,12 +257,15 @@ class Verifier:
     def _keep_following(self) -> None:
         keys_at = monotonic() + KEYS_SECONDS
         while True:
-            self._follow()
-            if self._decides:
-                self._follow_roles()
-            if monotonic() >= keys_at:
-                keys_at = monotonic() + KEYS_SECONDS
-                self._refresh_keys()
+            try:
+                self._follow()
+                if self._decides:
+                    self._follow_roles()
+                if monotonic() >= keys_at:
+                    keys_at = monotonic() + KEYS_SECONDS
+                    self._refresh_keys()
+            except Exception:  # what was not read ages, and the verifier refuses; the next poll may succeed
+                log.exception("the service cannot be followed")
             if self._stopping.wait(self._poll):
                 return
 

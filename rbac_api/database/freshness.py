@@ -44,6 +44,7 @@ from rbac_api.database.sessions import keeps_its_session
 from rbac_api.database.tables import followers
 from rbac_api.database.types import new_id
 from rbac_api.database.wal_index import HEADER, shared_index
+from rbac_api.observability.background import surviving
 
 if TYPE_CHECKING:
     import psycopg  # loaded where it is used: a start with SQLite does not wait for it
@@ -229,21 +230,24 @@ class PostgresChangeDetector:
         import psycopg
 
         while not self._stopping.is_set():
-            try:
-                self._connections += 1
-                self._newest = -1  # nothing was acknowledged on this connection yet
-                name = f"{self._name}-{self._connections}"
-                with self._connect(name) as connection:
-                    if not keeps_its_session(connection, self._database):
-                        self._stopping.wait(LEASE_SECONDS)  # without a lease: requests read the database
-                        continue
-                    connection.execute("INSERT INTO followers (name) VALUES (%s)", (name,))
-                    self._listen(connection, name)
-                    self._lease_until = 0.0
-                    connection.execute("DELETE FROM followers WHERE name = %s", (name,))
-            except (psycopg.Error, DatabaseDown, ValueError):
-                self._lease_until = 0.0  # requests read the database meanwhile
-                self._stopping.wait(HEARTBEAT_SECONDS)
+            with surviving("follower"), contextlib.suppress(psycopg.Error, DatabaseDown, ValueError):
+                self._follow_on_one_connection()
+                continue
+            self._lease_until = 0.0  # requests read the database meanwhile
+            self._stopping.wait(HEARTBEAT_SECONDS)
+
+    def _follow_on_one_connection(self) -> None:
+        self._connections += 1
+        self._newest = -1  # nothing was acknowledged on this connection yet
+        name = f"{self._name}-{self._connections}"
+        with self._connect(name) as connection:
+            if not keeps_its_session(connection, self._database):
+                self._stopping.wait(LEASE_SECONDS)  # without a lease: requests read the database
+                return
+            connection.execute("INSERT INTO followers (name) VALUES (%s)", (name,))
+            self._listen(connection, name)
+            self._lease_until = 0.0
+            connection.execute("DELETE FROM followers WHERE name = %s", (name,))
 
     def _connect(self, name: str) -> psycopg.Connection:
         import psycopg

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from rbac_api import clock
+from rbac_api.observability.background import surviving
 
 WRITE_INTERVAL = 0.01  # seconds
 MAX_DELAY = 0.1  # the longest wait of a line, in seconds; under load the next line comes sooner
@@ -69,7 +70,8 @@ class BufferedLines(Generic[T]):
             self._left.wait()
             time.sleep(MAX_DELAY)
             self._left.clear()
-            self.write()
+            with surviving("log"):
+                self.write()
 
 
 def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from rbac_api.observability.background import FAILURES, THREADS
+
 REQUESTS = Counter("rbac_http_requests_total", "Answers given.", ["method", "route", "status"])
 SECONDS = Histogram(
     "rbac_http_request_seconds",
@@ -69,6 +71,7 @@ _KNOWN: tuple[tuple[Counter, tuple[str, ...]], ...] = (
     (REFRESHES, ("rotated", "repeated", "reused", "ended")),
     (ALARMS, INCIDENT_TYPES),
     (INCIDENTS, INCIDENT_TYPES),
+    (FAILURES, THREADS),
     (CLOSED, ("deadline", "number", "memory", "files")),
 )
 

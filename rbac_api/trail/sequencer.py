@@ -12,6 +12,7 @@ from typing import Any
 
 from rbac_api.database.engine import Database
 from rbac_api.errors import Unavailable
+from rbac_api.observability.background import surviving
 from rbac_api.observability.logs import log
 from rbac_api.trail.outbox import add, is_waiting
 from rbac_api.trail.recorder import append_events, link_waiting, unavailable_if_unwritten
@@ -71,10 +72,12 @@ class Sequencer:
             self._database.outbox_filled.wait()
             self._closing.wait(wait)
             self._database.outbox_filled.clear()
-            try:
-                drain_outbox(self._database)
-                wait = GATHERING_SECONDS
-            except Unavailable as fault:
-                log.warning("trail.not_linked", internal=fault.internal)
+            wait = RETRY_SECONDS
+            with surviving("sequencer"):
+                try:
+                    drain_outbox(self._database)
+                    wait = GATHERING_SECONDS
+                except Unavailable as fault:
+                    log.warning("trail.not_linked", internal=fault.internal)
+            if wait == RETRY_SECONDS:
                 self._database.outbox_filled.set()
-                wait = RETRY_SECONDS

@@ -280,3 +280,23 @@ def test_what_is_not_there_is_said_so() -> None:
     with suppress(AttributeError):
         assert not rbac_api.nothing  # type: ignore[attr-defined]
     assert rbac_api.Settings.__name__ == "Settings"
+
+
+def test_an_unexpected_error_does_not_end_the_thread_that_follows(
+    field: Field, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    verifier, (text, _) = field.verifier(), field.token(DAVE)
+    assert code(verifier, text) == "ok"
+    right, calls = verifier._follow, iter([MemoryError("unexpected")])
+
+    def follow() -> None:
+        for fault in calls:
+            raise fault
+        right()
+
+    tried = verifier._tried
+    monkeypatch.setattr(verifier, "_follow", follow)
+
+    assert eventually(lambda: "the service cannot be followed" in caplog.text)
+    assert eventually(lambda: verifier._tried > tried)
+    assert code(verifier, text) == "ok"

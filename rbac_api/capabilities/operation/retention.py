@@ -33,6 +33,7 @@ from rbac_api.guard.enforcement.queries_idempotency import clear_old_answers
 from rbac_api.guard.enforcement.queries_refusals import delete_old_decisions
 from rbac_api.guard.revocation.queries import delete_old_revocations
 from rbac_api.guard.state.queries_uses import delete_old_uses
+from rbac_api.observability.background import report_failure, surviving
 from rbac_api.observability.logs import log
 from rbac_api.settings import Settings
 
@@ -75,12 +76,22 @@ class Retention:
             self._thread.join()
 
     def delete_old(self) -> dict[str, int]:
-        """Delete everything that is old by now; the number of rows, by table."""
+        """Delete everything that is old by now; the number of rows, by table. A table that fails does not
+        keep the others from it."""
         days = dict.fromkeys(STEPS, self._settings.retention_days)
         days["permission_uses"] = self._settings.use_retention_days
         now = clock.now()
-        found = {name: self._repeat(step, now - timedelta(days=days[name])) for name, step in STEPS.items()}
+        found = {name: self._try(step, now - timedelta(days=days[name])) for name, step in STEPS.items()}
         return {name: count for name, count in found.items() if count}
+
+    def _try(self, step: Step, before: datetime) -> int:
+        try:
+            return self._repeat(step, before)
+        except Unavailable:
+            raise
+        except Exception as fault:  # noqa: BLE001 -- the next table is not concerned
+            report_failure("retention", fault)
+            return 0
 
     def _repeat(self, step: Step, before: datetime) -> int:
         total = 0
@@ -97,8 +108,9 @@ class Retention:
         wait = FIRST_SECONDS
         while not self._closing.wait(wait):
             wait = EVERY_SECONDS
-            try:
-                if deleted := self.delete_old():
-                    log.info("retention.deleted", **deleted)
-            except Unavailable as fault:  # the next hour will do
-                log.warning("retention.failed", internal=fault.internal)
+            with surviving("retention"):
+                try:
+                    if deleted := self.delete_old():
+                        log.info("retention.deleted", **deleted)
+                except Unavailable as fault:  # the next hour will do
+                    log.warning("retention.failed", internal=fault.internal)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from rbac_api import clock
 from rbac_api.errors import Unavailable
+from rbac_api.observability.background import report_failure, surviving
 from rbac_api.observability.logs import log
 
 QUIET_SECONDS = 60.0
@@ -135,7 +136,8 @@ class Repetitions:
 
     def _sweep(self) -> None:
         while not self._closing.wait(SWEEP_SECONDS):
-            self.flush()
+            with surviving("repeated"):
+                self.flush()
 
     def _write(self, key: Key, times: int, write: Write) -> bool:
         """Write one number; return whether the database answers."""
@@ -145,4 +147,7 @@ class Repetitions:
         except Unavailable as fault:
             log.warning("repetitions.unwritten", kind=key[0], times=times, internal=fault.internal)
             return False
+        except Exception as fault:  # noqa: BLE001 -- the others are written all the same
+            report_failure("repeated", fault)
+            self.give_back(key, times, write)
         return True

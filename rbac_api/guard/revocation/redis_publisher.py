@@ -28,6 +28,7 @@ from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.engine import Database, batched
 from rbac_api.guard.revocation import queries
 from rbac_api.guard.revocation.denylist import CURSOR, cursor_of, seq_of
+from rbac_api.observability.background import report_failure
 from rbac_api.observability.logs import log
 from rbac_api.observability.metrics import DENYLIST_DEGRADED
 from rbac_api.settings import Settings
@@ -110,7 +111,9 @@ class RedisPublisher:
         faults: tuple[type[Exception], ...] = (*store_faults(), DatabaseDown)
         try:
             self._publish(client)
-        except faults as fault:
+        except Exception as fault:  # noqa: BLE001 -- whatever it is, the store is behind, and the thread goes on
+            if not isinstance(fault, faults):
+                report_failure("publisher", fault)
             with suppress(*faults):
                 client.connection_pool.disconnect()
             return fault

@@ -23,6 +23,7 @@ from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.errors import Unavailable
 from rbac_api.guard.state.queries_uses import UseRow, add_uses, encoded
+from rbac_api.observability.background import surviving
 from rbac_api.observability.logs import log
 from rbac_api.observability.metrics import USES_DROPPED
 
@@ -134,7 +135,8 @@ class UseRecorder:
 
     def _follow(self) -> None:
         while not self._closing.wait(EVERY_SECONDS):
-            self.flush()
+            with surviving("uses"):
+                self.flush()
 
 
 def _row(key: Key, times: int, last: float) -> UseRow:

@@ -28,6 +28,7 @@ from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
 
 from rbac_api.formats.http_errors import PathNotCanonical
+from rbac_api.observability.background import surviving
 from rbac_api.observability.logs import REQUEST_ID, log, log_answer
 from rbac_api.observability.metrics import REQUESTS, SECONDS
 from rbac_api.settings import Settings
@@ -123,7 +124,8 @@ class RequestTally:
     def _fold_steadily(self) -> None:
         while not self._closing.wait(FOLD_SECONDS):
             if self._noted:
-                self.fold()
+                with surviving("tally"):
+                    self.fold()
 
 
 class Middleware:
