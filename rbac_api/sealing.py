@@ -54,6 +54,8 @@ def unseal(secret: str, purpose: str, sealed: str) -> bytes:
     """Return the plain bytes; ``SealBroken`` if they were not sealed with this secret for this purpose."""
     try:
         raw = base64.urlsafe_b64decode(sealed)
+        if base64.urlsafe_b64encode(raw).decode() != sealed:
+            raise ValueError("a second spelling of the same bytes")
         return AESGCM(derived_key(secret, purpose)).decrypt(raw[:12], raw[12:], purpose.encode())
     except (InvalidTag, ValueError) as fault:  # not base64, or truncated
         raise SealBroken(internal=f"{purpose}: {type(fault).__name__}") from fault

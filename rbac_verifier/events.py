@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
+from rbac_verifier.encodings import hex_bytes
 from rbac_verifier.merkle import GrowingTree
 from rbac_verifier.notes import Checkpoint
 
@@ -133,7 +134,7 @@ def walk(
             return Verdict(checked, seq, link, event.seq, problem + _stands_later(events, event, seq))
         checked, seq, link = checked + 1, event.seq, event.hash
         if checkpoint is not None and tree.size < checkpoint.size:
-            tree.add(bytes.fromhex(event.hash))
+            tree.add(hex_bytes(event.hash))
     verdict = Verdict(checked, seq, link)
     if noted:
         missing = min(noted)
@@ -162,8 +163,7 @@ def withdraw(shown: dict[str, Any]) -> str | None:
         digests[place] = proof["digest"]
         fits = value == ERASED
         if "salt" in proof:
-            salt = bytes.fromhex(proof["salt"])  # which also reads capitals and spaces
-            fits = salt.hex() == proof["salt"] and personal_digest(salt, value) == proof["digest"]
+            fits = personal_digest(hex_bytes(proof["salt"]), value) == proof["digest"]
         if not fits or proof.keys() - {"digest", "salt"}:
             raise ValueError(f"{place} does not fit its digest")
     return canonical(digests) if digests else None

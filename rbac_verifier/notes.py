@@ -12,8 +12,6 @@ written as ``name+key id+key``, with the key id in hexadecimal.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
@@ -21,6 +19,8 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from rbac_verifier.encodings import base64_bytes, encode_base64
 
 MAX_NOTE_BYTES = 1 << 20
 _ED25519 = b"\1"
@@ -46,7 +46,7 @@ class VerificationKey:
         return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{encode(_ED25519 + self.public)}"
+        return f"{self.name}+{self.id.hex()}+{encode_base64(_ED25519 + self.public)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Checkpoint:
     root: bytes
 
     def __str__(self) -> str:
-        return f"{self.origin}\n{self.size}\n{encode(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{encode_base64(self.root)}\n"
 
 
 def read_key(text: str) -> VerificationKey:
@@ -82,7 +82,7 @@ def sign(checkpoint: Checkpoint, private: Ed25519PrivateKey) -> str:
     """Return the checkpoint as a signed note; the key has the name of its origin."""
     text = str(checkpoint)
     key = key_of(checkpoint.origin, private)
-    return f"{text}\n{_MARK}{key.name} {encode(key.id + private.sign(text.encode()))}\n"
+    return f"{text}\n{_MARK}{key.name} {encode_base64(key.id + private.sign(text.encode()))}\n"
 
 
 def open_checkpoint(note: str, key: VerificationKey) -> Checkpoint:
@@ -100,11 +100,6 @@ def open_checkpoint(note: str, key: VerificationKey) -> Checkpoint:
     return Checkpoint(origin, int(size), raw)
 
 
-def encode(raw: bytes) -> str:
-    """Return Base64, as notes, keys and proofs have it."""
-    return base64.b64encode(raw).decode()
-
-
 def _is_signed(text: str, line: str, key: VerificationKey) -> bool:
     name, _, signature = line.removeprefix(_MARK).partition(" ")
     raw = _decoded(signature)
@@ -120,7 +115,6 @@ def _is_signed(text: str, line: str, key: VerificationKey) -> bool:
 def _decoded(text: str) -> bytes:
     """The bytes of Base64; none for any other text, and for a second spelling of the same bytes."""
     try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        return base64_bytes(text)
+    except ValueError:
         return b""
-    return raw if encode(raw) == text else b""

@@ -27,6 +27,7 @@ from rbac_api.database.types import is_id
 from rbac_api.decision.names import ERASED_NAME
 from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.fields import PERSONAL_NAMES
+from rbac_verifier.encodings import hex_bytes
 from rbac_verifier.events import ERASED, find_place, personal_digest
 
 SALT_BYTES = 16
@@ -125,7 +126,7 @@ def is_whole(personal: str | None, stored: str | None) -> bool:
     try:
         digests = json.loads(personal or "{}")
         return all(
-            digests[place] == personal_digest(bytes.fromhex(salt), value)
+            digests[place] == personal_digest(hex_bytes(salt), value)
             for place, (salt, value) in _entries(stored).items()
         )
     except (ValueError, TypeError, LookupError, AttributeError):

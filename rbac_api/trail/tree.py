@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from rbac_api.database.engine import Database
 from rbac_api.database.tables import trail_events, trail_nodes
+from rbac_verifier.encodings import hex_bytes
 from rbac_verifier.merkle import leaf_hash, root_hash, subtree_hash
 
 STEP = 6
@@ -105,4 +106,4 @@ def _read(connection: Connection, level: int, first: int, most: int) -> list[byt
         )
         return [bytes(digest) for digest in connection.execute(found.order_by(position)).scalars()]
     found = select(trail_events.c.hash).where(seq > first, seq <= first + most).order_by(seq)
-    return [leaf_hash(bytes.fromhex(digest)) for digest in connection.execute(found).scalars()]
+    return [leaf_hash(hex_bytes(digest)) for digest in connection.execute(found).scalars()]

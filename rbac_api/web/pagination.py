@@ -5,21 +5,19 @@ So pages stay stable while rows are added and removed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 import orjson
-from flask import Response, current_app, request
-from itsdangerous import BadData, URLSafeSerializer
+from flask import Response, request
 
 from rbac_api import clock
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats import paging
 from rbac_api.formats.paging import Page, PageRequest
+from rbac_api.web.requests.cursors import open_cursor, signed_cursor
 from rbac_api.web.responses.json_response import json_answer
 
 T = TypeVar("T")
@@ -51,34 +49,27 @@ def page_answer(page: Page[T], more: Mapping[str, object] = EMPTY) -> Response:
     return answer
 
 
-def _serializer() -> URLSafeSerializer:
+def _salt() -> bytes:
     filters = {
         name: sorted(values)
         for name, values in request.args.lists()
         if name not in ("cursor", "limit", "count")
     }
-    salt = orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS)
-    return _serializer_of(current_app.config["RBAC_CURSOR_KEY"], salt)
-
-
-@lru_cache(256)
-def _serializer_of(key: bytes, salt: bytes) -> URLSafeSerializer:
-    return URLSafeSerializer(key, salt=salt, signer_kwargs={"digest_method": hashlib.sha256})
+    return orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS)
 
 
 def _sealed(key: tuple[object, ...]) -> str:
     values = [{"t": clock.rfc3339(value)} if isinstance(value, datetime) else value for value in key]
-    return str(_serializer().dumps(values))
+    return signed_cursor(values, _salt())
 
 
 def _opened(cursor: str) -> tuple[object, ...]:
-    try:
-        values = _serializer().loads(cursor)
-    except BadData:
+    values = open_cursor(cursor, _salt())
+    if values is None:
         fault = Fault(
             "/cursor",
             "cursor.invalid",
             "Send the cursor exactly as 'next' returned it, with the same filters.",
         )
-        raise Invalid(faults=(fault,)) from None
+        raise Invalid(faults=(fault,))
     return tuple(datetime.fromisoformat(value["t"]) if isinstance(value, dict) else value for value in values)

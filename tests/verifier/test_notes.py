@@ -7,11 +7,11 @@ import random
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from rbac_verifier.encodings import encode_base64
 from rbac_verifier.notes import (
     BadNote,
     Checkpoint,
     _is_signed,
-    encode,
     key_of,
     open_checkpoint,
     read_key,
@@ -38,7 +38,7 @@ def test_a_key_and_a_signature_of_others_are_read() -> None:
 
 def test_a_note_is_written_as_the_specification_says() -> None:
     text, signature = NOTE.split("\n\n")
-    assert text == f"rbac.example/v1/audit\n1042\n{encode(bytes(range(32)))}"
+    assert text == f"rbac.example/v1/audit\n1042\n{encode_base64(bytes(range(32)))}"
     assert signature.startswith("\u2014 rbac.example/v1/audit ")
     assert open_checkpoint(NOTE, read_key(f" {KEY}\n")) == CHECKPOINT
 
@@ -46,7 +46,7 @@ def test_a_note_is_written_as_the_specification_says() -> None:
 def test_other_signatures_and_extensions_are_ignored() -> None:
     assert open_checkpoint(NOTE + SIGNED + "\n", KEY) == CHECKPOINT
     text = f"{CHECKPOINT}an extension\n"
-    raw = encode(KEY.id + PRIVATE.sign(text.encode()))
+    raw = encode_base64(KEY.id + PRIVATE.sign(text.encode()))
     assert open_checkpoint(f"{text}\n\u2014 {KEY.name} {raw}\n", KEY) == CHECKPOINT
 
 
@@ -72,11 +72,12 @@ def test_a_text_that_is_no_signed_note_is_refused(note: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["other\n1\nAAAA\n", f"{KEY.name}\n01\n{encode(bytes(32))}\n", f"{KEY.name}\n1\n{encode(bytes(31))}\n", f"{KEY.name}\n", "\n",
-     f"{KEY.name}\n-1\n{encode(bytes(32))}\n", f"{KEY.name}\n{'9' * 20}\n{encode(bytes(32))}\n"],
+    ["other\n1\nAAAA\n",
+     f"{KEY.name}\n01\n{encode_base64(bytes(32))}\n", f"{KEY.name}\n1\n{encode_base64(bytes(31))}\n", f"{KEY.name}\n", "\n",
+     f"{KEY.name}\n-1\n{encode_base64(bytes(32))}\n", f"{KEY.name}\n{'9' * 20}\n{encode_base64(bytes(32))}\n"],
 )  # fmt: skip
 def test_a_signed_text_that_is_no_checkpoint_of_the_log_is_refused(text: str) -> None:
-    raw = encode(KEY.id + PRIVATE.sign(text.encode()))
+    raw = encode_base64(KEY.id + PRIVATE.sign(text.encode()))
     with pytest.raises(BadNote, match="not a checkpoint of the log"):
         open_checkpoint(f"{text}\n\u2014 {KEY.name} {raw}\n", KEY)
 

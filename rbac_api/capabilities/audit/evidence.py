@@ -18,8 +18,9 @@ from rbac_api.settings import Settings
 from rbac_api.trail.feed import newest_seq
 from rbac_api.trail.sequencer import drain_outbox
 from rbac_api.trail.tree import StoredTree, extend_tree
+from rbac_verifier.encodings import encode_base64
 from rbac_verifier.merkle import consistency_path, inclusion_path
-from rbac_verifier.notes import Checkpoint, encode, key_of, sign
+from rbac_verifier.notes import Checkpoint, key_of, sign
 
 BATCHES = 16  # that a request builds at most: 262144 events, about a second
 RETRY_SECONDS = 2
@@ -59,10 +60,10 @@ def prove_inclusion(clearance: Clearance, seq: int, size: int | None) -> dict[st
         "seq": seq,
         "hash": event.hash,
         "leaf_index": seq - 1,
-        "leaf_hash": encode(leaf),
+        "leaf_hash": encode_base64(leaf),
         "size": size,
-        "root_hash": encode(root),
-        "inclusion_path": [encode(node) for node in path],
+        "root_hash": encode_base64(root),
+        "inclusion_path": [encode_base64(node) for node in path],
     }
 
 
@@ -81,10 +82,10 @@ def prove_consistency(clearance: Clearance, first: int, second: int | None) -> d
         roots = tree.root(first), tree.root(second)
     return {
         "from": first,
-        "from_root_hash": encode(roots[0]),
+        "from_root_hash": encode_base64(roots[0]),
         "to": second,
-        "to_root_hash": encode(roots[1]),
-        "consistency_path": [encode(node) for node in path],
+        "to_root_hash": encode_base64(roots[1]),
+        "consistency_path": [encode_base64(node) for node in path],
     }
 
 

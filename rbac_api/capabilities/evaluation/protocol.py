@@ -8,7 +8,6 @@ inside, so that one table of problems covers this form as well.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -16,8 +15,7 @@ from typing import Any, TypeVar
 import marshmallow as ma
 import orjson
 from apispec import APISpec
-from flask import Request, Response, current_app, request
-from itsdangerous import BadData, URLSafeSerializer
+from flask import Request, Response, request
 
 from rbac_api.capabilities.evaluation.errors import AuthzenError, InvalidQuestion, NotDeclaredJson
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unavailable
@@ -26,6 +24,7 @@ from rbac_api.formats.paging import MAX_PAGE_SIZE, Page, PageRequest
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.openapi.smorest import Description, Operation
 from rbac_api.web.requests.arguments import strict_json, whole_body
+from rbac_api.web.requests.cursors import open_cursor, signed_cursor
 from rbac_api.web.responses.json_response import json_answer
 from rbac_api.web.responses.problems import challenge_of, register_error_format
 from rbac_api.web.server.middleware import VERBATIM
@@ -76,13 +75,13 @@ def page_in(body: Mapping[str, object]) -> PageRequest:
         return PageRequest(min(limit, MAX_PAGE_SIZE), None, count=False)
     if not isinstance(token, str):
         raise InvalidQuestion("The member page.token is not text.")
-    try:
-        first, after = _page_signer(body).loads(token)
-    except BadData:
+    position = open_cursor(token, _search(body))
+    if position is None:
         raise InvalidQuestion(
             "The member page.token is not a next_token of this search. Send it as it was given, with the"
             " same subject, action, resource and context."
-        ) from None
+        )
+    first, after = position
     if "limit" in page and min(limit, MAX_PAGE_SIZE) != first:
         raise InvalidQuestion("The member page.limit is another one than in the first request.")
     return PageRequest(first, (after,), count=False)
@@ -90,18 +89,15 @@ def page_in(body: Mapping[str, object]) -> PageRequest:
 
 def page_answer(found: Page[dict[str, str]], body: Mapping[str, object], limit: int) -> Response:
     """The answer to a search (section 8.3); ``next_token`` is empty on the last page."""
-    token = "" if found.next_key is None else _page_signer(body).dumps([limit, *found.next_key])
+    token = "" if found.next_key is None else signed_cursor([limit, *found.next_key], _search(body))
     page = {"next_token": token, "count": len(found.items)}
     return json_answer({"page": page, "results": found.items})
 
 
-def _page_signer(body: Mapping[str, object]) -> URLSafeSerializer:
-    """Signs tokens for this search: all of it but the page."""
+def _search(body: Mapping[str, object]) -> bytes:
+    """What a token is signed for: all of the search but the page."""
     search = {name: body.get(name) for name in ("subject", "action", "resource", "context")}
-    salt = json.dumps([request.path, search], sort_keys=True).encode()
-    return URLSafeSerializer(
-        current_app.config["RBAC_CURSOR_KEY"], salt=salt, signer_kwargs={"digest_method": hashlib.sha256}
-    )
+    return json.dumps([request.path, search], sort_keys=True).encode()
 
 
 def authzen_answer(error: ServiceError) -> Response:

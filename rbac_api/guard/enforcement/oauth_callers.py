@@ -130,8 +130,9 @@ def _client_credentials(request: Request, form: Mapping[str, str]) -> Credential
 def _basic(text: str) -> Credentials:
     """Read user-pass of RFC 7617, each half form-urlencoded once more (RFC 6749 section 2.3.1)."""
     try:
-        client_id, colon, secret = base64.b64decode(text.strip(" "), validate=True).partition(b":")
-        if not colon:
+        pair = base64.b64decode(text.strip(" "), validate=True)
+        client_id, colon, secret = pair.partition(b":")
+        if not colon or base64.b64encode(pair).decode() != text.strip(" "):
             raise ValueError
         return Credentials(_form_decoded(client_id), _form_decoded(secret))
     except (binascii.Error, ValueError) as fault:  # ValueError also where it is not UTF-8
