@@ -11,7 +11,7 @@
 Starlette. ``jws`` reads and verifies signed texts. ``keys`` holds the service's public keys. ``revoked``
 follows the revocation feed, and ``roles`` what each role permits, through ``fetch``. ``evaluation`` asks the
 service where a token does not say enough. ``headers`` reads requests. ``problems`` has the answers to refused
-callers.
+callers. ``encodings`` reads hexadecimal and Base64 in one spelling.
 
 ``audit`` is the command that verifies an export of the audit trail against a checkpoint. ``events`` has the
 chain of hashes, ``merkle`` the tree (RFC 9162), ``notes`` the signed checkpoints (C2SP). The service uses the
