@@ -17,7 +17,8 @@ from rbac_api.guard.enforcement.clearance import Clearance
 def conditions(
     clearance: Clearance, filters: SessionFilters, at: datetime | None = None
 ) -> list[ColumnElement[bool]]:
-    """The SQL conditions of the filters, now or at that moment; the query has to join the users."""
+    """The SQL conditions of the filters, now or at that moment; the query has to join the users. 403 without
+    ``roles:read`` for ``role``, which tells who has the role."""
     moment = at or clock.now()
     graph = clearance.graph() if at is None else clearance.graph_at(at)
     active = is_active(moment) if at is None else queries_past.was_active(at)
@@ -29,6 +30,7 @@ def conditions(
     if user := filters.get("user"):
         found.append(queries.is_of(ids_named(clearance.connection, user)))
     if role := filters.get("role"):
+        clearance.require_permission("roles:read")
         found.append(queries.holds_role(clearance.connection, graph.seniors(role), moment, found[0]))
     if ip := filters.get("ip"):
         found.append(queries.is_from(ip))

@@ -50,8 +50,9 @@ class Sessions(MethodView):
         """List sessions of all users
 
         Active ones unless `state` says otherwise, newest first. Ended sessions stay listed for the retention
-        time, with the reason and who ended them. With `at`, as they were at that time. With
-        `Accept: text/csv` or `application/x-ndjson` all matching sessions are streamed, without paging.
+        time, with the reason and who ended them. With `at`, as they were at that time. `role` requires
+        `roles:read` as well, since it tells who has the role. With `Accept: text/csv` or
+        `application/x-ndjson` all matching sessions are streamed, without paging.
         """
         clearance, page, at = current_clearance(), page_request(query), past_moment(query)
         if form := wanted_form():
@@ -73,7 +74,7 @@ class SessionRevocations(MethodView):
         you. Tokens are refused from the next request on, everywhere. First get the count from `GET
         /v1/sessions` or with `dry_run`, then send it as `expected_count`. Counting needs `sessions:read`:
         without it `dry_run` and an `expected_count` of 0 are refused, and no answer contains a number other
-        than that of the sessions it ended.
+        than that of the sessions it ended. The filter `role` requires `roles:read`.
         """
         return json_answer(fleet.revoke_sessions(current_clearance(), body))
 

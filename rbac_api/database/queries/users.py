@@ -106,11 +106,11 @@ def erased_form(secret: str, canonical_name: str) -> str:
 
 def audit_reference(connection: Connection, secret: str, text: str) -> object:
     """Return what the trail records of a filter that may be a username: the user, so that an erasure finds
-    it."""
+    it. Of an erased user not even the id: the text may be the name that nothing shows any more."""
     user = None if is_id(text) else find_user_by_name(connection, secret, canonical(text))
     if user is None or user.kind != "person":
         return text
-    return {"id": user.id} if user.erased_at else {"id": user.id, "username": text}
+    return {"erased": True} if user.erased_at else {"id": user.id, "username": text}
 
 
 def find_account(connection: Connection, user_id: str) -> AccountRow | None:
