@@ -2,5 +2,6 @@
 
 ``server`` applies to every request. ``openapi`` has the decorators that document a route. ``requests`` and
 ``responses`` read and write. ``fields`` has field types that refuse what a database cannot store.
-``pagination`` makes signed cursors. It contains no SQL. ``guard`` and the ``routes.py`` files call it.
+``pagination`` cuts lists into pages, from one signed position (``cursors``) to the next. It contains no SQL.
+``guard`` and the ``routes.py`` files call it.
 """

@@ -17,7 +17,7 @@ from rbac_api import clock
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats import paging
 from rbac_api.formats.paging import Page, PageRequest
-from rbac_api.web.requests.cursors import open_cursor, signed_cursor
+from rbac_api.web.cursors import open_cursor, signed_cursor
 from rbac_api.web.responses.json_response import json_answer
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from rbac_api import sealing
 from rbac_api.formats.oauth_errors import InvalidClient
 from rbac_api.guard.enforcement.oauth_callers import _basic
 from rbac_api.trail.personal import is_whole
-from rbac_api.web.requests.cursors import open_cursor, signed_cursor
+from rbac_api.web.cursors import open_cursor, signed_cursor
 from rbac_verifier import encodings, jws, notes
 from rbac_verifier.events import personal_digest, withdraw
 
@@ -142,7 +142,7 @@ DECODERS = {
     "rbac_api/guard/revocation/denylist.py: int",  # of a cursor whose form a pattern has checked; its digest is compared as text
     "rbac_api/cli/request_framing.py: int",  # the length of a chunk (RFC 9112), not ours
     "rbac_api/sealing.py: urlsafe_b64decode",
-    "rbac_api/web/requests/cursors.py: loads",
+    "rbac_api/web/cursors.py: loads",
     "rbac_verifier/encodings.py: b64decode",
     "rbac_verifier/encodings.py: fromhex",
     "rbac_verifier/encodings.py: urlsafe_b64decode",

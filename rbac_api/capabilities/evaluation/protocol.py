@@ -21,10 +21,10 @@ from rbac_api.capabilities.evaluation.errors import AuthzenError, InvalidQuestio
 from rbac_api.errors import Invalid, ServiceError, TooManyAttempts, Unavailable
 from rbac_api.formats.http_errors import TooLarge, Unreadable, status_of
 from rbac_api.formats.paging import MAX_PAGE_SIZE, Page, PageRequest
+from rbac_api.web.cursors import open_cursor, signed_cursor
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.openapi.smorest import Description, Operation
 from rbac_api.web.requests.arguments import strict_json, whole_body
-from rbac_api.web.requests.cursors import open_cursor, signed_cursor
 from rbac_api.web.responses.json_response import json_answer
 from rbac_api.web.responses.problems import challenge_of, register_error_format
 from rbac_api.web.server.middleware import VERBATIM
