@@ -161,3 +161,8 @@ class HasherBusy(Unavailable):
     default_detail = (
         "Too many sign-ins are in progress. Try again after the number of seconds in Retry-After."
     )
+
+
+def listed_names(names: list[str]) -> str:
+    """Return the first five names, and the number of the rest."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -28,11 +28,11 @@ def require_lasting(
     """403 if the caller, who is the holder, holds only for a time, or by activation in this session, what is
     assigned for longer.
 
-    Holders of ``rbac:escalate`` may. ``values``: the columns of the new assignment; ``handed_out``: what its
+    Holders of ``rbac:escalate`` may, and the unit notes it. ``values``: the columns of the new assignment; ``handed_out``: what its
     role holds. ``held_through``: what the caller holds through those assignments that count, where the rows
     do not say it.
     """
-    if ESCALATE in clearance.held:
+    if clearance.unbounded:
         return
     now, ends = clock.now(), values["valid_to"] or clock.ENDLESS
 
@@ -40,6 +40,9 @@ def require_lasting(
         return one.mode == "active" and in_force(one, now) and (one.ends or clock.ENDLESS) >= ends
 
     held = held_through(lasts) if held_through else _held_through(clearance, lasts)
+    if ESCALATE in clearance.held:
+        clearance.work.escalated |= not handed_out <= held
+        return
     lacking = missing(held, handed_out)
     if lacking:
         raise EscalationDenied(_SENTENCE, missing=list(lacking))

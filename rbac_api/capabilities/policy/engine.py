@@ -164,6 +164,7 @@ def write(clearance: Clearance, work: Work) -> None:
         clearance.require_permission(permission)  # counts as used
     state.pending.write(connection, clock.now())
     append_events(connection, work.events)
+    clearance.work.escalated |= state.clearance.work.escalated
     clearance.know_roles(state.graph_now())
     note_authority_change(clearance.connection, clearance.settings, sorted({*state.changed, *work.outdated}))
     if state.loses:

@@ -18,6 +18,7 @@ from rbac_api.decision.model import EVERYTHING, Constraint, Reason, SessionRoles
 from rbac_api.decision.strength import assigned_through, bound_by, held_until, stronger_roles
 from rbac_api.decision.working import WorkingRoles, follow
 from rbac_api.guard.enforcement import queries_strength
+from rbac_api.guard.enforcement.rules import require_recent
 from rbac_api.guard.enforcement.runtime import Runtime
 from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.errors import (
@@ -25,9 +26,9 @@ from rbac_api.guard.errors import (
     EscalationDenied,
     LastAdministrator,
     OwnAccount,
-    SigninTooOld,
     TargetStronger,
     TokenMissing,
+    listed_names,
 )
 from rbac_api.guard.state import queries
 from rbac_api.guard.state.cache import Snapshot
@@ -145,7 +146,7 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
     def require_recent_signin(self) -> None:
         """Require a recent sign-in where that depends on more than the route: 401 otherwise (RFC 9470)."""
         if self.session is not None:
-            require_recent(self.session, self.settings)
+            require_recent(self.session.auth_time, self.settings)
 
     def note_held(self) -> set[str]:
         """Note what the actor holds now, and return it: the many changes that follow count as one and are
@@ -168,22 +169,32 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         """Require that the actor holds what is handed out, until that moment or longer (None: without an
         end): 403 otherwise.
 
-        Holders of ``rbac:escalate`` are exempt (RBAC escalation guard).
+        Holders of ``rbac:escalate`` are exempt (RBAC escalation guard). Where they need that, the unit notes it.
         """
         wanted, held = frozenset(handed_out), self.held
-        if ESCALATE in held or not wanted:
+        if self.unbounded or not wanted:
             return
-        if beyond := sorted(wanted - held):
+        beyond = sorted(wanted - held)
+        if ESCALATE in held:
+            self.work.escalated |= bool(beyond) or self._holds_too_shortly(wanted, until)
+        elif beyond:
             raise EscalationDenied(
-                f"This hands out {_listed(beyond)}, which you do not hold.", missing=beyond
+                f"This hands out {listed_names(beyond)}, which you do not hold.", missing=beyond
             )
-        if passing := sorted(wanted - self.held_until(until)):
+        elif passing := sorted(wanted - self.held_until(until)):
             raise EscalationDenied(
-                f"This hands out {_listed(passing)} for longer than you hold it: you hold it until an end, or"
+                f"This hands out {listed_names(passing)} for longer than you hold it: you hold it until an end, or"
                 " while a role is active in your session. Assign it with an earlier expires_at, or ask a user"
                 " who holds it without an end.",
                 missing=passing,
             )
+
+    def _holds_too_shortly(self, wanted: frozenset[str], until: datetime | None) -> bool:
+        person = self.work.holder or self.person
+        if all(one.mode == "active" and one.ends is None for one in person.subject.assignments):
+            return False  # costs nothing for most
+        new = wanted - person.graph.permissions.keys()  # made by the same policy, by a caller who holds all
+        return not wanted <= self.held_until(until) | new
 
     def require_other(self, user_id: str, instead: str) -> None:
         """Refuse the caller's own account (403): no permission replaces what its owner has to prove."""
@@ -195,7 +206,7 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         if self.unbounded:
             return
         if beyond := sorted(permissions - self.held):
-            holds = f"holds {_listed(beyond)}, which you do not hold."
+            holds = f"holds {listed_names(beyond)}, which you do not hold."
             raise TargetStronger(f"{whom} {holds}", missing=beyond).recorded_as(f"{user_id or whom} {holds}")
 
     def require_outranks_user(self, user_id: str, username: str) -> None:
@@ -282,19 +293,7 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         return self.graph().held_by(a.role for a in list_assignments(self.connection, user_id, now))
 
 
-def require_recent(session: SessionState, settings: Settings) -> None:
-    """Require that the session began recently: 401 otherwise.  A refresh does not make it younger (RFC 9470
-    section 3)."""
-    if clock.epoch_seconds() - session.auth_time > settings.recent_signin_seconds:
-        raise SigninTooOld(max_age=settings.recent_signin_seconds)
-
-
 def operator_clearance(work: UnitOfWork, runtime: Runtime, *, system: bool = False) -> Clearance:
     """Return the clearance of the operator or of start-up: guards over sets bind it, the roles do not."""
     reasons = (Reason("operator", "has the database and the secret in hand"),)
     return Clearance(SYSTEM if system else OPERATOR, None, reasons, work, runtime)
-
-
-def _listed(permissions: Iterable[str]) -> str:
-    names = list(permissions)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -10,15 +10,16 @@ from flask import Flask, Request, Response, current_app, request
 
 from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import Database
+from rbac_api.decision.evaluate import ESCALATE
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
 from rbac_api.guard.enforcement.assembly import assemble
 from rbac_api.guard.enforcement.background_start import BackgroundStart
-from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance, require_recent
+from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.clients import Clients
 from rbac_api.guard.enforcement.idempotency import Keep, Repeats
 from rbac_api.guard.enforcement.refusals import Refusals, Refused
-from rbac_api.guard.enforcement.rules import Rule, judge, session_and_user
+from rbac_api.guard.enforcement.rules import Rule, judge, require_recent, session_and_user
 from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.incidents.detection import Claim, claim_elsewhere
@@ -135,7 +136,9 @@ class Guard:
             answer = self._answer(context.view())
             if keep and work.opened:
                 keep(work.connection, answer)
-            return answer
+        if work.escalated and context.actor.id:
+            self.runtime.uses.count(context.actor.id, ESCALATE, context.session.second_factor)
+        return answer
 
     def _clearance(self, context: RequestContext, work: UnitOfWork) -> Clearance:
         reasons, permission = context.decision.reasons, context.rule.permission
@@ -149,7 +152,7 @@ class Guard:
     def _judge(self, session: SessionState, person: Person, rule: Rule) -> Decision:
         decision = judge(person, rule)
         if rule.recent:
-            require_recent(session, self.settings)
+            require_recent(session.auth_time, self.settings)
         if rule.permission is not None:
             self.runtime.uses.count(person.subject.id, rule.permission, session.second_factor)
         return decision

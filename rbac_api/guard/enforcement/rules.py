@@ -10,9 +10,10 @@ from rbac_api import clock
 from rbac_api.decision.evaluate import active_roles, needs_second_factor
 from rbac_api.decision.model import Decision, Reason
 from rbac_api.guard.enforcement.runtime import Runtime
-from rbac_api.guard.errors import AccessDenied, PasswordChangeRequired, TokenRevoked
+from rbac_api.guard.errors import AccessDenied, PasswordChangeRequired, SigninTooOld, TokenRevoked
 from rbac_api.guard.state.subjects import Person, SessionState
 from rbac_api.guard.tokens.token import Token
+from rbac_api.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,10 @@ def _role_missing(person: Person, role: str) -> str:
     if any(role in person.graph.closures.get(name, ()) for name in held):
         return f"You need the role {role}: {needs_second_factor(role).detail}."
     return f"You need the role {role}."
+
+
+def require_recent(auth_time: int, settings: Settings) -> None:
+    """Require that the session began recently: 401 otherwise.  A refresh does not make it younger (RFC 9470
+    section 3)."""
+    if clock.epoch_seconds() - auth_time > settings.recent_signin_seconds:
+        raise SigninTooOld(max_age=settings.recent_signin_seconds)

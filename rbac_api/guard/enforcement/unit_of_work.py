@@ -28,8 +28,8 @@ class UnitOfWork:
     """
 
     __slots__ = (
-        "_connection", "_one_moment", "_way_in", "database", "graph", "held", "holder", "on_open", "roles",
-        "roles_changed", "writes",
+        "_connection", "_one_moment", "_way_in", "database", "escalated", "graph", "held", "holder", "on_open",
+        "roles", "roles_changed", "writes",
     )  # fmt: skip
 
     def __init__(self, database: Database, *, writes: bool, one_moment: bool = False) -> None:
@@ -48,6 +48,7 @@ class UnitOfWork:
         self.graph: RoleGraph | None = None  # the same, compiled
         self.held: set[str] | None = None  # what the actor held before many changes that count as one
         self.holder: Person | None = None  # the actor at that time
+        self.escalated = False  # whether ``rbac:escalate`` alone allowed something of it
 
     @property
     def connection(self) -> Connection:
