@@ -21,7 +21,7 @@ DEV := .venv/.dev-installed
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-build \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 SERVICE := pyproject.toml --extra postgresql --extra redis --no-emit-package rbac-verifier
-TYPED := rbac_api rbac_verifier tests/servers tests/contract $(wildcard app.py)
+TYPED := rbac_api rbac_verifier benchmarks tests/servers tests/contract $(wildcard app.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -110,9 +110,9 @@ m = r.obj == p.obj && r.act == p.act && g(r.sub, p.sub)
 
 def pycasbin(given: Company) -> Ask:
     """The RBAC model of pycasbin; cheap comparisons come first, so that the expensive one is rarely made."""
-    import casbin
-    from casbin.model import Model
-    from casbin.persist.adapters import StringAdapter
+    import casbin  # type: ignore[import-untyped]
+    from casbin.model import Model  # type: ignore[import-untyped]
+    from casbin.persist.adapters import StringAdapter  # type: ignore[import-untyped]
 
     lines = [f"p, role-{n}, thing-{n}, read" for n in range(given.roles)]
     lines += [f"g, role-{a}, role-{b}" for a, b in given.juniors]

@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -194,8 +195,8 @@ class Bench:
 
     def user_id(self, name: str) -> str:
         """Return a user's id."""
-        found = self.app.test_client().get(f"/v1/users?q={name}&limit=1", headers=self.headers).json
-        return str(found["items"][0]["id"])
+        found = self.app.test_client().get(f"/v1/users?q={name}&limit=1", headers=self.headers)
+        return str(found.get_json()["items"][0]["id"])
 
     def _operate(self, act: Callable[[Any, Document], Any], raw: dict[str, Any]) -> None:
         document = read_document(raw)
@@ -213,9 +214,7 @@ def run(bench: Bench, scale: float) -> None:
     many = int(10_000 * scale)
     bench.measure("nothing", lambda: time.sleep(5))
     for count in (200, 400, 800):
-        bench.measure(
-            f"plan {count} new roles of ten permissions", lambda count=count: bench.plan(roles(count))
-        )
+        bench.measure(f"plan {count} new roles of ten permissions", partial(bench.plan, roles(count)))
     bench.measure("plan 300 roles, 1,752 permissions, 4,795 grants", lambda: bench.plan(large_list()))
     bench.measure("apply the same", lambda: bench.apply(large_list()))
     everything: dict[str, Any] = {"permissions": [], "roles": [], "constraints": []}

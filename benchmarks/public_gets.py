@@ -87,10 +87,10 @@ def main() -> None:
         app = create_app(_with_keys(environment))
         client = app.test_client()
         login = {"username": "admin", "password": PASSWORD}
-        token = client.post("/v1/auth/login", json=login).json["access_token"]
+        token = client.post("/v1/auth/login", json=login).get_json()["access_token"]
         for _ in range(KEYS - 1):
             client.post("/v1/keys/rotate", headers={"Authorization": f"Bearer {token}"})
-        token = client.post("/v1/auth/login", json=login).json["access_token"]
+        token = client.post("/v1/auth/login", json=login).get_json()["access_token"]
         for path in public_gets(json.loads(client.get("/openapi.json").data)):
             print(f"{cpu_ms(client, path, options.calls):8.2f} ms CPU  GET {path}")
         close_app(app)

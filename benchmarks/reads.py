@@ -46,7 +46,7 @@ class Served:
     def measure(self, kind: str, path: str) -> float:
         """Return microseconds of CPU time per request."""
         app = self._apps[kind].wsgi_app
-        environ = EnvironBuilder(path, headers={"Authorization": self._bearer}).get_environ()
+        environ = EnvironBuilder(path, headers=[("Authorization", self._bearer)]).get_environ()
         environ |= {"REMOTE_ADDR": "127.0.0.1", "RAW_URI": path}
         spent, times = 0.0, 0
         while spent < MICROSECONDS_OF_A_TURN:

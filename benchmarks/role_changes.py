@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,7 @@ def run(bench: Bench, rounds: int) -> None:
         for name, change in changes(bench.count, turn).items():
             changed.setdefault(name, []).append(bench.change(*change))
         for name, path in questions(turn, bench.user, bench.begun).items():
-            past.setdefault(name, []).append(_timed(lambda path=path: bench.writer.call("GET", path, 200)))
+            past.setdefault(name, []).append(_timed(partial(bench.writer.call, "GET", path, 200)))
     every = statistics.median(whole)
     print(f"{bench.count} roles, {rounds} rounds; reading and compiling all of them: {every:.1f} ms CPU\n")
     print(f"{'change':46} {'lock held':>12} {'CPU':>8} {'next request':>14} {'all : next':>11}")

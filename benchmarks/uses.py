@@ -46,7 +46,7 @@ def count_nanoseconds(recorder: UseRecorder, number: int) -> float:
 
 def guarded_microseconds(app: Flask, access: str, turns: int) -> tuple[float, float, float]:
     """Return the CPU time of a guarded request without and with counting, and the median of the ratios."""
-    environ = EnvironBuilder(ROUTE, headers={"Authorization": f"Bearer {access}"}).get_environ()
+    environ = EnvironBuilder(ROUTE, headers=[("Authorization", f"Bearer {access}")]).get_environ()
     without, counting = [], []
     for turn in range(turns + 1):  # the first warms up
         with patch.object(UseRecorder, "count", lambda *_: None):

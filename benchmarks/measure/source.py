@@ -101,8 +101,9 @@ def holds_any(annotation: ast.expr) -> bool:
 def largest_cycle(graph: dict[str, set[str]]) -> tuple[str, ...]:
     """Return the largest import cycle: modules that all import each other, directly or not; empty if none."""
     reached = {module: _reachable(graph, module) for module in graph}
-    groups = ({other for other in reached[one] if one in reached[other]} for one in graph)
-    return tuple(sorted(max(groups, key=len, default=set())))
+    groups = [{other for other in reached[one] if one in reached[other]} for one in graph]
+    largest: set[str] = max(groups, key=len, default=set())
+    return tuple(sorted(largest))
 
 
 @cache
