@@ -28,9 +28,9 @@ def require_lasting(
     """403 if the caller, who is the holder, holds only for a time, or by activation in this session, what is
     assigned for longer.
 
-    Holders of ``rbac:escalate`` may, and the unit notes it. ``values``: the columns of the new assignment; ``handed_out``: what its
-    role holds. ``held_through``: what the caller holds through those assignments that count, where the rows
-    do not say it.
+    Holders of ``rbac:escalate`` may, and the unit notes it. ``values``: the columns of the new assignment;
+    ``handed_out``: what its role holds. ``held_through``: what the caller holds through those assignments
+    that count, where the rows do not say it.
     """
     if clearance.unbounded:
         return

@@ -169,7 +169,7 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         """Require that the actor holds what is handed out, until that moment or longer (None: without an
         end): 403 otherwise.
 
-        Holders of ``rbac:escalate`` are exempt (RBAC escalation guard). Where they need that, the unit notes it.
+        Holders of ``rbac:escalate`` are exempt; the unit notes where they need that.
         """
         wanted, held = frozenset(handed_out), self.held
         if self.unbounded or not wanted:
@@ -183,9 +183,9 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
             )
         elif passing := sorted(wanted - self.held_until(until)):
             raise EscalationDenied(
-                f"This hands out {listed_names(passing)} for longer than you hold it: you hold it until an end, or"
-                " while a role is active in your session. Assign it with an earlier expires_at, or ask a user"
-                " who holds it without an end.",
+                f"This hands out {listed_names(passing)} for longer than you hold it: you hold it until an"
+                " end, or while a role is active in your session. Assign it with an earlier expires_at, or"
+                " ask a user who holds it without an end.",
                 missing=passing,
             )
 

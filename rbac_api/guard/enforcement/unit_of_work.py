@@ -28,8 +28,8 @@ class UnitOfWork:
     """
 
     __slots__ = (
-        "_connection", "_one_moment", "_way_in", "database", "escalated", "graph", "held", "holder", "on_open",
-        "roles", "roles_changed", "writes",
+        "_connection", "_one_moment", "_way_in", "database", "escalated", "graph", "held", "holder",
+        "on_open", "roles", "roles_changed", "writes",
     )  # fmt: skip
 
     def __init__(self, database: Database, *, writes: bool, one_moment: bool = False) -> None:
