@@ -202,11 +202,12 @@ class Stage:
         text = str(found)
         return text if "-" in text else f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
-    def events(self, action: str | None = None) -> list[dict[str, Any]]:
-        """The trail's rows, oldest first, as dictionaries; of one action, or all."""
+    def events(self, action: str | None = None, after: int = 0) -> list[dict[str, Any]]:
+        """The trail's rows, oldest first, as dictionaries; of one action, or all, and only those after a number."""
         sequencer.drain_outbox(self.database)
         with self.database.reading() as connection:
-            rows = connection.execute(select(*EVENT).order_by(trail_events.c.seq)).all()
+            later = select(*EVENT).where(trail_events.c.seq > after)
+            rows = connection.execute(later.order_by(trail_events.c.seq)).all()
         found = [_whole(EventRow._make(row)) for row in rows]
         return [event for event in found if action is None or event["action"] == action]
 

@@ -58,6 +58,7 @@ class Figures:
     test_functions: Spread
 
 
+@cache
 def measure_source(root: Path = ROOT) -> Figures:
     """Read every file of ``rbac_api`` and of ``tests`` below ``root``."""
     trees = {path: _tree(path) for path in sorted((root / "rbac_api").rglob("*.py"))}

@@ -22,7 +22,7 @@ def test_bob_gains_nothing_for_anybody_and_harms_nobody_stronger_whatever_he_tri
     his = before.people["bob"]
 
     for attempt in list(attempts(stage)):
-        count = len(stage.events())
+        last = stage.query("SELECT max(seq) FROM trail_events")[0][0]
         stage.guard.refusals.forget()  # a repetition would only be counted
         answer = send(bob, attempt)
         answered[answer.status_code] += 1
@@ -33,7 +33,7 @@ def test_bob_gains_nothing_for_anybody_and_harms_nobody_stronger_whatever_he_tri
         for role in ("admin", "auditor", STRONG):
             assert after.roles.get(role) == before.roles[role], attempt
         if answer.status_code == 403:
-            assert refused(stage.events()[count:]) == "bob", attempt
+            assert refused(stage.events(after=last)) == "bob", attempt
             assert after == before, attempt
         elif after != before:
             prepare(stage)
