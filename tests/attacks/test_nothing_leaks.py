@@ -32,7 +32,7 @@ def server() -> Iterator[Service]:
         "RBAC_LOG_LEVEL": "debug",
         "RBAC_WORKERS": "1",
     }
-    found = Service(folder, given)
+    found = Service(folder, given, warm=True)
     found.start()
     yield found
     found.end()

@@ -67,7 +67,9 @@ def shell_block(start: str) -> list[str]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("documented")
-    started = Service(folder, {"RBAC_DATA_DIR": str(folder / "instance"), "RBAC_ADMIN_PASSWORD": PASSWORD})
+    started = Service(
+        folder, {"RBAC_DATA_DIR": str(folder / "instance"), "RBAC_ADMIN_PASSWORD": PASSWORD}, warm=True
+    )
     started.start()
     yield started
     started.end()

@@ -26,7 +26,7 @@ def settings(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def service(tmp_path: Path, settings: dict[str, str]) -> Iterator[Service]:
     """The product as ``make run`` starts it, with an empty data folder."""
-    started = Service(tmp_path, settings)
+    started = Service(tmp_path, settings, warm=True)
     started.start()
     yield started
     started.end()

@@ -66,7 +66,7 @@ def world(example: str) -> Iterator[World]:
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
     settings = {**SETTINGS, "RBAC_DATA_DIR": str(issuing), "RBAC_ISSUER": issuer, "PORT": str(port)}
-    service = Service(issuing, settings)
+    service = Service(issuing, settings, warm=True)
     service.start()
     beside = free_port()
     environment = {

@@ -33,7 +33,7 @@ def start_node() -> Iterator[StartNode]:
             "RBAC_DATABASE_URL": url,
             **{name: str(value) for name, value in settings.items()},
         }
-        nodes.append(Service(server_folder("node"), given, *program))
+        nodes.append(Service(server_folder("node"), given, *program, warm=not program))
         nodes[-1].start()
         return nodes[-1]
 

@@ -44,7 +44,7 @@ def publishing(request: pytest.FixtureRequest, stages: Stages) -> Iterator[Publi
     """One for every fault in turn: each test revokes sessions of its own, and mends what it broke."""
     url, store = stages.empty_database(request.param, "publishing"), start_valkey()
     settings = {"RBAC_DATABASE_URL": url, "RBAC_WORKERS": "2", "RBAC_REDIS_URL": store.url}
-    node = Service(server_folder("node"), {**SETTINGS, **settings})
+    node = Service(server_folder("node"), {**SETTINGS, **settings}, warm=True)
     try:
         node.start()
         yield Publishing(url, node, store)

@@ -53,7 +53,7 @@ SHAPES = {
 def node(*program: str, **settings: str) -> Service:
     folder = server_folder("readers")
     given = {**SETTINGS, "RBAC_DATABASE_URL": f"sqlite:///{folder}/rbac.db", **settings}
-    found = Service(folder, given, *program, measured=True)
+    found = Service(folder, given, *program, measured=True, warm=not program)
     found.start()
     return found
 

@@ -36,7 +36,7 @@ STOCK = Path(__file__).with_name("stock.py")
 def node(*program: str, **settings: str) -> Service:
     folder = server_folder("wire")
     given = {**SETTINGS, "RBAC_DATABASE_URL": f"sqlite:///{folder}/rbac.db", **settings}
-    found = Service(folder, given, *program, measured=True)
+    found = Service(folder, given, *program, measured=True, warm=not program)
     found.start()
     return found
 

@@ -6,18 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.servers import cheap
 from tests.servers.places import server_folder
 from tests.servers.service import SETTINGS, Service
 
 ROOT = Path(__file__).parents[2]
 ADMIN = "alice"
-# As `python app.py`, but for the price of a hash: no test here is about that, and fuzzing signs in often.
-CHEAP = """
-from dataclasses import replace
-from rbac_api import Settings, create_app
-from rbac_api.cli.serve import serve
-serve(create_app, replace(Settings.from_environment(), password_cost=4))
-"""
+CHEAP = Path(cheap.__file__)
 
 
 @contextmanager
@@ -30,12 +25,8 @@ def running_service(database_url: str, **settings: str) -> Iterator[str]:
         "RBAC_WORKERS": "1",
     }
     folder = server_folder("outside")
-    service = Service(
-        folder,
-        {**SETTINGS, "PYTHONPATH": str(ROOT), "RBAC_DATA_DIR": str(folder), **own, **settings},
-        "-c",
-        CHEAP,
-    )
+    places = {"PYTHONPATH": str(ROOT), "RBAC_DATA_DIR": str(folder), "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    service = Service(folder, {**SETTINGS, **places, **own, **settings}, str(CHEAP), warm=True)
     try:
         service.start()
         yield f"http://127.0.0.1:{service.port}"

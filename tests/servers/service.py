@@ -46,15 +46,23 @@ class Service:
     """One node: gunicorn's master and its workers."""
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str], *program: str, measured: bool = False
+        self,
+        folder: Path,
+        settings: Mapping[str, str],
+        *program: str,
+        measured: bool = False,
+        warm: bool = False,
     ) -> None:
+        """With ``warm`` its start is not the subject of the test, see tests.servers.warm."""
         self.port = int(settings.get("PORT") or free_port())
         self.folder = folder
         own = {"TMPDIR": str(folder), "PORT": str(self.port), **settings}
         inherited = INHERITED + MEASURED * measured
         kept = {name: value for name, value in os.environ.items() if name.startswith(inherited)}
         command = [sys.executable, "-W", "error", *(program or (str(APP),))]
-        self._order = Order(command, str(folder), environment={**kept, **own})
+        counted = any(name.startswith(MEASURED) for name in os.environ)
+        warm = warm and not counted and command[-2] == "error"  # then the last word is a file
+        self._order = Order(command, str(folder), environment={**kept, **own}, warm=warm)
         self._process: Supervised | None = None
         self._began_at = 0
 

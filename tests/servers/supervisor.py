@@ -5,7 +5,7 @@ child of a tiny process (this file, run as a program) that waits on a pipe from 
 closes, for whatever reason, it ends the server and removes the server's folder.
 
 Standard library only: it runs under `python -I -S`, without site-packages, so that it starts in milliseconds
-and coverage does not measure it.
+and coverage does not measure it. `tests.servers.warm` forks it instead, and the server too.
 """
 
 import json
@@ -15,9 +15,10 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 PATIENCE = 20.0  # seconds a server gets for each politer way of ending it
 
@@ -31,6 +32,21 @@ class Order:
     farewell: int = signal.SIGTERM
     identity: dict[str, Any] = field(default_factory=dict)  # user, group, extra_groups as Popen takes them
     environment: dict[str, str] | None = None  # all of it; None: the test run's own
+    warm: bool = (
+        False  # the command is `python app.py`, and may be forked from a process that has imported it
+    )
+
+
+class Running(Protocol):
+    """What is used of a server's process."""
+
+    pid: int
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended."""
 
 
 class Supervised:
@@ -39,12 +55,7 @@ class Supervised:
     def __init__(self, order: Order) -> None:
         self.folder = Path(order.folder)
         with (self.folder / "log").open("ab") as log:
-            self._keeper = subprocess.Popen(
-                [sys.executable, "-I", "-S", __file__, json.dumps(vars(order))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
+            self._keeper = _keeper(order, log)
 
     @property
     def alive(self) -> bool:
@@ -58,7 +69,8 @@ class Supervised:
     @property
     def code(self) -> int | None:
         """The server's exit code, 128 and the signal's number if one ended it; None while it runs."""
-        return self._keeper.poll()
+        found: int | None = self._keeper.poll()
+        return found
 
     def log(self) -> str:
         """The last lines the server wrote: the only witness when it does not come up."""
@@ -103,7 +115,20 @@ class Supervised:
         return self._keeper.stdin, self._keeper.stdout
 
 
-def _end(child: subprocess.Popen[bytes], farewell: int) -> None:
+def _keeper(order: Order, log: IO[bytes]) -> Any:
+    if order.warm:
+        from tests.servers.warm import Forked
+
+        return Forked(order, log)
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", __file__, json.dumps(vars(order))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+    )
+
+
+def _end(child: Running, farewell: int) -> None:
     for number in (farewell, signal.SIGQUIT, signal.SIGKILL):
         child.send_signal(number)
         child.send_signal(signal.SIGCONT)  # a frozen one hears nothing else
@@ -114,10 +139,8 @@ def _end(child: subprocess.Popen[bytes], farewell: int) -> None:
         return
 
 
-def _keep(order: Order) -> int:
-    """Run the server until it ends, obeying signal numbers from the pipe. Runs in the supervisor process."""
-    deserted = threading.Event()
-    child = subprocess.Popen(
+def _start(order: Order) -> Running:
+    return subprocess.Popen(
         order.command,
         cwd=order.folder,
         stdin=subprocess.DEVNULL,
@@ -126,12 +149,19 @@ def _keep(order: Order) -> int:
         env=order.environment,
         **order.identity,
     )
+
+
+def keep(order: Order, start: Callable[[], Running]) -> int:
+    """Run the server until it ends, obeying signal numbers from the pipe. Runs in the supervisor process."""
+    deserted = threading.Event()
+    child = start()
     (Path(order.folder) / "pid").write_text(str(child.pid))
 
     def obey() -> None:
-        for line in sys.stdin.buffer:
-            _send(child, int(line))
-            os.write(1, b"sent\n")
+        with os.fdopen(0, "rb", closefd=False) as orders:
+            for line in orders:
+                _send(child, int(line))
+                os.write(1, b"sent\n")
         deserted.set()
         _end(child, order.farewell)
 
@@ -142,7 +172,7 @@ def _keep(order: Order) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _send(child: subprocess.Popen[bytes], number: int) -> None:
+def _send(child: Running, number: int) -> None:
     """A signal to the server; a negative number to its whole group, the workers it has forked included."""
     if number < 0:
         os.killpg(child.pid, -number)
@@ -152,6 +182,7 @@ def _send(child: subprocess.Popen[bytes], number: int) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the test run, which then closes the pipe
+    given = Order(**json.loads(sys.argv[1]))
     os._exit(
-        _keep(Order(**json.loads(sys.argv[1])))
+        keep(given, lambda: _start(given))
     )  # at once: the thread that reads the pipe would not let go of it
