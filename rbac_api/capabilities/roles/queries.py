@@ -77,16 +77,8 @@ def add_grant(connection: Connection, role_id: str, permission_id: str, now: dat
 
 def end_grant(connection: Connection, role_id: str, permission_id: str, now: datetime) -> bool:
     """End an edge in force; returns whether there was one."""
-    edge = role_permissions.c
-    return (
-        _end_edges(
-            connection,
-            role_permissions,
-            and_(edge.role_id == role_id, edge.permission_id == permission_id),
-            now,
-        )
-        == 1
-    )
+    ended = _joins(role_permissions, {"role_id": role_id, "permission_id": permission_id})
+    return _end_edges(connection, role_permissions, ended, now) == 1
 
 
 def add_inheritance(connection: Connection, senior_id: str, junior_id: str, now: datetime) -> bool:
@@ -94,13 +86,8 @@ def add_inheritance(connection: Connection, senior_id: str, junior_id: str, now:
 
 
 def end_inheritance(connection: Connection, senior_id: str, junior_id: str, now: datetime) -> bool:
-    edge = role_inheritance.c
-    return (
-        _end_edges(
-            connection, role_inheritance, and_(edge.senior_id == senior_id, edge.junior_id == junior_id), now
-        )
-        == 1
-    )
+    ended = _joins(role_inheritance, {"senior_id": senior_id, "junior_id": junior_id})
+    return _end_edges(connection, role_inheritance, ended, now) == 1
 
 
 def revive_role(connection: Connection, name: str) -> bool:
@@ -141,9 +128,13 @@ def list_holder_ids(connection: Connection, role_ids: list[str], now: datetime) 
     return list(connection.execute(query.where(assignments.c.role_id.in_(role_ids), still)).scalars())
 
 
+def _joins(table: Table, pair: dict[str, str]) -> ColumnElement[bool]:
+    return and_(*(table.c[column] == value for column, value in pair.items()))
+
+
 def _open_edge(connection: Connection, table: Table, pair: dict[str, str], now: datetime) -> bool:
-    same = and_(*(table.c[column] == value for column, value in pair.items()), table.c.valid_to.is_(None))
-    if connection.execute(select(table.c.id).where(same)).first():
+    same = select(table.c.id).where(_joins(table, pair), table.c.valid_to.is_(None))
+    if connection.execute(same).first():
         return False
     connection.execute(insert(table).values(id=new_id(), valid_from=now, **pair))
     return True
