@@ -88,7 +88,7 @@ def test_good_news_leaves_by_itself(alices: DocsPage) -> None:
 
     alices.tab.mouse.move(5, 5)
 
-    expect(toast).to_have_count(0, timeout=10_000)
+    expect(toast).to_have_count(0)
 
 
 def test_a_refusal_is_explained_on_the_page(alices: DocsPage, open_page: OpenPage, service: str) -> None:

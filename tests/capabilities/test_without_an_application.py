@@ -55,7 +55,7 @@ def test_dave_signs_in_and_refreshes(stage: Stage) -> None:
 
 
 def test_an_account_refreshes_no_oftener_than_its_limit_allows(stage: Stage) -> None:
-    with anonymous(stage, account_limit="1 per hour") as clearance:
+    with anonymous(stage, account_limit="1 per year") as clearance:
         begun = login(clearance, LoginRequest(DAVE.username, PASSWORD), ORIGIN)
         renewed = refresh(clearance, begun["refresh_token"], ORIGIN)
         with pytest.raises(TooManyAttempts):

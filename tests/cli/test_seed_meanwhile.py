@@ -17,11 +17,10 @@ COMPANY = {
     "users": [{"username": name} for name in PEOPLE],
     "assignments": [{"user": name, "role": "auditor"} for name in PEOPLE],
 }
-PATIENCE = 5  # seconds that a sign-in waits for the write lock before it is refused: as by default
 
 
 def test_sign_ins_are_answered_while_a_seed_goes_on(stage: Stage, node: OpenNode, tmp_path: Path) -> None:
-    shell, client = Shell(node().app), node(database_timeout=PATIENCE).app.test_client()
+    shell, client = Shell(node().app), node().app.test_client()
     file, output = tmp_path / "company.yaml", list[str]()
     file.write_text(json.dumps(COMPANY))
     credentials: dict[str, Any] = {"username": DAVE.username, "password": PASSWORD}
@@ -34,5 +33,5 @@ def test_sign_ins_are_answered_while_a_seed_goes_on(stage: Stage, node: OpenNode
         time.sleep(0.05)
 
     assert f"{len(PEOPLE)} people and {len(PEOPLE)} assignments" in output[0]
-    assert answers
     assert set(answers) == {200}
+    assert len(answers) > 2, "one alone may have waited for the whole of the seed"

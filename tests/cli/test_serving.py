@@ -15,7 +15,7 @@ from rbac_api.cli import serve
 from rbac_api.cli.prepare import Prepared
 from rbac_api.factory import create_app
 from rbac_api.settings import Settings
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 from tests.servers.places import server_folder
 from tests.servers.service import SETTINGS, Service
 
@@ -81,7 +81,7 @@ def test_it_serves_at_every_spelling_of_a_host_and_says_where(host: str) -> None
 def issuer(address: str) -> str | None:
     """What the service at an address says of itself."""
     try:
-        with closing(http.client.HTTPConnection(address.removeprefix("http://"), timeout=5)) as line:
+        with closing(http.client.HTTPConnection(address.removeprefix("http://"), timeout=PATIENCE)) as line:
             line.request("GET", "/.well-known/oauth-authorization-server")
             return str(json.load(line.getresponse())["issuer"])
     except OSError:

@@ -16,6 +16,7 @@ from rbac_api.factory import close_app, create_app
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, DAVE
 from tests.conftest import Stages
+from tests.patience import PATIENCE
 from tests.servers.pooler import TransactionPooler
 from tests.sizes import sized
 
@@ -62,9 +63,9 @@ def status(app: Flask, caller: Caller) -> int:
     return app.test_client().get("/v1/audit/events?limit=1", headers=caller.headers).status_code
 
 
-def had_a_lease(app: Flask, caller: Caller) -> bool:
+def had_a_lease(app: Flask, caller: Caller, patience: float) -> bool:
     """Whether the node would for some time have answered from memory alone, without a look at the database."""
-    gate, deadline = app.extensions["rbac-api"].snapshot.gate, time.monotonic() + 3 * LEASE_SECONDS
+    gate, deadline = app.extensions["rbac-api"].snapshot.gate, time.monotonic() + patience
     while time.monotonic() < deadline:
         status(app, caller)
         if gate.unchanged():
@@ -74,7 +75,7 @@ def had_a_lease(app: Flask, caller: Caller) -> bool:
 
 def test_behind_a_pooler_a_node_never_has_a_lease(stage: Stage, pooler: TransactionPooler) -> None:
     with behind(pooler, stage) as app:
-        assert not had_a_lease(app, stage.as_(DAVE))
+        assert not had_a_lease(app, stage.as_(DAVE), 3 * LEASE_SECONDS)
 
 
 def test_one_that_takes_its_connection_for_a_session_has_one(
@@ -83,4 +84,4 @@ def test_one_that_takes_its_connection_for_a_session_has_one(
     monkeypatch.setattr(freshness, "keeps_its_session", lambda *_: True)
 
     with behind(pooler, stage) as app:
-        assert had_a_lease(app, stage.as_(DAVE))
+        assert had_a_lease(app, stage.as_(DAVE), PATIENCE)

@@ -18,7 +18,7 @@ ENDS = {"logout", "end_my_session", "end_my_sessions"}
 
 @pytest.fixture
 def limited(node: OpenNode) -> Stage:
-    return node(account_limit=f"{LIMIT} per hour")
+    return node(account_limit=f"{LIMIT} per year")
 
 
 def renames(caller: Caller, address: str) -> Any:

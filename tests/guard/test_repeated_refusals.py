@@ -17,6 +17,7 @@ from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, DAVE
 from tests.contract.operations import operations
 from tests.contract.test_permission_matrix import cell
+from tests.patience import eventually
 from tests.trail.breakage import FIRST_WRITTEN, renamed
 
 FLOOD = 30
@@ -134,9 +135,7 @@ def test_the_thread_writes_what_no_request_does(stage: Stage, monkeypatch: pytes
 
     for _ in range(FLOOD):
         counts.count(("kind", "subject"), later)
-    deadline = clock.monotonic() + 30
-    while not written and clock.monotonic() < deadline:
-        counts._closing.wait(0.02)
+    assert eventually(lambda: written)
     counts.close()
 
     assert written == [FLOOD - 1]

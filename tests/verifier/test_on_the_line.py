@@ -17,7 +17,7 @@ from rbac_verifier import fetch, keys, revoked
 from rbac_verifier.jws import read_key
 from tests.cast import ALICE, DAVE
 from tests.guard.forgery import Model, b64, unb64, written
-from tests.patience import eventually, quickest
+from tests.patience import PATIENCE, eventually, quickest
 from tests.verifier.conftest import BOUND, Field
 from tests.verifier.test_verifier import becomes, code
 
@@ -188,9 +188,9 @@ def test_a_strangers_key_is_worth_nothing_without_a_token_it_signed(field: Field
 
 
 def test_an_answer_that_drips_is_given_up(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = fetch.Source(field.address, timeout=2.0)
-    moments = iter([0.0, 1.0, 9.0, 10.0])
-    monkeypatch.setattr(fetch, "monotonic", lambda: next(moments, 10.0))
+    source = fetch.Source(field.address, timeout=PATIENCE)
+    moments = iter([0.0, 1.0, PATIENCE, 1 + PATIENCE])
+    monkeypatch.setattr(fetch, "monotonic", lambda: next(moments, 1 + PATIENCE))
 
     class Dripping:
         def read1(self, _size: int) -> bytes:
@@ -227,7 +227,7 @@ def test_who_waits_for_somebody_who_waits_does_not_do_so_for_ever(field: Field) 
 def test_a_redirection_is_not_followed(field: Field) -> None:
     field.line.moved_to = f"{field.address}{keys.PATH}"
     with pytest.raises(fetch.Unreachable, match="answers 302"):
-        fetch.Source(field.address, timeout=2).get(keys.PATH)
+        fetch.Source(field.address, timeout=PATIENCE).get(keys.PATH)
     assert len(field.line.asked) == 1
 
 

@@ -18,6 +18,7 @@ from tests.builders import Stage
 from tests.capabilities.policy.stories import TEA, apply, everything, plan
 from tests.cast import ALICE, CAROL, DAVE
 from tests.faults.test_under_the_lock import rows_read
+from tests.patience import PATIENCE
 
 NOTHING: dict[str, list[Any]] = {"permissions": [], "roles": [], "constraints": [], "assignments": []}
 
@@ -44,7 +45,7 @@ def test_one_is_worked_out_and_one_waits(stage: Stage, monkeypatch: pytest.Monke
 
     def slow(*arguments: Any, **options: Any) -> Any:
         working.set()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE)
         return engine.plan_policy(*arguments, **options)
 
     monkeypatch.setattr(service, "plan_policy", slow)
@@ -53,7 +54,7 @@ def test_one_is_worked_out_and_one_waits(stage: Stage, monkeypatch: pytest.Monke
         for a in alices[:2]
     )
     first.start()
-    assert working.wait(30)
+    assert working.wait(PATIENCE)
     second.start()
     while turns._PLACES._value:  # type: ignore[attr-defined]
         pass

@@ -39,14 +39,14 @@ def test_the_fourth_attempt_of_an_address_is_told_when_to_come_back(
 
 
 def test_a_made_up_forwarding_header_does_not_begin_a_new_count(node: OpenNode) -> None:
-    strict = node(signin_limit="2 per hour")
+    strict = node(signin_limit="2 per year")
     spoofed = [attempt(strict, **{"X-Forwarded-For": f"198.51.100.{n}"}).status_code for n in range(4)]
 
     assert spoofed == [200, 200, 429, 429]
 
 
 def test_behind_one_proxy_the_address_it_reports_counts_and_no_earlier_one(node: OpenNode) -> None:
-    strict = node(signin_limit="2 per hour", proxy_hops=1)
+    strict = node(signin_limit="2 per year", proxy_hops=1)
     first = [
         attempt(strict, **{"X-Forwarded-For": f"10.9.8.{n}, 198.51.100.1"}).status_code for n in range(3)
     ]
@@ -69,7 +69,7 @@ def test_behind_one_proxy_the_address_it_reports_counts_and_no_earlier_one(node:
 def test_guessing_elsewhere_is_limited_too(
     stage: Stage, node: OpenNode, path: str, body: dict[str, str]
 ) -> None:
-    strict = node(signin_limit="3 per hour")
+    strict = node(signin_limit="3 per year")
     caller = strict.as_(DAVE)  # the first of them: all that can be guessed at counts together
 
     found = [caller.post(path, json=body) for _ in range(3)]
@@ -81,7 +81,7 @@ def test_guessing_elsewhere_is_limited_too(
 
 @pytest.mark.parametrize(("prefix", "good"), [(64, 2), (128, 12), (56, 2)])
 def test_twelve_addresses_of_one_ipv6_network_are_one(node: OpenNode, prefix: int, good: int) -> None:
-    strict = node(signin_limit="2 per hour", ipv6_prefix=prefix)
+    strict = node(signin_limit="2 per year", ipv6_prefix=prefix)
 
     found = [attempt(strict, f"2001:db8:1:2::{n:x}").status_code for n in range(1, 13)]
 
@@ -91,7 +91,7 @@ def test_twelve_addresses_of_one_ipv6_network_are_one(node: OpenNode, prefix: in
 
 
 def test_every_limit_per_address_knows_the_network(node: OpenNode) -> None:
-    strict = node(signin_limit="1 per hour", token_limit="1 per hour")
+    strict = node(signin_limit="1 per year", token_limit="1 per year")
     calls = (
         ("/v1/auth/login", {"json": {"username": "dave", "password": PASSWORD}}),
         ("/v1/auth/password-setup", {"json": {"token": "rbac-setup-x", "new_password": NEW_PASSWORD}}),
@@ -130,7 +130,7 @@ def test_one_visitor_is_written_in_one_way(address: str | None, network: str | N
 
 
 def test_an_ipv4_address_inside_ipv6_is_counted_with_itself(node: OpenNode) -> None:
-    strict = node(signin_limit="1 per hour")
+    strict = node(signin_limit="1 per year")
 
     assert [attempt(strict, address).status_code for address in ("203.0.113.7", "::ffff:203.0.113.7")] == [
         200,

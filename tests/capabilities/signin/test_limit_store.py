@@ -61,7 +61,7 @@ FAULTS: dict[str, Callable[[ValkeyServer], None]] = {
 
 
 def test_two_nodes_share_one_count(store: ValkeyServer, stage: Stage, node: OpenNode) -> None:
-    nodes = [node(signin_limit="4 per hour", redis_url=store.url) for _ in range(2)]
+    nodes = [node(signin_limit="4 per year", redis_url=store.url) for _ in range(2)]
 
     found = [attempt(nodes[number % 2]).status_code for number in range(6)]
 
@@ -78,7 +78,7 @@ def test_sign_ins_go_on_within_a_second_while_the_store_is(
 ) -> None:
     def slowest() -> float:
         store.restart()
-        service, found = node(signin_limit="3 per hour", redis_url=store.url), []
+        service, found = node(signin_limit="3 per year", redis_url=store.url), []
         assert attempt(service).status_code == 200
         fault(store)
         taken = [seconds(lambda: found.append(attempt(service).status_code)) for _ in range(4)]
@@ -107,7 +107,7 @@ def test_a_crowd_that_finds_the_store_gone_at_once_is_served(
 def test_a_store_that_fails_whenever_it_is_asked_is_done_without(
     node: OpenNode, store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = node(signin_limit="1 per hour", redis_url=store.url)
+    service = node(signin_limit="1 per year", redis_url=store.url)
     silence(monkeypatch, "acquire_sliding_window_entry")
 
     assert [attempt(service).status_code for _ in range(3)] == [200, 429, 429]
@@ -116,7 +116,7 @@ def test_a_store_that_fails_whenever_it_is_asked_is_done_without(
 def test_a_store_that_counts_and_then_falls_silent_is_done_without(
     node: OpenNode, store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = node(signin_limit="1 per hour", redis_url=store.url)
+    service = node(signin_limit="1 per year", redis_url=store.url)
     silence(monkeypatch, "get_sliding_window")
 
     first, second = attempt(service), attempt(service)
@@ -148,7 +148,7 @@ def test_the_store_that_comes_back_is_used_again(
 
 
 def test_attempts_from_an_unknown_address_are_counted_together(node: OpenNode) -> None:
-    service = node(signin_limit="2 per hour")
+    service = node(signin_limit="2 per year")
     body = {"username": "dave", "password": PASSWORD}
 
     found = [

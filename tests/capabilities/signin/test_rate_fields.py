@@ -80,13 +80,13 @@ def test_of_several_limits_each_has_its_name_and_its_own_count(node: OpenNode, f
 
 
 def test_refreshing_has_a_count_of_its_own(stage: Stage, node: OpenNode) -> None:
-    strict, token = node(token_limit="2 per hour"), stage.as_(DAVE).tokens["refresh_token"]
+    strict, token = node(token_limit="2 per year"), stage.as_(DAVE).tokens["refresh_token"]
 
     answers = [refresh(strict, token) for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[2].json["violated-policies"] == ["token"]
-    assert parsed(answers[0].headers["RateLimit-Policy"]) == {"token": {"q": 2, "w": 3600}}
+    assert parsed(answers[0].headers["RateLimit-Policy"]) == {"token": {"q": 2, "w": 31_104_000}}
     assert attempt(strict).status_code == 200
 
 
@@ -138,7 +138,7 @@ def test_a_browser_program_may_read_them(node: OpenNode) -> None:
 
 
 def test_counting_on_in_memory_says_what_is_left_there(node: OpenNode, valkey: ValkeyServer) -> None:
-    service = node(signin_limit="3 per hour", redis_url=valkey.url)
+    service = node(signin_limit="3 per year", redis_url=valkey.url)
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     shared = left(attempt(service))
