@@ -6,6 +6,7 @@ import http.client
 import itertools
 import random
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from tests.faults.calls import Answer, call
 
 ASSIGNED, GRANTED = "auditor", "permissions:read"
 PATIENCE = 60.0  # seconds for which an answer is awaited
+OLD = 30.0  # seconds after which a token is exchanged, before it expires
 DONE = (200, 201, 204)
 READS = (
     "/v1/users?limit=50&q=bench",
@@ -74,7 +76,7 @@ class Actor(ABC):
         lines = [http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE) for port in ports]
         self._lines, self._next = lines, itertools.cycle(lines)
         self._tokens: dict[str, str] = {}
-        self._ended = 0
+        self._ended, self._issued = 0, 0.0
 
     def act(self, stop: threading.Event) -> None:
         """Go on until stopped. What is not expected is counted, and a new session is begun after it."""
@@ -83,6 +85,8 @@ class Actor(ABC):
             try:
                 if not self._tokens:
                     self.sign_in()
+                elif time.monotonic() - self._issued > OLD:
+                    self.refresh()
                 self.step()
             except SignedOut:
                 self._tokens = {}
@@ -102,14 +106,12 @@ class Actor(ABC):
         body = {"username": self.account.username, "password": PASSWORD}
         with self.account.signing_in:
             self._ended = self.account.ended
-            self._tokens = self.ask("POST", "/v1/auth/login", body).json
-        self.tally.acknowledge("sign-ins")
+            self._keep(self.ask("POST", "/v1/auth/login", body), "sign-ins")
 
     def refresh(self) -> None:
         """Exchange the refresh token."""
         body = {"refresh_token": self._tokens["refresh_token"]}
-        self._tokens = self.ask("POST", "/v1/auth/refresh", body).json
-        self.tally.acknowledge("refreshes")
+        self._keep(self.ask("POST", "/v1/auth/refresh", body), "refreshes")
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Return an answer that reports success."""
@@ -120,6 +122,10 @@ class Actor(ABC):
         if answer.status not in DONE:
             raise SignedOut
         return answer
+
+    def _keep(self, answer: Answer, what: str) -> None:
+        self._tokens, self._issued = answer.json, time.monotonic()
+        self.tally.acknowledge(what)
 
     def _send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         return call(next(self._next), method, path, self._tokens.get("access_token"), body, **headers)

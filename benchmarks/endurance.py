@@ -31,7 +31,7 @@ from rbac_api.database.engine import Database
 
 NODES = {"sqlite": 1, "postgresql": 2}
 LIMITS = {"RBAC_TOKEN_LIMIT": "1000000 per minute", "RBAC_ACCOUNT_LIMIT": "1000000 per minute"}
-TOKENS = {"RBAC_ACCESS_TOKEN_SECONDS": "60"}  # ended sessions are remembered as long
+TOKENS = {"RBAC_ACCESS_TOKEN_SECONDS": "120"}  # ended sessions are remembered as long
 GROWTH = 1.05  # of a worker's memory, from the second quarter to the last
 WAITING = 100  # more events in the outbox, from the second quarter to the last
 LINKED = 10.0  # seconds until nothing waits once the load is over

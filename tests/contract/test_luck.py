@@ -86,13 +86,8 @@ def _seconds(call: ast.Call) -> Iterator[float]:
 def vague_views(text: str) -> Found:
     """Questions for who waits for a lock that any thread of the service may answer with yes."""
     told = ("query", "pid", "application_name", "transactionid")
-    return [
-        node.value
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Constant)
-        and "FROM pg_stat_activity" in str(node.value)
-        and not any(word in str(node.value) for word in told)
-    ]
+    texts = [str(node.value) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+    return [one for one in texts if "FROM pg_stat_activity" in one and not any(word in one for word in told)]
 
 
 KINDS: dict[str, tuple[Any, tuple[str, ...], str, str]] = {  # with words that a text has which can be one

@@ -53,6 +53,7 @@ class Client:
     revoked: list[Pass] = field(default_factory=list)
     line: Line | None = None
     sent_away: bool = False  # the last answer said that the connection closes
+    unanswered: bool = False  # the last refresh: the same token is good for a minute, and may be spent
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.name)
@@ -64,6 +65,8 @@ class Client:
     def burst(self, stop: threading.Event) -> None:
         """Go on until told to stop, or until the connection breaks."""
         with self.connected():
+            if self.unanswered:
+                self.refresh()
             while not stop.is_set() and not self.sent_away:
                 self.step()
 
@@ -129,11 +132,13 @@ class Client:
     def refresh(self) -> None:
         """Until it is answered, the same token again: whatever happened to the first attempt, it must be good."""
         thing, following = ("generation", self.refreshing.session_id), str(self.generation + 1)
+        self.unanswered = True
         with self.ledger.change(thing, following) as acknowledge:
             answer = self._ask("POST", "/v1/auth/refresh", self.refresh_token)
             if answer.status == 200:
                 acknowledge()
                 self.refresh_token, self.generation = answer.json["refresh_token"], self.generation + 1
+                self.unanswered = False
 
     def revoke(self) -> None:
         if not self.passes:

@@ -104,6 +104,7 @@ class Limits:
             "account": GroupLimit("account", settings.account_limit),
         }
         self._degraded, self._retry_at, self._lock = False, 0.0, threading.Lock()
+        self._counting = threading.Lock()  # two threads at once would start the same timer of MemoryStorage
 
     def count_account(self, account_id: str | None) -> None:
         """Count an action of this account; ``TooManyAttempts`` over its limit."""
@@ -130,7 +131,8 @@ class Limits:
             else:
                 self._note(degraded=False)
                 return found
-        return limit.count(memory, key)
+        with self._counting:
+            return limit.count(memory, key)
 
     @cached_property
     def _stores(self) -> Stores:

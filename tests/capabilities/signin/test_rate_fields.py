@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 from collections.abc import Callable
 
 import pytest
 import redis
+from limits.storage import MemoryStorage
 from time_machine import Traveller
 from werkzeug.test import TestResponse
 
 from rbac_api import clock
+from rbac_api.web.server import rate_limits
 from tests.builders import Stage
 from tests.capabilities.conftest import OpenNode
 from tests.capabilities.signin.crowd import refresh, together
 from tests.cast import DAVE, PASSWORD
+from tests.patience import eventually
 from tests.servers.valkey import ValkeyServer
 
 ITEM = re.compile(r'"([a-z0-9-]+)"((?:;[a-z]=\d{1,15})+)')
@@ -113,6 +118,34 @@ def test_two_groups_at_once_never_take_each_others_limit(node: OpenNode) -> None
 
     expected = ['"signin";q=1000;w=60', '"token";q=2000;w=60']
     assert all(answer.headers["RateLimit-Policy"] == expected[group] for group, answer in answers)
+
+
+def test_two_who_are_counted_in_memory_at_once_are_both_answered(
+    stage: Stage, node: OpenNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library sets its timer and starts what is set: another thread may have set another one in between."""
+    service, both, timers = node(), threading.Barrier(2), list[threading.Timer]()
+    main = threading.current_thread()
+
+    class Interrupted(MemoryStorage):
+        @property
+        def timer(self) -> threading.Timer:
+            return timers[-1]
+
+        @timer.setter
+        def timer(self, timer: threading.Timer) -> None:
+            timers.append(timer)
+            if threading.current_thread() is main:
+                return
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.2)
+
+    monkeypatch.setattr(rate_limits, "MemoryStorage", Interrupted)
+
+    assert attempt(service).status_code == 200
+    assert eventually(lambda: not timers[-1].is_alive())
+
+    assert together(2, lambda _: attempt(service).status_code) == [200, 200]
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Client-IP", "RateLimit"])
