@@ -21,6 +21,10 @@ from tests.sizes import sized
 
 ROUNDS = sized(8, 200)
 CRASHES = sized(3, 50)
+PATIENT = {
+    "RBAC_REFRESH_LEEWAY_SECONDS": 60,
+    "RBAC_MAX_SESSIONS": 10_000,  # or the hundredth sign-in of the administrator ends the session of a client
+}
 BURIAL = """DELETE FROM followers f WHERE NOT EXISTS
     (SELECT 1 FROM pg_stat_activity a WHERE a.application_name LIKE 'rbac-follower:' || f.name || ':%')"""
 EVERYTHING = 0.4  # the share of rounds in which all processes are killed; in the others it is one worker
@@ -68,7 +72,7 @@ def test_what_was_acknowledged_survives_sigkill_at_any_moment(
     engine: str, durable: PostgresServer, start_node: StartNode, tmp_path: object
 ) -> None:
     url = durable.create_database() if engine == "postgresql" else f"sqlite:///{tmp_path}/rbac.db"
-    node, ledger, dice = start_node(url, RBAC_REFRESH_LEEWAY_SECONDS=60), Ledger(), random.Random(engine)
+    node, ledger, dice = start_node(url, **PATIENT), Ledger(), random.Random(engine)
     mint = Mint(url)
     clients = crowd(node, mint, ledger)
     for number in range(ROUNDS):
@@ -84,7 +88,7 @@ def test_what_was_acknowledged_survives_the_death_of_postgresql(
 ) -> None:
     url = durable.create_database()
     node, ledger, dice = (
-        start_node(url, RBAC_WORKERS=2, RBAC_REFRESH_LEEWAY_SECONDS=60),
+        start_node(url, RBAC_WORKERS=2, **PATIENT),
         Ledger(),
         random.Random("crash"),
     )
