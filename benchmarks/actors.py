@@ -1,4 +1,4 @@
-"""The clients of ``benchmarks.endurance``: users, an administrator and an auditor, each a thread with one session."""
+"""The clients of ``endurance``: users, an administrator and an auditor, each a thread with one session."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Shows whether the service stays as it is under a long load: ``python -m benchmarks.endurance --minutes 30``.
+"""Shows whether a long load leaves the service as it is: ``python -m benchmarks.endurance --minutes 30``.
 
 Clients of two nodes on one PostgreSQL (one node on SQLite) sign in, refresh, read, and sign out, each request
 at the next node. One administrator assigns and revokes a role, changes another, ends sessions, and disables
 users; one auditor reads. Every half minute it prints a row: answers, answers that were not expected, memory,
-files and threads of the workers, events that wait in the outbox, and the length of the audit trail. At the end
-it verifies the trail, and prints a verdict. The exit code is 1 if any line of the verdict says no.
+files and threads of the workers, events that wait in the outbox, and the length of the audit trail. At the
+end it verifies the trail, and prints a verdict. The exit code is 1 if any line of the verdict says no.
 """
 
 from __future__ import annotations
@@ -61,10 +61,11 @@ class Sample:
         return f"| {' | '.join(map(str, [*cells, self.waiting, self.events]))} |"
 
 
-HEAD = (
-    "| minute | answers | unexpected | RSS of each worker, MiB | PSS of all, MiB | open files | threads | outbox | trail |\n"
-    "|---|---|---|---|---|---|---|---|---|"
-)
+COLUMNS = (
+    "minute", "answers", "unexpected", "RSS of each worker, MiB", "PSS of all, MiB", "open files", "threads",
+    "outbox", "trail",
+)  # fmt: skip
+HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,8 @@ def stays_flat(samples: Sequence[Sample]) -> list[Line]:
 def count_events(known: Database) -> dict[str, int]:
     """Return how many events of each acknowledged kind there are, waiting ones included."""
     both = "SELECT action FROM trail_events UNION ALL SELECT action FROM trail_outbox"
-    counting = text(f"SELECT count(*) FROM ({both}) AS events WHERE action = :action")  # noqa: S608 -- constant
+    chosen = "WHERE action = :action"
+    counting = text(f"SELECT count(*) FROM ({both}) AS events {chosen}")  # noqa: S608 -- constant
     with known.reading() as connection:
         return {
             kind: connection.execute(counting, {"action": action}).scalar_one()
@@ -231,7 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> bool:
         own = {**stage.environment, **LIMITS, **TOKENS, "RBAC_WORKERS": str(options.workers)}
         nodes = [stack.enter_context(serving("ours", own, folder)) for _ in range(NODES[options.engine])]
         print(
-            f"{options.engine}: {len(nodes)} nodes, {options.clients} clients, {options.minutes:g} minutes\n{HEAD}"
+            f"{options.engine}: {len(nodes)} nodes, {options.clients} clients, {options.minutes:g} minutes",
+            HEAD,
+            sep="\n",
         )
         lines = endure(stage, nodes, options)
     print("\n| verdict | | |\n|---|---|---|")
