@@ -161,7 +161,7 @@ def _ended_sessions(dialect: Auditing, users: int) -> str:
     return (
         "INSERT INTO sessions (id, user_id, client_id, created_at, last_seen_at, idle_expires_at,"
         " absolute_expires_at, generation, ip, user_agent, ended_at, end_reason)"
-        f" SELECT {dialect.key(4, 'n')}, {dialect.key(1, f'n % {users}')}, 'first-party', {begun}, {begun},"
+        f" SELECT {dialect.key(2, 'n')}, {dialect.key(1, f'n % {users}')}, 'first-party', {begun}, {begun},"
         f" {ends}, {ends}, 3, {_address('n')}, 'benchmark', {ends}, 'logout' FROM {dialect.numbers(users)}"
     )
 
@@ -262,12 +262,12 @@ def questions(user: str, size: int) -> dict[str, str]:
         "the same in a tree half as large": f"/v1/audit/events/{middle // 3}/proof?size={middle}",
         "proof that two trees agree": f"/v1/audit/consistency?from={middle}&to={size}",
         "unused permissions of a user": f"/v1/users/{user}/unused",
-        "unused permissions of a role": "/v1/roles/role-7/unused",
-        "unused permissions of the most popular role": "/v1/roles/role-0/unused",
+        "unused permissions of a role": "/v1/roles/role-15/unused",
+        "unused permissions of a role that 100,000 hold": "/v1/roles/role-7/unused",
         "who used a permission": "/v1/permissions/thing9:do/use",
         "who used a permission, with a count": "/v1/permissions/thing9:do/use?count=true",
-        "suggestion for a role": "/v1/roles/role-7/suggestion",
-        "suggestion for the most popular role": "/v1/roles/role-0/suggestion",
+        "suggestion for a role": "/v1/roles/role-15/suggestion",
+        "suggestion for a role that 100,000 hold": "/v1/roles/role-7/suggestion",
         "dormant users": f"/v1/users?last_login_before={long_ago}",
         "dormant users, with a count": f"/v1/users?last_login_before={long_ago}&count=true",
         "dormant users, the longest first": f"/v1/users?last_login_before={recently}&sort=last_login_at",
@@ -280,7 +280,8 @@ def questions(user: str, size: int) -> dict[str, str]:
         "sessions of all states, of an address": "/v1/sessions?state=all&ip=10.7.0.7",
         "sessions that began before a time": f"/v1/sessions?state=all&created_before={recently}",
         "sessions that were active then": f"/v1/sessions?at={half}",
-        "sessions of a role": "/v1/sessions?role=role-7",
+        "sessions of a role": "/v1/sessions?role=role-15",
+        "sessions of a role that 100,000 hold": "/v1/sessions?role=role-7",
         "open incidents": "/v1/incidents",
         "open incidents of a type, with a count": "/v1/incidents?type=lockout&count=true",
         "open incidents of a type that has none": "/v1/incidents?type=stale-use",

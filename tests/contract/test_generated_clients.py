@@ -32,6 +32,12 @@ STORY = [
     "permission.created", "role.created", "user.created", "password.set", "signin.succeeded", "access.refused",
     "assignment.created", "access.refused", "session.ended", "incident.opened",
 ]  # fmt: skip
+ANSWERS = {
+    "may": True, "refused": 0, "held": ["accountant"], "drawn": ["accountant"], "access": [False, "nothing-grants"],
+    "unused": True, "of_role": True, "users": 0, "cut": ["accountant"], "who": True, "what": ["prepare", "read"],
+    "mine": True, "robots": [0, 0], "oldest": [1, 2], "dormant": 1, "erasure": "user.erased", "proof": [1, True, True],
+    "key": True, "offline": 3,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +105,10 @@ class PythonClient:
         )
         return self._stack.enter_context(client)
 
+    def module(self, operation: str) -> str:
+        """The name of an operation's module."""
+        return self._operations[operation]
+
     def __enter__(self) -> Self:
         return self
 
@@ -107,7 +117,7 @@ class PythonClient:
 
     def call(self, client: Any, status: int, operation: str, *path: Any, **arguments: Any) -> Any:
         """The answer's body, read into a model; the status has to be the one expected."""
-        module = importlib.import_module(self._operations[operation])
+        module = importlib.import_module(self.module(operation))
         answer = module.sync_detailed(*path, client=client, **arguments)
         assert answer.status_code == status, (operation, answer.content)
         return answer.parsed
@@ -147,6 +157,81 @@ def story_in_python(api: PythonClient) -> list[str]:
     assert call(grace, 401, "list_users").code == "token.revoked"
     assert call(alice, 200, "get_session", session.session_id).end_reason == "admin"
     return [event.action for event in reversed(call(alice, 200, "list_events", limit=50).items)]
+
+
+def erased_in_python(api: PythonClient, alice: Any) -> str:
+    """A leaver is deleted and erased; what the trail says of it."""
+    call, models = api.call, api.models
+    user = call(alice, 201, "create_user", body=models.UserCreate(username="walter.leaver"))
+    module = importlib.import_module(api.module("get_user"))
+    etag = module.sync_detailed(user.id, client=alice).headers["ETag"]
+    call(alice, 204, "delete_user", user.id, if_match=etag)
+    call(alice, 204, "erase_user", user.id, body=models.Erasure(reason="Asked for it."))
+    [event] = call(
+        alice, 200, "list_events", action=[models.ListEventsActionItem("user.erased")], limit=1
+    ).items
+    return str(event.action) if event.target.id == str(user.id) else "nothing"
+
+
+def questions_in_python(api: PythonClient) -> dict[str, object]:
+    """The same as questions.ts."""
+    call, models, ewa = api.call, api.models, "ewa.dabrowska"
+    alice = api.somebody(call(api.nobody, 200, "login", body=models.Login(username=ADMIN, password=PASSWORD)))
+    call(alice, 201, "create_service_account", body=models.ServiceAccountCreate(name="robot"))
+    subject, resource = {"type": "user", "id": ewa}, {"type": "payments", "id": "any"}
+    sought = {"subject": {"type": "user"}, "action": {"name": "prepare"}, "resource": resource}
+    may = call(alice, 200, "list_user_permissions", ewa).items
+    roles = call(alice, 200, "list_available_roles", ewa).items
+    held = call(alice, 200, "list_assignments", user=ewa).items
+    access = call(alice, 200, "get_user_access", ewa, permission="payroll:run")
+    who = call(alice, 200, "search_subjects", body=models.SubjectSearch.from_dict(sought)).results
+    actions = models.ActionSearch.from_dict({"subject": subject, "resource": resource})
+    robots = [
+        len(call(alice, 200, f"list_service_account_{one}", "robot").items)
+        for one in ("permissions", "unused")
+    ]
+    erasure = erased_in_python(api, alice)
+    size = int(call(alice, 200, "get_checkpoint").split("\n")[1])
+    proof, agree = (
+        call(alice, 200, "prove_inclusion", 1, size=size),
+        call(alice, 200, "prove_consistency", from_=1, to=size),
+    )
+    return {
+        "may": any(one.permission == "payments:prepare" and one.paths for one in may),
+        "refused": len([one for one in roles if not one.may and not one.because]),
+        "held": sorted(one.role for one in held),
+        "drawn": sorted(one.role for one in call(alice, 200, "get_role_graph", user=ewa).assignments),
+        "access": [access.decision, access.because[0].code],
+        "unused": len(call(alice, 200, "list_user_unused", ewa).items) == len(may),
+        "of_role": len(call(alice, 200, "list_role_unused", "accountant").items) > 0,
+        "users": len(call(alice, 200, "list_permission_use", "ledger:post").items),
+        "cut": [one.name for one in call(alice, 200, "suggest_role", "accountant").roles],
+        "who": str(held[0].user.id) in [str(one.id) for one in who],
+        "what": sorted(one.name for one in call(alice, 200, "search_actions", body=actions).results),
+        "mine": len(call(alice, 200, "list_my_permissions").items) > 10,
+        "robots": robots,
+        "oldest": [one.seq for one in call(alice, 200, "list_events", from_seq=1, limit=2).items],
+        "dormant": len(
+            call(
+                alice, 200, "list_users", never_signed_in=True, sort=models.ListUsersSort("username"), limit=1
+            ).items
+        ),
+        "erasure": erasure,
+        "proof": [proof.seq, proof.size == size, proof.root_hash == agree.to_root_hash],
+        "key": call(alice, 200, "get_checkpoint_key").count("+") > 1,
+        "offline": len(call(api.nobody, 200, "get_published_roles").split(".")),
+    }
+
+
+def test_a_generated_python_client_asks_every_question(python_package: str, address: str) -> None:
+    with PythonClient(python_package, address) as api:
+        assert questions_in_python(api) == ANSWERS
+
+
+def test_a_generated_typescript_client_asks_every_question(typescript_story: Path, address: str) -> None:
+    answers = json.loads(run_node(typescript_story, "built/questions.js", address, ADMIN, PASSWORD))
+
+    assert answers == ANSWERS
 
 
 def test_a_generated_python_client_tells_the_story(python_package: str, address: str) -> None:
