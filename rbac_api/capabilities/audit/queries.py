@@ -42,6 +42,8 @@ Place = tuple[Callable[[Any, Any], Any], object]
 Order = Callable[[Column[int]], UnaryExpression[int]]
 # With one of these an index finds few events, of whatever action.
 _SELECTIVE = frozenset({"actor", "target", "role", "ip", "session", "request_id"})
+_INDEXED = _SELECTIVE | {"action", "action_not"}  # whose index has the events in the trail's order
+_WINDOW = 200_000  # events between two moments whose place in the trail is looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +161,31 @@ def matching(connection: Connection, filters: Mapping[str, Any]) -> list[Branch]
         found.append(events.c.session_id == session.lower())
     if (first := filters.get("from_seq")) is not None:
         found.append(events.c.seq >= first)
-    if after := filters.get("after"):
-        found.append(events.c.at > after)
-    if before := filters.get("before"):
-        found.append(events.c.at < before)
+    found += _between(connection, filters)
     return [
         Branch([*found, *role.conditions, *ip.conditions, *action], ip.seq)
         for role in _of_role(filters)
         for ip in _from(filters)
         for action in _of_actions(filters)
     ]
+
+
+def _between(connection: Connection, filters: Mapping[str, Any]) -> Conditions:
+    """Events after and before a moment.
+
+    The engines read the trail in its order until they meet some, and would pass half of it. So for events
+    between two moments it is looked up in the index of times where in the trail they are.
+    """
+    found: Conditions = [events.c.at > filters["after"]] if filters.get("after") else []
+    if filters.get("before"):
+        found.append(events.c.at < filters["before"])
+    if len(found) == 2 and not _INDEXED.intersection(filters):
+        some = select(events.c.seq).where(*found).limit(_WINDOW + 1).subquery()
+        ends = select(func.count(), func.min(some.c.seq), func.max(some.c.seq))
+        number, first, last = connection.execute(ends).one()
+        if number <= _WINDOW:
+            found.append(events.c.seq.between(first or 0, last or 0))
+    return found
 
 
 def _of_role(filters: Mapping[str, Any]) -> list[Branch]:

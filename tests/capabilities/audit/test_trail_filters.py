@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import event as listening
 
+from rbac_api.capabilities.audit import queries
 from tests.builders import Caller, Stage
-from tests.capabilities.audit.test_export import lengthen
+from tests.capabilities.audit.test_export import COPIED, lengthen
 from tests.cast import ALICE, BOB, CAROL, DAVE
 
 PATH = "/v1/audit/events"
@@ -24,6 +26,14 @@ def found(carol: Caller, query: str) -> list[dict[str, Any]]:
     answer = carol.get(f"{PATH}?limit=200&{query}")
     assert answer.status_code == 200, answer.text
     return list(answer.json["items"])
+
+
+def pages(carol: Caller, path: str) -> Iterator[dict[str, Any]]:
+    page = carol.get(path).json
+    yield page
+    while page["next"]:
+        page = carol.get(f"{path}&cursor={page['next']}").json
+        yield page
 
 
 @pytest.fixture
@@ -55,6 +65,29 @@ def test_a_role_finds_what_was_done_to_it_and_with_it(stage: Stage, carol: Calle
     assert found(carol, "role=Clerk") == found(carol, "role=nothing") == []
     both = found(carol, "role=clerk&action!=role.created&actor=alice&action!=assignment.ended")
     assert both[0]["action"] == "assignment.created"
+
+
+@pytest.mark.parametrize("looked_up", [10_000, 0])
+def test_events_between_two_moments_are_found_wherever_they_stand(
+    stage: Stage, carol: Caller, looked_up: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest two events are copies of old ones: of a node whose clock is slow."""
+    monkeypatch.setattr(queries, "_WINDOW", looked_up)
+    newest = carol.get(PATH).json["items"][0]["seq"]
+    stage.execute(
+        f"INSERT INTO trail_events (seq, {COPIED}) SELECT seq + {newest}, {COPIED} FROM trail_events WHERE seq < 3"
+    )
+    items = [item for page in pages(carol, f"{PATH}?from_seq=1&limit=200") for item in page["items"]]
+    moments = sorted({item["at"] for item in items})
+    assert len(moments) > 3
+
+    for after, before in [(moments[0], moments[-1]), (moments[1], moments[2]), (moments[-1], moments[0])]:
+        query = f"{PATH}?after={after}&before={before}&limit=200"
+        told = [item["seq"] for page in pages(carol, query) for item in page["items"]]
+
+        assert told == sorted((i["seq"] for i in items if after < i["at"] < before), reverse=True)
+    early = f"{PATH}?after=2020-01-01T00:00:00Z&before={moments[1]}&count=true"
+    assert carol.get(early).json["total"] == len([item for item in items if item["at"] == moments[0]])
 
 
 def test_address_session_and_request_find_their_own(stage: Stage, carol: Caller) -> None:
