@@ -190,12 +190,6 @@ def questions_in_python(api: PythonClient) -> dict[str, object]:
         len(call(alice, 200, f"list_service_account_{one}", "robot").items)
         for one in ("permissions", "unused")
     ]
-    erasure = erased_in_python(api, alice)
-    size = int(call(alice, 200, "get_checkpoint").split("\n")[1])
-    proof, agree = (
-        call(alice, 200, "prove_inclusion", 1, size=size),
-        call(alice, 200, "prove_consistency", from_=1, to=size),
-    )
     return {
         "may": any(one.permission == "payments:prepare" and one.paths for one in may),
         "refused": len([one for one in roles if not one.may and not one.because]),
@@ -216,6 +210,17 @@ def questions_in_python(api: PythonClient) -> dict[str, object]:
                 alice, 200, "list_users", never_signed_in=True, sort=models.ListUsersSort("username"), limit=1
             ).items
         ),
+        **evidence_in_python(api, alice),
+    }
+
+
+def evidence_in_python(api: PythonClient, alice: Any) -> dict[str, object]:
+    """What the trail says of a leaver, and what proves it."""
+    call, erasure = api.call, erased_in_python(api, alice)
+    size = int(call(alice, 200, "get_checkpoint").split("\n")[1])
+    proof = call(alice, 200, "prove_inclusion", 1, size=size)
+    agree = call(alice, 200, "prove_consistency", from_=1, to=size)
+    return {
         "erasure": erasure,
         "proof": [proof.seq, proof.size == size, proof.root_hash == agree.to_root_hash],
         "key": call(alice, 200, "get_checkpoint_key").count("+") > 1,
