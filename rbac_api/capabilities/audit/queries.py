@@ -21,7 +21,6 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
-    or_,
     select,
     union,
     union_all,
@@ -153,17 +152,18 @@ def matching(connection: Connection, filters: Mapping[str, Any]) -> list[Branch]
     """The branches of a list's filters, of which an event has to fit one: each is looked up in an index of
     its own. Actor and target by id or name at the time."""
     found = [events.c[name] == filters[name] for name in ("request_id", "outcome") if filters.get(name)]
-    if actor := filters.get("actor"):
-        found.append(_is_by(connection, str(actor)))
-    if target := filters.get("target"):
-        found.append(_is_about(connection, str(target)))
     if session := filters.get("session"):
         found.append(events.c.session_id == session.lower())
     if (first := filters.get("from_seq")) is not None:
         found.append(events.c.seq >= first)
     found += _between(connection, filters)
     return [
-        Branch([*found, *role.conditions, *ip.conditions, *action], ip.seq)
+        Branch(
+            [*found, *actor, *target.conditions, *role.conditions, *ip.conditions, *action],
+            target.seq if ip.seq is events.c.seq else ip.seq,
+        )
+        for actor in _by(connection, filters)
+        for target in _about(connection, filters)
         for role in _of_role(filters)
         for ip in _from(filters)
         for action in _of_actions(filters)
@@ -214,24 +214,28 @@ def _of_actions(filters: Mapping[str, Any]) -> list[Conditions]:
     return [[events.c.action == action] for action in sorted(wanted)]
 
 
-def _is_by(connection: Connection, actor: str) -> ColumnElement[bool]:
-    """A username never changes, so a user's events are found by the id."""
-    named = find_id_by_name(connection, canonical(actor))
-    if named:
-        return events.c.actor_id.in_((named, actor))
-    return or_(events.c.actor_id == actor, events.c.actor_name == actor)
+def _by(connection: Connection, filters: Mapping[str, Any]) -> list[Conditions]:
+    """Events of an actor.  A username never changes, so a user's are found by the id."""
+    if (actor := filters.get("actor")) is None:
+        return [[]]
+    if named := find_id_by_name(connection, canonical(actor)):
+        return [[events.c.actor_id.in_((named, actor))]]
+    return [[events.c.actor_id == actor], [events.c.actor_name == actor]]
 
 
-def _is_about(connection: Connection, target: str) -> ColumnElement[bool]:
-    """The events about a session or a token of a user have the user's name, which is not in the event
-    itself."""
-    named = find_id_by_name(connection, canonical(target))
-    if not named:
-        return or_(events.c.target_id == target, events.c.target_name == target)
-    names_them = (
-        personal_values.c.seq == events.c.seq,
+def _about(connection: Connection, filters: Mapping[str, Any]) -> list[Branch]:
+    """Events about a target.  Those about a session or a token of a user have the user's name, which is not
+    in the event itself."""
+    if (target := filters.get("target")) is None:
+        return [Branch([])]
+    itself = Branch([events.c.target_name == target])
+    if not (named := find_id_by_name(connection, canonical(target))):
+        return [Branch([events.c.target_id == target]), itself]
+    theirs = [
         personal_values.c.user_id == named,
         personal_values.c.entries.contains('"/target/name":'),
-    )
-    about = exists(select(1).where(*names_them))
-    return or_(events.c.target_id.in_((named, target)), events.c.target_name == target, about)
+    ]
+    name_them = Branch(theirs, personal_values.c.seq)
+    if filters.get("ip") is not None:  # for which another row may be read
+        name_them = Branch([events.c.seq.in_(select(personal_values.c.seq).where(*theirs))])
+    return [Branch([events.c.target_id.in_((named, target))]), itself, name_them]

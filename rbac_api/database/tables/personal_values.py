@@ -16,6 +16,6 @@ personal_values = Table(
     Column("user_id", ID),  # whose values they are; NULL: not known
     Column("ip", String(64)),  # the address of the request, for searches
     Column("entries", Text, nullable=False),  # canonical JSON: {place in the event: [salt, value]}
-    Index("ix_personal_values_user_id", "user_id"),
+    Index("ix_personal_values_user_id", "user_id", "seq"),
     Index("ix_personal_values_ip", "ip", "seq"),
 )

@@ -12,6 +12,8 @@ from rbac_api.database.tables.metadata import metadata
 from rbac_api.database.types import ID, UtcDateTime
 
 _READING = text("action = 'audit.read'")
+_NAMED_ACTOR = text("actor_name IS NOT NULL")  # not a user, whose name is beside the event
+_NAMED_TARGET = text("target_name IS NOT NULL")
 _WITH_IP = text("ip IS NOT NULL")  # as before there was erasure
 
 
@@ -46,6 +48,20 @@ trail_events = Table(
     Column("hash", String(64), nullable=False),
     Index("ix_trail_events_actor_id", "actor_id", "seq"),
     Index("ix_trail_events_target_id", "target_id", "seq"),
+    Index(
+        "ix_trail_events_actor_name",
+        "actor_name",
+        "seq",
+        sqlite_where=_NAMED_ACTOR,
+        postgresql_where=_NAMED_ACTOR,
+    ),
+    Index(
+        "ix_trail_events_target_name",
+        "target_name",
+        "seq",
+        sqlite_where=_NAMED_TARGET,
+        postgresql_where=_NAMED_TARGET,
+    ),
     Index("ix_trail_events_action", "action", "seq"),
     Index("ix_trail_events_at", "at"),
     Index("ix_trail_events_ip", "ip", "seq", sqlite_where=_WITH_IP, postgresql_where=_WITH_IP),

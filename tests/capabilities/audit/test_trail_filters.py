@@ -163,6 +163,13 @@ def test_a_filter_that_is_none_is_refused(carol: Caller, query: str) -> None:
         ("session=0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57", "ix_trail_events_session_id"),
         ("request_id=x", "ix_trail_events_request_id"),
         ("role=clerk", "ix_trail_events_role"),
+        ("actor=dave", "ix_trail_events_actor_id"),
+        ("actor=nightly-job", "ix_trail_events_actor_id"),
+        ("actor=nightly-job", "ix_trail_events_actor_name"),
+        ("target=dave", "ix_trail_events_target_id"),
+        ("target=dave", "ix_trail_events_target_name"),
+        ("target=dave", "ix_personal_values_user_id"),
+        ("target=nothing", "ix_trail_events_target_name"),
         ("action=role.created&action=role.deleted", "ix_trail_events_action"),
         ("action!=signin.succeeded", "ix_trail_events_action"),
     ],
@@ -198,3 +205,17 @@ def page_statement(stage: Stage, carol: Caller, query: str) -> tuple[str, Any]:
     finally:
         listening.remove(stage.database.engine, "before_cursor_execute", note)
     return next(one for one in statements if "FROM trail_events" in one[0] and "request_id" in one[0])
+
+
+def test_target_and_address_find_what_both_of_them_find(stage: Stage, carol: Caller) -> None:
+    """The address and the user's name may be in different rows beside one event."""
+    alice, dave = stage.as_(ALICE), stage.as_(DAVE)
+    alice.delete(f"/v1/sessions/{dave.tokens['session_id']}")
+    alice.patch_now(f"/v1/users/{stage.user_id(DAVE)}", {"display_name": "Dave"})
+
+    about = found(carol, "target=dave")
+    addresses = {event["ip"] for event in about if event["ip"]}
+    assert {event["action"] for event in about} >= {"session.ended", "user.updated"}
+    assert addresses
+    for ip in addresses:
+        assert found(carol, f"target=dave&ip={ip}") == [event for event in about if event["ip"] == ip]
