@@ -10,6 +10,7 @@ from rbac_api.capabilities.assignments.routes import blueprint as assignments
 from rbac_api.capabilities.audit.publisher import CheckpointPublisher
 from rbac_api.capabilities.audit.routes import blueprint as audit
 from rbac_api.capabilities.constraints.routes import blueprint as constraints
+from rbac_api.capabilities.domains.routes import blueprint as domains
 from rbac_api.capabilities.erasure.routes import blueprint as erasure
 from rbac_api.capabilities.evaluation.routes import blueprint as evaluation
 from rbac_api.capabilities.incidents.routes import blueprint as incidents
@@ -60,6 +61,7 @@ BLUEPRINTS = (
     erasure,
     roles,
     permissions,
+    domains,
     assignments,
     constraints,
     access,

@@ -14,7 +14,7 @@ from rbac_api.cli.group import operating
 from rbac_api.cli.output import json_option, print_json, progress
 
 COLUMNS = Columns(
-    known=("user", "role", "reason", "starts_at", "expires_at", "mode", "max_duration"),
+    known=("user", "role", "domain", "reason", "starts_at", "expires_at", "mode", "max_duration"),
     required=("user", "role"),
 )
 _SPACED = re.compile(r"(\d{4}-\d{2}-\d{2}) +(\d{2}:\d{2}:\d{2}.*)", re.ASCII)
@@ -36,9 +36,9 @@ def assignments() -> None:
 def import_(file: Path, dry_run: bool, encoding: str | None, as_json: bool) -> None:
     """Assign the roles listed in FILE: all of them, or none.
 
-    FILE is CSV with the columns user (a username, an e-mail address or an id) and role, and any of reason,
-    starts_at, expires_at, mode and max_duration, separated by commas, semicolons or tabs. Every invalid row
-    is reported with its line.
+    FILE is CSV with the columns user (a username, an e-mail address or an id) and role, and any of domain
+    (root if empty), reason, starts_at, expires_at, mode and max_duration, separated by commas, semicolons or
+    tabs. Every invalid row is reported with its line.
     """
     try:
         text, note = text_of(file.read_bytes(), encoding)

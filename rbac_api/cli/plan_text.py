@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import click
 
 from rbac_api.cli.output import shown
+from rbac_api.decision.model import ROOT
 from rbac_api.environment import present_environment
 
 Paint = Callable[[str, str], str]
@@ -85,7 +86,8 @@ def _sentence(section: str, entry: Mapping[str, object]) -> str:
         return f"{entry['role']} inherits {entry['inherits']}"
     if section == "assignments":
         who = shown(entry.get("user") or f"service account {entry.get('service_account')}")
-        return f"{who} has {entry['role']}{_details(entry, ('user', 'service_account', 'role'))}"
+        role = f"{entry['role']} at {entry['domain']}" if "domain" in entry else entry["role"]
+        return f"{who} has {role}{_details(entry, ('user', 'service_account', 'role', 'domain'))}"
     return f"{entry['name']}{_details(entry, ('name',))}"
 
 
@@ -124,7 +126,8 @@ def _effects(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         for effect in plan[part]:
             names = effect["permissions"]
             rest = f" and {len(names) - _MAX_PERMISSIONS} more" if len(names) > _MAX_PERMISSIONS else ""
-            who = shown(effect["user"]["username"])
+            at = f" at {effect['domain']}" if "domain" in effect else ""
+            who = shown(effect["user"]["username"]) + at
             yield paint(sign, f"  {sign} {who}: {', '.join(names[:_MAX_PERMISSIONS])}{rest}")
 
 
@@ -144,6 +147,9 @@ def _obstacles(plan: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         yield "Applying would be refused:"
     for violation in plan["violations"]:
         who = shown((violation["user"] or {}).get("username") or "too many people")
-        yield paint("!", f"  ! {violation['constraint']}: {who} would hold {', '.join(violation['roles'])}")
+        held = ", ".join(violation["roles"]) + (
+            "" if violation["domain"] == ROOT else f" at {violation['domain']}"
+        )
+        yield paint("!", f"  ! {violation['constraint']}: {who} would hold {held}")
     for refusal in plan["refusals"]:
         yield paint("!", f"  ! {shown(refusal['step'])}: {shown(refusal['detail'])} ({refusal['code']})")

@@ -22,10 +22,13 @@ from sqlalchemy import (
     exists,
     func,
     select,
+    true,
 )
 
 from rbac_api.database.tables import assignments
 from rbac_api.database.validity import in_force
+from rbac_api.decision.domains import lineage
+from rbac_api.decision.model import ROOT
 from rbac_api.decision.names import search_form, search_text
 from rbac_api.formats import paging
 
@@ -105,23 +108,30 @@ def among(column: ColumnElement[str], values: Collection[str]) -> ColumnElement[
     return column.in_(several)
 
 
-def holding(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
-    """An assignment of one of these roles that counts at that moment by itself."""
-    return and_(
-        among(assignments.c.role_id, role_ids), assignments.c.mode == "active", in_force(assignments, at)
-    )
+def counts_at(domain: str | None = ROOT) -> ColumnElement[bool]:
+    """The assignment counts at that domain: it is there, or at an ancestor; None: anywhere."""
+    if domain is None:
+        return true()
+    places = lineage(domain)
+    return assignments.c.domain.in_(places) if len(places) > 1 else assignments.c.domain == ROOT
+
+
+def counting(at: datetime, domain: str | None = ROOT, *, eligible: bool = False) -> ColumnElement[bool]:
+    """The assignment counts at that moment and that domain, by itself; with ``eligible`` also if it has to be
+    activated."""
+    there = and_(in_force(assignments, at), counts_at(domain))
+    return there if eligible else and_(assignments.c.mode == "active", there)
+
+
+def holding(role_ids: Collection[str], at: datetime, domain: str | None = ROOT) -> ColumnElement[bool]:
+    """An assignment of one of these roles that counts at that moment by itself, at that domain."""
+    return and_(among(assignments.c.role_id, role_ids), counting(at, domain))
 
 
 def holds_one_of(
-    connection: Connection,
-    user_id: Column[str],
-    role_ids: Collection[str],
-    at: datetime,
-    *,
-    eligible: bool = False,
+    connection: Connection, user_id: Column[str], role_ids: Collection[str], counts: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """The account has an assignment of one of these roles at that moment; with ``eligible`` also one that
-    does not count by itself.
+    """The account has an assignment of one of these roles for which ``counts`` is true.
 
     For reading accounts in their order.  The bare column of roles would make SQLite look up every role for
     each account, by the index of roles and accounts; of an expression PostgreSQL has no statistics.
@@ -129,7 +139,5 @@ def holds_one_of(
     role_id: ColumnElement[str] = assignments.c.role_id
     if connection.dialect.name == "sqlite":
         role_id = func.coalesce(role_id, role_id)
-    given = [assignments.c.user_id == user_id, among(role_id, role_ids), in_force(assignments, at)]
-    if not eligible:
-        given.append(assignments.c.mode == "active")
-    return exists(select(1).where(*given))
+    mine = (assignments.c.user_id == user_id, among(role_id, role_ids), counts)
+    return exists(select(1).where(*mine))

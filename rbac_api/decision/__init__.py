@@ -3,12 +3,13 @@
 Standard library only: no Flask, no SQL, no clock.  The caller passes the moment.  Enforcement and explanation
 call the same ``decide``, so they cannot disagree.
 
-``model`` has the values (ANSI INCITS 359), ``hierarchy`` the compiled roles (``components`` finds their
-cycles), ``evaluate`` the decision and the roles of sessions, ``explain`` its reasons in full,
-``separation_of_duty`` the constraints, ``strength`` who may change whom, ``least_privilege`` what a role is
-without what is not used, and ``working`` roles that change step by step. ``document`` reads policy documents,
-``document_form`` and ``document_rules`` say what is wrong in them, ``difference`` what they would change.
-``names``, ``naming`` and ``texts`` have the rules for usernames, for other names and for free text.
+``model`` has the values (ANSI INCITS 359), ``domains`` where assignments count, ``hierarchy`` the compiled
+roles (``components`` finds their cycles), ``evaluate`` the decision and the roles of sessions, ``explain``
+its reasons in full, ``separation_of_duty`` the constraints, ``strength`` who may change whom,
+``least_privilege`` what a role is without what is not used, and ``working`` roles that change step by step.
+``document`` reads policy documents, ``document_form`` and ``document_rules`` say what is wrong in them,
+``difference`` what they would change, ``plan_parts`` lists that.  ``names``, ``naming`` and ``texts`` have
+the rules for usernames, for other names and for free text.
 An example:
 
     >>> from datetime import UTC, datetime

@@ -10,16 +10,18 @@ has. What is built in is never removed, and users are never removed here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rbac_api.decision.document import Document, holder_of
+from rbac_api.decision.document import Document, domain_of, holder_of
 from rbac_api.decision.document_rules import moment_of
+from rbac_api.decision.model import ROOT
 
 Facts = Mapping[str, Any]
-Held = tuple[str, str, str]  # ``user`` or ``service_account``, the holder's canonical name, the role
+Held = tuple[str, str, str, str]
+"""``user`` or ``service_account``, the holder's canonical name, the role, the domain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +230,11 @@ def _assignments(
         if is_over(entry, at):
             continue
         kind, name = holder_of(entry)
-        listed.add((kind, name, entry["role"]))
-        known = present.assignments.get((kind, name, entry["role"]))
+        place = (kind, name, entry["role"], domain_of(entry))
+        listed.add(place)
+        known = present.assignments.get(place)
         who = {kind: known[kind] if known is not None else entry[kind], "role": entry["role"]}
+        who |= {} if domain_of(entry) == ROOT else {"domain": domain_of(entry)}
         terms = wanted_terms(entry, at)
         if known is None:
             given.append(Step("assignment.create", {**who, "reason": None, **terms}))
@@ -241,7 +245,11 @@ def _assignments(
         for held, known in sorted(present.assignments.items())
         if prunes and held not in listed
     ]
-    return sorted(given, key=lambda step: (step.op, *holder_of(step.facts), step.facts["role"])), ended
+    return sorted(given, key=_place), ended
+
+
+def _place(step: Step) -> tuple[str, ...]:
+    return step.op, *holder_of(step.facts), step.facts["role"], domain_of(step.facts)
 
 
 def _changed(name: Facts, known: Facts, wanted: Facts) -> dict[str, object]:
@@ -251,50 +259,3 @@ def _changed(name: Facts, known: Facts, wanted: Facts) -> dict[str, object]:
 
 def _by_name(entries: Iterable[Facts]) -> list[Facts]:
     return sorted(entries, key=lambda entry: str(entry["name"]))
-
-
-SECTIONS = ("permissions", "roles", "inheritance", "constraints", "assignments")
-
-
-def shown(steps: Iterable[Step]) -> dict[str, dict[str, list[dict[str, object]]]]:
-    """Return the steps as a plan lists them: what is created, changed and removed, by kind; a role's
-    permissions are listed with the role."""
-    found: dict[str, dict[str, list[dict[str, object]]]] = {
-        part: {section: [] for section in SECTIONS} for part in ("created", "changed", "removed")
-    }
-    rules: dict[str, dict[str, object]] = {}
-    roles: dict[str, dict[str, object]] = {}
-    for step in steps:
-        thing, _, verb = step.op.partition(".")
-        facts = dict(step.facts)
-        if verb in ("grant", "withdraw") or step.op == "role.update":
-            _note_role(roles, verb, facts)
-        elif step.op == "constraint.delete":
-            rules[facts["name"]] = facts
-        elif step.op == "constraint.create" and facts["name"] in rules:
-            before = rules.pop(facts.pop("name"))
-            name = before.pop("name")
-            found["changed"]["constraints"].append({"name": name, "before": before, "after": facts})
-        else:
-            section = thing if thing == "inheritance" else f"{thing}s"
-            part = {"create": "created", "update": "changed"}.get(verb, "removed")
-            found[part][section].append(facts)
-    found["removed"]["constraints"] = list(rules.values())
-    found["changed"]["roles"] = [roles[name] for name in sorted(roles)]
-    return found
-
-
-def _note_role(roles: dict[str, dict[str, Any]], verb: str, facts: Facts) -> None:
-    name = facts["name"] if verb == "update" else facts["role"]
-    empty: dict[str, Any] = {"name": name, "before": {}, "after": {}, "granted": [], "withdrawn": []}
-    entry = roles.setdefault(name, empty)
-    if verb == "update":
-        entry.update(before=facts["before"], after=facts["after"])
-    else:
-        entry["granted" if verb == "grant" else "withdrawn"].append(facts["permission"])
-
-
-def summary(parts: Mapping[str, Mapping[str, Sequence[Facts]]]) -> str:
-    """Return ``3 to add, 1 to change, 0 to remove``."""
-    counts = [sum(map(len, parts[part].values())) for part in ("created", "changed", "removed")]
-    return "{} to add, {} to change, {} to remove".format(*counts)

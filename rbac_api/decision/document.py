@@ -5,7 +5,7 @@
                    permissions?: [], inherits?: []}]
     constraints: [{name, kind: static | dynamic | max-holders | requires, roles: [], limit?}]
     users:       [{username, display_name?, email?}]  # only in seeds
-    assignments: [{user | service_account, role, reason?, starts_at?, expires_at?,
+    assignments: [{user | service_account, role, domain?, reason?, starts_at?, expires_at?,
                    mode?: active | eligible, max_duration?}]
 
 Every section may be missing.  ``read_document`` takes the value that a YAML or JSON reader returned.  It
@@ -21,12 +21,20 @@ from dataclasses import dataclass
 from rbac_api.decision.document_form import FORMS, document_schema, entry_faults
 from rbac_api.decision.document_rules import INVALID, TOGETHER, UNKNOWN, Entry, moment_of
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Role
+from rbac_api.decision.model import ROOT, Role
 from rbac_api.decision.names import canonical
 from rbac_api.decision.naming import folded
 from rbac_api.errors import Fault, ServiceError, listed
 
-__all__ = ["Document", "DocumentRefused", "document_schema", "holder_of", "moment_of", "read_document"]
+__all__ = [
+    "Document",
+    "DocumentRefused",
+    "document_schema",
+    "domain_of",
+    "holder_of",
+    "moment_of",
+    "read_document",
+]
 
 
 class DocumentRefused(ServiceError):
@@ -81,6 +89,11 @@ def holder_of(entry: Entry) -> tuple[str, str]:
     return kind, canonical(str(entry.get(kind)))
 
 
+def domain_of(entry: Entry) -> str:
+    """Return the domain of an assignment, which an entry of ``root`` leaves out."""
+    return str(entry.get("domain") or ROOT)
+
+
 def _circles(roles: tuple[Entry, ...]) -> Iterator[Fault]:
     """Report roles that would inherit themselves."""
     edges = [(role["name"], junior) for role in roles for junior in role.get("inherits", [])]
@@ -121,7 +134,8 @@ def _repetitions(section: str, entries: list[Entry]) -> Iterator[Fault]:
 def _identity(section: str, entry: Entry) -> tuple[str, ...]:
     if section == "assignments":
         kind, holder = holder_of(entry)
-        return (f"{kind.replace('_', ' ')} {holder}", str(entry.get("role")))
+        at = "" if domain_of(entry) == ROOT else f" at {domain_of(entry)}"
+        return (f"{kind.replace('_', ' ')} {holder}", f"{entry.get('role')}{at}")
     if section == "users":
         return (canonical(str(entry.get("username"))),)
     return (folded(str(entry.get("name"))),)

@@ -25,7 +25,7 @@ from rbac_api.decision.document_rules import (
 )
 from rbac_api.decision.model import ConstraintKind, Grants, Mode
 from rbac_api.decision.names import username_problem
-from rbac_api.decision.naming import CONSTRAINT, MAX_TITLE_LENGTH, PERMISSION, ROLE, NameRule
+from rbac_api.decision.naming import CONSTRAINT, DOMAIN, MAX_TITLE_LENGTH, PERMISSION, ROLE, NameRule
 from rbac_api.decision.texts import EMAIL, LINE, LINES, text_problem
 
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -222,6 +222,7 @@ FORMS: dict[str, dict[str, Member]] = {
         "user": _text(128, shortest=1),
         "service_account": _text(128, shortest=1),
         "role": _name(ROLE, required=True),
+        "domain": _name(DOMAIN),
         "reason": _text(1000),
         "starts_at": _MOMENT,
         "expires_at": _MOMENT,

@@ -13,6 +13,7 @@ from itertools import accumulate
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import (
     EVERYTHING,
+    ROOT,
     Activation,
     Assignment,
     Constraint,
@@ -40,6 +41,15 @@ class EffectiveRole:
 def in_force(period: Assignment | Activation, at: datetime) -> bool:
     """Return whether an assignment or activation counts at that moment."""
     return period.starts <= at and (period.ends is None or at < period.ends)
+
+
+def holding(subject: Subject, held: Iterable[Assignment]) -> Subject:
+    """Return the subject, as it is at ``root``, with these assignments of all domains."""
+    here: list[Assignment] = []
+    elsewhere: list[Assignment] = []
+    for one in held:
+        (here if one.domain == ROOT else elsewhere).append(one)
+    return replace(subject, assignments=tuple(here), elsewhere=tuple(elsewhere))
 
 
 def active_roles(graph: RoleGraph, subject: Subject, at: datetime) -> frozenset[str]:

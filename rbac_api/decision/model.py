@@ -10,6 +10,8 @@ Grants = Literal["listed", "all", "reads"]
 Status = Literal["active", "disabled", "deleted"]
 Mode = Literal["active", "eligible"]
 ConstraintKind = Literal["static", "dynamic", "max-holders", "requires"]
+ROOT = "root"
+"""The domain that all others are in (``domains``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,15 @@ class Role:
 class Assignment:
     """A role given to a subject, in force for ``starts <= moment < ends``; ``ends`` None is open.
 
-    With ``mode`` ``eligible`` it grants nothing until the role is activated in a session.
+    With ``mode`` ``eligible`` it grants nothing until the role is activated in a session.  It counts at its
+    ``domain`` and in all domains below.
     """
 
     role: str
     starts: datetime
     ends: datetime | None = None
     mode: Mode = "active"
+    domain: str = ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,11 @@ class Constraint:
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A user or service account in one session; ``second_factor`` if one was proved there, and the session's
-    ``roles``."""
+    ``roles``.
+
+    The ``assignments`` are those that count where the question is asked, at ``root`` unless ``domains``
+    moved the subject; those of other domains are ``elsewhere`` and count for nothing.
+    """
 
     id: str
     status: Status
@@ -101,6 +109,7 @@ class Subject:
     must_change_password: bool = False
     second_factor: bool = False
     roles: SessionRoles = EVERYTHING
+    elsewhere: tuple[Assignment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,17 @@ PERMISSION = NameRule(
     " letters, digits, '.', '_' or '-'; at most 200 characters.",
 )
 
+_LABEL = r"[a-z0-9][a-z0-9-]{0,62}"
+DOMAIN = NameRule(
+    "domain",
+    rf"(root|(?!root\.){_LABEL}(\.{_LABEL}){{0,7}})",
+    1,
+    255,
+    "Use one to eight parts joined by '.', such as acme.eu; each part is a lower-case letter or digit, then"
+    " lower-case letters, digits or '-', at most 63 in all; at most 255 characters. The first part of another"
+    " domain than root is not root.",
+)
+
 
 def folded(name: str) -> str:
     """Return what names that differ only by case have in common."""

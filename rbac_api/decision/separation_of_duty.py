@@ -7,6 +7,9 @@ ends when another begins does not overlap it.
     Jonas   approver  [Mon ........ Fri)
             releaser        [Wed ............
     a static constraint on both with the limit 2 is violated from Wednesday to Friday
+
+A constraint is judged at ``root`` and at every domain with an assignment, where those of the ancestors count
+too.  What is violated at ``root`` already is not repeated for the domains below.
 """
 
 from __future__ import annotations
@@ -17,11 +20,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, zip_longest
 
+from rbac_api.decision.domains import lineage
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Assignment, Constraint
+from rbac_api.decision.model import ROOT, Assignment, Constraint
 
 Period = tuple[datetime, datetime | None, str]  # from, until (None: open), and the holder or role
 Stretch = tuple[tuple[str, ...], datetime, datetime | None]
+Placed = tuple[str, Period]  # with its domain
+Breaks = Callable[[Mapping[str, int]], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Violation:
     user_id: str | None = None
     username: str | None = None
     alone: bool = False  # the first of the roles is held without the others
+    domain: str = ROOT
 
 
 def violations(
@@ -64,9 +71,9 @@ def violations(
     breaks = {"static": _held_together, "requires": _missing_required}.get(constraint.kind)
     alone = breaks is _missing_required
     for holder in holders if breaks else ():
-        periods = _periods(graph, constraint, holder, at)
-        for roles, since, until in _violated_periods(periods, breaks(constraint)):  # type: ignore[misc]
-            yield Violation(constraint.name, roles, since, until, holder.id, holder.name, alone)
+        places = _places(_periods(graph, constraint, holder, at))
+        for domain, (roles, since, until) in _violated_places(places, breaks(constraint)):  # type: ignore[misc]
+            yield Violation(constraint.name, roles, since, until, holder.id, holder.name, alone, domain)
 
 
 def dynamic_conflicts(graph: RoleGraph, roles: Iterable[str]) -> tuple[Constraint, ...]:
@@ -84,26 +91,42 @@ def touches(graph: RoleGraph, constraint: Constraint, roles: Iterable[str]) -> b
 def _crowds(
     graph: RoleGraph, constraint: Constraint, holders: Iterable[Holder], at: datetime
 ) -> Iterator[Violation]:
-    crowd: dict[str, list[Period]] = {role: [] for role in constraint.roles}
+    crowd: dict[str, list[Placed]] = {role: [] for role in constraint.roles}
     for holder in holders:
-        for since, until, role in _periods(graph, constraint, holder, at):
-            crowd[role].append((since, until, holder.id))
-    for role, periods in crowd.items():
-        for roles, since, until in _violated_periods(periods, _too_many(constraint, role)):
-            yield Violation(constraint.name, roles, since, until)
+        for domain, (since, until, role) in _periods(graph, constraint, holder, at):
+            crowd[role].append((domain, (since, until, holder.id)))
+    for role, placed in crowd.items():
+        for domain, (roles, since, until) in _violated_places(_places(placed), _too_many(constraint, role)):
+            yield Violation(constraint.name, roles, since, until, domain=domain)
 
 
-def _periods(graph: RoleGraph, constraint: Constraint, holder: Holder, at: datetime) -> list[Period]:
-    """Return when the holder is authorized for which of the constraint's roles, from ``at`` on."""
-    found: list[Period] = []
+def _periods(graph: RoleGraph, constraint: Constraint, holder: Holder, at: datetime) -> Iterator[Placed]:
+    """Yield when the holder is authorized for which of the constraint's roles, from ``at`` on, and where."""
     for assignment in holder.assignments:
         since, closure = max(assignment.starts, at), graph.closures.get(assignment.role, frozenset())
         if assignment.ends is None or since < assignment.ends:
-            found += [(since, assignment.ends, role) for role in constraint.roles if role in closure]
+            for role in constraint.roles:
+                if role in closure:
+                    yield assignment.domain, (since, assignment.ends, role)
+
+
+def _places(placed: Iterable[Placed]) -> dict[str, list[Period]]:
+    """Return the periods by domain, each domain without those of its ancestors."""
+    found: dict[str, list[Period]] = {ROOT: []}
+    for domain, period in placed:
+        found.setdefault(domain, []).append(period)
     return found
 
 
-Breaks = Callable[[Mapping[str, int]], tuple[str, ...]]
+def _violated_places(places: Mapping[str, list[Period]], breaks: Breaks) -> Iterator[tuple[str, Stretch]]:
+    """Yield where and when the same roles violate the constraint, by domain: at ``root``, and below it where
+    that is not so at ``root``."""
+    above = frozenset(_violated_periods(places[ROOT], breaks))
+    for domain in sorted(places):
+        counting = [period for place in lineage(domain) for period in places.get(place, ())]
+        for stretch in _violated_periods(counting, breaks):
+            if domain == ROOT or stretch not in above:
+                yield domain, stretch
 
 
 def _held_together(constraint: Constraint) -> Breaks:

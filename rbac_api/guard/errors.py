@@ -153,6 +153,12 @@ class RoleNotFound(NotFound):
     default_detail = "There is no role with this name. List them with GET /v1/roles."
 
 
+class DomainNotFound(NotFound):
+    code = "domain.not_found"
+    title = "No such domain"
+    default_detail = "There is no domain with this name. List them with GET /v1/domains."
+
+
 class HasherBusy(Unavailable):
     """More sign-ins wait than the queue holds."""
 

@@ -3,7 +3,8 @@
 ``touches`` says what a worker has to forget when it meets the event in the trail's tail.  ``roles``: the
 compiled roles and who has them.  ``grants``: only what roles hold and inherit; every user keeps the same
 roles.  ``user``: the target and all sessions of that user.  ``session``: the target.  ``sessions``: all of
-them.  ``keys``: the signing keys and all sessions.  ``denylist``, or nothing.
+them.  ``keys``: the signing keys and all sessions.  ``domain``: whether the target exists.  ``denylist``, or
+nothing.
 
 An event that touches something is announced to all workers when it commits.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Touched = Literal["roles", "grants", "user", "session", "sessions", "keys", "denylist"]
+Touched = Literal["roles", "grants", "user", "session", "sessions", "keys", "denylist", "domain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ CATALOGUE: dict[str, EventKind] = {
         ),
         EventKind("constraint.created", "A constraint on roles was created.", "grants"),
         EventKind("constraint.deleted", "A constraint on roles was deleted.", "grants"),
+        EventKind("domain.created", "A domain was created.", "domain"),
+        EventKind("domain.deleted", "A domain was deleted.", "domain"),
+        EventKind("domain.updated", "A domain's title or description changed."),
         EventKind("incident.closed", "An incident was closed."),
         EventKind("incident.opened", "Something happened that an administrator should look at."),
         EventKind("inheritance.created", "A role began to inherit another.", "grants"),

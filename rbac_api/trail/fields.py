@@ -28,7 +28,7 @@ def _table(**columns: str) -> dict[str, Classification]:
 COLUMNS: dict[str, dict[str, Classification]] = {
     "activations": _table(track="role_id valid_from valid_to reason", ignore="id session_id user_id"),
     "assignments": _table(
-        track="user_id role_id valid_from valid_to reason mode max_duration",
+        track="user_id role_id valid_from valid_to reason mode max_duration domain",
         ignore="id assigned_by assigned_at",
     ),
     "client_secrets": _table(
@@ -41,6 +41,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "decisions": _table(
         ignore="id seq at user_id session_id permission role code detail second_factor chosen_roles"
     ),
+    "domains": _table(track="name title description", ignore="id valid_from valid_to"),
     "followers": _table(ignore="name"),
     "idempotency_keys": _table(
         ignore="scope key fingerprint status location created_at expires_at", secret="body_sealed"

@@ -142,6 +142,12 @@ class PermissionName(_Name):
     rule = naming.PERMISSION
 
 
+class DomainName(_Name):
+    """A domain's name, such as ``acme.eu``."""
+
+    rule = naming.DOMAIN
+
+
 class Title(Text):
     """The name that another system knows a role or a permission by: free text on one line, or none."""
 
@@ -243,6 +249,7 @@ class Address(fields.String):
         return address
 
 
+_SEARCHED = "a text anywhere in name, description or title; case and accents do not count"
 _NEXT = {"description": "cursor of the next page; null on the last one", "example": "WzE4Nl0.kJx2Vd"}
 
 
@@ -289,11 +296,4 @@ class PageQuery(Body):
 class NamedQuery(PageQuery):
     """Paging arguments and a search in name and description."""
 
-    q = Text(
-        longest=128,
-        shortest=1,
-        metadata={
-            "description": "a text anywhere in name or description, or a role's or permission's "
-            "title; case and accents do not count"
-        },
-    )
+    q = Text(longest=128, shortest=1, metadata={"description": _SEARCHED})

@@ -283,6 +283,7 @@ UNTOUCHING = {
     **dict.fromkeys(("login", "refresh", "logout", "update_me", "change_my_password", "enrol_totp", "confirm_totp", "remove_totp"), OWN),
     **dict.fromkeys(("end_my_session", "end_my_sessions", "activate_role", "drop_role", "issue_token"), OWN),
     **dict.fromkeys(("create_user", "create_role", "create_permission", "create_service_account"), NEW),
+    **dict.fromkeys(("create_domain", "update_domain", "delete_domain"), "nothing lives in a domain that changes"),
     "set_password": "the account whose setup token is presented",
     "rotate_keys": "a new key signs from now on; tokens and sessions stay",
     "withdraw_key": "an emergency of the whole service: all sessions of a key end, of whomever they are (docs)",

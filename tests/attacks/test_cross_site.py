@@ -154,7 +154,12 @@ def test_nothing_changes_by_a_method_that_any_link_can_use(stage: Stage, method:
         "seq": "1",
         "code": "access.denied",
     }
-    names |= {"junior": "auditor", "permission": "invoices:read", "kid": stage.guard.keyring.active().kid}
+    names |= {
+        "junior": "auditor",
+        "permission": "invoices:read",
+        "domain": "acme",
+        "kid": stage.guard.keyring.active().kid,
+    }
     paths = {found.at(defaultdict(lambda: UNKNOWN, names)) for found in operations(stage.app)}
     before, told = facts(stage), len(written(stage))
 

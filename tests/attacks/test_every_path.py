@@ -36,7 +36,7 @@ POWER = {
     "roles": "id, grants, requires_mfa, valid_to",
     "role_permissions": "role_id, permission_id, valid_to",
     "role_inheritance": "senior_id, junior_id, valid_to",
-    "assignments": "user_id, role_id, valid_from, valid_to, mode, max_duration",
+    "assignments": "user_id, role_id, valid_from, valid_to, mode, max_duration, domain",
     "constraints": "id, valid_to",
     "activations": "session_id, role_id, valid_to",
 }

@@ -135,6 +135,7 @@ NEVER = {
     "role": "never-there",
     "junior": "never-there",
     "permission": "never:there",
+    "domain": "never-there",
     "constraint": "never-there",
     "kid": "never-there",
     "seq": "999999",
@@ -157,6 +158,7 @@ def things(stage: Stage) -> dict[str, list[str]]:
     assert (
         alice.post("/v1/roles", json={"name": "spare", "permissions": ["invoices:read"]}).status_code == 201
     )
+    assert alice.post("/v1/domains", json={"name": "acme"}).status_code == 201
     alice.put(f"/v1/users/{stage.user_id(BOB)}/roles/spare", json={"mode": "eligible", "max_duration": 600})
     [session] = bob.get("/v1/me/sessions").json["items"]
     moment = "2026-11-01 00:00:00.000000"
@@ -172,6 +174,7 @@ def things(stage: Stage) -> dict[str, list[str]]:
         "junior": ["auditor", "spare"],
         "permission": ["invoices:read", "payments:release"],
         "constraint": ["rule"],
+        "domain": ["acme"],
         "session_id": [session["id"]],
         "decision_id": [bob.get("/v1/keys").json["decision_id"]],
         "incident_id": [f"{UNKNOWN[:-1]}0"],

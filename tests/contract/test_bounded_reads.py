@@ -29,6 +29,7 @@ WHOLE = {"export_policy"}  # reads everything, a part at a time: its memory is b
 NEEDED = {
     "get_user_access": "?permission=users:read",
     "get_my_access": "?permission=users:read",
+    "list_my_domains": "?permission=users:read",
     "get_service_account_access": "?permission=users:read",
     "prove_consistency": "?from=1",
     "diff_access": "?from=2026-01-01T00:00:00Z&user=dave",
@@ -46,6 +47,7 @@ def scene(stage: Stage, alice: Caller) -> dict[str, str]:
     return {
         "user_id": stage.user_id(DAVE), "session_id": dave.tokens["session_id"], "account_id": make_robot(stage, "auditor").id,
         "incident_id": alice.get("/v1/incidents").json["items"][0]["id"], "role": "role-manager", "constraint": "rule",
+        "domain": "root",
         "decision_id": dave.post("/v1/roles", json={"name": "x"}).json["decision_id"], "permission": "users:read", "seq": "1",
         "code": "user.not_found", "kid": alice.get("/v1/keys").json["items"][0]["kid"],
     }  # fmt: skip

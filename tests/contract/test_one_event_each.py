@@ -33,6 +33,11 @@ def with_rule(alice: Caller) -> dict[str, Any]:
     return {"name": "rule", "kind": "static", "roles": ["clerk", "chief"], "limit": 2}
 
 
+def with_domain(alice: Caller) -> Caller:
+    alice.post("/v1/domains", json={"name": "acme"})
+    return alice
+
+
 def with_assignment(alice: Caller, dave: str) -> Caller:
     assert alice.put(f"/v1/users/{dave}/roles/auditor", json={}).status_code == 201
     return alice
@@ -157,6 +162,9 @@ DONE: dict[str, tuple[str, Act]] = {
     "disinherit_role": ("inheritance.ended", lambda s, a, d: inherited(a).delete("/v1/roles/chief/inherits/clerk")),
     "create_permission": ("permission.created", lambda s, a, d: a.post("/v1/permissions", json=PERMISSION)),
     "delete_permission": ("permission.deleted", lambda s, a, d: a.delete("/v1/permissions/invoices:read?force=true")),
+    "create_domain": ("domain.created", lambda s, a, d: a.post("/v1/domains", json={"name": "acme"})),
+    "update_domain": ("domain.updated", lambda s, a, d: with_domain(a).patch("/v1/domains/acme", json={"title": "Acme"})),
+    "delete_domain": ("domain.deleted", lambda s, a, d: with_domain(a).delete("/v1/domains/acme")),
     "create_constraint": ("constraint.created", lambda s, a, d: a.post("/v1/constraints", json=with_rule(a))),
     "delete_constraint": ("constraint.deleted", delete_constraint),
     "apply_policy": ("policy.applied", lambda s, a, d: apply(a, {"permissions": [PERMISSION]})),

@@ -24,7 +24,7 @@ NOWHERE = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
 # Addresses of nothing: whoever is let in then meets 404, 422 or 428, and nothing is changed by asking.
 NOTHING = {
     "user_id": NOWHERE, "session_id": NOWHERE, "account_id": NOWHERE, "secret_id": NOWHERE, "incident_id": NOWHERE, "decision_id": NOWHERE,
-    "role": "nothing", "constraint": "nothing", "junior": "nobody", "permission": "no:thing", "seq": "999999999",
+    "role": "nothing", "constraint": "nothing", "junior": "nobody", "permission": "no:thing", "domain": "nowhere", "seq": "999999999",
     "code": "no.thing", "kid": "nothing",
 }  # fmt: skip
 

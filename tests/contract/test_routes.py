@@ -43,6 +43,7 @@ PUBLIC = {
 OWN = {
     "get_me", "update_me", "change_my_password", "list_my_sessions", "end_my_session", "end_my_sessions", "enrol_totp", "confirm_totp",
     "remove_totp", "list_activations", "activate_role", "drop_role", "get_my_access", "list_my_permissions", "get_decision", "diff_access",
+    "list_my_domains",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ OWNERS = {
     "constraint_roles": "capabilities/constraints",
     "constraints": "capabilities/constraints",
     "decisions": "guard",  # written where something is refused
+    "domains": "capabilities/domains",
     "followers": "database",
     "idempotency_keys": "guard",
     "incidents": "guard",  # opened where it is noticed

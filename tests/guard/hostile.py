@@ -13,6 +13,7 @@ from uuid import UUID
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.domains.service import create_domain
 from rbac_api.capabilities.roles.service import create_role, grant_permission, inherit_role
 from rbac_api.capabilities.service_accounts.service import (
     assign_service_account_role,
@@ -91,11 +92,12 @@ def scene(stage: Stage) -> Scene:
         for row in stage.query("SELECT id, username, status, password_hash, email FROM users"):
             found = find_subject(connection, str(row[0]), clock.now())
             assert found is not None
-            people[row[1]] = graph.held_by(assignment.role for assignment in found[0].assignments)
+            given = (*found[0].assignments, *found[0].elsewhere)  # at any domain
+            people[row[1]] = graph.held_by(assignment.role for assignment in given)
             accounts[row[1]] = (
                 *row[2:],
                 live.get(row[0], 0),
-                frozenset((a.role, a.ends, a.mode) for a in found[0].assignments),
+                frozenset((a.role, a.ends, a.mode, a.domain) for a in given),
             )
     roles = {
         name: (role.permissions, graph.juniors[name], role.requires_mfa) for name, role in graph.roles.items()
@@ -116,6 +118,7 @@ def _prepare(stage: Stage) -> None:
         for permission in ("policy:read", "policy:apply"):  # a whole document is the widest door there is
             grant_permission(clearance, "role-manager", permission)
         inherit_role(clearance, STRONG, WEAK)
+        create_domain(clearance, {"name": "acme"})
         for person in (DAVE, CAROL):
             assign_role(clearance, stage.user_id(person), WEAK)
         for name, role in (("weak-robot", WEAK), ("strong-robot", "admin")):
@@ -162,6 +165,7 @@ def _targets(stage: Stage, people: Sequence[Character]) -> dict[str, list[str]]:
         "role": ["admin", "auditor", "role-manager", WEAK, STRONG],
         "junior": ["admin", WEAK, STRONG],
         "constraint": ["nobodys-rule"],
+        "domain": ["root", "acme"],
         "permission": ["payments:release", "rbac:escalate", "invoices:read"],
         "session_id": sessions,
         "incident_id": [stage.user_id(BOB)],  # nobody's
@@ -206,6 +210,7 @@ def _bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
         "limit": [],
         "password": [PASSWORD, NEW_PASSWORD],
         "current_password": [PASSWORD],
+        "domain": ["root", "acme"],
     }
     if operation.id in ("apply_policy", "plan_policy"):
         tempting = POLICIES

@@ -13,7 +13,14 @@ from tests.guard.hostile import STRONG, WEAK, attempts, prepare, scene, send
 pytestmark = pytest.mark.large
 
 # what an auditor holds and Bob does not
-LACKING = ["audit:read", "constraints:read", "keys:read", "policy:read", "service-accounts:read"]
+LACKING = [
+    "audit:read",
+    "constraints:read",
+    "domains:read",
+    "keys:read",
+    "policy:read",
+    "service-accounts:read",
+]
 
 
 def test_bob_gains_nothing_for_anybody_and_harms_nobody_stronger_whatever_he_tries(stage: Stage) -> None:

@@ -38,7 +38,7 @@ def names(stage: Stage) -> dict[str, str]:
     robots = [str(UUID(str(found))) for (found,) in stage.query("SELECT id FROM service_accounts")]
     return {
         "user_id": stage.user_id(DAVE), "role": "role-manager", "account_id": robots[0] if robots else make_robot(stage).id,
-        "incident_id": stage.user_id(DAVE),
+        "incident_id": stage.user_id(DAVE), "domain": "root",
     }  # fmt: skip
 
 

@@ -52,12 +52,14 @@ def test_dave_cannot_tell_alices_things_from_those_that_do_not_exist(stage: Stag
     alice, dave, robot = stage.as_(ALICE), stage.as_(DAVE), make_robot(stage)
     hers = {
         "user_id": stage.user_id(ALICE), "session_id": alice.tokens["session_id"], "role": "admin", "junior": "auditor",
+        "domain": "root",
         "permission": "payments:release", "seq": "1", "code": "access.denied", "incident_id": incident_about(stage, alice),
         "account_id": robot.id, "decision_id": refusal_of(stage), "secret_id": robot.secret_id,
         "kid": alice.get("/v1/keys").json["items"][0]["kid"],
     }  # fmt: skip
     nobodys = {
-        "user_id": NOBODY, "session_id": NOBODY, "role": "nothing", "junior": "nobody", "permission": "no:thing", "seq": "999999",
+        "user_id": NOBODY, "session_id": NOBODY, "role": "nothing", "junior": "nobody", "domain": "nowhere",
+        "permission": "no:thing", "seq": "999999",
         "code": "access.denied", "incident_id": NOBODY, "account_id": NOBODY, "decision_id": NOBODY, "secret_id": NOBODY, "kid": "nothing",
     }  # fmt: skip
 

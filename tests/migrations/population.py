@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0018"
+LATEST = "0019"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -52,6 +52,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     "0016": {},
     "0017": {},
     "0018": {},
+    "0019": {"assignments": frozenset({"domain"})},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -141,6 +142,11 @@ TABLES["0015"] = TABLES["0014"]
 TABLES["0016"] = TABLES["0015"]
 TABLES["0017"] = TABLES["0016"]  # triggers fill the new table
 TABLES["0018"] = TABLES["0017"]
+TABLES["0019"] = {
+    **TABLES["0018"],
+    "assignments": TABLES["0018"]["assignments"] + ", 'acme.eu'",
+    "domains": "{b2}, 'place-' || {text}, NULL, '', {at}, NULL",
+}
 
 
 def populate(connection: Connection, revision: str) -> None:

@@ -46,6 +46,7 @@ OTHER_TYPES = (
 A_UUID = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
 IDS = dict.fromkeys(("user_id", "session_id", "account_id", "incident_id", "decision_id", "secret_id", "kid", "code"), A_UUID) | {
     "name": "role-manager", "role": "role-manager", "constraint": "rule", "junior": "auditor", "permission": "users:read", "seq": "1",
+    "domain": "nowhere",
 }  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def test_no_answer_to_somebody_known_or_refused_is_kept_by_a_cache(stage: Stage)
         "role": "clerk",
         "junior": "clerk",
     }
-    names |= {"permission": "no:thing", "seq": "1", "code": "access.denied"}
+    names |= {"permission": "no:thing", "domain": "nowhere", "seq": "1", "code": "access.denied"}
 
     for operation in sorted(operations(stage.app), key=lambda found: found.id == "logout"):
         if not operation.public:

@@ -16,6 +16,7 @@ class StepAnswer(TypedDict):
     role: str
     junior: NotRequired[str]
     permission: NotRequired[str]
+    domain: NotRequired[str]
     mode: NotRequired[Mode]
     starts_at: NotRequired[datetime]
     who: UserReferenceAnswer | None
@@ -67,6 +68,7 @@ class DecisionAnswer(AccessAnswer):
     path: str
     permission: str | None
     role: str | None
+    domain: str
     code: str
     detail: str
 
@@ -102,5 +104,6 @@ class DiffFilters(TypedDict):
 
     from_: datetime
     to: NotRequired[datetime]
+    domain: str
     user: NotRequired[str]
     role: NotRequired[str]

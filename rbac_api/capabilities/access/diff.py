@@ -16,12 +16,15 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.capabilities.access import queries
 from rbac_api.capabilities.access.answers import DiffAnswer, DiffFilters
+from rbac_api.capabilities.domains.service import require_domain
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.roles import list_role_ids_at
 from rbac_api.database.queries.trail import EventRow
 from rbac_api.database.queries.users import find_id_by_name
 from rbac_api.database.types import UUID
+from rbac_api.decision.domains import at_domain, lineage
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
+from rbac_api.decision.model import ROOT, Subject
 from rbac_api.decision.names import canonical
 from rbac_api.decision.naming import ROLE
 from rbac_api.errors import Fault, Invalid
@@ -52,8 +55,10 @@ def diff_access(clearance: Clearance, filters: DiffFilters) -> DiffAnswer:
     period = (filters["from_"], filters.get("to") or clock.now())
     _require_sense(filters, period)
     clearance.require_permission("users:read" if "user" in filters else "roles:read")
-    history_of = _of_user if "user" in filters else _of_role
-    line = history_of(clearance, filters.get("user") or filters.get("role", ""), period)
+    if "user" in filters:
+        line = _of_user(clearance, filters["user"], period, filters["domain"])
+    else:
+        line = _of_role(clearance, filters.get("role", ""), period)
     before, after = line.held(period[0]), line.held(period[1])
     seqs = dict(_causes(line, before, after))
     return {
@@ -81,6 +86,7 @@ class _Timeline:
     clearance: Clearance
     period: tuple[datetime, datetime]
     user_id: str | None = None
+    domain: str = ROOT
     role: str = ""
     roles: int = 0  # how many roles exist
     _known: dict[datetime, frozenset[str]] = field(default_factory=dict)
@@ -99,8 +105,13 @@ class _Timeline:
         self.roles = max(self.roles, len(graph.roles))
         if self.user_id is None:
             return graph.effective.get(self.role, frozenset())
-        found = history.find_subject_at(self.connection, self.user_id, at, second_factor=True)
-        return effective_permissions(graph, found[0], at) if found else frozenset()
+        subject = self._subject(at)
+        return effective_permissions(graph, subject, at) if subject else frozenset()
+
+    def _subject(self, at: datetime) -> Subject | None:
+        """The user at the domain, with a second factor; None while there was none."""
+        found = history.find_subject_at(self.connection, self.user_id or "", at, second_factor=True)
+        return at_domain(found[0], self.domain) if found else None
 
     def points(self) -> list[Point]:
         """The moments of possible changes, in order of time."""
@@ -127,7 +138,9 @@ class _Timeline:
         having, lacking = (_granting(self.clearance, moment, permission) for moment in moments)
         events = queries.list_facts(self.connection, seqs)
         assigned = [
-            event.seq for event in events if event.target_id == self.user_id and _roles(event) & having
+            event.seq
+            for event in events
+            if event.target_id == self.user_id and _roles(event, self.domain) & having
         ]
         changed = [
             event.seq for event in events if event.target_name in self._reached(moments[0]) & having - lacking
@@ -139,8 +152,10 @@ class _Timeline:
         graph = self.clearance.graph_at(at)
         if self.user_id is None:
             return graph.closure_of((self.role,))
-        found = history.find_subject_at(self.connection, self.user_id, at, second_factor=True)
-        return frozenset(each.role for each in effective_roles(graph, found[0], at)) if found else frozenset()
+        subject = self._subject(at)
+        return (
+            frozenset(each.role for each in effective_roles(graph, subject, at)) if subject else frozenset()
+        )
 
 
 def _granting(clearance: Clearance, at: datetime, permission: str) -> frozenset[str]:
@@ -148,10 +163,11 @@ def _granting(clearance: Clearance, at: datetime, permission: str) -> frozenset[
     return frozenset(role for role, granted in effective.items() if permission in granted)
 
 
-def _roles(event: EventRow) -> set[str]:
-    """The roles that an event about an assignment names."""
+def _roles(event: EventRow, domain: str) -> set[str]:
+    """The roles that an event about an assignment names, if it counts at the domain."""
     facts = (json.loads(text) for text in (event.before, event.after) if text)
-    return {each["role"] for each in facts if "role" in each}
+    places = lineage(domain)
+    return {each["role"] for each in facts if "role" in each and each.get("domain", ROOT) in places}
 
 
 def _by_time(turns: Iterable[datetime], heard: list[datetime]) -> Iterator[Point]:
@@ -162,13 +178,14 @@ def _by_time(turns: Iterable[datetime], heard: list[datetime]) -> Iterator[Point
             yield turn, ()
 
 
-def _of_user(clearance: Clearance, user: str, period: tuple[datetime, datetime]) -> _Timeline:
+def _of_user(clearance: Clearance, user: str, period: tuple[datetime, datetime], domain: str) -> _Timeline:
     connection = clearance.connection
     by_id = _ID.fullmatch(user)
     user_id = user.lower() if by_id else find_id_by_name(connection, canonical(user))
     if user_id is None or history.find_account_at(connection, user_id, period[1]) is None:
         raise UserNotFound()
-    return _Timeline(clearance, period, user_id=user_id)
+    require_domain(clearance, domain, period[1])
+    return _Timeline(clearance, period, user_id=user_id, domain=domain)
 
 
 def _of_role(clearance: Clearance, role: str, period: tuple[datetime, datetime]) -> _Timeline:

@@ -49,7 +49,7 @@ class _ExplanationView:
     def __init__(self, connection: Connection, user_id: str, found: PathsTo, at: datetime) -> None:
         names = sorted({role for paths in found.values() for path in paths for role in path.roles})
         given = queries.list_assignments(connection, user_id, at) if names else []
-        self._given = {(row.role, row.valid_from, row.valid_to, row.mode): row for row in given}
+        self._given = {(row.role, row.valid_from, row.valid_to, row.mode, row.domain): row for row in given}
         self._periods = _periods(connection, names, found, at) if names else {}
         since = min((since for since, _ in self._periods.values()), default=at)
         self._makers = _makers(queries.list_creations(connection, names, since), self._periods)
@@ -64,11 +64,12 @@ class _ExplanationView:
 
     def _assignment(self, path: Path) -> StepAnswer:
         held, activation = path.assignment, path.activation
-        row = self._given[held.role, held.starts, held.ends, held.mode]
+        row = self._given[held.role, held.starts, held.ends, held.mode, held.domain]
         ends = [end for end in (held.ends, activation.ends if activation else None) if end is not None]
         return {
             "kind": "assignment",
             "role": held.role,
+            "domain": held.domain,
             "mode": held.mode,
             "starts_at": held.starts,
             "who": user_reference(row.assigned_by, row.giver),

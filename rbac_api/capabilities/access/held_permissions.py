@@ -4,12 +4,13 @@ service."""
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import datetime
 
 from rbac_api import clock
 from rbac_api.capabilities.access import subjects
 from rbac_api.capabilities.access.answers import HeldPermissionAnswer
 from rbac_api.capabilities.access.explanation_view import describe_paths
+from rbac_api.capabilities.access.subjects import Circumstances
+from rbac_api.decision.domains import at_domain
 from rbac_api.decision.evaluate import effective_permissions
 from rbac_api.decision.explain import MAX_STEPS, Explanation, explain
 from rbac_api.decision.model import Subject
@@ -18,32 +19,34 @@ from rbac_api.guard.enforcement.clearance import Clearance
 
 
 def list_user_permissions(
-    clearance: Clearance, user_id: str, at: datetime | None, page: PageRequest, *, second_factor: bool = True
+    clearance: Clearance, user_id: str, asked: Circumstances, page: PageRequest
 ) -> Page[HeldPermissionAnswer]:
-    """What a user may do in a new session, with or without a second factor. 404 for an unknown user."""
-    subject = subjects.find_user(clearance, user_id, at, second_factor=second_factor)
-    return _page(clearance, subject, at, page)
+    """What a user may do in a new session. 404 for an unknown user or domain."""
+    subject = subjects.find_user(clearance, user_id, asked.at, second_factor=asked.second_factor)
+    return _page(clearance, subject, asked, page)
 
 
 def list_service_account_permissions(
-    clearance: Clearance, account_id: str, at: datetime | None, page: PageRequest
+    clearance: Clearance, account_id: str, asked: Circumstances, page: PageRequest
 ) -> Page[HeldPermissionAnswer]:
     """The same for a service account, which has no second factor."""
-    return _page(clearance, subjects.find_service_account(clearance, account_id, at), at, page)
+    return _page(clearance, subjects.find_service_account(clearance, account_id, asked.at), asked, page)
 
 
 def list_my_permissions(
-    clearance: Clearance, at: datetime | None, page: PageRequest
+    clearance: Clearance, asked: Circumstances, page: PageRequest
 ) -> Page[HeldPermissionAnswer]:
     """What the caller may do in the current session, or might have done in a new one at a past moment."""
-    return _page(clearance, subjects.find_me(clearance, at), at, page)
+    return _page(clearance, subjects.find_me(clearance, asked.at), asked, page)
 
 
 def _page(
-    clearance: Clearance, subject: Subject, at: datetime | None, page: PageRequest
+    clearance: Clearance, subject: Subject, asked: Circumstances, page: PageRequest
 ) -> Page[HeldPermissionAnswer]:
     """The next permissions by name, exactly those that ``decide`` allows."""
-    moment = at or clock.now()
+    at, moment = asked.at, asked.at or clock.now()
+    subjects.require_place(clearance, asked)
+    subject = at_domain(subject, asked.domain)
     graph = clearance.graph() if at is None else clearance.graph_at(at)
     held = sorted(effective_permissions(graph, subject, moment))
     rest = held[bisect_right(held, str(page.after[0])) :] if page.after else held

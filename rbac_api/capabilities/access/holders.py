@@ -18,8 +18,10 @@ from rbac_api import clock
 from rbac_api.capabilities.access import queries
 from rbac_api.capabilities.access.answers import HolderAnswer
 from rbac_api.capabilities.access.queries import HeldRow, Holding, MemberRow
+from rbac_api.capabilities.access.subjects import NOW, Circumstances, require_place
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.database.queries.roles import list_role_ids_at
+from rbac_api.decision.domains import counting_at
 from rbac_api.decision.evaluate import decide
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
 from rbac_api.decision.model import Assignment, Status, Subject
@@ -47,14 +49,18 @@ class Listing:
     sure: bool
 
 
-def list_role_members(clearance: Clearance, role: str, *, effective: bool, at: datetime | None) -> Listing:
+def list_role_members(
+    clearance: Clearance, role: str, asked: Circumstances = NOW, *, effective: bool
+) -> Listing:
     """Accounts with the role, by name, whatever their status: directly, or with ``effective`` also by
-    inheritance. No account is read yet. 404 for an unknown role."""
+    inheritance; where the question is asked. No account is read yet. 404 for an unknown role or domain."""
+    require_place(clearance, asked)
+    at = asked.at
     graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
     if role not in graph.roles:
         raise RoleNotFound(f"There is no role {role[: ROLE.longest]}. List them with GET /v1/roles.")
     names = graph.seniors(role) if effective else frozenset({role})
-    holding = Holding(tuple(list_role_ids_at(connection, names, moment)), moment)
+    holding = Holding(tuple(list_role_ids_at(connection, names, moment)), moment, domain=asked.domain)
 
     def judge(connection: Connection, rows: Sequence[MemberRow]) -> list[HolderAnswer | None]:
         held, accounts = _read(connection, holding, rows)
@@ -64,10 +70,12 @@ def list_role_members(clearance: Clearance, role: str, *, effective: bool, at: d
 
 
 def list_permission_holders(
-    clearance: Clearance, permission: str, *, eligible: bool, at: datetime | None
+    clearance: Clearance, permission: str, asked: Circumstances = NOW, *, eligible: bool
 ) -> Listing:
     """Accounts that have the permission at that moment, as ``decide`` says; with ``eligible`` also those that
-    first have to activate a role. No account is read yet. 404 for an unknown permission."""
+    first have to activate a role. No account is read yet. 404 for an unknown permission or domain."""
+    require_place(clearance, asked)
+    at = asked.at
     graph, connection, moment = _graph(clearance, at), clearance.connection, at or clock.now()
     if permission not in graph.permissions:
         raise PermissionNotFound()
@@ -76,15 +84,19 @@ def list_permission_holders(
         name for name in names if permission in direct_permissions(graph.roles[name], graph.permissions)
     )
     role_ids = tuple(list_role_ids_at(connection, names, moment))
-    holding = Holding(role_ids, moment, active=not eligible, enabled=at is None)
+    holding = Holding(role_ids, moment, active=not eligible, enabled=at is None, domain=asked.domain)
 
     def judge(connection: Connection, rows: Sequence[MemberRow]) -> list[HolderAnswer | None]:
         held, accounts = _read(connection, holding, rows)
         given = history.list_assignments_at(connection, [row.id for row in rows], moment)
+
+        def subject_of(row: MemberRow) -> Subject:
+            return _subject(row, counting_at(given[row.id], asked.domain))
+
         return [
             _to_json(row, "active", held[row.id], directly)
             if accounts[row.id].status == "active"
-            and (eligible or decide(graph, _subject(row, given[row.id]), permission, moment).allowed)
+            and (eligible or decide(graph, subject_of(row), permission, moment).allowed)
             else None
             for row in rows
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rbac_api.capabilities.access.answers import AccessAnswer, StepAnswer
+from rbac_api.decision.model import ROOT
 from rbac_api.formats.diagram import Arrow, Diagram, Node, moment
 
 ACCOUNT, PERMISSION = "account", "permission"
@@ -31,7 +32,8 @@ def diagram_of(username: str, permission: str, answer: AccessAnswer) -> Diagram:
 def _step(username: str, step: StepAnswer) -> tuple[Node, Arrow]:
     role = f"role {step['role']}"
     if step["kind"] == "assignment":
-        node, words, source = _role(step["role"]), f"{username} has {step['role']}", ACCOUNT
+        at = "" if step["domain"] == ROOT else f" at {step['domain']}"
+        node, words, source = _role(step["role"]), f"{username} has {step['role']}{at}", ACCOUNT
     elif step["kind"] == "inherits":
         node, words, source = _role(step["junior"]), f"{step['role']} inherits {step['junior']}", role
     else:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, and_, select, union
 
 from rbac_api.database.engine import batched
-from rbac_api.database.filters import bounded_count, holds_one_of, one_of
+from rbac_api.database.filters import bounded_count, counting, holds_one_of, one_of
 from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
 from rbac_api.database.queries.trail import EVENT, EventRow
 from rbac_api.database.tables import (
@@ -24,7 +24,7 @@ from rbac_api.database.tables import (
     users,
 )
 from rbac_api.database.validity import in_force
-from rbac_api.decision.model import Mode, Status
+from rbac_api.decision.model import ROOT, Mode, Status
 from rbac_api.guard.state.queries_history import was_assigned
 from rbac_api.trail.personal import actor_name
 
@@ -91,7 +91,7 @@ _TIMED = tuple(trail_events.c[name] for name in TimedRow._fields)
 
 
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
-    """A user's assignments as of that moment, with who made them."""
+    """A user's assignments as of that moment, at all domains, with who made them."""
     theirs = (assignments.c.user_id == user_id, in_force(roles, at), in_force(assignments, at))
     return [AssignmentRow._make(row) for row in connection.execute(DESCRIBED.where(*theirs))]
 
@@ -170,16 +170,18 @@ def list_creations(connection: Connection, names: Sequence[str], since: datetime
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Having one of these roles at a moment; ``active``: only by assignments that need no activation."""
+    """Having one of these roles at a moment and a domain; ``active``: only by assignments that need no
+    activation."""
 
     role_ids: tuple[str, ...]
     at: datetime
     active: bool = False
     enabled: bool = False  # only accounts that are active now
+    domain: str = ROOT
 
     def condition(self) -> ColumnElement[bool]:
-        found = and_(assignments.c.role_id.in_(self.role_ids), in_force(assignments, self.at))
-        return and_(found, assignments.c.mode == "active") if self.active else found
+        counts = counting(self.at, self.domain, eligible=not self.active)
+        return and_(assignments.c.role_id.in_(self.role_ids), counts)
 
 
 def list_holders(connection: Connection, holding: Holding, after: str | None, limit: int) -> list[MemberRow]:
@@ -215,7 +217,8 @@ def count_holders(connection: Connection, holding: Holding) -> int:
 
 def _held_by(connection: Connection, holding: Holding) -> ColumnElement[bool]:
     given = select(assignments.c.user_id).where(holding.condition())
-    mine = holds_one_of(connection, users.c.id, holding.role_ids, holding.at, eligible=not holding.active)
+    counts = counting(holding.at, holding.domain, eligible=not holding.active)
+    mine = holds_one_of(connection, users.c.id, holding.role_ids, counts)
     return one_of(connection, users.c.id, given, mine)
 
 
@@ -226,7 +229,8 @@ def list_held(connection: Connection, user_ids: Sequence[str], holding: Holding)
     query = select(*_HELD, roles.c.name).select_from(joined)
     found: dict[str, list[HeldRow]] = {user_id: [] for user_id in user_ids}
     for some in batched(user_ids):
-        theirs = (assignments.c.user_id.in_(some), in_force(assignments, holding.at))
+        counts = counting(holding.at, holding.domain, eligible=True)
+        theirs = (assignments.c.user_id.in_(some), counts)
         for row in map(HeldRow._make, connection.execute(query.where(*theirs))):
             if row.role_id in wanted and (row.mode == "active" or not holding.active):
                 found[row.user_id].append(row)

@@ -23,6 +23,7 @@ from rbac_api.capabilities.access.schemas import (
     HoldersQuery,
     MembersQuery,
     MyAccessQuery,
+    PermissionsQuery,
     UserAccessQuery,
     UserPermissionsQuery,
 )
@@ -32,10 +33,10 @@ from rbac_api.capabilities.service_accounts.service import find_account_id
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
-from rbac_api.guard.errors import AccessDenied, RoleNotFound
+from rbac_api.guard.errors import AccessDenied, DomainNotFound, RoleNotFound
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
-from rbac_api.web.requests.as_of import PastPageQuery, past_moment
+from rbac_api.web.requests.as_of import past_moment
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import json_answer
 from rbac_api.web.responses.pictures import picture_answer, wanted_picture
@@ -45,13 +46,17 @@ blueprint = Blueprint(
 )
 
 
+def _asked(query: dict[str, Any]) -> service.Circumstances:
+    return service.Circumstances(past_moment(query), query["domain"], query.get("second_factor", True))
+
+
 @blueprint.route("/users/<user_id>/access")
 class UserAccess(MethodView):
     @requires("users:read")
     @blueprint.arguments(UserAccessQuery, location="query")
     @blueprint.response(200, AccessSchema)
     @blueprint.drawn
-    @blueprint.operation("get_user_access", UserNotFound, PermissionNotFound)
+    @blueprint.operation("get_user_access", UserNotFound, PermissionNotFound, DomainNotFound)
     def get(self, query: dict[str, Any], user_id: str) -> Response:
         """May a user do something, and why
 
@@ -62,11 +67,9 @@ class UserAccess(MethodView):
         which. With `at`, as of that time. `Accept: image/svg+xml` draws the paths; `text/vnd.mermaid` writes
         them as a Mermaid flowchart.
         """
-        clearance, moment = current_clearance(), past_moment(query)
+        clearance, asked = current_clearance(), _asked(query)
         found, permission = find_user_id(clearance, user_id), query["permission"]
-        answer = service.get_user_access(
-            clearance, found, permission, moment, second_factor=query["second_factor"]
-        )
+        answer = service.get_user_access(clearance, found, permission, asked)
         if media_type := wanted_picture():
             username = service.get_username(clearance, found)
             return picture_answer(diagram_of(username, permission, answer), media_type)
@@ -78,18 +81,17 @@ class ServiceAccountAccess(MethodView):
     @requires("service-accounts:read")
     @blueprint.arguments(AccessQuery, location="query")
     @blueprint.response(200, AccessSchema)
-    @blueprint.operation("get_service_account_access", ServiceAccountNotFound, PermissionNotFound)
+    @blueprint.operation(
+        "get_service_account_access", ServiceAccountNotFound, PermissionNotFound, DomainNotFound
+    )
     def get(self, query: dict[str, Any], account_id: str) -> Response:
         """May a service account do something, and why
 
         As for users. A service account has no second factor, so roles that require one are not effective.
         """
-        moment, clearance = past_moment(query), current_clearance()
-        return json_answer(
-            service.get_service_account_access(
-                clearance, find_account_id(clearance, account_id), query["permission"], moment
-            )
-        )
+        asked, clearance = _asked(query), current_clearance()
+        found = find_account_id(clearance, account_id)
+        return json_answer(service.get_service_account_access(clearance, found, query["permission"], asked))
 
 
 @blueprint.route("/me/access")
@@ -97,13 +99,13 @@ class MyAccess(MethodView):
     @requires()
     @blueprint.arguments(MyAccessQuery, location="query")
     @blueprint.response(200, AccessSchema)
-    @blueprint.operation("get_my_access", PermissionNotFound)
+    @blueprint.operation("get_my_access", PermissionNotFound, DomainNotFound)
     def get(self, query: dict[str, Any]) -> Response:
         """May I do something, and why
 
         In this session: with its active roles, and the second factor if it was started with one.
         """
-        return json_answer(service.get_my_access(current_clearance(), query["permission"]))
+        return json_answer(service.get_my_access(current_clearance(), query["permission"], query["domain"]))
 
 
 @blueprint.route("/users/<user_id>/permissions")
@@ -111,7 +113,7 @@ class UserPermissions(MethodView):
     @requires("users:read")
     @blueprint.arguments(UserPermissionsQuery, location="query")
     @blueprint.response(200, HeldPermissionListSchema)
-    @blueprint.operation("list_user_permissions", UserNotFound)
+    @blueprint.operation("list_user_permissions", UserNotFound, DomainNotFound)
     def get(self, query: dict[str, Any], user_id: str) -> Response:
         """List everything a user may do
 
@@ -119,45 +121,41 @@ class UserPermissions(MethodView):
         that grants it. Evaluated as in a new session, like there. Where permissions have very many paths, a
         page may hold fewer than `limit` entries although more follow; go by `next`.
         """
-        clearance, moment, page = current_clearance(), past_moment(query), page_request(query)
+        clearance, asked, page = current_clearance(), _asked(query), page_request(query)
         found = find_user_id(clearance, user_id)
-        return page_answer(
-            service.list_user_permissions(
-                clearance, found, moment, page, second_factor=query["second_factor"]
-            )
-        )
+        return page_answer(service.list_user_permissions(clearance, found, asked, page))
 
 
 @blueprint.route("/service-accounts/<account_id>/permissions")
 class ServiceAccountPermissions(MethodView):
     @requires("service-accounts:read")
-    @blueprint.arguments(PastPageQuery, location="query")
+    @blueprint.arguments(PermissionsQuery, location="query")
     @blueprint.response(200, HeldPermissionListSchema)
-    @blueprint.operation("list_service_account_permissions", ServiceAccountNotFound)
+    @blueprint.operation("list_service_account_permissions", ServiceAccountNotFound, DomainNotFound)
     def get(self, query: dict[str, Any], account_id: str) -> Response:
         """List everything a service account may do
 
         As for users. A service account has no second factor, so roles that require one are not effective.
         """
-        clearance, moment, page = current_clearance(), past_moment(query), page_request(query)
+        clearance, asked, page = current_clearance(), _asked(query), page_request(query)
         found = find_account_id(clearance, account_id)
-        return page_answer(service.list_service_account_permissions(clearance, found, moment, page))
+        return page_answer(service.list_service_account_permissions(clearance, found, asked, page))
 
 
 @blueprint.route("/me/permissions")
 class MyPermissions(MethodView):
     @requires()
-    @blueprint.arguments(PastPageQuery, location="query")
+    @blueprint.arguments(PermissionsQuery, location="query")
     @blueprint.response(200, HeldPermissionListSchema)
-    @blueprint.operation("list_my_permissions", UserNotFound)
+    @blueprint.operation("list_my_permissions", UserNotFound, DomainNotFound)
     def get(self, query: dict[str, Any]) -> Response:
         """List everything I may do
 
         In this session: with its active roles, and the second factor if it was started with one. With `at`,
         as of that time in a new session, with a second factor if this session has one.
         """
-        moment, page = past_moment(query), page_request(query)
-        return page_answer(service.list_my_permissions(current_clearance(), moment, page))
+        asked, page = _asked(query), page_request(query)
+        return page_answer(service.list_my_permissions(current_clearance(), asked, page))
 
 
 @blueprint.route("/access/diff")
@@ -165,7 +163,7 @@ class AccessDiff(MethodView):
     @requires()
     @blueprint.arguments(DiffQuery, location="query")
     @blueprint.response(200, DiffSchema)
-    @blueprint.operation("diff_access", AccessDenied, UserNotFound, RoleNotFound)
+    @blueprint.operation("diff_access", AccessDenied, UserNotFound, RoleNotFound, DomainNotFound)
     def get(self, query: DiffFilters) -> Response:
         """Compare access at two points in time
 
@@ -197,15 +195,15 @@ class RoleMembers(MethodView):
     @blueprint.response(200, HolderListSchema)
     @blueprint.also_as("text/csv", service.HOLDERS.header)
     @blueprint.also_as("application/x-ndjson", '{"user": {"username": "ingrid.solberg"}, "direct": true}\n')
-    @blueprint.operation("list_role_members", RoleNotFound)
+    @blueprint.operation("list_role_members", RoleNotFound, DomainNotFound)
     def get(self, query: dict[str, Any], role: str) -> Response:
         """List members of a role
 
         Users and service accounts by name, whatever their account status: those to whom the role is assigned
         and, with `effective=true`, those who inherit it. With `at`, as of that time.
         """
-        clearance, moment, page = current_clearance(), past_moment(query), page_request(query)
-        listing = service.list_role_members(clearance, role, effective=query["effective"], at=moment)
+        clearance, asked, page = current_clearance(), _asked(query), page_request(query)
+        listing = service.list_role_members(clearance, role, asked, effective=query["effective"])
         if form := wanted_form():
             return file_answer(service.export_accounts(clearance, listing, form), form, "members")
         return page_answer(service.page_of_accounts(clearance, listing, page))
@@ -218,7 +216,7 @@ class PermissionHolders(MethodView):
     @blueprint.response(200, HolderListSchema)
     @blueprint.also_as("text/csv", service.HOLDERS.header)
     @blueprint.also_as("application/x-ndjson", '{"user": {"username": "ingrid.solberg"}, "direct": true}\n')
-    @blueprint.operation("list_permission_holders", PermissionNotFound)
+    @blueprint.operation("list_permission_holders", PermissionNotFound, DomainNotFound)
     def get(self, query: dict[str, Any], permission: str) -> Response:
         """List holders of a permission
 
@@ -228,10 +226,8 @@ class PermissionHolders(MethodView):
         each other or they were disabled then, a page may hold fewer than `limit` entries although more
         follow; go by `next`. `total` is exact up to 2,000 accounts; beyond that it counts them too.
         """
-        clearance, moment, page = current_clearance(), past_moment(query), page_request(query)
-        listing = service.list_permission_holders(
-            clearance, permission, eligible=query["eligible"], at=moment
-        )
+        clearance, asked, page = current_clearance(), _asked(query), page_request(query)
+        listing = service.list_permission_holders(clearance, permission, asked, eligible=query["eligible"])
         if form := wanted_form():
             return file_answer(service.export_accounts(clearance, listing, form), form, "holders")
         return page_answer(service.page_of_accounts(clearance, listing, page))

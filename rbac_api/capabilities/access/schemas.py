@@ -6,9 +6,11 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
+from rbac_api.decision.model import ROOT
 from rbac_api.web.fields import (
     ID,
     Body,
+    DomainName,
     Flag,
     Moment,
     PageQuery,
@@ -46,6 +48,7 @@ class StepSchema(ma.Schema):
     permission = fields.String(
         metadata={"description": "the permission that it holds", "example": "invoices:read"}
     )
+    domain = fields.String(metadata={"description": "where the assignment counts", "example": "root"})
     mode = fields.String(validate=validate.OneOf(("active", "eligible")), metadata=_MODE)
     starts_at = fields.DateTime(metadata={"description": "when the assignment starts"})
     who = fields.Nested(
@@ -148,6 +151,7 @@ class DecisionSchema(AccessSchema):
         allow_none=True,
         metadata={"description": "the role that was required", "example": None},
     )
+    domain = fields.String(required=True, metadata={"description": "where it was asked", "example": "root"})
     code = fields.String(required=True, metadata={"example": "access.denied"})
     detail = fields.String(required=True, metadata={"example": "You need the permission roles:create."})
 
@@ -203,8 +207,17 @@ class DiffSchema(ma.Schema):
     lost = fields.List(fields.Nested(ChangedPermissionSchema), required=True)
 
 
-class MyAccessQuery(Body):
-    """The permission to explain."""
+class WhereQuery(Body):
+    """Where a question is asked."""
+
+    domain = DomainName(
+        load_default=ROOT,
+        metadata={"description": "what counts there: assignments at this domain and at those that it is in"},
+    )
+
+
+class MyAccessQuery(WhereQuery):
+    """The permission to explain, and where."""
 
     permission = PermissionName(required=True, metadata={"description": "such as `invoices:approve`"})
 
@@ -219,13 +232,17 @@ class UserAccessQuery(AccessQuery):
     second_factor = Flag(load_default=True, metadata=KIND_OF_SESSION)
 
 
-class UserPermissionsQuery(PastPageQuery):
-    """The time, and the kind of session."""
+class PermissionsQuery(PastPageQuery, WhereQuery):
+    """The time, and where."""
+
+
+class UserPermissionsQuery(PermissionsQuery):
+    """The time, where, and the kind of session."""
 
     second_factor = Flag(load_default=True, metadata=KIND_OF_SESSION)
 
 
-class MembersQuery(PageQuery):
+class MembersQuery(PageQuery, WhereQuery):
     """Which members to list."""
 
     effective = Flag(
@@ -235,7 +252,7 @@ class MembersQuery(PageQuery):
     at = Moment(metadata=AS_OF)
 
 
-class HoldersQuery(PageQuery):
+class HoldersQuery(PageQuery, WhereQuery):
     """Which holders to list."""
 
     eligible = Flag(
@@ -245,8 +262,8 @@ class HoldersQuery(PageQuery):
     at = Moment(metadata=AS_OF)
 
 
-class DiffQuery(Body):
-    """What to compare, and the two times."""
+class DiffQuery(WhereQuery):
+    """What to compare, where, and the two times; a role is the same at every domain."""
 
     from_ = Moment(required=True, data_key="from", metadata={"description": "the earlier time"})
     to = Moment(metadata={"description": "the later time; default: now"})

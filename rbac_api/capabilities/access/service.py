@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from datetime import datetime
 from itertools import islice
 
 from rbac_api import clock
@@ -26,14 +25,15 @@ from rbac_api.capabilities.access.holders import (
     page_of_accounts,
 )
 from rbac_api.capabilities.access.queries import DecisionRow
+from rbac_api.capabilities.access.subjects import Circumstances
 from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.sessions.answers import user_reference
 from rbac_api.database.queries.users import get_account
+from rbac_api.decision.domains import at_domain, counting_at
 from rbac_api.decision.evaluate import missing
 from rbac_api.decision.explain import Explanation, explain
-from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Subject
+from rbac_api.decision.model import ROOT, Subject
 from rbac_api.decision.separation_of_duty import dynamic_conflicts
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
@@ -42,6 +42,7 @@ from rbac_api.trail.sequencer import drain_outbox
 
 __all__ = [
     "HOLDERS",
+    "Circumstances",
     "diff_access",
     "export_accounts",
     "get_decision",
@@ -60,12 +61,12 @@ MAX_NEAREST = 5
 
 
 def get_user_access(
-    clearance: Clearance, user_id: str, permission: str, at: datetime | None, *, second_factor: bool = True
+    clearance: Clearance, user_id: str, permission: str, asked: Circumstances
 ) -> AccessAnswer:
-    """Whether a user may do something, and why: in a new session, with or without a second factor. 404 for an
-    unknown user or permission."""
-    subject = subjects.find_user(clearance, user_id, at, second_factor=second_factor)
-    return _access(clearance, subject, permission, at)
+    """Whether a user may do something, and why: in a new session. 404 for an unknown user, permission or
+    domain."""
+    subject = subjects.find_user(clearance, user_id, asked.at, second_factor=asked.second_factor)
+    return _access(clearance, subject, permission, asked)
 
 
 def get_username(clearance: Clearance, user_id: str) -> str:
@@ -74,15 +75,16 @@ def get_username(clearance: Clearance, user_id: str) -> str:
 
 
 def get_service_account_access(
-    clearance: Clearance, account_id: str, permission: str, at: datetime | None
+    clearance: Clearance, account_id: str, permission: str, asked: Circumstances
 ) -> AccessAnswer:
     """The same for a service account, which has no second factor."""
-    return _access(clearance, subjects.find_service_account(clearance, account_id, at), permission, at)
+    subject = subjects.find_service_account(clearance, account_id, asked.at)
+    return _access(clearance, subject, permission, asked)
 
 
-def get_my_access(clearance: Clearance, permission: str) -> AccessAnswer:
-    """Whether the caller may do something, in the current session."""
-    return _access(clearance, subjects.find_me(clearance), permission, None)
+def get_my_access(clearance: Clearance, permission: str, domain: str = ROOT) -> AccessAnswer:
+    """Whether the caller may do something at a domain, in the current session."""
+    return _access(clearance, subjects.find_me(clearance), permission, Circumstances(domain=domain))
 
 
 def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
@@ -106,6 +108,7 @@ def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
         "path": asked["path"],
         "permission": row.permission,
         "role": row.role,
+        "domain": asked.get("domain", ROOT),
         "code": row.code,
         "detail": row.detail,
         **described,
@@ -139,8 +142,10 @@ def _explained(clearance: Clearance, row: DecisionRow) -> Explanation:
     found = history.find_subject_at(
         connection, row.user_id, row.at, second_factor=row.second_factor, roles=roles
     )
-    graph = clearance.graph_at(row.at)
-    return explain(graph, found[0], row.permission, row.at) if found else Explanation(False)
+    if found is None:
+        return Explanation(False)
+    subject = at_domain(found[0], json.loads(row.after).get("domain", ROOT))
+    return explain(clearance.graph_at(row.at), subject, row.permission, row.at)
 
 
 def _nearest_now(clearance: Clearance, row: DecisionRow) -> list[str]:
@@ -151,28 +156,34 @@ def _nearest_now(clearance: Clearance, row: DecisionRow) -> list[str]:
         return []
     now = clock.now()
     found = history.find_subject_at(clearance.connection, row.user_id, now, second_factor=True)
-    if found is None or explain(graph, found[0], row.permission, now).decision:
+    domain = json.loads(row.after).get("domain", ROOT)
+    if found is None or not clearance.snapshot.domains.exists(domain, clearance.connection):
         return []
-    return _nearest(clearance, graph, found[0], row.permission)
+    if explain(graph, at_domain(found[0], domain), row.permission, now).decision:
+        return []
+    return _nearest(clearance, found[0], row.permission, domain)
 
 
-def _access(clearance: Clearance, subject: Subject, permission: str, at: datetime | None) -> AccessAnswer:
-    connection, moment = clearance.connection, at or clock.now()
+def _access(clearance: Clearance, subject: Subject, permission: str, asked: Circumstances) -> AccessAnswer:
+    connection, at, moment = clearance.connection, asked.at, asked.at or clock.now()
     graph = clearance.graph() if at is None else clearance.graph_at(at)
     if permission not in graph.permissions:
         raise PermissionNotFound()
-    explanation = explain(graph, subject, permission, moment)
+    subjects.require_place(clearance, asked)
+    explanation = explain(graph, at_domain(subject, asked.domain), permission, moment)
     described = describe(connection, subject.id, permission, explanation, moment)
     if not explanation.decision and at is None:
-        described["nearest"] = _nearest(clearance, graph, subject, permission)
+        described["nearest"] = _nearest(clearance, subject, permission, asked.domain)
     return {**described, "second_factor": subject.second_factor}
 
 
-def _nearest(clearance: Clearance, graph: RoleGraph, subject: Subject, permission: str) -> list[str]:
-    """The smallest roles that would grant it and that the caller may assign to the subject."""
-    held, now = clearance.held, clock.now()
-    lasting = frozenset(a.role for a in subject.assignments if a.ends is None or a.ends > now)
-    may_assign = clearance.unbounded or ("assignments:create" in held and graph.held_by(lasting) <= held)
+def _nearest(clearance: Clearance, subject: Subject, permission: str, domain: str) -> list[str]:
+    """The smallest roles that would grant it there and that the caller may assign to the subject, which is
+    the one at ``root``."""
+    graph, held, now = clearance.graph(), clearance.held, clock.now()
+    given = [a for a in (*subject.assignments, *subject.elsewhere) if a.ends is None or a.ends > now]
+    reach, lasting = (frozenset(a.role for a in some) for some in (given, counting_at(given, domain)))
+    may_assign = clearance.unbounded or ("assignments:create" in held and graph.held_by(reach) <= held)
     if subject.status != "active" or not may_assign:
         return []
     counting = graph.seen_with(subject.second_factor)
@@ -186,5 +197,5 @@ def _nearest(clearance: Clearance, graph: RoleGraph, subject: Subject, permissio
         for name in sorted(granting, key=lambda name: (len(graph.effective[name]), name))
         if not dynamic_conflicts(graph, lasting | {name})
     )
-    with closing(assignable(clearance, subject, counted)) as fitting:
+    with closing(assignable(clearance, subject, counted, domain)) as fitting:
         return list(islice(fitting, MAX_NEAREST))

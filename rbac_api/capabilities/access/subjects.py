@@ -5,18 +5,37 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from rbac_api import clock
+from rbac_api.capabilities.domains.service import require_domain
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.subjects import get_subject
-from rbac_api.decision.model import Subject
+from rbac_api.decision.evaluate import holding
+from rbac_api.decision.model import ROOT, Subject
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.state import queries_history as history
 
 
+class Circumstances(NamedTuple):
+    """When, where and in which kind of session a question is asked; ``at`` None: now."""
+
+    at: datetime | None = None
+    domain: str = ROOT
+    second_factor: bool = True
+
+
+NOW = Circumstances()
+
+
+def require_place(clearance: Clearance, asked: Circumstances) -> None:
+    """404 unless the domain exists, or existed then."""
+    require_domain(clearance, asked.domain, asked.at)
+
+
 def find_user(clearance: Clearance, user_id: str, at: datetime | None, *, second_factor: bool) -> Subject:
-    """A user in a new session, with or without a second factor; 404 for an unknown one."""
+    """A user at ``root`` in a new session, with or without a second factor; 404 for an unknown one."""
     moment = at or clock.now()
     found = UserNotFound.require(history.find_holder_at(clearance.connection, user_id, "person", moment))
     return replace(found, second_factor=second_factor)
@@ -40,4 +59,4 @@ def find_me(clearance: Clearance, at: datetime | None = None) -> Subject:
         return UserNotFound.require(found)[0]
     subject = get_subject(connection, my_id, now, second_factor=proved, roles=clearance.session_roles)
     held = history.list_assignments_at(connection, [my_id], now)[my_id]  # including those that are over
-    return replace(subject, assignments=held)
+    return holding(subject, held)

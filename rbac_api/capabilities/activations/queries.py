@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
+from rbac_api.database.filters import counts_at
 from rbac_api.database.tables import activations, assignments, roles
 from rbac_api.database.validity import ended, in_force
 from rbac_api.decision.model import Mode
@@ -31,10 +32,13 @@ class Activated(NamedTuple):
 
 
 def list_offers(connection: Connection, user_id: str, now: datetime) -> list[Offer]:
-    """The assignments in force at this moment, active and eligible ones, with the names of their roles."""
+    """The assignments in force at this moment, active and eligible ones, with the names of their roles: those
+    at ``root``, where sessions are."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     columns = (roles.c.name, assignments.c.mode, assignments.c.valid_to, assignments.c.max_duration)
-    theirs = (assignments.c.user_id == user_id, in_force(assignments, now), roles.c.valid_to.is_(None))
+    theirs = (
+        assignments.c.user_id == user_id, counts_at(), in_force(assignments, now), roles.c.valid_to.is_(None),
+    )  # fmt: skip
     query = select(*columns).select_from(joined).where(*theirs)
     rows = connection.execute(query.order_by(roles.c.name, assignments.c.id))
     return [Offer._make(row) for row in rows]

@@ -13,6 +13,7 @@ class AssignmentAnswer(TypedDict):
     """A role assigned to an account."""
 
     role: str
+    domain: str
     mode: Mode
     reason: str | None
     starts_at: datetime
@@ -36,6 +37,7 @@ class AssignmentFilters(TypedDict):
     state: Literal["current", "scheduled", "ended", "all"]
     user: NotRequired[str]
     role: NotRequired[str]
+    domain: NotRequired[str]
     mode: NotRequired[Mode]
     expires_before: NotRequired[datetime]
     without_reason: NotRequired[bool]

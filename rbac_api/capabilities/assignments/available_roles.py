@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 
 from sqlalchemy import Connection
@@ -16,9 +17,10 @@ from rbac_api.capabilities.assignments import queries
 from rbac_api.capabilities.assignments.answers import AvailableRoleAnswer
 from rbac_api.capabilities.assignments.service import ORDINARY, Check, checks_of
 from rbac_api.capabilities.constraints.service import require_assignable
+from rbac_api.capabilities.domains.service import require_domain
 from rbac_api.capabilities.users.service import find_user
 from rbac_api.database.queries.assignments import AssignmentRow
-from rbac_api.decision.model import Assignment
+from rbac_api.decision.model import ROOT, Assignment
 from rbac_api.decision.separation_of_duty import Holder
 from rbac_api.errors import Conflict, Forbidden, ServiceError, Unauthenticated
 from rbac_api.formats.paging import Page, PageRequest
@@ -31,22 +33,27 @@ _REFUSALS = (Unauthenticated, Forbidden, Conflict)
 ASSIGNING = "assignments:create"  # what ``PUT /v1/users/{user_id}/roles/{role}`` requires
 
 
-def list_available_roles(clearance: Clearance, user_id: str, page: PageRequest) -> Page[AvailableRoleAnswer]:
-    """All roles by name, each with whether the caller may assign it to this user now, without an end.
+def list_available_roles(
+    clearance: Clearance, user_id: str, page: PageRequest, domain: str = ROOT
+) -> Page[AvailableRoleAnswer]:
+    """All roles by name, each with whether the caller may assign it to this user now, at that domain and
+    without an end.
 
-    404 for an unknown user; 403 unless the caller may assign roles or read them.
+    404 for an unknown user or domain; 403 unless the caller may assign roles or read them.
     """
     if clearance.held.isdisjoint((ASSIGNING, "roles:read")):
         raise AccessDenied("You need the permission roles:read.", required="roles:read")
     user = find_user(clearance.connection, user_id)
+    require_domain(clearance, domain)
     held = queries.list_held(clearance.connection, user.id, clock.now())
     names = sorted(clearance.graph().roles)
     rest = names[bisect_right(names, str(page.after[0])) :] if page.after else names
     target = Target("user", user.id, user.username)
+    place = clearance, domain
     always = list(_refusals(_checks_of_route(clearance)))
     with clearance.work.database.streaming() as connection:
         items = [
-            _describe(role, chain(always, _refusals(_checks(clearance, connection, target, role, held))))
+            _describe(role, chain(always, _refusals(_checks(place, connection, target, role, held))))
             for role in rest[: page.limit]
         ]
     more = len(items) < len(rest)
@@ -60,15 +67,17 @@ def _checks_of_route(clearance: Clearance) -> tuple[Check, ...]:
 
 
 def _checks(
-    clearance: Clearance, connection: Connection, user: Target, role: str, held: list[AssignmentRow]
+    place: tuple[Clearance, str], connection: Connection, user: Target, role: str, held: list[AssignmentRow]
 ) -> Iterator[Check]:
     """The checks of this assignment; one that is there already changes nothing and breaks no constraint."""
-    present = next((one for one in held if one.role == role), None)
-    yield from checks_of(clearance, user, role, ORDINARY.settled(present, clock.now()), held)
+    clearance, domain = place
+    present = queries.same_place(held, role, domain)
+    terms = replace(ORDINARY, domain=domain)
+    yield from checks_of(clearance, user, role, terms.settled(present, clock.now()), held)
     if present is None:
-        given = (Assignment(one.role, one.valid_from, one.valid_to, one.mode) for one in held)
+        given = (Assignment(one.role, one.valid_from, one.valid_to, one.mode, one.domain) for one in held)
         holder = Holder(user.id or "", user.name or "", tuple(given))
-        yield lambda: require_assignable(clearance, connection, holder, role)
+        yield lambda: require_assignable(clearance, connection, holder, role, domain)
 
 
 def _refusals(checks: Iterable[Check]) -> Iterator[ServiceError]:

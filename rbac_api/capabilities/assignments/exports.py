@@ -9,8 +9,8 @@ from rbac_api.formats.sheets import Form, Sheet, stream
 
 ASSIGNMENTS: Sheet[AssignmentAnswer] = Sheet(
     (
-        "role", "mode", "reason", "starts_at", "expires_at", "max_duration", "assigned_at", "assigned_by_id",
-        "assigned_by_username",
+        "role", "domain", "mode", "reason", "starts_at", "expires_at", "max_duration", "assigned_at",
+        "assigned_by_id", "assigned_by_username",
     ),
     dict,
 )  # fmt: skip

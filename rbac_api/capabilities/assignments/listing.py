@@ -19,8 +19,8 @@ from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 
 COLUMNS = (
-    "user_id", "user_username", "kind", "role", "mode", "state", "reason", "starts_at", "expires_at",
-    "max_duration", "assigned_at", "assigned_by_id", "assigned_by_username",
+    "user_id", "user_username", "kind", "role", "domain", "mode", "state", "reason", "starts_at",
+    "expires_at", "max_duration", "assigned_at", "assigned_by_id", "assigned_by_username",
 )  # fmt: skip
 LISTED: Sheet[ListedAssignmentAnswer] = Sheet(COLUMNS, dict)
 
@@ -72,10 +72,17 @@ def _filters(clearance: Clearance, filters: AssignmentFilters, at: datetime | No
     if "without_reason" in filters:
         yield queries.has_reason(some=not filters["without_reason"])
     yield queries.has_state(state, moment)
-    if mode := filters.get("mode"):
-        yield queries.has_mode(mode)
+    yield from _kinds(filters)
     if at is not None:
         yield queries.was_made(at)
+
+
+def _kinds(filters: AssignmentFilters) -> Iterator[Filter]:
+    """How an assignment counts, and where."""
+    if mode := filters.get("mode"):
+        yield queries.has_mode(mode)
+    if domain := filters.get("domain"):
+        yield queries.is_at(domain)
 
 
 def _describe(row: HeldAssignment, at: datetime) -> ListedAssignmentAnswer:

@@ -8,7 +8,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.database.queries.subjects import list_assignments
 from rbac_api.decision.evaluate import ESCALATE, in_force, missing
-from rbac_api.decision.model import Assignment
+from rbac_api.decision.model import ROOT, Assignment
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import EscalationDenied
 
@@ -37,7 +37,8 @@ def require_lasting(
     now, ends = clock.now(), values["valid_to"] or clock.ENDLESS
 
     def lasts(one: Assignment) -> bool:
-        return one.mode == "active" and in_force(one, now) and (one.ends or clock.ENDLESS) >= ends
+        counts = one.mode == "active" and one.domain == ROOT and in_force(one, now)
+        return counts and (one.ends or clock.ENDLESS) >= ends
 
     held = held_through(lasts) if held_through else _held_through(clearance, lasts)
     if ESCALATE in clearance.held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,11 +19,12 @@ _ADDITION = insert(assignments)
 
 
 class HolderRow(NamedTuple):
-    """An account that holds a role; ``kind`` is ``person`` or ``service``."""
+    """An account that holds a role, and at which domain; ``kind`` is ``person`` or ``service``."""
 
     id: str
     username: str
     kind: str
+    domain: str
 
 
 class Addressed(NamedTuple):
@@ -54,17 +56,23 @@ def find_addressed(connection: Connection, user: str, role: str) -> Addressed | 
 
 
 def list_held(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
-    """The assignments of an account that count at that moment or later, with all their columns."""
+    """The assignments of an account that count at that moment or later, at all domains, with all their
+    columns."""
     return [
         AssignmentRow._make(row) for row in connection.execute(_LIST_HELD, {"user_id": user_id, "at": at})
     ]
 
 
+def same_place(held: Iterable[AssignmentRow], role: str, domain: str) -> AssignmentRow | None:
+    """That of the assignments which is of this role at this very domain."""
+    return next((one for one in held if (one.role, one.domain) == (role, domain)), None)
+
+
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[AssignmentRow]:
-    """A user's assignments as of that moment, in force or still to come; by role."""
+    """A user's assignments as of that moment, in force or still to come, at all domains; by role."""
     still = not_over(assignments, at)
     theirs = (assignments.c.user_id == user_id, still, was_assigned(at), in_force(roles, at))
-    rows = connection.execute(DESCRIBED.where(*theirs).order_by(roles.c.name))
+    rows = connection.execute(DESCRIBED.where(*theirs).order_by(roles.c.name, assignments.c.domain))
     return [AssignmentRow._make(row) for row in rows]
 
 
@@ -86,15 +94,15 @@ def end_assignment(connection: Connection, assignment_id: str, now: datetime) ->
 
 
 def list_role_assignments(connection: Connection, role_id: str, now: datetime) -> list[HolderRow]:
-    """All users' assignments of one role."""
+    """All users' assignments of one role, at all domains."""
     joined = assignments.join(users, assignments.c.user_id == users.c.id)
     still = and_(assignments.c.role_id == role_id, not_over(assignments, now))
-    columns = (users.c[name] for name in HolderRow._fields)
+    columns = (users.c.id, users.c.username, users.c.kind, assignments.c.domain)
     rows = connection.execute(select(*columns).select_from(joined).where(still).order_by(users.c.username))
     return [HolderRow._make(row) for row in rows]
 
 
 def end_role_assignments(connection: Connection, role_id: str, now: datetime) -> None:
-    """End all assignments of one role."""
+    """End all assignments of one role, at all domains."""
     still = and_(assignments.c.role_id == role_id, not_over(assignments, now))
     connection.execute(update(assignments).where(still).values(ended(assignments, now)))

@@ -17,7 +17,7 @@ from rbac_api import clock
 from rbac_api.database.filters import are_few, bounded_count, looked_up
 from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
 from rbac_api.database.tables import assignments, roles, users
-from rbac_api.decision.model import Mode
+from rbac_api.decision.model import ROOT, Mode
 from rbac_api.guard.state.queries_history import was_assigned
 
 State = Literal["current", "scheduled", "ended", "all"]
@@ -59,6 +59,14 @@ def is_by(user_ids: Collection[str]) -> Filter:
 def is_role(role_ids: Collection[str]) -> Filter:
     """Assignments of one of these roles."""
     return Filter(_ONE.role_id.in_(role_ids), _passed(_ONE.role_id).in_(role_ids), ordered=True)
+
+
+def is_at(domain: str) -> Filter:
+    """Assignments at this very domain."""
+    if domain == ROOT:  # most are: the list itself is the index
+        return Filter(true(), _passed(_ONE.domain) == domain)
+    below = and_(_ONE.domain == domain, _ONE.domain != literal_column("'root'"))
+    return Filter(below, _passed(_ONE.domain) == domain, ordered=True)
 
 
 def has_mode(mode: Mode) -> Filter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response
 from flask.views import MethodView
 
@@ -14,6 +16,9 @@ from rbac_api.capabilities.assignments.schemas import (
     AssignmentSchema,
     AssignSchema,
     AvailableRoleListSchema,
+    AvailableRolesQuery,
+    PlaceQuery,
+    RolesQuery,
     UserRolesSchema,
 )
 from rbac_api.capabilities.assignments.service import ASSIGNMENTS, Terms, export_roles
@@ -21,11 +26,16 @@ from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
-from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
-from rbac_api.web.fields import PageQuery
+from rbac_api.guard.errors import (
+    DomainNotFound,
+    EscalationDenied,
+    LastAdministrator,
+    RoleNotFound,
+    TargetStronger,
+)
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
-from rbac_api.web.requests.as_of import AtQuery, past_moment
+from rbac_api.web.requests.as_of import past_moment
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import empty_answer, json_answer
 
@@ -58,20 +68,23 @@ class Assignments(MethodView):
 @blueprint.route("/users/<user_id>/roles")
 class UserRoles(MethodView):
     @requires("users:read")
-    @blueprint.arguments(AtQuery, location="query")
+    @blueprint.arguments(RolesQuery, location="query")
     @blueprint.response(200, UserRolesSchema)
     @blueprint.also_as("text/csv", ASSIGNMENTS.header)
     @blueprint.also_as("application/x-ndjson", '{"role": "accountant", "mode": "active"}\n')
-    @blueprint.operation("get_user_roles", UserNotFound)
-    def get(self, query: dict[str, object], user_id: str) -> Response:
+    @blueprint.operation("get_user_roles", UserNotFound, DomainNotFound)
+    def get(self, query: dict[str, Any], user_id: str) -> Response:
         """Read a user's roles
 
         Direct assignments, including those that start later or are eligible; the current effective roles with
-        the assignments they come from; and the resulting permissions. With `at`, as they were at that time.
+        the assignments they come from; and the resulting permissions. Direct assignments are those at every
+        domain; the effective roles and permissions are those at `domain`. With `at`, as they were at that
+        time.
         With `Accept: text/csv` or `application/x-ndjson` the direct assignments, one per row.
         """
         clearance = current_clearance()
-        found = service.get_user_roles(clearance, find_user_id(clearance, user_id), past_moment(query))
+        moment, domain = past_moment(query), query["domain"]
+        found = service.get_user_roles(clearance, find_user_id(clearance, user_id), moment, domain)
         if form := wanted_form():
             return file_answer(export_roles(found, form), form, "roles")
         return json_answer(found)
@@ -80,20 +93,20 @@ class UserRoles(MethodView):
 @blueprint.route("/users/<user_id>/available-roles")
 class AvailableRoles(MethodView):
     @requires("users:read")
-    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.arguments(AvailableRolesQuery, location="query")
     @blueprint.response(200, AvailableRoleListSchema)
-    @blueprint.operation("list_available_roles", UserNotFound)
-    def get(self, query: dict[str, object], user_id: str) -> Response:
+    @blueprint.operation("list_available_roles", UserNotFound, DomainNotFound)
+    def get(self, query: dict[str, Any], user_id: str) -> Response:
         """List which roles I may assign to a user
 
-        All roles by name, each with whether `PUT /v1/users/{user_id}/roles/{role}` without a body would
-        succeed now, and if not, what prevents it. A role that the user already has directly counts as
+        All roles by name, each with whether `PUT /v1/users/{user_id}/roles/{role}` with the domain alone
+        would succeed now, and if not, what prevents it. A role that the user already has directly counts as
         possible where repeating the request would succeed. Requires `assignments:create` or `roles:read` as
         well.
         """
         clearance, page = current_clearance(), page_request(query)
         found = find_user_id(clearance, user_id)
-        return page_answer(available_roles.list_available_roles(clearance, found, page))
+        return page_answer(available_roles.list_available_roles(clearance, found, page, query["domain"]))
 
 
 @blueprint.route("/users/<user_id>/roles/<role>")
@@ -106,6 +119,7 @@ class UserRole(MethodView):
         "assign_role",
         UserNotFound,
         RoleNotFound,
+        DomainNotFound,
         EscalationDenied,
         TargetStronger,
         LastAdministrator,
@@ -114,7 +128,8 @@ class UserRole(MethodView):
     def put(self, body: dict[str, object], user_id: str, role: str) -> Response:
         """Assign a role to a user
 
-        You must hold every effective permission of the role. Takes effect on the user's next request, or at
+        You must hold every effective permission of the role, at `root`. It counts at `domain` and in every
+        domain below, without one everywhere. Takes effect on the user's next request, or at
         `starts_at`, until `expires_at`; with `mode: eligible` only in sessions in which the user activates
         it. 201 if it is new; 200 if the user already had the role: fields that you send are changed, fields
         that you omit stay, null clears a reason or an end.
@@ -124,6 +139,7 @@ class UserRole(MethodView):
         return json_answer(assignment, 201 if new else 200)
 
     @requires("assignments:revoke")
+    @blueprint.arguments(PlaceQuery, location="query")
     @blueprint.response(204)
     @blueprint.operation(
         "revoke_role",
@@ -134,11 +150,12 @@ class UserRole(MethodView):
         LastAdministrator,
         ConstraintViolated,
     )
-    def delete(self, user_id: str, role: str) -> Response:
+    def delete(self, query: dict[str, str], user_id: str, role: str) -> Response:
         """Revoke a role from a user
 
-        Takes effect on the user's next request, whatever the token says.
+        The assignment at `domain`, without it that at `root`; others of the same role stay. Takes effect on
+        the user's next request, whatever the token says.
         """
         clearance = current_clearance()
-        service.revoke_role(clearance, user_id, role)
+        service.revoke_role(clearance, user_id, role, query["domain"])
         return empty_answer()

@@ -7,8 +7,21 @@ from marshmallow import fields, validate
 
 from rbac_api.capabilities.assignments.terms import MAX_ACTIVATION_SECONDS, MIN_ACTIVATION_SECONDS
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
-from rbac_api.web.fields import TEXT, Flag, Moment, OptionalBody, PageQuery, RoleName, Text, Whole, page_of
-from rbac_api.web.requests.as_of import AS_OF
+from rbac_api.decision.model import ROOT
+from rbac_api.web.fields import (
+    TEXT,
+    Body,
+    DomainName,
+    Flag,
+    Moment,
+    OptionalBody,
+    PageQuery,
+    RoleName,
+    Text,
+    Whole,
+    page_of,
+)
+from rbac_api.web.requests.as_of import AS_OF, AtQuery
 
 MODES = ("active", "eligible")
 STATES = ("current", "scheduled", "ended", "all")
@@ -18,6 +31,10 @@ class AssignmentSchema(ma.Schema):
     """A role assigned to a user."""
 
     role = fields.String(required=True, metadata={"example": "accountant"})
+    domain = fields.String(
+        required=True,
+        metadata={"description": "where it counts: there, and in every domain below", "example": "root"},
+    )
     mode = fields.String(
         required=True,
         validate=validate.OneOf(MODES),
@@ -67,6 +84,7 @@ class AssignmentQuery(PageQuery):
         metadata={"description": "id or name of the user or service account that has the role"},
     )
     role = RoleName(metadata={"description": "the assigned role; inherited roles are not looked at"})
+    domain = DomainName(metadata={"description": "where it was assigned; no domain above or below"})
     mode = fields.String(validate=validate.OneOf(MODES), metadata={"description": "how it counts"})
     state = fields.String(
         validate=validate.OneOf(STATES),
@@ -152,9 +170,37 @@ class AvailableRoleSchema(ma.Schema):
 AvailableRoleListSchema = page_of("AvailableRoleListSchema", AvailableRoleSchema)
 
 
-class AssignSchema(OptionalBody):
-    """Why, from when until when, and in which mode. Omitted fields stay as they are."""
+class PlaceQuery(Body):
+    """Which assignment of the role."""
 
+    domain = DomainName(load_default=ROOT, metadata={"description": "the domain that it was assigned at"})
+
+
+class RolesQuery(AtQuery):
+    """Where, and when."""
+
+    domain = DomainName(
+        load_default=ROOT,
+        metadata={"description": "the effective roles and the permissions at this domain"},
+    )
+
+
+class AvailableRolesQuery(PageQuery):
+    """Where to assign."""
+
+    domain = DomainName(load_default=ROOT, metadata={"description": "the domain to assign the role at"})
+
+
+class AssignSchema(OptionalBody):
+    """Where, why, from when until when, and in which mode. Omitted fields stay as they are."""
+
+    domain = DomainName(
+        metadata={
+            "description": "where it counts: there, and in every domain below; default: `root`."
+            " A role at two domains is two assignments",
+            "example": "root",
+        }
+    )
     reason = Text(
         longest=1000, pattern=TEXT, allow_none=True, metadata={"example": "Covers for Jonas until May"}
     )

@@ -24,13 +24,17 @@ from rbac_api.capabilities.assignments.terms import (
     is_within,
     require_activatable,
     to_audit,
+    where,
 )
 from rbac_api.capabilities.constraints.service import require_constraints
+from rbac_api.capabilities.domains.service import require_domain
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.assignments import AssignmentRow
 from rbac_api.database.queries.roles import find_role_id
 from rbac_api.database.types import new_id
+from rbac_api.decision.domains import at_domain
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
+from rbac_api.decision.model import ROOT
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.revocation.denylist import note_authority_change
@@ -40,7 +44,7 @@ from rbac_api.trail.recorder import Event, Target, record_events
 __all__ = [
     "ASSIGNMENTS", "ORDINARY", "Terms", "assign_role", "checks_of", "columns_of", "describe", "differences",
     "end_role_assignments", "export_roles", "get_user_roles", "give_role", "held_roles", "is_within",
-    "require_activatable", "require_lasting", "revoke_role", "take_role", "to_audit",
+    "require_activatable", "require_lasting", "revoke_role", "take_role", "to_audit", "where",
 ]  # fmt: skip
 ORDINARY = Terms()
 Check = Callable[[], object]  # raises the refusal
@@ -53,20 +57,25 @@ class KnownRole(NamedTuple):
     name: str
 
 
-def get_user_roles(clearance: Clearance, user_id: str, at: datetime | None = None) -> UserRolesAnswer:
+def get_user_roles(
+    clearance: Clearance, user_id: str, at: datetime | None = None, domain: str = ROOT
+) -> UserRolesAnswer:
     """What a user holds, or held: direct assignments, effective roles with the assigned roles they come from,
     permissions."""
-    return UserNotFound.require(held_roles(clearance, user_id, "person", at))
+    return UserNotFound.require(held_roles(clearance, user_id, "person", at, domain))
 
 
 def held_roles(
-    clearance: Clearance, holder_id: str, kind: str, at: datetime | None = None
+    clearance: Clearance, holder_id: str, kind: str, at: datetime | None = None, domain: str = ROOT
 ) -> UserRolesAnswer | None:
-    """The same for an account of either kind; None if there is, or was, none."""
+    """The same for an account of either kind; None if there is, or was, none. ``direct`` has the assignments
+    at all domains, the rest is what counts at this one."""
     connection, moment = clearance.connection, at or clock.now()
     subject = history.find_holder_at(connection, holder_id, kind, moment)
     if subject is None:
         return None
+    require_domain(clearance, domain, at)
+    subject = at_domain(subject, domain)
     graph = clearance.graph() if at is None else clearance.graph_at(at)
     graph = replace(
         graph, dynamic=()
@@ -104,8 +113,10 @@ def _assign(
     clearance: Clearance, holder: Target, role: KnownRole, terms: Terms
 ) -> tuple[AssignmentAnswer, bool]:
     held = queries.list_held(clearance.connection, holder.id or "", clock.now())
-    present = next((one for one in held if one.role_id == role.id), None)
+    present = queries.same_place(held, role.name, terms.domain)
     if present is None:
+        if terms.domain != ROOT:
+            require_domain(clearance, terms.domain)
         return describe(_give(clearance, holder, role, terms, held)), True
     return describe(_change_terms(clearance, holder, present, terms, held)), False
 
@@ -164,7 +175,7 @@ def _require_handed_out(
     """403 unless the caller holds what the role holds, for as long as the assignment lasts. A change that
     makes none longer or wider hands out nothing."""
     handed_out = clearance.graph().effective[role]
-    present = next((one for one in held if one.role == role), None)
+    present = queries.same_place(held, role, values["domain"])
     if present and is_within(values, columns_of(present), clearance.settings.activation_seconds):
         if not differences(present, values)[1]:
             clearance.require_held(handed_out, clock.now())
@@ -175,10 +186,10 @@ def _require_handed_out(
 
 
 def _require_outranks(clearance: Clearance, holder: Target, held: list[AssignmentRow]) -> None:
-    """403 if the holder would hold more than the caller."""
+    """403 if the holder would hold more than the caller, at any domain."""
     if not clearance.holds_all:
-        reach = clearance.graph().held_by(one.role for one in held)
-        clearance.require_outranks(reach, holder.name or "", holder.id)
+        roles = (one.role for one in held)
+        clearance.require_outranks(clearance.graph().held_by(roles), holder.name or "", holder.id)
 
 
 def _change_terms(
@@ -194,8 +205,9 @@ def _change_terms(
     written = _rewrite(clearance, present, values, now)
     note_authority_change(clearance.connection, clearance.settings, [present.user_id])
     clearance.record(
-        "assignment.updated", holder, reason=terms.reason, before={"role": role, **before},
-        after={"role": role, **after}
+        "assignment.updated", holder, reason=terms.reason,
+        before={"role": role, **where(present.domain), **before},
+        after={"role": role, **where(present.domain), **after},
     )  # fmt: skip
     # a change that only extends keeps every administrator
     if not is_within(columns_of(present), values, longest):
@@ -219,24 +231,24 @@ def _rewrite(
     return written
 
 
-def revoke_role(clearance: Clearance, user: str, role: str) -> None:
-    """Revoke a role from a user, named by id or username; 404 if it is not assigned directly, 409
-    ``admin.last``, 403 ``target.stronger``."""
-    _revoke(clearance, *_addressed(clearance, user, role))
+def revoke_role(clearance: Clearance, user: str, role: str, domain: str = ROOT) -> None:
+    """Revoke a role from a user, named by id or username, at a domain; 404 if it is not assigned directly
+    there, 409 ``admin.last``, 403 ``target.stronger``."""
+    _revoke(clearance, *_addressed(clearance, user, role), domain)
 
 
-def take_role(clearance: Clearance, holder: Target, role: str) -> None:
+def take_role(clearance: Clearance, holder: Target, role: str, domain: str = ROOT) -> None:
     """The same for any holder."""
-    _revoke(clearance, holder, _known_role(clearance, role))
+    _revoke(clearance, holder, _known_role(clearance, role), domain)
 
 
-def _revoke(clearance: Clearance, holder: Target, role: KnownRole) -> None:
+def _revoke(clearance: Clearance, holder: Target, role: KnownRole, domain: str) -> None:
     holder_id = holder.id or ""
     held = queries.list_held(clearance.connection, holder_id, clock.now())
     _require_outranks(clearance, holder, held)
-    present = AssignmentNotFound.require(next((one for one in held if one.role_id == role.id), None))
+    present = AssignmentNotFound.require(queries.same_place(held, role.name, domain))
     queries.end_assignment(clearance.connection, present.id, clock.now())
-    clearance.record("assignment.ended", holder, before={"role": role.name})
+    clearance.record("assignment.ended", holder, before={"role": role.name, **where(domain)})
     note_authority_change(clearance.connection, clearance.settings, [holder_id])
     clearance.require_administrator_remains()
     require_constraints(clearance, users=[holder_id], roles=[role.name], losing=True)
@@ -244,12 +256,13 @@ def _revoke(clearance: Clearance, holder: Target, role: KnownRole) -> None:
 
 def end_role_assignments(clearance: Clearance, role_id: str, role: str) -> list[str]:
     """Revoke a role from all its holders, with an event for each; returns their ids."""
-    connection, now = clearance.connection, clock.now()
+    connection, now, action = clearance.connection, clock.now(), "assignment.ended"
     found = queries.list_role_assignments(connection, role_id, now)
     queries.end_role_assignments(connection, role_id, now)
-    ended = (Event("assignment.ended", _holder(row), "role deleted", before={"role": role}) for row in found)
+    named = ((_holder(row), {"role": role, **where(row.domain)}) for row in found)
+    ended = (Event(action, holder, "role deleted", before=before) for holder, before in named)
     record_events(connection, clearance.actor, ended)
-    return [row.id for row in found]
+    return list(dict.fromkeys(row.id for row in found))
 
 
 def _holder(row: queries.HolderRow) -> Target:
@@ -260,6 +273,7 @@ def describe(row: AssignmentRow) -> AssignmentAnswer:
     """An assignment for the API."""
     return {
         "role": row.role,
+        "domain": row.domain,
         "mode": row.mode,
         "reason": row.reason,
         "starts_at": row.valid_from,
@@ -283,5 +297,4 @@ def _addressed(clearance: Clearance, user: str, role: str) -> tuple[Target, Know
 
 
 def _known_role(clearance: Clearance, role: str) -> KnownRole:
-    role_id = RoleNotFound.require(find_role_id(clearance.connection, role))
-    return KnownRole(role_id, role)
+    return KnownRole(RoleNotFound.require(find_role_id(clearance.connection, role)), role)

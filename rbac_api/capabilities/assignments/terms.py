@@ -1,5 +1,5 @@
-"""The terms of an assignment: its period, and whether it counts by itself or has to be activated. Part of the
-service."""
+"""The terms of an assignment: its period, and whether it counts by itself or has to be activated; and its
+domain, which is part of what it is and never changes. Part of the service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rbac_api import clock
-from rbac_api.decision.model import Mode
+from rbac_api.decision.model import ROOT, Mode
 from rbac_api.errors import Fault, Invalid
 from rbac_api.trail.recorder import Target
 
@@ -31,6 +31,7 @@ class Terms:
     active.
 
     ``cleared`` names what becomes empty (no end, no reason). ``max_duration``: seconds of an activation.
+    ``domain`` says which assignment of the role is meant.
     """
 
     reason: str | None = None
@@ -38,13 +39,15 @@ class Terms:
     expires_at: datetime | None = None
     mode: Mode | None = None
     max_duration: int | None = None
+    domain: str = ROOT
     cleared: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Terms:
         """Terms from a body or a document: an omitted field stays, null clears it."""
         given = {name: body[name] for name in COLUMNS if body.get(name) is not None}
-        return cls(**given, cleared=frozenset(name for name in COLUMNS if name in body and name not in given))
+        cleared = frozenset(name for name in COLUMNS if name in body and name not in given)
+        return cls(**given, domain=body.get("domain") or ROOT, cleared=cleared)
 
     def settled(self, present: CurrentPolicy | None, now: datetime) -> dict[str, Any]:
         """The new columns of the assignment; ``Invalid`` names every invalid field."""
@@ -54,6 +57,7 @@ class Terms:
             if wish.name in COLUMNS and (given is not None or wish.name in self.cleared):
                 values[COLUMNS[wish.name]] = given
         values["mode"] = values["mode"] or "active"
+        values["domain"] = self.domain
         faults = [*_begun(values, present, now), *self._ended(values, now), *self._lengths(values)]
         if faults:
             raise Invalid(faults=tuple(faults))
@@ -141,11 +145,17 @@ def is_within(inner: Mapping[str, Any], outer: Mapping[str, Any], longest: int) 
 def to_audit(values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Of a new assignment's terms those that are not the ordinary ones, for the trail."""
     ordinary = _new(now)
-    return {
+    terms = {
         name: _to_json(values[column])
         for name, column in COLUMNS.items()
         if name != "reason" and values[column] != ordinary[column]
     }
+    return {**where(values["domain"]), **terms}
+
+
+def where(domain: str) -> dict[str, str]:
+    """The domain for the trail and for documents, which say nothing of ``root``."""
+    return {} if domain == ROOT else {"domain": domain}
 
 
 def _to_json(value: Any) -> Any:
@@ -153,7 +163,11 @@ def _to_json(value: Any) -> Any:
 
 
 def require_activatable(holder: Target, values: Mapping[str, Any]) -> None:
-    """422 for an eligible role of an account that cannot activate it."""
+    """422 for an eligible role that cannot be activated: of an account without sessions of its own, or at a
+    domain, since an activation is for the session, which is at ``root``."""
     if values["mode"] == "eligible" and holder.type != "user":
         detail = "A service account has no sessions to activate roles in: assign the role as active."
+        raise Invalid(faults=(Fault("/mode", "mode.not_eligible", detail),))
+    if values["mode"] == "eligible" and values["domain"] != ROOT:
+        detail = "A role can be activated at root only: assign it as active at this domain, or at root."
         raise Invalid(faults=(Fault("/mode", "mode.not_eligible", detail),))

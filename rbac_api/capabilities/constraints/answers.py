@@ -39,6 +39,7 @@ ViolationAnswer = TypedDict(
         "constraint": str,
         "user": UserReferenceAnswer | None,
         "roles": list[str],
+        "domain": str,
         "from": datetime,
         "until": datetime | None,
     },

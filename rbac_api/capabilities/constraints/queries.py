@@ -24,12 +24,12 @@ from sqlalchemy import (
 
 from rbac_api.capabilities.constraints.errors import ConstraintNameTaken
 from rbac_api.database.constraints import register_constraint
-from rbac_api.database.filters import among, bounded_count
+from rbac_api.database.filters import among, bounded_count, counts_at
 from rbac_api.database.folding import is_named
 from rbac_api.database.queries.sessions import is_active
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
 from rbac_api.database.validity import in_force, not_over
-from rbac_api.decision.model import Assignment, ConstraintKind, Mode
+from rbac_api.decision.model import ROOT, Assignment, ConstraintKind, Mode
 from rbac_api.decision.separation_of_duty import Holder
 
 register_constraint("uq_constraints_name_open", ConstraintNameTaken)
@@ -133,27 +133,28 @@ def count_assignments(connection: Connection, role_ids: Collection[str]) -> dict
 
 
 def count_permanent(connection: Connection, role_ids: Collection[str], at: datetime) -> int:
-    """How many accounts have one of these roles at that moment and without an end."""
+    """How many accounts have one of these roles at that moment, at ``root`` and without an end."""
     table = assignments.c
     different = (
         table.user_id.distinct() if len(role_ids) > 1 else table.id
     )  # no account has two assignments of one role without an end
     query = select(func.count(different)).where(among(table.role_id, role_ids))
-    return connection.execute(query.where(table.valid_from <= at, table.valid_to.is_(None))).scalar_one()
+    endless = (table.valid_from <= at, table.valid_to.is_(None), counts_at())
+    return connection.execute(query.where(*endless)).scalar_one()
 
 
 def passing(role_ids: Collection[str], at: datetime) -> list[ColumnElement[bool]]:
-    """Condition for ``list_holders``: only accounts that do not have one of these roles at that moment and
-    without an end."""
+    """Condition for ``list_holders``: only accounts that do not have one of these roles at that moment, at
+    ``root`` and without an end."""
     return [
-        or_(assignments.c.valid_from > at, assignments.c.valid_to.is_not(None)),
+        or_(assignments.c.valid_from > at, assignments.c.valid_to.is_not(None), not_(counts_at())),
         not_(_permanent(role_ids, at)),
     ]
 
 
 def lacking(required: Iterable[Collection[str]], at: datetime) -> ColumnElement[bool]:
-    """Condition: without accounts that have, at that moment and without an end, one role of each of these
-    sets."""
+    """Condition: without accounts that have, at that moment, at ``root`` and without an end, one role of each
+    of these sets: that is so at every domain."""
     return not_(and_(true(), *(_permanent(role_ids, at) for role_ids in required)))
 
 
@@ -181,7 +182,7 @@ def list_holders(
     conditions: Iterable[ColumnElement[bool]] = (),
 ) -> Iterator[Holder]:
     """Accounts one after another, in the order of ids, with their current and future assignments of these
-    roles (None: all).
+    roles (None: all), at all domains.
 
     Read it to its end, or close it, inside a transaction: PostgreSQL keeps a cursor open meanwhile.
     """
@@ -189,7 +190,7 @@ def list_holders(
     ordered = query.order_by(assignments.c.user_id, assignments.c.id)
     with connection.execute(ordered, execution_options=_STREAMED) as rows:
         for (user_id, username), held in groupby(rows, key=lambda row: (row.user_id, row.username)):
-            given = (Assignment(row.name, row.valid_from, row.valid_to, row.mode) for row in held)
+            given = (Assignment(*row[2:]) for row in held)
             yield Holder(user_id, username, tuple(given))
 
 
@@ -207,14 +208,13 @@ def list_live_sessions(
     return found
 
 
-def _assignments() -> Select[str, str, str, datetime, datetime | None, Mode]:
+def _assignments() -> Select[str, str, str, datetime, datetime | None, Mode, str]:
     joined = assignments.join(users, assignments.c.user_id == users.c.id).join(
         roles, and_(assignments.c.role_id == roles.c.id, roles.c.valid_to.is_(None))
     )
     columns = (assignments.c.user_id, users.c.username, roles.c.name)
-    return select(*columns, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode).select_from(
-        joined
-    )
+    terms = (assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode, assignments.c.domain)
+    return select(*columns, *terms).select_from(joined)
 
 
 def _still(role_ids: Collection[str] | None, at: datetime) -> list[ColumnElement[bool]]:
@@ -225,6 +225,9 @@ def _still(role_ids: Collection[str] | None, at: datetime) -> list[ColumnElement
 
 def _permanent(role_ids: Collection[str], at: datetime) -> ColumnElement[bool]:
     other = assignments.alias("permanent")
-    endless = (among(other.c.role_id, role_ids), other.c.valid_from <= at, other.c.valid_to.is_(None))
+    endless = (
+        among(other.c.role_id, role_ids), other.c.valid_from <= at, other.c.valid_to.is_(None),
+        other.c.domain == ROOT,
+    )  # fmt: skip
     mine = other.c.user_id == assignments.c.user_id
     return exists(select(other.c.id).where(mine, *endless).correlate(assignments))

@@ -91,6 +91,9 @@ class ViolationSchema(ma.Schema):
             "example": ["buyer", "treasurer"],
         },
     )
+    domain = fields.String(
+        required=True, metadata={"description": "where the roles come together", "example": "root"}
+    )
     since = fields.DateTime(
         required=True,
         data_key="from",

@@ -21,14 +21,14 @@ from rbac_api.capabilities.constraints.errors import (
     ConstraintNotFound,
     ConstraintViolated,
 )
+from rbac_api.capabilities.constraints.rules import sensible_rule
 from rbac_api.capabilities.constraints.violations import Change, ConstraintChecker, Expected, Violations
 from rbac_api.capabilities.sessions.answers import user_reference
 from rbac_api.database.queries.roles import find_role_ids
 from rbac_api.database.types import new_id
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Assignment, Constraint, ConstraintKind, Subject
+from rbac_api.decision.model import ROOT, Assignment, Constraint, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, dynamic_conflicts
-from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.paging import MAX_TOTAL, Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import RoleNotFound
@@ -171,22 +171,30 @@ def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str
         _refuse(found, lambda _own: True)
 
 
-def assignable(clearance: Clearance, subject: Subject, roles: Iterable[str]) -> Generator[str, None, None]:
-    """The roles that can be assigned to the subject now, without an end, and violate no constraint."""
-    holder = Holder(subject.id, subject.id, subject.assignments)
+def assignable(
+    clearance: Clearance, subject: Subject, roles: Iterable[str], domain: str = ROOT
+) -> Generator[str, None, None]:
+    """The roles that can be assigned to the subject now, at a domain and without an end, and violate no
+    constraint. The subject is the one at ``root``."""
+    holder = Holder(subject.id, subject.id, (*subject.assignments, *subject.elsewhere))
     with clearance.work.database.streaming() as connection:
-        yield from (role for role in roles if not _first(_if_assigned(clearance, connection, holder, role)))
+        given = ((role, _if_assigned(clearance, connection, holder, role, domain)) for role in roles)
+        yield from (role for role, found in given if not _first(found))
 
 
-def require_assignable(clearance: Clearance, connection: Connection, holder: Holder, role: str) -> None:
+def require_assignable(
+    clearance: Clearance, connection: Connection, holder: Holder, role: str, domain: str
+) -> None:
     """Before anything is written: 409 as ``require_constraints`` answers after it, if the account is assigned
-    the role from now on, without an end. The connection streams."""
-    _refuse(_if_assigned(clearance, connection, holder, role), clearance.may_name)
+    the role from now on, at that domain and without an end. The connection streams."""
+    _refuse(_if_assigned(clearance, connection, holder, role, domain), clearance.may_name)
 
 
-def _if_assigned(clearance: Clearance, connection: Connection, holder: Holder, role: str) -> Violations:
+def _if_assigned(
+    clearance: Clearance, connection: Connection, holder: Holder, role: str, domain: str
+) -> Violations:
     now = clock.now()
-    given = replace(holder, assignments=(*holder.assignments, Assignment(role, now)))
+    given = replace(holder, assignments=(*holder.assignments, Assignment(role, now, domain=domain)))
     expected = Expected({holder.id: holder}, {holder.id: given})
     judge = ConstraintChecker(connection, clearance.graph(), now, expected)
     return judge.broken_by([Change(frozenset({holder.id}), frozenset({role}))])
@@ -228,31 +236,6 @@ def _refuse(found: Violations, may_name: MayName) -> None:
     ).recorded_as(_sentence(first, str(first.user_id)))
 
 
-def sensible_rule(name: str, kind: ConstraintKind, roles: Iterable[str], limit: int | None) -> Constraint:
-    """The constraint with these facts; 422 unless the number of roles and the limit fit the kind."""
-    rule = Constraint(name, kind, tuple(roles), None if kind == "requires" else limit)
-    fewest = 1 if rule.kind == "max-holders" else 2
-    faults = []
-    if len(rule.roles) < fewest:
-        detail = f"A constraint of the kind {rule.kind} needs at least {fewest} roles."
-        faults.append(Fault("/roles", "roles.too_few", detail))
-    if (wrong := _wrong_limit(rule)) is not None:
-        faults.append(Fault("/limit", "limit.invalid", wrong))
-    if faults:
-        raise Invalid(faults=tuple(faults))
-    return rule
-
-
-def _wrong_limit(rule: Constraint) -> str | None:
-    if rule.kind == "requires":
-        return None
-    if rule.limit is None:
-        return f"A constraint of the kind {rule.kind} needs a limit."
-    if rule.kind != "max-holders" and not 2 <= rule.limit <= max(len(rule.roles), 2):
-        return "Must be from 2 to the number of roles: so many of them never come together."
-    return None
-
-
 def _find_constraint(connection: Connection, name: str) -> queries.ConstraintRow:
     return ConstraintNotFound.require(queries.find_constraint(connection, name))
 
@@ -278,20 +261,23 @@ def _to_json(violation: Violation, may_name: MayName) -> answers.ViolationAnswer
         "constraint": violation.constraint,
         "user": user_reference(violation.user_id, violation.username) if named else None,
         "roles": list(violation.roles),
+        "domain": violation.domain,
         "from": violation.since,
         "until": violation.until,
     }
 
 
 def _place(violation: Violation) -> tuple[str, str]:
-    """The place in the list: by user (or role), then by end, as past beginnings are listed as now."""
+    """The place in the list: by user (or role), then by domain, then by end, as past beginnings are listed as
+    now."""
     until = clock.rfc3339(violation.until) if violation.until else "open"
-    return violation.user_id or violation.roles[0], until
+    return violation.user_id or violation.roles[0], f"{violation.domain} {until}"
 
 
 def _sentence(violation: Violation, user: str) -> str:
     first, *others = violation.roles
     who = user if violation.user_id else "More people than allowed"
+    at = "" if violation.domain == ROOT else f" at {violation.domain}"
     roles = f"{first} without {', '.join(others)}" if violation.alone else ", ".join(violation.roles)
     forbidden = f"which the constraint {violation.constraint} forbids; 'violations' lists every user"
-    return f"{who} would hold {roles}, {forbidden}."
+    return f"{who} would hold {roles}{at}, {forbidden}."

@@ -14,9 +14,10 @@ from rbac_api.capabilities.constraints import queries
 from rbac_api.database.engine import batched
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.sessions import find_session_roles
+from rbac_api.decision.domains import counting_at
 from rbac_api.decision.evaluate import active_roles
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Constraint, Subject
+from rbac_api.decision.model import ROOT, Constraint, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, touches, violations
 from rbac_api.guard.state.subjects import OTP
 
@@ -112,7 +113,10 @@ class ConstraintChecker:
         for people in batched(holders, HOLDERS_PER_BATCH):
             live = queries.list_live_sessions(self.connection, [holder.id for holder in people], self.at)
             for holder in people:
-                active = (self._active(holder, row) for row in live.get(holder.id, ()))
+                places = sorted({ROOT, *(one.domain for one in holder.assignments)})
+                active = (
+                    self._active(holder, row, place) for row in live.get(holder.id, ()) for place in places
+                )
                 reached = next((roles for roles in active if rule.reached_by(roles)), None)
                 if reached:
                     names = tuple(role for role in rule.roles if role in reached)
@@ -146,11 +150,12 @@ class ConstraintChecker:
         holders = self._holders(ids, queries.passing(ids, self.at), others)
         yield from violations(self.graph, replace(rule, roles=(role,), limit=seats), holders, self.at)
 
-    def _active(self, holder: Holder, session: queries.LiveSession) -> frozenset[str]:
-        """The active roles of a session, with all that they inherit."""
+    def _active(self, holder: Holder, session: queries.LiveSession, domain: str) -> frozenset[str]:
+        """The active roles of a session at a domain, with all that they inherit."""
         chosen = find_session_roles(self.connection, session.id, session.active_roles, self.at)
         proved = OTP in session.amr.split()
-        subject = Subject(holder.id, "active", holder.assignments, second_factor=proved, roles=chosen)
+        counting = counting_at(holder.assignments, domain)
+        subject = Subject(holder.id, "active", counting, second_factor=proved, roles=chosen)
         return self.graph.seen_with(proved).closure_of(active_roles(self.graph, subject, self.at))
 
     def _holders(
@@ -198,5 +203,5 @@ def _count_permanent(people: Mapping[str, Holder], roles: Collection[str], at: d
 
 
 def _is_permanent(holder: Holder, roles: Collection[str], at: datetime) -> bool:
-    """Whether the account has one of these roles at that moment and without an end."""
-    return any(a.role in roles and a.starts <= at and a.ends is None for a in holder.assignments)
+    """Whether the account has one of these roles at that moment, at ``root`` and without an end."""
+    return any(a.role in roles and a.starts <= at and a.ends is None for a in counting_at(holder.assignments))

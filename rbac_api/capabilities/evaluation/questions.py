@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rbac_api.capabilities.evaluation.errors import InvalidQuestion
 from rbac_api.database.types import UUID
+from rbac_api.decision.model import ROOT
 from rbac_api.decision.naming import PERMISSION
 
 USER, SERVICE_ACCOUNT = "user", "service-account"
@@ -30,6 +32,7 @@ class Question:
     permission: str | None
     second_factor: bool = True  # the kind of session; a service account has none in any
     session: str | None = None  # the id of the session, if the question is about one
+    domain: str = ROOT  # where it would be done
 
     @property
     def by_id(self) -> bool:
@@ -39,11 +42,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class SubjectSearch:
-    """Who may do what a permission names, of one kind of account."""
+    """Who may do what a permission names at a domain, of one kind of account."""
 
     kind: str
     permission: str | None
     second_factor: bool
+    domain: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class ActionSearch:
     subject: str
     resource: str
     second_factor: bool
+    domain: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ def question_in(body: Mapping[str, object]) -> Question:
     named, session = _permission(resource["type"], action["name"]), _context(body).get("session_id")
     if session is not None and not isinstance(session, str):
         raise InvalidQuestion("The member session_id of context is not text.")
-    return Question(subject["type"], subject["id"], named, _second_factor(body), session)
+    second_factor, domain = _second_factor(body), _domain(resource)
+    return Question(subject["type"], subject["id"], named, second_factor, session, domain)
 
 
 def subject_search_in(body: Mapping[str, object]) -> SubjectSearch:
@@ -79,13 +85,14 @@ def subject_search_in(body: Mapping[str, object]) -> SubjectSearch:
     subject = _entity(body, "subject", ("type",))
     action, resource = (_entity(body, name, _ENTITIES[name]) for name in ("action", "resource"))
     named = _permission(resource["type"], action["name"])
-    return SubjectSearch(subject["type"], named, _second_factor(body))
+    return SubjectSearch(subject["type"], named, _second_factor(body), _domain(resource))
 
 
 def action_search_in(body: Mapping[str, object]) -> ActionSearch:
     """A search for actions (section 8.6): as a question without the action."""
     subject, resource = (_entity(body, name, _ENTITIES[name]) for name in ("subject", "resource"))
-    return ActionSearch(subject["type"], subject["id"], resource["type"], _second_factor(body))
+    named, second_factor = resource["type"], _second_factor(body)
+    return ActionSearch(subject["type"], subject["id"], named, second_factor, _domain(resource))
 
 
 def batch_in(body: Mapping[str, object]) -> Batch | None:
@@ -146,6 +153,14 @@ def _semantic(body: Mapping[str, object]) -> str:
     if semantic not in SEMANTICS:
         raise InvalidQuestion(f"The member options.evaluations_semantic is none of {', '.join(SEMANTICS)}.")
     return str(semantic)
+
+
+def _domain(resource: Mapping[str, Any]) -> str:
+    """Where the resource is; ``root`` for one that does not say so."""
+    domain = resource.get("properties", {}).get("domain", ROOT)
+    if not isinstance(domain, str):
+        raise InvalidQuestion("The member resource.properties.domain is not text.")
+    return domain
 
 
 def _entity(body: Mapping[str, object], name: str, members: tuple[str, ...]) -> dict[str, str]:

@@ -78,7 +78,12 @@ class ResourceSchema(_Open):
             **_LONGEST,
         },
     )
-    properties = _properties()
+    properties = fields.Dict(
+        metadata={
+            "description": "`domain`: where the resource is, default `root`; other members are ignored",
+            "example": {"domain": "acme.eu"},
+        }
+    )
 
 
 class AccessEvaluationSchema(_Open):

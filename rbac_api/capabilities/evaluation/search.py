@@ -53,7 +53,7 @@ def search_subjects(clearance: Clearance, body: Mapping[str, object], page: Page
 def search_actions(clearance: Clearance, body: Mapping[str, object], page: PageRequest) -> Page[Result]:
     """What the subject may do to resources of a type, by name (section 8.6)."""
     wanted = action_search_in(body)
-    question = Question(wanted.kind, wanted.subject, None)
+    question = Question(wanted.kind, wanted.subject, None, domain=wanted.domain)
     person = SubjectStates(clearance.runtime, [question]).find(question)
     held = frozenset() if person is None else _held(person, wanted.second_factor)
     prefix, after = f"{wanted.resource}:", str(page.after[0]) if page.after else ""
@@ -64,15 +64,17 @@ def search_actions(clearance: Clearance, body: Mapping[str, object], page: PageR
 
 
 def _candidates(clearance: Clearance, wanted: SubjectSearch) -> queries.Candidates:
-    """The accounts of which one may be the answer: none for an unknown kind or permission."""
+    """The accounts of which one may be the answer: none for an unknown kind, permission or domain."""
     counting = clearance.graph().seen_with(wanted.second_factor)
     names = [name for name, held in counting.effective.items() if wanted.permission in held]
-    role_ids = list_role_ids(clearance.connection, names) if wanted.kind in KINDS else []
-    return queries.Candidates(KINDS.get(wanted.kind, ""), role_ids, clock.now())
+    known = wanted.kind in KINDS and clearance.snapshot.domains.exists(wanted.domain)
+    role_ids = list_role_ids(clearance.connection, names) if known else []
+    return queries.Candidates(KINDS.get(wanted.kind, ""), role_ids, clock.now(), wanted.domain)
 
 
 def _may(person: Person, wanted: SubjectSearch) -> bool:
-    may = person.may if wanted.second_factor else person.may_without_second_factor
+    there = person.at(wanted.domain)
+    may = there.may if wanted.second_factor else there.may_without_second_factor
     return may(wanted.permission).allowed
 
 

@@ -19,7 +19,7 @@ from rbac_api.capabilities.evaluation.questions import (
     question_in,
 )
 from rbac_api.database.types import UUID
-from rbac_api.decision.model import Decision
+from rbac_api.decision.model import ROOT, Decision
 from rbac_api.decision.names import MAX_USERNAME_LENGTH, canonical
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.runtime import Runtime
@@ -90,20 +90,23 @@ class SubjectStates:
     """The state of all subjects in the questions, at this moment."""
 
     def __init__(self, runtime: Runtime, questions: Iterable[Question]) -> None:
-        subjects = {(question.kind, question.subject): question for question in questions}
-        self._ids = {key: asked.subject.lower() for key, asked in subjects.items() if asked.by_id}
+        asked = list(questions)
+        subjects = {(question.kind, question.subject): question for question in asked}
+        self._ids = {key: one.subject.lower() for key, one in subjects.items() if one.by_id}
         names = {
-            key: canonical(asked.subject)
-            for key, asked in subjects.items()
-            if asked.kind == USER and not asked.by_id and len(asked.subject) <= _LONGEST_NAME
+            key: canonical(one.subject)
+            for key, one in subjects.items()
+            if one.kind == USER and not one.by_id and len(one.subject) <= _LONGEST_NAME
         }
         self._uses, self._snapshot, self._issuers = runtime.uses, runtime.snapshot, runtime.issuers
         known = self._snapshot.ids_of(names.values())
         self._ids |= {key: known[name] for key, name in names.items() if name in known}
         self._people = self._snapshot.people(self._ids.values())
+        self._domains = self._snapshot.domains.among({one.domain for one in asked} - {ROOT}) | {ROOT}
 
     def answer(self, question: Question) -> Answer:
-        """The answer; an unknown subject or permission gets the same one as a subject without permissions."""
+        """The answer; an unknown subject, permission or domain gets the same one as a subject without
+        permissions."""
         person, permission = self.find(question), question.permission
         if person is None or permission is None or permission not in person.graph.permissions:
             return _denied(NOTHING_GRANTS)
@@ -118,11 +121,12 @@ class SubjectStates:
         )
 
     def find(self, question: Question) -> Person | None:
-        """The subject of a question; None if there is no such account."""
+        """The subject of a question, where it is asked; None if there is no such account or domain."""
         person = self._people.get(self._ids.get((question.kind, question.subject), ""))
         if person is None or person.kind != KINDS.get(question.kind) or person.subject.status == "deleted":
             return None
-        return person if question.session is None else self._in_session(person, question.session)
+        found = person if question.session is None else self._in_session(person, question.session)
+        return found.at(question.domain) if found and question.domain in self._domains else None
 
     def _in_session(self, person: Person, session_id: str) -> Person | None:
         """The subject in that session; None if it is another's, or has ended."""

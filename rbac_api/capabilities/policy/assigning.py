@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from rbac_api.capabilities.assignments.service import (
     require_activatable,
     require_lasting,
     to_audit,
+    where,
 )
 from rbac_api.capabilities.policy.constraining import note_change, require_administrator
 from rbac_api.capabilities.policy.holders import terms_of
@@ -24,7 +26,7 @@ from rbac_api.database.pending import NOW
 from rbac_api.database.tables import assignments, users
 from rbac_api.database.types import new_id
 from rbac_api.decision.difference import Facts
-from rbac_api.decision.document import holder_of
+from rbac_api.decision.document import domain_of, holder_of
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.model import Assignment
 from rbac_api.errors import ServiceError
@@ -49,7 +51,8 @@ def add_user(state: State, facts: Facts) -> None:
 def assign(state: State, facts: Facts) -> None:
     """Assign a role, or change its terms: ``assignment.create`` and ``assignment.update``."""
     wanted: Facts = facts.get("after", facts)
-    give_role(state, state.names[holder_of(facts)], facts["role"], terms_of(wanted))
+    terms = replace(terms_of(wanted), domain=domain_of(facts))
+    give_role(state, state.names[holder_of(facts)], facts["role"], terms)
 
 
 def give_role(state: State, account: Account, role: str, terms: Terms) -> None:
@@ -58,7 +61,7 @@ def give_role(state: State, account: Account, role: str, terms: Terms) -> None:
     The caller cannot hand out what the caller does not hold, and cannot act on a stronger account.
     """
     state.role(role)  # 404 if there is none
-    present = account.has.get(role)
+    present = account.has.get((role, terms.domain))
     if present is None:
         _create(state, account, role, terms)
     else:
@@ -67,6 +70,7 @@ def give_role(state: State, account: Account, role: str, terms: Terms) -> None:
 
 def _create(state: State, account: Account, role: str, terms: Terms) -> None:
     values = terms.settled(None, state.at)
+    state.require_domain(terms.domain)
     require_activatable(account.target, values)
     _require_role_held(state, role, values["valid_to"])
     _require_lasting(state, account, role, values)
@@ -93,7 +97,8 @@ def _change(state: State, account: Account, present: Held, terms: Terms) -> None
     if not after:
         return
     _rewrite(state, account, present, values)
-    facts = ({"role": role, **before}, {"role": role, **after})
+    named = {"role": role, **where(present.domain)}
+    facts = ({**named, **before}, {**named, **after})
     state.events.append(Event("assignment.updated", account.target, terms.reason, *facts))
     if not is_within(old, values, longest):  # a change that only extends keeps every administrator
         _require_administrator(state, role)
@@ -105,9 +110,10 @@ def end_assignment(state: State, facts: Facts) -> None:
     account, role = state.names[holder_of(facts)], facts["role"]
     state.role(role)  # 404 if there is none
     _require_outranks(state, account)
-    present = AssignmentNotFound.require(account.has.get(role))
+    present = AssignmentNotFound.require(account.has.get((role, domain_of(facts))))
     _end(state, account, present)
-    state.events.append(Event("assignment.ended", account.target, None, {"role": role}, None))
+    before = {"role": role, **where(present.domain)}
+    state.events.append(Event("assignment.ended", account.target, None, before, None))
     _require_administrator(state, role)
     note_change(state, users=[account.id], roles=[role], losing=True)
 
@@ -138,12 +144,12 @@ def _end(state: State, account: Account, present: Held) -> None:
     state.pending.change(assignments, {"id": present.id}, {**begun, "valid_to": NOW})
     state.changed[account.id] = None
     state.more[present.role] -= 1
-    del account.has[present.role]
+    del account.has[present.place]
 
 
 def _note_held(state: State, account: Account, held: Held) -> None:
     state.changed[account.id] = None
-    account.has[held.role] = held
+    account.has[held.place] = held
     for moment in (held.valid_from, held.valid_to):
         if moment is not None and moment > state.at:
             state.until = min(moment, state.until or moment)
@@ -168,13 +174,13 @@ def _require_lasting(state: State, account: Account, role: str, values: Values) 
 
 
 def _require_outranks(state: State, account: Account) -> None:
-    """Ask once per name and set of roles: the refusal contains the name."""
+    """Ask once per name and set of roles, those at any domain: the refusal contains the name."""
     if not state.clearance.unbounded:
         _once(
             state,
-            ("acts on", account.name, frozenset(account.has)),
+            ("acts on", account.name, account.roles),
             lambda: state.clearance.require_outranks(
-                state.roles.held_by(account.has), account.name, account.id
+                state.roles.held_by(account.roles), account.name, account.id
             ),
         )
 

@@ -20,6 +20,7 @@ from rbac_api.database.pending import NOW
 from rbac_api.database.tables import constraint_roles, constraints
 from rbac_api.database.types import new_id
 from rbac_api.decision.difference import Facts
+from rbac_api.decision.domains import counting_at
 from rbac_api.decision.evaluate import ADMIN, always_covered
 from rbac_api.decision.model import Assignment, Constraint
 from rbac_api.guard.errors import LastAdministrator
@@ -68,8 +69,9 @@ def require_administrator(state: State) -> None:
 def _coming(state: State, names: frozenset[str]) -> Iterable[Assignment]:
     for user_id in state.changed:
         account = state.accounts[user_id]
-        if account.able and not names.isdisjoint(account.has):
-            yield from (one for one in assigned(account.has) if one.role in names and one.mode == "active")
+        if account.able and not names.isdisjoint(account.roles):
+            held = counting_at(assigned(account.has))
+            yield from (one for one in held if one.role in names and one.mode == "active")
 
 
 def create_constraint(state: State, facts: Facts) -> None:

@@ -9,9 +9,11 @@ from itertools import groupby
 from sqlalchemy import Connection
 
 from rbac_api import clock
+from rbac_api.capabilities.assignments.service import where
 from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.state import State, Thing
 from rbac_api.decision.difference import CurrentPolicy, Facts, Held, text_of
+from rbac_api.decision.document import domain_of
 from rbac_api.decision.hierarchy import RoleGraph
 
 
@@ -31,13 +33,14 @@ def find_current_policy(state: State, held: Iterable[queries.HeldAssignment]) ->
 
 
 def assignments_of(rows: Iterable[queries.HeldAssignment], at: datetime) -> dict[Held, Mapping[str, object]]:
-    """Assignments by account and role; one that has begun is listed without its beginning."""
-    return {(_kind(row), row.username_canonical, row.role): _facts(row, at) for row in rows}
+    """Assignments by account, role and domain; one that has begun is listed without its beginning."""
+    return {(_kind(row), row.username_canonical, row.role, row.domain): _facts(row, at) for row in rows}
 
 
 def exported_assignments(rows: Iterable[queries.HeldAssignment], at: datetime) -> Iterator[dict[str, object]]:
-    """The assignments as a document has them; of several of the same role to the same account the last."""
-    for _, same in groupby(rows, lambda row: (row.id, row.role)):
+    """The assignments as a document has them; of several of the same role to the same account at
+    the same domain the last."""
+    for _, same in groupby(rows, lambda row: (row.id, row.role, row.domain)):
         *_, row = same
         yield _exported(_facts(row, at))
 
@@ -55,6 +58,7 @@ def _facts(row: queries.HeldAssignment, at: datetime) -> dict[str, object]:
         "expires_at": text_of(row.valid_to),
         "mode": row.mode,
         "max_duration": row.max_duration,
+        **where(row.domain),
     }
 
 
@@ -126,7 +130,7 @@ def _exported(facts: Mapping[str, object]) -> dict[str, object]:
     kind = "service_account" if "service_account" in facts else "user"
     terms = _said(facts, "reason", "starts_at", "expires_at", "max_duration")
     mode = {"mode": facts["mode"]} if facts["mode"] != "active" else {}
-    return {kind: facts[kind], "role": facts["role"], **terms, **mode}
+    return {kind: facts[kind], "role": facts["role"], **where(domain_of(facts)), **terms, **mode}
 
 
 def _said(facts: Mapping[str, object], *names: str) -> dict[str, object]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from rbac_api.capabilities.policy.engine import load_compared, separate_unit
 from rbac_api.capabilities.policy.references import require_known
-from rbac_api.decision.difference import difference, shown, summary
+from rbac_api.decision.difference import difference
 from rbac_api.decision.document import Document
+from rbac_api.decision.plan_parts import shown, summary
 from rbac_api.guard.enforcement.clearance import Clearance
 
 
@@ -19,6 +20,6 @@ def find_drift(clearance: Clearance, document: Document) -> dict[str, object]:
     """
     with separate_unit(clearance) as reader:
         state, present = load_compared(reader, document, prune=True)
-    require_known(document, present, state.names, prune=False)
+    require_known(document, present, state.names, state.known_domains, prune=False)
     parts = shown(difference(document, present, state.at, prune=True))
     return {**parts, "summary": summary(parts)}

@@ -23,8 +23,9 @@ from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.policy.steps import APPLY, REQUIRED_PERMISSIONS, label, require_permission
 from rbac_api.capabilities.policy.work import Work
-from rbac_api.decision.difference import CurrentPolicy, Step, difference, shown, summary
+from rbac_api.decision.difference import CurrentPolicy, Step, difference
 from rbac_api.decision.document import Document, holder_of
+from rbac_api.decision.plan_parts import shown, summary
 from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
@@ -107,7 +108,7 @@ def is_current(clearance: Clearance, work: Work) -> bool:
 def prepare(clearance: Clearance, document: Document, *, prune: bool) -> Work:
     """Compare, and apply the steps to a working copy. 422 for names that do not exist."""
     state, present = load_compared(clearance, document, prune=prune)
-    require_known(document, present, state.names, prune=prune)
+    require_known(document, present, state.names, state.known_domains, prune=prune)
     return apply_steps(state, difference(document, present, state.at, prune=prune))
 
 
@@ -117,6 +118,7 @@ def load_compared(clearance: Clearance, document: Document, *, prune: bool) -> t
     state = load_state(clearance, clock.now())
     listed = {holder_of(entry)[1] for entry in document.assignments}
     rows = load_accounts(state, listed, everybody=prune and "assignments" in document.said)
+    state.note_domains(document.assignments)
     return state, find_current_policy(state, rows)
 
 

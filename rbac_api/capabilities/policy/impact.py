@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from heapq import merge
 from operator import attrgetter
 
+from rbac_api.capabilities.assignments.service import where
 from rbac_api.capabilities.policy import plan_queue, queries
 from rbac_api.capabilities.policy.errors import PolicyTooLarge
 from rbac_api.capabilities.policy.in_use import (
@@ -19,22 +21,28 @@ from rbac_api.capabilities.policy.in_use import (
     Given,
     TakenAway,
     find_in_use,
+    places_of,
 )
 from rbac_api.capabilities.policy.queries import PersonRow
 from rbac_api.capabilities.policy.state import State, assigned
 from rbac_api.database.engine import batched
-from rbac_api.decision.evaluate import effective_permissions, effective_roles
+from rbac_api.decision.domains import at_domain
+from rbac_api.decision.evaluate import effective_permissions, effective_roles, holding
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Assignment, Subject
+from rbac_api.decision.model import ROOT, Assignment, Subject
 
 MAX_LISTED = 10_000
 PORTION = 1_000  # accounts that are compared at once
 
 
+Standing = tuple[RoleGraph, Subject]
+
+
 @dataclass(slots=True)
 class Impact:
-    """``gains`` and ``losses``: ``{user: {id, username}, permissions}``, by username; ``in_use``: what is
-    taken away and was used lately. Each has at most the first 10,000; ``in_use_total`` goes on to count.
+    """``gains`` and ``losses``: ``{user: {id, username}, domain?, permissions}``, by username; ``in_use``:
+    what is taken away and was used lately. Each has at most the first 10,000; ``in_use_total`` goes on to
+    count.
 
     Callers who may not read users get no user, and those who may not read sessions get no number of sessions.
     """
@@ -45,11 +53,21 @@ class Impact:
     in_use_total: int = 0
     sessions_stale: int | None = 0
 
-    def note(self, who: object, was: frozenset[str], now: frozenset[str]) -> None:
-        """Add what one account may do before and after."""
-        for entries, names in ((self.gains, now - was), (self.losses, was - now)):
-            if names and len(entries) < MAX_LISTED:
-                entries.append({"user": who, "permissions": sorted(names)})
+    def note(self, who: object, before: Standing, after: Standing, at: datetime) -> None:
+        """Add what one account may do before and after: at ``root``, and at each domain where it has an
+        assignment what differs there and not at ``root``."""
+        everywhere = frozenset[str](), frozenset[str]()
+        for place in (ROOT, *places_of(before[1].elsewhere, after[1].elsewhere)):
+            was, now = (
+                effective_permissions(graph, at_domain(subject, place), at)
+                for graph, subject in (before, after)
+            )
+            moved = now - was - everywhere[0], was - now - everywhere[1]
+            for entries, names in zip((self.gains, self.losses), moved, strict=True):
+                if names and len(entries) < MAX_LISTED:
+                    entries.append({"user": who, **where(place), "permissions": sorted(names)})
+            if place == ROOT:
+                everywhere = moved
 
     def note_in_use(self, entries: list[dict[str, object]]) -> None:
         """Add what is taken away from some accounts and was used lately."""
@@ -91,9 +109,11 @@ def _compare(
     for row in people:
         seen = state.clearance.reads_users or row.id == state.clearance.actor.id
         who[row.id] = {"id": row.id, "username": row.username} if seen else None
-        subjects = tuple(Subject(row.id, row.status, part, second_factor=True) for part in held[row.id])
-        before, after = zip(graphs, subjects, strict=True)
-        impact.note(who[row.id], *(effective_permissions(*one, state.at) for one in (before, after)))
+        before, after = (
+            (graph, holding(Subject(row.id, row.status, second_factor=True), part))
+            for graph, part in zip(graphs, held[row.id], strict=True)
+        )
+        impact.note(who[row.id], before, after, state.at)
         if effective_roles(*before, state.at) != effective_roles(*after, state.at):
             stale.append(row.id)
         taken[row.id] = lost.find(row, held[row.id])
@@ -106,7 +126,8 @@ def _find_held(state: State, people: Iterable[PersonRow]) -> Mapping[str, tuple[
     """What these accounts are assigned, before and after."""
     same: dict[str, list[Assignment]] = {row.id: [] for row in people if row.id not in state.changed}
     for row in queries.list_assignments_of(state.connection, same, state.at):
-        same[row.id].append(Assignment(row.role, row.valid_from, row.valid_to, row.mode))
+        given = Assignment(row.role, row.valid_from, row.valid_to, row.mode, row.domain)
+        same[row.id].append(given)
     found = {user_id: (tuple(held), tuple(held)) for user_id, held in same.items()}
     accounts = (state.accounts[row.id] for row in people if row.id in state.changed)
     return found | {one.id: (assigned(one.had), assigned(one.has)) for one in accounts}

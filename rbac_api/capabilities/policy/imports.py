@@ -7,10 +7,11 @@ two kilobytes each.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rbac_api import clock
+from rbac_api.capabilities.assignments.service import Terms
 from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.assigning import give_role
 from rbac_api.capabilities.policy.current_state import assignments_of
@@ -28,8 +29,9 @@ from rbac_api.capabilities.policy.work import Work
 from rbac_api.database.engine import batched
 from rbac_api.database.types import is_id
 from rbac_api.decision.difference import is_over, wanted_terms
-from rbac_api.decision.document import holder_of
+from rbac_api.decision.document import domain_of, holder_of
 from rbac_api.decision.document_form import entry_faults
+from rbac_api.decision.model import ROOT
 from rbac_api.decision.names import canonical
 from rbac_api.errors import MAX_FAULTS, Invalid, ServiceError, listed
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -37,7 +39,7 @@ from rbac_api.guard.enforcement.clearance import Clearance
 ROWS_PER_BATCH = 1000
 MAX_VALUE_LENGTH = 100  # characters of a wrong value
 Row = tuple[int, Mapping[str, Any]]  # its line number, and its cells by the keys of a document
-Place = tuple[str, str, str]
+Place = tuple[str, str, str, str]
 
 
 class ImportRefused(ServiceError):
@@ -118,6 +120,7 @@ def _tell_violations(made: _Import) -> None:
     for violation in made.work.violated.members["violations"] if made.work.violated else ():
         who = (violation["user"] or {}).get("username", "too many people")
         roles = ", ".join(violation["roles"])
+        roles += "" if violation["domain"] == ROOT else f" at {violation['domain']}"
         made.refuse(0, f"{who} would hold {roles}, which the constraint {violation['constraint']} forbids")
 
 
@@ -129,13 +132,14 @@ def _import(made: _Import, rows: list[Row]) -> None:
     for line, entry in good:
         kind, name = holder_of(entry)
         wanted, account = wanted_terms(entry, state.at), state.names.get((kind, name))
-        known = made.present.get((kind, name, entry["role"]))
+        known = made.present.get((kind, name, entry["role"], domain_of(entry)))
         if account is None:
             made.refuse(line, _unknown(entry["user"], is_service=("service_account", name) in state.names))
         elif known is not None and all(known[key] == value for key, value in wanted.items()):
             made.done.unchanged += 1
         else:
-            _give(made, line, (account, entry["role"], wanted), new=known is None)
+            terms = replace(terms_of(wanted), domain=domain_of(entry))
+            _give(made, line, (account, entry["role"], terms), new=known is None)
 
 
 def _by_username(made: _Import, rows: list[Row]) -> Iterator[Row]:
@@ -165,10 +169,10 @@ def _unknown(user: str, *, is_service: bool) -> str:
     return f"user {user} is unknown; create the user first, or correct the name"
 
 
-def _give(made: _Import, line: int, wanted: tuple[Account, str, Mapping[str, object]], *, new: bool) -> None:
+def _give(made: _Import, line: int, wanted: tuple[Account, str, Terms], *, new: bool) -> None:
     account, role, terms = wanted
     try:
-        give_role(made.work.state, account, role, terms_of(terms))
+        give_role(made.work.state, account, role, terms)
     except ServiceError as refusal:
         made.refuse(line, _words(refusal))
     else:
@@ -187,7 +191,7 @@ def _is_good(made: _Import, row: Row) -> bool:
     if not faults and is_over(entry, clock.now()):
         faults = ["expires_at is past"]
     if not faults:
-        mark = hash((*holder_of(entry), entry["role"]))
+        mark = hash((*holder_of(entry), entry["role"], domain_of(entry)))
         faults = [f"{entry['user']} with {entry['role']} comes a second time"] if mark in made.met else []
         made.met.add(mark)
     if faults:

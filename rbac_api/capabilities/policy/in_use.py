@@ -1,6 +1,7 @@
 """Which permissions that a policy takes away are in use. Part of the service.
 
-A permission that a user keeps in another way is not taken away. Uses in sessions with and without a second
+A permission that a user keeps in another way is not taken away; one that is lost at any domain is, because
+uses are counted for all domains together. Uses in sessions with and without a second
 factor count separately, because a role that begins to require one is lost only without.
 """
 
@@ -15,9 +16,10 @@ from sqlalchemy import Connection
 from rbac_api.capabilities.policy.errors import PolicyInUse
 from rbac_api.capabilities.policy.queries import PersonRow
 from rbac_api.capabilities.use.service import CountedUse, list_counted_uses
-from rbac_api.decision.evaluate import in_force, taken_away
+from rbac_api.decision.domains import at_domain
+from rbac_api.decision.evaluate import holding, in_force, taken_away
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import Assignment, Subject
+from rbac_api.decision.model import ROOT, Assignment, Subject
 from rbac_api.errors import MAX_FAULTS
 
 USED_WITHIN_DAYS = 30
@@ -54,7 +56,8 @@ class TakenAway:
     def find(self, account: PersonRow, assigned: tuple[Given, Given]) -> Taken:
         """What is taken away from an account, by what it is assigned before and after."""
         counting = (
-            frozenset((one.role, one.mode) for one in given if in_force(one, self._at)) for given in assigned
+            frozenset((one.role, one.mode, one.domain) for one in given if in_force(one, self._at))
+            for given in assigned
         )
         key = (account.kind, account.status, *counting)
         found = self._found.get(key)
@@ -72,11 +75,20 @@ class TakenAway:
     def _compare(
         self, account: PersonRow, assigned: tuple[Given, Given], *, second_factor: bool
     ) -> frozenset[str]:
+        bare = Subject(account.id, account.status, second_factor=second_factor)
         before, after = (
-            (graph, Subject(account.id, account.status, given, second_factor=second_factor))
-            for graph, given in zip(self._graphs, assigned, strict=True)
+            (graph, holding(bare, given)) for graph, given in zip(self._graphs, assigned, strict=True)
         )
-        return taken_away(before, after, self._at)
+        lost = frozenset[str]()
+        for place in (ROOT, *places_of(*assigned)):
+            then, now = ((graph, at_domain(subject, place)) for graph, subject in (before, after))
+            lost |= taken_away(then, now, self._at)
+        return lost
+
+
+def places_of(*held: Given) -> list[str]:
+    """The domains, other than ``root``, of these assignments."""
+    return sorted({one.domain for given in held for one in given} - {ROOT})
 
 
 def find_in_use(

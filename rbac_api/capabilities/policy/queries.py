@@ -31,14 +31,17 @@ from rbac_api.guard.state.queries_history import was_assigned
 from rbac_api.trail.events import CATALOGUE
 
 _ACCOUNTS = {"user.deleted", "service_account.deleted", "admin.created", "admin.recovered"}
+_PLACES = {"domain.created", "domain.deleted"}
 POLICY_EVENTS = tuple(
     sorted(
         action
         for action, kind in CATALOGUE.items()
-        if kind.touches in ("roles", "grants") or action.startswith("assignment.") or action in _ACCOUNTS
+        if kind.touches in ("roles", "grants")
+        or action.startswith("assignment.")
+        or action in _ACCOUNTS | _PLACES
     )
 )
-"""The events that change what ``GET /v1/policy`` returns."""
+"""The events that change what ``GET /v1/policy`` returns, or what a document may name."""
 
 
 class HeldAssignment(NamedTuple):
@@ -55,6 +58,7 @@ class HeldAssignment(NamedTuple):
     valid_to: datetime | None
     mode: Mode
     max_duration: int | None
+    domain: str
 
 
 class KnownAccount(NamedTuple):
@@ -116,7 +120,7 @@ def count_assignments(connection: Connection, role_ids: Iterable[str], at: datet
 
 
 def list_assignments(connection: Connection, at: datetime, limit: int | None = None) -> list[HeldAssignment]:
-    """The current and future assignments of all accounts."""
+    """The current and future assignments of all accounts, at all domains."""
     return [HeldAssignment._make(row) for row in connection.execute(_assignments(at).limit(limit))]
 
 
@@ -127,7 +131,8 @@ def stream_assignments(
     held = _joined().where(not_over(assignments, at), was_assigned(at)) if past else _assignments(at)
     ordered = held.order_by(
         users.c.kind.desc(), _by_code_point(connection, users.c.username_canonical),
-        _by_code_point(connection, roles.c.name), assignments.c.id,
+        _by_code_point(connection, roles.c.name), _by_code_point(connection, assignments.c.domain),
+        assignments.c.id,
     )  # fmt: skip
     for row in connection.execute(ordered, execution_options={"yield_per": size}):
         yield HeldAssignment._make(row)
@@ -156,7 +161,7 @@ def _joined() -> Select[*tuple[object, ...]]:
     columns = (
         users.c.id, users.c.kind, users.c.username, users.c.username_canonical, roles.c.name.label("role"),
         assignments.c.id.label("assignment_id"), assignments.c.reason, assignments.c.valid_from,
-        assignments.c.valid_to, assignments.c.mode, assignments.c.max_duration,
+        assignments.c.valid_to, assignments.c.mode, assignments.c.max_duration, assignments.c.domain,
     )  # fmt: skip
     return select(*columns).select_from(joined)
 
@@ -220,7 +225,7 @@ def _holder_ids(role_names: list[str], at: datetime) -> Select[str]:
 
 
 def list_assigned_ids(connection: Connection, role_names: Iterable[str], at: datetime) -> set[str]:
-    """Ids of the accounts that have one of these roles, now or later."""
+    """Ids of the accounts that have one of these roles, now or later, at any domain."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     query = select(assignments.c.user_id).select_from(joined)
     counts = and_(not_over(assignments, at), roles.c.valid_to.is_(None))

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
 from rbac_api.decision.difference import CurrentPolicy, Facts
-from rbac_api.decision.document import Document, holder_of
+from rbac_api.decision.document import Document, domain_of, holder_of
 from rbac_api.errors import Fault, Invalid
 
 People = Collection[tuple[str, str]]  # accounts that exist, or will: their kinds and canonical names
 
 
-def require_known(document: Document, present: CurrentPolicy, people: People, *, prune: bool) -> None:
+def require_known(
+    document: Document, present: CurrentPolicy, people: People, domains: Container[str], *, prune: bool
+) -> None:
     """422 for every unknown name, and for a document with a section ``users``."""
-    if faults := [*_people_in_seeds(document), *unknown_names(document, present, people, prune=prune)]:
+    unknown = unknown_names(document, present, people, domains, prune=prune)
+    if faults := [*_people_in_seeds(document), *unknown]:
         raise Invalid(faults=tuple(faults))
 
 
-def unknown_names(document: Document, present: CurrentPolicy, people: People, *, prune: bool) -> list[Fault]:
+def unknown_names(
+    document: Document, present: CurrentPolicy, people: People, domains: Container[str], *, prune: bool
+) -> list[Fault]:
     """One fault per unknown name."""
     roles = _known(document.roles, present.roles, prune and "roles" in document.said)
     permissions = _known(document.permissions, present.permissions, prune and "permissions" in document.said)
     return [
         *_roles(document, present, roles, permissions),
         *_constraints(document, roles),
-        *_assignments(document, roles, people),
+        *_assignments(document, roles, people, domains),
     ]
 
 
@@ -64,12 +69,17 @@ def _constraints(document: Document, roles: set[str]) -> Iterator[Fault]:
                 yield Fault(f"/constraints/{number}/roles/{place}", "policy.name_unknown", detail)
 
 
-def _assignments(document: Document, roles: set[str], people: People) -> Iterator[Fault]:
+def _assignments(
+    document: Document, roles: set[str], people: People, domains: Container[str]
+) -> Iterator[Fault]:
     for number, entry in enumerate(document.assignments):
         kind, name = holder_of(entry)
         if entry["role"] not in roles:
             detail = f"assignment of {entry[kind]}: role {entry['role']} is unknown"
             yield Fault(f"/assignments/{number}/role", "policy.name_unknown", detail)
+        if domain_of(entry) not in domains:
+            detail = f"assignment of {entry['role']}: domain {domain_of(entry)} is unknown; create it first"
+            yield Fault(f"/assignments/{number}/domain", "policy.name_unknown", detail)
         if (kind, name) not in people:
             detail = f"assignment of {entry['role']}: {kind.replace('_', ' ')} {entry[kind]} is unknown"
             yield Fault(f"/assignments/{number}/{kind}", "policy.name_unknown", detail)

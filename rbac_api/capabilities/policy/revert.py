@@ -33,7 +33,8 @@ from rbac_api.capabilities.policy.state import load_state
 from rbac_api.capabilities.policy.steps import label
 from rbac_api.capabilities.policy.work import Work
 from rbac_api.decision.difference import CurrentPolicy, Facts, Step, is_over
-from rbac_api.decision.document import holder_of, moment_of
+from rbac_api.decision.document import domain_of, holder_of, moment_of
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import MAX_FAULTS, Conflict, Invalid, NotFound
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import LastAdministrator
@@ -177,7 +178,7 @@ class _Left:
         elif thing == "inheritance":
             self.values["inherited", facts["role"], facts["inherits"]] = not gone
         elif thing == "assignment":
-            key = ("assignment", *holder_of(facts), facts["role"])
+            key = ("assignment", *holder_of(facts), facts["role"], domain_of(facts))
             self.values[key] = None if gone else facts.get("after", facts)
         else:
             self.values[thing, facts[_NAME]] = None if gone else facts.get("after", facts)
@@ -199,7 +200,7 @@ _TERMS = ("reason", "expires_at", "mode", "max_duration", "starts_at")
 def _compared(
     kind: str, key: tuple[str, ...], left: Any, present: CurrentPolicy, at: datetime
 ) -> Iterator[str]:
-    what = " ".join((kind, *key))
+    what = " ".join((kind, *(key[:-1] if kind == "assignment" and key[-1] == ROOT else key)))
     if kind in ("held", "inherited"):
         role, other = key
         edges = present.roles.get(role, {}).get("permissions" if kind == "held" else "inherits", ())

@@ -27,8 +27,6 @@ constraints: []
 assignments: []
 """
 _MOMENT: dict[str, object] = {"format": "date-time", "example": "2030-06-30T22:00:00Z"}
-
-
 _MOST = {"maxItems": MAX_ENTRIES}
 
 
@@ -93,6 +91,9 @@ class PolicyAssignmentSchema(Body):
         )
     )
     role = fields.String(required=True, metadata=_said("assignments", "role", "approver"))
+    domain = fields.String(
+        metadata=_said("assignments", "domain", "root", description="where it counts; omitted: `root`")
+    )
     reason = fields.String(metadata=_said("assignments", "reason", "Covers for Jonas"))
     starts_at = fields.String(
         allow_none=True, metadata={**_MOMENT, "description": "omitted or in the past: already started"}
@@ -206,6 +207,9 @@ class PolicyEffectSchema(ma.Schema):
         required=True,
         allow_none=True,
         metadata={"description": "null for a caller without `users:read`"},
+    )
+    domain = fields.String(
+        metadata={"description": "where; absent: at `root`, everywhere", "example": "acme"}
     )
     permissions = fields.List(fields.String(), required=True, metadata={"example": ["invoices:approve"]})
 

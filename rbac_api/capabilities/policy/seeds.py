@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rbac_api import clock
+from rbac_api.capabilities.assignments.service import where
 from rbac_api.capabilities.permissions.service import is_permission_as_built_in, reconcile_permission
 from rbac_api.capabilities.policy import queries
 from rbac_api.capabilities.policy.current_state import find_current_policy
@@ -26,7 +27,7 @@ from rbac_api.capabilities.policy.work import Work
 from rbac_api.capabilities.roles.service import is_role_as_built_in, reconcile_role
 from rbac_api.database.engine import batched
 from rbac_api.decision.difference import CurrentPolicy, Step, is_over, rule_of, wanted_terms
-from rbac_api.decision.document import Document, DocumentRefused, holder_of, read_document
+from rbac_api.decision.document import Document, DocumentRefused, domain_of, holder_of, read_document
 from rbac_api.decision.document_rules import Entry
 from rbac_api.decision.names import canonical
 from rbac_api.formats.strict_yaml import YamlRefused, parse_yaml
@@ -244,10 +245,12 @@ def _assignment(entry: Mapping[str, object], there: _Existing, loaded: Loaded) -
     if is_over(entry, now):
         loaded.notes.append(f"{entry[kind]} with {role} was over at {entry['expires_at']}: left out")
         return None
-    if (kind, name, role) in there.present.assignments or not there.accounts.get(name, True):
+    place = (kind, name, role, domain_of(entry))
+    if place in there.present.assignments or not there.accounts.get(name, True):
         return None
     terms = wanted_terms(entry, now)
-    return Step("assignment.create", {kind: entry[kind], "role": role, "reason": None, **terms})
+    named = {kind: entry[kind], "role": role, **where(domain_of(entry))}
+    return Step("assignment.create", {**named, "reason": None, **terms})
 
 
 def _require_known(state: State, document: Document) -> _Existing:
@@ -261,7 +264,9 @@ def _require_known(state: State, document: Document) -> _Existing:
     rows = list(queries.list_names(state.connection, secret, {name for _, name in named}))
     known = {("service_account" if row.kind == "service" else "user", row.username_canonical) for row in rows}
     present = find_current_policy(state, load_accounts(state, {name for _, name in known}))
-    faults = [fault.detail for fault in unknown_names(document, present, added | known, prune=False)]
+    domains = state.note_domains(document.assignments)
+    unknown = unknown_names(document, present, added | known, domains, prune=False)
+    faults = [fault.detail for fault in unknown]
     others = {name for _, name in known}
     faults += [
         f"user {name}: a service account has this name"

@@ -17,7 +17,10 @@ from rbac_api.capabilities.constraints.service import Change, Expected
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.policy import queries
 from rbac_api.database.pending import NOW, Pending
+from rbac_api.database.queries.domains import list_known
 from rbac_api.database.tables import roles
+from rbac_api.decision.difference import Facts
+from rbac_api.decision.document import domain_of
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Constraint, Mode
 from rbac_api.decision.naming import ROLE, folded
@@ -25,10 +28,11 @@ from rbac_api.decision.separation_of_duty import Holder
 from rbac_api.decision.working import WorkingRoles
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.errors import RoleNotFound
+from rbac_api.guard.errors import DomainNotFound, RoleNotFound
 from rbac_api.trail.recorder import Event, Target
 
 V = TypeVar("V")
+Place = tuple[str, str]  # the role, and the domain it is assigned at
 Name = tuple[str, str]  # ``user`` or ``service_account``, and the canonical name
 
 
@@ -74,22 +78,33 @@ class Held:
     mode: Mode
     reason: str | None
     max_duration: int | None
+    domain: str
+
+    @property
+    def place(self) -> Place:
+        """What distinguishes it from the other assignments of the account."""
+        return self.role, self.domain
 
 
 @dataclass(slots=True)
 class Account:
-    """An account that gains or loses roles: its assignments before and after. ``able``: it can be an
-    administrator."""
+    """An account that gains or loses roles: its assignments at all domains, before and after. ``able``: it
+    can be an administrator."""
 
     target: Target
     able: bool
-    had: dict[str, Held] = field(default_factory=dict)
-    has: dict[str, Held] = field(default_factory=dict)
+    had: dict[Place, Held] = field(default_factory=dict)
+    has: dict[Place, Held] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """The account's id."""
         return self.target.id or ""
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles that it will have, at any domain."""
+        return frozenset(role for role, _ in self.has)
 
     @property
     def name(self) -> str:
@@ -137,6 +152,7 @@ class State:
     held: set[str] = field(default_factory=set)  # by the caller; grows only for a caller who holds all
     holds_all: bool = False  # whether the caller holds every permission there is
     compiled: RoleGraph | None = None
+    known_domains: set[str] = field(default_factory=set)
     administrators: tuple[frozenset[str], list[tuple[str, Assignment]]] | None = None
 
     @property
@@ -169,6 +185,18 @@ class State:
         if name not in self.role_rows:
             raise RoleNotFound(f"There is no role {name[: ROLE.longest]}. List them with GET /v1/roles.")
         return self.role_rows[name]
+
+    def note_domains(self, entries: Iterable[Facts]) -> set[str]:
+        """Note which of the domains that these assignments name exist; returns all that are known."""
+        self.known_domains |= list_known(self.connection, {domain_of(entry) for entry in entries})
+        return self.known_domains
+
+    def require_domain(self, name: str) -> None:
+        """404 for a domain that does not exist."""
+        if name not in self.known_domains:
+            self.known_domains |= list_known(self.connection, [name])
+        if name not in self.known_domains:
+            raise DomainNotFound()
 
     def is_held(self, role: str) -> bool:
         """Whether an account will have the role, now or later."""
@@ -205,9 +233,10 @@ class State:
                 row.mode,
                 row.reason,
                 row.max_duration,
+                row.domain,
             )
             account = self.accounts[row.id]
-            account.had[row.role] = account.has[row.role] = held
+            account.had[held.place] = account.has[held.place] = held
         return found
 
     def expected(self) -> Expected:
@@ -226,9 +255,11 @@ class State:
             self.pending.change(roles, {"id": role_id, "version": version}, new)
 
 
-def assigned(held: Mapping[str, Held]) -> tuple[Assignment, ...]:
-    """The assignments as decisions take them."""
-    return tuple(Assignment(one.role, one.valid_from, one.valid_to, one.mode) for one in held.values())
+def assigned(held: Mapping[Place, Held]) -> tuple[Assignment, ...]:
+    """The assignments as decisions take them, at all domains."""
+    return tuple(
+        Assignment(one.role, one.valid_from, one.valid_to, one.mode, one.domain) for one in held.values()
+    )
 
 
 def load_state(clearance: Clearance, at: datetime) -> State:

@@ -68,6 +68,7 @@ def label(step: Step) -> str:
     facts = step.facts
     names = [facts[key] for key in ("user", "service_account", "name", "role") if key in facts]
     names += [facts[key] for key in ("permission", "inherits") if isinstance(facts.get(key), str)]
+    names += ["at", facts["domain"]] if "domain" in facts else []
     return " ".join([step.op, *names])
 
 

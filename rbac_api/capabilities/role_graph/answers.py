@@ -28,6 +28,7 @@ class GraphAssignmentAnswer(TypedDict):
     """A role that the user was assigned, now or from a later time on."""
 
     role: str
+    domain: str
     mode: Mode
     starts_at: datetime
     expires_at: datetime | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rbac_api import clock
 from rbac_api.capabilities.role_graph.answers import GraphAssignmentAnswer, GraphRoleAnswer, RoleGraphAnswer
+from rbac_api.decision.model import ROOT
 from rbac_api.formats.diagram import Arrow, Diagram, Node, moment
 
 USER = "user"
@@ -40,6 +41,8 @@ def _role(role: GraphRoleAnswer) -> Node:
 def _assigned(username: str, held: GraphAssignmentAnswer) -> Arrow:
     role, later = held["role"], held["starts_at"] > clock.now()
     words = f"{username} may activate {role}" if held["mode"] == "eligible" else f"{username} has {role}"
+    if held["domain"] != ROOT:
+        words += f" at {held['domain']}"
     if later:
         words += f" from {moment(held['starts_at'])}"
     if held["expires_at"] is not None:

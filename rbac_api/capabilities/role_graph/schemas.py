@@ -30,6 +30,7 @@ class GraphAssignmentSchema(ma.Schema):
     """A role that the user was assigned, now or from a later time on."""
 
     role = fields.String(required=True, metadata={"example": "bookkeeper"})
+    domain = fields.String(required=True, metadata={"description": "where it counts", "example": "root"})
     mode = fields.String(
         required=True, validate=validate.OneOf(("active", "eligible")), metadata={"example": "active"}
     )

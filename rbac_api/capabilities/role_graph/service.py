@@ -9,7 +9,7 @@ from rbac_api.capabilities.role_graph.answers import RoleGraphAnswer, RoleGraphF
 from rbac_api.capabilities.users.service import find_user, find_user_id
 from rbac_api.database.queries.subjects import list_assignments
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
-from rbac_api.decision.model import Assignment
+from rbac_api.decision.model import ROOT, Assignment
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied, RoleNotFound
@@ -42,7 +42,13 @@ def _of_user(clearance: Clearance, graph: RoleGraph, filters: RoleGraphFilters) 
     answer = _part(graph, graph.closure_of(held.role for held in given))
     answer["user"] = {"id": user.id, "username": user.username}
     answer["assignments"] = [
-        {"role": held.role, "mode": held.mode, "starts_at": held.starts, "expires_at": held.ends}
+        {
+            "role": held.role,
+            "domain": held.domain,
+            "mode": held.mode,
+            "starts_at": held.starts,
+            "expires_at": held.ends,
+        }
         for held in given
         if held.role in graph.roles
     ]
@@ -50,7 +56,7 @@ def _of_user(clearance: Clearance, graph: RoleGraph, filters: RoleGraphFilters) 
 
 
 def _place(held: Assignment) -> tuple[object, ...]:
-    return held.role, held.starts
+    return held.role, held.domain != ROOT, held.starts, held.domain
 
 
 def _part(graph: RoleGraph, names: Iterable[str]) -> RoleGraphAnswer:

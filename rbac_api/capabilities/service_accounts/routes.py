@@ -9,7 +9,13 @@ from flask import Response
 from flask.views import MethodView
 
 from rbac_api.capabilities.assignments.errors import AssignmentNotFound
-from rbac_api.capabilities.assignments.schemas import AssignmentSchema, AssignSchema, UserRolesSchema
+from rbac_api.capabilities.assignments.schemas import (
+    AssignmentSchema,
+    AssignSchema,
+    PlaceQuery,
+    RolesQuery,
+    UserRolesSchema,
+)
 from rbac_api.capabilities.assignments.service import ASSIGNMENTS, Terms, export_roles
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.service_accounts import service
@@ -34,6 +40,7 @@ from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.errors import (
     REPEATABLE,
+    DomainNotFound,
     EscalationDenied,
     LastAdministrator,
     RoleNotFound,
@@ -41,7 +48,7 @@ from rbac_api.guard.errors import (
 )
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
-from rbac_api.web.requests.as_of import AtQuery, past_moment
+from rbac_api.web.requests.as_of import past_moment
 from rbac_api.web.requests.etags import required_tags, tagged
 from rbac_api.web.responses.exports import file_answer, wanted_form
 from rbac_api.web.responses.json_response import created_answer, empty_answer, json_answer
@@ -182,18 +189,20 @@ class ClientSecret(MethodView):
 @blueprint.route("/<account_id>/roles")
 class ServiceAccountRoles(MethodView):
     @requires("service-accounts:read")
-    @blueprint.arguments(AtQuery, location="query")
+    @blueprint.arguments(RolesQuery, location="query")
     @blueprint.response(200, UserRolesSchema)
     @blueprint.also_as("text/csv", ASSIGNMENTS.header)
     @blueprint.also_as("application/x-ndjson", '{"role": "accountant", "mode": "active"}\n')
-    @blueprint.operation("get_service_account_roles", ServiceAccountNotFound)
-    def get(self, query: dict[str, object], account_id: str) -> Response:
+    @blueprint.operation("get_service_account_roles", ServiceAccountNotFound, DomainNotFound)
+    def get(self, query: dict[str, Any], account_id: str) -> Response:
         """Read a service account's roles
 
-        Direct assignments, and the effective roles with the assignments they come from.
+        Direct assignments at every domain, and the effective roles at `domain` with the assignments they come
+        from.
         """
         moment, clearance = past_moment(query), current_clearance()
-        found = service.get_service_account_roles(clearance, find_account_id(clearance, account_id), moment)
+        account = find_account_id(clearance, account_id)
+        found = service.get_service_account_roles(clearance, account, moment, query["domain"])
         if form := wanted_form():
             return file_answer(export_roles(found, form), form, "roles")
         return json_answer(found)
@@ -209,6 +218,7 @@ class ServiceAccountRole(MethodView):
         "assign_service_account_role",
         ServiceAccountNotFound,
         RoleNotFound,
+        DomainNotFound,
         EscalationDenied,
         TargetStronger,
         LastAdministrator,
@@ -217,7 +227,8 @@ class ServiceAccountRole(MethodView):
     def put(self, body: dict[str, object], account_id: str, role: str) -> Response:
         """Assign a role to a service account
 
-        You must hold every effective permission of the role. Takes effect on the account's next request, or
+        You must hold every effective permission of the role, at `root`. It counts at `domain` and in every
+        domain below, without one everywhere. Takes effect on the account's next request, or
         at `starts_at`, until `expires_at`. 201 if it is new; 200 if the account already had it: fields that
         you send are changed.
         """
@@ -228,6 +239,7 @@ class ServiceAccountRole(MethodView):
         return json_answer(assignment, 201 if new else 200)
 
     @requires("assignments:revoke")
+    @blueprint.arguments(PlaceQuery, location="query")
     @blueprint.response(204)
     @blueprint.operation(
         "revoke_service_account_role",
@@ -238,11 +250,13 @@ class ServiceAccountRole(MethodView):
         LastAdministrator,
         ConstraintViolated,
     )
-    def delete(self, account_id: str, role: str) -> Response:
+    def delete(self, query: dict[str, str], account_id: str, role: str) -> Response:
         """Revoke a role from a service account
 
-        Takes effect on the account's next request, whatever its token says.
+        The assignment at `domain`, without it that at `root`; others of the same role stay. Takes effect on
+        the account's next request, whatever its token says.
         """
         clearance = current_clearance()
-        service.revoke_service_account_role(clearance, find_account_id(clearance, account_id), role)
+        account = find_account_id(clearance, account_id)
+        service.revoke_service_account_role(clearance, account, role, query["domain"])
         return empty_answer()

@@ -38,6 +38,7 @@ from rbac_api.database.queries.users import find_user_by_name
 from rbac_api.database.tables import users
 from rbac_api.database.text_search import named_like
 from rbac_api.database.types import new_id
+from rbac_api.decision.model import ROOT
 from rbac_api.decision.names import search_text
 from rbac_api.formats.http_errors import PreconditionFailed
 from rbac_api.formats.paging import Page, PageRequest, cut
@@ -137,11 +138,11 @@ def delete_service_account(clearance: Clearance, account_id: str, tags: frozense
 
 
 def get_service_account_roles(
-    clearance: Clearance, account_id: str, at: datetime | None = None
+    clearance: Clearance, account_id: str, at: datetime | None = None, domain: str = ROOT
 ) -> UserRolesAnswer:
     """What a service account holds, or held: direct assignments, effective roles with the assigned roles they
     come from, permissions."""
-    return ServiceAccountNotFound.require(held_roles(clearance, account_id, "service", at))
+    return ServiceAccountNotFound.require(held_roles(clearance, account_id, "service", at, domain))
 
 
 def assign_service_account_role(
@@ -152,9 +153,9 @@ def assign_service_account_role(
     return give_role(clearance, named(known_account(clearance.connection, account_id)), role, terms)
 
 
-def revoke_service_account_role(clearance: Clearance, account_id: str, role: str) -> None:
-    """Revoke a role; 404 if it is not assigned directly, 403 ``target.stronger``."""
-    take_role(clearance, named(known_account(clearance.connection, account_id)), role)
+def revoke_service_account_role(clearance: Clearance, account_id: str, role: str, domain: str = ROOT) -> None:
+    """Revoke a role at a domain; 404 if it is not assigned directly there, 403 ``target.stronger``."""
+    take_role(clearance, named(known_account(clearance.connection, account_id)), role, domain)
 
 
 def _change(clearance: Clearance, account: queries.ServiceAccountRow, wanted: dict[str, Any]) -> None:

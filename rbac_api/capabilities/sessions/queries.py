@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from rbac_api.database.filters import among, bounded_count, holding, holds_one_of, one_of
+from rbac_api.database.filters import among, bounded_count, counting, holding, holds_one_of, one_of
 from rbac_api.database.prepared import Prepared
 from rbac_api.database.queries.roles import list_role_ids_at
 from rbac_api.database.queries.sessions import (
@@ -160,17 +160,18 @@ def is_signed(begin: datetime, end: datetime) -> ColumnElement[bool]:
 def holds_role(
     connection: Connection, role_names: frozenset[str], at: datetime, listed: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """Condition: the session's user holds one of these roles at that moment, or made one active in it.
+    """Condition: the session's user holds one of these roles at that moment, at any domain, or made one
+    active in it.
 
     ``listed``: which sessions are asked for at all.
     """
     role_ids = list_role_ids_at(connection, role_names, at)
-    given = holding(role_ids, at)
+    given = holding(role_ids, at, None)
     theirs = one_of(
         connection,
         sessions.c.user_id,
         select(assignments.c.user_id).where(given),
-        holds_one_of(connection, sessions.c.user_id, role_ids, at),
+        holds_one_of(connection, sessions.c.user_id, role_ids, counting(at, None)),
     )
     activated = (among(activations.c.role_id, role_ids), in_force(activations, at))
     here = select(activations.c.session_id).where(*activated)

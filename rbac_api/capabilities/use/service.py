@@ -116,7 +116,8 @@ def _unused(
     graph = clearance.graph()
     used = queries.find_last_uses(clearance.connection, subject.id)
     via: dict[str, list[str]] = {}
-    for role in sorted({one.role for one in subject.assignments if in_force(one, window.until)}):
+    held = (*subject.assignments, *subject.elsewhere)
+    for role in sorted({one.role for one in held if in_force(one, window.until)}):
         for permission in graph.effective.get(role, ()):
             via.setdefault(permission, []).append(role)
     items: list[UnusedPermissionAnswer] = [

@@ -23,7 +23,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from rbac_api.database.filters import bounded_count, holding, holds_one_of, one_of
+from rbac_api.database.filters import bounded_count, counting, holding, holds_one_of, one_of
 from rbac_api.database.prepared import Prepared
 from rbac_api.database.queries.roles import list_role_ids
 from rbac_api.database.queries.users import LISTED, ListedUser
@@ -134,7 +134,9 @@ def holds_role(connection: Connection, role_names: frozenset[str], now: datetime
     """Condition: the user holds one of these roles now; a role that needs activation does not count."""
     role_ids = list_role_ids(connection, role_names)
     given = select(assignments.c.user_id).where(holding(role_ids, now))
-    return one_of(connection, users.c.id, given, holds_one_of(connection, users.c.id, role_ids, now))
+    return one_of(
+        connection, users.c.id, given, holds_one_of(connection, users.c.id, role_ids, counting(now))
+    )
 
 
 def has_roles(now: datetime) -> Condition:

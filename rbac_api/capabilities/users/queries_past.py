@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from rbac_api import clock
-from rbac_api.database.filters import among, one_of
+from rbac_api.database.filters import among, holding, one_of
 from rbac_api.database.queries.roles import list_role_ids_at
 from rbac_api.database.tables import assignments, trail_events, users
-from rbac_api.database.validity import in_force, not_over
+from rbac_api.database.validity import not_over
 from rbac_api.guard.state.queries_history import was_assigned
 
 _CHANGES = ("user.deleted", "user.disabled", "user.enabled")
@@ -39,9 +39,7 @@ def had_status(connection: Connection, status: str, at: datetime) -> ColumnEleme
 def held_role(connection: Connection, role_names: Collection[str], at: datetime) -> ColumnElement[bool]:
     """Condition: the user held one of these roles then; a role that needs activation does not count."""
     role_ids = list_role_ids_at(connection, role_names, at)
-    given = and_(
-        among(assignments.c.role_id, role_ids), assignments.c.mode == "active", in_force(assignments, at)
-    )
+    given = holding(role_ids, at)
     mine = exists(select(1).where(assignments.c.user_id == users.c.id, given))
     return one_of(connection, users.c.id, select(assignments.c.user_id).where(given), mine)
 

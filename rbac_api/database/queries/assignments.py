@@ -1,4 +1,8 @@
-"""Reads assignments: which roles are assigned to whom."""
+"""Reads assignments: which roles are assigned to whom, at all domains.
+
+Who decides takes those that count at a domain (``decision.domains``); who asks how strong an account is takes
+all of them.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ class AssignmentRow(NamedTuple):
     assigned_at: datetime
     mode: Mode
     max_duration: int | None
+    domain: str
     role: str
     giver: str | None
 

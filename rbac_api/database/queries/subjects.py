@@ -1,4 +1,7 @@
-"""Reads accounts as decisions see them: each with the assignments that count now or later."""
+"""Reads accounts as decisions see them: each with the assignments that count now or later.
+
+A subject has them by where they count (``decision.domains``); strength counts those at all domains.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,12 @@ from rbac_api.database.engine import batched
 from rbac_api.database.queries.users import ACCOUNT, AccountRow, find_account, get_account
 from rbac_api.database.tables import assignments, roles, users
 from rbac_api.database.validity import not_over
+from rbac_api.decision.evaluate import holding
 from rbac_api.decision.model import EVERYTHING, Assignment, SessionRoles, Subject
 
-_ASSIGNMENT = (roles.c.name, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode)
+_ASSIGNMENT = (
+    roles.c.name, assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode, assignments.c.domain,
+)  # fmt: skip
 _JOINED = assignments.join(roles, assignments.c.role_id == roles.c.id)
 _LIST_ASSIGNMENTS = (
     select(*_ASSIGNMENT)
@@ -27,12 +33,13 @@ _LIST_ASSIGNMENTS = (
 
 
 def list_assignments(connection: Connection, user_id: str, at: datetime) -> list[Assignment]:
-    """The assignments of an account that count at that moment or later, as decisions take them."""
+    """The assignments of an account that count at that moment or later, at all domains."""
     return [Assignment(*row) for row in connection.execute(_LIST_ASSIGNMENTS, {"user_id": user_id, "at": at})]
 
 
 def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, frozenset[str]]:
-    """The roles that these users hold directly, now or later; a user without any is left out."""
+    """The roles that these users hold directly, now or later, at any domain; a user without any is left
+    out."""
     counts = (not_over(assignments, at), roles.c.valid_to.is_(None))
     held = select(assignments.c.user_id, roles.c.name).select_from(_JOINED).where(*counts)
     found: dict[str, set[str]] = {}
@@ -50,8 +57,8 @@ def find_subject(
     second_factor: bool = False,
     roles: SessionRoles = EVERYTHING,
 ) -> tuple[Subject, str, str] | None:
-    """The account as decisions see it, with assignments that count now or later, its kind (``person``,
-    ``service``) and its name."""
+    """The account as decisions at ``root`` see it, with assignments that count now or later, its kind
+    (``person``, ``service``) and its name."""
     account = find_account(connection, user_id)
     if account is None:
         return None
@@ -77,8 +84,9 @@ def subject_of(
     connection: Connection, account: AccountRow, at: datetime, *, second_factor: bool, roles: SessionRoles
 ) -> Subject:
     """The same, for an account that was read in this transaction."""
-    held = tuple(list_assignments(connection, account.id, at))
-    return Subject(account.id, account.status, held, account.password_temporary, second_factor, roles)
+    held = list_assignments(connection, account.id, at)
+    bare = Subject(account.id, account.status, (), account.password_temporary, second_factor, roles)
+    return holding(bare, held)
 
 
 def list_subjects(
@@ -90,18 +98,20 @@ def list_subjects(
     """
     found: list[tuple[Subject, str, str]] = []
     for some in batched(user_ids):
-        held = _assignments_of(connection, some, at)
+        held = list_assignments_of(connection, some, at)
         for row in connection.execute(select(*ACCOUNT).where(users.c.id.in_(some))):
             account = AccountRow._make(row)
-            given, person = tuple(held.get(account.id, ())), account.kind == "person"
-            subject = Subject(
-                account.id, account.status, given, account.password_temporary, second_factor=person
-            )
+            person = account.kind == "person"
+            bare = Subject(account.id, account.status, (), account.password_temporary, second_factor=person)
+            subject = holding(bare, held.get(account.id, ()))
             found.append((subject, account.kind, account.username))
     return found
 
 
-def _assignments_of(connection: Connection, user_ids: list[str], at: datetime) -> dict[str, list[Assignment]]:
+def list_assignments_of(
+    connection: Connection, user_ids: list[str], at: datetime
+) -> dict[str, list[Assignment]]:
+    """As ``list_assignments``, for a few accounts, by id; an account without assignments is left out."""
     counts = (not_over(assignments, at), roles.c.valid_to.is_(None))
     held = select(assignments.c.user_id, *_ASSIGNMENT).select_from(_JOINED).where(*counts)
     found: dict[str, list[Assignment]] = {}

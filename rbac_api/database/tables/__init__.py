@@ -7,6 +7,7 @@ from rbac_api.database.tables.client_secrets import client_secrets
 from rbac_api.database.tables.constraint_roles import constraint_roles
 from rbac_api.database.tables.constraints import constraints
 from rbac_api.database.tables.decisions import decisions
+from rbac_api.database.tables.domains import domains
 from rbac_api.database.tables.followers import followers
 from rbac_api.database.tables.idempotency_keys import idempotency_keys
 from rbac_api.database.tables.incidents import incidents
@@ -42,6 +43,7 @@ __all__ = [
     "constraint_roles",
     "constraints",
     "decisions",
+    "domains",
     "followers",
     "idempotency_keys",
     "incidents",

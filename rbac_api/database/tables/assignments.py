@@ -1,4 +1,4 @@
-"""Who holds which role, from when to when, by whom and why."""
+"""Who holds which role, where, from when to when, by whom and why."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
@@ -20,6 +20,9 @@ assignments = Table(
         "mode", String(16), nullable=False, server_default="active"
     ),  # ``eligible`` grants nothing until activated
     Column("max_duration", Integer),  # seconds for which it may be activated at a time; empty: the setting
+    # The name of a domain: it counts there and below. A name is enough, since a domain with an assignment
+    # that is not over cannot be deleted, and no domain is ever renamed.
+    Column("domain", String(255), nullable=False, server_default="root"),
     CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="period"),
 )
 
@@ -46,6 +49,18 @@ Index(
     sqlite_where=_UNEXPLAINED,
     postgresql_where=_UNEXPLAINED,
 )
+_BELOW = text("domain <> 'root'")  # few rows
+Index(
+    "ix_assignments_domain",
+    assignments.c.domain,
+    assignments.c.id,
+    sqlite_where=_BELOW,
+    postgresql_where=_BELOW,
+)
 unique_while_open(
-    "uq_assignments_open", assignments.c.user_id, assignments.c.role_id, end=assignments.c.valid_to
+    "uq_assignments_open",
+    assignments.c.user_id,
+    assignments.c.role_id,
+    assignments.c.domain,
+    end=assignments.c.valid_to,
 )

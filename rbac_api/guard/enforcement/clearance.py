@@ -288,7 +288,7 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
         return found
 
     def reach(self, user_id: str) -> frozenset[str]:
-        """Return what a user would hold if active, with all that is assigned now or later."""
+        """Return what a user would hold if active, with all that is assigned now or later, at any domain."""
         now: datetime = clock.now()
         return self.graph().held_by(a.role for a in list_assignments(self.connection, user_id, now))
 

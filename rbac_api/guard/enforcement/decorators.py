@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
+from inspect import Parameter, signature
 from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, request
@@ -26,7 +27,7 @@ from rbac_api.errors import Invalid, ServiceError
 from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.guard import current_guard
-from rbac_api.guard.enforcement.rules import Rule
+from rbac_api.guard.enforcement.rules import Domain, Rule
 from rbac_api.guard.errors import (
     AccessDenied,
     CsrfFailed,
@@ -58,6 +59,7 @@ _TOKEN_PROBLEMS: tuple[type[ServiceError], ...] = (
 def requires(
     permission: str | None = None,
     *,
+    domain: Domain | None = None,
     temporary_password: bool = False,
     recent: bool = False,
     reads: bool = False,
@@ -66,21 +68,27 @@ def requires(
 
     ``recent`` requires a recent sign-in too; otherwise the answer is 401 with a challenge (RFC 9470).
     ``reads`` says that the view changes nothing though its method could: it gets a unit of work that cannot
-    write and takes no lock.
+    write and takes no lock.  ``domain`` says where the permission has to count: the name of the view's
+    argument that names a domain, or a function that takes the view's arguments and returns the name; without
+    it, at ``root``.  A domain that does not exist is refused like a missing permission.
 
     Answers 401 with a Bearer challenge (RFC 6750 section 3) or 403 naming the missing permission.  Raises
     ``ValueError`` for what cannot be a permission's name.
     """
     if permission is not None:
         _require_name(PERMISSION, permission)
-    return _guarded(Rule(permission, recent=recent, temporary_password=temporary_password, reads=reads))
+    elif domain is not None:
+        raise ValueError("domain says where a permission has to count: name the permission too")
+    return _guarded(
+        Rule(permission, domain=domain, recent=recent, temporary_password=temporary_password, reads=reads)
+    )
 
 
-def requires_role(role: str) -> Callable[[F], F]:
-    """Allow only signed-in users who effectively have ``role`` at this moment.  ``ValueError`` for what
-    cannot be its name."""
+def requires_role(role: str, *, domain: Domain | None = None) -> Callable[[F], F]:
+    """Allow only signed-in users who effectively have ``role`` at this moment, at the ``domain``, as
+    ``requires``.  ``ValueError`` for what cannot be its name."""
     _require_name(ROLE, role)
-    return _guarded(Rule(role=role))
+    return _guarded(Rule(role=role, domain=domain))
 
 
 def admin_required(view: F) -> F:
@@ -125,8 +133,17 @@ def _require_name(rule: NameRule, name: str) -> None:
         raise ValueError(problem)
 
 
+def _require_argument(view: Callable[..., Any], domain: Domain | None) -> None:
+    """Refuse an argument that the view does not take: every caller would be refused."""
+    if isinstance(domain, str):
+        taken = signature(view).parameters
+        if domain not in taken and not any(one.kind is Parameter.VAR_KEYWORD for one in taken.values()):
+            raise ValueError(f"the view {view.__name__} has no argument {domain!r} that could name a domain")
+
+
 def _guarded(rule: Rule) -> Callable[[F], F]:
     def decorate(view: F) -> F:
+        _require_argument(view, rule.domain)
         complete_rule = replace(
             rule,
             checks_query=refuses_query(view),

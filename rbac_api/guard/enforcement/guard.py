@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from flask import Flask, Request, Response, current_app, request
@@ -19,9 +20,16 @@ from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.clients import Clients
 from rbac_api.guard.enforcement.idempotency import Keep, Repeats
 from rbac_api.guard.enforcement.refusals import Refusals, Refused
-from rbac_api.guard.enforcement.rules import Rule, judge, require_recent, session_and_user
+from rbac_api.guard.enforcement.rules import (
+    Rule,
+    domain_of,
+    judge,
+    placed,
+    require_recent,
+    session_and_user,
+)
 from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
-from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from rbac_api.guard.errors import AccessDenied, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.incidents.detection import Claim, claim_elsewhere
 from rbac_api.guard.revocation.redis_publisher import RedisPublisher
 from rbac_api.guard.state.subjects import Person, SessionState
@@ -83,10 +91,11 @@ class Guard:
         try:
             if by_cookie:
                 self._check_cross_site(asked, token)
-            decision = self._judge(session, person, rule)
+            domain, run = domain_of(rule, kwargs), partial(view, *args, **kwargs)
+            decision = self._judge(session, person, rule, domain)
             if rule.checks_body or asked.environ.get("QUERY_STRING"):
                 _refuse_unknown(rule, asked)
-            context = RequestContext(actor, decision, token, session, rule, lambda: view(*args, **kwargs))
+            context = RequestContext(actor, decision, token, session, rule, domain, run)
             if rule.reads or asked.method in _READING:
                 answer = self._read(context, asked)
             elif rule.repeatable:
@@ -147,10 +156,15 @@ class Guard:
     def _confirm(self, work: UnitOfWork, context: RequestContext) -> None:
         """Decide again under the write lock: the state may have changed since the first decision."""
         self.snapshot.catch_up(work.connection)
-        judge(session_and_user(self.runtime, context.token, work.connection)[1], context.rule)
+        person = session_and_user(self.runtime, context.token, work.connection)[1]
+        judge(placed(self.runtime, person, context.domain, work.connection), context.rule)
 
-    def _judge(self, session: SessionState, person: Person, rule: Rule) -> Decision:
-        decision = judge(person, rule)
+    def _judge(self, session: SessionState, person: Person, rule: Rule, domain: str) -> Decision:
+        try:
+            decision = judge(placed(self.runtime, person, domain), rule)
+        except AccessDenied as refusal:
+            refusal.members |= {} if rule.domain is None else {"domain": domain}
+            raise
         if rule.recent:
             require_recent(session.auth_time, self.settings)
         if rule.permission is not None:
@@ -233,6 +247,7 @@ class RequestContext(NamedTuple):
     token: Token
     session: SessionState
     rule: Rule
+    domain: str  # where the rule asks
     view: Callable[[], Any]
 
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from rbac_api import clock
-from rbac_api.database.queries.subjects import list_roles_of
+from rbac_api.database.queries.subjects import list_assignments_of
 from rbac_api.database.tables import trail_events
+from rbac_api.decision.domains import counting_at
 from rbac_api.decision.evaluate import in_force
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.guard.state.queries_history import list_assignments_at
@@ -31,16 +32,16 @@ def find_issuer(connection: Connection, user_id: str) -> Issued | None:
 
 
 def is_covered(connection: Connection, graph: RoleGraph, account_id: str, issued: Issued) -> bool:
-    """Return whether the account holds nothing, now or later, that its issuer does not hold, with the current
-    roles or with those of the time of issue."""
+    """Return whether the account holds nothing, now or later, at any domain, that its issuer does not hold at
+    ``root``, with the current roles or with those of the time of issue."""
     now = clock.now()
-    held = list_roles_of(connection, [account_id, issued.by], now)
-    reach = graph.held_by(held.get(account_id, ()))
-    if reach <= graph.held_by(held.get(issued.by, ())):
+    held = list_assignments_of(connection, [account_id, issued.by], now)
+    reach = graph.held_by(one.role for one in held.get(account_id, ()))
+    if reach <= graph.held_by(one.role for one in counting_at(held.get(issued.by, ()))):
         return True
     return reach <= graph.held_by(_roles_then(connection, issued.by, issued.at))
 
 
 def _roles_then(connection: Connection, user_id: str, at: datetime) -> Iterable[str]:
     assigned = list_assignments_at(connection, [user_id], at)[user_id]
-    return [assignment.role for assignment in assigned if in_force(assignment, at)]
+    return [assignment.role for assignment in counting_at(assigned) if in_force(assignment, at)]

@@ -62,7 +62,8 @@ class Refused:
     @property
     def cause(self) -> Key:
         """The key under which refusals of this account count as the same."""
-        return self.refusal.code, self.permission or "", self.role or "", self.refusal.detail
+        where = str(self.refusal.members.get("domain", ""))
+        return self.refusal.code, self.permission or "", self.role or "", where, self.refusal.detail
 
 
 class Refusals:
@@ -137,6 +138,8 @@ def _event(refused: Refused, times: int) -> dict[str, Any]:
         "required": refused.permission or refused.role,
         "times": times,
     }
+    if (domain := refused.refusal.members.get("domain")) is not None:
+        facts["domain"] = domain
     target, reason = Target("operation", refused.path), refused.refusal.recorded_detail
     refusal = Event("access.refused", target, reason, after=facts, outcome="refused")
     (event,) = prepared_events(refused.actor, (refusal,))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.decision.evaluate import active_roles, needs_second_factor
-from rbac_api.decision.model import Decision, Reason
+from rbac_api.decision.model import EVERYTHING, ROOT, Decision, Reason
+from rbac_api.decision.naming import DOMAIN
 from rbac_api.guard.enforcement.runtime import Runtime
 from rbac_api.guard.errors import AccessDenied, PasswordChangeRequired, SigninTooOld, TokenRevoked
-from rbac_api.guard.state.subjects import Person, SessionState
+from rbac_api.guard.state.subjects import Person, SessionState, person_of
 from rbac_api.guard.tokens.token import Token
 from rbac_api.settings import Settings
+
+Domain = str | Callable[..., str | None]
+"""The argument of the view that names the domain, or a function of the view's arguments that returns it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class Rule:
 
     permission: str | None = None
     role: str | None = None
+    domain: Domain | None = None  # where; None: at ``root``
     recent: bool = False  # requires a recent sign-in
     temporary_password: bool = False  # allowed also for a user who must change the password first
     checks_query: bool = False
@@ -47,6 +54,25 @@ def session_and_user(
     if session.issued is not None and not runtime.issuers.covers(person, session.issued, connection):
         raise TokenRevoked()
     return session, person
+
+
+def domain_of(rule: Rule, arguments: Mapping[str, Any]) -> str:
+    """Return where the rule asks, for a request with these arguments of its view; what is no
+    name of a domain is empty."""
+    if rule.domain is None:
+        return ROOT
+    found = rule.domain(**arguments) if callable(rule.domain) else arguments.get(rule.domain)
+    return found if isinstance(found, str) and DOMAIN.problem(found) is None else ""
+
+
+def placed(runtime: Runtime, person: Person, domain: str, connection: Connection | None = None) -> Person:
+    """Return the user at a domain; in one that does not exist no user holds anything."""
+    if domain == ROOT:
+        return person
+    if runtime.snapshot.domains.exists(domain, connection):
+        return person.at(domain)
+    bare = replace(person.subject, assignments=(), elsewhere=(), roles=EVERYTHING)
+    return person_of(person.graph, bare, person.kind, person.username, clock.now())
 
 
 def judge(person: Person, rule: Rule) -> Decision:

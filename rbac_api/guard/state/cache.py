@@ -26,6 +26,7 @@ from rbac_api.decision.hierarchy import RoleChanges, RoleGraph
 from rbac_api.decision.model import EVERYTHING, SessionRoles
 from rbac_api.guard.revocation import queries as denylist
 from rbac_api.guard.state import queries, subjects
+from rbac_api.guard.state.known_domains import KnownDomains
 from rbac_api.guard.state.role_graphs import RoleGraphs
 from rbac_api.guard.state.subjects import WHOLE, Person, Profile, SessionState
 from rbac_api.guard.tokens.keys import Keyring
@@ -42,12 +43,11 @@ class Snapshot:
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self.database = database
-        self.keyring = keyring
-        self.gate = open_change_detector(database)
+        self.keyring, self.gate = keyring, open_change_detector(database)
         self._applying = threading.Lock()
         self._mark = START
         self._forgotten = 0  # how often: what is read is kept only if this did not change
-        self.roles = RoleGraphs()
+        self.roles, self.domains = RoleGraphs(), KnownDomains(database)
         self._people: dict[str, dict[Profile, Person]] = {}
         self._sessions: dict[str, SessionState] = {}
         self._denied: frozenset[str] | None = None
@@ -224,15 +224,16 @@ class Snapshot:
     def _forget(self, touch: Invalidation) -> None:
         if touch.kind == "roles":
             self._people.clear()
-        elif touch.kind == "keys":
-            self.keyring.forget()
-            self._sessions.clear()  # those of a withdrawn key have ended
+        elif touch.kind in ("keys", "sessions"):  # sessions of a withdrawn key have ended
+            self._sessions.clear()
+            if touch.kind == "keys":
+                self.keyring.forget()
         elif touch.kind == "denylist":
             self._denied = None
         elif touch.kind == "session":
             self._sessions.pop(touch.id or "", None)
-        elif touch.kind == "sessions":
-            self._sessions.clear()
+        elif touch.kind == "domain":
+            self.domains.forget(touch.id)
         elif touch.kind == "user":
             self._forget_user(touch.id or "")
 
@@ -248,6 +249,7 @@ class Snapshot:
         self._sessions.clear()
         self._denied = None
         self._ids = {}
+        self.domains.forget()
         self.keyring.forget()
 
     def _read_and_keep(

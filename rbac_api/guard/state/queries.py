@@ -26,7 +26,7 @@ from rbac_api.database.tables import (
 )
 from rbac_api.database.validity import not_over
 from rbac_api.decision.hierarchy import RoleChanges, RoleGraph
-from rbac_api.decision.model import Assignment, Role
+from rbac_api.decision.model import ROOT, Assignment, Role
 from rbac_api.guard.state.queries_role_graph import Touched, compile_graph, read_changes
 from rbac_api.trail.feed import newest_seq
 
@@ -103,7 +103,10 @@ def list_administrators(
         users, assignments.c.user_id == users.c.id
     )
     able = and_(
-        users.c.status == "active", users.c.password_hash.is_not(None), assignments.c.mode == "active"
+        users.c.status == "active",
+        users.c.password_hash.is_not(None),
+        assignments.c.mode == "active",
+        assignments.c.domain == ROOT,  # an administrator of one domain keeps nothing else governable
     )
     counts = not_over(assignments, at)
     columns = (assignments.c.user_id, roles.c.name, assignments.c.valid_from, assignments.c.valid_to)

@@ -30,6 +30,7 @@ from rbac_api.database.tables import (
     users,
 )
 from rbac_api.database.validity import in_force
+from rbac_api.decision.evaluate import holding
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, Activation, Assignment, Role, SessionRoles, Status, Subject
 from rbac_api.guard.state.queries_role_graph import Touched, compile_graph, read_changes
@@ -197,14 +198,9 @@ def find_subject_at(
     if account is None:
         return None
     held = list_assignments_at(connection, [user_id], at)[user_id]
-    subject = Subject(
-        account.id,
-        account.status,
-        held,
-        second_factor=second_factor and account.kind == "person",
-        roles=roles,
-    )
-    return subject, account
+    proved = second_factor and account.kind == "person"
+    bare = Subject(account.id, account.status, second_factor=proved, roles=roles)
+    return holding(bare, held), account
 
 
 def find_holder_at(connection: Connection, user_id: str, kind: str, at: datetime) -> Subject | None:
@@ -220,10 +216,10 @@ def list_assignments_at(
     connection: Connection, user_ids: Sequence[str], at: datetime
 ) -> dict[str, tuple[Assignment, ...]]:
     """Return what each of these accounts had been assigned: what counted, what was over, and what was to
-    begin later."""
+    begin later, at all domains."""
     columns = (
         assignments.c.user_id, roles.c.name,
-        assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode,
+        assignments.c.valid_from, assignments.c.valid_to, assignments.c.mode, assignments.c.domain,
     )  # fmt: skip
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     known = select(*columns).select_from(joined).where(in_force(roles, at), was_assigned(at))
@@ -231,7 +227,7 @@ def list_assignments_at(
     for some in batched(user_ids):
         theirs = known.where(assignments.c.user_id.in_(some)).order_by(assignments.c.id)
         for row in connection.execute(theirs):
-            held = Assignment(row.name, row.valid_from, row.valid_to, row.mode)
+            held = Assignment(row.name, row.valid_from, row.valid_to, row.mode, row.domain)
             found[row.user_id].append(held)
     return {user_id: tuple(held) for user_id, held in found.items()}
 

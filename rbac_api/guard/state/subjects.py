@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.database.queries import subjects as accounts
 from rbac_api.database.queries.sessions import find_session_roles
+from rbac_api.decision.domains import at_domain, nearest
 from rbac_api.decision.evaluate import (
     claimed_roles,
     decide,
@@ -19,7 +20,7 @@ from rbac_api.decision.evaluate import (
     next_change,
 )
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import EVERYTHING, Decision, SessionRoles, Subject
+from rbac_api.decision.model import EVERYTHING, ROOT, Decision, SessionRoles, Subject
 from rbac_api.guard.state import queries
 
 OTP = "otp"  # in ``amr`` (RFC 8176): a code of the second factor
@@ -39,8 +40,8 @@ class Issued:
 
 @dataclass(slots=True)
 class Person:
-    """What a user effectively is and may do, right until ``until`` (a grant begins or ends) or the next
-    change."""
+    """What a user effectively is and may do at ``root``, right until ``until`` (a grant begins or ends) or
+    the next change; ``at`` says what at other domains."""
 
     subject: Subject
     kind: str  # ``person`` or ``service``
@@ -52,11 +53,29 @@ class Person:
     graph: RoleGraph
     decisions: dict[str | None, Decision] = field(default_factory=dict)
     covered_by: dict[Issued, tuple[Person | None, bool]] = field(default_factory=dict)  # see ``issuers``
+    places: dict[str, Person] | None = None  # by the domain of an assignment, the deepest that counts
 
     def is_current(self, graph: RoleGraph | None) -> bool:
         """Return whether this is still right: the roles are those it was made with, and no grant has begun or
         ended since."""
         return self.graph is graph and (self.until is None or clock.now() < self.until)
+
+    def at(self, domain: str) -> Person:
+        """Return the user at a domain that exists.  Computed once for all domains where the same assignments
+        count: there are no more of these than domains at which the user has one."""
+        if domain == ROOT or not self.subject.elsewhere:
+            return self
+        if self.places is None:
+            self.places = dict.fromkeys((one.domain for one in self.subject.elsewhere), self)
+        place = nearest(domain, self.places)
+        if place == ROOT:
+            return self
+        found = self.places[place]
+        if found is self or not found.is_current(self.graph):
+            subject = at_domain(self.subject, place)
+            found = person_of(self.graph, subject, self.kind, self.username, clock.now())
+            self.places[place] = found
+        return found
 
     def may(self, permission: str | None) -> Decision:
         """Call ``decide`` and remember the answer; it is the same one as long as this object is current."""

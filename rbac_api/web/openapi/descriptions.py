@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from apispec import APISpec
 
-from rbac_api.decision.naming import PERMISSION, ROLE
+from rbac_api.decision.naming import DOMAIN, PERMISSION, ROLE
 from rbac_api.errors import ServiceError
 from rbac_api.web.fields import name_schema
 from rbac_api.web.openapi.smorest import Answer, Manual
@@ -23,6 +23,7 @@ _PHRASES = {
 }  # fmt: skip
 _ROLE = {"type": "string", **name_schema(ROLE)}
 _PERMISSION = {"type": "string", **name_schema(PERMISSION)}
+_DOMAIN = {"type": "string", **name_schema(DOMAIN)}
 DECISION_ID = "0198c0df-02b4-7a1e-8d53-9f6c5b4a3e21"
 _CODE = {"type": "string", "pattern": r"^[a-z_]+\.[a-z_]+$", "maxLength": 64}
 _ACCOUNT = {"type": "string", "minLength": 1, "maxLength": 128}
@@ -31,6 +32,7 @@ _PATH: dict[str, tuple[str, Mapping[str, object]]] = {
     "junior": ("the name of the role to inherit, such as `employee`", _ROLE),
     "constraint": ("the constraint's name, such as `prepare-or-release`", _ROLE),
     "permission": ("the permission's name, such as `invoices:approve`", _PERMISSION),
+    "domain": ("the domain's name, such as `acme.eu`", _DOMAIN),
     "user_id": ("the user's `id` or username; what has the form of an id is read as one", _ACCOUNT),
     "session_id": ("the session's `id`, from `GET /v1/sessions` or `GET /v1/me/sessions`", {}),
     "account_id": ("the service account's `id`, which is also its `client_id`, or its name", _ACCOUNT),

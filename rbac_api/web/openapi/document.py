@@ -44,6 +44,7 @@ _TAGS = (
         "Roles and permissions",
         "For admins: roles, what they permit and inherit, and the permissions themselves.",
     ),
+    ("Domains", "Where roles count: places in a tree."),
     ("Assignments", "For admins: which user holds which role, and when."),
     (
         "Constraints",

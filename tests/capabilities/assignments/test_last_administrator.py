@@ -173,12 +173,12 @@ def test_a_count_before_the_lock_would_leave_nobody(stage: Stage, monkeypatch: p
     """The vulnerable twin: the administrators are counted before the write lock is taken."""
     careful, meet = service.revoke_role, met(2)
 
-    def naive(clearance: Clearance, user_id: str, role: str) -> None:
+    def naive(clearance: Clearance, user_id: str, role: str, domain: str) -> None:
         with clearance.work.database.reading() as connection:
             if len(list_administrators(connection, frozenset({"admin"}), clock.now())) <= 1:
                 raise LastAdministrator()
         meet()
-        careful(clearance, user_id, role)
+        careful(clearance, user_id, role, domain)
 
     monkeypatch.setattr(service, "revoke_role", naive)
     monkeypatch.setattr(Clearance, "require_administrator_remains", lambda _self: None)

@@ -94,7 +94,7 @@ def concrete(stage: Stage, path: str) -> str:
     known: dict[str, Any] = {
         "user_id": stage.user_id(DAVE), "session_id": session_id, "name": "role-manager", "role": "role-manager",
         "permission": "invoices:read", "junior": "auditor", "seq": 1, "incident_id": session_id, "account_id": session_id,
-        "secret_id": session_id, "kid": "a-key", "constraint": "a-rule",
+        "secret_id": session_id, "kid": "a-key", "constraint": "a-rule", "domain": "acme",
     }  # fmt: skip
     for name, value in known.items():
         path = path.replace(f"{{{name}}}", str(value))

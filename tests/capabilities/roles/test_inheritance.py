@@ -79,7 +79,7 @@ def test_bob_lets_a_role_inherit_only_what_he_holds(stage: Stage) -> None:
 
     assert (refused.status_code, refused.json["code"]) == (403, "escalation.denied")
     assert refused.json["missing"] == [
-        "audit:read", "constraints:read", "keys:read", "policy:read", "service-accounts:read",
+        "audit:read", "constraints:read", "domains:read", "keys:read", "policy:read", "service-accounts:read",
     ]  # fmt: skip
     assert edge(bob, "clerk", "role-manager").status_code == 201
 

@@ -11,7 +11,7 @@ from tests.builders import Stage
 from tests.cast import ALICE, BOB, BOBS_PERMISSIONS, CAROL, PERMISSIONS
 
 OWN_READS = {
-    "audit:read", "constraints:read", "keys:read", "permissions:read", "policy:read", "roles:read", "service-accounts:read",
+    "audit:read", "constraints:read", "domains:read", "keys:read", "permissions:read", "policy:read", "roles:read", "service-accounts:read",
     "sessions:read", "users:read",
 }  # fmt: skip
 

@@ -1,0 +1,120 @@
+"""Domains: creates, changes, lists and deletes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from rbac_api import clock
+from rbac_api.capabilities.domains import queries
+from rbac_api.capabilities.domains.answers import DomainAnswer, DomainBody, DomainFilters
+from rbac_api.capabilities.domains.errors import DomainBuiltIn, DomainInUse, DomainNameTaken
+from rbac_api.database.queries.domains import DomainRow, existed, find_domain, is_in
+from rbac_api.database.types import new_id
+from rbac_api.decision.domains import parent_of
+from rbac_api.decision.model import ROOT
+from rbac_api.formats import paging
+from rbac_api.formats.paging import Page, PageRequest, cut
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.errors import DomainNotFound
+from rbac_api.trail.fields import changes, stated
+from rbac_api.trail.recorder import Target
+
+_ROOT: DomainAnswer = {
+    "name": ROOT, "parent": None, "title": None, "created_at": None,
+    "description": "The domain that all others are in: what counts here counts everywhere.",
+}  # fmt: skip
+
+
+def list_domains(clearance: Clearance, filters: DomainFilters, page: PageRequest) -> Page[DomainAnswer]:
+    """``root``, then all domains by name; or a domain, and those in it. 404 for an unknown one."""
+    under = filters.get("under", ROOT)
+    require_domain(clearance, under)
+    after, condition = str(page.after[0]) if page.after else None, is_in([under])
+    rows = queries.list_domains(
+        clearance.connection, condition, None if after == ROOT else after, page.limit + 1
+    )
+    items = [_ROOT] if under == ROOT and after is None else []
+    total = queries.count_domains(clearance.connection, condition) if page.count else None
+    if total is not None and under == ROOT:
+        total = min(total + 1, paging.MAX_TOTAL + 1)
+    return cut([*items, *map(describe, rows)], page, lambda item: (item["name"],), total)
+
+
+def get_domain(clearance: Clearance, name: str) -> DomainAnswer:
+    """One domain by its name."""
+    return _ROOT if name == ROOT else describe(_find(clearance, name))
+
+
+def create_domain(clearance: Clearance, body: DomainBody) -> DomainAnswer:
+    """Create a domain. 404 if its parent does not exist, 409 if it exists itself."""
+    name, connection = body["name"], clearance.connection
+    if name == ROOT or find_domain(connection, name):
+        raise DomainNameTaken()
+    require_domain(clearance, parent_of(name))
+    row = {
+        "id": new_id(), "name": name, "title": body.get("title") or None,
+        "description": body.get("description", ""), "valid_from": clock.now(),
+    }  # fmt: skip
+    queries.add_domain(connection, row)
+    clearance.record("domain.created", _target(name), after=stated("domains", row))
+    return get_domain(clearance, name)
+
+
+def update_domain(clearance: Clearance, name: str, body: Mapping[str, object]) -> DomainAnswer:
+    """Change title and description. 409 for ``root``."""
+    row = _find(clearance, name)
+    before, after = changes("domains", row._asdict(), {**row._asdict(), **body})
+    if after:
+        queries.update_domain(clearance.connection, row.id, after)
+        clearance.record("domain.updated", _target(name), before=before, after=after)
+    return get_domain(clearance, name)
+
+
+def delete_domain(clearance: Clearance, name: str) -> None:
+    """End a domain. 409 for ``root``, and ``domain.in_use`` while there is a domain in it, or an assignment
+    that is not over."""
+    row = _find(clearance, name)
+    if below := queries.find_first_below(clearance.connection, name):
+        raise DomainInUse(f"The domain {below} is in {name}. Delete it first.")
+    if number := queries.count_assignments(clearance.connection, name, clock.now()):
+        many = "an assignment counts" if number == 1 else f"{number} assignments count"
+        raise DomainInUse(
+            f"At {name} {many}, now or later. Revoke what GET /v1/assignments?state=current&domain={name} and"
+            f" state=scheduled list first."
+        )
+    queries.end_domain(clearance.connection, row.id, clock.now())
+    before = stated("domains", row._asdict())
+    clearance.record("domain.deleted", _target(name), before=before)
+
+
+def require_domain(clearance: Clearance, name: str, at: datetime | None = None) -> None:
+    """404 for a domain that does not exist, or did not at that moment."""
+    if name == ROOT:
+        return
+    if at is None:
+        DomainNotFound.require(find_domain(clearance.connection, name))
+    elif not existed(clearance.connection, name, at):
+        raise DomainNotFound("There was no domain with this name at that time.")
+
+
+def _find(clearance: Clearance, name: str) -> DomainRow:
+    """The row; 409 for ``root``, 404 for an unknown domain."""
+    if name == ROOT:
+        raise DomainBuiltIn()
+    return DomainNotFound.require(find_domain(clearance.connection, name))
+
+
+def _target(name: str) -> Target:
+    return Target("domain", name, name)
+
+
+def describe(row: DomainRow) -> DomainAnswer:
+    """A domain for the API."""
+    return {
+        "name": row.name,
+        "parent": parent_of(row.name),
+        "title": row.title,
+        "description": row.description,
+        "created_at": row.valid_from,
+    }

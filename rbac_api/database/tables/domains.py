@@ -1,0 +1,25 @@
+"""The places where roles count, in a tree. A name is a path: ``acme.eu`` is in ``acme``. ``root``, which all
+are in, has no row, so that nothing can remove it.
+
+Deleting a domain ends it; its name may be used again by a new one.
+"""
+
+from sqlalchemy import Column, String, Table, Text
+
+from rbac_api.database.tables.metadata import metadata, unique_while_open
+from rbac_api.database.types import ID, UtcDateTime
+
+# Compared by code points: what is in a domain is a range of names
+_PATH = String(255).with_variant(String(255, collation="C"), "postgresql")
+domains = Table(
+    "domains",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", _PATH, nullable=False),
+    Column("title", String(200)),
+    Column("description", Text, nullable=False),
+    Column("valid_from", UtcDateTime, nullable=False),
+    Column("valid_to", UtcDateTime),
+)
+
+unique_while_open("uq_domains_name_open", domains.c.name, end=domains.c.valid_to)
