@@ -71,7 +71,7 @@ def _requests(stage: Stage) -> dict[str, Callable[[], Iterator[Request]]]:
     return {
         "guarded route, nothing changed": lambda: (_send(admin, "GET", ROUTE) for _ in "12345"),
         "`PUT /v1/users/{id}/roles/{role}`": lambda: (
-            _send(admin, "PUT", f"{roles}/{role}") for role in ("role-manager", "auditor")
+            _send(admin, "PUT", f"{roles}/{role}") for role in ("role-manager", "auditor", "admin")
         ),
         "refresh": lambda: (_refresh(refreshing) for _ in range(12)),
     }
