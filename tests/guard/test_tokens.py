@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ import time_machine
 from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token
 
+from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.roles.service import create_role
 from rbac_api.cli.prepare import operator_unit
@@ -197,6 +199,18 @@ def test_an_expired_forgery_is_invalid_and_not_merely_late(stage: Stage) -> None
             stage.guard.bearer.verify_token(model.signed(payload=late, key=model.stranger), "access")
         with pytest.raises(TokenExpired):
             stage.guard.bearer.verify_token(model.signed(payload=late), "access")
+
+
+def test_an_expired_token_is_forgotten_when_others_come(stage: Stage) -> None:
+    daves, remembered = [stage.as_(DAVE) for _ in range(4)], stage.guard.bearer._remembered
+    for dave in daves:
+        dave.get("/v1/me")
+    assert len(remembered) == 4
+
+    with time_machine.travel(clock.now() + timedelta(seconds=stage.settings.access_token_seconds + 1)):
+        for left in (3, 2, 3):  # two expired ones each time, while there are any
+            assert stage.as_(DAVE).get("/v1/me").status_code == 200
+            assert len(remembered) == left
 
 
 def test_what_is_remembered_of_tokens_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

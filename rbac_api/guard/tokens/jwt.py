@@ -140,7 +140,12 @@ class Bearer:
         return unpack(text)[1]
 
     def _remember(self, digest: bytes, token: Token) -> None:
+        """Keep a verified token, and forget up to two of the oldest that have expired, or one too many."""
         with self._remembering:
+            for _ in range(2):  # so that there are no more in memory than are in use
+                oldest = next(iter(self._remembered), None)
+                if oldest is not None and clock.epoch_seconds() >= self._remembered[oldest].expires:
+                    del self._remembered[oldest]
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.pop(next(iter(self._remembered)))
             self._remembered[digest] = token
