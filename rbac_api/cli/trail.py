@@ -98,7 +98,7 @@ def print_key() -> None:
 def _checkpoint(file: str | None, key: str | None) -> Checkpoint | None:
     if file is None or key is None:
         if file or key:
-            raise click.UsageError("--checkpoint and --key are given together: a checkpoint is signed.")
+            raise click.UsageError("Give --checkpoint and --key together: the key verifies the checkpoint.")
         return None
     try:
         return read_checkpoint(file, key)
@@ -172,7 +172,8 @@ def _by_number(expect: Iterable[tuple[int, str]]) -> dict[int, str]:
     noted: dict[int, str] = {}
     for seq, digest in expect:
         if noted.setdefault(seq, digest) != digest:
-            raise click.BadParameter(f"event {seq} is given with two different hashes", param_hint="--expect")
+            fault = f"event {seq} has two different hashes; give one for each event"
+            raise click.BadParameter(fault, param_hint="--expect")
     return noted
 
 

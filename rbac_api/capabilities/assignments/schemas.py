@@ -143,7 +143,7 @@ class RefusalSchema(ma.Schema):
         },
     )
     detail = fields.String(
-        required=True, metadata={"example": "This hands out payments:release, which you do not hold."}
+        required=True, metadata={"example": "This grants payments:release, which you do not hold."}
     )
 
 

@@ -16,7 +16,7 @@ class PolicyChangeUnknown(NotFound):
 class PolicyReverted(Conflict):
     code = "policy.reverted"
     title = "The policy was already reverted"
-    default_detail = "The changes of this policy were already reverted."
+    default_detail = "The changes of this policy were already reverted. There is nothing left to revert."
 
 
 class PolicyNotRevertible(Conflict):
@@ -27,20 +27,19 @@ class PolicyNotRevertible(Conflict):
     title = "Changed since the policy was applied"
     default_detail = (
         "Later changes affect what this policy changed, so it cannot be reverted as a whole; 'changed' "
-        "lists them."
+        "lists them. Undo what is still wanted with a new document or with single changes."
     )
     example = {"changed": ["role accountant: description"], "total": 1}  # noqa: RUF012
 
 
 class PolicyInUse(Conflict):
-    """``in_use`` names the first hundred of the ``total`` uses of what would be taken away, which are counted
-    up to 10,001."""
+    """``in_use`` names the first hundred of the ``total`` uses of what would be taken away."""
 
     code = "policy.in_use"
     title = "It would take away what is in use"
     default_detail = (
-        "This takes away permissions that were used within the last days; 'in_use' lists them. Leave them "
-        "in the document, or apply it with even_if_used=true."
+        "This takes away permissions that were used in the last 'used_within' days; 'in_use' lists them. "
+        "Leave them in the document, or apply it with even_if_used=true."
     )
     example = {  # noqa: RUF012
         "in_use": [
@@ -59,10 +58,10 @@ class PolicyChanging(Unavailable):
     """Computed several times, and each time something had changed before it could be written."""
 
     code = "policy.changing"
-    title = "The policy keeps changing"
+    title = "The policy changes too often"
     default_detail = (
-        "Other changes kept coming meanwhile; nothing was changed. Try again after the number of seconds "
-        "in Retry-After."
+        "Each time this document was computed, another change was written first. Nothing was changed. Try "
+        "again after the number of seconds in Retry-After."
     )
 
 
@@ -70,10 +69,10 @@ class PolicyBusy(TooManyAttempts):
     """One at a time in each process: computing a policy occupies a processor."""
 
     code = "policy.busy"
-    title = "Another policy is being worked out"
+    title = "Another policy is being computed"
     default_detail = (
-        "One policy at a time is worked out, and another waits. Try again after the number of seconds in "
-        "Retry-After."
+        "The service computes one policy at a time, and another request waits already. Try again after the "
+        "number of seconds in Retry-After."
     )
     example = {}  # noqa: RUF012
 
@@ -84,7 +83,7 @@ class PolicyTooLarge(Invalid):
     code = "policy.too_large"
     title = "The policy is too large for one request"
     default_detail = (
-        "This takes too many steps at once. Split the document, or use `rbac-api policy` on the server, "
-        "which has no limit."
+        "This takes more than 50,000 steps, or changes roles that more than 100,000 users hold. Split the "
+        "document, or use `rbac-api policy` on the server, which has no limit."
     )
     example = {}  # noqa: RUF012

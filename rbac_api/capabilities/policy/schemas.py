@@ -235,7 +235,7 @@ class PolicyRefusalSchema(ma.Schema):
     code = fields.String(required=True, metadata={"example": "escalation.denied"})
     detail = fields.String(
         required=True,
-        metadata={"example": "This hands out payments:release, which you do not hold."},
+        metadata={"example": "This grants payments:release, which you do not hold."},
     )
     missing = fields.List(fields.String(), metadata={"example": ["payments:release"]})
     required = fields.String(metadata={"example": "roles:update"})

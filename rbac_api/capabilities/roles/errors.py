@@ -48,4 +48,7 @@ class GrantNotFound(NotFound):
 class InheritanceNotFound(NotFound):
     code = "role.not_inherited"
     title = "The role does not inherit that role"
-    default_detail = "The role does not inherit that role directly."
+    default_detail = (
+        "The role does not inherit that role directly. GET /v1/roles/{role} lists what it inherits; an "
+        "inheritance through another role ends there."
+    )

@@ -179,11 +179,11 @@ class Clearance(NamedTuple):  # made for every request; a frozen dataclass is mu
             self.work.escalated |= bool(beyond) or self._holds_too_shortly(wanted, until)
         elif beyond:
             raise EscalationDenied(
-                f"This hands out {listed_names(beyond)}, which you do not hold.", missing=beyond
+                f"This grants {listed_names(beyond)}, which you do not hold.", missing=beyond
             )
         elif passing := sorted(wanted - self.held_until(until)):
             raise EscalationDenied(
-                f"This hands out {listed_names(passing)} for longer than you hold it: you hold it until an"
+                f"This grants {listed_names(passing)} for longer than you hold it: you hold it until an"
                 " end, or while a role is active in your session. Assign it with an earlier expires_at, or"
                 " ask a user who holds it without an end.",
                 missing=passing,

@@ -145,7 +145,7 @@ def refuse_unknown_query() -> None:
     if flask.request.query_string:
         refuse_repeated_query(flask.request)
         faults = tuple(
-            Fault(_step(name), "field.unknown", "This operation has no such argument.")
+            Fault(_step(name), "field.unknown", "This operation has no argument of this name. Leave it out.")
             for name in sorted(flask.request.args)
         )
         if faults:
@@ -162,10 +162,12 @@ def refuse_unknown_body() -> None:
     if value == {}:
         return
     faults = [
-        Fault(_step(name), "field.unknown", "This operation knows no such field.")
+        Fault(_step(name), "field.unknown", "This operation has no field of this name. Leave it out.")
         for name in (sorted(value) if isinstance(value, dict) else ())
     ]
-    raise Invalid(faults=tuple(faults) or (Fault("", "field.unknown", "This operation takes no body."),))
+    raise Invalid(
+        faults=tuple(faults) or (Fault("", "field.unknown", "This operation takes no body. Send none."),)
+    )
 
 
 def _unstorable(text: str) -> bool:
