@@ -167,7 +167,9 @@ def test_the_key_may_be_in_a_file_and_needs_the_checkpoint(desk: Desk, tmp_path:
     words = [*desk.words[:-1], str(tmp_path / "key.txt")]
 
     assert desk.shell("audit", "verify", *words).exit_code == 0
-    assert "Give --checkpoint and --key together" in desk.shell.refusal("audit", "verify", "--key", desk.key, code=2)
+    assert "Give --checkpoint and --key together" in desk.shell.refusal(
+        "audit", "verify", "--key", desk.key, code=2
+    )
     assert "Give --checkpoint and --key together" in desk.shell.refusal("audit", "verify", *words[:4], code=2)
     assert "No such file" in desk.shell.refusal("audit", "verify", *words[:-1], str(tmp_path / "none"))
     assert "is written name+id+key" in desk.shell.refusal("audit", "verify", *words[:-1], "")
