@@ -32,8 +32,6 @@ def require_lasting(
     ``handed_out``: what its role holds. ``held_through``: what the caller holds through those assignments
     that count, where the rows do not say it.
     """
-    if clearance.unbounded:
-        return
     now, ends = clock.now(), values["valid_to"] or clock.ENDLESS
 
     def lasts(one: Assignment) -> bool:
