@@ -101,6 +101,7 @@ def of_a_user_with(number: int) -> Diagram:
     held: list[Any] = [
         {
             "role": name,
+            "domain": "root",
             "starts_at": NOW - timedelta(days=9),
             "expires_at": None,
             "mode": "eligible" if n % 4 == 0 else "active",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rbac_api.capabilities.constraints import queries as constraints
+from rbac_api.capabilities.domains import service as domains
 from rbac_api.capabilities.permissions import queries as permissions
 from rbac_api.capabilities.roles import queries as roles
 from rbac_api.capabilities.service_accounts import service as service_accounts
@@ -53,6 +54,9 @@ KINDS = {
         "create_constraint", "/v1/constraints", ("Rule", "rULE"),
         lambda name: {"name": name, "kind": "max-holders", "roles": ["auditor"], "limit": 9},
         constraints, folded_index="uq_constraints_name_folded",
+    ),
+    "domains": Kind(
+        "create_domain", "/v1/domains", ("books", "books"), lambda name: {"name": name}, domains, "find_domain", "uq_domains_name_open"
     ),
 }  # fmt: skip
 WITHOUT_NAMES = {"reset_password", "create_client_secret", "rotate_keys", "enrol_totp"}

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 from flask import has_app_context, has_request_context
 
-from rbac_api.capabilities.sessions.service import Origin
 from rbac_api.capabilities.signin.errors import LoginFailed
 from rbac_api.capabilities.signin.service import LoginRequest, login, refresh
 from rbac_api.capabilities.users.service import create_user
@@ -22,7 +21,7 @@ from rbac_api.trail.recorder import Actor
 from tests.builders import Stage
 from tests.cast import DAVE, PASSWORD
 
-ORIGIN = Origin("192.0.2.9", "a job", "console")
+IP, CLIENT = "192.0.2.9", "console"
 AGENT = "a job\n"  # as sent: a line feed is not kept
 
 
@@ -33,7 +32,7 @@ def anonymous(stage: Stage, **changes: object) -> Iterator[Clearance]:
     assert not has_request_context()
     settings = replace(stage.settings, **changes)  # type: ignore[arg-type]
     runtime, _, _ = assemble(settings, stage.database)
-    actor = Actor("anonymous", ip=ORIGIN.ip, user_agent=AGENT)
+    actor = Actor("anonymous", ip=IP, user_agent=AGENT)
     try:
         with UnitOfWork(stage.database, writes=True) as work:
             yield Clearance(actor, None, (), work, runtime)
@@ -43,8 +42,8 @@ def anonymous(stage: Stage, **changes: object) -> Iterator[Clearance]:
 
 def test_dave_signs_in_and_refreshes(stage: Stage) -> None:
     with anonymous(stage) as clearance:
-        begun = login(clearance, LoginRequest(DAVE.username, PASSWORD), ORIGIN)
-        renewed = refresh(clearance, begun["refresh_token"], ORIGIN)
+        begun = login(clearance, LoginRequest(DAVE.username, PASSWORD), CLIENT)
+        renewed = refresh(clearance, begun["refresh_token"])
 
     assert renewed["session_id"] == begun["session_id"]
     assert renewed["refresh_token"] != begun["refresh_token"]
@@ -56,10 +55,10 @@ def test_dave_signs_in_and_refreshes(stage: Stage) -> None:
 
 def test_an_account_refreshes_no_oftener_than_its_limit_allows(stage: Stage) -> None:
     with anonymous(stage, account_limit="1 per year") as clearance:
-        begun = login(clearance, LoginRequest(DAVE.username, PASSWORD), ORIGIN)
-        renewed = refresh(clearance, begun["refresh_token"], ORIGIN)
+        begun = login(clearance, LoginRequest(DAVE.username, PASSWORD), CLIENT)
+        renewed = refresh(clearance, begun["refresh_token"])
         with pytest.raises(TooManyAttempts):
-            refresh(clearance, renewed["refresh_token"], ORIGIN)
+            refresh(clearance, renewed["refresh_token"])
 
 
 def test_guessing_opens_an_incident_that_names_where_it_came_from(stage: Stage) -> None:
@@ -67,10 +66,10 @@ def test_guessing_opens_an_incident_that_names_where_it_came_from(stage: Stage) 
         anonymous(stage, signin_free_failures=1, signin_lock_failures=1) as clearance,
         pytest.raises(LoginFailed),
     ):
-        login(clearance, LoginRequest(DAVE.username, "not the password of dave"), ORIGIN)
+        login(clearance, LoginRequest(DAVE.username, "not the password of dave"), CLIENT)
 
     [incident] = stage.query("SELECT type, other_ip, other_user_agent FROM incidents")
-    assert tuple(incident) == ("lockout", ORIGIN.ip, "a job")
+    assert tuple(incident) == ("lockout", IP, "a job")
 
 
 def test_a_user_is_created_with_a_password(stage: Stage) -> None:

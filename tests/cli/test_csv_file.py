@@ -80,7 +80,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "quotes without an end": (b'user,role\n"dave,admin\n', "the quotes do not match"),
     "a cell without an end": (b"user,role\n" + b"d" * 140_000 + b",admin\n", "line 2: a cell is longer than 131072 characters"),
     "no heading": (
-        b"dave,auditor\n", "the column 'auditor' is unknown. Begin the file with a line of column names, of user, role, reason,"),
+        b"dave,auditor\n", "the column 'auditor' is unknown. Begin the file with a line of column names, of user, role, domain, reason,"),
     "nothing": (b"", "line 1: the column user is missing"),
     "a heading twice": (b"User;role;USER\n", "a column comes twice"),
     "a heading that is unknown": (b"user,role,Colour\n", "the column 'Colour' is unknown"),

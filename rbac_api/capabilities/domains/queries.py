@@ -19,8 +19,8 @@ register_constraint("uq_domains_name_open", DomainNameTaken)
 _BELOW_ROOT = assignments.c.domain != literal_column("'root'")
 
 
-def add_domain(connection: Connection, values: Mapping[str, object]) -> None:
-    connection.execute(insert(domains).values(values))
+def add_domain(connection: Connection, row: DomainRow) -> None:
+    connection.execute(insert(domains).values(row._asdict()))
 
 
 def update_domain(connection: Connection, domain_id: str, values: Mapping[str, object]) -> None:

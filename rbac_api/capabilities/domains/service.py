@@ -52,13 +52,10 @@ def create_domain(clearance: Clearance, body: DomainBody) -> DomainAnswer:
     if name == ROOT or find_domain(connection, name):
         raise DomainNameTaken()
     require_domain(clearance, parent_of(name))
-    row = {
-        "id": new_id(), "name": name, "title": body.get("title") or None,
-        "description": body.get("description", ""), "valid_from": clock.now(),
-    }  # fmt: skip
+    row = DomainRow(new_id(), name, body.get("title") or None, body.get("description", ""), clock.now())
     queries.add_domain(connection, row)
-    clearance.record("domain.created", _target(name), after=stated("domains", row))
-    return get_domain(clearance, name)
+    clearance.record("domain.created", _target(name), after=stated("domains", row._asdict()))
+    return describe(row)
 
 
 def update_domain(clearance: Clearance, name: str, body: Mapping[str, object]) -> DomainAnswer:
