@@ -39,6 +39,7 @@ OWN = {
     "constraints": ["read", "create", "delete"],
     "policy": ["read", "plan", "apply"],
     "access": ["evaluate"],
+    "domains": ["read", "create", "update", "delete"],
 }
 OWN_PERMISSIONS = {f"{resource}:{verb}" for resource, verbs in OWN.items() for verb in verbs}
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
