@@ -151,6 +151,8 @@ def test_a_constraint_judges_each_domain_with_its_ancestors() -> None:
     ]
     both = Holder("d", "dave", (at("clerk", ROOT), at("payer", ROOT), at("chief", "acme")))
     assert found(APART, both) == [(ROOT, APART.roles)]
+    again = Holder("d", "dave", (at("clerk", ROOT), at("payer", ROOT), at("clerk", "acme")))
+    assert found(APART, again) == [(ROOT, APART.roles)]
 
 
 def test_a_limit_counts_the_holders_of_each_domain_with_those_above() -> None:

@@ -29,7 +29,7 @@ class TransactionPooler:
         self._target, self._user = (parts.hostname or "", parts.port or 5432), parts.username or ""
         self._database = parts.path.lstrip("/")
         self._idle = [self._connect() for _ in range(spread)]
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = [self._listener]
         self.url = urlunsplit(
@@ -38,7 +38,9 @@ class TransactionPooler:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """End every connection."""
+        """End every connection, and those that come back later."""
+        with self._lock:
+            self._closed = True
         for each in (*self._open, *self._idle):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -87,7 +89,10 @@ class TransactionPooler:
             server.close()  # in the middle of something: of no more use
             raise
         with self._lock:
-            self._idle.append(server)
+            if self._closed:
+                server.close()
+            else:
+                self._idle.append(server)
 
     def _take(self) -> socket.socket:
         with self._lock:

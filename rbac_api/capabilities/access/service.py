@@ -142,10 +142,10 @@ def _explained(clearance: Clearance, row: DecisionRow) -> Explanation:
     found = history.find_subject_at(
         connection, row.user_id, row.at, second_factor=row.second_factor, roles=roles
     )
-    if found is None:
-        return Explanation(False)
-    subject = at_domain(found[0], json.loads(row.after).get("domain", ROOT))
-    return explain(clearance.graph_at(row.at), subject, row.permission, row.at)
+    graph, domain = clearance.graph_at(row.at), json.loads(row.after).get("domain", ROOT)
+    return (
+        explain(graph, at_domain(found[0], domain), row.permission, row.at) if found else Explanation(False)
+    )
 
 
 def _nearest_now(clearance: Clearance, row: DecisionRow) -> list[str]:

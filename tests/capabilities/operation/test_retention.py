@@ -33,6 +33,7 @@ OTHERWISE = {
     "user_search": "goes when the user is deleted",
     "roles": "the past can be asked for", "permissions": "the same", "role_permissions": "the same", "role_inheritance": "the same",
     "assignments": "the same", "constraints": "the same", "constraint_roles": "the same", "policy_changes": "can be reverted",
+    "domains": "the same",
     "recovery_codes": "ten at most, and they go with the factor",
     "signing_keys": "end with their tokens", "followers": "one per listener",
     "key_uses": "one per key", "instance": "a few facts of the installation",
