@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Uuid
+from sqlalchemy import DateTime, Dialect, String, Uuid
 from sqlalchemy.types import TypeDecorator
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -34,6 +34,8 @@ class Id(TypeDecorator[str]):
 
 
 ID = Id()
+# The name of a domain, compared by code points: what is in a domain is a range of names.
+DOMAIN_PATH = String(255).with_variant(String(255, collation="C"), "postgresql")
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -36,6 +36,12 @@ def nearest(domain: str, known: Container[str]) -> str:
     return domain or ROOT
 
 
+def outermost(domains: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the domains that are in no other of them, by name; no one is ``root``."""
+    all_of_them = frozenset(domains)
+    return tuple(sorted(one for one in all_of_them if nearest(parent_of(one), all_of_them) == ROOT))
+
+
 def counting_at(held: Iterable[Assignment], domain: str = ROOT) -> tuple[Assignment, ...]:
     """Return those of the assignments that count at the domain."""
     places = lineage(domain)

@@ -37,7 +37,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
         secret="secret_hash",
     ),
     "constraint_roles": _table(track="role_id position", ignore="constraint_id"),
-    "constraints": _table(track="name kind cardinality", ignore="id valid_from valid_to"),
+    "constraints": _table(track="name kind cardinality home", ignore="id valid_from valid_to"),
     "decisions": _table(
         ignore="id seq at user_id session_id permission role code detail second_factor chosen_roles"
     ),
@@ -72,7 +72,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "role_inheritance": _table(track="senior_id junior_id", ignore="id valid_from valid_to"),
     "role_permissions": _table(track="role_id permission_id", ignore="id valid_from valid_to"),
     "roles": _table(
-        track="name title description grants requires_mfa",
+        track="name title description grants requires_mfa home",
         ignore="id system version valid_from updated_at valid_to",
     ),
     "service_accounts": _table(track="description", ignore="id created_by"),
@@ -103,7 +103,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "user_search": _table(ignore="number user_id name text"),
     "users": _table(
-        track="status password_temporary",
+        track="status password_temporary home",
         ignore="id kind username_canonical email_canonical password_changed_at version authorization_version"
         " created_at updated_at"
         " last_login_at deleted_at erased_at search_text",

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0019"
+LATEST = "0020"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -53,6 +53,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     "0017": {},
     "0018": {},
     "0019": {"assignments": frozenset({"domain"})},
+    "0020": {table: frozenset({"home"}) for table in ("users", "roles", "constraints")},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -146,6 +147,10 @@ TABLES["0019"] = {
     **TABLES["0018"],
     "assignments": TABLES["0018"]["assignments"] + ", 'acme.eu'",
     "domains": "{b2}, 'place-' || {text}, NULL, '', {at}, NULL",
+}
+TABLES["0020"] = {
+    **TABLES["0019"],
+    **{table: TABLES["0019"][table] + ", 'acme.eu'" for table in ("users", "roles", "constraints")},
 }
 
 

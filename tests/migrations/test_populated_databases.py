@@ -253,8 +253,16 @@ def link_what_waits(database: Database) -> None:
         connection.exec_driver_sql("DELETE FROM trail_outbox")
 
 
+def forget_homes(database: Database) -> None:
+    """Let everything be at home at root again."""
+    with database.writing() as connection:
+        for table in ("users", "roles", "constraints"):
+            connection.exec_driver_sql(f"UPDATE {table} SET home = 'root'")
+
+
 def forget_domains(database: Database) -> None:
-    """Let everything count at root again."""
+    """Let everything count, and be at home, at root again."""
+    forget_homes(database)
     with database.writing() as connection:
         connection.exec_driver_sql("UPDATE assignments SET domain = 'root'")
         connection.exec_driver_sql("DELETE FROM domains")
@@ -267,13 +275,18 @@ def forget_uses(database: Database) -> None:
 
 
 def test_what_this_revision_holds_is_a_reason_not_to_go_back_and_nothing_is_lost(present: Database) -> None:
-    before = contents(present.engine, LATEST)
+    before, before_homes = contents(present.engine, LATEST), contents(present.engine, "0019")
     lost = f"would lose {2 * ROWS} domains and what counts there; nothing was changed"
+    homes = f"would lose the homes of {3 * ROWS} accounts, roles and constraints; nothing was changed"
 
+    with pytest.raises(RuntimeError, match=homes):
+        downgrade(present, "0019")
+    assert contents(present.engine, LATEST) == before
+    forget_homes(present)
     with pytest.raises(RuntimeError, match=lost):
         downgrade(present, "0018")
 
-    assert contents(present.engine, LATEST) == before
+    assert contents(present.engine, "0019") == before_homes
     forget_domains(present)
     with pytest.raises(RuntimeError, match=f"would lose {ROWS} rows of permission_uses; nothing was changed"):
         downgrade(present, "0001")

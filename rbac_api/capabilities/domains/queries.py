@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Connection, func, insert, literal_column, 
 from rbac_api.capabilities.domains.errors import DomainNameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.filters import bounded_count
+from rbac_api.database.homes import below_root
 from rbac_api.database.queries.domains import DOMAIN, OPEN, DomainRow, is_below
-from rbac_api.database.tables import assignments, domains
+from rbac_api.database.tables import assignments, constraints, domains, roles, users
 from rbac_api.database.validity import not_over
 
 register_constraint("uq_domains_name_open", DomainNameTaken)
@@ -41,6 +42,28 @@ def count_assignments(connection: Connection, name: str, now: datetime) -> int:
     """The number of assignments at this very domain that count now or later."""
     here = (assignments.c.domain == name, _BELOW_ROOT, not_over(assignments, now))
     return connection.execute(select(func.count()).select_from(assignments).where(*here)).scalar_one()
+
+
+def raise_homes(connection: Connection, name: str, parent: str) -> None:
+    """Let what is deleted, and was at home at this very domain, be at home in its parent: a new domain of the
+    same name has nothing to do with it."""
+    for table in (users, roles, constraints):
+        gone = update(table).where(table.c.home == name, below_root(table))
+        connection.execute(gone.values(home=parent))
+
+
+def find_resident(connection: Connection, name: str) -> str | None:
+    """What is at home at this very domain, if anything is: a word for its kind."""
+    present = {
+        "a user or a service account": users.c.status != "deleted",
+        "a role": roles.c.valid_to.is_(None),
+        "a constraint": constraints.c.valid_to.is_(None),
+    }
+    for (kind, there), table in zip(present.items(), (users, roles, constraints), strict=True):
+        here = select(table.c.id).where(table.c.home == name, below_root(table), there).limit(1)
+        if connection.execute(here).first():
+            return kind
+    return None
 
 
 def list_domains(

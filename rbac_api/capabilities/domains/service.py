@@ -80,6 +80,9 @@ def delete_domain(clearance: Clearance, name: str) -> None:
             f"At {name} {many}, now or later. Revoke what GET /v1/assignments?state=current&domain={name} and"
             f" state=scheduled list first."
         )
+    if kind := queries.find_resident(clearance.connection, name):
+        raise DomainInUse(f"The home of {kind} is {name}. Delete what is at home there, or move it, first.")
+    queries.raise_homes(clearance.connection, name, parent_of(name))
     queries.end_domain(clearance.connection, row.id, clock.now())
     before = stated("domains", row._asdict())
     clearance.record("domain.deleted", _target(name), before=before)

@@ -9,6 +9,7 @@ from rbac_api.capabilities.erasure import service
 from rbac_api.capabilities.erasure.schemas import ErasureSchema
 from rbac_api.capabilities.users.errors import UserErased, UserNotDeleted, UserNotFound
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import TargetStronger
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.responses.json_response import empty_answer
@@ -20,7 +21,7 @@ blueprint = Blueprint(
 
 @blueprint.route("/<user_id>/erasure")
 class UserErasure(MethodView):
-    @requires("users:erase", recent=True)
+    @requires("users:erase", domain=HOME, recent=True)
     @blueprint.arguments(ErasureSchema)
     @blueprint.response(204)
     @blueprint.operation("erase_user", UserNotFound, UserNotDeleted, UserErased, TargetStronger)

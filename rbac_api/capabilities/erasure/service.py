@@ -24,7 +24,8 @@ def erase_user(clearance: Clearance, user: str, reason: str) -> None:
     username. One transaction. What waits in the outbox is linked before the event, so its values are deleted
     too; the values of later events about the user are not written.
     """
-    row, connection = find_erasable(clearance, user), clearance.connection
+    clearance, row = find_erasable(clearance, user)
+    connection = clearance.connection
     require_outranks_deleted(clearance, row)
     if re.search(rf"(?<!\w){re.escape(row.username_canonical)}(?!\w)", canonical(reason)):
         raise reason_names_user()

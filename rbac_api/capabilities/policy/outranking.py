@@ -32,7 +32,8 @@ def require_outranks_holders(state: State, roles: Iterable[str], rule: Constrain
 def _ask(state: State, through: frozenset[str], rule: Constraint | None) -> None:
     clearance, most = state.clearance, 1 if rule is None else None
     found = list_holders_of_both(state.connection, through, state.stronger or (), state.at, most)
-    for user_id, held in list_roles_of(state.connection, list(found), state.at).items():
+    for user_id, places in list_roles_of(state.connection, list(found), state.at).items():
+        held = frozenset[str]().union(*places.values())
         if rule is None or bound_by(state.graph, rule, held):
             reach = state.graph.held_by(held)
             named = clearance.named(user_id, found[user_id], "A holder of this role")

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from rbac_api.capabilities.service_accounts import queries
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
-from rbac_api.database.queries.users import find_id
+from rbac_api.database.queries.users import find_named
 from rbac_api.database.types import is_id
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.trail.recorder import Target
@@ -15,12 +15,10 @@ from rbac_api.trail.recorder import Target
 
 def find_account_id(clearance: Clearance, reference: str) -> str:
     """Return the id of the service account named by id or name; 404 for an unknown name."""
-    account_id = (
-        reference.lower() if is_id(reference) else find_id(clearance.connection, reference, "service")
-    )
-    if account_id is None:
-        raise ServiceAccountNotFound()
-    return account_id
+    if is_id(reference):
+        return reference.lower()
+    found = find_named(clearance.connection, reference, "service")
+    return ServiceAccountNotFound.require(found)[0]
 
 
 def known_account(connection: Connection, account_id: str) -> queries.ServiceAccountRow:

@@ -22,6 +22,7 @@ class UserAnswer(TypedDict):
     created_at: datetime
     updated_at: datetime
     last_login_at: datetime | None
+    home: str
 
 
 class PasswordSetupAnswer(TypedDict):
@@ -47,5 +48,6 @@ class UserFilters(NamedFilters, total=False):
     never_signed_in: bool | None
     without_roles: bool | None
     second_factor: bool | None
+    home: str | None
     sort: str | None
     at: datetime | None

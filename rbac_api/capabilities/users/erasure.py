@@ -17,8 +17,9 @@ from rbac_api.formats.http_errors import PreconditionFailed
 from rbac_api.guard.enforcement.clearance import Clearance
 
 
-def find_erasable(clearance: Clearance, user: str) -> UserRow:
-    """A deleted user, by id or username; 404 unknown, 409 ``user.not_deleted`` and ``user.erased``."""
+def find_erasable(clearance: Clearance, user: str) -> tuple[Clearance, UserRow]:
+    """A deleted user, by id or username, and the clearance at the user's home; 404 unknown or not readable,
+    409 ``user.not_deleted`` and ``user.erased``."""
     connection, secret = clearance.connection, clearance.settings.secret_key
     row = (
         reads.find_deleted_or_not(connection, user.lower())
@@ -27,18 +28,19 @@ def find_erasable(clearance: Clearance, user: str) -> UserRow:
     )
     if row is None or row.kind != "person":
         raise UserNotFound()
+    clearance = clearance.over(row.home, "users:read", UserNotFound)
     if row.deleted_at is None:
         raise UserNotDeleted()
     if row.erased_at is not None:
         raise UserErased()
-    return row
+    return clearance, row
 
 
 def require_outranks_deleted(clearance: Clearance, user: UserRow) -> None:
     """Require what the deletion required: 403 for a user who held more than the caller holds."""
     then = user.deleted_at or clock.ENDLESS
     held = queries.list_roles_at_deletion(clearance.connection, user.id, then)
-    clearance.require_outranks(clearance.graph().held_by(held), "The deleted user", user.id)
+    clearance.require_outranks_at(held, "The deleted user", user.id)
 
 
 def erase_profile(clearance: Clearance, user: UserRow) -> None:

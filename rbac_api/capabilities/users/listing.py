@@ -12,26 +12,29 @@ from rbac_api.capabilities.users import queries_listing as queries
 from rbac_api.capabilities.users.answers import UserAnswer, UserFilters
 from rbac_api.capabilities.users.queries_listing import Order
 from rbac_api.capabilities.users.serializers import describe, describe_all, describe_on
+from rbac_api.database.homes import at_home, at_home_exactly
 from rbac_api.database.queries.users import ListedUser
 from rbac_api.database.tables import users
 from rbac_api.database.text_search import named_like
+from rbac_api.decision.model import ROOT
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 
 COLUMNS = (
     "id", "username", "email", "display_name", "status", "password_change_required", "locked_until",
-    "created_at", "updated_at", "last_login_at",
+    "created_at", "updated_at", "last_login_at", "home",
 )  # fmt: skip
 USERS: Sheet[UserAnswer] = Sheet(COLUMNS, lambda item: item)
 
 
 def list_users(clearance: Clearance, filters: UserFilters, page: PageRequest) -> Page[UserAnswer]:
-    """Users that match, in the order asked for."""
-    if not page.count and _are_all(filters):
+    """Users whom the caller may read and that match, in the order asked for."""
+    everyone = _are_all(clearance, filters)
+    if not page.count and everyone:
         return _page_of_all(clearance, page)
     order, fitting = _order(filters), list(_conditions(clearance, filters))
-    rows = _rows(clearance.connection, filters, fitting, page.after, page.limit + 1)
+    rows = queries.list_users(clearance.connection, fitting, order, page.after, page.limit + 1)
     total = queries.count_users(clearance.connection, fitting) if page.count else None
     found = cut(rows, page, order.key, total)
     items = describe_all(clearance, found.items)
@@ -50,28 +53,21 @@ def _page_of_all(clearance: Clearance, page: PageRequest) -> Page[UserAnswer]:
 def export_users(clearance: Clearance, filters: UserFilters, form: Form) -> Iterator[bytes]:
     """All users that match, in the order asked for, as a stream of CSV or NDJSON."""
     database, settings = clearance.work.database, clearance.settings
+    everyone = _are_all(clearance, filters)
     order, fitting = _order(filters), list(_conditions(clearance, filters))
     reached: list[ListedUser] = []
 
     def batch(_last: UserAnswer | None) -> list[UserAnswer]:
         after = order.key(reached[-1]) if reached else None
         with database.reading() as connection:
-            reached[:] = _rows(connection, filters, fitting, after, CHUNK)
+            reached[:] = (
+                queries.list_all_users(connection, after, CHUNK, clock.now())[0]
+                if everyone
+                else queries.list_users(connection, fitting, order, after, CHUNK)
+            )
             return _as_of(connection, describe_on(connection, settings, reached), filters)
 
     return stream(USERS, form, batch)
-
-
-def _rows(
-    connection: Connection,
-    filters: UserFilters,
-    fitting: list[ColumnElement[bool]],
-    after: tuple[object, ...] | None,
-    limit: int,
-) -> list[ListedUser]:
-    if _are_all(filters):
-        return queries.list_all_users(connection, after, limit, clock.now())[0]
-    return queries.list_users(connection, fitting, _order(filters), after, limit)
 
 
 def _as_of(connection: Connection, users: list[UserAnswer], filters: UserFilters) -> list[UserAnswer]:
@@ -79,10 +75,11 @@ def _as_of(connection: Connection, users: list[UserAnswer], filters: UserFilters
     return users if at is None else past.with_past_status(connection, users, at)
 
 
-def _are_all(filters: UserFilters) -> bool:
-    """Whether these filters ask for all users by username."""
+def _are_all(clearance: Clearance, filters: UserFilters) -> bool:
+    """Whether the caller may read all users, and these filters ask for all of them by username."""
     filtered = any(value is not None for name, value in filters.items() if name != "sort")
-    return not filtered and filters.get("sort", "username") == "username"
+    by_name = not filtered and filters.get("sort", "username") == "username"
+    return by_name and ROOT in clearance.domains_granting()
 
 
 def _order(filters: UserFilters) -> Order:
@@ -96,6 +93,9 @@ def _conditions(clearance: Clearance, filters: UserFilters) -> Iterator[ColumnEl
         yield from past.conditions(connection, at, status)
     else:
         yield users.c.status == status if status else users.c.status != "deleted"
+    yield at_home(connection, users, clearance.domains_granting())
+    if home := filters.get("home"):
+        yield at_home_exactly(connection, users, home)
     if text := filters.get("q"):
         yield named_like(connection, text, by_name=order.name == "username")
     if role and at is None:

@@ -99,12 +99,17 @@ def delete_setups(connection: Connection, user_id: str) -> None:
     connection.execute(delete(password_setups).where(password_setups.c.user_id == user_id))
 
 
-def list_roles_at_deletion(connection: Connection, user_id: str, deleted_at: datetime) -> list[str]:
-    """The names of the roles whose assignments the deletion ended, of those that still exist."""
+def list_roles_at_deletion(
+    connection: Connection, user_id: str, deleted_at: datetime
+) -> dict[str, frozenset[str]]:
+    """The names of the roles whose assignments the deletion ended, of those that still exist, by domain."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     ended_then = (assignments.c.user_id == user_id, assignments.c.valid_to >= deleted_at)
-    query = select(roles.c.name).select_from(joined).where(*ended_then, roles.c.valid_to.is_(None))
-    return list(connection.execute(query.distinct()).scalars())
+    query = select(assignments.c.domain, roles.c.name).select_from(joined)
+    found: dict[str, set[str]] = {}
+    for row in connection.execute(query.where(*ended_then, roles.c.valid_to.is_(None))):
+        found.setdefault(row.domain, set()).add(row.name)
+    return {domain: frozenset(names) for domain, names in found.items()}
 
 
 class PasswordSetup(NamedTuple):

@@ -25,8 +25,10 @@ from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.errors import Invalid
 from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import (
     REPEATABLE,
+    DomainNotFound,
     HasherBusy,
     LastAdministrator,
     OwnAccount,
@@ -49,7 +51,7 @@ _NEW = {"username": "nora.lindqvist", "email": "nora.lindqvist@example.com", "di
 
 @blueprint.route("")
 class Users(MethodView):
-    @requires("users:read")
+    @requires("users:read", domain=HOME)
     @blueprint.arguments(UserQuery, location="query")
     @blueprint.response(200, UserListSchema)
     @blueprint.also_as("text/csv", listing.USERS.header)
@@ -71,11 +73,13 @@ class Users(MethodView):
             return file_answer(listing.export_users(current_clearance(), query, form), form, "users")
         return page_answer(listing.list_users(current_clearance(), query, page))
 
-    @requires("users:create")
+    @requires("users:create", domain=HOME)
     @blueprint.tagged
     @blueprint.arguments(UserCreateSchema, example=_NEW)
     @blueprint.response(201, CreatedUserSchema)
-    @blueprint.operation("create_user", UsernameTaken, PasswordRefused, HasherBusy, *REPEATABLE)
+    @blueprint.operation(
+        "create_user", UsernameTaken, DomainNotFound, PasswordRefused, HasherBusy, *REPEATABLE
+    )
     def post(self, body: dict[str, object]) -> Response:
         """Create a user
 
@@ -89,7 +93,7 @@ class Users(MethodView):
 
 @blueprint.route("/<user_id>")
 class User(MethodView):
-    @requires("users:read")
+    @requires("users:read", domain=HOME)
     @blueprint.tagged
     @blueprint.response(200, UserSchema)
     @blueprint.operation("get_user", UserNotFound)
@@ -102,12 +106,14 @@ class User(MethodView):
         user, version = service.get_user(clearance, find_user_id(clearance, user_id))
         return tagged(json_answer(user), user, version)
 
-    @requires("users:update")
+    @requires("users:update", domain=HOME)
     @blueprint.tagged
     @blueprint.conditional
     @blueprint.arguments(UserPatchSchema, example={"display_name": "Ingrid Solberg Nilsen"})
     @blueprint.response(200, UserSchema)
-    @blueprint.operation("update_user", UserNotFound, TargetStronger, SigninTooOld, LastAdministrator)
+    @blueprint.operation(
+        "update_user", UserNotFound, DomainNotFound, TargetStronger, SigninTooOld, LastAdministrator
+    )
     def patch(self, body: dict[str, object], user_id: str) -> Response:
         """Change, disable or enable a user
 
@@ -120,7 +126,7 @@ class User(MethodView):
         )
         return tagged(json_answer(user), user, version)
 
-    @requires("users:delete")
+    @requires("users:delete", domain=HOME)
     @blueprint.conditional
     @blueprint.response(204)
     @blueprint.operation("delete_user", UserNotFound, TargetStronger, LastAdministrator)
@@ -138,7 +144,7 @@ class User(MethodView):
 
 @blueprint.route("/<user_id>/password-reset")
 class PasswordReset(MethodView):
-    @requires("users:reset-password", recent=True)
+    @requires("users:reset-password", domain=HOME, recent=True)
     @blueprint.response(201, PasswordSetupSchema)
     @blueprint.operation(
         "reset_password", UserNotFound, OwnAccount, TargetStronger, LastAdministrator, Invalid, *REPEATABLE
@@ -157,7 +163,7 @@ class PasswordReset(MethodView):
 
 @blueprint.route("/<user_id>/unlock")
 class UserUnlocking(MethodView):
-    @requires("users:update")
+    @requires("users:update", domain=HOME)
     @blueprint.response(204)
     @blueprint.operation("unlock_user", UserNotFound, OwnAccount, TargetStronger)
     def post(self, user_id: str) -> Response:
@@ -173,7 +179,7 @@ class UserUnlocking(MethodView):
 
 @blueprint.route("/<user_id>/totp")
 class UserTotp(MethodView):
-    @requires("users:reset-password", recent=True)
+    @requires("users:reset-password", domain=HOME, recent=True)
     @blueprint.response(204)
     @blueprint.operation("remove_user_totp", UserNotFound, TotpNotFound, OwnAccount, TargetStronger)
     def delete(self, user_id: str) -> Response:

@@ -9,6 +9,7 @@ from rbac_api.web.fields import (
     CONTROLS,
     ID,
     Body,
+    DomainName,
     Email,
     Flag,
     Moment,
@@ -20,6 +21,10 @@ from rbac_api.web.fields import (
 from rbac_api.web.requests.as_of import PastPageQuery
 
 STATUSES = ("active", "disabled")
+HOME = {
+    "description": "the domain whose administrators look after this user, as those of its ancestors do",
+    "example": "acme",
+}
 SORTED = ("username", "created_at", "last_login_at")
 
 
@@ -49,6 +54,7 @@ class UserSchema(ma.Schema):
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
     last_login_at = fields.DateTime(required=True, allow_none=True)
+    home = fields.String(required=True, metadata=HOME)
 
 
 class PasswordSetupSchema(ma.Schema):
@@ -84,6 +90,7 @@ class UserCreateSchema(Body):
         shortest=0,
         description="15 to 256 characters, temporary; without it the answer holds a setup token",
     )
+    home = DomainName(metadata={"description": "the user's home; `root` if omitted", "example": "acme"})
 
 
 class UserPatchSchema(Body):
@@ -94,6 +101,9 @@ class UserPatchSchema(Body):
     status = fields.String(
         validate=validate.OneOf(STATUSES),
         metadata={"description": "`disabled` ends every session", "example": "active"},
+    )
+    home = DomainName(
+        metadata={"description": "the user's new home; needs the permission there too", "example": "acme"}
     )
 
 
@@ -129,6 +139,7 @@ class UserQuery(PastPageQuery):
     second_factor = Flag(
         metadata={"description": "`true`: only users with a second factor; `false`: only those without"}
     )
+    home = DomainName(metadata={"description": "only users at home at this very domain"})
     sort = fields.String(
         validate=validate.OneOf([f"{sign}{name}" for name in SORTED for sign in ("", "-")]),
         metadata={"description": "the order, `username` by default; with `-` descending"},

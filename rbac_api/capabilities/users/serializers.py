@@ -40,4 +40,5 @@ def describe(row: UserRow | ListedUser, locked_until: datetime | None = None) ->
         "created_at": row.created_at,
         "updated_at": row.updated_at,
         "last_login_at": row.last_login_at,
+        "home": row.home,
     }

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from rbac_api import clock
+from rbac_api.capabilities.domains.service import require_domain
 from rbac_api.capabilities.passwords.service import require_good_password
 from rbac_api.capabilities.users import queries
 from rbac_api.capabilities.users.answers import CreatedUserAnswer, UserAnswer
@@ -22,6 +23,7 @@ from rbac_api.capabilities.users.setup_tokens import (
     drop_second_factor,
     end_sessions,
     erase_credentials,
+    find_user_at_home,
     issue_setup,
     note_signin,
     remove_user_totp,
@@ -35,6 +37,7 @@ from rbac_api.capabilities.users.setup_tokens import (
 from rbac_api.database.queries import users as reads
 from rbac_api.database.queries.users import UserRow
 from rbac_api.database.types import is_id, new_id
+from rbac_api.decision.model import ROOT
 from rbac_api.decision.names import canonical, search_text, username_problem
 from rbac_api.errors import Fault, Invalid
 from rbac_api.formats.http_errors import PreconditionFailed
@@ -46,7 +49,7 @@ from rbac_api.trail.recorder import Target
 __all__ = [
     "ROW_VERSION", "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user",
     "describe", "describe_all", "drop_second_factor", "end_user_assignments", "end_user_sessions",
-    "erase_profile", "find_erasable", "find_person", "find_user", "find_user_id", "get_user", "issue_setup",
+    "erase_profile", "find_erasable", "find_person", "find_user", "find_user_at_home", "find_user_id", "get_user", "issue_setup",
     "known_user", "no_users", "note_signin", "remove_user_totp", "require_outranks_deleted",
     "reset_password", "restore_access", "row_of", "set_password", "signing_in", "spend_setup", "unlock_user",
     "update_profile", "update_user",
@@ -62,13 +65,18 @@ class NewUser:
     display_name: str | None = None
     password_hash: str | None = None
     password_final: bool = False
+    home: str = ROOT
 
 
 def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[UserAnswer | CreatedUserAnswer, int]:
-    """Create a user. Returns it, with a setup token if there is no password, and the row's version."""
+    """Create a user. Returns it, with a setup token if there is no password, and the row's version.
+
+    403 without the permission at the new user's home, 404 for a home that is no domain.
+    """
     username, password = body["username"], body.get("password")
+    home = body.get("home", clearance.home_by_default)
     spaced = username != username.strip()
-    if spaced and known_user(clearance, username):  # "taken" is the more useful error
+    if spaced and known_user(clearance.at(home), username):  # "taken" is the more useful error
         raise UsernameTaken()
     require_good_name(username)
     hashed = None
@@ -76,7 +84,9 @@ def create_user(clearance: Clearance, body: Mapping[str, Any]) -> tuple[UserAnsw
         require_good_password(password, username, pointer="/password")
         hashed = clearance.runtime.hasher.hash(password)  # before the write lock, so other requests go on
     mail, name = body.get("email"), body.get("display_name")
-    new = NewUser(username=username, email=mail, display_name=name, password_hash=hashed)
+    clearance = clearance.at(home)
+    require_domain(clearance, home)
+    new = NewUser(username=username, email=mail, display_name=name, password_hash=hashed, home=home)
     user = add_user(clearance, new)
     [answer] = describe_all(clearance, [user])
     if hashed is not None:
@@ -102,14 +112,14 @@ def row_of(new: NewUser, now: Any) -> dict[str, Any]:
         "status": "active", "created_at": now, "updated_at": now, "password_hash": new.password_hash,
         "password_temporary": new.password_hash is not None and not new.password_final,
         "password_changed_at": now if new.password_hash else None, "version": 1, "authorization_version": 1,
-        "search_text": search_text(new.username, new.email, new.display_name),
+        "search_text": search_text(new.username, new.email, new.display_name), "home": new.home,
         **_profile(new.email, new.display_name),
     }  # fmt: skip
 
 
 def get_user(clearance: Clearance, user_id: str) -> tuple[UserAnswer, int]:
     """One user and the row's version."""
-    user = find_user(clearance.connection, user_id)
+    clearance, user = find_user_at_home(clearance, user_id)
     return describe_all(clearance, [user])[0], user.version
 
 
@@ -135,10 +145,12 @@ def find_person(clearance: Clearance, username: str) -> UserRow:
 
 
 def find_user_id(clearance: Clearance, user: str) -> str:
-    """The id of the user named by id or username; 404 for an unknown username."""
-    user_id = user.lower() if is_id(user) else reads.find_id(clearance.connection, user, "person")
-    if user_id is None:
-        raise UserNotFound()
+    """The id of the user named by id or username; 404 for a username that is unknown, or of a user whom the
+    caller may not read."""
+    if is_id(user):
+        return user.lower()
+    user_id, home = UserNotFound.require(reads.find_named(clearance.connection, user, "person"))
+    clearance.over(home, "users:read", UserNotFound)
     return user_id
 
 
@@ -150,20 +162,23 @@ def find_user(connection: Connection, user_id: str) -> UserRow:
 def update_user(
     clearance: Clearance, user_id: str, tags: frozenset[str], body: Mapping[str, Any]
 ) -> tuple[UserAnswer, int]:
-    """Change profile and status, the address only after a recent sign-in.
+    """Change profile, status and home, the address only after a recent sign-in.
 
-    Disabling ends every session; 409 ``admin.last``, 403 ``target.stronger``, 412 stale.
+    Disabling ends every session; a new home needs the permission there too. 409 ``admin.last``, 403
+    ``target.stronger``, 412 stale.
     """
-    user = find_user(clearance.connection, user_id)
+    clearance, user = find_user_at_home(clearance, user_id)
     clearance.require_outranks_user(user.id, user.username)
     require_match(tags, describe_all(clearance, [user])[0], user.version)
     if body.get("email", user.email) != user.email:
         clearance.require_recent_signin()  # it may be the way back in
-    status = body.get("status", user.status)
-    _change(clearance, user, {**_changed_profile(body), "status": status})
+    status, home = body.get("status", user.status), body.get("home", user.home)
+    if home != user.home:
+        require_domain(clearance.at(home), home)
+    _change(clearance, user, {**_changed_profile(body), "status": status, "home": home})
     if status == "disabled" and user.status == "active":
         clearance.require_administrator_remains()
-    return get_user(clearance, user_id)
+    return get_user(clearance.at(home), user_id)
 
 
 def change_status(clearance: Clearance, user_id: str, status: str) -> bool:
@@ -188,7 +203,7 @@ def update_profile(clearance: Clearance, body: Mapping[str, Any]) -> None:
 
 def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> None:
     """End sessions and assignments, and leave a row without a name: id and username are never used again."""
-    user = find_user(clearance.connection, user_id)
+    clearance, user = find_user_at_home(clearance, user_id)
     clearance.require_outranks_user(user.id, user.username)
     require_match(tags, describe_all(clearance, [user])[0], user.version)
     now = clock.now()

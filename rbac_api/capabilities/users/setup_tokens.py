@@ -45,7 +45,7 @@ def issue_setup(connection: Connection, settings: Settings, user_id: str) -> Pas
 
 def reset_password(clearance: Clearance, user_id: str) -> PasswordSetupAnswer:
     """Remove the password, end every session, and issue a setup token: only users choose their passwords."""
-    user = _present(clearance, user_id)
+    clearance, user = find_user_at_home(clearance, user_id)
     clearance.require_other(user.id, "use POST /v1/me/password")
     clearance.require_outranks_user(user.id, user.username)
     now = clock.now()
@@ -102,7 +102,7 @@ def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
 
 def remove_user_totp(clearance: Clearance, user_id: str) -> None:
     """Remove a lost second factor of a user; ends all sessions, since a thief may have found it."""
-    user = _present(clearance, user_id)
+    clearance, user = find_user_at_home(clearance, user_id)
     clearance.require_other(user.id, "use DELETE /v1/me/totp")
     clearance.require_outranks_user(user.id, user.username)
     drop_second_factor(clearance, user.id)
@@ -110,7 +110,7 @@ def remove_user_totp(clearance: Clearance, user_id: str) -> None:
 
 def unlock_user(clearance: Clearance, user_id: str) -> bool:
     """Lift the delay or lock after failed sign-ins; returns whether there was one."""
-    user = _present(clearance, user_id)
+    clearance, user = find_user_at_home(clearance, user_id)
     clearance.require_other(
         user.id, "ask another administrator, or wait"
     )  # else a thief could go on guessing
@@ -181,6 +181,13 @@ def _put_password(clearance: Clearance, user: UserRow, hashed: str, *, temporary
     clear_failures(
         clearance.connection, clearance.settings, user.username
     )  # they were guesses at another password
+
+
+def find_user_at_home(clearance: Clearance, user_id: str) -> tuple[Clearance, UserRow]:
+    """The row, and the clearance at the user's home; 404 for an unknown or deleted user, and for one whom the
+    caller may not read."""
+    user = _present(clearance, user_id)
+    return clearance.over(user.home, "users:read", UserNotFound), user
 
 
 def _present(clearance: Clearance, user_id: str) -> UserRow:

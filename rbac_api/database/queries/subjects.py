@@ -37,16 +37,21 @@ def list_assignments(connection: Connection, user_id: str, at: datetime) -> list
     return [Assignment(*row) for row in connection.execute(_LIST_ASSIGNMENTS, {"user_id": user_id, "at": at})]
 
 
-def list_roles_of(connection: Connection, user_ids: Sequence[str], at: datetime) -> dict[str, frozenset[str]]:
-    """The roles that these users hold directly, now or later, at any domain; a user without any is left
-    out."""
+def list_roles_of(
+    connection: Connection, user_ids: Sequence[str], at: datetime
+) -> dict[str, dict[str, frozenset[str]]]:
+    """The roles that these users hold directly, now or later, by domain; a user without any is left out."""
     counts = (not_over(assignments, at), roles.c.valid_to.is_(None))
-    held = select(assignments.c.user_id, roles.c.name).select_from(_JOINED).where(*counts)
-    found: dict[str, set[str]] = {}
+    columns = (assignments.c.user_id, assignments.c.domain, roles.c.name)
+    held = select(*columns).select_from(_JOINED).where(*counts)
+    found: dict[str, dict[str, set[str]]] = {}
     for some in batched(user_ids):
         for row in connection.execute(held.where(assignments.c.user_id.in_(some))):
-            found.setdefault(row.user_id, set()).add(row.name)
-    return {user_id: frozenset(names) for user_id, names in found.items()}
+            found.setdefault(row.user_id, {}).setdefault(row.domain, set()).add(row.name)
+    return {
+        user_id: {domain: frozenset(names) for domain, names in places.items()}
+        for user_id, places in found.items()
+    }
 
 
 def find_subject(

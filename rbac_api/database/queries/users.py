@@ -51,6 +51,7 @@ class UserRow(NamedTuple):
     last_login_at: datetime | None
     deleted_at: datetime | None
     erased_at: datetime | None
+    home: str
 
 
 class ListedUser(NamedTuple):
@@ -66,6 +67,7 @@ class ListedUser(NamedTuple):
     created_at: datetime
     updated_at: datetime
     last_login_at: datetime | None
+    home: str
 
 
 LISTED = tuple(users.c[name] for name in ListedUser._fields)
@@ -157,8 +159,9 @@ def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str
     return found
 
 
-def find_id(connection: Connection, name: str, kind: str) -> str | None:
-    """Return the id of the account with this name, in any case and Unicode form; None for an unknown one.
+def find_named(connection: Connection, name: str, kind: str) -> tuple[str, str] | None:
+    """Return the id and the home of the account with this name, in any case and Unicode form; None for an
+    unknown one.
 
     ``kind`` is ``person`` or ``service``.
     """
@@ -167,4 +170,5 @@ def find_id(connection: Connection, name: str, kind: str) -> str | None:
         users.c.kind == kind,
         users.c.status != "deleted",
     )
-    return connection.execute(select(users.c.id).where(*named)).scalar()
+    row = connection.execute(select(users.c.id, users.c.home).where(*named)).first()
+    return (row.id, row.home) if row else None

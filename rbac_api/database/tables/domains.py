@@ -7,15 +7,13 @@ Deleting a domain ends it; its name may be used again by a new one.
 from sqlalchemy import Column, String, Table, Text
 
 from rbac_api.database.tables.metadata import metadata, unique_while_open
-from rbac_api.database.types import ID, UtcDateTime
+from rbac_api.database.types import DOMAIN_PATH, ID, UtcDateTime
 
-# Compared by code points: what is in a domain is a range of names
-_PATH = String(255).with_variant(String(255, collation="C"), "postgresql")
 domains = Table(
     "domains",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", _PATH, nullable=False),
+    Column("name", DOMAIN_PATH, nullable=False),
     Column("title", String(200)),
     Column("description", Text, nullable=False),
     Column("valid_from", UtcDateTime, nullable=False),

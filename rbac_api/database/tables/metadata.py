@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Column, Index, MetaData
+from sqlalchemy import Column, Index, MetaData, text
+
+from rbac_api.database.types import DOMAIN_PATH
 
 metadata = MetaData(
     naming_convention={
@@ -21,3 +23,14 @@ metadata = MetaData(
 def unique_while_open(name: str, *columns: Column[str], end: Column[datetime]) -> None:
     """Add an index: rows that have not ended differ in these columns."""
     Index(name, *columns, unique=True, sqlite_where=end.is_(None), postgresql_where=end.is_(None))
+
+
+def home_column() -> Column[str]:
+    """Return the column with the domain where a thing is at home, which decides who may administer it."""
+    return Column("home", DOMAIN_PATH, nullable=False, server_default="root")
+
+
+def index_home(name: str, *columns: Column[str]) -> None:
+    """Add an index of what is at home below ``root``, which is nothing in an installation without domains."""
+    below = text("home <> 'root'")
+    Index(name, *columns, sqlite_where=below, postgresql_where=below)

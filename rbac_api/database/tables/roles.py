@@ -5,7 +5,7 @@ Of names that differ by case alone one is in force at a time: ``FOLDED`` in ``da
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Integer, String, Table, Text, false
 
-from rbac_api.database.tables.metadata import metadata, unique_while_open
+from rbac_api.database.tables.metadata import home_column, index_home, metadata, unique_while_open
 from rbac_api.database.types import ID, UtcDateTime
 
 roles = Table(
@@ -26,7 +26,9 @@ roles = Table(
     Column("valid_from", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("valid_to", UtcDateTime),
+    home_column(),
     CheckConstraint("grants IN ('listed', 'all', 'reads')", name="grants"),
 )
 
 unique_while_open("uq_roles_name_open", roles.c.name, end=roles.c.valid_to)
+index_home("ix_roles_home", roles.c.home, roles.c.id)

@@ -3,7 +3,7 @@ given out again."""
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text, text
 
-from rbac_api.database.tables.metadata import metadata
+from rbac_api.database.tables.metadata import home_column, index_home, metadata
 from rbac_api.database.types import ID, UtcDateTime
 
 _SERVICE = text("kind = 'service'")
@@ -31,9 +31,11 @@ users = Table(
     Column("last_login_at", UtcDateTime),
     Column("deleted_at", UtcDateTime),
     Column("erased_at", UtcDateTime),  # the names are not here any more, nor values in events
+    home_column(),
     CheckConstraint("status IN ('active', 'disabled', 'deleted')", name="status"),
     Index("ix_users_email_canonical", "email_canonical"),
     Index("ix_users_created_at", "created_at", "id"),  # both: in the order of a sorted list
     Index("ix_users_last_login_at", "last_login_at", "id"),
     Index("ix_users_service", "username_canonical", sqlite_where=_SERVICE, postgresql_where=_SERVICE),
 )
+index_home("ix_users_home", users.c.home, users.c.id)

@@ -72,6 +72,10 @@ def requires(
     argument that names a domain, or a function that takes the view's arguments and returns the name; without
     it, at ``root``.  A domain that does not exist is refused like a missing permission.
 
+    ``HOME`` as the domain lets in those who hold the permission anywhere, and leaves it to the view to ask
+    where the thing concerned is at home: ``Clearance.over``, ``at`` and ``domains_granting``.  A view that
+    asks nothing answers 403.
+
     Answers 401 with a Bearer challenge (RFC 6750 section 3) or 403 naming the missing permission.  Raises
     ``ValueError`` for what cannot be a permission's name.
     """

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 from flask import Flask, Request, Response, current_app, request
 
-from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import Database
 from rbac_api.decision.evaluate import ESCALATE
 from rbac_api.decision.model import Decision, Reason
-from rbac_api.errors import Forbidden, ServiceError, Unauthenticated
+from rbac_api.errors import Conflict, Forbidden, ServiceError, Unauthenticated
+from rbac_api.formats.http_errors import PreconditionFailed
 from rbac_api.guard.enforcement.assembly import assemble
 from rbac_api.guard.enforcement.background_start import BackgroundStart
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
@@ -21,14 +21,17 @@ from rbac_api.guard.enforcement.clients import Clients
 from rbac_api.guard.enforcement.idempotency import Keep, Repeats
 from rbac_api.guard.enforcement.refusals import Refusals, Refused
 from rbac_api.guard.enforcement.rules import (
+    HOME,
     Rule,
     domain_of,
+    holds_below,
     judge,
     placed,
+    require_decided,
     require_recent,
     session_and_user,
 )
-from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
+from rbac_api.guard.enforcement.unit_of_work import UnitOfWork, with_retries
 from rbac_api.guard.errors import AccessDenied, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.incidents.detection import Claim, claim_elsewhere
 from rbac_api.guard.revocation.redis_publisher import RedisPublisher
@@ -40,12 +43,11 @@ from rbac_api.observability.metrics import REFUSALS
 from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Actor
 from rbac_api.web.requests.arguments import refuse_unknown_body, refuse_unknown_query
+from rbac_api.web.responses.json_response import with_no_store
 from rbac_api.web.server.middleware import CSRF, STALE
 
-T = TypeVar("T")
 EXTENSION = "rbac-api"
 PUBLIC = Rule()
-ATTEMPTS = 4  # the first and three more after a clash
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -95,7 +97,8 @@ class Guard:
             decision = self._judge(session, person, rule, domain)
             if rule.checks_body or asked.environ.get("QUERY_STRING"):
                 _refuse_unknown(rule, asked)
-            context = RequestContext(actor, decision, token, session, rule, domain, run)
+            below = holds_below(person, rule)
+            context = RequestContext(actor, decision, token, session, rule, domain, run, below)
             if rule.reads or asked.method in _READING:
                 answer = self._read(context, asked)
             elif rule.repeatable:
@@ -106,7 +109,7 @@ class Guard:
             claim = claim_elsewhere(refusal, person, token.roles)
             self.record_refusal(actor, rule, refusal, session, claim=claim)
             raise
-        return _with_no_store(answer)
+        return with_no_store(answer)
 
     def run_public(self, view: Callable[[], Any]) -> Any:
         """Run a public view in a unit of work of its own, for any caller."""
@@ -133,7 +136,7 @@ class Guard:
         """Run a view that changes nothing: it needs no lock, no second decision, and cannot clash."""
         with UnitOfWork(self.database, writes=False) as work:
             asked.environ[CLEARANCE] = self._clearance(context, work)
-            return self._answer(context.view())
+            return self._decided(context, work)
 
     def _run(self, context: RequestContext, keep: Keep | None = None) -> Response:
         return with_retries(lambda: self._attempt(context, keep))
@@ -142,14 +145,26 @@ class Guard:
         with UnitOfWork(self.database, writes=True) as work:
             work.on_open = lambda: self._confirm(work, context)
             request.environ[CLEARANCE] = self._clearance(context, work)
-            answer = self._answer(context.view())
+            answer = self._decided(context, work)
             if keep and work.opened:
                 keep(work.connection, answer)
         if work.escalated and context.actor.id:
             self.runtime.uses.count(context.actor.id, ESCALATE, context.session.second_factor)
         return answer
 
+    def _decided(self, context: RequestContext, work: UnitOfWork) -> Response:
+        """Run the view.  It may not answer, nor say what the present state is, before it has asked at a home
+        whether the caller may, where the permission is not held at ``root``."""
+        try:
+            answer = self._answer(context.view())
+        except (Conflict, PreconditionFailed):
+            require_decided(work, context.rule)
+            raise
+        require_decided(work, context.rule)
+        return answer
+
     def _clearance(self, context: RequestContext, work: UnitOfWork) -> Clearance:
+        work.undecided = context.below
         reasons, permission = context.decision.reasons, context.rule.permission
         return Clearance(context.actor, permission, reasons, work, self.runtime, context.session)
 
@@ -158,12 +173,13 @@ class Guard:
         self.snapshot.catch_up(work.connection)
         person = session_and_user(self.runtime, context.token, work.connection)[1]
         judge(placed(self.runtime, person, context.domain, work.connection), context.rule)
+        work.undecided = holds_below(person, context.rule)
 
     def _judge(self, session: SessionState, person: Person, rule: Rule, domain: str) -> Decision:
         try:
             decision = judge(placed(self.runtime, person, domain), rule)
         except AccessDenied as refusal:
-            refusal.members |= {} if rule.domain is None else {"domain": domain}
+            refusal.members |= {} if rule.domain in (None, HOME) else {"domain": domain}
             raise
         if rule.recent:
             require_recent(session.auth_time, self.settings)
@@ -249,6 +265,7 @@ class RequestContext(NamedTuple):
     rule: Rule
     domain: str  # where the rule asks
     view: Callable[[], Any]
+    below: bool  # whether the permission is held at domains, and not at ``root``
 
 
 def _refuse_unknown(rule: Rule, asked: Request) -> None:
@@ -259,28 +276,12 @@ def _refuse_unknown(rule: Rule, asked: Request) -> None:
         refuse_unknown_body()
 
 
-def _with_no_store(answer: Response) -> Response:
-    for name, _ in answer.headers:
-        if name.lower() == "cache-control":
-            return answer  # the view has set it
-    answer.headers.add("Cache-Control", "no-store")
-    return answer
-
-
 def current_guard() -> Guard:
     """Return the guard of the current application."""
     guard: Guard | None = current_app.extensions.get(EXTENSION)
     if guard is None:
         raise RuntimeError("a decorator of rbac_api guards this route: call protect(app, settings) first")
     return guard
-
-
-def with_retries(attempt: Callable[[], T]) -> T:
-    """Run a unit of work; three times more if it clashes with another, each time from the beginning."""
-    for _ in range(ATTEMPTS - 1):
-        with suppress(Clash):
-            return attempt()
-    return attempt()
 
 
 def actor_of(token: Token, person: Person, asked: Request) -> Actor:

@@ -25,9 +25,9 @@ from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.formats.oauth_errors import ClientNotAllowed, InsufficientScope, InvalidClient, InvalidRequest
 from rbac_api.guard.enforcement.clearance import CLEARANCE, Clearance
 from rbac_api.guard.enforcement.clients import Caller, Credentials
-from rbac_api.guard.enforcement.guard import Guard, actor_of, current_guard, stranger, with_retries
+from rbac_api.guard.enforcement.guard import Guard, actor_of, current_guard, stranger
 from rbac_api.guard.enforcement.rules import Rule, judge, session_and_user
-from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
+from rbac_api.guard.enforcement.unit_of_work import UnitOfWork, with_retries
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenRevoked
 from rbac_api.guard.state.subjects import Person, SessionState
 from rbac_api.guard.tokens.credentials import credentials, repeated

@@ -13,6 +13,7 @@ from rbac_api.database.tables import trail_events
 from rbac_api.decision.domains import counting_at
 from rbac_api.decision.evaluate import in_force
 from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Assignment
 from rbac_api.guard.state.queries_history import list_assignments_at
 from rbac_api.guard.state.subjects import Issued
 
@@ -32,16 +33,26 @@ def find_issuer(connection: Connection, user_id: str) -> Issued | None:
 
 
 def is_covered(connection: Connection, graph: RoleGraph, account_id: str, issued: Issued) -> bool:
-    """Return whether the account holds nothing, now or later, at any domain, that its issuer does not hold at
-    ``root``, with the current roles or with those of the time of issue."""
-    now = clock.now()
-    held = list_assignments_of(connection, [account_id, issued.by], now)
-    reach = graph.held_by(one.role for one in held.get(account_id, ()))
-    if reach <= graph.held_by(one.role for one in counting_at(held.get(issued.by, ()))):
+    """Return whether the account holds nothing, now or later, at any domain, that its issuer does not hold
+    there, with the current roles or with those of the time of issue."""
+    held = list_assignments_of(connection, [account_id, issued.by], clock.now())
+    given = held.get(account_id, ())
+    if _reaches(graph, held.get(issued.by, ()), given):
         return True
-    return reach <= graph.held_by(_roles_then(connection, issued.by, issued.at))
+    return _reaches(graph, _assigned_then(connection, issued.by, issued.at), given)
 
 
-def _roles_then(connection: Connection, user_id: str, at: datetime) -> Iterable[str]:
+def _reaches(graph: RoleGraph, issuer: Iterable[Assignment], account: Iterable[Assignment]) -> bool:
+    """Return whether the issuer holds, at each domain where the account holds anything, what it holds."""
+    places: dict[str, set[str]] = {}
+    for one in account:
+        places.setdefault(one.domain, set()).add(one.role)
+    return all(
+        graph.held_by(roles) <= graph.held_by(one.role for one in counting_at(issuer, domain))
+        for domain, roles in places.items()
+    )
+
+
+def _assigned_then(connection: Connection, user_id: str, at: datetime) -> list[Assignment]:
     assigned = list_assignments_at(connection, [user_id], at)[user_id]
-    return [assignment.role for assignment in counting_at(assigned) if in_force(assignment, at)]
+    return [assignment for assignment in assigned if in_force(assignment, at)]

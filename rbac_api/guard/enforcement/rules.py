@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -13,13 +14,23 @@ from rbac_api.decision.evaluate import active_roles, needs_second_factor
 from rbac_api.decision.model import EVERYTHING, ROOT, Decision, Reason
 from rbac_api.decision.naming import DOMAIN
 from rbac_api.guard.enforcement.runtime import Runtime
+from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.errors import AccessDenied, PasswordChangeRequired, SigninTooOld, TokenRevoked
 from rbac_api.guard.state.subjects import Person, SessionState, person_of
 from rbac_api.guard.tokens.token import Token
 from rbac_api.settings import Settings
 
-Domain = str | Callable[..., str | None]
-"""The argument of the view that names the domain, or a function of the view's arguments that returns it."""
+
+class Home(Enum):
+    """Where a thing is at home, as the domain of a rule."""
+
+    HOME = "the home of the thing concerned"
+
+
+HOME: Final = Home.HOME
+Domain = str | Callable[..., str | None] | Home
+"""The argument of the view that names the domain, or a function of the view's arguments that returns it, or
+``HOME``: the service finds the thing and asks there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,7 @@ def session_and_user(
 def domain_of(rule: Rule, arguments: Mapping[str, Any]) -> str:
     """Return where the rule asks, for a request with these arguments of its view; what is no
     name of a domain is empty."""
-    if rule.domain is None:
+    if rule.domain is None or rule.domain is HOME:
         return ROOT
     found = rule.domain(**arguments) if callable(rule.domain) else arguments.get(rule.domain)
     return found if isinstance(found, str) and DOMAIN.problem(found) is None else ""
@@ -83,7 +94,30 @@ def judge(person: Person, rule: Rule) -> Decision:
         if rule.role not in person.roles:
             raise AccessDenied(_role_missing(person, rule.role), required_role=rule.role)
         return Decision(True, (Reason("granted", f"has the role {rule.role}"),), (rule.role,))
+    if holds_below(person, rule):
+        return Decision(True, (Reason("granted", f"holds {rule.permission} at a domain"),))
     return require_allowed(person, rule.permission)
+
+
+def holds_below(person: Person, rule: Rule) -> bool:
+    """Return whether the user holds what the rule requires at a domain and not at ``root``, where the service
+    is to ask at a home."""
+    needed = rule.permission
+    if rule.domain is not HOME or needed is None or person.may(needed).allowed:
+        return False
+    return bool(person.domains_granting(needed))
+
+
+def require_decided(work: UnitOfWork, rule: Rule) -> None:
+    """Require that a unit, whose caller was let in to ask at a home, has asked: 403 otherwise."""
+    if work.undecided:
+        raise not_held(rule.permission, ROOT)
+
+
+def not_held(permission: str | None, domain: str) -> AccessDenied:
+    """Return the refusal of a user who does not hold the permission at this domain."""
+    detail = f"You need the permission {permission} at {domain}: none of your roles grants it there."
+    return AccessDenied(detail, required=permission, domain=domain)
 
 
 def require_allowed(person: Person, permission: str | None) -> Decision:

@@ -6,17 +6,23 @@ It knows what its own changes make of the roles, and what its actor held before 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
+from rbac_api.database.constraints import Clash
 from rbac_api.database.engine import Database
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.working import WorkingRoles
 from rbac_api.errors import ServiceError
+from rbac_api.guard.state.cache import Snapshot
+from rbac_api.guard.state.queries import find_role_graph
 from rbac_api.guard.state.subjects import Person
+
+T = TypeVar("T")
+ATTEMPTS = 4  # the first and three more after a clash
 
 
 class UnitOfWork:
@@ -29,7 +35,7 @@ class UnitOfWork:
 
     __slots__ = (
         "_connection", "_one_moment", "_way_in", "database", "escalated", "graph", "held", "holder",
-        "on_open", "roles", "roles_changed", "writes",
+        "on_open", "roles", "roles_changed", "undecided", "writes",
     )  # fmt: skip
 
     def __init__(self, database: Database, *, writes: bool, one_moment: bool = False) -> None:
@@ -37,6 +43,7 @@ class UnitOfWork:
         self.database = database
         self._one_moment = one_moment
         self.writes = writes
+        self.undecided = False  # whether the caller was let in to ask at a home, and nothing has asked yet
         self.on_open: Callable[[], None] | None = None  # called once, with the transaction begun
         self._way_in: AbstractContextManager[Connection] | None = None
         self._connection: Connection | None = None
@@ -49,6 +56,16 @@ class UnitOfWork:
         self.held: set[str] | None = None  # what the actor held before many changes that count as one
         self.holder: Person | None = None  # the actor at that time
         self.escalated = False  # whether ``rbac:escalate`` alone allowed something of it
+
+    def current_graph(self, snapshot: Snapshot) -> RoleGraph:
+        """Return the roles in force, with the changes that this unit has recorded."""
+        if self.graph is None and self.roles_changed:
+            self.graph = self.roles.compiled() if self.roles else find_role_graph(self.connection)
+        return self.graph or snapshot.graph(self.connection if self.writes else None)
+
+    def know_roles(self, graph: RoleGraph) -> None:
+        """Note the roles as they are after what this unit wrote."""
+        self.graph, self.roles, self.roles_changed = graph, WorkingRoles(graph), True
 
     @property
     def connection(self) -> Connection:
@@ -86,3 +103,11 @@ class UnitOfWork:
             way_in.__exit__(None, None, None)
         elif way_in is not None:
             way_in.__exit__(kind, fault, trace)
+
+
+def with_retries(attempt: Callable[[], T]) -> T:
+    """Run a unit of work; three times more if it clashes with another, each time from the beginning."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Clash):
+            return attempt()
+    return attempt()

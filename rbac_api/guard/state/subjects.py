@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.database.queries import subjects as accounts
 from rbac_api.database.queries.sessions import find_session_roles
-from rbac_api.decision.domains import at_domain, nearest
+from rbac_api.decision.domains import at_domain, lineage, nearest, outermost
 from rbac_api.decision.evaluate import (
     claimed_roles,
     decide,
@@ -76,6 +76,22 @@ class Person:
             found = person_of(self.graph, subject, self.kind, self.username, clock.now())
             self.places[place] = found
         return found
+
+    def along(self, domain: str) -> tuple[Person, ...]:
+        """Return the user at ``root`` and at each domain with an assignment on the way down to this one:
+        what is held at any of them is held at the domain."""
+        if domain == ROOT or not self.subject.elsewhere:
+            return (self,)
+        places = {one.domain for one in self.subject.elsewhere}.intersection(lineage(domain))
+        return (self, *map(self.at, sorted(places)))
+
+    def domains_granting(self, permission: str) -> tuple[str, ...]:
+        """Return the domains in which the permission is held, without those in another of them: ``root`` if
+        it is held everywhere."""
+        if self.may(permission).allowed:
+            return (ROOT,)
+        places = {one.domain for one in self.subject.elsewhere}
+        return outermost(place for place in places if self.at(place).may(permission).allowed)
 
     def may(self, permission: str | None) -> Decision:
         """Call ``decide`` and remember the answer; it is the same one as long as this object is current."""

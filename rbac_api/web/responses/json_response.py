@@ -54,6 +54,15 @@ class Body(list[bytes]):
         self.close = close
 
 
+def with_no_store(answer: Response) -> Response:
+    """Forbid keeping the answer, unless its view has said how it may be kept."""
+    for name, _ in answer.headers:
+        if name.lower() == "cache-control":
+            return answer
+    answer.headers.add("Cache-Control", "no-store")
+    return answer
+
+
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON answer; datetimes become RFC 3339 with ``Z``."""
     dumped = orjson.dumps(body, option=orjson.OPT_UTC_Z)

@@ -267,7 +267,7 @@ def test_an_account_that_changed_meanwhile_is_not_half_erased(stage: Stage) -> N
     user_id = deleted(stage.as_(ALICE))
 
     with operator_unit(stage.settings, stage.database) as clearance:
-        row = find_erasable(clearance, user_id)
+        _, row = find_erasable(clearance, user_id)
         with pytest.raises(PreconditionFailed):
             erase_profile(clearance, row._replace(version=row.version + 1))
 
