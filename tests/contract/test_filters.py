@@ -30,7 +30,7 @@ VALUES = {
     "from": AT, "since": AT, "permission": "users:read", "second_factor": "true",
     "from_seq": "1", "request_id": "x", "session": "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57",
     "expires_before": AT, "without_reason": "true", "assigned_by": "alice", "last_login_before": AT,
-    "domain": "root", "under": "root", "never_signed_in": "true", "without_roles": "true",
+    "domain": "root", "under": "root", "home": "acme", "never_signed_in": "true", "without_roles": "true",
 }  # fmt: skip
 COUNTING = {"prove_consistency", "prove_inclusion"}
 PERIOD = ("valid_from", "valid_to", "assigned_at")  # narrow down rows that another column finds

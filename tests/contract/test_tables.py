@@ -54,6 +54,8 @@ LENT |= {("guard", "users")}
 LENT |= {("trail", "decisions")}
 # What was activated in a session goes with it.
 LENT |= {("capabilities/sessions", "activations")}
+# What is deleted, and was at home at a domain, is at home in its parent when the domain is deleted.
+LENT |= {("capabilities/domains", table) for table in ("users", "roles", "constraints")}
 # A policy is worked out without the lock and then written at once: its steps put rows of these tables aside for that.
 LENT |= {
     ("capabilities/policy", table)

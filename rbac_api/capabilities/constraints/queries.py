@@ -50,6 +50,7 @@ class ConstraintRow(NamedTuple):
     cardinality: int | None
     valid_from: datetime
     valid_to: datetime | None
+    home: str
 
 
 class LiveSession(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, literal_column, select, update
 
 from rbac_api.capabilities.domains.errors import DomainNameTaken
 from rbac_api.database.constraints import register_constraint
@@ -47,9 +47,14 @@ def count_assignments(connection: Connection, name: str, now: datetime) -> int:
 def raise_homes(connection: Connection, name: str, parent: str) -> None:
     """Let what is deleted, and was at home at this very domain, be at home in its parent: a new domain of the
     same name has nothing to do with it."""
-    for table in (users, roles, constraints):
-        gone = update(table).where(table.c.home == name, below_root(table))
-        connection.execute(gone.values(home=parent))
+    _raise_home(connection, users, name, parent)
+    _raise_home(connection, roles, name, parent)
+    _raise_home(connection, constraints, name, parent)
+
+
+def _raise_home(connection: Connection, table: Table, name: str, parent: str) -> None:
+    gone = update(table).where(table.c.home == name, below_root(table))
+    connection.execute(gone.values(home=parent))
 
 
 def find_resident(connection: Connection, name: str) -> str | None:

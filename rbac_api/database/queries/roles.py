@@ -29,6 +29,7 @@ class RoleRow(NamedTuple):
     valid_from: datetime
     updated_at: datetime
     valid_to: datetime | None
+    home: str
 
 
 ROLE = tuple(roles.c[name] for name in RoleRow._fields)
