@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from rbac_api.decision import domains
-from rbac_api.decision.domains import at_domain, counting_at, lineage, nearest, parent_of
+from rbac_api.decision.domains import at_domain, counting_at, lineage, nearest, outermost, parent_of
 from rbac_api.decision.evaluate import decide, holding
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import ROOT, Assignment, Constraint, Permission, Role, Subject
@@ -180,3 +180,14 @@ def test_what_counts_at_a_domain_is_selected_from_all() -> None:
     held = (at("clerk", ROOT), at("payer", "acme"), at("chief", "globex"))
     assert [one.role for one in counting_at(held)] == ["clerk"]
     assert [one.role for one in counting_at(held, "acme.eu")] == ["clerk", "payer"]
+
+
+@pytest.mark.parametrize(
+    ("some", "left"),
+    [
+        ([], ()), (["acme"], ("acme",)), (["acme", "acme.eu", "acme.eu.x", "acme2"], ("acme", "acme2")),
+        (["acme.eu.x", "acme.us"], ("acme.eu.x", "acme.us")), (["b.x", "a.x.y", "a"], ("a", "b.x")),
+    ],
+)  # fmt: skip
+def test_of_domains_in_one_another_the_outermost_are_left(some: list[str], left: tuple[str, ...]) -> None:
+    assert outermost(some) == left

@@ -166,6 +166,7 @@ def _targets(stage: Stage, people: Sequence[Character]) -> dict[str, list[str]]:
         "junior": ["admin", WEAK, STRONG],
         "constraint": ["nobodys-rule"],
         "domain": ["root", "acme"],
+        "home": ["root", "acme"],
         "permission": ["payments:release", "rbac:escalate", "invoices:read"],
         "session_id": sessions,
         "incident_id": [stage.user_id(BOB)],  # nobody's
@@ -211,6 +212,7 @@ def _bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
         "password": [PASSWORD, NEW_PASSWORD],
         "current_password": [PASSWORD],
         "domain": ["root", "acme"],
+        "home": ["root", "acme"],
     }
     if operation.id in ("apply_policy", "plan_policy"):
         tempting = POLICIES

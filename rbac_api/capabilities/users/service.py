@@ -49,7 +49,8 @@ from rbac_api.trail.recorder import Target
 __all__ = [
     "ROW_VERSION", "NewUser", "add_user", "change_status", "create_user", "delete_old_setups", "delete_user",
     "describe", "describe_all", "drop_second_factor", "end_user_assignments", "end_user_sessions",
-    "erase_profile", "find_erasable", "find_person", "find_user", "find_user_at_home", "find_user_id", "get_user", "issue_setup",
+    "erase_profile", "find_erasable", "find_person", "find_user", "find_user_at_home",
+    "find_user_id", "get_user", "issue_setup",
     "known_user", "no_users", "note_signin", "remove_user_totp", "require_outranks_deleted",
     "reset_password", "restore_access", "row_of", "set_password", "signing_in", "spend_setup", "unlock_user",
     "update_profile", "update_user",

@@ -95,8 +95,8 @@ class Authority(NamedTuple):  # made for every request; a frozen dataclass is mu
 
     def over(self, home: str, read: str, hidden: type[NotFound]) -> Self:
         """Return this clearance at the home of a thing: as ``at``, but ``hidden`` if the caller may not read
-        the thing there, so that it cannot be told from one that does not exist."""
-        everywhere = self.unbounded or self.permission in self.held
+        the thing there, as if it did not exist."""
+        everywhere = self.unbounded or self.permission in self._replace(domain=ROOT).held
         if not everywhere and read not in self._replace(domain=home).held:
             raise hidden()
         return self.at(home)
