@@ -6,7 +6,8 @@ process and ``pending`` collects rows to write.  ``freshness`` and ``wal_index``
 
 ``tables`` and ``types`` define the schema, ``migrate`` migrates it, ``constraints`` translates errors, and
 ``queries`` holds the SQL that several capabilities share.  ``prepared`` runs the busiest statements.
-``filters``, ``homes``, ``text_search``, ``folding``, ``validity`` and ``dependent_rows`` help to write queries.
+``filters``, ``homes``, ``text_search``, ``folding``, ``validity`` and ``dependent_rows`` help to write
+queries.
 ``requirements``, with ``requirements_sqlite`` and ``requirements_postgresql``, checks the database.
 
 Two guarantees hold on both engines, and everything else relies on them.

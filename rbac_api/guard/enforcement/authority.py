@@ -200,7 +200,7 @@ class Authority(NamedTuple):  # made for every request; a frozen dataclass is mu
             self.work.escalated |= bool(beyond) or self._holds_too_shortly(wanted, until)
         elif beyond:
             raise EscalationDenied(
-                f"This grants {listed_names(beyond)}, which you do not hold{self._there}.", missing=beyond
+                f"This grants {listed_names(beyond)}, which you do not hold{self.where}.", missing=beyond
             )
         elif passing := sorted(wanted - self.held_until(until)):
             raise EscalationDenied(
@@ -218,7 +218,8 @@ class Authority(NamedTuple):  # made for every request; a frozen dataclass is mu
         return not wanted <= self.held_until(until) | new
 
     @property
-    def _there(self) -> str:
+    def where(self) -> str:
+        """What a sentence about this domain ends with; nothing at ``root``."""
         return "" if self.domain == ROOT else f" at {self.domain}"
 
     def record(self, action: str, target: Target, **facts: Any) -> int:

@@ -39,7 +39,7 @@ class Clearance(Authority):
             return
         held = self.held
         if beyond := sorted(permissions - held):
-            holds = f"holds {listed_names(beyond)}{self._there}, which you do not hold."
+            holds = f"holds {listed_names(beyond)}{self.where}, which you do not hold."
             recorded = f"{user_id or whom} {holds}"
             if held.isdisjoint((self.permission, "users:read")):  # no business of the caller's there
                 holds, beyond = "holds more than you at a domain where you may not read users.", []

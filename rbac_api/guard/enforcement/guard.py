@@ -97,8 +97,7 @@ class Guard:
             decision = self._judge(session, person, rule, domain)
             if rule.checks_body or asked.environ.get("QUERY_STRING"):
                 _refuse_unknown(rule, asked)
-            below = holds_below(person, rule)
-            context = RequestContext(actor, decision, token, session, rule, domain, run, below)
+            context = RequestContext(actor, person, decision, token, session, rule, domain, run)
             if rule.reads or asked.method in _READING:
                 answer = self._read(context, asked)
             elif rule.repeatable:
@@ -164,7 +163,7 @@ class Guard:
         return answer
 
     def _clearance(self, context: RequestContext, work: UnitOfWork) -> Clearance:
-        work.undecided = context.below
+        work.undecided = holds_below(context.person, context.rule)
         reasons, permission = context.decision.reasons, context.rule.permission
         return Clearance(context.actor, permission, reasons, work, self.runtime, context.session)
 
@@ -259,13 +258,13 @@ class RequestContext(NamedTuple):
     """What is known about a request before its view runs."""
 
     actor: Actor
+    person: Person
     decision: Decision
     token: Token
     session: SessionState
     rule: Rule
     domain: str  # where the rule asks
     view: Callable[[], Any]
-    below: bool  # whether the permission is held at domains, and not at ``root``
 
 
 def _refuse_unknown(rule: Rule, asked: Request) -> None:
