@@ -13,10 +13,10 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
-    Select,
     Table,
     and_,
     cast,
+    exists,
     false,
     func,
     literal,
@@ -46,12 +46,28 @@ def at_home(connection: Connection, table: Table, domains: Collection[str]) -> C
         return true()
     if not domains:
         return false()
+    found = select(table.c.id).where(below_root(table))
     if len(domains) > MANY:
-        return looked_up(table.c.id, _among(connection, table, domains))
-    found = or_(*(_in(table, table.c.home, literal(name)) for name in sorted(domains)))
+        name = _names(connection, domains)
+        return looked_up(table.c.id, found.where(_in(table.c.home, name)))
     home = func.coalesce(table.c.home, table.c.home)  # an expression, for which no index is read
-    passed = or_(*(_in(table, home, literal(name)) for name in sorted(domains)))
-    return one_of(connection, table.c.id, select(table.c.id).where(found), passed)
+    passed = or_(*(_in(home, literal(name)) for name in sorted(domains)))
+    ranges = or_(*(and_(below_root(table), _in(table.c.home, literal(name))) for name in sorted(domains)))
+    return one_of(connection, table.c.id, select(table.c.id).where(ranges), passed)
+
+
+def is_in(
+    connection: Connection, column: ColumnElement[str], domains: Collection[str]
+) -> ColumnElement[bool]:
+    """The column, of any collation, names one of these domains or one in them; no index is read for it."""
+    if ROOT in domains:
+        return true()
+    name: ColumnElement[str] = func.coalesce(column, column)
+    if connection.dialect.name == "postgresql":
+        name = name.collate("C")
+    if len(domains) > MANY:
+        return exists(select(1).where(_in(name, _names(connection, domains))))
+    return or_(false(), *(_in(name, literal(domain)) for domain in sorted(domains)))
 
 
 def at_home_exactly(connection: Connection, table: Table, domain: str) -> ColumnElement[bool]:
@@ -63,18 +79,18 @@ def at_home_exactly(connection: Connection, table: Table, domain: str) -> Column
     return one_of(connection, table.c.id, found, home == domain)
 
 
-def _in(table: Table, home: ColumnElement[str], domain: ColumnElement[str]) -> ColumnElement[bool]:
-    """One range of the index; the last condition leaves out ``acme-eu``, which is between ``acme`` and
+def _in(name: ColumnElement[str], domain: ColumnElement[str]) -> ColumnElement[bool]:
+    """One range of an index; the last condition leaves out ``acme-eu``, which is between ``acme`` and
     ``acme.eu``."""
-    inside = or_(home == domain, home > domain + SEPARATOR)
-    return and_(below_root(table), home >= domain, home < domain + _AFTER, inside)
+    return and_(name >= domain, name < domain + _AFTER, or_(name == domain, name > domain + SEPARATOR))
 
 
-def _among(connection: Connection, table: Table, domains: Collection[str]) -> Select[str]:
-    """The ids of the rows in any of very many domains, which are one parameter."""
+def _names(connection: Connection, domains: Collection[str]) -> ColumnElement[str]:
+    """A column of very many domains, which are one parameter."""
     names = literal(json.dumps(sorted(domains)))
     if connection.dialect.name == "sqlite":
-        name = func.json_each(names).table_valued("value").c.value
+        values = func.json_each(names).table_valued("value")
     else:
-        name = func.json_array_elements_text(cast(names, JSON)).table_valued("value").c.value
-    return select(table.c.id).where(_in(table, table.c.home, name))
+        values = func.json_array_elements_text(cast(names, JSON)).table_valued("value")
+    found: ColumnElement[str] = values.c.value
+    return found

@@ -42,6 +42,30 @@ def outermost(domains: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(one for one in all_of_them if nearest(parent_of(one), all_of_them) == ROOT))
 
 
+def is_in(domain: str, other: str) -> bool:
+    """Return whether the domain is the other one, or in it."""
+    return other in lineage(domain)
+
+
+def home_of(role: str) -> str:
+    """Return the home of a role, which its name ends with: ``manager@acme``; without one, ``root``."""
+    return role.rpartition("@")[2] if "@" in role else ROOT
+
+
+def common(some: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    """Return the outermost domains that are in one of each; ``root`` is the domain that all others are in."""
+    first, second = tuple(some), tuple(others)
+    inside = [one for one in first if any(is_in(one, other) for other in second)]
+    inside += [other for other in second if any(is_in(other, one) for one in first)]
+    return (ROOT,) if ROOT in inside else outermost(inside)
+
+
+def overlaps(domain: str, places: Iterable[str]) -> bool:
+    """Return whether the domain is one of the places, in one of them, or an ancestor of one: what is assigned
+    at the domain counts at one of the places, or in it."""
+    return any(is_in(domain, place) or is_in(place, domain) for place in places)
+
+
 def counting_at(held: Iterable[Assignment], domain: str = ROOT) -> tuple[Assignment, ...]:
     """Return those of the assignments that count at the domain."""
     places = lineage(domain)

@@ -17,15 +17,16 @@ from rbac_api.capabilities.access.queries import Edge, Period
 from rbac_api.capabilities.sessions.answers import user_reference
 from rbac_api.database.queries.trail import EventRow
 from rbac_api.decision.explain import Explanation, Path
+from rbac_api.guard.enforcement.clearance import Clearance
 
 PathsTo = Mapping[str, Sequence[Path]]  # by permission
 
 
 def describe(
-    connection: Connection, user_id: str, permission: str, explanation: Explanation, at: datetime
+    clearance: Clearance, user_id: str, permission: str, explanation: Explanation, at: datetime
 ) -> Described:
     """The members of an explanation about an account, as of that moment; the caller fills ``nearest``."""
-    paths = describe_paths(connection, user_id, {permission: explanation.paths}, at)[permission]
+    paths = describe_paths(clearance, user_id, {permission: explanation.paths}, at)[permission]
     return {
         "decision": explanation.decision,
         "paths": paths,
@@ -36,11 +37,19 @@ def describe(
 
 
 def describe_paths(
-    connection: Connection, user_id: str, found: PathsTo, at: datetime
+    clearance: Clearance, user_id: str, found: PathsTo, at: datetime
 ) -> dict[str, list[list[StepAnswer]]]:
-    """The steps of the paths by which an account has each of these permissions, as of that moment."""
-    view = _ExplanationView(connection, user_id, found, at)
-    return {name: [view.steps(path, name) for path in paths] for name, paths in found.items()}
+    """The steps of the paths by which an account has each of these permissions, as of that moment; who made
+    them is not said of users whom the caller may not read."""
+    view = _ExplanationView(clearance.connection, user_id, found, at)
+    described = {name: [view.steps(path, name) for path in paths] for name, paths in found.items()}
+    steps = [step for paths in described.values() for path in paths for step in path]
+    makers = {step["who"]["id"] for step in steps if step["who"]}
+    unnamed = makers - clearance.nameable(makers)
+    for step in steps:
+        if step["who"] and step["who"]["id"] in unnamed:
+            step["who"] = None
+    return described
 
 
 class _ExplanationView:

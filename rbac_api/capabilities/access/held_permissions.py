@@ -58,7 +58,7 @@ def _page(
         if steps > MAX_STEPS:  # what one answer carries; the next page continues
             break
     found = {permission: explanation.paths for permission, explanation in explained.items()}
-    paths = describe_paths(clearance.connection, subject.id, found, moment)
+    paths = describe_paths(clearance, subject.id, found, moment)
     items: list[HeldPermissionAnswer] = [
         {"permission": name, "paths": paths[name], "truncated": explained[name].truncated} for name in paths
     ]

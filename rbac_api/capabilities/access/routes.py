@@ -33,6 +33,7 @@ from rbac_api.capabilities.service_accounts.service import find_account_id
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import AccessDenied, DomainNotFound, RoleNotFound
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
@@ -52,7 +53,7 @@ def _asked(query: dict[str, Any]) -> service.Circumstances:
 
 @blueprint.route("/users/<user_id>/access")
 class UserAccess(MethodView):
-    @requires("users:read")
+    @requires("users:read", domain=HOME)
     @blueprint.arguments(UserAccessQuery, location="query")
     @blueprint.response(200, AccessSchema)
     @blueprint.drawn
@@ -78,7 +79,7 @@ class UserAccess(MethodView):
 
 @blueprint.route("/service-accounts/<account_id>/access")
 class ServiceAccountAccess(MethodView):
-    @requires("service-accounts:read")
+    @requires("service-accounts:read", domain=HOME)
     @blueprint.arguments(AccessQuery, location="query")
     @blueprint.response(200, AccessSchema)
     @blueprint.operation(
@@ -110,7 +111,7 @@ class MyAccess(MethodView):
 
 @blueprint.route("/users/<user_id>/permissions")
 class UserPermissions(MethodView):
-    @requires("users:read")
+    @requires("users:read", domain=HOME)
     @blueprint.arguments(UserPermissionsQuery, location="query")
     @blueprint.response(200, HeldPermissionListSchema)
     @blueprint.operation("list_user_permissions", UserNotFound, DomainNotFound)
@@ -128,7 +129,7 @@ class UserPermissions(MethodView):
 
 @blueprint.route("/service-accounts/<account_id>/permissions")
 class ServiceAccountPermissions(MethodView):
-    @requires("service-accounts:read")
+    @requires("service-accounts:read", domain=HOME)
     @blueprint.arguments(PermissionsQuery, location="query")
     @blueprint.response(200, HeldPermissionListSchema)
     @blueprint.operation("list_service_account_permissions", ServiceAccountNotFound, DomainNotFound)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import closing
 from itertools import islice
 
@@ -29,11 +30,11 @@ from rbac_api.capabilities.access.subjects import Circumstances
 from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.sessions.answers import user_reference
-from rbac_api.database.queries.users import get_account
-from rbac_api.decision.domains import at_domain, counting_at
+from rbac_api.database.queries.users import get_account, list_homes
+from rbac_api.decision.domains import at_domain, counting_at, home_of, is_in
 from rbac_api.decision.evaluate import missing
 from rbac_api.decision.explain import Explanation, explain
-from rbac_api.decision.model import ROOT, Subject
+from rbac_api.decision.model import ROOT, Assignment, Subject
 from rbac_api.decision.separation_of_duty import dynamic_conflicts
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
@@ -58,6 +59,7 @@ __all__ = [
     "page_of_accounts",
 ]
 MAX_NEAREST = 5
+ASSIGNING = "assignments:create"  # what assigning a role requires
 
 
 def get_user_access(
@@ -92,7 +94,7 @@ def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
     user. 404 otherwise."""
     row = _readable_decision(clearance, decision_id)
     explanation = _explained(clearance, row)
-    described = describe(clearance.connection, row.user_id or "", row.permission or "", explanation, row.at)
+    described = describe(clearance, row.user_id or "", row.permission or "", explanation, row.at)
     asked = json.loads(row.after)
     if explanation.decision or not described["because"] or row.code != AccessDenied.code:
         described["because"] = [
@@ -165,13 +167,13 @@ def _nearest_now(clearance: Clearance, row: DecisionRow) -> list[str]:
 
 
 def _access(clearance: Clearance, subject: Subject, permission: str, asked: Circumstances) -> AccessAnswer:
-    connection, at, moment = clearance.connection, asked.at, asked.at or clock.now()
+    at, moment = asked.at, asked.at or clock.now()
     graph = clearance.graph() if at is None else clearance.graph_at(at)
     if permission not in graph.permissions:
         raise PermissionNotFound()
     subjects.require_place(clearance, asked)
     explanation = explain(graph, at_domain(subject, asked.domain), permission, moment)
-    described = describe(connection, subject.id, permission, explanation, moment)
+    described = describe(clearance, subject.id, permission, explanation, moment)
     if not explanation.decision and at is None:
         described["nearest"] = _nearest(clearance, subject, permission, asked.domain)
     return {**described, "second_factor": subject.second_factor}
@@ -180,17 +182,19 @@ def _access(clearance: Clearance, subject: Subject, permission: str, asked: Circ
 def _nearest(clearance: Clearance, subject: Subject, permission: str, domain: str) -> list[str]:
     """The smallest roles that would grant it there and that the caller may assign to the subject, which is
     the one at ``root``."""
-    graph, held, now = clearance.graph(), clearance.held, clock.now()
+    there, graph, now = clearance.looking_at(domain), clearance.graph(), clock.now()
+    held = there.held
     given = [a for a in (*subject.assignments, *subject.elsewhere) if a.ends is None or a.ends > now]
-    reach, lasting = (frozenset(a.role for a in some) for some in (given, counting_at(given, domain)))
-    may_assign = clearance.unbounded or ("assignments:create" in held and graph.held_by(reach) <= held)
-    if subject.status != "active" or not may_assign:
+    lasting = frozenset(a.role for a in counting_at(given, domain))
+    if subject.status != "active" or not _may_assign(clearance, subject.id, given, domain):
         return []
     counting = graph.seen_with(subject.second_factor)
     granting = [
         name
         for name, permissions in counting.effective.items()
-        if permission in permissions and not missing(held, graph.effective[name])
+        if permission in permissions
+        and is_in(domain, home_of(name))
+        and not missing(held, graph.effective[name])
     ]
     counted = (
         name
@@ -199,3 +203,16 @@ def _nearest(clearance: Clearance, subject: Subject, permission: str, domain: st
     )
     with closing(assignable(clearance, subject, counted, domain)) as fitting:
         return list(islice(fitting, MAX_NEAREST))
+
+
+def _may_assign(clearance: Clearance, user_id: str, given: Iterable[Assignment], domain: str) -> bool:
+    """Whether the caller may assign any role to the user there: the permission counts at the user's home and
+    there, and the caller holds, wherever the user holds anything, what the user holds."""
+    if not clearance.holds(ASSIGNING, ROOT):
+        places = (domain, *list_homes(clearance.connection, [user_id]).values())
+        if not all(clearance.holds(ASSIGNING, place) for place in places):
+            return False
+    effective = clearance.graph().effective
+    return clearance.unbounded or all(
+        effective.get(one.role, frozenset()) <= clearance.looking_at(one.domain).held for one in given
+    )

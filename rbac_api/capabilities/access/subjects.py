@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rbac_api import clock
-from rbac_api.capabilities.domains.service import require_domain
+from rbac_api.capabilities.domains.service import require_domain_in_sight
 from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.subjects import get_subject
@@ -30,20 +30,24 @@ NOW = Circumstances()
 
 
 def require_place(clearance: Clearance, asked: Circumstances) -> None:
-    """404 unless the domain exists, or existed then."""
-    require_domain(clearance, asked.domain, asked.at)
+    """404 unless the domain exists, or existed then, and something counts there that the caller may read."""
+    require_domain_in_sight(clearance, asked.domain, asked.at)
 
 
 def find_user(clearance: Clearance, user_id: str, at: datetime | None, *, second_factor: bool) -> Subject:
-    """A user at ``root`` in a new session, with or without a second factor; 404 for an unknown one."""
+    """A user at ``root`` in a new session, with or without a second factor; 404 for a user who is unknown, or
+    whom the caller may not read."""
     moment = at or clock.now()
+    clearance.over_account(user_id, "person", "users:read", UserNotFound)
     found = UserNotFound.require(history.find_holder_at(clearance.connection, user_id, "person", moment))
     return replace(found, second_factor=second_factor)
 
 
 def find_service_account(clearance: Clearance, account_id: str, at: datetime | None) -> Subject:
-    """A service account, which has no second factor; 404 for an unknown one."""
+    """A service account, which has no second factor; 404 for one that is unknown, or that the caller may not
+    read."""
     moment = at or clock.now()
+    clearance.over_account(account_id, "service", "service-accounts:read", ServiceAccountNotFound)
     return ServiceAccountNotFound.require(
         history.find_holder_at(clearance.connection, account_id, "service", moment)
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Connection
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments import queries_listing as queries
@@ -14,6 +14,8 @@ from rbac_api.capabilities.assignments.answers import AssignmentFilters, ListedA
 from rbac_api.capabilities.assignments.queries_listing import Filter, HeldAssignment
 from rbac_api.capabilities.assignments.service import describe
 from rbac_api.database.queries.users import ids_named
+from rbac_api.decision.domains import common
+from rbac_api.decision.model import ROOT
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, stream
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -32,6 +34,7 @@ def list_assignments(
     moment, fitting = at or clock.now(), _conditions(clearance, filters, at)
     rows = queries.list_assignments(clearance.connection, fitting, page.after, page.limit + 1)
     total = queries.count_assignments(clearance.connection, fitting) if page.count else None
+    rows = _named(clearance, rows, clearance.connection)
     found = cut(rows, page, lambda row: (row.assignment.id,), total)
     return found.map(lambda row: _describe(row, moment))
 
@@ -47,7 +50,8 @@ def export_assignments(
     def batch(last: HeldAssignment | None) -> list[HeldAssignment]:
         after = (last.assignment.id,) if last else None
         with database.reading() as connection:
-            return queries.list_assignments(connection, fitting, after, CHUNK)
+            rows = queries.list_assignments(connection, fitting, after, CHUNK)
+            return _named(clearance, rows, connection)
 
     return stream(sheet, form, batch)
 
@@ -55,8 +59,30 @@ def export_assignments(
 def _conditions(
     clearance: Clearance, filters: AssignmentFilters, at: datetime | None
 ) -> list[ColumnElement[bool]]:
-    clearance.require_permission("roles:read")
-    return queries.planned(clearance.connection, list(_filters(clearance, filters, at)))
+    scope = _scope(clearance)
+    found = [*_filters(clearance, filters, at), *queries.are_in(clearance.connection, scope)]
+    return queries.planned(clearance.connection, found)
+
+
+def _scope(clearance: Clearance) -> tuple[str, ...]:
+    """The domains in which the caller may read both users and roles; 403 if there is none."""
+    roles = clearance.domains_granting("roles:read")
+    scope = common(clearance.domains_granting(), roles)
+    if ROOT in roles or not scope:
+        clearance.require_permission("roles:read")
+    return scope
+
+
+def _named(clearance: Clearance, rows: list[HeldAssignment], connection: Connection) -> list[HeldAssignment]:
+    """The rows, without the names of givers whom the caller may not read."""
+    givers = {row.assignment.assigned_by for row in rows if row.assignment.assigned_by}
+    unnamed = givers - clearance.nameable(givers, connection)
+    return [
+        row._replace(assignment=row.assignment._replace(giver=None))
+        if row.assignment.assigned_by in unnamed
+        else row
+        for row in rows
+    ]
 
 
 def _filters(clearance: Clearance, filters: AssignmentFilters, at: datetime | None) -> Iterator[Filter]:
@@ -64,7 +90,7 @@ def _filters(clearance: Clearance, filters: AssignmentFilters, at: datetime | No
     if user := filters.get("user"):
         yield queries.is_of(ids_named(connection, user))
     if giver := filters.get("assigned_by"):
-        yield queries.is_by(ids_named(connection, giver))
+        yield queries.is_by(sorted(clearance.nameable(ids_named(connection, giver))))
     if role := filters.get("role"):
         yield queries.is_role(queries.list_role_ids_ever(connection, role))
     if before := filters.get("expires_before"):

@@ -7,8 +7,9 @@ from typing import Any
 
 from rbac_api import clock
 from rbac_api.database.queries.subjects import list_assignments
+from rbac_api.decision.domains import lineage
 from rbac_api.decision.evaluate import ESCALATE, in_force, missing
-from rbac_api.decision.model import ROOT, Assignment
+from rbac_api.decision.model import Assignment
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import EscalationDenied
 
@@ -32,10 +33,10 @@ def require_lasting(
     ``handed_out``: what its role holds. ``held_through``: what the caller holds through those assignments
     that count, where the rows do not say it.
     """
-    now, ends = clock.now(), values["valid_to"] or clock.ENDLESS
+    now, ends, places = clock.now(), values["valid_to"] or clock.ENDLESS, lineage(values["domain"])
 
     def lasts(one: Assignment) -> bool:
-        counts = one.mode == "active" and one.domain == ROOT and in_force(one, now)
+        counts = one.mode == "active" and one.domain in places and in_force(one, now)
         return counts and (one.ends or clock.ENDLESS) >= ends
 
     held = held_through(lasts) if held_through else _held_through(clearance, lasts)

@@ -28,15 +28,17 @@ class HolderRow(NamedTuple):
 
 
 class Addressed(NamedTuple):
-    """The user and the role of a request; ``role_id`` is None for an unknown role."""
+    """The user and the role of a request, and their homes; ``role_id`` is None for an unknown role."""
 
     user_id: str
     username: str
+    user_home: str
     role_id: str | None
+    role_home: str | None
 
 
 _FIND_ADDRESSED = (
-    select(users.c.id, users.c.username, roles.c.id)
+    select(users.c.id, users.c.username, users.c.home, roles.c.id, roles.c.home)
     .select_from(users.outerjoin(roles, and_(roles.c.name == bindparam("role"), roles.c.valid_to.is_(None))))
     .where(users.c.kind == "person", users.c.status != "deleted")
 )

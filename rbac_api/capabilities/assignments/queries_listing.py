@@ -15,8 +15,10 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, func, literal_co
 
 from rbac_api import clock
 from rbac_api.database.filters import are_few, bounded_count, looked_up
+from rbac_api.database.homes import at_home, is_in
 from rbac_api.database.queries.assignments import DESCRIBED, AssignmentRow
 from rbac_api.database.tables import assignments, roles, users
+from rbac_api.decision.domains import lineage
 from rbac_api.decision.model import ROOT, Mode
 from rbac_api.guard.state.queries_history import was_assigned
 
@@ -67,6 +69,19 @@ def is_at(domain: str) -> Filter:
         return Filter(true(), _passed(_ONE.domain) == domain)
     below = and_(_ONE.domain == domain, _ONE.domain != literal_column("'root'"))
     return Filter(below, _passed(_ONE.domain) == domain, ordered=True)
+
+
+def are_in(connection: Connection, scope: Collection[str]) -> list[Filter]:
+    """Assignments of accounts that are at home in these domains, which count in one of them."""
+    if ROOT in scope:
+        return []
+    accounts = select(users.c.id).where(at_home(connection, users, scope))
+    above = sorted({place for domain in scope for place in lineage(domain)})
+    there = or_(_passed(_ONE.domain).in_(above), is_in(connection, _ONE.domain, scope))
+    return [
+        Filter(_ONE.user_id.in_(accounts), _passed(_ONE.user_id).in_(accounts)),
+        Filter(true(), there),
+    ]
 
 
 def has_mode(mode: Mode) -> Filter:

@@ -9,7 +9,7 @@ from flask.views import MethodView
 
 from rbac_api.capabilities.assignments import available_roles, listing, service
 from rbac_api.capabilities.assignments.answers import AssignmentFilters
-from rbac_api.capabilities.assignments.errors import AssignmentNotFound
+from rbac_api.capabilities.assignments.errors import AssignmentNotFound, RoleElsewhere
 from rbac_api.capabilities.assignments.schemas import (
     AssignmentListSchema,
     AssignmentQuery,
@@ -26,6 +26,7 @@ from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.capabilities.users.service import find_user_id
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import (
     DomainNotFound,
     EscalationDenied,
@@ -46,7 +47,7 @@ blueprint = Blueprint(
 
 @blueprint.route("/assignments")
 class Assignments(MethodView):
-    @requires("users:read")
+    @requires("users:read", domain=HOME)
     @blueprint.arguments(AssignmentQuery, location="query")
     @blueprint.response(200, AssignmentListSchema)
     @blueprint.also_as("text/csv", listing.LISTED.header)
@@ -67,7 +68,7 @@ class Assignments(MethodView):
 
 @blueprint.route("/users/<user_id>/roles")
 class UserRoles(MethodView):
-    @requires("users:read")
+    @requires("users:read", domain=HOME)
     @blueprint.arguments(RolesQuery, location="query")
     @blueprint.response(200, UserRolesSchema)
     @blueprint.also_as("text/csv", ASSIGNMENTS.header)
@@ -78,8 +79,8 @@ class UserRoles(MethodView):
 
         Direct assignments, including those that start later or are eligible; the current effective roles with
         the assignments they come from; and the resulting permissions. Direct assignments are those at every
-        domain; the effective roles and permissions are those at `domain`. With `at`, as they were at that
-        time.
+        domain, as far as they count where you may read users; the effective roles and permissions are those
+        at `domain`. With `at`, as they were at that time.
         With `Accept: text/csv` or `application/x-ndjson` the direct assignments, one per row.
         """
         clearance = current_clearance()
@@ -92,7 +93,7 @@ class UserRoles(MethodView):
 
 @blueprint.route("/users/<user_id>/available-roles")
 class AvailableRoles(MethodView):
-    @requires("users:read")
+    @requires("users:read", domain=HOME)
     @blueprint.arguments(AvailableRolesQuery, location="query")
     @blueprint.response(200, AvailableRoleListSchema)
     @blueprint.operation("list_available_roles", UserNotFound, DomainNotFound)
@@ -111,7 +112,7 @@ class AvailableRoles(MethodView):
 
 @blueprint.route("/users/<user_id>/roles/<role>")
 class UserRole(MethodView):
-    @requires("assignments:create", recent=True)
+    @requires("assignments:create", domain=HOME, recent=True)
     @blueprint.arguments(AssignSchema, required=False)
     @blueprint.response(200, AssignmentSchema)
     @blueprint.response(201, AssignmentSchema)
@@ -120,6 +121,7 @@ class UserRole(MethodView):
         UserNotFound,
         RoleNotFound,
         DomainNotFound,
+        RoleElsewhere,
         EscalationDenied,
         TargetStronger,
         LastAdministrator,
@@ -128,17 +130,17 @@ class UserRole(MethodView):
     def put(self, body: dict[str, object], user_id: str, role: str) -> Response:
         """Assign a role to a user
 
-        You must hold every effective permission of the role, at `root`. It counts at `domain` and in every
-        domain below, without one everywhere. Takes effect on the user's next request, or at
-        `starts_at`, until `expires_at`; with `mode: eligible` only in sessions in which the user activates
-        it. 201 if it is new; 200 if the user already had the role: fields that you send are changed, fields
-        that you omit stay, null clears a reason or an end.
+        It counts at `domain` and in every domain below, without one everywhere. You need `assignments:create`
+        at the user's home and at that domain, and must hold every effective permission of the role there.
+        Takes effect on the user's next request, or at `starts_at`, until `expires_at`; with `mode: eligible`
+        only in sessions in which the user activates it. 201 if it is new; 200 if the user already had the
+        role: fields that you send are changed, fields that you omit stay, null clears a reason or an end.
         """
         clearance = current_clearance()
         assignment, new = service.assign_role(clearance, user_id, role, Terms.read(body))
         return json_answer(assignment, 201 if new else 200)
 
-    @requires("assignments:revoke")
+    @requires("assignments:revoke", domain=HOME)
     @blueprint.arguments(PlaceQuery, location="query")
     @blueprint.response(204)
     @blueprint.operation(
@@ -153,8 +155,9 @@ class UserRole(MethodView):
     def delete(self, query: dict[str, str], user_id: str, role: str) -> Response:
         """Revoke a role from a user
 
-        The assignment at `domain`, without it that at `root`; others of the same role stay. Takes effect on
-        the user's next request, whatever the token says.
+        The assignment at `domain`, without it that at `root`; others of the same role stay. Needs
+        `assignments:revoke` at the user's home and at that domain. Takes effect on the user's next request,
+        whatever the token says.
         """
         clearance = current_clearance()
         service.revoke_role(clearance, user_id, role, query["domain"])

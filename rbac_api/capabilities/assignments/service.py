@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments import queries
@@ -18,25 +18,27 @@ from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.exports import ASSIGNMENTS, export_roles
 from rbac_api.capabilities.assignments.own_assignments import require_lasting
 from rbac_api.capabilities.assignments.terms import (
+    KnownRole,
     Terms,
+    addressed,
     columns_of,
     differences,
     is_within,
+    placed,
     require_activatable,
+    require_assignable_at,
     to_audit,
     where,
 )
 from rbac_api.capabilities.constraints.service import require_constraints
-from rbac_api.capabilities.domains.service import require_domain
+from rbac_api.capabilities.domains.service import require_domain, require_domain_in_sight
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.assignments import AssignmentRow
-from rbac_api.database.queries.roles import find_role_id
 from rbac_api.database.types import new_id
 from rbac_api.decision.domains import at_domain
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.decision.model import ROOT
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.errors import RoleNotFound
 from rbac_api.guard.revocation.denylist import note_authority_change
 from rbac_api.guard.state import queries_history as history
 from rbac_api.trail.recorder import Event, Target, record_events
@@ -50,18 +52,12 @@ ORDINARY = Terms()
 Check = Callable[[], object]  # raises the refusal
 
 
-class KnownRole(NamedTuple):
-    """A role that exists."""
-
-    id: str
-    name: str
-
-
 def get_user_roles(
     clearance: Clearance, user_id: str, at: datetime | None = None, domain: str = ROOT
 ) -> UserRolesAnswer:
     """What a user holds, or held: direct assignments, effective roles with the assigned roles they come from,
     permissions."""
+    clearance = clearance.over_account(user_id, "person", "users:read", UserNotFound)
     return UserNotFound.require(held_roles(clearance, user_id, "person", at, domain))
 
 
@@ -69,19 +65,19 @@ def held_roles(
     clearance: Clearance, holder_id: str, kind: str, at: datetime | None = None, domain: str = ROOT
 ) -> UserRolesAnswer | None:
     """The same for an account of either kind; None if there is, or was, none. ``direct`` has the assignments
-    at all domains, the rest is what counts at this one."""
+    at all domains in sight, the rest is what counts at this one."""
     connection, moment = clearance.connection, at or clock.now()
     subject = history.find_holder_at(connection, holder_id, kind, moment)
     if subject is None:
         return None
-    require_domain(clearance, domain, at)
+    require_domain_in_sight(clearance, domain, at)
     subject = at_domain(subject, domain)
     graph = clearance.graph() if at is None else clearance.graph_at(at)
     graph = replace(
         graph, dynamic=()
     )  # what the user is authorized for, not what may be active together in one session
     return {
-        "direct": [describe(row) for row in queries.list_assignments(connection, holder_id, moment)],
+        "direct": described(clearance, queries.list_assignments(connection, holder_id, moment)),
         "effective": [
             {"role": role.role, "via": list(role.via)} for role in effective_roles(graph, subject, moment)
         ],
@@ -94,19 +90,22 @@ def assign_role(
 ) -> tuple[AssignmentAnswer, bool]:
     """Assign a role to a user, named by id or username, or change the terms; returns the assignment, and
     whether it is new."""
-    return _assign(clearance, *_addressed(clearance, user, role), terms)
+    here, holder, known = addressed(clearance, user, role, terms.domain)
+    return _assign(here, holder, known, terms)
 
 
 def give_role(
     clearance: Clearance, holder: Target, role: str, terms: Terms = ORDINARY
 ) -> tuple[AssignmentAnswer, bool]:
-    """The same for any holder. The caller cannot hand out what the caller does not hold, nor act on a
-    stronger account.
+    """The same for any holder, with the clearance at the holder's home. The permission is needed at the
+    domain too; the caller cannot hand out there what the caller does not hold there, nor act on a stronger
+    account.
 
     A change that makes an assignment longer or wider hands out. 404 ``role.not_found``, 403
-    ``escalation.denied`` and ``target.stronger``, 409 ``admin.last``, 422 for impossible terms.
+    ``escalation.denied`` and ``target.stronger``, 409 ``admin.last`` and ``role.elsewhere``, 422 for
+    impossible terms.
     """
-    return _assign(clearance, holder, _known_role(clearance, role), terms)
+    return _assign(*placed(clearance, holder, role, terms.domain), terms)
 
 
 def _assign(
@@ -117,6 +116,7 @@ def _assign(
     if present is None:
         if terms.domain != ROOT:
             require_domain(clearance, terms.domain)
+        require_assignable_at(role.name, role.home, terms.domain)
         return describe(_give(clearance, holder, role, terms, held)), True
     return describe(_change_terms(clearance, holder, present, terms, held)), False
 
@@ -186,10 +186,13 @@ def _require_handed_out(
 
 
 def _require_outranks(clearance: Clearance, holder: Target, held: list[AssignmentRow]) -> None:
-    """403 if the holder would hold more than the caller, at any domain."""
-    if not clearance.holds_all:
-        roles = (one.role for one in held)
-        clearance.require_outranks(clearance.graph().held_by(roles), holder.name or "", holder.id)
+    """403 if the holder holds more than the caller, at any domain."""
+    if clearance.domain == ROOT and clearance.holds_all:
+        return
+    places: dict[str, set[str]] = {}
+    for one in held:
+        places.setdefault(one.domain, set()).add(one.role)
+    clearance.require_outranks_at(places, holder.name or "", holder.id)
 
 
 def _change_terms(
@@ -226,7 +229,8 @@ def _rewrite(
         return present._replace(**values)
     queries.end_assignment(clearance.connection, present.id, now)
     begun = {**values, "valid_from": max(values["valid_from"], now)}
-    written = _new_row(clearance, present.user_id, KnownRole(present.role_id, present.role), begun, now)
+    role = KnownRole(present.role_id, present.role, ROOT)  # its home does not matter any more
+    written = _new_row(clearance, present.user_id, role, begun, now)
     queries.add_assignment(clearance.connection, written)
     return written
 
@@ -234,12 +238,12 @@ def _rewrite(
 def revoke_role(clearance: Clearance, user: str, role: str, domain: str = ROOT) -> None:
     """Revoke a role from a user, named by id or username, at a domain; 404 if it is not assigned directly
     there, 409 ``admin.last``, 403 ``target.stronger``."""
-    _revoke(clearance, *_addressed(clearance, user, role), domain)
+    _revoke(*addressed(clearance, user, role, domain), domain)
 
 
 def take_role(clearance: Clearance, holder: Target, role: str, domain: str = ROOT) -> None:
-    """The same for any holder."""
-    _revoke(clearance, holder, _known_role(clearance, role), domain)
+    """The same for any holder, with the clearance at the holder's home."""
+    _revoke(*placed(clearance, holder, role, domain), domain)
 
 
 def _revoke(clearance: Clearance, holder: Target, role: KnownRole, domain: str) -> None:
@@ -269,6 +273,13 @@ def _holder(row: queries.HolderRow) -> Target:
     return Target("service_account" if row.kind == "service" else "user", row.id, row.username)
 
 
+def described(clearance: Clearance, rows: Iterable[AssignmentRow]) -> list[AssignmentAnswer]:
+    """The assignments that count where the caller may read, by givers that the caller may read."""
+    seen = [row for row in rows if clearance.sees(row.domain)]
+    named = clearance.nameable({row.assigned_by for row in seen if row.assigned_by})
+    return [describe(row if row.assigned_by in named else row._replace(giver=None)) for row in seen]
+
+
 def describe(row: AssignmentRow) -> AssignmentAnswer:
     """An assignment for the API."""
     return {
@@ -284,17 +295,3 @@ def describe(row: AssignmentRow) -> AssignmentAnswer:
         if row.assigned_by and row.giver
         else None,
     }
-
-
-def _addressed(clearance: Clearance, user: str, role: str) -> tuple[Target, KnownRole]:
-    """The user and the role; 404 for the first of them that is unknown."""
-    found = queries.find_addressed(clearance.connection, user, role)
-    if found is None:
-        raise UserNotFound()
-    if found.role_id is None:
-        raise RoleNotFound()
-    return Target("user", found.user_id, found.username), KnownRole(found.role_id, role)
-
-
-def _known_role(clearance: Clearance, role: str) -> KnownRole:
-    return KnownRole(RoleNotFound.require(find_role_id(clearance.connection, role)), role)

@@ -1,16 +1,24 @@
 """The terms of an assignment: its period, and whether it counts by itself or has to be activated; and its
-domain, which is part of what it is and never changes. Part of the service."""
+domain, which is part of what it is and never changes, and has to be in the home of the role. Part of the
+service."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from rbac_api import clock
+from rbac_api.capabilities.assignments import queries
+from rbac_api.capabilities.assignments.errors import RoleElsewhere
+from rbac_api.capabilities.users.errors import UserNotFound
+from rbac_api.database.queries.roles import find_role
+from rbac_api.decision.domains import is_in
 from rbac_api.decision.model import ROOT, Mode
 from rbac_api.errors import Fault, Invalid
+from rbac_api.guard.enforcement.clearance import Clearance
+from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Target
 
 MIN_ACTIVATION_SECONDS, MAX_ACTIVATION_SECONDS = 60, 86400  # seconds, of ``max_duration``
@@ -171,3 +179,57 @@ def require_activatable(holder: Target, values: Mapping[str, Any]) -> None:
     if values["mode"] == "eligible" and values["domain"] != ROOT:
         detail = "A role can be activated at root only: assign it as active at this domain, or at root."
         raise Invalid(faults=(Fault("/mode", "mode.not_eligible", detail),))
+
+
+class KnownRole(NamedTuple):
+    """A role that exists, and its home."""
+
+    id: str
+    name: str
+    home: str
+
+
+def addressed(clearance: Clearance, user: str, role: str, domain: str) -> tuple[Clearance, Target, KnownRole]:
+    """The clearance at the domain, the user and the role; 404 for the first of them that is unknown, or that
+    the caller may not read."""
+    found = queries.find_addressed(clearance.connection, user, role)
+    if found is None:
+        raise UserNotFound()
+    clearance = clearance.over(found.user_home, "users:read", UserNotFound).at(domain)
+    if found.role_id is None or found.role_home is None:
+        raise RoleNotFound()
+    known = KnownRole(found.role_id, role, found.role_home)
+    _require_in_sight(clearance, known, domain)
+    return clearance, Target("user", found.user_id, found.username), known
+
+
+def placed(
+    clearance: Clearance, holder: Target, role: str, domain: str
+) -> tuple[Clearance, Target, KnownRole]:
+    """The same for a holder that was found, with the clearance at its home."""
+    clearance = clearance.at(domain)
+    found = RoleNotFound.require(find_role(clearance.connection, role))
+    known = KnownRole(found.id, role, found.home)
+    _require_in_sight(clearance, known, domain)
+    return clearance, holder, known
+
+
+def _require_in_sight(clearance: Clearance, role: KnownRole, domain: str) -> None:
+    """404, as for an unknown role, unless the role can be assigned at the domain or the caller may read it
+    where it is at home."""
+    known = is_assignable_at(role.home, domain) or clearance.everywhere
+    if not known and not clearance.holds("roles:read", role.home):
+        raise RoleNotFound()
+
+
+def require_assignable_at(role: str, home: str, domain: str) -> None:
+    """409 for a role that is at home elsewhere."""
+    if not is_assignable_at(home, domain):
+        raise RoleElsewhere(
+            f"The role {role} is at home at {home}: it can be assigned there and below, not at {domain}."
+        )
+
+
+def is_assignable_at(home: str, domain: str) -> bool:
+    """Whether a role with this home can be assigned at the domain."""
+    return home == ROOT or is_in(domain, home)

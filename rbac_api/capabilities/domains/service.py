@@ -20,6 +20,7 @@ from rbac_api.guard.errors import DomainNotFound
 from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
 
+_NONE_THEN = "There was no domain with this name at that time."
 _ROOT: DomainAnswer = {
     "name": ROOT, "parent": None, "title": None, "created_at": None,
     "description": "The domain that all others are in: what counts here counts everywhere.",
@@ -95,7 +96,14 @@ def require_domain(clearance: Clearance, name: str, at: datetime | None = None) 
     if at is None:
         DomainNotFound.require(find_domain(clearance.connection, name))
     elif not existed(clearance.connection, name, at):
-        raise DomainNotFound("There was no domain with this name at that time.")
+        raise DomainNotFound(_NONE_THEN)
+
+
+def require_domain_in_sight(clearance: Clearance, name: str, at: datetime | None = None) -> None:
+    """The same 404 also for a domain at which nothing counts that the caller may read."""
+    if not clearance.sees(name):
+        raise DomainNotFound() if at is None else DomainNotFound(_NONE_THEN)
+    require_domain(clearance, name, at)
 
 
 def _find(clearance: Clearance, name: str) -> DomainRow:

@@ -9,3 +9,4 @@ class ServiceAccountFilters(NamedFilters, total=False):
     """Which service accounts to list."""
 
     status: str | None
+    home: str | None

@@ -34,6 +34,7 @@ class ServiceAccountRow(NamedTuple):
     authorization_version: int
     created_at: datetime
     updated_at: datetime
+    home: str
     description: str | None
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response
 from flask.views import MethodView
 
-from rbac_api.capabilities.assignments.errors import AssignmentNotFound
+from rbac_api.capabilities.assignments.errors import AssignmentNotFound, RoleElsewhere
 from rbac_api.capabilities.assignments.schemas import (
     AssignmentSchema,
     AssignSchema,
@@ -38,6 +38,7 @@ from rbac_api.capabilities.service_accounts.schemas import (
 from rbac_api.capabilities.service_accounts.service import find_account_id
 from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import (
     REPEATABLE,
     DomainNotFound,
@@ -66,7 +67,7 @@ _NEW = {"name": "invoice-robot", "description": "Sends the invoices at night"}
 
 @blueprint.route("")
 class ServiceAccounts(MethodView):
-    @requires("service-accounts:read")
+    @requires("service-accounts:read", domain=HOME)
     @blueprint.arguments(ServiceAccountQuery, location="query")
     @blueprint.response(200, ServiceAccountListSchema)
     @blueprint.operation("list_service_accounts")
@@ -78,25 +79,25 @@ class ServiceAccounts(MethodView):
         page = page_request(query)
         return page_answer(service.list_service_accounts(current_clearance(), query, page))
 
-    @requires("service-accounts:create")
+    @requires("service-accounts:create", domain=HOME)
     @blueprint.tagged
     @blueprint.arguments(ServiceAccountCreateSchema, example=_NEW)
     @blueprint.response(201, ServiceAccountDetailSchema)
-    @blueprint.operation("create_service_account", ServiceAccountNameTaken, *REPEATABLE)
+    @blueprint.operation("create_service_account", ServiceAccountNameTaken, DomainNotFound, *REPEATABLE)
     def post(self, body: dict[str, Any]) -> Response:
         """Create a service account
 
         A new account has no role and no secret, so it cannot sign in yet. Its `client_id` is its `id`.
         """
         account, version = service.create_service_account(
-            current_clearance(), body["name"], body.get("description")
+            current_clearance(), body["name"], body.get("description"), body.get("home")
         )
         return created_answer(account, f"{ROOT}/{account['id']}", {"ETag": f'"{tag_of(account, version)}"'})
 
 
 @blueprint.route("/<account_id>")
 class ServiceAccount(MethodView):
-    @requires("service-accounts:read")
+    @requires("service-accounts:read", domain=HOME)
     @blueprint.tagged
     @blueprint.response(200, ServiceAccountDetailSchema)
     @blueprint.operation("get_service_account", ServiceAccountNotFound)
@@ -110,12 +111,12 @@ class ServiceAccount(MethodView):
         account, version = service.get_service_account(clearance, find_account_id(clearance, account_id))
         return tagged(json_answer(account), account, version)
 
-    @requires("service-accounts:update")
+    @requires("service-accounts:update", domain=HOME)
     @blueprint.tagged
     @blueprint.conditional
     @blueprint.arguments(ServiceAccountPatchSchema, example={"description": "Sends invoices and reminders"})
     @blueprint.response(200, ServiceAccountDetailSchema)
-    @blueprint.operation("update_service_account", ServiceAccountNotFound, TargetStronger)
+    @blueprint.operation("update_service_account", ServiceAccountNotFound, DomainNotFound, TargetStronger)
     def patch(self, body: dict[str, object], account_id: str) -> Response:
         """Change, disable or enable a service account
 
@@ -128,7 +129,7 @@ class ServiceAccount(MethodView):
         )
         return tagged(json_answer(account), account, version)
 
-    @requires("service-accounts:delete")
+    @requires("service-accounts:delete", domain=HOME)
     @blueprint.conditional
     @blueprint.response(204)
     @blueprint.operation("delete_service_account", ServiceAccountNotFound, TargetStronger)
@@ -145,7 +146,7 @@ class ServiceAccount(MethodView):
 
 @blueprint.route("/<account_id>/secrets")
 class ClientSecrets(MethodView):
-    @requires("service-accounts:update", recent=True)
+    @requires("service-accounts:update", domain=HOME, recent=True)
     @blueprint.arguments(ClientSecretCreateSchema, required=False)
     @blueprint.response(201, CreatedClientSecretSchema)
     @blueprint.operation(
@@ -170,7 +171,7 @@ class ClientSecrets(MethodView):
 
 @blueprint.route("/<account_id>/secrets/<uuid:secret_id>")
 class ClientSecret(MethodView):
-    @requires("service-accounts:update")
+    @requires("service-accounts:update", domain=HOME)
     @blueprint.response(204)
     @blueprint.operation(
         "withdraw_client_secret", ServiceAccountNotFound, ClientSecretNotFound, TargetStronger
@@ -188,7 +189,7 @@ class ClientSecret(MethodView):
 
 @blueprint.route("/<account_id>/roles")
 class ServiceAccountRoles(MethodView):
-    @requires("service-accounts:read")
+    @requires("service-accounts:read", domain=HOME)
     @blueprint.arguments(RolesQuery, location="query")
     @blueprint.response(200, UserRolesSchema)
     @blueprint.also_as("text/csv", ASSIGNMENTS.header)
@@ -210,7 +211,7 @@ class ServiceAccountRoles(MethodView):
 
 @blueprint.route("/<account_id>/roles/<role>")
 class ServiceAccountRole(MethodView):
-    @requires("assignments:create", recent=True)
+    @requires("assignments:create", domain=HOME, recent=True)
     @blueprint.arguments(AssignSchema, required=False)
     @blueprint.response(200, AssignmentSchema)
     @blueprint.response(201, AssignmentSchema)
@@ -219,6 +220,7 @@ class ServiceAccountRole(MethodView):
         ServiceAccountNotFound,
         RoleNotFound,
         DomainNotFound,
+        RoleElsewhere,
         EscalationDenied,
         TargetStronger,
         LastAdministrator,
@@ -227,10 +229,10 @@ class ServiceAccountRole(MethodView):
     def put(self, body: dict[str, object], account_id: str, role: str) -> Response:
         """Assign a role to a service account
 
-        You must hold every effective permission of the role, at `root`. It counts at `domain` and in every
-        domain below, without one everywhere. Takes effect on the account's next request, or
-        at `starts_at`, until `expires_at`. 201 if it is new; 200 if the account already had it: fields that
-        you send are changed.
+        It counts at `domain` and in every domain below, without one everywhere. You need `assignments:create`
+        at the account's home and at that domain, and must hold every effective permission of the role there.
+        Takes effect on the account's next request, or at `starts_at`, until `expires_at`. 201 if it is new;
+        200 if the account already had it: fields that you send are changed.
         """
         clearance = current_clearance()
         assignment, new = service.assign_service_account_role(
@@ -238,7 +240,7 @@ class ServiceAccountRole(MethodView):
         )
         return json_answer(assignment, 201 if new else 200)
 
-    @requires("assignments:revoke")
+    @requires("assignments:revoke", domain=HOME)
     @blueprint.arguments(PlaceQuery, location="query")
     @blueprint.response(204)
     @blueprint.operation(
@@ -253,8 +255,9 @@ class ServiceAccountRole(MethodView):
     def delete(self, query: dict[str, str], account_id: str, role: str) -> Response:
         """Revoke a role from a service account
 
-        The assignment at `domain`, without it that at `root`; others of the same role stay. Takes effect on
-        the account's next request, whatever its token says.
+        The assignment at `domain`, without it that at `root`; others of the same role stay. Needs
+        `assignments:revoke` at the account's home and at that domain. Takes effect on the account's next
+        request, whatever its token says.
         """
         clearance = current_clearance()
         account = find_account_id(clearance, account_id)

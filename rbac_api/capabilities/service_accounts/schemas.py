@@ -9,6 +9,7 @@ from rbac_api.web.fields import (
     ID,
     TEXT,
     Body,
+    DomainName,
     Moment,
     NamedQuery,
     OptionalBody,
@@ -53,6 +54,13 @@ class ServiceAccountSchema(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf(STATUSES), metadata={"example": "active"})
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
+    home = fields.String(
+        required=True,
+        metadata={
+            "description": "the domain whose administrators look after this account, as those of its ancestors do",
+            "example": "acme",
+        },
+    )
 
 
 class ServiceAccountDetailSchema(ServiceAccountSchema):
@@ -85,6 +93,7 @@ class ServiceAccountCreateSchema(Body):
         },
     )
     description = Text(longest=1000, pattern=TEXT, allow_none=True, metadata=_DESCRIPTION)
+    home = DomainName(metadata={"description": "the account's home; `root` if omitted", "example": "acme"})
 
 
 class ServiceAccountPatchSchema(Body):
@@ -94,6 +103,9 @@ class ServiceAccountPatchSchema(Body):
     status = fields.String(
         validate=validate.OneOf(STATUSES),
         metadata={"description": "`disabled` ends every session", "example": "active"},
+    )
+    home = DomainName(
+        metadata={"description": "the account's new home; needs the permission there too", "example": "acme"}
     )
 
 
@@ -115,3 +127,4 @@ class ServiceAccountQuery(NamedQuery):
     status = fields.String(
         validate=validate.OneOf(STATUSES), metadata={"description": "status of the account"}
     )
+    home = DomainName(metadata={"description": "only accounts at home at this very domain"})

@@ -12,6 +12,7 @@ from rbac_api.capabilities.service_accounts import queries
 from rbac_api.capabilities.service_accounts.accounts import named, weaker_account
 from rbac_api.capabilities.service_accounts.errors import ClientSecretNotFound, TooManySecrets
 from rbac_api.capabilities.sessions.service import Termination, close_sessions
+from rbac_api.database.queries.subjects import list_roles_of
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
 from rbac_api.errors import Fault, Invalid
@@ -30,9 +31,10 @@ def create_client_secret(
 
     409 if there are enough, 422 for an invalid time.
     """
-    account, now = weaker_account(clearance, account_id), clock.now()
+    (clearance, account), now = weaker_account(clearance, account_id), clock.now()
     ends = _deadline(now, clearance.settings.client_secret_seconds, expires_at)
-    clearance.require_held(clearance.reach(account.id), ends)  # the secret hands out what the account holds
+    held = list_roles_of(clearance.connection, [account.id], now).get(account.id, {})
+    clearance.require_held_at(held, ends)  # the secret hands out what the account holds
     live = [one for one in queries.list_secrets(clearance.connection, account.id) if one.expires_at > now]
     if len(live) >= MAX_LIVE_SECRETS:
         raise TooManySecrets()
@@ -50,7 +52,7 @@ def create_client_secret(
 
 def withdraw_client_secret(clearance: Clearance, account_id: str, secret_id: str) -> None:
     """Withdraw a secret: it no longer works, and the sessions that began with it end."""
-    account = weaker_account(clearance, account_id)
+    clearance, account = weaker_account(clearance, account_id)
     if not queries.withdraw_secret(clearance.connection, account.id, secret_id, clock.now()):
         raise ClientSecretNotFound()
     begun_with_it = sessions.c.client_secret_id == secret_id

@@ -17,8 +17,10 @@ from rbac_api.capabilities.assignments.service import (
     held_roles,
     take_role,
 )
+from rbac_api.capabilities.domains.service import require_domain
 from rbac_api.capabilities.service_accounts import queries
 from rbac_api.capabilities.service_accounts.accounts import (
+    READ,
     find_account_id,
     known_account,
     named,
@@ -34,6 +36,7 @@ from rbac_api.capabilities.service_accounts.secrets import (
 )
 from rbac_api.capabilities.sessions.service import Termination, close_user_sessions
 from rbac_api.capabilities.users.service import end_user_assignments
+from rbac_api.database.homes import at_home, at_home_exactly
 from rbac_api.database.queries.users import find_user_by_name
 from rbac_api.database.tables import users
 from rbac_api.database.text_search import named_like
@@ -65,10 +68,12 @@ __all__ = [
 
 
 def create_service_account(
-    clearance: Clearance, name: str, description: str | None
+    clearance: Clearance, name: str, description: str | None, home: str | None = None
 ) -> tuple[dict[str, object], int]:
     """Create a service account, without permissions. Returns it and the row's version. 409 if the name is or
-    was in use."""
+    was in use, 403 without the permission at its home."""
+    clearance = clearance.at(home or clearance.home_by_default)
+    require_domain(clearance, clearance.domain)
     if find_user_by_name(clearance.connection, clearance.settings.secret_key, name):
         raise ServiceAccountNameTaken()
     now, account_id = clock.now(), new_id()
@@ -76,26 +81,31 @@ def create_service_account(
         "id": account_id, "username": name, "username_canonical": name,
         "search_text": search_text(name, description), "kind": "service", "status": "active",
         "password_temporary": False, "version": 1, "authorization_version": 1, "created_at": now,
-        "updated_at": now,
+        "updated_at": now, "home": clearance.domain,
     }  # fmt: skip
     details = {"id": account_id, "description": description, "created_by": clearance.actor.id}
     queries.add_account(clearance.connection, row, details)
-    facts = {"name": name, "description": description, "status": "active"}
+    facts = {"name": name, "description": description, "status": "active", "home": clearance.domain}
     clearance.record("service_account.created", Target("service_account", account_id, name), after=facts)
-    return get_service_account(clearance, account_id)
+    return _read(clearance.connection, account_id)
 
 
 def get_service_account(clearance: Clearance, account_id: str) -> tuple[dict[str, object], int]:
     """One service account with what is known about its secrets, and the row's version."""
-    account = known_account(clearance.connection, account_id)
+    clearance, account = known_account(clearance, account_id)
     return _with_secrets(clearance.connection, account), account.version
+
+
+def _read(connection: Connection, account_id: str) -> tuple[dict[str, object], int]:
+    account = ServiceAccountNotFound.require(queries.find_account(connection, account_id))
+    return _with_secrets(connection, account), account.version
 
 
 def list_service_accounts(
     clearance: Clearance, filters: ServiceAccountFilters, page: PageRequest
 ) -> Page[dict[str, object]]:
     """Service accounts by name; filtered by a text in name or description, and status."""
-    conditions = _conditions(clearance.connection, filters)
+    conditions = _conditions(clearance, filters)
     rows = queries.list_accounts(clearance.connection, conditions, page.after, page.limit + 1)
     total = queries.count_accounts(clearance.connection, conditions) if page.count else None
     return cut(rows, page, lambda row: (row.username_canonical,), total).map(_describe)
@@ -104,16 +114,21 @@ def list_service_accounts(
 def update_service_account(
     clearance: Clearance, account_id: str, tags: frozenset[str], body: Mapping[str, object]
 ) -> tuple[dict[str, object], int]:
-    """Change description and status. Disabling ends every session; 403 ``target.stronger``, 412 stale."""
-    account = weaker_account(clearance, account_id)
+    """Change description, status and home, which needs the permission at the new home too. Disabling ends
+    every session; 403 ``target.stronger``, 412 stale."""
+    clearance, account = weaker_account(clearance, account_id)
     require_match(tags, _with_secrets(clearance.connection, account), account.version)
+    home = str(body.get("home", account.home))
+    if home != account.home:
+        require_domain(clearance.at(home), home)
     _change(clearance, account, {**account._asdict(), **body})
-    return get_service_account(clearance, account_id)
+    return _read(clearance.connection, account_id)
 
 
 def delete_service_account(clearance: Clearance, account_id: str, tags: frozenset[str]) -> None:
     """End sessions, secrets and assignments, and keep the row, so that neither id nor name is used again."""
-    account, connection, now = weaker_account(clearance, account_id), clearance.connection, clock.now()
+    (clearance, account), now = weaker_account(clearance, account_id), clock.now()
+    connection = clearance.connection
     require_match(tags, _with_secrets(connection, account), account.version)
     gone = {
         "status": "deleted",
@@ -142,6 +157,7 @@ def get_service_account_roles(
 ) -> UserRolesAnswer:
     """What a service account holds, or held: direct assignments, effective roles with the assigned roles they
     come from, permissions."""
+    clearance = clearance.over_account(account_id, "service", READ, ServiceAccountNotFound)
     return ServiceAccountNotFound.require(held_roles(clearance, account_id, "service", at, domain))
 
 
@@ -150,12 +166,14 @@ def assign_service_account_role(
 ) -> tuple[AssignmentAnswer, bool]:
     """Assign a role to a service account, or change the terms, with the guards of users; the assignment, and
     whether it is new."""
-    return give_role(clearance, named(known_account(clearance.connection, account_id)), role, terms)
+    clearance, account = known_account(clearance, account_id)
+    return give_role(clearance, named(account), role, terms)
 
 
 def revoke_service_account_role(clearance: Clearance, account_id: str, role: str, domain: str = ROOT) -> None:
     """Revoke a role at a domain; 404 if it is not assigned directly there, 403 ``target.stronger``."""
-    take_role(clearance, named(known_account(clearance.connection, account_id)), role, domain)
+    clearance, account = known_account(clearance, account_id)
+    take_role(clearance, named(account), role, domain)
 
 
 def _change(clearance: Clearance, account: queries.ServiceAccountRow, wanted: dict[str, Any]) -> None:
@@ -165,7 +183,7 @@ def _change(clearance: Clearance, account: queries.ServiceAccountRow, wanted: di
     if not (status or after):
         return
     action = "service_account.updated"
-    if status:
+    if "status" in status:
         action = f"service_account.{'enabled' if wanted['status'] == 'active' else 'disabled'}"
         status["authorization_version"] = account.authorization_version + 1
     _write(
@@ -188,9 +206,12 @@ def _write(clearance: Clearance, account: queries.ServiceAccountRow, values: dic
         outdate(clearance.connection, clearance.settings, {account.id: values["authorization_version"]})
 
 
-def _conditions(connection: Connection, filters: ServiceAccountFilters) -> list[ColumnElement[bool]]:
-    status = filters.get("status")
+def _conditions(clearance: Clearance, filters: ServiceAccountFilters) -> list[ColumnElement[bool]]:
+    connection, status = clearance.connection, filters.get("status")
     found = [queries.IS_SERVICE, users.c.status == status if status else users.c.status != "deleted"]
+    found.append(at_home(connection, users, clearance.domains_granting()))
+    if home := filters.get("home"):
+        found.append(at_home_exactly(connection, users, home))
     if text := filters.get("q"):
         found.append(named_like(connection, text))
     return found
@@ -205,6 +226,7 @@ def _describe(row: queries.ServiceAccountRow) -> dict[str, object]:
         "status": row.status,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
+        "home": row.home,
     }
 
 

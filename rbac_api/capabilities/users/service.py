@@ -179,7 +179,8 @@ def update_user(
     _change(clearance, user, {**_changed_profile(body), "status": status, "home": home})
     if status == "disabled" and user.status == "active":
         clearance.require_administrator_remains()
-    return get_user(clearance.at(home), user_id)
+    user = find_user(clearance.connection, user_id)
+    return describe_all(clearance, [user])[0], user.version
 
 
 def change_status(clearance: Clearance, user_id: str, status: str) -> bool:

@@ -43,10 +43,6 @@ def find_role(connection: Connection, name: str) -> RoleRow | None:
     return RoleRow._make(row) if row else None
 
 
-def find_role_id(connection: Connection, name: str) -> str | None:
-    return connection.execute(_FIND_ID, {"role": name}).scalar()
-
-
 def get_role_id(connection: Connection, name: str) -> str:
     """The id of a role that exists."""
     return str(connection.execute(_FIND_ID, {"role": name}).scalar_one())

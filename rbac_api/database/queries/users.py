@@ -159,6 +159,21 @@ def find_ids(connection: Connection, canonical_names: Sequence[str]) -> dict[str
     return found
 
 
+def find_home(connection: Connection, user_id: str, kind: str) -> str | None:
+    """Return the home of an account of this kind, deleted or not; None for an unknown one."""
+    one = (users.c.id == user_id, users.c.kind == kind)
+    return connection.execute(select(users.c.home).where(*one)).scalar()
+
+
+def list_homes(connection: Connection, user_ids: Collection[str]) -> dict[str, str]:
+    """The homes of these accounts, by id."""
+    found: dict[str, str] = {}
+    for some in batched(list(user_ids)):
+        rows = connection.execute(select(users.c.id, users.c.home).where(users.c.id.in_(some)))
+        found.update((row.id, row.home) for row in rows)
+    return found
+
+
 def find_named(connection: Connection, name: str, kind: str) -> tuple[str, str] | None:
     """Return the id and the home of the account with this name, in any case and Unicode form; None for an
     unknown one.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import Connection
 
 from rbac_api import clock
+from rbac_api.decision.domains import overlaps
 from rbac_api.decision.evaluate import ESCALATE
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import EVERYTHING, ROOT, Reason, SessionRoles
@@ -96,10 +97,30 @@ class Authority(NamedTuple):  # made for every request; a frozen dataclass is mu
     def over(self, home: str, read: str, hidden: type[NotFound]) -> Self:
         """Return this clearance at the home of a thing: as ``at``, but ``hidden`` if the caller may not read
         the thing there, as if it did not exist."""
-        everywhere = self.unbounded or self.permission in self._replace(domain=ROOT).held
-        if not everywhere and read not in self._replace(domain=home).held:
+        if not self.everywhere and not self.holds(read, home):
             raise hidden()
         return self.at(home)
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether the permission of the operation is held at ``root``, or none is required."""
+        return self.unbounded or self.permission is None or self.holds(self.permission, ROOT)
+
+    def holds(self, permission: str, domain: str) -> bool:
+        """Whether the actor effectively holds a permission at a domain; this decides nothing."""
+        return self.unbounded or permission in self.looking_at(domain).held
+
+    def looking_at(self, domain: str) -> Self:
+        """Return this clearance at a domain, for saying what the caller could do there; this decides
+        nothing."""
+        return self._replace(domain=domain)
+
+    def sees(self, domain: str) -> bool:
+        """Whether what is assigned at a domain counts where the caller holds the permission of the operation;
+        this decides nothing."""
+        if self.everywhere or self.permission is None:
+            return True
+        return overlaps(domain, self.person.domains_granting(self.permission))
 
     def domains_granting(self, permission: str | None = None) -> tuple[str, ...]:
         """Return the domains in which the caller holds a permission, that of the operation if none is named:

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
+from typing import Self
+
+from sqlalchemy import Connection
 
 from rbac_api import clock
-from rbac_api.database.queries.subjects import list_assignments, list_roles_of
+from rbac_api.database.queries.subjects import list_roles_of
+from rbac_api.database.queries.users import find_home, list_homes
 from rbac_api.decision.evaluate import ADMIN, always_covered
 from rbac_api.decision.model import ROOT, Constraint, Reason
 from rbac_api.decision.strength import assigned_through, bound_by, stronger_roles
+from rbac_api.errors import NotFound
 from rbac_api.guard.enforcement import queries_strength
 from rbac_api.guard.enforcement.authority import Authority
 from rbac_api.guard.enforcement.runtime import Runtime
@@ -27,6 +33,19 @@ class Clearance(Authority):
     ``operator_clearance`` at a shell)."""
 
     __slots__ = ()
+
+    def over_account(self, account_id: str, kind: str, read: str, hidden: type[NotFound]) -> Self:
+        """Return this clearance at the home of an account of this kind (``person``, ``service``), deleted or
+        not, as ``over``.  Reads nothing for a caller who holds the permission at ``root``."""
+        if self.everywhere:
+            return self
+        return self.over(hidden.require(find_home(self.connection, account_id, kind)), read, hidden)
+
+    def require_held_at(self, held: Mapping[str, frozenset[str]], until: datetime | None = None) -> None:
+        """Require of each domain that the actor holds there what these roles grant, as ``require_held``."""
+        graph = self.graph()
+        for domain in sorted(held):
+            self._replace(domain=domain).require_held(graph.held_by(held[domain]), until)
 
     def require_other(self, user_id: str, instead: str) -> None:
         """Refuse the caller's own account (403): no permission replaces what its owner has to prove."""
@@ -45,7 +64,9 @@ class Clearance(Authority):
                 holds, beyond = "holds more than you at a domain where you may not read users.", []
             raise TargetStronger(f"{whom} {holds}", missing=beyond).recorded_as(recorded)
 
-    def require_outranks_at(self, held: Mapping[str, frozenset[str]], whom: str, user_id: str | None) -> None:
+    def require_outranks_at(
+        self, held: Mapping[str, AbstractSet[str]], whom: str, user_id: str | None
+    ) -> None:
         """Require of each domain, where a user holds these roles, that the caller holds there what they
         grant."""
         graph = self.graph()
@@ -103,17 +124,19 @@ class Clearance(Authority):
         """Return the username where it may be named, and the other words where not."""
         return username if self.may_name(user_id) else otherwise
 
+    def nameable(self, user_ids: Collection[str], connection: Connection | None = None) -> AbstractSet[str]:
+        """Return those of these accounts whom an answer may name: the caller reads users at their home."""
+        if self.everywhere or self.holds("users:read", ROOT):
+            return frozenset(user_ids)
+        homes = list_homes(connection or self.connection, user_ids)
+        return {one for one, home in homes.items() if one == self.actor.id or self.holds("users:read", home)}
+
     def require_administrator_remains(self) -> None:
         """Require that, after what this unit wrote, a user who can sign in holds ``admin`` at every moment
         from now on: 409 otherwise."""
         able = queries.list_administrators(self.connection, self.graph().seniors(ADMIN), clock.now())
         if not always_covered((one for _, one in able), clock.now()):
             raise LastAdministrator()
-
-    def reach(self, user_id: str) -> frozenset[str]:
-        """Return what a user would hold if active, with all that is assigned now or later, at any domain."""
-        now: datetime = clock.now()
-        return self.graph().held_by(a.role for a in list_assignments(self.connection, user_id, now))
 
 
 def operator_clearance(work: UnitOfWork, runtime: Runtime, *, system: bool = False) -> Clearance:

@@ -220,7 +220,7 @@ def test_a_deleted_robot_is_gone_with_roles_secrets_and_sessions(stage: Stage) -
 def test_a_row_read_before_somebody_elses_change_is_not_written(stage: Stage) -> None:
     made, alice = make_robot(stage), stage.as_(ALICE)
     with operator_unit(stage.settings, stage.database, writes=False) as clearance:
-        stale = known_account(clearance.connection, made.id)
+        _, stale = known_account(clearance, made.id)
     alice.patch_now(made.path, {"description": "Sends reminders"})
 
     with (
