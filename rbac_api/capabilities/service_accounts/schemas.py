@@ -57,7 +57,7 @@ class ServiceAccountSchema(ma.Schema):
     home = fields.String(
         required=True,
         metadata={
-            "description": "the domain whose administrators look after this account, as those of its ancestors do",
+            "description": "the domain whose administrators look after this account, and those above",
             "example": "acme",
         },
     )

@@ -22,7 +22,7 @@ from rbac_api.web.requests.as_of import PastPageQuery
 
 STATUSES = ("active", "disabled")
 HOME = {
-    "description": "the domain whose administrators look after this user, as those of its ancestors do",
+    "description": "the domain whose administrators look after this user, and those above",
     "example": "acme",
 }
 SORTED = ("username", "created_at", "last_login_at")
