@@ -9,8 +9,9 @@
 
 ``verifier`` needs no framework. ``flask`` makes decorators of it, ``asgi`` dependencies for FastAPI and
 Starlette. ``jws`` reads and verifies signed texts. ``keys`` holds the service's public keys. ``revoked``
-follows the revocation feed, and ``roles`` what each role permits, through ``fetch``. ``evaluation`` asks the
-service where a token does not say enough. ``headers`` reads requests. ``problems`` has the answers to refused
+follows the revocation feed, and ``roles`` what each role permits, through ``fetch``. ``identity`` says what a
+token allows where, and ``evaluation`` asks the service where it does not say enough. ``names`` has the forms of
+names. ``headers`` reads requests. ``problems`` has the answers to refused
 callers. ``encodings`` reads hexadecimal and Base64 in one spelling.
 
 ``audit`` is the command that verifies an export of the audit trail against a checkpoint. ``events`` has the
@@ -21,7 +22,8 @@ A verification needs no request to the service, no database and no secret, only 
 nothing of the service. The service's guard reads its tokens with the same ``jws``.
 """
 
+from rbac_verifier.identity import Identity
 from rbac_verifier.problems import Answer, Refused
-from rbac_verifier.verifier import Identity, Verifier
+from rbac_verifier.verifier import Verifier
 
 __all__ = ["Answer", "Identity", "Refused", "Verifier"]

@@ -21,8 +21,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from rbac_verifier.identity import Identity
+from rbac_verifier.names import ROOT, role_name
 from rbac_verifier.problems import Answer, Refused
-from rbac_verifier.verifier import Identity, Verifier, role_name
+from rbac_verifier.verifier import Verifier
+
+Domain = str | Callable[[HTTPConnection], str | None]
 
 
 class Denied(HTTPException):
@@ -52,37 +56,51 @@ class AsgiVerifier(Verifier):
         """Return the holder of a valid token."""
         return await self._identity(connection)
 
-    def requires_role(self, role: str) -> Callable[[HTTPConnection], Awaitable[Identity]]:
-        """Return a dependency for the holder of a valid token with ``role``.
+    def requires_role(
+        self, role: str, *, domain: Domain | None = None
+    ) -> Callable[[HTTPConnection], Awaitable[Identity]]:
+        """Return a dependency for the holder of a valid token with ``role``, as ``requires``.
 
         ``ValueError`` for an invalid role name.
         """
         role_name(role)
 
         async def dependency(connection: HTTPConnection) -> Identity:
-            return await self._identity(connection, role=role)
+            return await self._identity(connection, domain, role=role)
 
         return dependency
 
-    def requires(self, permission: str) -> Callable[[HTTPConnection], Awaitable[Identity]]:
-        """Return a dependency for the callers of whose roles one holds ``permission``.
+    def requires(
+        self, permission: str, *, domain: Domain | None = None
+    ) -> Callable[[HTTPConnection], Awaitable[Identity]]:
+        """Return a dependency for the callers of whose roles one holds ``permission``, at the ``domain``.
+
+        ``domain`` is the name of the path parameter that names the domain, or a function that takes the
+        request and returns the name; without it, ``root``.
 
         ``ValueError`` for an invalid permission name.
         """
         self.decide_by(permission)
 
         async def dependency(connection: HTTPConnection) -> Identity:
-            return await self._identity(connection, permission=permission)
+            return await self._identity(connection, domain, permission=permission)
 
         return dependency
 
     async def _identity(
-        self, connection: HTTPConnection, *, role: str | None = None, permission: str | None = None
+        self,
+        connection: HTTPConnection,
+        domain: Domain | None = None,
+        *,
+        role: str | None = None,
+        permission: str | None = None,
     ) -> Identity:
         """Verify in a thread, because reading a new key or the feed may take some time."""
+        named = connection.path_params.get(domain) if isinstance(domain, str) else ROOT
+        there = domain(connection) if callable(domain) else named
         try:
             return await run_in_threadpool(
-                self.identify, connection.headers, role=role, permission=permission
+                self.identify, connection.headers, role=role, permission=permission, domain=there
             )
         except Refused as refused:
             raise Denied(refused, self.answer_to(refused)) from refused

@@ -28,12 +28,13 @@ class Evaluation:
         self._getting = threading.Lock()
         self._token, self._ends = "", float("-inf")
 
-    def permits(self, claims: dict[str, Any], permission: str) -> bool:
-        """Return True if the holder of a verified token may do what the permission names, in that session.
+    def permits(self, claims: dict[str, Any], permission: str, domain: str) -> bool:
+        """Return True if the holder of a verified token may do what the permission names, in that session, at
+        that domain.
 
         ``Unreachable`` if the service does not answer, or does not answer this service account.
         """
-        body = json.dumps(_question(claims, permission)).encode()
+        body = json.dumps(_question(claims, permission, domain)).encode()
         status, answer = self._ask(body)
         if status == 401:  # the token was revoked, or its key withdrawn
             self._ends = float("-inf")
@@ -62,14 +63,14 @@ class Evaluation:
             return self._token
 
 
-def _question(claims: dict[str, Any], permission: str) -> dict[str, Any]:
+def _question(claims: dict[str, Any], permission: str, domain: str) -> dict[str, Any]:
     resource, _, action = permission.rpartition(":")
     # A service account signs in as its own client; its id is its client_id.
     kind = "service-account" if claims["client_id"] == claims["sub"] else "user"
     return {
         "subject": {"type": kind, "id": claims["sub"]},
         "action": {"name": action},
-        "resource": {"type": resource, "id": "*"},
+        "resource": {"type": resource, "id": "*", "properties": {"domain": domain}},
         "context": {"second_factor": "otp" in claims.get("amr", ()), "session_id": claims["sid"]},
     }
 

@@ -61,18 +61,25 @@ def revoked() -> Refused:
     return Refused(401, "token.revoked", "The token was revoked", detail, "invalid_token")
 
 
-def lacking(role: str) -> Refused:
-    """The caller is known and lacks the role."""
-    members = {"required_role": role}
-    detail = f"You need the role {role}."
+def lacking(members: dict[str, Any]) -> Refused:
+    """The caller is known and lacks the role, or no role of the token holds the permission."""
+    role, permission = members.get("required_role"), members.get("required")
+    needed = f"the permission {permission}" if role is None else f"the role {role}"
+    detail = f"You need {needed}{_where(members)}."
     return Refused(403, "access.denied", "Permission missing", detail, "insufficient_scope", members)
 
 
-def lacking_permission(permission: str) -> Refused:
-    """The caller is known and no role of the token holds the permission."""
-    members = {"required": permission}
-    detail = f"You need the permission {permission}."
-    return Refused(403, "access.denied", "Permission missing", detail, "insufficient_scope", members)
+def outside(members: dict[str, Any], acting: str) -> Refused:
+    """The session of the token acts at another domain."""
+    refused = lacking(members)
+    refused.detail += (
+        f" The session acts at {acting} and below only: sign in without a domain, or at this one."
+    )
+    return refused
+
+
+def _where(members: dict[str, Any]) -> str:
+    return f" at {members['domain']}" if "domain" in members else ""
 
 
 def incomplete(omitted: int, members: dict[str, Any]) -> Refused:
@@ -80,6 +87,9 @@ def incomplete(omitted: int, members: dict[str, Any]) -> Refused:
     detail = (
         f"The token does not name {omitted} of your roles, because they did not fit, and this service cannot "
         "find out whether one of them is enough. Sign in with only the roles that you need here."
+        if omitted
+        else f"The token does not say what you may do{_where(members)}, and this service cannot find out. Sign "
+        "in at this domain."
     )
     title = "The token does not name all roles"
     return Refused(403, "roles.incomplete", title, detail, "insufficient_scope", members)

@@ -7,7 +7,6 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any
 
@@ -15,47 +14,18 @@ from rbac_verifier import problems
 from rbac_verifier.evaluation import Evaluation
 from rbac_verifier.fetch import Source, Unreachable
 from rbac_verifier.headers import Headers, credentials
+from rbac_verifier.identity import REQUIRED, Identity, fits, identity_of, inside, placed, settles
 from rbac_verifier.jws import TooLate, Unverifiable, header_fits, unpack, verify
 from rbac_verifier.keys import KeySet
+from rbac_verifier.names import ROOT, permission_name
 from rbac_verifier.problems import Answer, Refused
 from rbac_verifier.revoked import Feed
 from rbac_verifier.roles import RoleDocument
 
 MAX_TOKEN_LENGTH = 8192
 KEYS_SECONDS = 300.0
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_TEXTS = ("iss", "sub", "client_id", "jti", "sid", "type")
-_NUMBERS = ("iat", "nbf", "exp", "auth_time", "av")
-_REQUIRED = [*_TEXTS, *_NUMBERS, "aud", "roles"]
 _REALM = re.compile(r"[!#-\[\]-~ ]+")
-# The same rules as in rbac_api.decision.naming, which this package does not import; a test compares them.
-_ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,126}")
-_NO_ROLE = (
-    "{!r} is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; at most 127 characters."
-)
-_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-_PERMISSION = re.compile(f"(?=.{{3,200}}$){_PART}(:{_PART}){{1,3}}")
-_NO_PERMISSION = (
-    "{!r} is not a permission name. Use two to four parts joined by ':', such as invoices:approve; each part"
-    " is a letter or digit, then letters, digits, '.', '_' or '-'; at most 200 characters."
-)
 log = logging.getLogger("rbac_verifier")
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The caller, as a verified token describes it.
-
-    ``roles`` are role names, those at the time of issue or later.  ``roles_omitted``: how many more the
-    caller has, which did not fit into the token.
-    """
-
-    user_id: str
-    session_id: str
-    client_id: str
-    roles: frozenset[str]
-    claims: dict[str, Any]
-    roles_omitted: int = 0
 
 
 class Verifier:
@@ -107,46 +77,49 @@ class Verifier:
         self._stopping = threading.Event()
 
     def identify(
-        self, headers: Headers, *, role: str | None = None, permission: str | None = None
+        self,
+        headers: Headers,
+        *,
+        role: str | None = None,
+        permission: str | None = None,
+        domain: str | None = ROOT,
     ) -> Identity:
         """Return the caller by the ``Authorization`` header.
 
         ``Refused`` without a valid token, or if it does not name ``role``, or if no role of the caller holds
-        ``permission``.
+        ``permission``; both have to count at the ``domain``. What is no domain's name is refused too.
 
         ``headers`` is the header object of a framework, or an iterable of names and values; names in any
         case.
         """
         identity = self.identify_token(credentials(headers))
-        if role is not None and role not in identity.roles:
-            omitted, members = identity.roles_omitted, {"required_role": role}
-            raise problems.incomplete(omitted, members) if omitted else problems.lacking(role)
+        if role is not None:
+            needed, there = {"required_role": role}, inside(identity, domain, {"required_role": role})
+            if not settles(identity, there, named=role in identity.roles, needed=needed):
+                raise problems.incomplete(identity.roles_omitted, placed(needed, there))
         if permission is not None:
-            self.require(identity, permission)
+            self.require(identity, permission, domain)
         return identity
 
-    def require(self, identity: Identity, permission: str) -> None:
-        """``Refused`` unless a caller, just identified, may do what the permission names.
+    def require(self, identity: Identity, permission: str, domain: str | None = ROOT) -> None:
+        """``Refused`` unless a caller, just identified, may do what the permission names at the domain.
 
         ``ValueError`` for an invalid permission name.
         """
         self.decide_by(permission)
+        needed = {"required": permission}
+        there = inside(identity, domain, needed)
         self._require_current_roles()
-        if self._roles.known.permit(identity.roles, permission):
-            return
-        if identity.roles_omitted:
-            self._ask(identity, permission)
-        else:
-            raise problems.lacking_permission(permission)
+        permitted = self._roles.known.permit(identity.roles, permission)
+        if not settles(identity, there, named=permitted, needed=needed):
+            self._ask(identity, permission, there)
 
     def decide_by(self, permission: str) -> str:
         """Return the permission, and follow from now on what each role permits.
 
         ``ValueError`` for an invalid permission name.
         """
-        if not _PERMISSION.fullmatch(permission):
-            raise ValueError(_NO_PERMISSION.format(permission))
-        self._decides = True
+        self._decides = bool(permission_name(permission))
         return permission
 
     def identify_token(self, token: str) -> Identity:
@@ -163,8 +136,7 @@ class Verifier:
         self._require_current_feed()
         if self._feed.known.refuses(claims, kid):
             raise problems.revoked()
-        roles, omitted = frozenset(claims["roles"]), claims.get("roles_omitted", 0)
-        return Identity(claims["sub"], claims["sid"], claims["client_id"], roles, claims, omitted)
+        return identity_of(claims)
 
     def answer_to(self, refused: Refused) -> Answer:
         """Return the answer for a refused caller: status, headers and a problem document."""
@@ -187,9 +159,9 @@ class Verifier:
             issuer=self._issuer,
             audience=self._audience,
             leeway=self._leeway,
-            options={"require": _REQUIRED, "strict_aud": True},
+            options={"require": REQUIRED, "strict_aud": True},
         )
-        if not _fits(claims):
+        if not fits(claims):
             raise Unverifiable("the claims do not have the required form")
         if time() >= claims["exp"]:
             raise TooLate("expired")
@@ -215,17 +187,18 @@ class Verifier:
         if self._roles.age > self._bound and not (self._trusts and self._roles.known.digest):
             raise problems.blind()
 
-    def _ask(self, identity: Identity, permission: str) -> None:
-        """Let the service decide, since the token does not name all roles."""
+    def _ask(self, identity: Identity, permission: str, domain: str) -> None:
+        """Let the service decide, since the token does not name all roles that may count there."""
+        needed = placed({"required": permission}, domain)
         if self._evaluation is None:
-            raise problems.incomplete(identity.roles_omitted, {"required": permission})
+            raise problems.incomplete(identity.roles_omitted, needed)
         try:
-            allowed = self._evaluation.permits(identity.claims, permission)
+            allowed = self._evaluation.permits(identity.claims, permission, domain)
         except Unreachable as fault:
             log.warning("the service cannot be asked for a decision: %s", fault)
             raise problems.blind() from fault
         if not allowed:
-            raise problems.lacking_permission(permission)
+            raise problems.lacking(needed)
 
     def _follow_roles(self, enough: Callable[[], bool] = lambda: False) -> None:
         try:
@@ -274,24 +247,3 @@ class Verifier:
             self._keys.fetch()
         except Unreachable as fault:
             log.warning("the public keys cannot be read: %s", fault)
-
-
-def role_name(role: str) -> str:
-    """Return the role; ``ValueError`` if it cannot be a role's name."""
-    if not _ROLE.fullmatch(role):
-        raise ValueError(_NO_ROLE.format(role))
-    return role
-
-
-def _fits(claims: dict[str, Any]) -> bool:
-    roles, omitted = claims["roles"], claims.get("roles_omitted", 0)
-    return (
-        claims["type"] == "access"
-        and all(isinstance(claims[name], str) and claims[name] for name in _TEXTS)
-        and all(_ID.fullmatch(claims[name]) for name in ("sub", "jti", "sid"))
-        and all(type(claims[name]) is int and 0 <= claims[name] < 1 << 40 for name in _NUMBERS)
-        and isinstance(roles, list)
-        and all(isinstance(role, str) for role in roles)
-        and type(omitted) is int
-        and 0 <= omitted < 1 << 40
-    )

@@ -75,6 +75,8 @@ export class Verifier {
       const checks = { issuer, audience, typ: "at+jwt", algorithms: ALGORITHMS, requiredClaims: REQUIRED };
       const verified = await jwtVerify(token, this.#keys, checks);
       const { roles, av } = verified.payload;
+      // Its roles count in one domain only, and this service asks about none.
+      if (verified.payload.domain !== undefined) throw new errors.JWTInvalid("a token of one domain");
       if (!Array.isArray(roles) || !Number.isInteger(av)) throw new errors.JWTInvalid("claims of another form");
       return verified;
     } catch (fault) {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from dataclasses import replace
 
+from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import ROOT, Assignment, Subject
 
 SEPARATOR = "."
@@ -72,9 +73,35 @@ def counting_at(held: Iterable[Assignment], domain: str = ROOT) -> tuple[Assignm
     return tuple(one for one in held if one.domain in places)
 
 
+def places_of(subject: Subject) -> frozenset[str]:
+    """Return the domains at which more counts for the subject, the one at ``root``, than above them."""
+    acting = subject.roles.domain
+    places = frozenset(one.domain for one in subject.elsewhere)
+    if acting == ROOT:
+        return places
+    below = frozenset(place for place in places if is_in(place, acting))
+    return below if places.isdisjoint(lineage(acting)) else below | {acting}
+
+
+def holds_below(subject: Subject) -> bool:
+    """Return whether more may count for the subject, the one at ``root``, in domains below the session's than
+    counts there."""
+    return not places_of(subject) <= {subject.roles.domain}
+
+
+def loses_below(graph: RoleGraph, subject: Subject) -> bool:
+    """Return whether a dynamic constraint may take a role away from the subject, the one at ``root``, in a
+    domain below the session's, where more counts."""
+    counting, held = graph.seen_with(subject.second_factor), (*subject.assignments, *subject.elsewhere)
+    if not counting.dynamic or not holds_below(subject):
+        return False
+    roles = counting.closure_of(one.role for one in held)
+    return any(rule.reached_by(roles) for rule in counting.dynamic)
+
+
 def at_domain(subject: Subject, domain: str) -> Subject:
     """Return the subject as it is at a domain; ``subject`` is the one at ``root``."""
-    if domain == ROOT or not subject.elsewhere:
+    if domain == ROOT or not subject.elsewhere or not is_in(domain, subject.roles.domain):
         return subject
     more = counting_at(subject.elsewhere, domain)
     return replace(subject, assignments=(*subject.assignments, *more), elsewhere=()) if more else subject

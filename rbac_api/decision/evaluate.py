@@ -45,6 +45,8 @@ def in_force(period: Assignment | Activation, at: datetime) -> bool:
 
 def holding(subject: Subject, held: Iterable[Assignment]) -> Subject:
     """Return the subject, as it is at ``root``, with these assignments of all domains."""
+    if subject.roles.domain != ROOT:
+        return replace(subject, assignments=(), elsewhere=tuple(held))
     here: list[Assignment] = []
     elsewhere: list[Assignment] = []
     for one in held:

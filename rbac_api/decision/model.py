@@ -65,11 +65,13 @@ class SessionRoles:
     """How the roles of one session differ from all that its subject has (ANSI INCITS 359 section 6.1.2,
     CreateSession and AddActiveRole).
 
-    It was begun with the ``chosen`` ones alone (None: with all); ``activations`` were added since.
+    It was begun with the ``chosen`` ones alone (None: with all); ``activations`` were added since.  It acts
+    at its ``domain`` and below: what counts there, it has there, and nothing anywhere else.
     """
 
     chosen: frozenset[str] | None = None
     activations: tuple[Activation, ...] = ()
+    domain: str = ROOT
 
 
 EVERYTHING = SessionRoles()
@@ -100,7 +102,8 @@ class Subject:
     ``roles``.
 
     The ``assignments`` are those that count where the question is asked, at ``root`` unless ``domains``
-    moved the subject; those of other domains are ``elsewhere`` and count for nothing.
+    moved the subject; the others are ``elsewhere`` and count for nothing.  In a session at a domain nothing
+    counts at ``root``, so that all are elsewhere.
     """
 
     id: str

@@ -65,6 +65,19 @@ class InvalidScope(OAuthError):
     error = "invalid_scope"
 
 
+class InvalidTarget(OAuthError):
+    """As RFC 8707 section 2 says it of a resource: one answer for an unknown domain, and for one where the
+    client has no role."""
+
+    code = "oauth.invalid_target"
+    title = "The client cannot act at this domain"
+    default_detail = (
+        "There is no domain of this name, or no role of this service account counts there. Check the"
+        " parameter domain, or omit it to act at root."
+    )
+    error = "invalid_target"
+
+
 class UnsupportedGrantType(OAuthError):
     code = "oauth.unsupported_grant_type"
     title = "The grant type is not supported"

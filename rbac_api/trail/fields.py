@@ -77,7 +77,7 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     ),
     "service_accounts": _table(track="description", ignore="id created_by"),
     "sessions": _table(
-        track="client_id end_reason amr active_roles",
+        track="client_id end_reason amr active_roles domain",
         ignore="id client_secret_id user_id created_at last_seen_at idle_expires_at absolute_expires_at"
         " generation ended_at ended_by",
         personal="ip user_agent",

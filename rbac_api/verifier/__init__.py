@@ -5,7 +5,7 @@
 
 from rbac_verifier.flask import FlaskVerifier as Verifier
 from rbac_verifier.flask import current_identity
+from rbac_verifier.identity import Identity
 from rbac_verifier.problems import Refused
-from rbac_verifier.verifier import Identity
 
 __all__ = ["Identity", "Refused", "Verifier", "current_identity"]

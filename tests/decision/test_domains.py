@@ -8,10 +8,18 @@ from unittest.mock import patch
 import pytest
 
 from rbac_api.decision import domains
-from rbac_api.decision.domains import at_domain, counting_at, lineage, nearest, outermost, parent_of
+from rbac_api.decision.domains import (
+    at_domain,
+    counting_at,
+    holds_below,
+    lineage,
+    nearest,
+    outermost,
+    parent_of,
+)
 from rbac_api.decision.evaluate import decide, holding
 from rbac_api.decision.hierarchy import RoleGraph
-from rbac_api.decision.model import ROOT, Assignment, Constraint, Permission, Role, Subject
+from rbac_api.decision.model import ROOT, Assignment, Constraint, Permission, Role, SessionRoles, Subject
 from rbac_api.decision.naming import DOMAIN
 from rbac_api.decision.separation_of_duty import Holder, violations
 from tests.decision.domain_model import Model, asked_about, grown
@@ -116,6 +124,53 @@ def disagreement(seed: int, decisions: int) -> tuple[str, str, str] | None:
 @pytest.mark.soak
 def test_decisions_agree_with_the_model_of_the_contract() -> None:
     assert disagreement(14, DECISIONS) is None
+
+
+def leak(seed: int, decisions: int) -> tuple[str, str, str] | None:
+    """The first of these random questions that a session at a domain answers in another way than it should:
+    as any session inside its domain, with no outside it."""
+    random = Random(seed)
+    for _ in range(decisions // 100):
+        tree = grown(random, random.randint(1, 12))
+        names = sorted(tree.parent)
+        acting = random.choice(names)
+        held = [at(random.choice(sorted(ROLES)), random.choice(names)) for _ in range(random.randint(0, 4))]
+        there = holding(replace(person(), roles=SessionRoles(domain=acting)), held)
+        for _ in range(100):
+            asked, permission = (
+                asked_about(random, tree),
+                random.choice(("invoices:read", "payments:release")),
+            )
+            inside = asked in tree.parent and acting in tree.path(asked)
+            expected = inside and may(person(*held), permission, asked)
+            if asked in tree.parent and may(there, permission, asked) != expected:
+                return acting, permission, asked
+    return None
+
+
+@pytest.mark.soak
+def test_a_session_at_a_domain_decides_inside_it_as_any_other_and_holds_nothing_outside() -> None:
+    assert leak(15, DECISIONS) is None
+
+
+@pytest.mark.parametrize(
+    ("attribute", "wrong"),
+    [
+        ("is_in", lambda _domain, _other: True),
+        ("is_in", lambda domain, other: other == ROOT or domain.startswith(other)),
+        ("is_in", lambda domain, other: domain == other),
+    ],
+)
+def test_the_model_finds_a_wrong_session(attribute: str, wrong: object) -> None:
+    with patch.object(domains, attribute, wrong):
+        assert leak(15, 20_000) is not None
+
+
+def test_more_may_count_below_a_session_where_there_is_an_assignment() -> None:
+    for acting, below in ((ROOT, True), ("acme", True), ("acme.eu", False), ("globex", False)):
+        bare = replace(person(), roles=SessionRoles(domain=acting))
+        assert holds_below(holding(bare, [at("clerk", ROOT), at("clerk", "acme.eu")])) == below
+        assert not holds_below(holding(bare, [at("clerk", ROOT), at("clerk", acting)]))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0020"
+LATEST = "0021"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -54,6 +54,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     "0018": {},
     "0019": {"assignments": frozenset({"domain"})},
     "0020": {table: frozenset({"home"}) for table in ("users", "roles", "constraints")},
+    "0021": {"sessions": frozenset({"domain"})},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -152,6 +153,7 @@ TABLES["0020"] = {
     **TABLES["0019"],
     **{table: TABLES["0019"][table] + ", 'acme.eu'" for table in ("users", "roles", "constraints")},
 }
+TABLES["0021"] = {**TABLES["0020"], "sessions": TABLES["0020"]["sessions"] + ", 'acme.eu'"}
 
 
 def populate(connection: Connection, revision: str) -> None:

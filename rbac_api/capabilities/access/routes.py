@@ -23,6 +23,7 @@ from rbac_api.capabilities.access.schemas import (
     HoldersQuery,
     MembersQuery,
     MyAccessQuery,
+    MyPermissionsQuery,
     PermissionsQuery,
     UserAccessQuery,
     UserPermissionsQuery,
@@ -106,7 +107,9 @@ class MyAccess(MethodView):
 
         In this session: with its active roles, and the second factor if it was started with one.
         """
-        return json_answer(service.get_my_access(current_clearance(), query["permission"], query["domain"]))
+        return json_answer(
+            service.get_my_access(current_clearance(), query["permission"], query.get("domain"))
+        )
 
 
 @blueprint.route("/users/<user_id>/permissions")
@@ -146,7 +149,7 @@ class ServiceAccountPermissions(MethodView):
 @blueprint.route("/me/permissions")
 class MyPermissions(MethodView):
     @requires()
-    @blueprint.arguments(PermissionsQuery, location="query")
+    @blueprint.arguments(MyPermissionsQuery, location="query")
     @blueprint.response(200, HeldPermissionListSchema)
     @blueprint.operation("list_my_permissions", UserNotFound, DomainNotFound)
     def get(self, query: dict[str, Any]) -> Response:
@@ -155,8 +158,9 @@ class MyPermissions(MethodView):
         In this session: with its active roles, and the second factor if it was started with one. With `at`,
         as of that time in a new session, with a second factor if this session has one.
         """
-        asked, page = _asked(query), page_request(query)
-        return page_answer(service.list_my_permissions(current_clearance(), asked, page))
+        clearance, page = current_clearance(), page_request(query)
+        asked = _asked({"domain": clearance.session_domain, **query})
+        return page_answer(service.list_my_permissions(clearance, asked, page))
 
 
 @blueprint.route("/access/diff")

@@ -216,14 +216,26 @@ class WhereQuery(Body):
     )
 
 
-class MyAccessQuery(WhereQuery):
-    """The permission to explain, and where."""
+class HereQuery(Body):
+    """Where a question of the caller is asked."""
+
+    domain = DomainName(
+        metadata={"description": "what counts there, in this session; default: the domain that it acts at"}
+    )
+
+
+class PermissionQuery(Body):
+    """The permission to explain."""
 
     permission = PermissionName(required=True, metadata={"description": "such as `invoices:approve`"})
 
 
-class AccessQuery(MyAccessQuery, AtQuery):
-    """The permission to explain, and a time."""
+class MyAccessQuery(PermissionQuery, HereQuery):
+    """The permission to explain, and where."""
+
+
+class AccessQuery(PermissionQuery, WhereQuery, AtQuery):
+    """The permission to explain, where, and a time."""
 
 
 class UserAccessQuery(AccessQuery):
@@ -233,6 +245,10 @@ class UserAccessQuery(AccessQuery):
 
 
 class PermissionsQuery(PastPageQuery, WhereQuery):
+    """The time, and where."""
+
+
+class MyPermissionsQuery(PastPageQuery, HereQuery):
     """The time, and where."""
 
 

@@ -30,6 +30,7 @@ from rbac_api.capabilities.access.subjects import Circumstances
 from rbac_api.capabilities.constraints.service import assignable
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.sessions.answers import user_reference
+from rbac_api.database.queries.sessions import Begun
 from rbac_api.database.queries.users import get_account, list_homes
 from rbac_api.decision.domains import at_domain, counting_at, home_of, is_in
 from rbac_api.decision.evaluate import missing
@@ -84,8 +85,10 @@ def get_service_account_access(
     return _access(clearance, subject, permission, asked)
 
 
-def get_my_access(clearance: Clearance, permission: str, domain: str = ROOT) -> AccessAnswer:
-    """Whether the caller may do something at a domain, in the current session."""
+def get_my_access(clearance: Clearance, permission: str, domain: str | None) -> AccessAnswer:
+    """Whether the caller may do something at a domain, None for that of the session, in the current
+    session."""
+    domain = domain or clearance.session_domain
     return _access(clearance, subjects.find_me(clearance), permission, Circumstances(domain=domain))
 
 
@@ -140,11 +143,13 @@ def _explained(clearance: Clearance, row: DecisionRow) -> Explanation:
     connection = clearance.connection
     if not (row.permission and row.user_id):
         return Explanation(False)
-    roles = history.find_session_roles_at(connection, row.session_id, row.chosen_roles, row.at)
+    asked = json.loads(row.after)
+    begun = Begun(row.chosen_roles, asked.get("session_domain", ROOT))
+    roles = history.find_session_roles_at(connection, row.session_id, begun, row.at)
     found = history.find_subject_at(
         connection, row.user_id, row.at, second_factor=row.second_factor, roles=roles
     )
-    graph, domain = clearance.graph_at(row.at), json.loads(row.after).get("domain", ROOT)
+    graph, domain = clearance.graph_at(row.at), asked.get("domain", ROOT)
     return (
         explain(graph, at_domain(found[0], domain), row.permission, row.at) if found else Explanation(False)
     )

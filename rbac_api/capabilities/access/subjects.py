@@ -13,7 +13,7 @@ from rbac_api.capabilities.service_accounts.errors import ServiceAccountNotFound
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.subjects import get_subject
 from rbac_api.decision.evaluate import holding
-from rbac_api.decision.model import ROOT, Subject
+from rbac_api.decision.model import ROOT, SessionRoles, Subject
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.state import queries_history as history
 
@@ -59,7 +59,8 @@ def find_me(clearance: Clearance, at: datetime | None = None) -> Subject:
     connection, my_id, now = clearance.connection, clearance.actor.id or "", clock.now()
     proved = clearance.second_factor
     if at is not None:
-        found = history.find_subject_at(connection, my_id, at, second_factor=proved)
+        there = SessionRoles(domain=clearance.session_domain)
+        found = history.find_subject_at(connection, my_id, at, second_factor=proved, roles=there)
         return UserNotFound.require(found)[0]
     subject = get_subject(connection, my_id, now, second_factor=proved, roles=clearance.session_roles)
     held = history.list_assignments_at(connection, [my_id], now)[my_id]  # including those that are over

@@ -31,13 +31,14 @@ class Activated(NamedTuple):
     reason: str | None
 
 
-def list_offers(connection: Connection, user_id: str, now: datetime) -> list[Offer]:
+def list_offers(connection: Connection, user_id: str, now: datetime, domain: str) -> list[Offer]:
     """The assignments in force at this moment, active and eligible ones, with the names of their roles: those
-    at ``root``, where sessions are."""
+    that count at the session's domain."""
     joined = assignments.join(roles, assignments.c.role_id == roles.c.id)
     columns = (roles.c.name, assignments.c.mode, assignments.c.valid_to, assignments.c.max_duration)
     theirs = (
-        assignments.c.user_id == user_id, counts_at(), in_force(assignments, now), roles.c.valid_to.is_(None),
+        assignments.c.user_id == user_id, counts_at(domain), in_force(assignments, now),
+        roles.c.valid_to.is_(None),
     )  # fmt: skip
     query = select(*columns).select_from(joined).where(*theirs)
     rows = connection.execute(query.order_by(roles.c.name, assignments.c.id))

@@ -17,6 +17,7 @@ from rbac_api.database.queries.sessions import SessionRow, find_session_roles, g
 from rbac_api.database.queries.subjects import get_subject
 from rbac_api.database.queries.users import UserRow
 from rbac_api.database.types import new_id
+from rbac_api.decision.domains import at_domain
 from rbac_api.decision.evaluate import active_roles, in_force, needs_second_factor
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import SessionRoles, Subject
@@ -107,7 +108,7 @@ def drop_role(clearance: Clearance, role: str) -> None:
     )  # the user's row before the session's
     queries.end_activations(connection, context.session.id, get_role_id(connection, role), context.now)
     held = context.subject.roles
-    left = SessionRoles(held.chosen, tuple(a for a in held.activations if a.role != role))
+    left = replace(held, activations=tuple(a for a in held.activations if a.role != role))
     remaining = context.active(left)
     if role in remaining:
         activated = frozenset(a.role for a in left.activations)
@@ -120,12 +121,13 @@ def _look(clearance: Clearance) -> ActivationContext:
     connection, now = clearance.connection, clock.now()
     user = find_user(connection, clearance.actor.id or "")
     session = get_session(connection, clearance.actor.session_id or "")
-    roles = find_session_roles(connection, session.id, session.active_roles, now)
-    subject = get_subject(connection, user.id, now, second_factor=clearance.second_factor, roles=roles)
+    roles = find_session_roles(connection, session.id, session.begun, now)
+    held = get_subject(connection, user.id, now, second_factor=clearance.second_factor, roles=roles)
+    subject = at_domain(held, session.domain)
     graph = clearance.graph()
     counting = graph.seen_with(clearance.second_factor)
     offers: dict[str, list[queries.Offer]] = {}
-    for offer in queries.list_offers(connection, user.id, now):
+    for offer in queries.list_offers(connection, user.id, now, session.domain):
         for name in counting.closures.get(offer.name, ()):
             offers.setdefault(name, []).append(offer)
     return ActivationContext(now, session, user, graph, subject, offers)

@@ -60,6 +60,7 @@ class LiveSession(NamedTuple):
     user_id: str
     amr: str
     active_roles: str | None
+    domain: str
 
 
 _CONSTRAINT = tuple(constraints.c[name] for name in ConstraintRow._fields)

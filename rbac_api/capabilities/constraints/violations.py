@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Connection
 from rbac_api.capabilities.constraints import queries
 from rbac_api.database.engine import batched
 from rbac_api.database.queries.roles import list_role_ids
-from rbac_api.database.queries.sessions import find_session_roles
-from rbac_api.decision.domains import counting_at
-from rbac_api.decision.evaluate import active_roles
+from rbac_api.database.queries.sessions import Begun, find_session_roles
+from rbac_api.decision.domains import at_domain, counting_at
+from rbac_api.decision.evaluate import active_roles, holding
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import ROOT, Constraint, Subject
 from rbac_api.decision.separation_of_duty import Holder, Violation, touches, violations
@@ -152,10 +152,11 @@ class ConstraintChecker:
 
     def _active(self, holder: Holder, session: queries.LiveSession, domain: str) -> frozenset[str]:
         """The active roles of a session at a domain, with all that they inherit."""
-        chosen = find_session_roles(self.connection, session.id, session.active_roles, self.at)
+        begun = Begun(session.active_roles, session.domain)
+        chosen = find_session_roles(self.connection, session.id, begun, self.at)
         proved = OTP in session.amr.split()
-        counting = counting_at(holder.assignments, domain)
-        subject = Subject(holder.id, "active", counting, second_factor=proved, roles=chosen)
+        bare = Subject(holder.id, "active", second_factor=proved, roles=chosen)
+        subject = at_domain(holding(bare, holder.assignments), domain)
         return self.graph.seen_with(proved).closure_of(active_roles(self.graph, subject, self.at))
 
     def _holders(

@@ -6,6 +6,7 @@ from rbac_api.capabilities.domains import queries
 from rbac_api.capabilities.domains.answers import DomainNameAnswer
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.database.queries.domains import is_in
+from rbac_api.decision.domains import places_of
 from rbac_api.decision.model import ROOT
 from rbac_api.formats import paging
 from rbac_api.formats.paging import Page, PageRequest
@@ -53,6 +54,6 @@ def _ranges(person: Person, permission: str) -> list[str]:
     """Domains below which all are that may be listed."""
     if person.may(permission).allowed:
         return [ROOT]
-    places = sorted({one.domain for one in person.subject.elsewhere})
+    places = sorted(places_of(person.subject))
     granting = [place for place in places if person.at(place).may(permission).allowed]
     return granting if len(granting) <= MAX_RANGES else [ROOT]

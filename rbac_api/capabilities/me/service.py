@@ -19,10 +19,10 @@ from rbac_api.trail.recorder import Target
 
 
 def get_me(clearance: Clearance) -> dict[str, object]:
-    """The user, the effective roles and permissions at this moment, and the session of this request."""
+    """The user, the session of this request, and the roles and permissions effective where it acts."""
     digest = name_digest(clearance.settings, clearance.actor.name or "")
     account = UserNotFound.require(queries.find_account(clearance.connection, clearance.actor, digest))
-    person = clearance.person
+    person = clearance.person.acting
     return {
         **users.describe(account.user, account.locked_until),
         "roles": sorted(person.roles),

@@ -38,6 +38,15 @@ class TokenRequestSchema(_ClientSchema):
     refresh_token = fields.String(
         metadata={"description": "for the grant type refresh_token", "example": "<refresh token>"}
     )
+    domain = fields.String(
+        metadata={
+            "description": (
+                "for the grant type client_credentials: the token acts at this domain and below, and nowhere"
+                " else; default: `root`"
+            ),
+            "example": "root",
+        }
+    )
 
 
 class OAuthTokensSchema(ma.Schema):
@@ -96,6 +105,15 @@ class IntrospectionSchema(ma.Schema):
             "description": "current effective roles, whatever the token says; as many as fit into a token",
             "example": ["accountant"],
         },
+    )
+    domain = fields.String(
+        metadata={"description": "where it acts, and below; absent: `root`", "example": "acme"}
+    )
+    domains_held = fields.Boolean(
+        metadata={
+            "description": "`true`: in domains below, more may count than its roles; absent: no",
+            "example": True,
+        }
     )
     roles_omitted = fields.Integer(
         metadata={"description": "how many more effective roles there are; absent: none", "example": 21}

@@ -14,8 +14,11 @@ from rbac_api.capabilities.sessions.service import (
     find_presented,
 )
 from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
-from rbac_api.capabilities.signin.service import issue_access, refresh
+from rbac_api.capabilities.signin.errors import DomainNotAuthorized
+from rbac_api.capabilities.signin.service import issue_access, refresh, require_acting
 from rbac_api.database.queries.users import get_account
+from rbac_api.decision.domains import holds_below
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import Forbidden, Unauthenticated
 from rbac_api.formats.oauth_errors import (
     GRANTS,
@@ -23,6 +26,7 @@ from rbac_api.formats.oauth_errors import (
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
+    InvalidTarget,
     NotYours,
     UnsupportedGrantType,
 )
@@ -36,6 +40,8 @@ from rbac_api.settings import Settings
 from rbac_api.trail.recorder import Target, record
 
 _SHOWN = ("access_token", "token_type", "expires_in", "refresh_token")
+# What this service alone needs, and what is computed again.
+_NOT_SHOWN = ("av", "gen", "roles_omitted", "domains_held", "domains_differ")
 _BY_SECRET = ["client_secret_basic", "client_secret_post"]
 
 
@@ -48,6 +54,8 @@ def issue_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
         raise UnsupportedGrantType()
     if "scope" in caller.form:
         raise InvalidScope()
+    if "domain" in caller.form and grant == "refresh_token":
+        raise InvalidRequest("A session keeps its domain. Omit the parameter domain when refreshing.")
     given = _by_refresh_token if grant == "refresh_token" else _by_client_credentials
     tokens: Mapping[str, object] = given(clearance, caller)
     return {name: tokens[name] for name in _SHOWN if name in tokens}
@@ -81,11 +89,12 @@ def introspect_token(clearance: Clearance, caller: Caller) -> dict[str, object]:
     if whose is None:
         return {"active": False}
     said = clearance.runtime.tokens.claims(text)
-    claims = {name: value for name, value in said.items() if name not in ("av", "gen", "roles_omitted")}
+    claims = {name: value for name, value in said.items() if name not in _NOT_SHOWN}
     if claims["type"] == "access":
         claims |= {"token_type": "Bearer", "roles": list(whose.claimed)}
-        omitted = len(whose.roles) - len(whose.claimed)
+        omitted = len(whose.acting.roles) - len(whose.claimed)
         claims |= {"roles_omitted": omitted} if omitted else {}
+        claims |= {"domains_held": True} if holds_below(whose.subject) else {}
     return {"active": True, "username": whose.username, **claims}
 
 
@@ -114,14 +123,24 @@ def _by_client_credentials(clearance: Clearance, caller: Caller) -> AccessToken:
     if client is None:
         raise InvalidClient()
     connection = clearance.connection  # not before: unauthenticated callers do not get the write lock
-    origin = Origin.of(clearance.actor, client.id)
-    begun = begin_client_session(connection, clearance.settings, client, origin)
+    origin, domain = Origin.of(clearance.actor, client.id), caller.form.get("domain", ROOT)
+    if domain != ROOT:
+        _require_acting(clearance, client.id, domain)
+    begun = begin_client_session(connection, clearance.settings, client, origin, domain)
     actor = clearance.actor._replace(session_id=begun.session_id)
     facts = {"client_id": client.id, "user_agent": origin.user_agent, "client_secret_id": client.secret_id}
+    facts |= {} if domain == ROOT else {"domain": domain}
     record(
         connection, actor, "client.signed_in", Target("session", begun.session_id, client.name), after=facts
     )
     return issue_access(clearance, connection, begun, get_account(connection, client.id))
+
+
+def _require_acting(clearance: Clearance, client_id: str, domain: str) -> None:
+    try:
+        require_acting(clearance, clearance.connection, client_id, domain)
+    except DomainNotAuthorized as refusal:
+        raise InvalidTarget() from refusal
 
 
 def _by_refresh_token(clearance: Clearance, caller: Caller) -> TokensAnswer:

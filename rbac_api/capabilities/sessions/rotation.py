@@ -224,10 +224,10 @@ def _record(
 ) -> RefreshTokenRecord:
     """The record of a token of an existing session; ``activated``: whether it may have activations."""
     if activated:
-        roles = find_session_roles(connection, session.id, session.active_roles, clock.now())
+        roles = find_session_roles(connection, session.id, session.begun, clock.now())
     else:
         chosen = session.active_roles
-        roles = EVERYTHING if chosen is None else SessionRoles(frozenset(chosen.split()))
+        roles = SessionRoles(None if chosen is None else frozenset(chosen.split()), domain=session.domain)
     return RefreshTokenRecord(
         session_id=session.id,
         user_id=session.user_id,

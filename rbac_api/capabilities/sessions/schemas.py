@@ -83,6 +83,10 @@ class SessionSchema(ma.Schema):
             "example": None,
         },
     )
+    domain = fields.String(
+        required=True,
+        metadata={"description": "it acts at this domain and below, and nowhere else", "example": "root"},
+    )
     ended_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
     ended_by = fields.Nested(
         SessionActorSchema,

@@ -56,6 +56,7 @@ def describe(row: SessionRow, actors: Actors = NO_ACTORS, at: datetime | None = 
         "client_id": row.client_id,
         "amr": row.amr.split(),
         "roles": None if row.active_roles is None else row.active_roles.split(),
+        "domain": row.domain,
         "ended_at": ended_at,
         "ended_by": _actor(row.ended_by, actors),
         "end_reason": reason,
@@ -85,7 +86,7 @@ def describe_token(row: RefreshTokenRow) -> RefreshTokenAnswer:
 SESSIONS: Sheet[SessionAnswer] = Sheet(
     (
         "id", "user_id", "user_username", "state", "created_at", "last_seen_at", "expires_at", "ip",
-        "user_agent", "client_id", "amr", "roles", "ended_at", "ended_by_type",
+        "user_agent", "client_id", "amr", "roles", "domain", "ended_at", "ended_by_type",
         "ended_by_id", "ended_by_name", "end_reason",
     ),
     dict,

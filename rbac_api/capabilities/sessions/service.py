@@ -49,7 +49,7 @@ from rbac_api.capabilities.sessions.termination import (
 from rbac_api.database.queries.sessions import SessionRow, find_session, is_active
 from rbac_api.database.tables import sessions
 from rbac_api.database.types import new_id
-from rbac_api.decision.model import SessionRoles
+from rbac_api.decision.model import ROOT, SessionRoles
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.enforcement.clients import Client
@@ -101,11 +101,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class AuthMethod:
-    """How the user authenticated (``amr``, RFC 8176), and the roles to begin with: ``chosen`` ones, or
-    all."""
+    """How the user authenticated (``amr``, RFC 8176), the roles to begin with (``chosen`` ones, or all), and
+    the domain to act at."""
 
     amr: tuple[str, ...] = PASSWORD
     chosen: frozenset[str] | None = None
+    domain: str = ROOT
 
 
 PROVED = AuthMethod()
@@ -136,7 +137,7 @@ def new_session(
     return RefreshTokenRecord(
         session_id=new_id(), user_id=user_id, client_id=origin.client_id, jti=new_id(), generation=1,
         issued_at=now, expires_at=idle, auth_time=now, absolute_expires_at=absolute, amr=proof.amr,
-        roles=SessionRoles(proof.chosen),
+        roles=SessionRoles(proof.chosen, domain=proof.domain),
     )  # fmt: skip
 
 
@@ -160,9 +161,9 @@ def beginning_values(record: RefreshTokenRecord, origin: Origin) -> dict[str, ob
 
 
 def begin_client_session(
-    connection: Connection, settings: Settings, client: Client, origin: Origin
+    connection: Connection, settings: Settings, client: Client, origin: Origin, domain: str = ROOT
 ) -> RefreshTokenRecord:
-    """Begin the session of a service account.
+    """Begin the session of a service account at a domain.
 
     It has no refresh token, so it ends with its one access token, or earlier with the secret.
     """
@@ -170,7 +171,7 @@ def begin_client_session(
     ends = min(deadline(now, settings.access_token_seconds), client.secret_expires_at.replace(microsecond=0))
     record = RefreshTokenRecord(
         session_id=new_id(), user_id=client.id, client_id=client.id, jti="", generation=0, issued_at=now,
-        expires_at=ends, auth_time=now, absolute_expires_at=ends, amr=(),
+        expires_at=ends, auth_time=now, absolute_expires_at=ends, amr=(), roles=SessionRoles(domain=domain),
     )  # fmt: skip
     queries.add_session(connection, _session_row(record, origin, client.secret_id))
     return record
@@ -244,6 +245,6 @@ def _session_row(
         "created_at": record.auth_time, "last_seen_at": record.issued_at,
         "idle_expires_at": record.expires_at, "absolute_expires_at": record.absolute_expires_at,
         "generation": record.generation, "amr": " ".join(record.amr), "client_secret_id": client_secret_id,
-        "ip": origin.ip, "user_agent": origin.user_agent,
+        "ip": origin.ip, "user_agent": origin.user_agent, "domain": record.roles.domain,
         "active_roles": None if chosen is None else " ".join(sorted(chosen)),
     }  # fmt: skip

@@ -9,6 +9,7 @@ from rbac_api.capabilities.sessions.answers import SessionInsideAnswer
 from rbac_api.capabilities.sessions.pictures import timeline_of
 from rbac_api.database.queries.sessions import find_session_roles, get_session
 from rbac_api.database.queries.subjects import get_subject
+from rbac_api.decision.domains import at_domain
 from rbac_api.decision.evaluate import effective_permissions, effective_roles
 from rbac_api.formats.diagram import Diagram
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -24,8 +25,9 @@ def get_session_inside(clearance: Clearance, session_id: str) -> SessionInsideAn
         return {**shown, "active_roles": [], "permissions": []}
     connection, now = clearance.connection, clock.now()
     row = get_session(connection, session_id)
-    begun = find_session_roles(connection, session_id, row.active_roles, now)
-    subject = get_subject(connection, row.user_id, now, second_factor=OTP in row.amr.split(), roles=begun)
+    begun = find_session_roles(connection, session_id, row.begun, now)
+    held = get_subject(connection, row.user_id, now, second_factor=OTP in row.amr.split(), roles=begun)
+    subject = at_domain(held, row.domain)
     graph = clearance.graph()
     return {
         **shown,

@@ -27,6 +27,18 @@ class RolesNotAuthorized(Forbidden):
     example = {"roles": ["accountant"]}  # noqa: RUF012
 
 
+class DomainNotAuthorized(Forbidden):
+    """Returned only after authentication; one answer for a domain that does not exist and for one where the
+    user has no role."""
+
+    code = "domain.not_authorized"
+    title = "You cannot sign in at this domain"
+    default_detail = (
+        "There is no domain of this name, or no role of yours counts there. Check the name, or sign in"
+        " without 'domain' to act at root."
+    )
+
+
 class LoginFailed(Unauthenticated):
     """Unknown, wrong, disabled, locked, without a password: one answer for all (OWASP ASVS 5.0, 6.3.8)."""
 

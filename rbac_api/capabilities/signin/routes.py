@@ -13,7 +13,12 @@ from rbac_api.capabilities.passwords.errors import PasswordRefused
 from rbac_api.capabilities.sessions.errors import TokenReused
 from rbac_api.capabilities.signin import service
 from rbac_api.capabilities.signin.answers import TokensAnswer
-from rbac_api.capabilities.signin.errors import LoginFailed, MfaRequired, RolesNotAuthorized
+from rbac_api.capabilities.signin.errors import (
+    DomainNotAuthorized,
+    LoginFailed,
+    MfaRequired,
+    RolesNotAuthorized,
+)
 from rbac_api.capabilities.signin.schemas import (
     BrowserSessionSchema,
     LoginQuery,
@@ -70,6 +75,7 @@ class Login(MethodView):
         LoginFailed,
         MfaRequired,
         RolesNotAuthorized,
+        DomainNotAuthorized,
         ConstraintViolated,
         TooManyAttempts,
         HasherBusy,
@@ -85,14 +91,16 @@ class Login(MethodView):
         in a browser, `mode=cookie` puts the tokens into cookies that no script can read, returns a
         `csrf_token` to send as `X-CSRF-TOKEN` with every write, and ends the session whose cookies the
         browser had before. With `roles` the session starts with only those roles; others can be activated
-        later.
+        later. With `domain` it acts at that domain and below, with what counts there, and nowhere else.
         """
         count_attempt()
         client_id = _client_id(body.get("client_id", FIRST_PARTY))
         chosen = frozenset(body["roles"]) if "roles" in body else None
         as_cookies = query["mode"] == "cookie"
         leaves = current_guard().session_left(request) if as_cookies else None
-        asked = service.LoginRequest(body["username"], body["password"], body.get("otp"), chosen, leaves)
+        asked = service.LoginRequest(
+            body["username"], body["password"], body.get("otp"), chosen, leaves, body["domain"]
+        )
         tokens = service.login(current_clearance(), asked, client_id)
         return _answer(tokens, as_cookies=as_cookies)
 

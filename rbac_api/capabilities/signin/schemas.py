@@ -5,7 +5,8 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.web.fields import ID, Body, NewPassword, OptionalBody, RoleName, Text, Verbatim
+from rbac_api.decision.model import ROOT
+from rbac_api.web.fields import ID, Body, DomainName, NewPassword, OptionalBody, RoleName, Text, Verbatim
 
 _SHOWN = "<token>"
 
@@ -33,6 +34,13 @@ class LoginSchema(Body):
                 "start the session with only these roles and what they inherit; `[]` for none; omit for all"
             ),
             "example": ["accountant"],
+        },
+    )
+    domain = DomainName(
+        load_default=ROOT,
+        metadata={
+            "description": "the session acts at this domain and below, and nowhere else",
+            "example": "root",
         },
     )
     client_id = Text(

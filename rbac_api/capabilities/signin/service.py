@@ -20,14 +20,16 @@ from rbac_api.capabilities.signin.attempts import (
     note_failure,
     prove_second_factor,
 )
-from rbac_api.capabilities.signin.errors import LoginFailed, RolesNotAuthorized
+from rbac_api.capabilities.signin.errors import DomainNotAuthorized, LoginFailed, RolesNotAuthorized
 from rbac_api.capabilities.signin.queries import SigninRow
 from rbac_api.capabilities.signin.tokens import issue_access, issue_tokens, refresh
 from rbac_api.capabilities.signin.without_lock import begin_without_lock, signed_in, signing_in
 from rbac_api.capabilities.users.service import note_signin
 from rbac_api.database.queries.subjects import get_subject
 from rbac_api.database.queries.users import get_account
-from rbac_api.decision.evaluate import unauthorized
+from rbac_api.decision.domains import at_domain
+from rbac_api.decision.evaluate import in_force, unauthorized
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import HasherBusy
@@ -36,7 +38,7 @@ from rbac_api.guard.tokens.token import Token
 from rbac_api.observability.metrics import SIGNINS
 from rbac_api.trail.recorder import Actor, record_events
 
-__all__ = ["LoginRequest", "issue_access", "login", "logout", "refresh"]
+__all__ = ["LoginRequest", "issue_access", "login", "logout", "refresh", "require_acting"]
 # The account may change during hashing: a parallel sign-in upgrades the hash, or the user is disabled.
 TRIES = 2
 
@@ -47,7 +49,7 @@ class _AccountChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoginRequest:
-    """What a client sends to sign in; ``roles``: those to begin with, None for all.
+    """What a client sends to sign in; ``roles``: those to begin with, None for all; ``domain``: where to act.
 
     ``leaves``: the ``jti`` of the refresh token of the session that this one replaces in a browser.
     """
@@ -57,13 +59,15 @@ class LoginRequest:
     otp: str | None = field(default=None, repr=False)
     roles: frozenset[str] | None = None
     leaves: str | None = None
+    domain: str = ROOT
 
 
 def login(clearance: Clearance, request: LoginRequest, client_id: str) -> TokensAnswer:
     """Tokens for a name and password, and a second factor if there is one. Holds no connection while hashing.
 
     ``LoginFailed`` for whatever is wrong, ``MfaRequired`` if only the code is missing. Only then 403
-    ``roles.not_authorized`` and 409 ``constraint.violated`` for roles that the user cannot begin with.
+    ``domain.not_authorized``, ``roles.not_authorized`` and 409 ``constraint.violated`` for what the user
+    cannot begin with.
     """
     password, origin = request.password, Origin.of(clearance.actor, client_id)
     for _ in range(TRIES):
@@ -84,7 +88,7 @@ def _open_session(
     clearance: Clearance, proved: Proved, password_hash: str, origin: Origin, request: LoginRequest
 ) -> TokensAnswer:
     try:
-        plain = request.roles is None and request.leaves is None
+        plain = request.roles is None and request.leaves is None and request.domain == ROOT
         tokens = begin_without_lock(clearance, proved, password_hash, origin) if plain else None
         return tokens or _begin_with_lock(clearance, proved, password_hash, origin, request)
     except ServiceError as refusal:
@@ -103,7 +107,7 @@ def _begin_with_lock(
             stale = is_stale(clearance, connection, row)
             if stale or not note_signin(connection, row.id, proved.checked, password_hash):
                 raise _AccountChanged()
-            proof = AuthMethod(methods, request.roles)
+            proof = AuthMethod(methods, request.roles, request.domain)
             _require_startable(clearance, connection, row, proof)
             _end_replaced_session(clearance, connection, signing_in(clearance, row), request.leaves)
             return _begin(clearance, connection, proved, origin, proof)
@@ -113,17 +117,28 @@ def _begin_with_lock(
 def _require_startable(
     clearance: Clearance, connection: Connection, row: SigninRow, proof: AuthMethod
 ) -> None:
-    """Check the chosen roles of a new session (INCITS 359 sections 6.1.2 and 6.4.2, CreateSession)."""
+    """Check domain and chosen roles of a new session (INCITS 359 sections 6.1.2 and 6.4.2, CreateSession)."""
+    if proof.domain != ROOT:
+        require_acting(clearance, connection, row.id, proof.domain)
     if proof.chosen is None:
         return
     now, strong = clock.now(), OTP in proof.amr
     graph = clearance.snapshot.settled_graph(connection)
-    subject = get_subject(connection, row.id, now, second_factor=strong)
+    subject = at_domain(get_subject(connection, row.id, now, second_factor=strong), proof.domain)
     lacking = unauthorized(graph, subject, proof.chosen, now)
     if lacking:
         raise RolesNotAuthorized(roles=list(lacking))
     person = {"id": row.id, "username": row.username}
     require_compatible(graph.seen_with(strong), proof.chosen, person)
+
+
+def require_acting(clearance: Clearance, connection: Connection, account_id: str, domain: str) -> None:
+    """Require that the domain exists and that an assignment of the account counts there: the same 403
+    otherwise."""
+    now = clock.now()
+    there = at_domain(get_subject(connection, account_id, now), domain).assignments
+    if not (clearance.snapshot.domains.exists(domain, connection) and any(in_force(a, now) for a in there)):
+        raise DomainNotAuthorized()
 
 
 def _end_replaced_session(

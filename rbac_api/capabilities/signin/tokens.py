@@ -19,13 +19,14 @@ from rbac_api.database.engine import is_writer
 from rbac_api.database.queries.subjects import subject_of
 from rbac_api.database.queries.users import AccountRow
 from rbac_api.database.types import new_id
+from rbac_api.decision.domains import at_domain, holds_below, loses_below
 from rbac_api.decision.evaluate import carried_roles, claimed_roles
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import TokenRevoked
 from rbac_api.guard.state.subjects import OTP
 from rbac_api.guard.tokens.signing import SigningKey, Use
-from rbac_api.guard.tokens.token import Issue, Token
+from rbac_api.guard.tokens.token import Authority, Issue, Token
 from rbac_api.observability.metrics import REFRESHES
 
 
@@ -134,7 +135,8 @@ def _issue_access(
     signed: tuple[AccountRow, SigningKey],
 ) -> AccessToken:
     now, (account, key) = clock.now(), signed
-    subject = subject_of(connection, account, now, second_factor=OTP in record.amr, roles=record.roles)
+    held = subject_of(connection, account, now, second_factor=OTP in record.amr, roles=record.roles)
+    subject = at_domain(held, record.roles.domain) if held.elsewhere else held
     graph, begun = _graph(clearance, connection), now.replace(microsecond=0)
     lifetime = timedelta(seconds=clearance.settings.access_token_seconds)
     # No token outlives its session, which could not be ended any more, or what its roles depend on: detached
@@ -149,10 +151,13 @@ def _issue_access(
         record.user_id, record.session_id, new_id(), record.client_id, issued, expires, proved,
         record.amr, key,
     )  # fmt: skip
+    below = bool(held.elsewhere) and holds_below(held)
+    authority = Authority(
+        roles, account.authorization_version, len(effective) - len(roles), record.roles.domain,
+        below, below and loses_below(graph, held),
+    )  # fmt: skip
     return {
-        "access_token": clearance.runtime.tokens.issue_access(
-            issue, roles, account.authorization_version, len(effective) - len(roles)
-        ),
+        "access_token": clearance.runtime.tokens.issue_access(issue, authority),
         "token_type": "Bearer",
         "expires_in": expires - issued,
         "session_id": record.session_id,

@@ -22,6 +22,7 @@ from rbac_api.capabilities.signin.attempts import Proved
 from rbac_api.capabilities.signin.queries import Current, SigninRow
 from rbac_api.capabilities.signin.tokens import issue_tokens
 from rbac_api.database.constraints import Clash
+from rbac_api.decision.model import ROOT
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.settings import Settings
 from rbac_api.trail.outbox import parameters
@@ -31,7 +32,8 @@ from rbac_api.trail.recorder import Actor, Event, Target, prepared_events, unava
 def begin_without_lock(
     clearance: Clearance, proved: Proved, password_hash: str, origin: Origin
 ) -> TokensAnswer | None:
-    """Begin a session with all roles, beside no other in the same browser, after the right password.
+    """Begin a session at ``root`` with all roles, beside no other in the same browser, after the right
+    password.
 
     None, and nothing changed, where the lock is needed or something changed since the rows were read.
     """
@@ -95,5 +97,6 @@ def signed_in(
         "amr": " ".join(proof.amr),
     }
     facts |= {} if proof.chosen is None else {"roles": sorted(proof.chosen)}
+    facts |= {} if proof.domain == ROOT else {"domain": proof.domain}
     actor = signing_in(clearance, row)._replace(session_id=begun.session_id)
     return actor, Event("signin.succeeded", Target("session", begun.session_id, row.username), after=facts)

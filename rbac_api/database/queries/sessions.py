@@ -10,7 +10,14 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam
 
 from rbac_api import clock
 from rbac_api.database.tables import activations, refresh_tokens, roles, sessions, users
-from rbac_api.decision.model import EVERYTHING, Activation, SessionRoles
+from rbac_api.decision.model import EVERYTHING, ROOT, Activation, SessionRoles
+
+
+class Begun(NamedTuple):
+    """How a session began: with which roles (names separated by spaces; None: all), and at which domain."""
+
+    active_roles: str | None
+    domain: str
 
 
 class SessionRow(NamedTuple):
@@ -26,6 +33,7 @@ class SessionRow(NamedTuple):
     generation: int
     amr: str
     active_roles: str | None
+    domain: str
     client_secret_id: str | None
     ip: str | None
     user_agent: str | None
@@ -33,6 +41,11 @@ class SessionRow(NamedTuple):
     ended_by: str | None
     end_reason: str | None
     username: str
+
+    @property
+    def begun(self) -> Begun:
+        """Which roles count in it, and where."""
+        return Begun(self.active_roles, self.domain)
 
     def is_live(self) -> bool:
         """Return whether the session is active at this moment."""
@@ -108,18 +121,17 @@ def count_active(connection: Connection, now: datetime, *conditions: ColumnEleme
     return connection.execute(counting.where(is_active(now), *conditions)).scalar_one()
 
 
-def find_session_roles(
-    connection: Connection, session_id: str, active_roles: str | None, at: datetime
-) -> SessionRoles:
-    """The roles that a session began with (its row says which), and its activations that are not over."""
+def find_session_roles(connection: Connection, session_id: str, begun: Begun, at: datetime) -> SessionRoles:
+    """The roles that a session began with (its row says which and where), and its activations that are not
+    over."""
     rows = connection.execute(_ACTIVATIONS, {"session_id": session_id, "at": at})
-    return session_roles(active_roles, (Activation(*row) for row in rows))
+    return session_roles(begun, (Activation(*row) for row in rows))
 
 
-def session_roles(chosen: str | None, activated: Iterable[Activation]) -> SessionRoles:
-    """The roles of a session that began with the ``chosen`` ones (names separated by spaces; None: all), with
-    those ``activated`` later."""
+def session_roles(begun: Begun, activated: Iterable[Activation]) -> SessionRoles:
+    """The roles of a session that began in this way, with those ``activated`` later."""
     activations = tuple(activated)
-    if chosen is None and not activations:
+    if begun.active_roles is None and not activations and begun.domain == ROOT:
         return EVERYTHING
-    return SessionRoles(None if chosen is None else frozenset(chosen.split()), activations)
+    chosen = None if begun.active_roles is None else frozenset(begun.active_roles.split())
+    return SessionRoles(chosen, activations, begun.domain)

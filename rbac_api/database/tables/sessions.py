@@ -25,6 +25,8 @@ sessions = Table(
     Column(
         "active_roles", Text
     ),  # names of the roles it was begun with, a space between; empty: all that count
+    # The name of a domain: it acts there and below. Nothing is assigned at a new domain of the same name.
+    Column("domain", String(255), nullable=False, server_default="root"),
     Column("client_secret_id", ID),  # which secret a service account signed in with
     Column("ip", String(64)),
     Column("user_agent", String(256)),

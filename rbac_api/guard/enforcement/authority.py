@@ -83,8 +83,14 @@ class Authority(NamedTuple):  # made for every request; a frozen dataclass is mu
 
     @property
     def home_by_default(self) -> str:
-        """Where a new account, role or constraint is at home if the caller does not say."""
-        return ROOT
+        """Where a new account, role or constraint is at home if the caller does not say: where the session
+        acts."""
+        return self.session_domain
+
+    @property
+    def session_domain(self) -> str:
+        """The domain that the session of this request acts at."""
+        return ROOT if self.session is None else self.session.roles.domain
 
     def at(self, domain: str) -> Self:
         """Return this clearance at a domain, with the permission of the operation there: 403 otherwise."""

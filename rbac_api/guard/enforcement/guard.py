@@ -171,12 +171,12 @@ class Guard:
         """Decide again under the write lock: the state may have changed since the first decision."""
         self.snapshot.catch_up(work.connection)
         person = session_and_user(self.runtime, context.token, work.connection)[1]
-        judge(placed(self.runtime, person, context.domain, work.connection), context.rule)
+        judge(placed(self.runtime, person, context.domain, work.connection), context.rule, context.domain)
         work.undecided = holds_below(person, context.rule)
 
     def _judge(self, session: SessionState, person: Person, rule: Rule, domain: str) -> Decision:
         try:
-            decision = judge(placed(self.runtime, person, domain), rule)
+            decision = judge(placed(self.runtime, person, domain), rule, domain)
         except AccessDenied as refusal:
             refusal.members |= {} if rule.domain in (None, HOME) else {"domain": domain}
             raise

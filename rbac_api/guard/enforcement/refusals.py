@@ -19,6 +19,7 @@ from flask import Request
 from rbac_api import clock
 from rbac_api.database.engine import Database
 from rbac_api.database.types import new_id
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.rules import Rule
 from rbac_api.guard.incidents.repetitions import MAX_REMEMBERED, QUIET_SECONDS, Key, Repetitions
@@ -140,6 +141,8 @@ def _event(refused: Refused, times: int) -> dict[str, Any]:
     }
     if (domain := refused.refusal.members.get("domain")) is not None:
         facts["domain"] = domain
+    if refused.session is not None and refused.session.roles.domain != ROOT:
+        facts["session_domain"] = refused.session.roles.domain
     target, reason = Target("operation", refused.path), refused.refusal.recorded_detail
     refusal = Event("access.refused", target, reason, after=facts, outcome="refused")
     (event,) = prepared_events(refused.actor, (refusal,))

@@ -10,8 +10,9 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from rbac_api import clock
+from rbac_api.decision.domains import is_in
 from rbac_api.decision.evaluate import active_roles, needs_second_factor
-from rbac_api.decision.model import EVERYTHING, ROOT, Decision, Reason
+from rbac_api.decision.model import ROOT, Decision, Reason, SessionRoles
 from rbac_api.decision.naming import DOMAIN
 from rbac_api.guard.enforcement.runtime import Runtime
 from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
@@ -82,21 +83,25 @@ def placed(runtime: Runtime, person: Person, domain: str, connection: Connection
         return person
     if runtime.snapshot.domains.exists(domain, connection):
         return person.at(domain)
-    bare = replace(person.subject, assignments=(), elsewhere=(), roles=EVERYTHING)
+    bare = replace(
+        person.subject, assignments=(), elsewhere=(), roles=SessionRoles(domain=person.subject.roles.domain)
+    )
     return person_of(person.graph, bare, person.kind, person.username, clock.now())
 
 
-def judge(person: Person, rule: Rule) -> Decision:
-    """Return the decision, or raise the refusal that names what was missing."""
+def judge(person: Person, rule: Rule, domain: str = ROOT) -> Decision:
+    """Return the decision for a user ``placed`` at the domain, or raise the refusal that names what was
+    missing."""
     if person.subject.must_change_password and not rule.temporary_password:
         raise PasswordChangeRequired()
     if rule.role is not None:
         if rule.role not in person.roles:
-            raise AccessDenied(_role_missing(person, rule.role), required_role=rule.role)
+            detail = _outside(person, domain) or _role_missing(person, rule.role)
+            raise AccessDenied(f"You need the role {rule.role}{detail}", required_role=rule.role)
         return Decision(True, (Reason("granted", f"has the role {rule.role}"),), (rule.role,))
     if holds_below(person, rule):
         return Decision(True, (Reason("granted", f"holds {rule.permission} at a domain"),))
-    return require_allowed(person, rule.permission)
+    return require_allowed(person, rule.permission, domain)
 
 
 def holds_below(person: Person, rule: Rule) -> bool:
@@ -120,21 +125,31 @@ def not_held(permission: str | None, domain: str) -> AccessDenied:
     return AccessDenied(detail, required=permission, domain=domain)
 
 
-def require_allowed(person: Person, permission: str | None) -> Decision:
+def require_allowed(person: Person, permission: str | None, domain: str = ROOT) -> Decision:
     """Return the decision that allows it: 403 ``access.denied`` otherwise."""
     decision = person.may(permission)
     if not decision.allowed:
-        raise AccessDenied(
-            f"You need the permission {permission}: {decision.reasons[0].detail}.", required=permission
-        )
+        detail = _outside(person, domain) or f": {decision.reasons[0].detail}."
+        raise AccessDenied(f"You need the permission {permission}{detail}", required=permission)
     return decision
+
+
+def _outside(person: Person, domain: str) -> str:
+    """Say that a session at a domain holds nothing outside it; empty where the domain is inside."""
+    acting = person.subject.roles.domain
+    if is_in(domain, acting):
+        return ""
+    where = f" at {domain}" if domain else " there"
+    return (
+        f"{where}: this session acts at {acting} and below only. Sign in without a domain to act elsewhere."
+    )
 
 
 def _role_missing(person: Person, role: str) -> str:
     held = active_roles(person.graph, person.subject, clock.now())
     if any(role in person.graph.closures.get(name, ()) for name in held):
-        return f"You need the role {role}: {needs_second_factor(role).detail}."
-    return f"You need the role {role}."
+        return f": {needs_second_factor(role).detail}."
+    return "."
 
 
 def require_recent(auth_time: int, settings: Settings) -> None:

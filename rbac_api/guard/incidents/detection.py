@@ -128,6 +128,7 @@ def claim_elsewhere(refusal: ServiceError, person: Person, claimed: tuple[str, .
     """
     if not isinstance(refusal, AccessDenied) or claimed == person.claimed:
         return None
+    person = person.acting
     assigned = (a.role for a in person.subject.assignments if in_force(a, clock.now()))
     if not _allows(refusal, person, claimed):
         return None

@@ -40,6 +40,7 @@ class SessionStateRow(NamedTuple):
     created_at: datetime
     amr: str
     active_roles: str | None
+    domain: str
     issued_by: str | None
     issued_at: datetime | None
 
@@ -53,6 +54,7 @@ _SESSION_STATE = (
         sessions.c.created_at,
         sessions.c.amr,
         sessions.c.active_roles,
+        sessions.c.domain,
         client_secrets.c.created_by.label("issued_by"),
         client_secrets.c.created_at.label("issued_at"),
     )

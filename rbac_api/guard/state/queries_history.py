@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and
 
 from rbac_api.database.engine import batched
 from rbac_api.database.filters import among
-from rbac_api.database.queries.sessions import session_roles
+from rbac_api.database.queries.sessions import Begun, session_roles
 from rbac_api.database.tables import (
     activations,
     assignments,
@@ -240,12 +240,11 @@ def was_assigned(at: datetime) -> ColumnElement[bool]:
 
 
 def find_session_roles_at(
-    connection: Connection, session_id: str | None, chosen: str | None, at: datetime
+    connection: Connection, session_id: str | None, begun: Begun, at: datetime
 ) -> SessionRoles:
-    """Return what was active in a session begun with the ``chosen`` roles (names with a space between; None:
-    all)."""
+    """Return what was active in a session that began in this way."""
     columns = (roles.c.name, activations.c.valid_from, activations.c.valid_to)
     joined = activations.join(roles, activations.c.role_id == roles.c.id)
     mine = (activations.c.session_id == session_id, in_force(activations, at), in_force(roles, at))
     activated = select(*columns).select_from(joined).where(*mine)
-    return session_roles(chosen, (Activation(*row) for row in connection.execute(activated)))
+    return session_roles(begun, (Activation(*row) for row in connection.execute(activated)))

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from rbac_api import clock
 from rbac_api.database.queries import subjects as accounts
-from rbac_api.database.queries.sessions import find_session_roles
-from rbac_api.decision.domains import at_domain, lineage, nearest, outermost
+from rbac_api.database.queries.sessions import Begun, find_session_roles
+from rbac_api.decision.domains import at_domain, lineage, nearest, outermost, places_of
 from rbac_api.decision.evaluate import (
     claimed_roles,
     decide,
@@ -40,14 +40,14 @@ class Issued:
 
 @dataclass(slots=True)
 class Person:
-    """What a user effectively is and may do at ``root``, right until ``until`` (a grant begins or ends) or
-    the next change; ``at`` says what at other domains."""
+    """What a user effectively is and may do at ``root`` (nothing, in a session at another domain), right
+    until ``until`` (a grant begins or ends) or the next change; ``at`` says what at other domains."""
 
     subject: Subject
     kind: str  # ``person`` or ``service``
     username: str
     roles: frozenset[str]
-    claimed: tuple[str, ...]  # the roles that a token of this user would name
+    claimed: tuple[str, ...]  # the roles that a token of this session would name
     permissions: frozenset[str]
     until: datetime | None
     graph: RoleGraph
@@ -66,7 +66,7 @@ class Person:
         if domain == ROOT or not self.subject.elsewhere:
             return self
         if self.places is None:
-            self.places = dict.fromkeys((one.domain for one in self.subject.elsewhere), self)
+            self.places = dict.fromkeys(places_of(self.subject), self)
         place = nearest(domain, self.places)
         if place == ROOT:
             return self
@@ -77,12 +77,17 @@ class Person:
             self.places[place] = found
         return found
 
+    @property
+    def acting(self) -> Person:
+        """The user at the domain of the session: what its token names."""
+        return self.at(self.subject.roles.domain)
+
     def along(self, domain: str) -> tuple[Person, ...]:
         """Return the user at ``root`` and at each domain with an assignment on the way down to this one:
         what is held at any of them is held at the domain."""
         if domain == ROOT or not self.subject.elsewhere:
             return (self,)
-        places = {one.domain for one in self.subject.elsewhere}.intersection(lineage(domain))
+        places = places_of(self.subject).intersection(lineage(domain))
         return (self, *map(self.at, sorted(places)))
 
     def domains_granting(self, permission: str) -> tuple[str, ...]:
@@ -90,7 +95,7 @@ class Person:
         it is held everywhere."""
         if self.may(permission).allowed:
             return (ROOT,)
-        places = {one.domain for one in self.subject.elsewhere}
+        places = places_of(self.subject)
         return outermost(place for place in places if self.at(place).may(permission).allowed)
 
     def may(self, permission: str | None) -> Decision:
@@ -124,15 +129,15 @@ class SessionState:
 
 def person_of(graph: RoleGraph, subject: Subject, kind: str, username: str, at: datetime) -> Person:
     """Compute what a subject is and may do at that moment."""
-    effective = effective_roles(graph, subject, at)
+    effective, acting = effective_roles(graph, subject, at), at_domain(subject, subject.roles.domain)
     return Person(
         subject,
         kind,
         username,
         frozenset(role.role for role in effective),
-        claimed_roles(effective),
+        claimed_roles(effective if acting is subject else effective_roles(graph, acting, at)),
         effective_permissions(graph, subject, at),
-        next_change(subject, at),
+        next_change(acting, at),
         graph,
     )
 
@@ -157,7 +162,7 @@ def find_session(connection: Connection, session_id: str) -> SessionState | None
     if row is None:
         return None
     auth_time, amr = int(row.created_at.timestamp()), tuple(row.amr.split())
-    roles = find_session_roles(connection, session_id, row.active_roles, clock.now())
+    roles = find_session_roles(connection, session_id, Begun(row.active_roles, row.domain), clock.now())
     issued = Issued(row.issued_by, row.issued_at) if row.issued_by and row.issued_at else None
     return SessionState(
         row.user_id, row.client_id, row.ended_at is not None, auth_time, amr, OTP in amr, roles, issued

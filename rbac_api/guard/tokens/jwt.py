@@ -30,11 +30,13 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 
 from rbac_api import clock
 from rbac_api.database.types import UUID
+from rbac_api.decision.model import ROOT
+from rbac_api.decision.naming import DOMAIN
 from rbac_api.errors import ServiceError
 from rbac_api.guard.errors import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from rbac_api.guard.tokens.credentials import credentials, read_credentials
 from rbac_api.guard.tokens.keys import Keyring
-from rbac_api.guard.tokens.token import Issue, Token
+from rbac_api.guard.tokens.token import Authority, Issue, Token
 from rbac_api.settings import ALGORITHMS, Settings
 from rbac_api.web.responses.problems import problem_answer
 from rbac_verifier import jws
@@ -51,9 +53,10 @@ KINDS: dict[str, frozenset[str]] = {
     "access": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "roles", "av")),
     "refresh": frozenset((*_IDS, *_TEXTS, *_NUMBERS, "gen")),
 }
-# Claims of some access tokens: ``amr`` (RFC 8176) where a second factor was proved, the other where not all
-# roles fit.
-_OPTIONAL = frozenset(("amr", "roles_omitted"))
+# Claims of some access tokens: ``amr`` (RFC 8176) where a second factor was proved, ``roles_omitted`` where
+# not all roles fit, the others where the session acts at a domain, or more or less may count in one below.
+_FLAGS = ("domains_held", "domains_differ")
+_OPTIONAL = frozenset(("amr", "roles_omitted", "domain", *_FLAGS))
 _SECOND_FACTOR = ["pwd", "otp"]
 
 
@@ -77,12 +80,15 @@ class Bearer:
         _configure(app, self._settings)
         _set_loaders(JWTManager(app), self._keyring, self._is_revoked)
 
-    def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int, omitted: int = 0) -> str:
+    def issue_access(self, issue: Issue, authority: Authority) -> str:
         """Return an access token: header ``at+jwt``, role *names* and the authorization version, nothing
-        personal.  ``omitted``: how many effective roles it does not name, because they did not fit.
+        personal.
         """
-        claims: dict[str, Any] = {"roles": list(roles), "av": version}
-        claims |= {"roles_omitted": omitted} if omitted else {}
+        claims: dict[str, Any] = {"roles": list(authority.roles), "av": authority.version}
+        claims |= {"roles_omitted": authority.omitted} if authority.omitted else {}
+        claims |= {"domain": authority.domain} if authority.domain != ROOT else {}
+        claims |= {"domains_held": True} if authority.held_below else {}
+        claims |= {"domains_differ": True} if authority.loses_below else {}
         claims |= {"amr": list(issue.amr)} if "otp" in issue.amr else {}
         return self._signed("access", issue, self._audience, claims)
 
@@ -193,15 +199,21 @@ def fits(header: dict[str, Any], payload: dict[str, Any]) -> bool:
 
 
 def _optional_fit(payload: dict[str, Any]) -> bool:
-    """Return whether the optional claims are allowed: only an access token may have them, to say that a
-    second factor was proved, and how many roles it does not name."""
-    omitted = payload.get("roles_omitted", 1)
+    """Return whether the optional claims are allowed: only an access token may have them, and ``root``, for
+    which none is needed, is never named."""
+    omitted, domain = payload.get("roles_omitted", 1), payload.get("domain")
     return (
         (payload["type"] == "access" or _OPTIONAL.isdisjoint(payload))
         and payload.get("amr", _SECOND_FACTOR) == _SECOND_FACTOR
         and type(omitted) is int
         and 0 < omitted < 1 << 40
+        and ("domain" not in payload or _is_below_root(domain))
+        and all(payload.get(name, True) is True for name in _FLAGS)
     )
+
+
+def _is_below_root(domain: object) -> bool:
+    return isinstance(domain, str) and domain != ROOT and DOMAIN.problem(domain) is None
 
 
 def _payload_fits(payload: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rbac_api.decision.model import ROOT
 from rbac_api.guard.tokens.signing import SigningKey
 
 
@@ -38,10 +39,27 @@ class Issue:
     key: SigningKey | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What an access token says that its user may do: the role names, how many more there are that did not
+    fit, and the authorization version.
+
+    The roles count at the ``domain`` and below.  ``held_below``: in domains below more may count;
+    ``loses_below``: or less, by a dynamic constraint.
+    """
+
+    roles: tuple[str, ...]
+    version: int
+    omitted: int = 0
+    domain: str = ROOT
+    held_below: bool = False
+    loses_below: bool = False
+
+
 class TokenIssuer(Protocol):
     """Makes and verifies tokens, see ``jwt.Bearer``."""
 
-    def issue_access(self, issue: Issue, roles: tuple[str, ...], version: int, omitted: int = 0) -> str: ...
+    def issue_access(self, issue: Issue, authority: Authority) -> str: ...
 
     def issue_refresh(self, issue: Issue, generation: int) -> str: ...
 

@@ -60,9 +60,9 @@ def raw_basic(text: bytes) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
 
 
-def ask_token(stage: Stage, robot: Robot) -> Any:
+def ask_token(stage: Stage, robot: Robot, **more: str) -> Any:
     """The answer to a request for an access token."""
-    form = {"grant_type": "client_credentials"}
+    form = {"grant_type": "client_credentials", **more}
     return stage.caller().post("/oauth/token", data=form, headers=robot.basic)
 
 
