@@ -17,7 +17,7 @@ from rbac_api.database.types import new_id
 from rbac_api.factory import close_app, create_app
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.tokens.jwt import Bearer
-from rbac_api.guard.tokens.token import Issue
+from rbac_api.guard.tokens.token import Authority, Issue
 from rbac_api.settings import Settings
 
 PASSWORD = "seven grey herons over the weir"
@@ -96,5 +96,7 @@ def _tokens(bearer: Bearer, name: str, grip: RefreshTokenRecord, role: str) -> S
     access = Issue(grip.user_id, grip.session_id, new_id(), CLIENT, now, now + LIFETIME, moment)
     refresh = Issue(grip.user_id, grip.session_id, grip.jti, CLIENT, issued, ends, moment)
     return SignedIn(
-        name, bearer.issue_access(access, (role,), 1), bearer.issue_refresh(refresh, grip.generation)
+        name,
+        bearer.issue_access(access, Authority((role,), 1)),
+        bearer.issue_refresh(refresh, grip.generation),
     )

@@ -10,8 +10,8 @@
 ``verifier`` needs no framework. ``flask`` makes decorators of it, ``asgi`` dependencies for FastAPI and
 Starlette. ``jws`` reads and verifies signed texts. ``keys`` holds the service's public keys. ``revoked``
 follows the revocation feed, and ``roles`` what each role permits, through ``fetch``. ``identity`` says what a
-token allows where, and ``evaluation`` asks the service where it does not say enough. ``names`` has the forms of
-names. ``headers`` reads requests. ``problems`` has the answers to refused
+token allows where, and ``evaluation`` asks the service where it does not say enough. ``names`` has the forms
+of names. ``headers`` reads requests. ``problems`` has the answers to refused
 callers. ``encodings`` reads hexadecimal and Base64 in one spelling.
 
 ``audit`` is the command that verifies an export of the audit trail against a checkpoint. ``events`` has the

@@ -88,8 +88,8 @@ def incomplete(omitted: int, members: dict[str, Any]) -> Refused:
         f"The token does not name {omitted} of your roles, because they did not fit, and this service cannot "
         "find out whether one of them is enough. Sign in with only the roles that you need here."
         if omitted
-        else f"The token does not say what you may do{_where(members)}, and this service cannot find out. Sign "
-        "in at this domain."
+        else f"The token does not say what you may do{_where(members)}, and this service cannot find out. "
+        "Sign in at this domain."
     )
     title = "The token does not name all roles"
     return Refused(403, "roles.incomplete", title, detail, "insufficient_scope", members)

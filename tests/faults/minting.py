@@ -14,7 +14,7 @@ from rbac_api.cli.prepare import operator_unit
 from rbac_api.database.engine import Database
 from rbac_api.factory import close_app, create_app
 from rbac_api.guard.tokens.signing import Use
-from rbac_api.guard.tokens.token import Issue
+from rbac_api.guard.tokens.token import Authority, Issue
 from rbac_api.trail.recorder import Actor, Target, record
 from tests.builders import settings_for
 from tests.servers.service import SETTINGS
@@ -82,5 +82,8 @@ class Mint:
         bearer: Any = self.app.extensions["rbac-api"].bearer
         now, ends = int(clock.now().timestamp()), int(grip.expires_at.timestamp())
         parts: Any = (grip.user_id, grip.session_id, grip.jti, grip.client_id, now, ends, now)
-        access, refresh = bearer.issue_access(Issue(*parts), (), 1), bearer.issue_refresh(Issue(*parts), 1)
+        access, refresh = (
+            bearer.issue_access(Issue(*parts), Authority((), 1)),
+            bearer.issue_refresh(Issue(*parts), 1),
+        )
         return Pass(grip.user_id, grip.session_id, access, refresh)

@@ -8,7 +8,7 @@ import pytest
 
 from rbac_api.capabilities.second_factor.service import spend_code
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.guard.tokens.token import Issue
+from rbac_api.guard.tokens.token import Authority, Issue
 from tests.builders import Stage
 from tests.cast import ALICE, BOB
 from tests.guard.forgery import Model
@@ -60,7 +60,7 @@ def test_nothing_but_these_two_is_ever_issued(stage: Stage) -> None:
     odd = Issue(*claims, "app", 1, 2, 1, amr=("otp",))
 
     with stage.app.app_context(), pytest.raises(ValueError, match="fixed"):
-        stage.guard.bearer.issue_access(odd, (), 1)
+        stage.guard.bearer.issue_access(odd, Authority((), 1))
 
 
 def test_a_code_of_somebody_without_a_factor_proves_nothing(stage: Stage) -> None:

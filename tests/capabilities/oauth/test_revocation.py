@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from time_machine import Traveller
 
-from rbac_api.guard.tokens.token import Issue
+from rbac_api.guard.tokens.token import Authority, Issue
 from tests.builders import Caller, Stage
 from tests.capabilities.conftest import OpenNode
 from tests.capabilities.oauth.robot import as_robot, basic, claims, error, make_robot
@@ -138,7 +138,7 @@ def test_a_token_of_nobody_is_revoked_already(stage: Stage) -> None:
         nobody, said["sid"], said["jti"], said["client_id"], said["iat"], said["exp"], said["auth_time"]
     )
     with stage.app.app_context():
-        token = stage.guard.bearer.issue_access(issue, (), 1)
+        token = stage.guard.bearer.issue_access(issue, Authority((), 1))
 
     assert revoke(stage.as_(ALICE), token).status_code == 200
     assert stage.events("token.revoked") == []
