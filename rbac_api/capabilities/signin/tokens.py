@@ -22,6 +22,7 @@ from rbac_api.database.types import new_id
 from rbac_api.decision.domains import at_domain, holds_below, loses_below
 from rbac_api.decision.evaluate import carried_roles, claimed_roles
 from rbac_api.decision.hierarchy import RoleGraph
+from rbac_api.decision.model import Subject
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import TokenRevoked
 from rbac_api.guard.state.subjects import OTP
@@ -128,6 +129,13 @@ def _graph(clearance: Clearance, connection: Connection) -> RoleGraph:
     return graph
 
 
+def _differences(graph: RoleGraph, held: Subject) -> tuple[bool, bool]:
+    """Whether in domains below that of the session more may count, and whether less may."""
+    if not held.elsewhere:
+        return False, False
+    return holds_below(held), loses_below(graph, held)
+
+
 def _issue_access(
     clearance: Clearance,
     connection: Connection,
@@ -151,11 +159,8 @@ def _issue_access(
         record.user_id, record.session_id, new_id(), record.client_id, issued, expires, proved,
         record.amr, key,
     )  # fmt: skip
-    below = bool(held.elsewhere) and holds_below(held)
-    authority = Authority(
-        roles, account.authorization_version, len(effective) - len(roles), record.roles.domain,
-        below, below and loses_below(graph, held),
-    )  # fmt: skip
+    version, omitted = account.authorization_version, len(effective) - len(roles)
+    authority = Authority(roles, version, omitted, record.roles.domain, *_differences(graph, held))
     return {
         "access_token": clearance.runtime.tokens.issue_access(issue, authority),
         "token_type": "Bearer",
