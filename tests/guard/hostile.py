@@ -130,7 +130,11 @@ def _prepare(stage: Stage) -> None:
 
 def attempts(stage: Stage, people: Sequence[Character] = (ALICE, BOB, CAROL, DAVE)) -> Iterator[Attempt]:
     """Every writing operation that asks for a permission, with every combination of targets and bodies."""
-    targets = _targets(stage, people)
+    yield from attempts_at(stage, _targets(stage, people))
+
+
+def attempts_at(stage: Stage, targets: Mapping[str, list[str]]) -> Iterator[Attempt]:
+    """The same at these targets, by the names of path parameters."""
     for operation in operations(stage.app):
         if (
             operation.writes
@@ -165,8 +169,8 @@ def _targets(stage: Stage, people: Sequence[Character]) -> dict[str, list[str]]:
         "role": ["admin", "auditor", "role-manager", WEAK, STRONG],
         "junior": ["admin", WEAK, STRONG],
         "constraint": ["nobodys-rule"],
-        "domain": ["root", "acme"],
-        "home": ["root", "acme"],
+        "domain": ["root", "acme", "globex"],
+        "home": ["root", "acme", "globex"],
         "permission": ["payments:release", "rbac:escalate", "invoices:read"],
         "session_id": sessions,
         "incident_id": [stage.user_id(BOB)],  # nobody's

@@ -124,7 +124,6 @@ def test_a_role_at_home_elsewhere_is_as_unknown_and_one_above_is_not(tenants: St
         tenants.execute(
             f"UPDATE roles SET name = '{name}', home = '{home}' WHERE name = '{name.replace('@', '-')}'"
         )
-    tenants.guard.snapshot.roles.current = None  # read them again
     mine, alice = address(tenants, "at-acme"), tenants.as_(ALICE)
     for verb in (dave.put, dave.delete):
         foreign, unknown = (
