@@ -44,24 +44,22 @@ def at_home(connection: Connection, table: Table, domains: Collection[str]) -> C
     checked while others are read where they are many."""
     if ROOT in domains:
         return true()
-    if not domains:
-        return false()
     found = select(table.c.id).where(below_root(table))
     if len(domains) > MANY:
         name = _names(connection, domains)
         return looked_up(table.c.id, found.where(_in(table.c.home, name)))
     home = func.coalesce(table.c.home, table.c.home)  # an expression, for which no index is read
-    passed = or_(*(_in(home, literal(name)) for name in sorted(domains)))
-    ranges = or_(*(and_(below_root(table), _in(table.c.home, literal(name))) for name in sorted(domains)))
+    passed = or_(false(), *(_in(home, literal(name)) for name in sorted(domains)))
+    here = (and_(below_root(table), _in(table.c.home, literal(name))) for name in sorted(domains))
+    ranges = or_(false(), *here)
     return one_of(connection, table.c.id, select(table.c.id).where(ranges), passed)
 
 
 def is_in(
     connection: Connection, column: ColumnElement[str], domains: Collection[str]
 ) -> ColumnElement[bool]:
-    """The column, of any collation, names one of these domains or one in them; no index is read for it."""
-    if ROOT in domains:
-        return true()
+    """The column, of any collation, names one of these domains, of which none is ``root``, or one in them; no
+    index is read for it."""
     name: ColumnElement[str] = func.coalesce(column, column)
     if connection.dialect.name == "postgresql":
         name = name.collate("C")

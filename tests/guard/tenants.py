@@ -65,9 +65,19 @@ class Pair:
         return f"{self.operation.id} {self.foreign} {self.body or ''}"
 
 
+SCENE = "two tenants"
+
+
 def prepare(stage: Stage) -> None:
     """Put the tenants on the first scene, with a session of each person."""
-    stage.kept("two tenants", lambda: _prepare(stage))
+    stage.reset()
+    _prepare(stage)
+    stage.keep(SCENE)
+
+
+def restore(stage: Stage) -> None:
+    """Put every row back, with the ids that it had, however long ago that was."""
+    stage._put_back(SCENE)
 
 
 def _prepare(stage: Stage) -> None:

@@ -16,7 +16,16 @@ from rbac_api.guard.enforcement.clearance import Clearance
 from tests.builders import Caller, Stage
 from tests.contract.operations import operations
 from tests.guard import hostile, tenants
-from tests.guard.tenants import FOREIGN, administrator, elsewhere, pairs, prepare, shown, unreadable_words
+from tests.guard.tenants import (
+    FOREIGN,
+    administrator,
+    elsewhere,
+    pairs,
+    prepare,
+    restore,
+    shown,
+    unreadable_words,
+)
 
 pytestmark = pytest.mark.large
 
@@ -34,7 +43,7 @@ def told_apart(stage: Stage) -> list[str]:
         if shown(answers[0], pair.names) != shown(answers[1], pair.names):
             found.append(f"{pair}: {answers[0].status_code} {answers[1].status_code} {answers[0].text[:200]}")
         if any(answer.status_code < 300 for answer in answers) and pair.operation.writes:
-            prepare(stage)
+            restore(stage)
             ada = administrator(stage)
     return found
 
@@ -108,7 +117,7 @@ def changed(stage: Stage, only: Callable[[hostile.Attempt], bool] = lambda _: Tr
         after = elsewhere(stage)
         if after != before:
             found.append(f"{attempt}: {[name for name in after if after[name] != before[name]]}")
-        prepare(stage)
+        restore(stage)
         ada = administrator(stage)
     assert answered[201] + answered[200] + answered[204] > 5, answered
     return found
@@ -132,7 +141,7 @@ def gained(stage: Stage) -> list[str]:
         for (name, at), held in tenants.granted(stage).items():
             if more := held - before.get((name, at), frozenset()) - his[at]:
                 found.append(f"{attempt}: {name} has {sorted(more)} at {at}")
-        prepare(stage)
+        restore(stage)
         lee = stage.as_("lee")
     assert answered[200] + answered[201] + answered[204] > 5, answered
     return found
