@@ -51,7 +51,7 @@ ANSWERS: Mapping[str, Mapping[str, Shown | Readable | Needs]] = {
         "created_after": Shown("created_at"), "last_login_before": Shown("last_login_at"),
         "never_signed_in": Shown("last_login_at"), "without_roles": Readable("get_user_roles"),
         "second_factor": Readable("list_users"),  # by design: who has none is a question for whom reads users
-        "sort": Shown("created_at"),
+        "sort": Shown("created_at"), "home": Shown("home"),
     },
     "list_roles": {"q": Shown("description"), "permission": Shown("permissions"), "effective": Shown("effective_permissions")},
     "list_permissions": {"q": Shown("description")},
@@ -81,7 +81,7 @@ ANSWERS: Mapping[str, Mapping[str, Shown | Readable | Needs]] = {
         "ip": Shown("ip"), "session": Shown("session_id"), "request_id": Shown("request_id"), "outcome": Shown("outcome"),
         "after": Shown("at"), "before": Shown("at"),
     },
-    "list_service_accounts": {"q": Shown("name"), "status": Shown("status")},
+    "list_service_accounts": {"q": Shown("name"), "status": Shown("status"), "home": Shown("home")},
 }  # fmt: skip
 
 

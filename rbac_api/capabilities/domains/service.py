@@ -9,6 +9,7 @@ from rbac_api import clock
 from rbac_api.capabilities.domains import queries
 from rbac_api.capabilities.domains.answers import DomainAnswer, DomainBody, DomainFilters
 from rbac_api.capabilities.domains.errors import DomainBuiltIn, DomainInUse, DomainNameTaken
+from rbac_api.capabilities.domains.own_domains import list_domains_of
 from rbac_api.database.queries.domains import DomainRow, existed, find_domain, is_in
 from rbac_api.database.types import new_id
 from rbac_api.decision.domains import parent_of
@@ -19,6 +20,11 @@ from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import DomainNotFound
 from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
+
+__all__ = [
+    "create_domain", "delete_domain", "describe", "get_domain", "list_domains", "list_domains_of",
+    "require_domain", "require_domain_in_sight", "update_domain",
+]  # fmt: skip
 
 _NONE_THEN = "There was no domain with this name at that time."
 _ROOT: DomainAnswer = {

@@ -87,7 +87,7 @@ def page_in(body: Mapping[str, object]) -> PageRequest:
     return PageRequest(first, (after,), count=False)
 
 
-def page_answer(found: Page[dict[str, str]], body: Mapping[str, object], limit: int) -> Response:
+def page_answer(found: Page[Any], body: Mapping[str, object], limit: int) -> Response:
     """The answer to a search (section 8.3); ``next_token`` is empty on the last page."""
     token = "" if found.next_key is None else signed_cursor([limit, *found.next_key], _search(body))
     page = {"next_token": token, "count": len(found.items)}

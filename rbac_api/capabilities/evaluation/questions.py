@@ -62,6 +62,18 @@ class ActionSearch:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceSearch:
+    """Where a subject may do what a permission names to resources of a type, in a domain and below it."""
+
+    kind: str
+    subject: str
+    resource: str
+    permission: str | None
+    second_factor: bool
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Several questions, each with the question or its fault, and the order of evaluation."""
 
@@ -93,6 +105,16 @@ def action_search_in(body: Mapping[str, object]) -> ActionSearch:
     subject, resource = (_entity(body, name, _ENTITIES[name]) for name in ("subject", "resource"))
     named, second_factor = resource["type"], _second_factor(body)
     return ActionSearch(subject["type"], subject["id"], named, second_factor, _domain(resource))
+
+
+def resource_search_in(body: Mapping[str, object]) -> ResourceSearch:
+    """A search for resources (section 8.5): as a question, whose resource needs no id."""
+    subject, action = (_entity(body, name, _ENTITIES[name]) for name in ("subject", "action"))
+    resource = _entity(body, "resource", ("type",))
+    named, second_factor = _permission(resource["type"], action["name"]), _second_factor(body)
+    return ResourceSearch(
+        subject["type"], subject["id"], resource["type"], named, second_factor, _domain(resource)
+    )
 
 
 def batch_in(body: Mapping[str, object]) -> Batch | None:

@@ -12,10 +12,14 @@ from rbac_api.capabilities.evaluation.schemas import (
     AccessDecisionsSchema,
     AccessEvaluationSchema,
     AccessEvaluationsSchema,
-    ActionSearchSchema,
     DecisionPointSchema,
+)
+from rbac_api.capabilities.evaluation.schemas_search import (
+    ActionSearchSchema,
     FoundActionsSchema,
+    FoundResourcesSchema,
     FoundSubjectsSchema,
+    ResourceSearchSchema,
     SubjectSearchSchema,
 )
 from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
@@ -77,6 +81,25 @@ class SubjectSearch(MethodView):
         body = question_of(request)
         page = page_in(body)
         return page_answer(search.search_subjects(current_clearance(), body, page), body, page.limit)
+
+
+@blueprint.route("/access/v1/search/resource")
+class ResourceSearch(MethodView):
+    @requires("access:evaluate", reads=True)
+    @blueprint.question(ResourceSearchSchema)
+    @blueprint.response(200, FoundResourcesSchema)
+    @blueprint.operation("search_resources")
+    def post(self) -> Response:
+        """Find where a subject may do something
+
+        AuthZEN section 8.5. The domains in which the subject may perform the action on resources of the type,
+        `root` first, then by name. Each result means all resources of the type in its domain, and is a
+        `true` of `POST /access/v1/evaluation`. With `resource.properties.domain`, only that domain and those
+        below it. Nothing is found for an unknown subject, permission or domain.
+        """
+        body = question_of(request)
+        page = page_in(body)
+        return page_answer(search.search_resources(current_clearance(), body, page), body, page.limit)
 
 
 @blueprint.route("/access/v1/search/action")

@@ -9,12 +9,12 @@ from marshmallow import fields, validate
 from rbac_api.capabilities.evaluation.questions import MAX_EVALUATIONS, SEMANTICS
 
 _URL = {"format": "uri"}
-_SUBJECT = {"type": "user", "id": "ingrid.solberg"}
-_ACTION = {"name": "approve"}
-_RESOURCE = {"type": "invoices", "id": "2026-1187"}
+SUBJECT = {"type": "user", "id": "ingrid.solberg"}
+ACTION = {"name": "approve"}
+RESOURCE = {"type": "invoices", "id": "2026-1187"}
 _DEFAULT = "default for every evaluation without its own; without `evaluations`, part of the single question"
 
-_CONTEXT = {
+CONTEXT = {
     "description": (
         "`second_factor`: whether the session asked about has a second factor, default `true`; for an "
         "evaluation also `session_id`: decide as in this session of the subject; other members are ignored"
@@ -23,59 +23,59 @@ _CONTEXT = {
 }
 
 
-_LONGEST = {"maxLength": 1024 * 1024}  # what fits into a body with many questions
+LONGEST = {"maxLength": 1024 * 1024}  # what fits into a body with many questions
 
 
-class _Open(ma.Schema):
+class OpenSchema(ma.Schema):
     """Unknown members are ignored (section 10.1.1)."""
 
     class Meta:
         unknown = ma.INCLUDE
 
 
-def _properties() -> fields.Dict:
+def properties_field() -> fields.Dict:
     return fields.Dict(metadata={"description": "accepted and ignored", "example": {}})
 
 
-class SubjectSchema(_Open):
+class SubjectSchema(OpenSchema):
     """Who would do it."""
 
     type = fields.String(
-        required=True, metadata={"description": "`user` or `service-account`", "example": "user", **_LONGEST}
+        required=True, metadata={"description": "`user` or `service-account`", "example": "user", **LONGEST}
     )
     id = fields.String(
         required=True,
         metadata={
             "description": "its id; for a user also the username",
             "example": "ingrid.solberg",
-            **_LONGEST,
+            **LONGEST,
         },
     )
-    properties = _properties()
+    properties = properties_field()
 
 
-class ActionSchema(_Open):
+class ActionSchema(OpenSchema):
     """What would be done."""
 
     name = fields.String(
-        required=True, metadata={"description": "the permission's verb", "example": "approve", **_LONGEST}
+        required=True, metadata={"description": "the permission's verb", "example": "approve", **LONGEST}
     )
-    properties = _properties()
+    properties = properties_field()
 
 
-class ResourceSchema(_Open):
+class ResourceSchema(OpenSchema):
     """What it would be done to."""
 
     type = fields.String(
         required=True,
-        metadata={"description": "the permission's resource", "example": "invoices", **_LONGEST},
+        metadata={"description": "the permission's resource", "example": "invoices", **LONGEST},
     )
     id = fields.String(
         required=True,
         metadata={
             "description": "the resource; not evaluated, permissions apply to all resources of a type",
             "example": "2026-1187",
-            **_LONGEST,
+            **LONGEST,
         },
     )
     properties = fields.Dict(
@@ -86,16 +86,16 @@ class ResourceSchema(_Open):
     )
 
 
-class AccessEvaluationSchema(_Open):
+class AccessEvaluationSchema(OpenSchema):
     """A question, AuthZEN section 6.1."""
 
-    subject = fields.Nested(SubjectSchema, required=True, metadata={"example": _SUBJECT})
-    action = fields.Nested(ActionSchema, required=True, metadata={"example": _ACTION})
-    resource = fields.Nested(ResourceSchema, required=True, metadata={"example": _RESOURCE})
-    context = fields.Dict(metadata=_CONTEXT)
+    subject = fields.Nested(SubjectSchema, required=True, metadata={"example": SUBJECT})
+    action = fields.Nested(ActionSchema, required=True, metadata={"example": ACTION})
+    resource = fields.Nested(ResourceSchema, required=True, metadata={"example": RESOURCE})
+    context = fields.Dict(metadata=CONTEXT)
 
 
-class EvaluationOptionsSchema(_Open):
+class EvaluationOptionsSchema(OpenSchema):
     """The order of evaluation, and when it ends."""
 
     evaluations_semantic = fields.String(
@@ -108,16 +108,16 @@ class EvaluationOptionsSchema(_Open):
     )
 
 
-class AccessEvaluationsSchema(_Open):
+class AccessEvaluationsSchema(OpenSchema):
     """Questions, AuthZEN section 7.1.
 
     An evaluation's own members replace the whole default; a fault in one is returned in its own answer.
     """
 
-    subject = fields.Dict(metadata={"description": _DEFAULT, "example": _SUBJECT})
-    action = fields.Dict(metadata={"description": _DEFAULT, "example": _ACTION})
-    resource = fields.Dict(metadata={"description": _DEFAULT, "example": _RESOURCE})
-    context = fields.Dict(metadata={**_CONTEXT, "description": f"{_DEFAULT}; {_CONTEXT['description']}"})
+    subject = fields.Dict(metadata={"description": _DEFAULT, "example": SUBJECT})
+    action = fields.Dict(metadata={"description": _DEFAULT, "example": ACTION})
+    resource = fields.Dict(metadata={"description": _DEFAULT, "example": RESOURCE})
+    context = fields.Dict(metadata={**CONTEXT, "description": f"{_DEFAULT}; {CONTEXT['description']}"})
     options = fields.Nested(
         EvaluationOptionsSchema, metadata={"example": {"evaluations_semantic": "execute_all"}}
     )
@@ -129,88 +129,6 @@ class AccessEvaluationsSchema(_Open):
             "example": [{"action": {"name": "read"}}, {"action": {"name": "approve"}}],
         },
     )
-
-
-class SearchPageSchema(_Open):
-    """Which part of the results, AuthZEN section 8.2.1."""
-
-    token = fields.String(
-        metadata={
-            "description": "`next_token` of the previous answer; the rest of the search must be the same",
-            "example": "WzEwMCwiMDE5Il0.3iZ0",
-            **_LONGEST,
-        }
-    )
-    limit = fields.Integer(
-        validate=validate.Range(min=0),
-        metadata={"description": "results at most; 200 by default, and never more", "example": 100},
-    )
-    properties = _properties()
-
-
-class SubjectTypeSchema(_Open):
-    """Which kind of account."""
-
-    type = fields.String(
-        required=True, metadata={"description": "`user` or `service-account`", "example": "user", **_LONGEST}
-    )
-    id = fields.Raw(metadata={"description": "ignored", "example": "ingrid.solberg"})
-    properties = _properties()
-
-
-class SubjectSearchSchema(_Open):
-    """Who may do it? AuthZEN section 8.4.1."""
-
-    subject = fields.Nested(SubjectTypeSchema, required=True, metadata={"example": {"type": "user"}})
-    action = fields.Nested(ActionSchema, required=True, metadata={"example": _ACTION})
-    resource = fields.Nested(ResourceSchema, required=True, metadata={"example": _RESOURCE})
-    context = fields.Dict(metadata=_CONTEXT)
-    page = fields.Nested(SearchPageSchema, metadata={"example": {"limit": 100}})
-
-
-class ActionSearchSchema(_Open):
-    """What may the subject do? AuthZEN section 8.6.1."""
-
-    subject = fields.Nested(SubjectSchema, required=True, metadata={"example": _SUBJECT})
-    resource = fields.Nested(ResourceSchema, required=True, metadata={"example": _RESOURCE})
-    context = fields.Dict(metadata=_CONTEXT)
-    page = fields.Nested(SearchPageSchema, metadata={"example": {"limit": 100}})
-
-
-class FoundPageSchema(ma.Schema):
-    """Where the next results are, AuthZEN section 8.2.2."""
-
-    next_token = fields.String(
-        required=True, metadata={"description": "empty: there are no more", "example": ""}
-    )
-    count = fields.Integer(required=True, metadata={"description": "results in this answer", "example": 1})
-
-
-class FoundSubjectSchema(ma.Schema):
-    """A subject that may do it."""
-
-    type = fields.String(required=True, metadata={"example": "user"})
-    id = fields.String(required=True, metadata={"example": "0190f5a2-7c1b-7d0e-9f3a-3b2c1d0e4f5a"})
-
-
-class FoundActionSchema(ma.Schema):
-    """An action that the subject may perform."""
-
-    name = fields.String(required=True, metadata={"example": "approve"})
-
-
-class FoundSubjectsSchema(ma.Schema):
-    """The subjects found, AuthZEN section 8.3."""
-
-    page = fields.Nested(FoundPageSchema, required=True)
-    results = fields.List(fields.Nested(FoundSubjectSchema), required=True)
-
-
-class FoundActionsSchema(ma.Schema):
-    """The actions found, AuthZEN section 8.3."""
-
-    page = fields.Nested(FoundPageSchema, required=True)
-    results = fields.List(fields.Nested(FoundActionSchema), required=True)
 
 
 class DecisionReasonSchema(ma.Schema):
@@ -275,6 +193,9 @@ class DecisionPointSchema(ma.Schema):
     )
     search_subject_endpoint = fields.String(
         required=True, metadata={**_URL, "example": "https://rbac.example.com/access/v1/search/subject"}
+    )
+    search_resource_endpoint = fields.String(
+        required=True, metadata={**_URL, "example": "https://rbac.example.com/access/v1/search/resource"}
     )
     search_action_endpoint = fields.String(
         required=True, metadata={**_URL, "example": "https://rbac.example.com/access/v1/search/action"}

@@ -1,4 +1,4 @@
-"""Searches: who may do it, and what a subject may do (AuthZEN section 8).  Part of the service.
+"""Searches: who may do it, what a subject may do, and where (AuthZEN section 8).  Part of the service.
 
 Each result is an answer of the evaluation itself, so that asking for it is a yes.  Nothing is counted as a
 use: no decision follows from a search.
@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rbac_api import clock
+from rbac_api.capabilities.domains.service import list_domains_of
 from rbac_api.capabilities.evaluation import queries
 from rbac_api.capabilities.evaluation.questions import (
     Question,
     SubjectSearch,
     action_search_in,
+    resource_search_in,
     subject_search_in,
 )
 from rbac_api.capabilities.evaluation.service import KINDS, SubjectStates
@@ -26,6 +28,7 @@ from rbac_api.guard.state.subjects import Person
 
 PORTION, PORTIONS = 500, 20  # accounts looked at per statement, and statements per page
 Result = dict[str, str]
+Place = dict[str, str | dict[str, str]]
 
 
 def search_subjects(clearance: Clearance, body: Mapping[str, object], page: PageRequest) -> Page[Result]:
@@ -63,6 +66,29 @@ def search_actions(clearance: Clearance, body: Mapping[str, object], page: PageR
     return Page([{"name": name} for name in rest[: page.limit]], following)
 
 
+def search_resources(clearance: Clearance, body: Mapping[str, object], page: PageRequest) -> Page[Place]:
+    """The domains with resources of a type to which the subject may do it, ``root`` first (section 8.5).
+
+    A result means all resources of the type in its domain: single ones are not known here.
+    """
+    wanted = resource_search_in(body)
+    question = Question(wanted.kind, wanted.subject, wanted.permission)
+    panel = SubjectStates(clearance.runtime, [question, replace(question, domain=wanted.domain)])
+    person, permission = panel.find(question), wanted.permission
+    known = panel.find(replace(question, domain=wanted.domain)) is not None
+    if person is None or not known or permission not in person.graph.permissions:
+        return Page([], None)
+
+    def may(there: Person) -> bool:
+        return _allowed(there, permission, wanted.second_factor)
+
+    found = list_domains_of(clearance.connection, person, may, page, wanted.domain)
+    items: list[Place] = [
+        {"type": wanted.resource, "id": domain, "properties": {"domain": domain}} for domain in found.items
+    ]
+    return Page(items, found.next_key)
+
+
 def _candidates(clearance: Clearance, wanted: SubjectSearch) -> queries.Candidates:
     """The accounts of which one may be the answer: none for an unknown kind, permission or domain."""
     counting = clearance.graph().seen_with(wanted.second_factor)
@@ -73,9 +99,12 @@ def _candidates(clearance: Clearance, wanted: SubjectSearch) -> queries.Candidat
 
 
 def _may(person: Person, wanted: SubjectSearch) -> bool:
-    there = person.at(wanted.domain)
-    may = there.may if wanted.second_factor else there.may_without_second_factor
-    return may(wanted.permission).allowed
+    return _allowed(person.at(wanted.domain), wanted.permission, wanted.second_factor)
+
+
+def _allowed(person: Person, permission: str | None, second_factor: bool) -> bool:
+    may = person.may if second_factor else person.may_without_second_factor
+    return may(permission).allowed
 
 
 def _held(person: Person, second_factor: bool) -> frozenset[str]:

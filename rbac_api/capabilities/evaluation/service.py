@@ -66,6 +66,7 @@ def describe_decision_point(settings: Settings) -> dict[str, str]:
         "access_evaluation_endpoint": f"{base}/access/v1/evaluation",
         "access_evaluations_endpoint": f"{base}/access/v1/evaluations",
         "search_subject_endpoint": f"{base}/access/v1/search/subject",
+        "search_resource_endpoint": f"{base}/access/v1/search/resource",
         "search_action_endpoint": f"{base}/access/v1/search/action",
     }
 

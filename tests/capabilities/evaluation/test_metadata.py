@@ -20,6 +20,7 @@ def test_every_address_begins_with_the_decision_point(node: OpenNode, issuer: st
         "access_evaluation_endpoint": "https://rbac.example.com/access/v1/evaluation",
         "access_evaluations_endpoint": "https://rbac.example.com/access/v1/evaluations",
         "search_subject_endpoint": "https://rbac.example.com/access/v1/search/subject",
+        "search_resource_endpoint": "https://rbac.example.com/access/v1/search/resource",
         "search_action_endpoint": "https://rbac.example.com/access/v1/search/action",
     }
 

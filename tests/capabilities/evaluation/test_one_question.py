@@ -219,7 +219,7 @@ def test_errors_of_every_layer_have_one_form(app: Caller) -> None:
         assert refusal(refused, 405)
         assert refused.headers["Allow"] == "OPTIONS, POST"
     assert refusal(app.post(f"{ONE}?a=1", json=GOOD))
-    assert refusal(app.post("/access/v1/search/resource", json=GOOD), 404)
+    assert refusal(app.post("/access/v1/search/place", json=GOOD), 404)
     assert refusal(app.post(ONE, json={**GOOD, "context": {"a": "x" * 70_000}}), 413)
 
 

@@ -211,15 +211,6 @@ def test_only_who_may_ask_for_decisions_may_search(stage: Stage, app: Caller) ->
         assert "Content-Type" in refusal(app.post(path, data="x", content_type="text/plain"))
 
 
-def test_resources_are_not_searched_since_there_are_none(stage: Stage, app: Caller) -> None:
-    body = {**who("users:read"), "subject": {"type": "user", "id": "alice"}}
-    refusal(app.post("/access/v1/search/resource", json=body), 404)
-    told = stage.caller().get("/.well-known/authzen-configuration").json
-    assert "search_resource_endpoint" not in told
-    assert told["search_subject_endpoint"].endswith(SUBJECTS)
-    assert told["search_action_endpoint"].endswith(ACTIONS)
-
-
 def test_a_search_writes_nothing_and_asks_as_little_of_a_crowd(
     stage: Stage, app: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
