@@ -44,7 +44,7 @@ def list_my_domains(clearance: Clearance, permission: str, page: PageRequest) ->
 def list_domains_of(
     connection: Connection, person: Person, may: May, page: PageRequest, under: str = ROOT
 ) -> Page[str]:
-    """The domains where an account may do something, ``under`` a domain and itself, as ``list_my_domains``."""
+    """The domains where an account may do something: this one and those in it. As ``list_my_domains``."""
     after = str(page.after[0]) if page.after else ""
     found = [ROOT] if not after and under == ROOT and may(person) else []
     last: str | None = "" if after == ROOT else after
