@@ -13,6 +13,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    FromClause,
     Table,
     and_,
     cast,
@@ -34,7 +35,7 @@ MANY = 100  # ranges written out in a statement
 _AFTER = chr(ord(SEPARATOR) + 1)  # of all characters the next one
 
 
-def below_root(table: Table) -> ColumnElement[bool]:
+def below_root(table: FromClause) -> ColumnElement[bool]:
     """The home is not ``root``, as the indexes have it."""
     return table.c.home != literal_column("'root'")
 
@@ -44,10 +45,10 @@ def at_home(connection: Connection, table: Table, domains: Collection[str]) -> C
     checked while others are read where they are many."""
     if ROOT in domains:
         return true()
-    found = select(table.c.id).where(below_root(table))
     if len(domains) > MANY:
-        name = _names(connection, domains)
-        return looked_up(table.c.id, found.where(_in(table.c.home, name)))
+        there = table.alias()  # else the sub-query would take the table from the query around it
+        names = _in(there.c.home, _names(connection, domains))
+        return looked_up(table.c.id, select(there.c.id).where(below_root(there), names))
     home = func.coalesce(table.c.home, table.c.home)  # an expression, for which no index is read
     passed = or_(false(), *(_in(home, literal(name)) for name in sorted(domains)))
     here = (and_(below_root(table), _in(table.c.home, literal(name))) for name in sorted(domains))

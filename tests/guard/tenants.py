@@ -27,7 +27,8 @@ from rbac_api.cli.prepare import operator_unit
 from rbac_api.database.queries.subjects import list_assignments
 from rbac_api.decision.domains import is_in
 from rbac_api.guard.state.queries import find_role_graph
-from tests.builders import Stage, _hashed
+from tests.builders import Caller, Stage, _hashed
+from tests.cast import PASSWORD
 from tests.contract.operations import Operation, operations
 
 HOME, ADMINISTRATOR = "acme", "ada"
@@ -268,9 +269,12 @@ def shown(answer: Any, names: tuple[str, str]) -> tuple[Any, ...]:
     return answer.status_code, said, sorted(answer.headers.keys())
 
 
-def administrator(stage: Stage) -> Any:
-    """The administrator of ``acme``, signed in."""
-    return stage.as_(ADMINISTRATOR)
+def administrator(stage: Stage, name: str = ADMINISTRATOR) -> Caller:
+    """An administrator of ``acme``, signed in there; ``alice`` is one everywhere, but not in such a session."""
+    caller = stage.caller()
+    account = {"username": name, "password": PASSWORD, **({} if name == ADMINISTRATOR else {"domain": HOME})}
+    caller.tokens = caller.post("/v1/auth/login", json=account).json
+    return caller
 
 
 def unreadable_words(said: str, request: str) -> set[str]:

@@ -17,6 +17,7 @@ from tests.builders import Caller, Stage
 from tests.contract.operations import operations
 from tests.guard import hostile, tenants
 from tests.guard.tenants import (
+    ADMINISTRATOR,
     FOREIGN,
     administrator,
     elsewhere,
@@ -28,9 +29,10 @@ from tests.guard.tenants import (
 )
 
 pytestmark = pytest.mark.large
+ADMINISTRATORS = (ADMINISTRATOR, "alice")
 
 
-def told_apart(stage: Stage) -> list[str]:
+def told_apart(stage: Stage, name: str = ADMINISTRATOR) -> list[str]:
     """The requests about foreign things that are answered otherwise than those about none."""
     prepare(stage)
     ada, found = administrator(stage), []
@@ -44,22 +46,24 @@ def told_apart(stage: Stage) -> list[str]:
             found.append(f"{pair}: {answers[0].status_code} {answers[1].status_code} {answers[0].text[:200]}")
         if any(answer.status_code < 300 for answer in answers) and pair.operation.writes:
             restore(stage)
-            ada = administrator(stage)
+            ada = administrator(stage, name)
     return found
 
 
-def test_what_is_at_home_elsewhere_is_answered_as_what_does_not_exist(stage: Stage) -> None:
-    assert told_apart(stage) == []
+@pytest.mark.parametrize("name", ADMINISTRATORS)
+def test_what_is_at_home_elsewhere_is_answered_as_what_does_not_exist(stage: Stage, name: str) -> None:
+    assert told_apart(stage, name) == []
 
 
-def test_no_list_and_no_answer_names_what_is_elsewhere(stage: Stage) -> None:
-    assert leaks(stage) == []
+@pytest.mark.parametrize("name", ADMINISTRATORS)
+def test_no_list_and_no_answer_names_what_is_elsewhere(stage: Stage, name: str) -> None:
+    assert leaks(stage, name) == []
 
 
-def leaks(stage: Stage) -> list[str]:
+def leaks(stage: Stage, name: str = ADMINISTRATOR) -> list[str]:
     """Reading operations whose answers have foreign words, or whose pages and counts know of more rows than are shown."""
     prepare(stage)
-    ada, found, seen = administrator(stage), [], Counter[int]()
+    ada, found, seen = administrator(stage, name), [], Counter[int]()
     for operation in operations(stage.app):
         if operation.method != "GET" or operation.public:
             continue
@@ -105,10 +109,12 @@ def uneven(caller: Caller, path: str, query: str) -> list[str]:
     return []
 
 
-def changed(stage: Stage, only: Callable[[hostile.Attempt], bool] = lambda _: True) -> list[str]:
+def changed(
+    stage: Stage, name: str = ADMINISTRATOR, only: Callable[[hostile.Attempt], bool] = lambda _: True
+) -> list[str]:
     """The attempts of the administrator of ``acme`` that changed something elsewhere."""
     prepare(stage)
-    ada, before, found, answered = administrator(stage), elsewhere(stage), [], Counter[int]()
+    ada, before, found, answered = administrator(stage, name), elsewhere(stage), [], Counter[int]()
     for attempt in filter(only, list(hostile.attempts_at(stage, tenants.own_targets(stage)))):
         answer = hostile.send(ada, attempt)
         answered[answer.status_code] += 1
@@ -118,13 +124,14 @@ def changed(stage: Stage, only: Callable[[hostile.Attempt], bool] = lambda _: Tr
         if after != before:
             found.append(f"{attempt}: {[name for name in after if after[name] != before[name]]}")
         restore(stage)
-        ada = administrator(stage)
+        ada = administrator(stage, name)
     assert answered[201] + answered[200] + answered[204] > 5, answered
     return found
 
 
-def test_nothing_elsewhere_is_changed_whatever_is_tried(stage: Stage) -> None:
-    assert changed(stage) == []
+@pytest.mark.parametrize("name", ADMINISTRATORS)
+def test_nothing_elsewhere_is_changed_whatever_is_tried(stage: Stage, name: str) -> None:
+    assert changed(stage, name) == []
 
 
 def gained(stage: Stage) -> list[str]:
@@ -174,7 +181,8 @@ def test_a_service_that_does_not_ask_at_the_home_is_caught(
     monkeypatch.setattr(Authority, "over", unasked)
     assert any("gus-foreign" in one or "get_user " in one for one in told_apart(stage))
     assert changed(
-        stage, lambda attempt: attempt.operation.id in ("update_user", "unlock_user", "create_client_secret")
+        stage,
+        only=lambda attempt: attempt.operation.id in ("update_user", "unlock_user", "create_client_secret"),
     )
 
 

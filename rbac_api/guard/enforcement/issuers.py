@@ -28,7 +28,7 @@ class Issuers:
 
     def covers(self, account: Person, issued: Issued, connection: Connection | None = None) -> bool:
         """Return whether the issuer still holds what the account does.  Remembered until one of them
-        changes."""
+        changes; not where time alone ends what the issuer holds at a domain."""
         if connection is not None:  # it may see uncommitted changes
             return is_covered(connection, account.graph, account.subject.id, issued)
         issuer, known = self._snapshot.person(issued.by, second_factor=True), account.covered_by.get(issued)
@@ -36,7 +36,8 @@ class Issuers:
             return known[1]
         with self._database.reading() as reader:
             covered = is_covered(reader, account.graph, account.subject.id, issued)
-        account.covered_by[issued] = (issuer, covered)
+        if issuer is None or all(one.ends is None for one in issuer.subject.elsewhere):
+            account.covered_by[issued] = (issuer, covered)
         return covered
 
 
