@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from rbac_api.database.filters import bounded_count
+from rbac_api.database.homes import at_home
 from rbac_api.database.tables import incidents, users
 
 
 class IncidentRow(NamedTuple):
-    """An incident and the name of the user it is about."""
+    """An incident, and the name and the home of the user it is about."""
 
     id: str
     type: str
@@ -32,17 +33,21 @@ class IncidentRow(NamedTuple):
     closed_by: str | None
     close_reason: str | None
     username: str | None
+    home: str | None
 
 
-_INCIDENT = select(*(incidents.c[name] for name in IncidentRow._fields[:-1]), users.c.username).select_from(
-    incidents.outerjoin(users, incidents.c.user_id == users.c.id)
-)
+_INCIDENT = select(
+    *(incidents.c[name] for name in IncidentRow._fields[:-2]), users.c.username, users.c.home
+).select_from(incidents.outerjoin(users, incidents.c.user_id == users.c.id))
 
 
-def matching(filters: Mapping[str, object]) -> list[ColumnElement[bool]]:
-    """The conditions of the list's filters; open incidents by default."""
+def matching(
+    connection: Connection, filters: Mapping[str, object], domains: Collection[str]
+) -> list[ColumnElement[bool]]:
+    """The conditions of the list's filters, for users at home in these domains; open incidents by default."""
     is_open = incidents.c.closed_at.is_(None)
     found: list[ColumnElement[bool]] = [~is_open if filters.get("state") == "closed" else is_open]
+    found.append(at_home(connection, users, domains))
     if kind := filters.get("type"):
         found.append(incidents.c.type == kind)
     return found
@@ -66,7 +71,7 @@ def list_incidents(
 
 
 def count_incidents(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
-    return bounded_count(connection, select(incidents.c.id).where(*conditions))
+    return bounded_count(connection, _INCIDENT.with_only_columns(incidents.c.id).where(*conditions))
 
 
 def close_incident(

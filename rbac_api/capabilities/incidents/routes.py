@@ -17,6 +17,7 @@ from rbac_api.capabilities.incidents.schemas import (
     IncidentSchema,
 )
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import TargetStronger
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
@@ -34,7 +35,7 @@ blueprint = Blueprint(
 
 @blueprint.route("")
 class Incidents(MethodView):
-    @requires("sessions:read")
+    @requires("sessions:read", domain=HOME)
     @blueprint.arguments(IncidentQuery, location="query")
     @blueprint.response(200, IncidentListSchema)
     @blueprint.also_as("text/csv", service.SHEET.header)
@@ -57,7 +58,7 @@ class Incidents(MethodView):
 
 @blueprint.route("/<uuid:incident_id>")
 class Incident(MethodView):
-    @requires("sessions:read")
+    @requires("sessions:read", domain=HOME)
     @blueprint.response(200, IncidentSchema)
     @blueprint.operation("get_incident", IncidentNotFound)
     def get(self, incident_id: UUID) -> Response:
@@ -70,7 +71,7 @@ class Incident(MethodView):
 
 @blueprint.route("/<uuid:incident_id>/close")
 class IncidentClosing(MethodView):
-    @requires("sessions:revoke")
+    @requires("sessions:revoke", domain=HOME)
     @blueprint.arguments(IncidentCloseSchema)
     @blueprint.response(200, IncidentSchema)
     @blueprint.operation("close_incident", IncidentNotFound, IncidentClosed, TargetStronger)

@@ -16,7 +16,7 @@ from rbac_api.capabilities.sessions.service import (
 from rbac_api.capabilities.signin.answers import AccessToken, TokensAnswer
 from rbac_api.capabilities.signin.errors import DomainNotAuthorized
 from rbac_api.capabilities.signin.service import issue_access, refresh, require_acting
-from rbac_api.database.queries.users import get_account
+from rbac_api.database.queries.users import find_home, get_account
 from rbac_api.decision.domains import holds_below
 from rbac_api.decision.model import ROOT
 from rbac_api.errors import Forbidden, Unauthenticated
@@ -206,7 +206,8 @@ def _termination_of(clearance: Clearance, caller: Caller, token: Token, whose: P
             return "logout"
         raise NotYours()
     try:
-        clearance.require_permission("sessions:revoke")
+        home = find_home(clearance.connection, token.subject, whose.kind) or ROOT
+        clearance.looking_at(home).require_permission("sessions:revoke")
         clearance.require_outranks_user(token.subject, whose.username)
     except Forbidden as refusal:
         raise NotYours() from refusal

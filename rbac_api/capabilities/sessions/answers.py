@@ -40,7 +40,7 @@ class SessionAnswer(TypedDict):
     client_id: str
     amr: list[str]
     roles: list[str] | None
-    domain: str
+    domain: str | None
     ended_at: datetime | None
     ended_by: SessionActorAnswer | None
     end_reason: str | None

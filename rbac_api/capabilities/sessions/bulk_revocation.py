@@ -27,15 +27,15 @@ _COUNTS = (
 
 def revoke_sessions(clearance: Clearance, body: Mapping[str, Any]) -> dict[str, object]:
     """End every active session that matches the filter, in one transaction: all, if they are as many as
-    expected, or none.
+    expected, or none.  They are those of users at home where the caller may revoke sessions.
 
     409 ``sessions.count_differs`` if they are not; 403 ``target.stronger`` if one of them belongs to a user
-    who holds more than the caller. A dry run returns the number, and is refused like the real one. No user
-    can sign in between counting and ending. A caller without ``sessions:read`` gets no number, and no success
-    where nothing was ended.
+    who holds more than the caller.  A dry run returns the number, and is refused like the real one.  No user
+    can sign in between counting and ending.  A caller without ``sessions:read`` gets no number, and no
+    success where nothing was ended.
     """
     _require_said_openly(body)
-    reads = clearance.unbounded or "sessions:read" in clearance.held
+    reads = all(clearance.holds("sessions:read", domain) for domain in clearance.domains_granting())
     if not reads and (body["dry_run"] or not body["expected_count"]):
         raise AccessDenied(_COUNTS, required="sessions:read")
     connection, dry_run = clearance.connection, body["dry_run"]

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from rbac_api.capabilities.sessions import queries
 from rbac_api.capabilities.sessions.answers import SessionAnswer, SessionFilters
-from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import conditions
 from rbac_api.capabilities.sessions.serializers import REFRESH_TOKENS, SESSIONS, describe_all
-from rbac_api.database.queries.sessions import RefreshTokenRow, find_session
+from rbac_api.capabilities.sessions.termination import find_session_at_home
+from rbac_api.database.queries.sessions import RefreshTokenRow
 from rbac_api.formats.sheets import CHUNK, Form, stream
 from rbac_api.guard.enforcement.clearance import Clearance
 
@@ -24,14 +24,16 @@ def export_sessions(
     def batch(last: SessionAnswer | None) -> list[SessionAnswer]:
         after = (last["id"],) if last else None
         with database.reading() as connection:
-            return describe_all(connection, queries.list_sessions(connection, fitting, after, CHUNK), at)
+            return describe_all(
+                clearance, connection, queries.list_sessions(connection, fitting, after, CHUNK), at
+            )
 
     return stream(SESSIONS, form, batch)
 
 
 def export_refresh_tokens(clearance: Clearance, session_id: str, form: Form) -> Iterator[bytes]:
     """Every rotation of a session."""
-    SessionNotFound.require(find_session(clearance.connection, session_id))
+    find_session_at_home(clearance, session_id)
     database = clearance.work.database
 
     def batch(last: RefreshTokenRow | None) -> list[RefreshTokenRow]:

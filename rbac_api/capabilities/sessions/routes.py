@@ -22,6 +22,7 @@ from rbac_api.capabilities.sessions.schemas import (
 from rbac_api.capabilities.sessions.serializers import REFRESH_TOKENS, SESSIONS
 from rbac_api.capabilities.sessions.session_access import get_session_inside, get_timeline
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import TargetStronger
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint
@@ -38,7 +39,7 @@ blueprint = Blueprint(
 
 @blueprint.route("")
 class Sessions(MethodView):
-    @requires("sessions:read")
+    @requires("sessions:read", domain=HOME)
     @blueprint.arguments(SessionQuery, location="query")
     @blueprint.response(200, SessionListSchema)
     @blueprint.also_as("text/csv", SESSIONS.header)
@@ -50,8 +51,9 @@ class Sessions(MethodView):
         """List sessions of all users
 
         Active ones unless `state` says otherwise, newest first. Ended sessions stay listed for the retention
-        time, with the reason and who ended them. With `at`, as they were at that time. `role` requires
-        `roles:read` as well, since it tells who has the role. With `Accept: text/csv` or
+        time, with the reason and who ended them. Those of users at home where you hold `sessions:read`. With
+        `at`, as they were at that time. `role` requires `roles:read` at `root` as well, since it tells who
+        has the role. With `Accept: text/csv` or
         `application/x-ndjson` all matching sessions are streamed, without paging.
         """
         clearance, page, at = current_clearance(), page_request(query), past_moment(query)
@@ -62,14 +64,15 @@ class Sessions(MethodView):
 
 @blueprint.route("/revocations")
 class SessionRevocations(MethodView):
-    @requires("sessions:revoke")
+    @requires("sessions:revoke", domain=HOME)
     @blueprint.arguments(SessionsRevocationSchema)
     @blueprint.response(200, SessionsRevokedSchema)
     @blueprint.operation("revoke_sessions", SessionsCountDiffers, TargetStronger)
     def post(self, body: dict[str, object]) -> Response:
         """Revoke many sessions at once
 
-        Ends every active session that matches the filter, including your own. All or none: nothing ends if
+        Ends every active session that matches the filter, including your own, of users at home where you
+        hold `sessions:revoke`. All or none: nothing ends if
         the number differs from `expected_count`, or if a session belongs to a user with more permissions than
         you. Tokens are refused from the next request on, everywhere. First get the count from `GET
         /v1/sessions` or with `dry_run`, then send it as `expected_count`. Counting needs `sessions:read`:
@@ -81,7 +84,7 @@ class SessionRevocations(MethodView):
 
 @blueprint.route("/<uuid:session_id>")
 class Session(MethodView):
-    @requires("sessions:read")
+    @requires("sessions:read", domain=HOME)
     @blueprint.response(200, SessionInsideSchema)
     @blueprint.drawn
     @blueprint.operation("get_session", SessionNotFound)
@@ -96,7 +99,7 @@ class Session(MethodView):
             return picture_answer(get_timeline(current_clearance(), str(session_id)), media_type)
         return json_answer(get_session_inside(current_clearance(), str(session_id)))
 
-    @requires("sessions:revoke")
+    @requires("sessions:revoke", domain=HOME)
     @blueprint.response(204)
     @blueprint.operation("end_session", SessionNotFound, TargetStronger)
     def delete(self, session_id: UUID) -> Response:
@@ -111,7 +114,7 @@ class Session(MethodView):
 
 @blueprint.route("/<uuid:session_id>/refresh-tokens")
 class RefreshTokens(MethodView):
-    @requires("sessions:read")
+    @requires("sessions:read", domain=HOME)
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, RefreshTokenListSchema)
     @blueprint.also_as("text/csv", REFRESH_TOKENS.header)

@@ -85,7 +85,14 @@ class SessionSchema(ma.Schema):
     )
     domain = fields.String(
         required=True,
-        metadata={"description": "it acts at this domain and below, and nowhere else", "example": "root"},
+        allow_none=True,
+        metadata={
+            "description": (
+                "it acts at this domain and below, and nowhere else; null, and nothing is said of its roles,"
+                " where you may not read sessions in or above it"
+            ),
+            "example": "root",
+        },
     )
     ended_at = fields.DateTime(required=True, allow_none=True, metadata={"example": None})
     ended_by = fields.Nested(

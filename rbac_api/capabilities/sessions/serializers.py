@@ -13,21 +13,30 @@ from rbac_api.capabilities.sessions.answers import RefreshTokenAnswer, SessionAc
 from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow
 from rbac_api.database.queries.users import list_actors
 from rbac_api.formats.sheets import Sheet
+from rbac_api.guard.enforcement.clearance import Clearance
 
 Actors = Mapping[str, tuple[str, str]]  # kind and name, by id
 NO_ACTORS: Actors = {}
 
 
 def describe_all(
-    connection: Connection, rows: Sequence[SessionRow], at: datetime | None = None
+    clearance: Clearance, connection: Connection, rows: Sequence[SessionRow], at: datetime | None = None
 ) -> list[SessionAnswer]:
-    """Sessions for the API, now or as they were at that moment, with the names of those who ended them."""
+    """Sessions for the API, now or as they were at that moment, with the names of those who ended them.
+
+    Neither a user whom the caller may not read is named, nor a domain where the caller may not read, with the
+    roles that the session was begun with there.
+    """
     if at is not None:
         seen = queries_past.list_last_seen(connection, [row.id for row in rows], at)
         rows = [_as_of(row, seen.get(row.id), at) for row in rows]
-    actors = list_actors(connection, {row.ended_by for row in rows if row.ended_by})
-    moment = at or clock.now()
-    return [describe(row, actors, moment) for row in rows]
+    ended_by = clearance.nameable({row.ended_by for row in rows if row.ended_by}, connection)
+    actors, moment = list_actors(connection, ended_by), at or clock.now()
+    items = [describe(row, actors, moment) for row in rows]
+    for item in items:
+        if item["domain"] is not None and not clearance.sees(item["domain"]):
+            item["domain"], item["roles"] = None, []
+    return items
 
 
 def _as_of(row: SessionRow, seen: tuple[datetime, datetime] | None, at: datetime) -> SessionRow:

@@ -16,7 +16,6 @@ from rbac_api.capabilities.sessions.answers import (
     SessionAnswer,
     SessionFilters,
 )
-from rbac_api.capabilities.sessions.errors import SessionNotFound
 from rbac_api.capabilities.sessions.filters import are_all_active, conditions, signed_between
 from rbac_api.capabilities.sessions.queries_beginning import beginning, freeze_sessions
 from rbac_api.capabilities.sessions.queries_rotation import Presented, find_presented
@@ -43,6 +42,7 @@ from rbac_api.capabilities.sessions.termination import (
     end_own_session,
     end_own_sessions,
     end_session,
+    find_session_at_home,
     leave_session,
     make_room,
 )
@@ -188,9 +188,10 @@ def choose_roles(connection: Connection, session_id: str, chosen: Iterable[str])
 
 
 def get_session(clearance: Clearance, session_id: str) -> SessionAnswer:
-    """One session, active or ended."""
-    session = SessionNotFound.require(find_session(clearance.connection, session_id))
-    return describe_all(clearance.connection, [session])[0]
+    """One session, active or ended; 404 for one that is unknown, or whose user is at home where the caller may
+    not read sessions."""
+    session = find_session_at_home(clearance, session_id)[1]
+    return describe_all(clearance, clearance.connection, [session])[0]
 
 
 def list_sessions(
@@ -198,7 +199,8 @@ def list_sessions(
 ) -> Page[SessionAnswer]:
     """Sessions across all users, newest first, by state, user (id or name), role, address and time; now, or
     as they were at that moment."""
-    if at or page.count or not are_all_active(filters):
+    plain = not (at or page.count) and are_all_active(filters)
+    if not plain or clearance.domains_granting() != (ROOT,):
         return _page(clearance, conditions(clearance, filters, at), page, at)
     rows = queries.list_active_sessions(clearance.connection, page.after, page.limit + 1, clock.now())
     return _described(clearance, cut(rows, page, lambda row: (row.id,), None))
@@ -213,7 +215,7 @@ def list_own_sessions(clearance: Clearance, page: PageRequest) -> Page[OwnSessio
 
 def list_refresh_tokens(clearance: Clearance, session_id: str, page: PageRequest) -> Page[RefreshTokenAnswer]:
     """Every rotation of a session, in order of generation, without the tokens."""
-    SessionNotFound.require(find_session(clearance.connection, session_id))
+    find_session_at_home(clearance, session_id)
     rows = queries.list_refresh_tokens(clearance.connection, session_id, page.after, page.limit + 1)
     total = queries.count_refresh_tokens(clearance.connection, session_id) if page.count else None
     return cut(rows, page, lambda row: (row.generation,), total).map(describe_token)
@@ -233,7 +235,7 @@ def _page(
 def _described(
     clearance: Clearance, page: Page[SessionRow], at: datetime | None = None
 ) -> Page[SessionAnswer]:
-    return Page(describe_all(clearance.connection, page.items, at), page.next_key, page.total)
+    return Page(describe_all(clearance, clearance.connection, page.items, at), page.next_key, page.total)
 
 
 def _session_row(

@@ -79,11 +79,19 @@ def close_user_sessions(
     )
 
 
-def end_session(clearance: Clearance, session_id: str) -> None:
-    """End a user's session. 404 unknown; 403 ``target.stronger``; an ended one does not change."""
+def find_session_at_home(clearance: Clearance, session_id: str) -> tuple[Clearance, SessionRow]:
+    """The row, and the clearance at the home of its user; 404 for an unknown session, and for one that the
+    caller may not read."""
     session = SessionNotFound.require(find_session(clearance.connection, session_id))
+    return clearance.over(session.home, "sessions:read", SessionNotFound), session
+
+
+def end_session(clearance: Clearance, session_id: str) -> None:
+    """End a user's session. 404 unknown, or of a user whose sessions the caller may not read; 403
+    ``target.stronger``; an ended one does not change."""
+    here, session = find_session_at_home(clearance, session_id)
     if session.user_id != clearance.actor.id:
-        clearance.require_outranks_user(session.user_id, session.username)
+        here.require_outranks_user(session.user_id, session.username)
     _end(clearance.connection, clearance.settings, clearance.actor, session, "admin")
 
 

@@ -195,7 +195,7 @@ class UserTotp(MethodView):
 
 @blueprint.route("/<user_id>/sessions")
 class UserSessions(MethodView):
-    @requires("sessions:read")
+    @requires("sessions:read", domain=HOME)
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, SessionListSchema)
     @blueprint.operation("list_user_sessions", UserNotFound)
@@ -203,14 +203,14 @@ class UserSessions(MethodView):
         """List a user's active sessions
 
         Newest first. For ended sessions use `GET /v1/sessions` with `user` and `state=ended`. Without
-        `users:read`, an unknown user has an empty list.
+        `users:read` at `root`, an unknown user has an empty list.
         """
         clearance, page = current_clearance(), page_request(query)
         if clearance.reads_users:
             service.get_user(clearance, find_user_id(clearance, user_id))
         return page_answer(sessions.list_sessions(clearance, {"user": user_id}, page))
 
-    @requires("sessions:revoke")
+    @requires("sessions:revoke", domain=HOME)
     @blueprint.response(204)
     @blueprint.operation("end_user_sessions", UserNotFound, TargetStronger)
     def delete(self, user_id: str) -> Response:

@@ -230,7 +230,7 @@ def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> Non
 
 def end_user_sessions(clearance: Clearance, user_id: str) -> None:
     """End every active session of a user."""
-    user = find_user(clearance.connection, user_id)
+    clearance, user = find_user_at_home(clearance, user_id)
     if user.id != clearance.actor.id:
         clearance.require_outranks_user(user.id, user.username)
     ended = end_sessions(clearance, user.id, "admin")

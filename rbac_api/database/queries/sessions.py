@@ -21,7 +21,7 @@ class Begun(NamedTuple):
 
 
 class SessionRow(NamedTuple):
-    """A session and the name of its user; ``amr`` and ``active_roles`` are names separated by spaces."""
+    """A session, and the name and the home of its user; ``amr`` and ``active_roles`` are names separated by spaces."""
 
     id: str
     user_id: str
@@ -41,6 +41,7 @@ class SessionRow(NamedTuple):
     ended_by: str | None
     end_reason: str | None
     username: str
+    home: str
 
     @property
     def begun(self) -> Begun:
@@ -66,7 +67,7 @@ class RefreshTokenRow(NamedTuple):
     ip: str | None
 
 
-SESSION = (*(sessions.c[name] for name in SessionRow._fields[:-1]), users.c.username)
+SESSION = (*(sessions.c[name] for name in SessionRow._fields[:-2]), users.c.username, users.c.home)
 """The columns of a ``SessionRow``, where sessions and users are joined."""
 SESSIONS_AND_USERS = sessions.join(users, sessions.c.user_id == users.c.id)
 TOKEN = tuple(refresh_tokens.c[name] for name in RefreshTokenRow._fields)
