@@ -53,8 +53,8 @@ class Sessions(MethodView):
         Active ones unless `state` says otherwise, newest first. Ended sessions stay listed for the retention
         time, with the reason and who ended them. Those of users at home where you hold `sessions:read`. With
         `at`, as they were at that time. `role` requires `roles:read` at `root` as well, since it tells who
-        has the role. With `Accept: text/csv` or
-        `application/x-ndjson` all matching sessions are streamed, without paging.
+        has the role. With `Accept: text/csv` or `application/x-ndjson` all matching sessions are streamed,
+        without paging.
         """
         clearance, page, at = current_clearance(), page_request(query), past_moment(query)
         if form := wanted_form():

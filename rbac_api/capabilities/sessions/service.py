@@ -188,8 +188,8 @@ def choose_roles(connection: Connection, session_id: str, chosen: Iterable[str])
 
 
 def get_session(clearance: Clearance, session_id: str) -> SessionAnswer:
-    """One session, active or ended; 404 for one that is unknown, or whose user is at home where the caller may
-    not read sessions."""
+    """One session, active or ended; 404 for one that is unknown, or whose user is at home where the caller
+    may not read sessions."""
     session = find_session_at_home(clearance, session_id)[1]
     return describe_all(clearance, clearance.connection, [session])[0]
 

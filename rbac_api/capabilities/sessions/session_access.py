@@ -19,8 +19,8 @@ MAX_REFRESHES_DRAWN = 2000
 
 
 def get_session_inside(clearance: Clearance, session_id: str) -> SessionInsideAnswer:
-    """One session, with the roles and permissions that are effective in it now: none if it has ended, or acts where the
-    caller may not read."""
+    """One session, with the roles and permissions that are effective in it now: none if it has ended, or acts
+    where the caller may not read."""
     shown = service.get_session(clearance, session_id)
     if shown["state"] != "active" or shown["domain"] is None:
         return {**shown, "active_roles": [], "permissions": []}

@@ -21,7 +21,8 @@ class Begun(NamedTuple):
 
 
 class SessionRow(NamedTuple):
-    """A session, and the name and the home of its user; ``amr`` and ``active_roles`` are names separated by spaces."""
+    """A session, and the name and the home of its user; ``amr`` and ``active_roles`` are names separated by
+    spaces."""
 
     id: str
     user_id: str
