@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.builders import OpenNode, Stage, another_node, raise_curtain
+from tests.routing import compile_once
 from tests.servers.postgres import PostgresServer, start_postgres
 from tests.servers.valkey import ValkeyServer, start_valkey
 
@@ -35,6 +36,7 @@ _running: list[pytest.Item] = []
 def pytest_configure(config: pytest.Config) -> None:
     """Put the tests' files into memory where there is a folder for that: SQLite is as durable as in service, and a disk would be waited
     for at every commit."""
+    compile_once()
     if "not outside" in config.option.markexpr:
         sys.addaudithook(_refuse_what_is_not_marked)
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
