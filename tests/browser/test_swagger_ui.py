@@ -24,6 +24,15 @@ OPEN_AND_EXECUTE = """async (name) => {
     while (!block.querySelector(".execute")) await new Promise((done) => setTimeout(done, 0));
     block.querySelector(".execute").click();
 }"""
+# An operation as the page resolves it, and as Swagger UI does without the page's plugins.
+RESOLVED = """async (path) => {
+    const { plugins } = await import(`${location.origin}/docs/assets/plugins.js`);
+    const spec = await (await fetch("/openapi.json")).json();
+    const plain = SwaggerUIBundle({ spec: { openapi: "3.1.0" }, domNode: document.createElement("div") });
+    const own = plugins.find((one) => one.name === "resolvedOnly")();
+    const given = [spec, path, { baseDoc: `${location.origin}/openapi.json` }];
+    return [await own.fn.resolveSubtree(...given), await plain.fn.resolveSubtree(...given)];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +148,24 @@ def test_execute_pressed_right_after_opening_an_operation_is_answered(alices: Do
     alices.tab.evaluate(OPEN_AND_EXECUTE, "get_me")
 
     assert alices.answer("get_me")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["paths", "/v1/roles/{role}", "patch"],
+        ["paths", "/v1/policy/apply", "post"],
+        ["components", "securitySchemes"],
+    ],
+    ids=lambda path: path[1],
+)
+def test_an_operation_is_resolved_as_swagger_ui_would(
+    open_page: OpenPage, service: str, path: list[str]
+) -> None:
+    own, expected = open_page(service).tab.evaluate(RESOLVED, path)
+
+    assert own == {"spec": expected["spec"], "errors": expected["errors"]}
+    assert own["spec"]
 
 
 def test_a_description_with_markup_stays_text(alices: DocsPage) -> None:
