@@ -34,7 +34,11 @@ STORY: tuple[Step, ...] = (
     (
         lambda a, p: a.post("/v1/roles", json={"name": "clerk", "permissions": ["invoices:read"]}),
         "role.created", "clerk",
-        None, {"description": "", "grants": "listed", "name": "clerk", "permissions": ["invoices:read"], "requires_mfa": False},
+        None,
+        {
+            "description": "", "grants": "listed", "home": "root", "name": "clerk", "permissions": ["invoices:read"],
+            "requires_mfa": False,
+        },
     ),
     (
         lambda a, p: a.patch_now("/v1/roles/clerk", {"description": "Files."}),
@@ -71,8 +75,8 @@ STORY: tuple[Step, ...] = (
         lambda a, p: a.delete_now("/v1/roles/clerk"),
         "role.deleted", "clerk",
         {
-            "description": "Files.", "grants": "listed", "inherits": [], "name": "clerk", "permissions": ["invoices:read"],
-            "requires_mfa": False,
+            "description": "Files.", "grants": "listed", "home": "root", "inherits": [], "name": "clerk",
+            "permissions": ["invoices:read"], "requires_mfa": False,
         },
         {"holders": 0},
     ),
@@ -87,8 +91,8 @@ STORY: tuple[Step, ...] = (
     (
         lambda a, p: a.delete_now(p),
         "user.deleted", "Erin",
-        {"display_name": "Erin E", "email": "erin@new.example", "password_temporary": False, "roles": [], "status": "active",
-         "username": "Erin"},
+        {"display_name": "Erin E", "email": "erin@new.example", "home": "root", "password_temporary": False, "roles": [],
+         "status": "active", "username": "Erin"},
         {"sessions_ended": 0},
     ),
 )  # fmt: skip
