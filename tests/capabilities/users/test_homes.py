@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from rbac_api.capabilities.assignments.service import assign_role
+from rbac_api.capabilities.assignments.service import assign_role, revoke_role
 from rbac_api.capabilities.assignments.terms import Terms
 from rbac_api.capabilities.domains.service import create_domain
+from rbac_api.capabilities.users import routes
 from rbac_api.capabilities.users.service import NewUser, add_user
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.database import filters, homes
 from rbac_api.decision.model import ROOT
 from rbac_api.guard.enforcement.authority import Authority
+from rbac_api.guard.enforcement.guard import Guard
 from tests.builders import Caller, Stage
 from tests.cast import ALICE, BOB, DAVE, PASSWORD
 
@@ -264,3 +266,49 @@ def test_an_operation_that_does_not_ask_at_a_home_refuses(tenants: Stage, dave: 
         assert dave.post("/v1/users", json={"username": name, "home": "acme"}).status_code == 403
     assert tenants.query("SELECT username, status, version, home FROM users ORDER BY id") == before
     assert tenants.as_(BOB).get(address(tenants, "at-globex")).status_code == 200  # at root, as before
+
+
+@pytest.mark.parametrize("left", ["nothing", "globex"])
+def test_a_permission_lost_before_the_lock_is_asked_for_again(
+    tenants: Stage, dave: Caller, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoke_meanwhile(tenants, left, monkeypatch)
+    answer = dave.patch_now(address(tenants, "at-acme"), {"display_name": "X"})
+    assert (answer.status_code, answer.json["code"]) == (
+        (403, "access.denied") if left == "nothing" else (404, "user.not_found")
+    )
+
+
+def test_without_the_second_decision_it_would_not_be(
+    tenants: Stage, dave: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wrong twin: what was decided before the lock counts under it."""
+    revoke_meanwhile(tenants, "globex", monkeypatch)
+    monkeypatch.setattr(Guard, "_confirm", lambda *_: None)
+    assert dave.patch_now(address(tenants, "at-acme"), {"display_name": "X"}).status_code == 200
+
+
+def revoke_meanwhile(stage: Stage, left: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dave loses his role at ``acme`` after the first decision; ``left``: where he still has it."""
+    user, read = stage.user_id(DAVE), routes.required_tags
+
+    def revoking() -> frozenset[str]:
+        with operator_unit(stage.settings, stage.database) as clearance:
+            if left != "nothing":
+                assign_role(clearance, user, "role-manager", Terms(domain=left))
+            revoke_role(clearance, user, "role-manager", "acme")
+        return read()
+
+    monkeypatch.setattr(routes, "required_tags", revoking)
+
+
+def test_an_administrator_at_root_is_one_wherever_at_home(tenants: Stage, dave: Caller) -> None:
+    alice, path = tenants.as_(ALICE), address(tenants, "alice")
+    assert alice.patch_now(path, {"home": "acme"}).json["home"] == "acme"
+    assert dave.get(path).json["username"] == "alice"
+    for answer in (
+        dave.patch_now(path, {"status": "disabled"}), dave.delete_now(path), dave.post(f"{path}/password-reset"),
+    ):  # fmt: skip
+        assert (answer.status_code, answer.json["code"]) == (403, "target.stronger")
+        assert answer.json["missing"] == []
+    assert tenants.as_(ALICE).patch_now(path, {"status": "disabled"}).json["code"] == "admin.last"
