@@ -25,7 +25,7 @@ from rbac_api.capabilities.service_accounts.service import (
 from rbac_api.capabilities.users.service import NewUser, add_user
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.database.queries.subjects import list_assignments
-from rbac_api.decision.domains import is_in
+from rbac_api.decision.domains import is_in, lineage
 from rbac_api.guard.state.queries import find_role_graph
 from tests.builders import Caller, Stage, _hashed
 from tests.cast import PASSWORD
@@ -151,6 +151,11 @@ def granted(stage: Stage) -> dict[tuple[str, str], frozenset[str]]:
                     (one.role,)
                 )
     return found
+
+
+def held_at(granted: dict[tuple[str, str], frozenset[str]], name: str, domain: str) -> frozenset[str]:
+    """What an account is granted at a domain and above."""
+    return frozenset().union(*(granted.get((name, at), frozenset()) for at in lineage(domain)))
 
 
 def own_targets(stage: Stage) -> dict[str, list[str]]:

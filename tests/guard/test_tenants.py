@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import true
 
 from rbac_api.capabilities.users import listing, queries_listing
-from rbac_api.decision.domains import lineage
 from rbac_api.guard.enforcement.authority import Authority
 from rbac_api.guard.enforcement.clearance import Clearance
 from tests.builders import Caller, Stage
@@ -139,7 +138,7 @@ def gained(stage: Stage) -> list[str]:
     prepare(stage)
     lee, before, found, answered = stage.as_("lee"), tenants.granted(stage), [], Counter[int]()
     everywhere = {name for _, name in before}
-    his = {at: held_at(before, "lee", at) for at in {*everywhere, *tenants.DOMAINS, "root"}}
+    his = {at: tenants.held_at(before, "lee", at) for at in {*everywhere, *tenants.DOMAINS, "root"}}
     for attempt in list(hostile.attempts_at(stage, tenants.own_targets(stage))):
         answer = hostile.send(lee, attempt)
         answered[answer.status_code] += 1
@@ -152,11 +151,6 @@ def gained(stage: Stage) -> list[str]:
         lee = stage.as_("lee")
     assert answered[200] + answered[201] + answered[204] > 5, answered
     return found
-
-
-def held_at(granted: dict[tuple[str, str], frozenset[str]], name: str, domain: str) -> frozenset[str]:
-    """What an account is granted at a domain and above."""
-    return frozenset().union(*(granted.get((name, at), frozenset()) for at in lineage(domain)))
 
 
 def test_no_account_gets_at_a_domain_what_its_giver_does_not_hold_there(stage: Stage) -> None:
