@@ -154,7 +154,7 @@ def test_a_look_for_the_answer_beforehand_alone_would_run_many(
 ) -> None:
     """The vulnerable twin: a kept answer is looked for, but neither a claim nor a row of its own guards the key."""
 
-    def naive(self: Any, request: Any, scope: str, run: Any) -> Any:
+    def naive(self: Any, request: Any, scope: str, run: Any, domain: str) -> Any:
         return run(lambda _connection, _answer: None)
 
     monkeypatch.setattr(Repeats, "once", naive)

@@ -301,6 +301,18 @@ def test_what_this_revision_holds_is_a_reason_not_to_go_back_and_nothing_is_lost
     assert upgrade(present) == (LATEST, LATEST)
 
 
+def test_a_live_session_at_a_domain_is_a_reason_not_to_go_back(present: Database) -> None:
+    with present.writing() as connection:
+        connection.exec_driver_sql(
+            "UPDATE sessions SET ended_at = NULL, end_reason = NULL"
+            " WHERE id = (SELECT id FROM sessions ORDER BY id LIMIT 1)"
+        )
+    with pytest.raises(RuntimeError, match="would let 1 sessions act at root"):
+        downgrade(present, "0020")
+    with present.reading() as connection:
+        assert present_revision(connection) == LATEST
+
+
 def test_an_event_with_digests_in_place_of_values_is_a_reason_not_to_go_back(present: Database) -> None:
     forget_domains(present)
     link_what_waits(present)

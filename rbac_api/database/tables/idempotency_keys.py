@@ -11,7 +11,7 @@ idempotency_keys = Table(
     metadata,
     Column("scope", String(64), primary_key=True),  # the caller: callers do not share keys
     Column("key", String(256), primary_key=True),
-    Column("fingerprint", String(64), nullable=False),  # of method, path and body
+    Column("fingerprint", String(64), nullable=False),  # of method, path, body, and the session's domain
     Column("status", Integer, nullable=False),
     Column("location", Text),
     Column("body_sealed", Text, nullable=False),

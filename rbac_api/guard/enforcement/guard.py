@@ -101,7 +101,8 @@ class Guard:
             if rule.reads or asked.method in _READING:
                 answer = self._read(context, asked)
             elif rule.repeatable:
-                answer = self.repeats.once(asked, token.subject, lambda keep: self._run(context, keep))
+                run_once, acting = partial(self._run, context), session.roles.domain
+                answer = self.repeats.once(asked, token.subject, run_once, acting)
             else:
                 answer = self._run(context)
         except ServiceError as refusal:

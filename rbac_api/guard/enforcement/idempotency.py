@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.engine import Database
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import Conflict, Fault
 from rbac_api.guard.enforcement import queries_idempotency as queries
 from rbac_api.guard.errors import IdempotencyKeyInvalid, IdempotencyMismatch, IdempotencyRunning
@@ -56,9 +57,12 @@ class Repeats:
         self._running: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
-    def once(self, request: Request, scope: str, run: Callable[[Keep], Response]) -> Response:
-        """Call ``run`` with a way to keep its answer, or return the answer of the first time."""
-        repeatable = _repeatable(request, scope, self._secret)
+    def once(
+        self, request: Request, scope: str, run: Callable[[Keep], Response], domain: str = ROOT
+    ) -> Response:
+        """Call ``run`` with a way to keep its answer, or return the answer of the first time: in a session at
+        the same domain."""
+        repeatable = _repeatable(request, scope, domain, self._secret)
         if repeatable is None:
             return run(lambda _connection, _answer: None)
         claim = (repeatable.scope, repeatable.key)
@@ -110,7 +114,7 @@ class Repeats:
         queries.add_answer(connection, row)
 
 
-def _repeatable(request: Request, scope: str, secret: str) -> Repeatable | None:
+def _repeatable(request: Request, scope: str, domain: str, secret: str) -> Repeatable | None:
     sent = request.headers.get(HEADER) if request.method == "POST" else None
     if sent is None:
         return None
@@ -119,7 +123,8 @@ def _repeatable(request: Request, scope: str, secret: str) -> Repeatable | None:
         raise IdempotencyKeyInvalid(
             faults=(Fault("/Idempotency-Key", "idempotency.invalid", IdempotencyKeyInvalid.default_detail),)
         )
-    content = b"\n".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
+    where = () if domain == ROOT else (domain.encode(),)
+    parts = (*where, request.method.encode(), request.path.encode(), request.get_data(cache=True))
     # A keyed hash: a body may hold a password, and a plain hash would allow guessing it.
     key = derived_key(secret, "idempotency-fingerprint")
-    return Repeatable(scope, found["key"], hmac.new(key, content, hashlib.sha256).hexdigest())
+    return Repeatable(scope, found["key"], hmac.new(key, b"\n".join(parts), hashlib.sha256).hexdigest())

@@ -298,6 +298,33 @@ def test_introspection_says_what_counts_where_it_acts(stage: Stage, alice: Calle
         assert (said["roles"], said.get("domain"), said["domains_held"]) == (roles, domain, True)
 
 
+def test_an_answer_is_not_repeated_in_a_session_at_another_domain(stage: Stage, alice: Caller) -> None:
+    with operator_unit(stage.settings, stage.database) as clearance:
+        assign_role(clearance, stage.user_id(DAVE), "role-manager", Terms())
+    body, key = {"username": "erin"}, {"Idempotency-Key": "k1"}
+    made = acting(stage, None).post("/v1/users", json=body, headers=key)
+    assert (made.status_code, made.json["home"]) == (201, "root")
+    assert acting(stage, None).post("/v1/users", json=body, headers=key).json["id"] == made.json["id"]
+    other = acting(stage, "acme").post("/v1/users", json=body, headers=key)
+    assert (other.status_code, other.json["code"]) == (422, "idempotency.mismatch")
+
+
+def test_a_session_keeps_its_domain_when_refreshed_as_oauth_has_it(stage: Stage, alice: Caller) -> None:
+    form = {"grant_type": "refresh_token", "refresh_token": sign_in(stage, "acme").json["refresh_token"]}
+    refused = stage.caller().post("/oauth/token", data={**form, "domain": "globex"})
+    assert error(refused) == (400, "invalid_request")
+    assert claims(stage.caller().post("/oauth/token", data=form).json["access_token"])["domain"] == "acme"
+
+
+def test_nothing_is_allowed_at_a_domain_that_was_deleted(stage: Stage, alice: Caller) -> None:
+    dave = acting(stage, "acme2")
+    assert dave.get("/v1/me/permissions").json["items"][0]["permission"] == READ
+    assert alice.delete("/v1/domains/acme2").status_code == 204
+    assert dave.get("/v1/me/permissions").json["code"] == "domain.not_found"
+    assert sign_in(stage, "acme2").json["code"] == "domain.not_authorized"
+    assert "domain" in claims(refresh(stage, dave.tokens["refresh_token"]).json["access_token"])
+
+
 def leaks(stage: Stage) -> bool:
     dave = acting(stage, "acme")
     return any(held(dave, domain) for domain in OUTSIDE)
