@@ -30,6 +30,7 @@ from rbac_api.guard.state.queries import find_role_graph
 from tests.builders import Caller, Stage, _hashed
 from tests.cast import PASSWORD
 from tests.contract.operations import Operation, operations
+from tests.patience import eventually
 
 HOME, ADMINISTRATOR = "acme", "ada"
 UNKNOWN = "0198c0de-7a3e-7d52-9c41-2b8f6a1d3e57"
@@ -104,7 +105,7 @@ def _prepare(stage: Stage) -> None:
     rename = "UPDATE roles SET name = '{0}@{1}', home = '{1}' WHERE name = '{0}'"
     stage.execute(rename.format("manager-acme", "acme"), rename.format("manager-foreign", "globex"))
     for name in PEOPLE:
-        stage.as_(name)
+        signed_in(stage, name)
 
 
 def elsewhere(stage: Stage) -> dict[str, Any]:
@@ -275,10 +276,22 @@ def shown(answer: Any, names: tuple[str, str]) -> tuple[Any, ...]:
 
 
 def administrator(stage: Stage, name: str = ADMINISTRATOR) -> Caller:
-    """An administrator of ``acme``, signed in there; ``alice`` is one everywhere, but not in such a session."""
+    """An administrator of ``acme``; ``alice`` is one everywhere, but not in a session at ``acme``."""
+    return signed_in(stage, name, {"domain": HOME} if name == "alice" else {})
+
+
+def signed_in(stage: Stage, name: str, more: Mapping[str, str] | None = None) -> Caller:
+    """A caller with a session.  A busy server may need a second attempt: the scene was put back a moment ago."""
     caller = stage.caller()
-    account = {"username": name, "password": PASSWORD, **({} if name == ADMINISTRATOR else {"domain": HOME})}
-    caller.tokens = caller.post("/v1/auth/login", json=account).json
+    account = {"username": name, "password": PASSWORD, **(more or {})}
+    answers: list[Any] = []
+
+    def signs_in() -> bool:
+        answers.append(caller.post("/v1/auth/login", json=account))
+        return bool(answers[-1].status_code == 200)
+
+    assert eventually(signs_in), answers[-1].text
+    caller.tokens = answers[-1].json
     return caller
 
 

@@ -136,7 +136,7 @@ def test_nothing_elsewhere_is_changed_whatever_is_tried(stage: Stage, name: str)
 def gained(stage: Stage) -> list[str]:
     """The attempts of Lee by which an account was granted, at a domain, what Lee was not granted there or above."""
     prepare(stage)
-    lee, before, found, answered = stage.as_("lee"), tenants.granted(stage), [], Counter[int]()
+    lee, before, found, answered = administrator(stage, "lee"), tenants.granted(stage), [], Counter[int]()
     everywhere = {name for _, name in before}
     his = {at: tenants.held_at(before, "lee", at) for at in {*everywhere, *tenants.DOMAINS, "root"}}
     for attempt in list(hostile.attempts_at(stage, tenants.own_targets(stage))):
@@ -148,7 +148,7 @@ def gained(stage: Stage) -> list[str]:
             if more := held - before.get((name, at), frozenset()) - his[at]:
                 found.append(f"{attempt}: {name} has {sorted(more)} at {at}")
         restore(stage)
-        lee = stage.as_("lee")
+        lee = administrator(stage, "lee")
     assert answered[200] + answered[201] + answered[204] > 5, answered
     return found
 
