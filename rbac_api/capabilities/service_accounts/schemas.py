@@ -93,7 +93,9 @@ class ServiceAccountCreateSchema(Body):
         },
     )
     description = Text(longest=1000, pattern=TEXT, allow_none=True, metadata=_DESCRIPTION)
-    home = DomainName(metadata={"description": "the account's home; `root` if omitted", "example": "acme"})
+    home = DomainName(
+        metadata={"description": "the account's home; the session's domain if omitted", "example": "acme"}
+    )
 
 
 class ServiceAccountPatchSchema(Body):

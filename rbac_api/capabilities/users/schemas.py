@@ -90,7 +90,9 @@ class UserCreateSchema(Body):
         shortest=0,
         description="15 to 256 characters, temporary; without it the answer holds a setup token",
     )
-    home = DomainName(metadata={"description": "the user's home; `root` if omitted", "example": "acme"})
+    home = DomainName(
+        metadata={"description": "the user's home; the session's domain if omitted", "example": "acme"}
+    )
 
 
 class UserPatchSchema(Body):

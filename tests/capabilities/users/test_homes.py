@@ -312,3 +312,16 @@ def test_an_administrator_at_root_is_one_wherever_at_home(tenants: Stage, dave: 
         assert (answer.status_code, answer.json["code"]) == (403, "target.stronger")
         assert answer.json["missing"] == []
     assert tenants.as_(ALICE).patch_now(path, {"status": "disabled"}).json["code"] == "admin.last"
+
+
+def test_in_a_session_at_a_domain_new_accounts_are_at_home_there(tenants: Stage) -> None:
+    alice = tenants.caller()
+    account = {"username": "alice", "password": PASSWORD, "domain": "acme.eu"}
+    alice.tokens = alice.post("/v1/auth/login", json=account).json
+    assert alice.post("/v1/users", json={"username": "erin"}).json["home"] == "acme.eu"
+    assert alice.post("/v1/service-accounts", json={"name": "robot"}).json["home"] == "acme.eu"
+    for home in (ROOT, "acme", "globex"):
+        assert (
+            alice.post("/v1/users", json={"username": "fred", "home": home}).json["code"] == "access.denied"
+        )
+    assert names(alice.every("/v1/users")) == {"erin", "at-acme-in-eu", "at-acme-in-eu-in-shop"}
