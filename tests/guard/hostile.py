@@ -146,7 +146,7 @@ def attempts_at(stage: Stage, targets: Mapping[str, list[str]]) -> Iterator[Atte
                 path = operation.at(dict(zip(operation.parameters, names, strict=True)))
                 more = MORE.get(operation.id)
                 for address in (path, f"{path}?{more}") if more else (path,):
-                    yield from (Attempt(operation, address, body) for body in _bodies(operation))
+                    yield from (Attempt(operation, address, body) for body in bodies(operation))
 
 
 def send(caller: Caller, attempt: Attempt) -> Any:
@@ -184,7 +184,7 @@ def _ids(stage: Stage, table: str) -> list[str]:
     return [str(UUID(str(found))) for (found,) in stage.query(f"SELECT id FROM {table}")]
 
 
-def _bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
+def bodies(operation: Operation) -> Iterator[dict[str, Any] | None]:
     """The example, and the example with each field at its most tempting."""
     example = operation.example()
     yield example
