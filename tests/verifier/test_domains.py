@@ -35,6 +35,7 @@ from rbac_verifier.roles import Roles
 from tests.builders import Caller
 from tests.cast import DAVE, PASSWORD
 from tests.guard.forgery import Model
+from tests.patience import eventually
 from tests.sizes import sized
 from tests.verifier.conftest import Field
 from tests.verifier.deciding import APPROVE, READ
@@ -204,17 +205,53 @@ def test_a_token_at_root_passes_everywhere_with_its_roles_and_does_not_know_the_
     assert "what you may do at acme" in said["detail"]
 
 
-def test_with_a_service_account_it_asks_at_the_domain(
-    field: Field, alice: Caller, dave: Callable[..., str]
-) -> None:
+@pytest.fixture
+def client(alice: Caller) -> tuple[str, str]:
+    """A service account that may ask for decisions."""
     account = alice.post("/v1/service-accounts", json={"name": "orders"}).json
     alice.post("/v1/roles", json={"name": "decider", "permissions": ["access:evaluate"]})
     alice.put(f"/v1/service-accounts/{account['id']}/roles/decider")
     secret = alice.post(f"/v1/service-accounts/{account['id']}/secrets").json["client_secret"]
-    verifier, token = field.verifier(client=(account["client_id"], secret)), dave()
+    return account["client_id"], secret
+
+
+def test_with_a_service_account_it_asks_at_the_domain(
+    field: Field, dave: Callable[..., str], client: tuple[str, str]
+) -> None:
+    verifier, token = field.verifier(client=client), dave()
     answers = [code(verifier, token, domain) for domain in ("acme", "acme.eu", "globex", "ghost")]
     assert answers == ["ok", "ok", "access.denied", "access.denied"]
     assert field.line.asked.count("/access/v1/evaluation") == 4
+
+
+def test_a_yes_is_not_known_where_a_dynamic_constraint_may_take_roles_away(
+    field: Field, alice: Caller, dave: Callable[..., str], client: tuple[str, str]
+) -> None:
+    rule = {"name": "apart", "kind": "dynamic", "roles": ["clerk", "approver"], "limit": 2}
+    assert alice.post("/v1/constraints", json=rule).status_code == 201
+    alone, asking, token = field.verifier(), field.verifier(client=client), dave()
+    for domain, known, said in (
+        ("root", "ok", "ok"),
+        ("acme", "roles.incomplete", "access.denied"),
+        ("globex", "roles.incomplete", "ok"),
+    ):
+        assert code(alone, token, domain, permission=READ) == known
+        assert code(asking, token, domain, permission=READ) == said
+    assert code(alone, token, "acme", role="clerk") == "roles.incomplete"
+    assert code(alone, dave("acme"), "acme", permission=READ) == "access.denied"
+
+
+@pytest.mark.parametrize("change", ["assigned", "revoked"])
+def test_what_changes_at_a_domain_makes_older_tokens_out_of_date(
+    field: Field, alice: Caller, dave: Callable[..., str], change: str
+) -> None:
+    verifier, token, path = field.verifier(), dave("acme"), f"/v1/users/{field.stage.user_id(DAVE)}/roles"
+    assert code(verifier, token, "acme") == "ok"
+    if change == "assigned":
+        assert alice.put(f"{path}/approver", json={"domain": "globex"}).status_code == 201
+    else:
+        assert alice.delete(f"{path}/approver?domain=acme").status_code == 204
+    assert eventually(lambda: code(verifier, token, "acme") == "token.revoked")
 
 
 def test_decorators_take_the_domain_from_the_views_arguments(field: Field, dave: Callable[..., str]) -> None:
