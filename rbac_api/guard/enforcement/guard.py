@@ -101,8 +101,7 @@ class Guard:
             if rule.reads or asked.method in _READING:
                 answer = self._read(context, asked)
             elif rule.repeatable:
-                run_once, acting = partial(self._run, context), session.roles.domain
-                answer = self.repeats.once(asked, token.subject, run_once, acting)
+                answer = self._run_once(context, asked)
             else:
                 answer = self._run(context)
         except ServiceError as refusal:
@@ -137,6 +136,10 @@ class Guard:
         with UnitOfWork(self.database, writes=False) as work:
             asked.environ[CLEARANCE] = self._clearance(context, work)
             return self._decided(context, work)
+
+    def _run_once(self, context: RequestContext, asked: Request) -> Response:
+        acting = context.session.roles.domain
+        return self.repeats.once(asked, context.token.subject, partial(self._run, context), acting)
 
     def _run(self, context: RequestContext, keep: Keep | None = None) -> Response:
         return with_retries(lambda: self._attempt(context, keep))
