@@ -51,8 +51,9 @@ class World:
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
 
-    def sign_in(self) -> dict[str, str]:
-        found: dict[str, str] = self.post("/v1/auth/login", {"username": "admin", "password": PASSWORD})
+    def sign_in(self, **more: str) -> dict[str, str]:
+        body = {"username": "admin", "password": PASSWORD, **more}
+        found: dict[str, str] = self.post("/v1/auth/login", body)
         return found
 
     def ask(self, token: str | None, path: str = "/orders", method: str = "GET") -> requests.Response:
@@ -111,10 +112,13 @@ def test_a_signed_in_user_is_known_and_a_role_is_needed_to_ship(beside: World) -
     beside.post("/v1/roles", {"name": "clerk"}, tokens["access_token"])
     beside.post(f"/v1/users/{me['id']}/roles/clerk", None, tokens["access_token"], "PUT")
     shipped = beside.ask(beside.sign_in()["access_token"], "/orders/7/shipment", "POST")
+    beside.post("/v1/domains", {"name": "acme"}, tokens["access_token"])
+    of_a_domain = beside.ask(beside.sign_in(domain="acme")["access_token"], "/orders/7/shipment", "POST")
 
     assert (seen.status_code, seen.json()) == (200, {"of": me["id"]})
     assert (refused.status_code, refused.json()["code"]) == (403, "access.denied")
     assert (shipped.status_code, shipped.json()) == (201, {"shipped": 7, "by": me["id"]})
+    assert of_a_domain.status_code in (401, 403)
 
 
 def part(token: str, number: int, **changes: Any) -> str:
