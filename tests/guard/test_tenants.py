@@ -49,6 +49,7 @@ def told_apart(stage: Stage, name: str = ADMINISTRATOR) -> list[str]:
     return found
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", ADMINISTRATORS)
 def test_what_is_at_home_elsewhere_is_answered_as_what_does_not_exist(stage: Stage, name: str) -> None:
     assert told_apart(stage, name) == []
@@ -128,6 +129,7 @@ def changed(
     return found
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", ADMINISTRATORS)
 def test_nothing_elsewhere_is_changed_whatever_is_tried(stage: Stage, name: str) -> None:
     assert changed(stage, name) == []
@@ -153,6 +155,7 @@ def gained(stage: Stage) -> list[str]:
     return found
 
 
+@pytest.mark.large
 def test_no_account_gets_at_a_domain_what_its_giver_does_not_hold_there(stage: Stage) -> None:
     assert gained(stage) == []
 

@@ -58,6 +58,7 @@ def confuse(alice: Caller, chance: Random) -> None:
         )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("seed", range(6))
 def test_it_is_what_each_question_alone_says(stage: Stage, seed: int) -> None:
     alice = stage.as_(ALICE)
