@@ -111,6 +111,7 @@ def compare(found: Counter[str], graph: RoleGraph, document: Roles, subject: Sub
                 found["late" if late else f"{said} {online}"] += 1
 
 
+@pytest.mark.soak
 def test_offline_and_online_never_differ_at_any_domain() -> None:
     found = run(USERS, range(GRAPHS))
     assert (found["True False"], found["False True"]) == (0, 0)
