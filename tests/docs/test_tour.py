@@ -56,7 +56,7 @@ def test_the_tour_is_as_true_after_the_readme(service: Service, settings: dict[s
 
 PROMISED = (
     "policy plan", "/v1/policy/apply", "constraint.violated", "/v1/me/activations/", "/access?permission=", "?at=", "/v1/policy/revert",
-    "without_reason", "/suggestion", "/erasure", "--checkpoint",
+    "without_reason", "/suggestion", "/erasure", "--checkpoint", "Refused at the border",
 )  # fmt: skip
 
 
