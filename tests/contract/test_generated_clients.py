@@ -231,7 +231,9 @@ def evidence_in_python(api: PythonClient, alice: Any) -> dict[str, object]:
 def test_each_argument_of_a_generated_python_client_has_a_type(python_package: str) -> None:
     """Of every operation and every form in which it is called, the path and the query included."""
     package = importlib.import_module(f"{python_package}.api")
-    modules = [m.name for m in pkgutil.walk_packages(package.__path__, f"{python_package}.api.") if not m.ispkg]
+    modules = [
+        m.name for m in pkgutil.walk_packages(package.__path__, f"{python_package}.api.") if not m.ispkg
+    ]
     arguments = {
         (module.rpartition(".")[2], name): kind
         for module in modules
