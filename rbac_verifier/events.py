@@ -26,12 +26,15 @@ ERASED = {"erased": True}
 # What the hash covers.
 FIELDS = (
     "seq", "at", "actor_type", "actor_id", "actor_name", "session_id", "action", "target_type", "target_id",
-    "target_name", "outcome", "reason", "before", "after", "ip", "request_id", "personal", "prev_hash",
+    "target_name", "outcome", "reason", "before", "after", "ip", "request_id", "personal", "domain",
+    "prev_hash",
 )  # fmt: skip
 _PARTS = ("actor", "target")
 _MEMBERS = ("type", "id", "name")
 # Fields that are members of the event in an export, not of an object in it.
-_PLAIN = frozenset(FIELDS) - {"personal"} - {f"{part}_{name}" for part in _PARTS for name in _MEMBERS}
+_PLAIN = (
+    frozenset(FIELDS) - {"personal", "domain"} - {f"{part}_{name}" for part in _PARTS for name in _MEMBERS}
+)
 _ALTERED = "altered"  # in place of digests: no hash fits it
 
 
@@ -68,11 +71,14 @@ def canonical(values: object) -> str:
 def event_hash(event: Mapping[str, object]) -> str:
     """Return the event's own hash, from its fields.
 
-    An event without personal values is hashed without that field, as all were before there was one.
+    An event without personal values is hashed without that field, as all were before there was one; so is an
+    event that concerns ``root`` without its domain.
     """
     values = {name: event[name] for name in FIELDS}
     if values["personal"] is None:
         del values["personal"]
+    if values["domain"] in (None, "root"):
+        del values["domain"]
     return hashlib.sha256(canonical(values).encode()).hexdigest()
 
 
@@ -217,7 +223,7 @@ def _link(shown: dict[str, Any]) -> Link:
         event |= {f"{part}_{name}": whole.pop(name) for name in _MEMBERS}
         shown |= whole
     event |= {name: None if event[name] is None else canonical(event[name]) for name in ("before", "after")}
-    event |= {"personal": personal}
+    event |= {"personal": personal, "domain": shown.pop("domain", None)}  # not in older exports
     digest = shown.pop("hash")
     if shown or type(event["seq"]) is not int:
         raise ValueError("a field that is no field of an event")

@@ -14,7 +14,7 @@ TABLES = (
     "signing_keys", "idempotency_keys", "password_setups", "signin_attempts", "service_accounts", "client_secrets", "totp_factors",
     "recovery_codes", "incidents", "revocations", "constraints", "constraint_roles", "activations", "decisions", "policy_changes",
     "key_uses", "instance", "permission_uses", "personal_values",
-    "trail_nodes", "trail_outbox", "user_search", "domains",
+    "trail_domains", "trail_nodes", "trail_outbox", "user_search", "domains",
 )  # fmt: skip
 EMPTY = "".join(f"DELETE FROM public.{table};" for table in reversed(TABLES))
 

@@ -87,7 +87,7 @@ def _way_in(clearance: Clearance, user: UserRow, password: str, hashed: str | No
         restore_access(clearance, user.id, hashed)
         return {"one_time_password": password}
     issued = reset_password(clearance, user.id)
-    clearance.record("admin.recovered", Target("user", user.id, user.username))
+    clearance.record("admin.recovered", Target("user", user.id, user.username, user.home))
     return {"setup_token": issued["token"], "expires_at": issued["expires_at"]}
 
 

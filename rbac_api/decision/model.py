@@ -113,6 +113,7 @@ class Subject:
     second_factor: bool = False
     roles: SessionRoles = EVERYTHING
     elsewhere: tuple[Assignment, ...] = ()
+    home: str = ROOT  # where the account is administered; no decision about what it may do reads it
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,12 +94,14 @@ COLUMNS: dict[str, dict[str, Classification]] = {
     "trail_events": _table(
         ignore="seq at actor_type actor_id actor_name session_id action target_type target_id target_name"
         " outcome reason before after"
-        " ip request_id personal prev_hash hash"
+        " ip request_id personal domain prev_hash hash"
     ),
+    "trail_domains": _table(ignore="domain seq"),
     "trail_nodes": _table(ignore="level position node"),
     "trail_outbox": _table(
         ignore="id at actor_type actor_id actor_name session_id action target_type target_id target_name"
-        " outcome reason before after ip request_id personal personal_values decision"
+        " outcome reason before after ip request_id personal domain personal_values"
+        " decision"
     ),
     "user_search": _table(ignore="number user_id name text"),
     "users": _table(

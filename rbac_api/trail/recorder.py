@@ -14,7 +14,9 @@ from sqlalchemy.exc import DBAPIError
 
 from rbac_api import clock
 from rbac_api.database.engine import batched, is_writer, publish
-from rbac_api.database.tables import trail_events
+from rbac_api.database.tables import trail_domains, trail_events
+from rbac_api.decision.domains import lineage
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import Unavailable
 from rbac_api.trail.events import CATALOGUE
 from rbac_api.trail.feed import Position, find_end, note_end
@@ -47,6 +49,7 @@ class Actor(NamedTuple):  # made for every request; a frozen dataclass is much s
     ip: str | None = None
     request_id: str | None = None
     user_agent: str | None = None  # as it was sent
+    home: str = ROOT  # the domain where the account is at home
 
     @property
     def safe_user_agent(self) -> str | None:
@@ -57,11 +60,13 @@ class Actor(NamedTuple):  # made for every request; a frozen dataclass is much s
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What it was done to: its type, its id, and its name at the time."""
+    """What it was done to: its type, its id, its name at the time, and the domain where it is at home, if the
+    actor does not say that."""
 
     type: str
     id: str | None = None
     name: str | None = None
+    home: str | None = None
 
 
 Facts = Mapping[str, Any] | None
@@ -71,7 +76,8 @@ Outcome = Literal["success", "refused", "failure"]
 
 
 class Event(NamedTuple):
-    """Something that happened, before it has a place in the trail."""
+    """Something that happened, before it has a place in the trail; it concerns the ``domain``, or else the
+    home of its target."""
 
     action: str
     target: Target
@@ -79,6 +85,7 @@ class Event(NamedTuple):
     before: Facts = None
     after: Facts = None
     outcome: Outcome = "success"
+    domain: str | None = None
 
 
 _BATCH_SIZE = 1000
@@ -90,6 +97,7 @@ SYSTEM = Actor("system", name="rbac-api")
 OPERATOR = Actor("operator", name="command line")
 
 _ADDITION = insert(trail_events)
+_PLACES = insert(trail_domains)
 _WRITTEN = [column.name for column in trail_events.c]
 _LONGEST = {
     "actor_id": 64, "actor_name": 256, "target_type": 32, "target_id": 256, "target_name": 256,
@@ -108,17 +116,19 @@ def record(
     reason: str | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
+    domain: str | None = None,
 ) -> int:
     """Append one event and return its ``seq``.
 
-    ``before`` and ``after`` are JSON objects of public facts.  Raises ``KeyError`` for an action outside the
-    catalogue, ``ValueError`` for a secret, ``TrailUnavailable`` if the row cannot be written.
+    ``before`` and ``after`` are JSON objects of public facts; ``domain`` as that of an ``Event``.  Raises
+    ``KeyError`` for an action outside the catalogue, ``ValueError`` for a secret, ``TrailUnavailable`` if the
+    row cannot be written.
     """
     kind = CATALOGUE[action]
     if secrets := SECRET_NAMES.intersection(_names((before, after))):
         raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
     with unavailable_if_unwritten():
-        event = _event(actor, action, target, outcome, reason, before, after)
+        event = _event(actor, Event(action, target, reason, before, after, outcome, domain))
         end = _append(connection, [*_waiting_before(connection, (action,)), event])
         if kind.touches:
             publish(connection, end.seq)
@@ -166,10 +176,10 @@ def prepared_events(actor: Actor, events: Iterable[Event]) -> list[dict[str, Any
     """Return the rows of events, without moment and position: slow work can be done before the write lock is
     taken."""
     rows = []
-    for action, target, reason, before, after, outcome in events:
-        if secrets := SECRET_NAMES.intersection(_names((before, after))):
-            raise ValueError(f"{action} would record a secret: {sorted(secrets)}")
-        rows.append(_event(actor, action, target, outcome, reason, before, after))
+    for event in events:
+        if secrets := SECRET_NAMES.intersection(_names((event.before, event.after))):
+            raise ValueError(f"{event.action} would record a secret: {sorted(secrets)}")
+        rows.append(_event(actor, event))
     return rows
 
 
@@ -204,33 +214,46 @@ def _names(facts: Any) -> Iterator[str]:
             yield from _names(inner)
 
 
-def _event(
-    actor: Actor,
-    action: str,
-    target: Target,
-    outcome: str,
-    reason: str | None,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    event = {
+def _event(actor: Actor, event: Event) -> dict[str, Any]:
+    target, domain = event.target, _domain(actor, event)
+    row = {
         "at": clock.now(),
         "actor_type": actor.type,
         "actor_id": actor.id,
         "actor_name": actor.name,
         "session_id": actor.session_id,
-        "action": action,
+        "action": event.action,
         "target_type": target.type,
         "target_id": target.id,
         "target_name": target.name,
-        "outcome": outcome,
-        "reason": reason,
-        "before": bounded(before) if before else None,
-        "after": bounded(after) if after else None,
+        "outcome": event.outcome,
+        "reason": event.reason,
+        "before": bounded(event.before) if event.before else None,
+        "after": bounded(event.after) if event.after else None,
         "ip": actor.ip,
         "request_id": actor.request_id,
+        "domain": None if domain == ROOT else domain,
     }
-    return conceal({**event, **{name: bounded(event[name], longest) for name, longest in _LONGEST.items()}})
+    return conceal({**row, **{name: bounded(row[name], longest) for name, longest in _LONGEST.items()}})
+
+
+def _domain(actor: Actor, event: Event) -> str:
+    """Return the domain that an event concerns: what an actor does to itself, or is refused, concerns its
+    home."""
+    target = event.target
+    own = target.type == "operation" or (target.id and target.id in (actor.id, actor.session_id))
+    return event.domain or target.home or (actor.home if own else ROOT)
+
+
+def _places(events: Iterable[Mapping[str, Any]]) -> list[dict[str, object]]:
+    """Return the rows by which events are found by domain."""
+    return [
+        {"domain": domain, "seq": event["seq"]}
+        for event in events
+        if event["domain"]
+        for domain in lineage(event["domain"])
+        if domain != ROOT
+    ]
 
 
 def _append(connection: Connection, events: list[dict[str, Any]]) -> Position:
@@ -244,6 +267,8 @@ def _append(connection: Connection, events: list[dict[str, Any]]) -> Position:
         end = Position(event["seq"], event["hash"])
     for some in batched(events, _BATCH_SIZE):
         connection.execute(_ADDITION, [{name: event[name] for name in _WRITTEN} for event in some])
+    for some in batched(_places(events), _BATCH_SIZE):
+        connection.execute(_PLACES, some)
     add_values(connection, events)
     if decided := [event for event in events if event.get("decision")]:
         add_decisions(connection, decided)

@@ -237,8 +237,7 @@ class Address(fields.String):
     }
 
     def __init__(self, *, description: str) -> None:
-        # Client generators read each form alone: without a type of its own it is anything.
-        form = [{"type": "string", "format": version} for version in ("ipv4", "ipv6")]
+        form = [{"format": "ipv4"}, {"format": "ipv6"}]
         super().__init__(
             validate=validate.Length(min=1, max=64), metadata={"description": description, "anyOf": form}
         )

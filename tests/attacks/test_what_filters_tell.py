@@ -77,6 +77,7 @@ ANSWERS: Mapping[str, Mapping[str, Shown | Readable | Needs]] = {
     },
     "list_incidents": {"type": Shown("type"), "state": Shown("state")},
     "list_events": {
+        "domain": Shown("domain"),
         "from_seq": Shown("seq"), "actor": Shown("actor"), "action": Shown("action"), "target": Shown("target"), "role": Shown("after"),
         "ip": Shown("ip"), "session": Shown("session_id"), "request_id": Shown("request_id"), "outcome": Shown("outcome"),
         "after": Shown("at"), "before": Shown("at"),

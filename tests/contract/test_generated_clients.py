@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self, get_args, get_type_hints
+from typing import Any, Self
 
 import pytest
 
@@ -226,22 +226,6 @@ def evidence_in_python(api: PythonClient, alice: Any) -> dict[str, object]:
         "key": call(alice, 200, "get_checkpoint_key").count("+") > 1,
         "offline": len(call(api.nobody, 200, "get_published_roles").split(".")),
     }
-
-
-def test_each_argument_of_a_generated_python_client_has_a_type(python_package: str) -> None:
-    """Of every operation and every form in which it is called, the path and the query included."""
-    package = importlib.import_module(f"{python_package}.api")
-    modules = [
-        m.name for m in pkgutil.walk_packages(package.__path__, f"{python_package}.api.") if not m.ispkg
-    ]
-    arguments = {
-        (module.rpartition(".")[2], name): kind
-        for module in modules
-        for name, kind in get_type_hints(importlib.import_module(module).sync_detailed).items()
-        if name != "return"
-    }
-    assert ("list_events", "ip") in arguments
-    assert [place for place, kind in arguments.items() if kind is Any or Any in get_args(kind)] == []
 
 
 def test_a_generated_python_client_asks_every_question(python_package: str, address: str) -> None:

@@ -38,6 +38,7 @@ OWNERS = {
     "signin_attempts": "capabilities/attempts",
     "signing_keys": "capabilities/keys",
     "totp_factors": "capabilities/second_factor",
+    "trail_domains": "trail",
     "trail_events": "trail",
     "trail_nodes": "trail",
     "trail_outbox": "trail",

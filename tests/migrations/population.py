@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 
 ROWS = 1000
-LATEST = "0021"
+LATEST = "0022"
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) SELECT i FROM n) AS n",
     "postgresql": "generate_series(1, {0}) AS n(i)",
@@ -55,6 +55,7 @@ ADDED: dict[str, dict[str, frozenset[str]]] = {
     "0019": {"assignments": frozenset({"domain"})},
     "0020": {table: frozenset({"home"}) for table in ("users", "roles", "constraints")},
     "0021": {"sessions": frozenset({"domain"})},
+    "0022": {table: frozenset({"domain"}) for table in ("trail_events", "trail_outbox")},
 }
 # revision: table: the values of its columns.  An id is two digits that say of what it is.
 TABLES: dict[str, dict[str, str]] = {
@@ -154,6 +155,11 @@ TABLES["0020"] = {
     **{table: TABLES["0019"][table] + ", 'acme.eu'" for table in ("users", "roles", "constraints")},
 }
 TABLES["0021"] = {**TABLES["0020"], "sessions": TABLES["0020"]["sessions"] + ", 'acme.eu'"}
+TABLES["0022"] = {
+    **TABLES["0021"],
+    **{table: TABLES["0021"][table] + ", NULL" for table in ("trail_events", "trail_outbox")},
+    "trail_domains": "'acme.eu', i",
+}
 
 
 def populate(connection: Connection, revision: str) -> None:

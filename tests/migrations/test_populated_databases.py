@@ -22,7 +22,7 @@ from rbac_api.database.migrate import (
     schema_problem,
     upgrade,
 )
-from rbac_api.database.tables import trail_events, users
+from rbac_api.database.tables import metadata, trail_events, users
 from rbac_api.database.text_search import named_like
 from rbac_api.decision.names import search_text
 from tests.builders import settings_for
@@ -328,6 +328,25 @@ def test_an_event_with_digests_in_place_of_values_is_a_reason_not_to_go_back(pre
 
     with present.reading() as connection:
         found = connection.exec_driver_sql("SELECT seq FROM trail_events WHERE personal IS NOT NULL").all()
+        assert [row[0] for row in found] == [9999]
+        assert present_revision(connection) == LATEST
+
+
+@pytest.mark.parametrize("table", ["trail_events", "trail_outbox"])
+def test_an_event_of_a_domain_is_a_reason_not_to_go_back(present: Database, table: str) -> None:
+    number = "seq" if table == "trail_events" else "id"
+    names = [column.name for column in metadata.tables[table].c if column.name not in (number, "domain")]
+    copied = ", ".join(names)
+    with present.writing() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO {table} ({number}, domain, {copied}) SELECT 9999, 'acme', {copied} FROM {table} WHERE {number} = 1"
+        )
+
+    with pytest.raises(RuntimeError, match="would lose the domains of 1 events, which their hashes cover"):
+        downgrade(present, "0021")
+
+    with present.reading() as connection:
+        found = connection.exec_driver_sql(f"SELECT {number} FROM {table} WHERE domain = 'acme'").all()
         assert [row[0] for row in found] == [9999]
         assert present_revision(connection) == LATEST
 

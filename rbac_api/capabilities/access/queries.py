@@ -70,6 +70,7 @@ class DecisionRow(NamedTuple):
     chosen_roles: str | None
     username: str | None
     after: str
+    event_domain: str | None
 
 
 class TimedRow(NamedTuple):
@@ -83,7 +84,7 @@ class TimedRow(NamedTuple):
 
 _MEMBER = tuple(users.c[name] for name in MemberRow._fields)
 _HELD = tuple(assignments.c[name] for name in HeldRow._fields[:-1])
-_DECISION = tuple(decisions.c[name] for name in DecisionRow._fields[:-2])
+_DECISION = tuple(decisions.c[name] for name in DecisionRow._fields[:-3])
 _TIMED = tuple(trail_events.c[name] for name in TimedRow._fields)
 
 
@@ -244,7 +245,9 @@ def find_decision(connection: Connection, decision_id: str) -> DecisionRow | Non
     joined = decisions.join(trail_events, decisions.c.seq == trail_events.c.seq).outerjoin(
         users, decisions.c.user_id == users.c.id
     )
-    query = select(*_DECISION, users.c.username, trail_events.c.after).select_from(joined)
+    query = select(*_DECISION, users.c.username, trail_events.c.after, trail_events.c.domain).select_from(
+        joined
+    )
     row = connection.execute(query.where(decisions.c.id == decision_id)).first()
     return DecisionRow._make(row) if row else None
 

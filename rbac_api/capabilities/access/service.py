@@ -124,7 +124,7 @@ def get_decision(clearance: Clearance, decision_id: str) -> DecisionAnswer:
 
 
 def _readable_decision(clearance: Clearance, decision_id: str) -> DecisionRow:
-    """The row; 404 for the refusal of another user, unless the caller reads the trail."""
+    """The row; 404 for the refusal of another user, unless the caller reads the trail there."""
     row = queries.find_decision(clearance.connection, decision_id)
     if row is None:  # it may wait in the outbox, with its event
         clearance.work.release()
@@ -132,7 +132,7 @@ def _readable_decision(clearance: Clearance, decision_id: str) -> DecisionRow:
         row = DecisionNotFound.require(queries.find_decision(clearance.connection, decision_id))
     if row.user_id is None or row.user_id != clearance.actor.id:
         try:
-            clearance.require_permission("audit:read")
+            clearance.looking_at(row.event_domain or ROOT).require_permission("audit:read")
         except AccessDenied as refusal:
             raise DecisionNotFound() from refusal
     return row

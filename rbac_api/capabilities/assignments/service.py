@@ -130,9 +130,8 @@ def _give(
     written = _new_row(clearance, holder_id, role, values, now)
     queries.add_assignment(clearance.connection, written)
     note_authority_change(clearance.connection, clearance.settings, [holder_id])
-    clearance.record(
-        "assignment.created", holder, reason=terms.reason, after={"role": role.name, **to_audit(values, now)}
-    )
+    after = {"role": role.name, **to_audit(values, now)}
+    clearance.record("assignment.created", holder, domain=terms.domain, reason=terms.reason, after=after)
     require_constraints(clearance, users=[holder_id], roles=[role.name])
     return written
 
@@ -208,7 +207,7 @@ def _change_terms(
     written = _rewrite(clearance, present, values, now)
     note_authority_change(clearance.connection, clearance.settings, [present.user_id])
     clearance.record(
-        "assignment.updated", holder, reason=terms.reason,
+        "assignment.updated", holder, domain=present.domain, reason=terms.reason,
         before={"role": role, **where(present.domain), **before},
         after={"role": role, **where(present.domain), **after},
     )  # fmt: skip
@@ -252,7 +251,7 @@ def _revoke(clearance: Clearance, holder: Target, role: KnownRole, domain: str) 
     _require_outranks(clearance, holder, held)
     present = AssignmentNotFound.require(queries.same_place(held, role.name, domain))
     queries.end_assignment(clearance.connection, present.id, clock.now())
-    clearance.record("assignment.ended", holder, before={"role": role.name, **where(domain)})
+    clearance.record("assignment.ended", holder, domain=domain, before={"role": role.name, **where(domain)})
     note_authority_change(clearance.connection, clearance.settings, [holder_id])
     clearance.require_administrator_remains()
     require_constraints(clearance, users=[holder_id], roles=[role.name], losing=True)
@@ -263,8 +262,10 @@ def end_role_assignments(clearance: Clearance, role_id: str, role: str) -> list[
     connection, now, action = clearance.connection, clock.now(), "assignment.ended"
     found = queries.list_role_assignments(connection, role_id, now)
     queries.end_role_assignments(connection, role_id, now)
-    named = ((_holder(row), {"role": role, **where(row.domain)}) for row in found)
-    ended = (Event(action, holder, "role deleted", before=before) for holder, before in named)
+    ended = (
+        Event(action, _holder(row), "role deleted", {"role": role, **where(row.domain)}, domain=row.domain)
+        for row in found
+    )
     record_events(connection, clearance.actor, ended)
     return list(dict.fromkeys(row.id for row in found))
 

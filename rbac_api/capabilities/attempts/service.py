@@ -89,7 +89,7 @@ def count_failure(
         reason = "too many failures"
         record(connection, actor, "signin.locked", target, outcome="failure", reason=reason, after=facts)
         if target.id is not None:  # a name without an account is counted too, but needs no attention
-            open_lockout_incident(connection, actor, target.id, target.name or "")
+            open_lockout_incident(connection, actor, target)
 
 
 def count_failure_without_lock(

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rbac_api.capabilities.audit import queries
 from rbac_api.capabilities.audit.errors import EventNotFound, TreeIncomplete
 from rbac_api.database.engine import Database
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.sealing import derived_key
@@ -51,6 +52,7 @@ def prove_inclusion(clearance: Clearance, seq: int, size: int | None) -> dict[st
     size = _known(size, head, "size") if size is not None else head
     with database.reading() as connection:
         event = EventNotFound.require(queries.find_event(connection, seq))
+        clearance.over(event.domain or ROOT, "audit:read", EventNotFound)
         if seq > size:
             raise _refused("size", f"The event is not in a tree of {size} events: ask for {seq} at least.")
         tree = StoredTree(connection)

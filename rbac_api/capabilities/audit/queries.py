@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import gt, lt
@@ -30,7 +30,9 @@ from rbac_api.database.filters import bounded_count
 from rbac_api.database.queries.trail import EVENT, EventRow
 from rbac_api.database.queries.users import find_id_by_name
 from rbac_api.database.tables import personal_values
+from rbac_api.database.tables import trail_domains as places
 from rbac_api.database.tables import trail_events as events
+from rbac_api.decision.model import ROOT
 from rbac_api.decision.names import canonical
 from rbac_api.formats.paging import MAX_TOTAL
 from rbac_api.trail.events import CATALOGUE
@@ -42,6 +44,7 @@ Order = Callable[[Column[int]], UnaryExpression[int]]
 # With one of these an index finds few events, of whatever action.
 _SELECTIVE = frozenset({"actor", "target", "role", "ip", "session", "request_id"})
 _INDEXED = _SELECTIVE | {"action", "action_not"}  # whose index has the events in the trail's order
+_FEW_DOMAINS = 8  # each of which is looked up in its index
 _WINDOW = 200_000  # events between two moments whose place in the trail is looked up
 
 
@@ -148,9 +151,36 @@ def _hashed(name: str, stored: Any) -> object:
     return text
 
 
-def matching(connection: Connection, filters: Mapping[str, Any]) -> list[Branch]:
+def matching(
+    connection: Connection, filters: Mapping[str, Any], readable: Collection[str] = (ROOT,)
+) -> list[Branch]:
     """The branches of a list's filters, of which an event has to fit one: each is looked up in an index of
-    its own. Actor and target by id or name at the time."""
+    its own. Actor and target by id or name at the time. Only events of the domains ``readable``, and of those
+    in them."""
+    wanted = (filters.get("domain", ROOT),)
+    everywhere = ROOT in readable and ROOT in wanted
+    branches = _matching(connection, filters, apart=everywhere)
+    for domains in (wanted, readable):
+        if ROOT not in domains:
+            branches = [one for branch in branches for one in _of_domains(branch, filters, domains)]
+    return branches
+
+
+def _of_domains(branch: Branch, filters: Mapping[str, Any], domains: Collection[str]) -> list[Branch]:
+    """A branch, of events of these domains: in the index of each, unless the branch has a better one or they
+    are many."""
+    if branch.seq is events.c.seq and not _SELECTIVE.intersection(filters) and len(domains) <= _FEW_DOMAINS:
+        first = filters.get("from_seq", 0)
+        return [
+            Branch([*branch.conditions, places.c.domain == domain, places.c.seq >= first], places.c.seq)
+            for domain in sorted(domains)
+        ]
+    there = places.alias()
+    concerns = exists().where(there.c.seq == branch.seq, there.c.domain.in_(sorted(domains)))
+    return [Branch([*branch.conditions, concerns], branch.seq)]
+
+
+def _matching(connection: Connection, filters: Mapping[str, Any], *, apart: bool) -> list[Branch]:
     found = [events.c[name] == filters[name] for name in ("request_id", "outcome") if filters.get(name)]
     if session := filters.get("session"):
         found.append(events.c.session_id == session.lower())
@@ -166,7 +196,7 @@ def matching(connection: Connection, filters: Mapping[str, Any]) -> list[Branch]
         for target in _about(connection, filters)
         for role in _of_role(filters)
         for ip in _from(filters)
-        for action in _of_actions(filters)
+        for action in _of_actions(filters, apart=apart)
     ]
 
 
@@ -204,12 +234,12 @@ def _from(filters: Mapping[str, Any]) -> list[Branch]:
     return [Branch([events.c.ip == ip]), Branch([personal_values.c.ip == ip], personal_values.c.seq)]
 
 
-def _of_actions(filters: Mapping[str, Any]) -> list[Conditions]:
+def _of_actions(filters: Mapping[str, Any], *, apart: bool) -> list[Conditions]:
     """The wanted actions, a branch for each: also of all but some, which may be nearly all that happens."""
     if "action" not in filters and "action_not" not in filters:
         return [[]]
     wanted = set(filters.get("action", CATALOGUE)) - set(filters.get("action_not", ()))
-    if _SELECTIVE.intersection(filters) or not wanted:
+    if _SELECTIVE.intersection(filters) or not apart or not wanted:
         return [[events.c.action.in_(sorted(wanted))]]
     return [[events.c.action == action] for action in sorted(wanted)]
 

@@ -18,6 +18,7 @@ from rbac_api.capabilities.audit.schemas import (
 )
 from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
 from rbac_api.guard.enforcement.guard import current_guard
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
 from rbac_api.web.responses.exports import file_answer, wanted_form
@@ -37,7 +38,7 @@ _PLAIN = "text/plain"
 
 @blueprint.route("/events")
 class AuditEvents(MethodView):
-    @requires("audit:read")
+    @requires("audit:read", domain=HOME)
     @blueprint.arguments(AuditArguments, location="query")
     @blueprint.response(200, AuditEventListSchema)
     @blueprint.also_as("text/csv", service.SHEET.header)
@@ -50,7 +51,8 @@ class AuditEvents(MethodView):
         program that continues with the last number it got plus one sees each event exactly once, because an
         event gets its number when it is committed, whatever the clocks of the nodes say. With `Accept:
         text/csv` or `application/x-ndjson` all matching events are streamed, oldest first, without paging.
-        Reading the trail is itself recorded in it: once per reader and hour, and each export.
+        Reading the trail is itself recorded in it: once per reader and hour, and each export. The events are
+        those of domains where you hold `audit:read`.
         """
         page = page_request(query)
         if form := wanted_form():
@@ -60,7 +62,7 @@ class AuditEvents(MethodView):
 
 @blueprint.route(f"/events/{_SEQ}")
 class AuditEvent(MethodView):
-    @requires("audit:read")
+    @requires("audit:read", domain=HOME)
     @blueprint.response(200, AuditEventSchema)
     @blueprint.operation("get_event", EventNotFound)
     def get(self, seq: int) -> Response:
@@ -73,7 +75,7 @@ class AuditEvent(MethodView):
 
 @blueprint.route(f"/events/{_SEQ}/proof")
 class InclusionProof(MethodView):
-    @requires("audit:read")
+    @requires("audit:read", domain=HOME)
     @blueprint.arguments(InclusionQuery, location="query")
     @blueprint.response(200, InclusionProofSchema)
     @blueprint.operation("prove_inclusion", EventNotFound, TreeIncomplete)

@@ -6,7 +6,18 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.trail.events import CATALOGUE
-from rbac_api.web.fields import ID, Address, Body, Count, Moment, PageQuery, RoleName, Text, page_of
+from rbac_api.web.fields import (
+    ID,
+    Address,
+    Body,
+    Count,
+    DomainName,
+    Moment,
+    PageQuery,
+    RoleName,
+    Text,
+    page_of,
+)
 
 _ERASED = {
     "type": "object",
@@ -83,6 +94,13 @@ class AuditEventSchema(ma.Schema):
     ip = fields.Raw(required=True, metadata={**_PERSONAL, "example": "203.0.113.7"})
     request_id = fields.String(
         required=True, allow_none=True, metadata={"example": "5f0c2a4e9b1d4c7f8a3e6d2b1c0f9e8d"}
+    )
+    domain = fields.String(
+        required=True,
+        metadata={
+            "description": "the domain that it concerns; `hash` covers others than `root`",
+            "example": "root",
+        },
     )
     personal = fields.Dict(
         keys=fields.String(),
@@ -186,6 +204,7 @@ class AuditQuery(PageQuery):
     target = Text(longest=256, shortest=1, metadata={"description": "id, or name at the time"})
     role = RoleName(metadata={"description": "role that was changed, given, taken, made active or inherited"})
     ip = Address(description="address that it came from")
+    domain = DomainName(metadata={"description": "a domain that it concerns, or one in it"})
     session = Text(
         longest=36,
         pattern=_UUID,

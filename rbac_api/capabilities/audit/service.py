@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import cast
 
@@ -15,6 +15,7 @@ from rbac_api.capabilities.audit.errors import EventNotFound
 from rbac_api.database.engine import Database
 from rbac_api.database.queries.trail import EventRow
 from rbac_api.database.queries.users import audit_reference
+from rbac_api.decision.model import ROOT
 from rbac_api.formats.paging import Page, PageRequest, cut
 from rbac_api.formats.sheets import CHUNK, Form, Sheet, flattened, stream
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -33,11 +34,12 @@ def list_events(
     clearance: Clearance, filters: Mapping[str, object], page: PageRequest
 ) -> Page[dict[str, object]]:
     """Events, newest first; with ``from_seq`` oldest first, after what waited in the outbox was linked."""
+    readable = clearance.domains_granting()
     drain_outbox(clearance.work.database)
     with (
         clearance.work.database.reading() as connection
     ):  # returned before `_record_reading` takes one: no request waits for two
-        matching = queries.matching(connection, filters)
+        matching = queries.matching(connection, filters, readable)
         if "from_seq" in filters:
             last = cast("int", page.after[0]) if page.after else 0
             rows = queries.list_onward(connection, matching, last, page.limit + 1)
@@ -53,6 +55,7 @@ def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
     drain_outbox(clearance.work.database)
     with clearance.work.database.reading() as connection:
         row = EventNotFound.require(queries.find_event(connection, seq))
+    clearance.over(row.domain or ROOT, "audit:read", EventNotFound)
     _record_reading(clearance, {"seq": seq})
     return describe(row)
 
@@ -60,21 +63,25 @@ def get_event(clearance: Clearance, seq: int) -> dict[str, object]:
 def export_events(clearance: Clearance, filters: Mapping[str, object], form: Form) -> Iterator[bytes]:
     """All matching events present now, oldest first, as a stream of CSV or NDJSON; a few hundred are in
     memory at a time."""
-    newest = trail_length(clearance.work.database)
+    readable, newest = clearance.domains_granting(), trail_length(clearance.work.database)
     with clearance.work.database.writing() as connection:
         _record(connection, clearance, "audit.exported", {**filters, "form": form})
-    return stream_events(clearance.work.database, filters, form, newest)
+    return stream_events(clearance.work.database, filters, form, newest, readable)
 
 
 def stream_events(
-    database: Database, filters: Mapping[str, object], form: Form, newest: int
+    database: Database,
+    filters: Mapping[str, object],
+    form: Form,
+    newest: int,
+    readable: Collection[str] = (ROOT,),
 ) -> Iterator[bytes]:
-    """The stream itself, up to event ``newest``. Holds no connection while the client, who may be slow,
-    reads."""
+    """The stream itself, up to event ``newest``, of these domains. Holds no connection while the client, who
+    may be slow, reads."""
 
     def batch(last: EventRow | None) -> list[EventRow]:
         with database.reading() as connection:
-            matching = queries.up_to(newest, queries.matching(connection, filters))
+            matching = queries.up_to(newest, queries.matching(connection, filters, readable))
             return queries.list_onward(connection, matching, last.seq if last else 0, CHUNK)
 
     return stream(SHEET, form, batch)
@@ -122,6 +129,7 @@ def describe(event: EventRow) -> dict[str, object]:
         "after": orjson.loads(event.after) if event.after else None,
         "ip": event.ip,
         "request_id": event.request_id,
+        "domain": event.domain or ROOT,
         "prev_hash": event.prev_hash,
         "hash": event.hash,
     }
@@ -163,7 +171,8 @@ def _record(connection: Connection, clearance: Clearance, action: str, filters: 
     for name in facts.keys() & {"actor", "target"}:
         secret = clearance.settings.secret_key
         facts[name] = audit_reference(connection, secret, str(facts[name]))
-    record(connection, clearance.actor, action, Target("trail"), after=facts or None)
+    target = Target("trail", home=clearance.only_domain)
+    record(connection, clearance.actor, action, target, after=facts or None)
 
 
 def _watched(events: Iterator[EventRow], progress: Progress | None) -> Iterator[EventRow]:

@@ -120,7 +120,7 @@ def _find(clearance: Clearance, name: str) -> DomainRow:
 
 
 def _target(name: str) -> Target:
-    return Target("domain", name, name)
+    return Target("domain", name, name, name)
 
 
 def describe(row: DomainRow) -> DomainAnswer:

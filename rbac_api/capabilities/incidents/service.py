@@ -61,9 +61,7 @@ def close_incident(clearance: Clearance, incident_id: str, reason: str) -> Incid
         "user": {"id": incident.user_id, "username": incident.username},
         "occurrences": incident.occurrences,
     }
-    clearance.record(
-        "incident.closed", Target("incident", incident_id, incident.type), reason=reason, after=facts
-    )
+    here.record("incident.closed", Target("incident", incident_id, incident.type), reason=reason, after=facts)
     return get_incident(clearance, incident_id)
 
 

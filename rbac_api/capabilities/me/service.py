@@ -78,7 +78,7 @@ def _proved(clearance: Clearance, current: str) -> UserRow:
             require_unlocked(connection, clearance.settings, user.username)
             stale = user.password_temporary and is_outgrown(connection, clearance.snapshot, user.id)
         if not clearance.runtime.hasher.check(current, None if stale else user.password_hash).fits:
-            target = Target("user", user.id, user.username)
+            target = Target("user", user.id, user.username, user.home)
             count_failure(clearance.connection, clearance.settings, clearance.actor, user.username, target)
             raise CurrentPasswordWrong()
     return user

@@ -130,10 +130,10 @@ def _by_client_credentials(clearance: Clearance, caller: Caller) -> AccessToken:
     actor = clearance.actor._replace(session_id=begun.session_id)
     facts = {"client_id": client.id, "user_agent": origin.user_agent, "client_secret_id": client.secret_id}
     facts |= {} if domain == ROOT else {"domain": domain}
-    record(
-        connection, actor, "client.signed_in", Target("session", begun.session_id, client.name), after=facts
-    )
-    return issue_access(clearance, connection, begun, get_account(connection, client.id))
+    account = get_account(connection, client.id)
+    target = Target("session", begun.session_id, client.name, account.home)
+    record(connection, actor, "client.signed_in", target, after=facts)
+    return issue_access(clearance, connection, begun, account)
 
 
 def _require_acting(clearance: Clearance, client_id: str, domain: str) -> None:
@@ -216,7 +216,7 @@ def _termination_of(clearance: Clearance, caller: Caller, token: Token, whose: P
 
 def _end_session(clearance: Clearance, token: Token, whose: Person, ending: Termination) -> None:
     if close_session(clearance.connection, clearance.settings, token.session_id, ending):
-        target = Target("session", token.session_id, whose.username)
+        target = Target("session", token.session_id, whose.username, whose.subject.home)
         facts = {"user": {"id": token.subject, "username": whose.username}, "end_reason": ending.reason}
         clearance.record("session.ended", target, reason=ending.reason, after=facts)
 
@@ -230,5 +230,8 @@ def _revoke_access(clearance: Clearance, token: Token, whose: Person, ending: Te
     user = {"id": token.subject, "username": whose.username}
     facts = {"user": user, "session_id": token.session_id, "client_id": token.client_id}
     clearance.record(
-        "token.revoked", Target("token", token.jti, whose.username), reason=ending.reason, after=facts
+        "token.revoked",
+        Target("token", token.jti, whose.username, whose.subject.home),
+        reason=ending.reason,
+        after=facts,
     )

@@ -43,7 +43,7 @@ def add_user(state: State, facts: Facts) -> None:
     )
     row = row_of(new, NOW)
     state.pending.add(users, row)
-    account = Account(Target("user", row["id"], row["username"]), able=False)
+    account = Account(Target("user", row["id"], row["username"], row["home"]), able=False)
     state.add_account(account, row["username_canonical"])
     state.events.append(Event("user.created", account.target, None, None, tracked("users", row)))
 
@@ -77,7 +77,9 @@ def _create(state: State, account: Account, role: str, terms: Terms) -> None:
     _require_outranks(state, account)
     _add(state, account, role, values)
     after = {"role": role, **to_audit(values, state.at)}
-    state.events.append(Event("assignment.created", account.target, terms.reason, None, after))
+    state.events.append(
+        Event("assignment.created", account.target, terms.reason, None, after, domain=terms.domain)
+    )
     note_change(state, users=[account.id], roles=[role])
 
 
@@ -99,7 +101,9 @@ def _change(state: State, account: Account, present: Held, terms: Terms) -> None
     _rewrite(state, account, present, values)
     named = {"role": role, **where(present.domain)}
     facts = ({**named, **before}, {**named, **after})
-    state.events.append(Event("assignment.updated", account.target, terms.reason, *facts))
+    state.events.append(
+        Event("assignment.updated", account.target, terms.reason, *facts, domain=present.domain)
+    )
     if not is_within(old, values, longest):  # a change that only extends keeps every administrator
         _require_administrator(state, role)
     note_change(state, users=[account.id], roles=[role])
@@ -113,7 +117,7 @@ def end_assignment(state: State, facts: Facts) -> None:
     present = AssignmentNotFound.require(account.has.get((role, domain_of(facts))))
     _end(state, account, present)
     before = {"role": role, **where(present.domain)}
-    state.events.append(Event("assignment.ended", account.target, None, before, None))
+    state.events.append(Event("assignment.ended", account.target, None, before, domain=present.domain))
     _require_administrator(state, role)
     note_change(state, users=[account.id], roles=[role], losing=True)
 

@@ -132,4 +132,4 @@ def recovery_codes_left(connection: Connection, user_id: str) -> int:
 
 
 def _myself(clearance: Clearance) -> Target:
-    return Target("user", clearance.actor.id, clearance.actor.name)
+    return Target("user", clearance.actor.id, clearance.actor.name, clearance.actor.home)

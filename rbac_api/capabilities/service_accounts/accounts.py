@@ -41,4 +41,4 @@ def weaker_account(clearance: Clearance, account_id: str) -> tuple[Clearance, qu
 
 def named(account: queries.ServiceAccountRow) -> Target:
     """The account as the trail names it."""
-    return Target("service_account", account.id, account.username)
+    return Target("service_account", account.id, account.username, account.home)

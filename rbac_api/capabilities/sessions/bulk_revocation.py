@@ -93,4 +93,5 @@ def _end(
         secret = clearance.settings.secret_key
         criteria["user"] = audit_reference(clearance.connection, secret, criteria["user"])
     facts = {"count": count, "filter": criteria, "end_reason": ending.reason}
-    clearance.record("sessions.revoked", Target("sessions"), reason=body["reason"], after=facts)
+    target = Target("sessions", home=clearance.only_domain)
+    clearance.record("sessions.revoked", target, reason=body["reason"], after=facts)

@@ -169,7 +169,7 @@ def _end_for_reuse(
         "generation": spent.generation,
         "current_generation": session.generation,
     }
-    target = Target("session", session.id, session.username)
+    target = Target("session", session.id, session.username, session.home)
     record(
         connection,
         clearance.actor,
@@ -196,7 +196,7 @@ def _count_repetition(
 def _rotation(
     clearance: Clearance, session: SessionRow, successor: RefreshTokenRecord
 ) -> tuple[Actor, Event]:
-    target = Target("session", session.id, session.username)
+    target = Target("session", session.id, session.username, session.home)
     event = Event("token.rotated", target, after={"generation": successor.generation})
     return user_actor(clearance, session), event
 

@@ -42,7 +42,7 @@ def make_room(connection: Connection, settings: Settings, actor: Actor) -> None:
         close_sessions(connection, settings, queries.is_one_of(surplus), ending) if surplus else ()
     ):
         facts = {"user": {"id": actor.id, "username": actor.name}, "end_reason": ending.reason}
-        target = Target("session", session_id, actor.name)
+        target = Target("session", session_id, actor.name, actor.home)
         record(connection, actor, "session.ended", target, reason=ending.reason, after=facts)
 
 
@@ -121,5 +121,5 @@ def leave_session(connection: Connection, settings: Settings, actor: Actor, sess
 def _end(connection: Connection, settings: Settings, actor: Actor, session: SessionRow, reason: str) -> None:
     if close_session(connection, settings, session.id, Termination(actor.id, reason)):
         facts = {"user": {"id": session.user_id, "username": session.username}, "end_reason": reason}
-        target = Target("session", session.id, session.username)
+        target = Target("session", session.id, session.username, session.home)
         record(connection, actor, "session.ended", target, reason=reason, after=facts)

@@ -55,7 +55,7 @@ class Account:
     @property
     def target(self) -> Target:
         """The account as the trail names it."""
-        return Target("user", self.row.id, self.row.username) if self.row is not None else Target("user")
+        return Target("user", *self.row.named) if self.row is not None else Target("user")
 
     def failure(self) -> str:
         """Why an attempt failed, only for the trail."""
@@ -147,7 +147,7 @@ def prove_second_factor(
     if proved == "recovery":
         actor = Actor("user", user_id, name, None, clearance.actor.ip, clearance.actor.request_id)
         left = {"recovery_codes_left": second_factor.recovery_codes_left(connection, user_id)}
-        record(connection, actor, "totp.recovered", Target("user", user_id, name), after=left)
+        record(connection, actor, "totp.recovered", Target("user", *row.named), after=left)
     return SECOND_FACTOR
 
 

@@ -27,7 +27,13 @@ class SigninRow(NamedTuple):
     status: Status
     password_hash: str | None
     password_temporary: bool
+    home: str
     second_factor_since: datetime | None
+
+    @property
+    def named(self) -> tuple[str, str, str]:
+        """Id, name and home, as the trail has them."""
+        return self.id, self.username, self.home
 
 
 class Current(NamedTuple):

@@ -84,7 +84,9 @@ def _write(connection: Connection, values: dict[str, object]) -> bool:
 
 def signing_in(clearance: Clearance, row: SigninRow) -> Actor:
     """The user who signs in, at the address of this request."""
-    return Actor("user", row.id, row.username, None, clearance.actor.ip, clearance.actor.request_id)
+    return Actor(
+        "user", row.id, row.username, None, clearance.actor.ip, clearance.actor.request_id, home=row.home
+    )
 
 
 def signed_in(
@@ -99,4 +101,5 @@ def signed_in(
     facts |= {} if proof.chosen is None else {"roles": sorted(proof.chosen)}
     facts |= {} if proof.domain == ROOT else {"domain": proof.domain}
     actor = signing_in(clearance, row)._replace(session_id=begun.session_id)
-    return actor, Event("signin.succeeded", Target("session", begun.session_id, row.username), after=facts)
+    target = Target("session", begun.session_id, row.username, row.home)
+    return actor, Event("signin.succeeded", target, after=facts)

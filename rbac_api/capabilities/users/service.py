@@ -102,7 +102,9 @@ def add_user(clearance: Clearance, new: NewUser) -> UserRow:
         raise UsernameTaken()
     row = row_of(new, clock.now())
     queries.add_user(clearance.connection, row)
-    clearance.record("user.created", Target("user", row["id"], new.username), after=tracked("users", row))
+    clearance.record(
+        "user.created", Target("user", row["id"], new.username, new.home), after=tracked("users", row)
+    )
     return find_user(clearance.connection, row["id"])
 
 
@@ -222,7 +224,7 @@ def delete_user(clearance: Clearance, user_id: str, tags: frozenset[str]) -> Non
     before = {**tracked("users", user._asdict()), "roles": roles}
     clearance.record(
         "user.deleted",
-        Target("user", user.id, user.username),
+        Target("user", user.id, user.username, user.home),
         before=before,
         after={"sessions_ended": len(ended)},
     )
@@ -237,7 +239,7 @@ def end_user_sessions(clearance: Clearance, user_id: str) -> None:
     if ended:
         clearance.record(
             "sessions.ended",
-            Target("user", user.id, user.username),
+            Target("user", user.id, user.username, user.home),
             after={"sessions": ended[:50], "count": len(ended)},
         )
 
@@ -267,7 +269,7 @@ def _change(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> None
     _write(clearance, user, {**values, "updated_at": clock.now()})
     if action == "user.disabled":
         after["sessions_ended"] = len(end_sessions(clearance, user.id, "user-disabled"))
-    clearance.record(action, Target("user", user.id, user.username), before=before, after=after)
+    clearance.record(action, Target("user", user.id, user.username, user.home), before=before, after=after)
 
 
 def _write(clearance: Clearance, user: UserRow, values: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ def reset_password(clearance: Clearance, user_id: str) -> PasswordSetupAnswer:
     clearance.require_administrator_remains()
     issued = issue_setup(clearance.connection, clearance.settings, user.id)
     facts = {"sessions_ended": len(ended), "setup_expires_at": clock.rfc3339(issued["expires_at"])}
-    clearance.record("password.reset", Target("user", user.id, user.username), after=facts)
+    clearance.record("password.reset", Target("user", user.id, user.username, user.home), after=facts)
     return issued
 
 
@@ -88,7 +88,9 @@ def set_password(
     _put_password(clearance, user, hashed, temporary=False)
     ending = Termination(clearance.actor.id or user.id, "password-change")
     ended = close_user_sessions(clearance.connection, clearance.settings, user.id, ending, but=keep_session)
-    clearance.record(action, Target("user", user.id, user.username), after={"sessions_ended": len(ended)})
+    clearance.record(
+        action, Target("user", user.id, user.username, user.home), after={"sessions_ended": len(ended)}
+    )
 
 
 def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
@@ -97,7 +99,7 @@ def restore_access(clearance: Clearance, user_id: str, hashed: str) -> None:
     _put_password(clearance, user, hashed, temporary=True)
     ended = end_sessions(clearance, user.id, "admin")
     facts = {"password_temporary": True, "sessions_ended": len(ended)}
-    clearance.record("admin.recovered", Target("user", user.id, user.username), after=facts)
+    clearance.record("admin.recovered", Target("user", user.id, user.username, user.home), after=facts)
 
 
 def remove_user_totp(clearance: Clearance, user_id: str) -> None:
@@ -117,7 +119,7 @@ def unlock_user(clearance: Clearance, user_id: str) -> bool:
     clearance.require_outranks_user(user.id, user.username)
     lifted = clear_failures(clearance.connection, clearance.settings, user.username)
     if lifted:
-        clearance.record("user.unlocked", Target("user", user.id, user.username))
+        clearance.record("user.unlocked", Target("user", user.id, user.username, user.home))
     return lifted
 
 
@@ -133,7 +135,9 @@ def drop_second_factor(clearance: Clearance, user_id: str, *, keep_session: str 
         ended = len(close_user_sessions(connection, settings, user.id, ending, but=keep_session))
         if keep_session:
             forget_second_factor(connection, keep_session)
-    clearance.record("totp.removed", Target("user", user.id, user.username), after={"sessions_ended": ended})
+    clearance.record(
+        "totp.removed", Target("user", user.id, user.username, user.home), after={"sessions_ended": ended}
+    )
 
 
 def erase_credentials(clearance: Clearance, user_id: str) -> None:

@@ -90,7 +90,9 @@ def subject_of(
 ) -> Subject:
     """The same, for an account that was read in this transaction."""
     held = list_assignments(connection, account.id, at)
-    bare = Subject(account.id, account.status, (), account.password_temporary, second_factor, roles)
+    bare = Subject(
+        account.id, account.status, (), account.password_temporary, second_factor, roles, home=account.home
+    )
     return holding(bare, held)
 
 
@@ -107,7 +109,9 @@ def list_subjects(
         for row in connection.execute(select(*ACCOUNT).where(users.c.id.in_(some))):
             account = AccountRow._make(row)
             person = account.kind == "person"
-            bare = Subject(account.id, account.status, (), account.password_temporary, second_factor=person)
+            bare = Subject(
+                account.id, account.status, (), account.password_temporary, person, home=account.home
+            )
             subject = holding(bare, held.get(account.id, ()))
             found.append((subject, account.kind, account.username))
     return found

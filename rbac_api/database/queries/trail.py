@@ -13,8 +13,8 @@ from rbac_api.database.tables import personal_values, trail_events
 class EventRow(NamedTuple):
     """An event of the trail; ``before`` and ``after`` are canonical JSON.
 
-    ``personal`` has the digests of personal values, which are not in their places; ``personal_values`` has
-    the rows of values, separated by commas (``trail/personal``).
+    ``domain`` is None where that is ``root``.  ``personal`` has the digests of personal values, which are not
+    in their places; ``personal_values`` has the rows of values, separated by commas (``trail/personal``).
     """
 
     seq: int
@@ -34,6 +34,7 @@ class EventRow(NamedTuple):
     ip: str | None
     request_id: str | None
     personal: str | None
+    domain: str | None
     prev_hash: str
     hash: str
     personal_values: str | None

@@ -27,6 +27,7 @@ class AccountRow(NamedTuple):
     status: Status
     password_temporary: bool
     authorization_version: int
+    home: str
 
 
 class UserRow(NamedTuple):

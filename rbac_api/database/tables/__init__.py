@@ -30,6 +30,7 @@ from rbac_api.database.tables.sessions import sessions
 from rbac_api.database.tables.signin_attempts import signin_attempts
 from rbac_api.database.tables.signing_keys import signing_keys
 from rbac_api.database.tables.totp_factors import totp_factors
+from rbac_api.database.tables.trail_domains import trail_domains
 from rbac_api.database.tables.trail_events import trail_events
 from rbac_api.database.tables.trail_nodes import trail_nodes
 from rbac_api.database.tables.trail_outbox import trail_outbox
@@ -66,6 +67,7 @@ __all__ = [
     "signin_attempts",
     "signing_keys",
     "totp_factors",
+    "trail_domains",
     "trail_events",
     "trail_nodes",
     "trail_outbox",

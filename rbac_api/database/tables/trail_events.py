@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Index, String, Table, Text, text
 
 from rbac_api.database.tables.metadata import metadata
-from rbac_api.database.types import ID, UtcDateTime
+from rbac_api.database.types import DOMAIN_PATH, ID, UtcDateTime
 
 _READING = text("action = 'audit.read'")
 _NAMED_ACTOR = text("actor_name IS NOT NULL")  # not a user, whose name is beside the event
@@ -36,6 +36,7 @@ def event_columns() -> tuple[Column[Any], ...]:
         Column("ip", String(64)),
         Column("request_id", String(128)),
         Column("personal", Text),  # canonical JSON: {place: digest of the personal value}; hashed too
+        Column("domain", DOMAIN_PATH),  # which it concerns; none: ``root``
     )
 
 

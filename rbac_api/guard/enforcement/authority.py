@@ -128,6 +128,13 @@ class Authority(NamedTuple):  # made for every request; a frozen dataclass is mu
             return True
         return overlaps(domain, self.person.domains_granting(self.permission))
 
+    @property
+    def only_domain(self) -> str:
+        """The domain that something about many homes concerns: that in which the caller holds the permission
+        of the operation, ``root`` if that is more than one."""
+        found = self.domains_granting()
+        return found[0] if len(found) == 1 else ROOT
+
     def domains_granting(self, permission: str | None = None) -> tuple[str, ...]:
         """Return the domains in which the caller holds a permission, that of the operation if none is named:
         a list has only what is at home in one of them (``database.homes``).  ``root`` alone: everything."""
@@ -250,9 +257,11 @@ class Authority(NamedTuple):  # made for every request; a frozen dataclass is mu
         return "" if self.domain == ROOT else f" at {self.domain}"
 
     def record(self, action: str, target: Target, **facts: Any) -> int:
-        """Write what this unit does to the trail, in the same transaction."""
+        """Write what this unit does to the trail, in the same transaction: at the domain of this clearance,
+        unless the facts have another ``domain``."""
         if CATALOGUE[action].touches in ("roles", "grants"):
             self._follow(action, target.name or "", facts.get("after") or facts.get("before") or {})
+        facts.setdefault("domain", None if self.domain == ROOT else self.domain)
         return record(self.connection, self.actor, action, target, **facts)
 
     def _follow(self, action: str, name: str, facts: Mapping[str, object]) -> None:

@@ -131,7 +131,7 @@ class Clients:
                 queries.note_use(connection, secret.id, now, since)
 
     def _record(self, account: ServiceRow | None, fault: str | None, actor: Actor) -> None:
-        target = Target("service_account", *((account.id, account.username) if account else ()))
+        target = Target("service_account", *((account.id, account.username, account.home) if account else ()))
 
         def write(times: int) -> bool:
             with self._database.writing() as connection:

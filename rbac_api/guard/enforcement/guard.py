@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from flask import Flask, Request, Response, current_app, request
 
@@ -289,9 +289,9 @@ def current_guard() -> Guard:
 
 def actor_of(token: Token, person: Person, asked: Request) -> Actor:
     """The account whose token this request presents."""
-    name, agent = asked.environ.get(REQUEST_ID), asked.environ.get("HTTP_USER_AGENT")
-    kind: Literal["user", "service"] = "service" if person.kind == "service" else "user"
-    return Actor(kind, token.subject, person.username, token.session_id, asked.remote_addr, name, agent)
+    whose = (token.subject, person.username, token.session_id)
+    sent = (asked.remote_addr, asked.environ.get(REQUEST_ID), asked.environ.get("HTTP_USER_AGENT"))
+    return Actor("service" if person.kind == "service" else "user", *whose, *sent, person.subject.home)
 
 
 def stranger(asked: Request) -> Actor:

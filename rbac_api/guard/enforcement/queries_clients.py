@@ -17,6 +17,7 @@ class ServiceRow(NamedTuple):
     id: str
     username: str
     status: Status
+    home: str
 
 
 class SecretRow(NamedTuple):

@@ -26,6 +26,7 @@ from rbac_api.database.engine import Database
 from rbac_api.database.queries.sessions import RefreshTokenRow, SessionRow, find_refresh_token
 from rbac_api.database.types import new_id
 from rbac_api.decision.evaluate import in_force
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import ServiceError, Unavailable
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.guard.incidents import queries
@@ -64,6 +65,7 @@ class NewIncident:
     username: str
     session_id: str | None
     rightful: Party
+    home: str  # of the user
 
 
 class IncidentDetector:
@@ -157,7 +159,7 @@ def open_incident(connection: Connection, actor: Actor, alarm: NewIncident, time
         "rightful": _described(alarm.rightful),
         "other": _described(other),
     }
-    target = Target("incident", incident_id, alarm.type)
+    target = Target("incident", incident_id, alarm.type, alarm.home)
     record(connection, actor, "incident.opened", target, outcome="refused", reason=alarm.type, after=facts)
     INCIDENTS.labels(alarm.type).inc()
 
@@ -168,7 +170,7 @@ def open_stale_use_incident(connection: Connection, actor: Actor, session_id: st
     origin = queries.find_origin(connection, session_id)
     if origin is not None:
         alarm = NewIncident(
-            "stale-use", session_id, origin.user_id, origin.username, session_id, _seen(origin)
+            "stale-use", session_id, origin.user_id, origin.username, session_id, _seen(origin), origin.home
         )
         open_incident(connection, actor, alarm, times)
 
@@ -180,16 +182,19 @@ def open_reuse_incident(
     that may have been the thief."""
     successor = find_refresh_token(connection, spent.replaced_by) if spent.replaced_by else None
     rightful = Party(successor.ip, session.user_agent, successor.issued_at) if successor else UNKNOWN_PARTY
-    alarm = NewIncident("refresh-reuse", session.id, session.user_id, session.username, session.id, rightful)
+    whose = (session.user_id, session.username, session.id)
+    alarm = NewIncident("refresh-reuse", session.id, *whose, rightful, session.home)
     open_incident(connection, actor, alarm, times)
 
 
-def open_lockout_incident(connection: Connection, actor: Actor, user_id: str, username: str) -> None:
+def open_lockout_incident(connection: Connection, actor: Actor, user: Target) -> None:
     """Open an incident about a locked account.  Rightful is who signed in last."""
     ALARMS.labels("lockout").inc()
+    user_id, home = user.id or "", user.home or ROOT
     origin = queries.find_latest_origin(connection, user_id)
     rightful = _seen(origin) if origin is not None else UNKNOWN_PARTY
-    open_incident(connection, actor, NewIncident("lockout", user_id, user_id, username, None, rightful))
+    alarm = NewIncident("lockout", user_id, user_id, user.name or "", None, rightful, home)
+    open_incident(connection, actor, alarm)
 
 
 def _seen(origin: queries.Origin) -> Party:

@@ -23,11 +23,12 @@ class Origin(NamedTuple):
     ended_by: str | None
     end_reason: str | None
     username: str
+    home: str
 
 
-_ORIGIN = select(*(sessions.c[name] for name in Origin._fields[:-1]), users.c.username).select_from(
-    SESSIONS_AND_USERS
-)
+_ORIGIN = select(
+    *(sessions.c[name] for name in Origin._fields[:-2]), users.c.username, users.c.home
+).select_from(SESSIONS_AND_USERS)
 
 
 def raise_occurrences(connection: Connection, kind: str, subject: str, times: int) -> bool:

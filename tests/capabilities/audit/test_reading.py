@@ -11,7 +11,8 @@ from tests.builders import Stage
 from tests.cast import ALICE, CAROL, DAVE
 
 MEMBERS = {
-    "seq", "at", "actor", "session_id", "action", "target", "outcome", "reason", "before", "after", "ip", "request_id", "prev_hash",
+    "seq", "at", "actor", "session_id", "action", "target", "outcome", "reason", "before", "after", "ip", "request_id", "domain",
+    "prev_hash",
     "hash", "personal",
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ DAY = 86400
 OTHERWISE = {
     "trail_events": "append-only, nothing is ever deleted",
     "personal_values": "stay with their events, until an erasure",
+    "trail_domains": "of the events, which stay",
     "trail_nodes": "of the tree over the events, which stay",
     "trail_outbox": "linked into the trail within a second",
     "users": "a tombstone keeps id and name from being given out again",
