@@ -20,6 +20,7 @@ Paint = Callable[[str, str], str]
 _COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "red"}
 _PARTS = {"created": "+", "changed": "~", "removed": "-"}
 _NAMES = {
+    "domains": "domain",
     "permissions": "permission", "roles": "role", "inheritance": "inheritance", "constraints": "constraint",
     "assignments": "assignment",
 }  # fmt: skip

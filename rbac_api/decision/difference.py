@@ -11,7 +11,7 @@ has. What is built in is never removed, and users are never removed here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ class CurrentPolicy:
     roles: Mapping[str, Facts]
     constraints: Mapping[str, Facts]
     assignments: Mapping[Held, Facts]
+    domains: Mapping[str, Facts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +76,28 @@ def difference(document: Document, present: CurrentPolicy, at: datetime, *, prun
     given, ended = _assignments(document, present, at, "assignments" in pruned)
     return [
         *old_rules,
-        *_permissions(document, present),
+        *_described("domain", document.domains, present.domains),  # by name: the outer one first
+        *_described("permission", document.permissions, present.permissions),
         *_roles(document, present),
         *given,
         *ended,
         *(_gone_roles(document, present) if "roles" in pruned else ()),
         *(_gone_permissions(document, present, pruned) if "permissions" in pruned else ()),
+        *(_gone_domains(document, present) if "domains" in pruned else ()),
         *new_rules,
     ]
 
 
-def _permissions(document: Document, present: CurrentPolicy) -> Iterator[Step]:
-    for entry in _by_name(document.permissions):
-        name, known = entry["name"], present.permissions.get(entry["name"])
-        wanted = {"title": _title(entry, known), "description": entry["description"]}
+def _described(thing: str, entries: Iterable[Facts], present: Mapping[str, Facts]) -> Iterator[Step]:
+    """Yield the changes of what has a title and a description, and nothing else."""
+    for entry in by_name(entries):
+        name, known = entry["name"], present.get(entry["name"])
+        kept = "" if known is None else known["description"]
+        wanted = {"title": _title(entry, known), "description": entry.get("description", kept)}
         if known is None:
-            yield Step("permission.create", {"name": name, **wanted})
+            yield Step(f"{thing}.create", {"name": name, **wanted})
         elif any(known[key] != value for key, value in wanted.items()):
-            yield Step("permission.update", _changed({"name": name}, known, wanted))
+            yield Step(f"{thing}.update", _changed({"name": name}, known, wanted))
 
 
 def _title(entry: Facts, known: Facts | None) -> str | None:
@@ -102,7 +107,7 @@ def _title(entry: Facts, known: Facts | None) -> str | None:
 
 
 def _roles(document: Document, present: CurrentPolicy) -> Iterator[Step]:
-    entries = _by_name(document.roles)
+    entries = by_name(document.roles)
     for entry in entries:
         if entry["name"] not in present.roles:
             yield Step("role.create", _new_role(entry))
@@ -189,9 +194,16 @@ def _gone_permissions(document: Document, present: CurrentPolicy, pruned: frozen
             yield Step("permission.delete", facts)
 
 
+def _gone_domains(document: Document, present: CurrentPolicy) -> Iterator[Step]:
+    """Yield the domains to remove, those in a domain before the domain."""
+    listed = {entry["name"] for entry in document.domains}
+    for name in sorted(present.domains.keys() - listed, reverse=True):
+        yield Step("domain.delete", {"name": name, **present.domains[name]})
+
+
 def _constraints(document: Document, present: CurrentPolicy, prunes: bool) -> tuple[list[Step], list[Step]]:
     """Yield removed and added constraints; a changed one is both."""
-    wanted = {entry["name"]: rule_of(entry) for entry in _by_name(document.constraints)}
+    wanted = {entry["name"]: rule_of(entry) for entry in by_name(document.constraints)}
     gone = [
         name
         for name, known in sorted(present.constraints.items())
@@ -257,5 +269,6 @@ def _changed(name: Facts, known: Facts, wanted: Facts) -> dict[str, object]:
     return {**name, "before": {key: known[key] for key in differing}, "after": differing}
 
 
-def _by_name(entries: Iterable[Facts]) -> list[Facts]:
+def by_name(entries: Iterable[Facts]) -> list[Facts]:
+    """Return the entries in the order of their names."""
     return sorted(entries, key=lambda entry: str(entry["name"]))

@@ -1,5 +1,6 @@
-"""Reads the document format for permissions, roles, rules, users and assignments: seeds, export, plan, apply.
+"""Reads the document format for domains, permissions, roles, rules, users and assignments: seeds, plans.
 
+    domains:     [{name, title?, description?}]
     permissions: [{name, title?, description}]
     roles:       [{name, title?, description?, grants?: all | reads, requires_mfa?: bool,
                    permissions?: [], inherits?: []}]
@@ -55,6 +56,7 @@ class DocumentRefused(ServiceError):
 class Document:
     """A document whose form is right; the caller that loads it checks whether its names exist."""
 
+    domains: tuple[Entry, ...] = ()
     permissions: tuple[Entry, ...] = ()
     roles: tuple[Entry, ...] = ()
     constraints: tuple[Entry, ...] = ()

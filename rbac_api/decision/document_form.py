@@ -19,11 +19,12 @@ from rbac_api.decision.document_rules import (
     EntryFault,
     assignment_faults,
     constraint_faults,
+    domain_faults,
     holder_faults,
     missing,
     moment_of,
 )
-from rbac_api.decision.model import ConstraintKind, Grants, Mode
+from rbac_api.decision.model import ROOT, ConstraintKind, Grants, Mode
 from rbac_api.decision.names import username_problem
 from rbac_api.decision.naming import CONSTRAINT, DOMAIN, MAX_TITLE_LENGTH, PERMISSION, ROLE, NameRule
 from rbac_api.decision.texts import EMAIL, LINE, LINES, text_problem
@@ -83,8 +84,8 @@ def document_schema() -> dict[str, object]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "/schemas/policy.json",
         "title": "Policy document of rbac-api",
-        "description": "Permissions, roles, rules about roles and who has which role. Seed files, exports and"
-        " plans share it; every section may be missing. `users` is for seed files alone. A role's name must"
+        "description": "Domains, permissions, roles, rules about roles and who has which role. Seed files, exports"
+        " and plans share it; every section may be missing. `users` is for seed files alone. A role's name must"
         " not come twice, roles must not inherit themselves, and `expires_at` comes after `starts_at`.",
         "type": "object",
         "additionalProperties": False,
@@ -189,6 +190,11 @@ _TITLE = Member(
 _MOMENT = Member(_moment_fault, {"type": ["string", "null"], "format": "date-time"})
 _KINDS: tuple[str, ...] = get_args(ConstraintKind)
 FORMS: dict[str, dict[str, Member]] = {
+    "domains": {
+        "name": _name(DOMAIN, required=True),
+        "title": _TITLE,
+        "description": _text(1000),
+    },
     "permissions": {
         "name": _name(PERMISSION, required=True),
         "title": _TITLE,
@@ -233,6 +239,7 @@ FORMS: dict[str, dict[str, Member]] = {
 
 
 _TOGETHER: dict[str, Callable[[Entry], Iterator[EntryFault]]] = {
+    "domains": domain_faults,
     "constraints": constraint_faults,
     "assignments": assignment_faults,
 }
@@ -244,6 +251,7 @@ def _if_kind(kinds: list[str], then: dict[str, object]) -> dict[str, object]:
 
 
 _CONDITIONS: dict[str, dict[str, object]] = {
+    "domains": {"properties": {"name": {"not": {"const": ROOT}}}},
     "constraints": {
         "allOf": [
             _if_kind(

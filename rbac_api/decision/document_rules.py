@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from rbac_api.decision.model import ROOT
+
 Entry = Mapping[str, Any]
 Place = tuple[str | int, ...]
 INVALID, REQUIRED, UNKNOWN = "field.invalid", "field.required", "field.unknown"
@@ -34,6 +36,12 @@ def moment_of(text: str | None) -> datetime | None:
     if text is None:
         return None
     return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).astimezone(UTC)
+
+
+def domain_faults(entry: Entry) -> Iterator[EntryFault]:
+    """Return what is wrong with a domain whose values are right, each by itself."""
+    if entry["name"] == ROOT:
+        yield _together("name", f"name: {ROOT} is the domain that all others are in; leave it out")
 
 
 def constraint_faults(entry: Entry) -> Iterator[EntryFault]:

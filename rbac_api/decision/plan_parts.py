@@ -7,7 +7,7 @@ from typing import Any
 
 from rbac_api.decision.difference import Facts, Step
 
-SECTIONS = ("permissions", "roles", "inheritance", "constraints", "assignments")
+SECTIONS = ("domains", "permissions", "roles", "inheritance", "constraints", "assignments")
 
 
 def shown(steps: Iterable[Step]) -> dict[str, dict[str, list[dict[str, object]]]]:

@@ -61,7 +61,8 @@ LENT |= {("capabilities/domains", table) for table in ("users", "roles", "constr
 LENT |= {
     ("capabilities/policy", table)
     for table in (
-        "assignments", "constraint_roles", "constraints", "permissions", "role_inheritance", "role_permissions", "roles", "users",
+        "assignments", "constraint_roles", "constraints", "domains", "permissions", "role_inheritance", "role_permissions", "roles",
+        "users",
     )
 }  # fmt: skip
 BY_TRIGGERS = {"user_search"}  # follows ``users``

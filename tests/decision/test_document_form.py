@@ -22,6 +22,7 @@ GOOD: dict[str, Any] = {
     "nothing": {},
     "empty sections": {section: [] for section in FORMS},
     "a permission": {"permissions": [{"name": "a:b", "description": "x"}]},
+    "domains": {"domains": [{"name": "acme"}, {"name": "acme.eu", "title": "EU", "description": "x\ny"}]},
     "names as other systems write them": {
         "permissions": [
             {"name": "s3:Bucket:GetObject", "title": "S3 · Get", "description": "x"},
@@ -57,6 +58,10 @@ BAD: dict[str, Any] = {
     "an entry that is text": {"roles": ["ab"]},
     "an unknown key": {"roles": [{"name": "ab", "x": 1}]},
     "no name": {"roles": [{}]},
+    "a domain without a name": {"domains": [{"title": "Acme"}]},
+    "a domain in capitals": {"domains": [{"name": "ACME"}]},
+    "the root": {"domains": [{"name": "root"}]},
+    "a domain in the root by name": {"domains": [{"name": "root.acme"}]},
     "an empty name": {"permissions": [{"name": "", "description": "x"}]},
     "no description": {"permissions": [{"name": "a:b"}]},
     "an empty description": {"permissions": [{"name": "a:b", "description": ""}]},

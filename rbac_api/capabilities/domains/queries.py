@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, literal_column, select, update
 
 from rbac_api.capabilities.domains.errors import DomainNameTaken
 from rbac_api.database.constraints import register_constraint
+from rbac_api.database.engine import batched
 from rbac_api.database.filters import bounded_count
 from rbac_api.database.homes import below_root
 from rbac_api.database.queries.domains import DOMAIN, OPEN, DomainRow, is_below
@@ -38,10 +39,14 @@ def find_first_below(connection: Connection, name: str) -> str | None:
     return connection.execute(below).scalar()
 
 
-def count_assignments(connection: Connection, name: str, now: datetime) -> int:
-    """The number of assignments at this very domain that count now or later."""
-    here = (assignments.c.domain == name, _BELOW_ROOT, not_over(assignments, now))
-    return connection.execute(select(func.count()).select_from(assignments).where(*here)).scalar_one()
+def count_assignments(connection: Connection, names: Iterable[str], now: datetime) -> dict[str, int]:
+    """The numbers of assignments at these very domains that count now or later."""
+    found: dict[str, int] = {}
+    numbers = select(assignments.c.domain, func.count().label("number")).group_by(assignments.c.domain)
+    for some in batched(names):
+        here = (assignments.c.domain.in_(some), _BELOW_ROOT, not_over(assignments, now))
+        found.update((row.domain, row.number) for row in connection.execute(numbers.where(*here)))
+    return found
 
 
 def raise_homes(connection: Connection, name: str, parent: str) -> None:
@@ -57,18 +62,19 @@ def _raise_home(connection: Connection, table: Table, name: str, parent: str) ->
     connection.execute(gone.values(home=parent))
 
 
-def find_resident(connection: Connection, name: str) -> str | None:
-    """What is at home at this very domain, if anything is: a word for its kind."""
+def find_residents(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    """What is at home at these very domains: for each where anything is, a word for its kind."""
     present = {
         "a user or a service account": users.c.status != "deleted",
         "a role": roles.c.valid_to.is_(None),
         "a constraint": constraints.c.valid_to.is_(None),
     }
-    for (kind, there), table in zip(present.items(), (users, roles, constraints), strict=True):
-        here = select(table.c.id).where(table.c.home == name, below_root(table), there).limit(1)
-        if connection.execute(here).first():
-            return kind
-    return None
+    found: dict[str, str] = {}
+    for some in batched(names):
+        for (kind, there), table in zip(present.items(), (users, roles, constraints), strict=True):
+            here = select(table.c.home).where(table.c.home.in_(some), below_root(table), there).distinct()
+            found = {**dict.fromkeys(connection.execute(here).scalars(), kind), **found}
+    return found
 
 
 def list_domains(

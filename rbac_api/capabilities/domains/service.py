@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from rbac_api import clock
@@ -10,6 +10,7 @@ from rbac_api.capabilities.domains import queries
 from rbac_api.capabilities.domains.answers import DomainAnswer, DomainBody, DomainFilters
 from rbac_api.capabilities.domains.errors import DomainBuiltIn, DomainInUse, DomainNameTaken
 from rbac_api.capabilities.domains.own_domains import list_domains_of
+from rbac_api.capabilities.domains.queries import count_assignments, find_residents
 from rbac_api.database.queries.domains import DomainRow, existed, find_domain, is_in
 from rbac_api.database.types import new_id
 from rbac_api.decision.domains import parent_of
@@ -22,8 +23,9 @@ from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
 
 __all__ = [
-    "create_domain", "delete_domain", "describe", "get_domain", "list_domains", "list_domains_of",
-    "require_domain", "require_domain_in_sight", "update_domain",
+    "count_assignments", "create_domain", "delete_domain", "describe", "find_residents", "get_domain",
+    "list_domains", "list_domains_of", "require_domain", "require_domain_in_sight", "require_no_home",
+    "require_unused", "settle_homes", "update_domain",
 ]  # fmt: skip
 
 _NONE_THEN = "There was no domain with this name at that time."
@@ -79,20 +81,42 @@ def delete_domain(clearance: Clearance, name: str) -> None:
     """End a domain. 409 for ``root``, and ``domain.in_use`` while there is a domain in it, or an assignment
     that is not over."""
     row = _find(clearance, name)
-    if below := queries.find_first_below(clearance.connection, name):
+    connection = clearance.connection
+    numbers = queries.count_assignments(connection, [name], clock.now())
+    require_unused(name, queries.find_first_below(connection, name), numbers.get(name, 0))
+    settle_homes(clearance, [name])
+    queries.end_domain(clearance.connection, row.id, clock.now())
+    before = stated("domains", row._asdict())
+    clearance.record("domain.deleted", _target(name), before=before)
+
+
+def require_unused(name: str, below: str | None, number: int) -> None:
+    """409 for a domain with this domain in it, or with assignments that are not over."""
+    if below:
         raise DomainInUse(f"The domain {below} is in {name}. Delete it first.")
-    if number := queries.count_assignments(clearance.connection, name, clock.now()):
+    if number:
         many = "an assignment counts" if number == 1 else f"{number} assignments count"
         raise DomainInUse(
             f"At {name} {many}, now or later. Revoke what GET /v1/assignments?state=current&domain={name} and"
             f" state=scheduled list first."
         )
-    if kind := queries.find_resident(clearance.connection, name):
-        raise DomainInUse(f"The home of {kind} is {name}. Delete what is at home there, or move it, first.")
-    queries.raise_homes(clearance.connection, name, parent_of(name))
-    queries.end_domain(clearance.connection, row.id, clock.now())
-    before = stated("domains", row._asdict())
-    clearance.record("domain.deleted", _target(name), before=before)
+
+
+def require_no_home(names: Collection[str], residents: Mapping[str, str]) -> None:
+    """409 if one of these domains is a home; ``residents`` are what ``find_residents`` returned."""
+    for name in names:
+        if name in residents:
+            raise DomainInUse(
+                f"The home of {residents[name]} is {name}. Delete what is at home there, or move it, first."
+            )
+
+
+def settle_homes(clearance: Clearance, names: Sequence[str]) -> None:
+    """Let what is deleted be at home in the parents of these domains, which are being deleted in this order.
+    409 if one of them is a home."""
+    require_no_home(names, queries.find_residents(clearance.connection, names))
+    for name in names:
+        queries.raise_homes(clearance.connection, name, parent_of(name))
 
 
 def require_domain(clearance: Clearance, name: str, at: datetime | None = None) -> None:

@@ -128,6 +128,7 @@ def _add(state: State, account: Account, role: str, values: Values) -> None:
     given = {"assigned_by": state.clearance.actor.id, "assigned_at": NOW}
     state.pending.add(assignments, {"id": held.id, **whose, **given, **_dated(state, values)})
     state.more[role] += 1
+    state.places.more[held.domain] += 1
     _note_held(state, account, held)
 
 
@@ -148,6 +149,7 @@ def _end(state: State, account: Account, present: Held) -> None:
     state.pending.change(assignments, {"id": present.id}, {**begun, "valid_to": NOW})
     state.changed[account.id] = None
     state.more[present.role] -= 1
+    state.places.more[present.domain] -= 1
     del account.has[present.place]
 
 

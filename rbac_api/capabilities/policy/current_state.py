@@ -29,7 +29,10 @@ def find_current_policy(state: State, held: Iterable[queries.HeldAssignment]) ->
         rule.name: {"kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
         for rule in graph.constraints
     }
-    return CurrentPolicy(permissions, roles, constraints, assignments_of(held, state.at))
+    domains = {
+        name: {"title": row.title, "description": row.description} for name, row in state.places.rows.items()
+    }
+    return CurrentPolicy(permissions, roles, constraints, assignments_of(held, state.at), domains)
 
 
 def assignments_of(rows: Iterable[queries.HeldAssignment], at: datetime) -> dict[Held, Mapping[str, object]]:
@@ -64,12 +67,10 @@ def _facts(row: queries.HeldAssignment, at: datetime) -> dict[str, object]:
 
 def export(present: CurrentPolicy) -> dict[str, list[dict[str, object]]]:
     """The document: sorted, without built-in entries (but with their holders), and without default values."""
+    custom = {name: facts for name, facts in present.permissions.items() if not facts["system"]}
     return {
-        "permissions": [
-            {"name": name, **_said(facts, "title"), "description": facts["description"]}
-            for name, facts in sorted(present.permissions.items())
-            if not facts["system"]
-        ],
+        "domains": _described(present.domains),
+        "permissions": _described(custom),
         "roles": [
             exported_role(name, facts) for name, facts in sorted(present.roles.items()) if not facts["system"]
         ],
@@ -79,6 +80,14 @@ def export(present: CurrentPolicy) -> dict[str, list[dict[str, object]]]:
         ],
         "assignments": [_exported(facts) for _, facts in sorted(present.assignments.items())],
     }
+
+
+def _described(things: Mapping[str, Facts]) -> list[dict[str, object]]:
+    """What has a title and a description, and nothing else, as a document has it."""
+    return [
+        {"name": name, **_said(facts, "title"), "description": facts["description"]}
+        for name, facts in sorted(things.items())
+    ]
 
 
 def exported_role(name: str, facts: Facts) -> dict[str, object]:

@@ -20,6 +20,6 @@ def find_drift(clearance: Clearance, document: Document) -> dict[str, object]:
     """
     with separate_unit(clearance) as reader:
         state, present = load_compared(reader, document, prune=True)
-    require_known(document, present, state.names, state.known_domains, prune=False)
+    require_known(document, present, state.names, state.places.known, prune=False)
     parts = shown(difference(document, present, state.at, prune=True))
     return {**parts, "summary": summary(parts)}

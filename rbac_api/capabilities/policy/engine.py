@@ -13,6 +13,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.constraints.service import ConstraintChecker, require_sessions_kept
+from rbac_api.capabilities.domains.service import settle_homes
 from rbac_api.capabilities.policy import plan_queue, queries
 from rbac_api.capabilities.policy.constraining import require_constraints_kept
 from rbac_api.capabilities.policy.current_state import find_current_policy, revision
@@ -34,7 +35,6 @@ from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.recorder import Target, append_events, prepared_events
 
 ATTEMPTS = 5
-_REFERENCES = ("name", "role", "inherits", "permission")
 
 
 Compute = Callable[[Clearance], Work]
@@ -108,7 +108,7 @@ def is_current(clearance: Clearance, work: Work) -> bool:
 def prepare(clearance: Clearance, document: Document, *, prune: bool) -> Work:
     """Compare, and apply the steps to a working copy. 422 for names that do not exist."""
     state, present = load_compared(clearance, document, prune=prune)
-    require_known(document, present, state.names, state.known_domains, prune=prune)
+    require_known(document, present, state.names, state.places.known, prune=prune)
     return apply_steps(state, difference(document, present, state.at, prune=prune))
 
 
@@ -118,7 +118,7 @@ def load_compared(clearance: Clearance, document: Document, *, prune: bool) -> t
     state = load_state(clearance, clock.now())
     listed = {holder_of(entry)[1] for entry in document.assignments}
     rows = load_accounts(state, listed, everybody=prune and "assignments" in document.said)
-    state.note_domains(document.assignments)
+    state.note_places(document)
     return state, find_current_policy(state, rows)
 
 
@@ -128,6 +128,7 @@ def apply_steps(state: State, steps: Sequence[Step]) -> Work:
     work = start_work(state, steps)
     gone = [state.role_rows[step.facts["name"]].id for step in steps if _is_known_role(state, step)]
     state.open_numbers = queries.count_assignments(state.connection, gone, state.at)
+    state.places.note_use(state.connection, steps, state.at)
     for step in _permitted(work):
         _take(work, step)
     judge(work)
@@ -165,6 +166,7 @@ def write(clearance: Clearance, work: Work) -> None:
     for permission in {REQUIRED_PERMISSIONS[step.op] for step in work.steps}:
         clearance.require_permission(permission)  # counts as used
     state.pending.write(connection, clock.now())
+    settle_homes(clearance, state.places.ended)
     append_events(connection, work.events)
     clearance.work.escalated |= state.clearance.work.escalated
     clearance.know_roles(state.graph_now())
@@ -200,7 +202,7 @@ def _permitted(work: Work) -> Iterator[Step]:
     fit = []
     for step in work.steps:
         try:
-            if not _is_hopeless(work, step):
+            if not work.is_hopeless(step):
                 require_permission(work.state.clearance, step)
                 fit.append(step)
         except ServiceError as refusal:
@@ -210,7 +212,7 @@ def _permitted(work: Work) -> Iterator[Step]:
 
 def _take(work: Work, step: Step) -> None:
     try:
-        if not _is_hopeless(work, step):
+        if not work.is_hopeless(step):
             APPLY[step.op](work.state, step.facts)
     except (Unavailable, Unauthenticated):
         raise
@@ -228,22 +230,7 @@ def judge(work: Work) -> None:
 
 def _refuse(work: Work, step: Step, refusal: ServiceError) -> None:
     work.refused.append((step, refusal))
-    _note_unmade(work, step)
-
-
-def _is_hopeless(work: Work, step: Step) -> bool:
-    """Whether a step needs what a refused one would have created: a second refusal would be no news."""
-    facts = step.facts
-    named = {facts[key] for key in _REFERENCES if isinstance(facts.get(key), str)}
-    hopeless = not work.broken.isdisjoint(named.union(facts.get("permissions", ()), facts.get("roles", ())))
-    if hopeless:
-        _note_unmade(work, step)
-    return hopeless
-
-
-def _note_unmade(work: Work, step: Step) -> None:
-    if step.op in ("role.create", "permission.create"):
-        work.broken.add(step.facts["name"])
+    work.note_unmade(step)
 
 
 def describe_plan(work: Work, found: Impact) -> dict[str, object]:

@@ -24,8 +24,10 @@ from rbac_api.capabilities.policy.current_state import (
 )
 from rbac_api.capabilities.policy.engine import separate_unit
 from rbac_api.capabilities.policy.past import load_past_state, past_revision
+from rbac_api.capabilities.policy.queries_past import list_domains_at
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.database.engine import batched
+from rbac_api.database.queries.domains import list_all_domains
 from rbac_api.formats.strict_yaml import yaml_text
 from rbac_api.guard.enforcement.clearance import Clearance
 
@@ -50,6 +52,7 @@ def export_policy(
         if tag in known:
             return tag, BytesIO()
         state = (load_past_state if past else load_state)(reader, moment)
+        state.places.take(list_domains_at(connection, moment) if past else list_all_domains(connection))
         document = export(find_current_policy(state, ()))
         document.pop("assignments")
         rows = queries.stream_assignments(connection, moment, CHUNK, past=past)

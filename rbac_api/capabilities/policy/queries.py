@@ -31,7 +31,7 @@ from rbac_api.guard.state.queries_history import was_assigned
 from rbac_api.trail.events import CATALOGUE
 
 _ACCOUNTS = {"user.deleted", "service_account.deleted", "admin.created", "admin.recovered"}
-_PLACES = {"domain.created", "domain.deleted"}
+_PLACES = {"domain.created", "domain.updated", "domain.deleted"}
 POLICY_EVENTS = tuple(
     sorted(
         action

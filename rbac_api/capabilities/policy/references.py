@@ -6,13 +6,15 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
 from rbac_api.decision.difference import CurrentPolicy, Facts
 from rbac_api.decision.document import Document, domain_of, holder_of
+from rbac_api.decision.domains import parent_of
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import Fault, Invalid
 
 People = Collection[tuple[str, str]]  # accounts that exist, or will: their kinds and canonical names
 
 
 def require_known(
-    document: Document, present: CurrentPolicy, people: People, domains: Container[str], *, prune: bool
+    document: Document, present: CurrentPolicy, people: People, domains: Collection[str], *, prune: bool
 ) -> None:
     """422 for every unknown name, and for a document with a section ``users``."""
     unknown = unknown_names(document, present, people, domains, prune=prune)
@@ -21,15 +23,17 @@ def require_known(
 
 
 def unknown_names(
-    document: Document, present: CurrentPolicy, people: People, domains: Container[str], *, prune: bool
+    document: Document, present: CurrentPolicy, people: People, domains: Collection[str], *, prune: bool
 ) -> list[Fault]:
     """One fault per unknown name."""
     roles = _known(document.roles, present.roles, prune and "roles" in document.said)
     permissions = _known(document.permissions, present.permissions, prune and "permissions" in document.said)
+    there = _known_domains(document, domains, prune and "domains" in document.said)
     return [
+        *_domains(document, there),
         *_roles(document, present, roles, permissions),
         *_constraints(document, roles),
-        *_assignments(document, roles, people, domains),
+        *_assignments(document, roles, people, there),
     ]
 
 
@@ -37,6 +41,18 @@ def _known(entries: Iterable[Facts], present: Mapping[str, Facts], pruned: bool)
     """The names that will exist: without those that are pruned."""
     kept = {name for name, facts in present.items() if facts["system"] or not pruned}
     return kept | {str(entry["name"]) for entry in entries}
+
+
+def _known_domains(document: Document, present: Collection[str], pruned: bool) -> set[str]:
+    """The domains that will exist."""
+    return {ROOT, *(() if pruned else present), *(str(entry["name"]) for entry in document.domains)}
+
+
+def _domains(document: Document, domains: Container[str]) -> Iterator[Fault]:
+    for number, entry in enumerate(document.domains):
+        if (parent := parent_of(entry["name"])) not in domains:
+            detail = f"domain {entry['name']}: the domain {parent}, which it is in, is unknown; list it too"
+            yield Fault(f"/domains/{number}/name", "policy.name_unknown", detail)
 
 
 def _people_in_seeds(document: Document) -> Iterator[Fault]:
@@ -78,7 +94,7 @@ def _assignments(
             detail = f"assignment of {entry[kind]}: role {entry['role']} is unknown"
             yield Fault(f"/assignments/{number}/role", "policy.name_unknown", detail)
         if domain_of(entry) not in domains:
-            detail = f"assignment of {entry['role']}: domain {domain_of(entry)} is unknown; create it first"
+            detail = f"assignment of {entry['role']}: domain {domain_of(entry)} is unknown; list it too"
             yield Fault(f"/assignments/{number}/domain", "policy.name_unknown", detail)
         if (kind, name) not in people:
             detail = f"assignment of {entry['role']}: {kind.replace('_', ' ')} {entry[kind]} is unknown"

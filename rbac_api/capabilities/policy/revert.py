@@ -76,6 +76,8 @@ def _compute_revert(clearance: Clearance, seq: int) -> Work:
     done = [Step(step["op"], step["facts"]) for step in json.loads(row.changes)]
     state = load_state(clearance, clock.now())
     people = {holder_of(step.facts)[1] for step in done if _is_assignment(step)}
+    if any(step.op.startswith("domain.") for step in done):
+        state.places.load(state.connection)
     present = find_current_policy(state, load_accounts(state, people))
     changed = sorted(set(changes_since(done, present, state.at)))
     if changed:
@@ -126,6 +128,8 @@ _REMADE: dict[str, Callable[[Facts], Iterator[Step]]] = {
     "permission.delete": _permission_again,
 }
 _OPPOSITE = {
+    "domain.create": "domain.delete",
+    "domain.delete": "domain.create",
     "permission.create": "permission.delete",
     "role.create": "role.delete",
     "permission.grant": "permission.withdraw",
@@ -209,7 +213,7 @@ def _compared(
         return
     tables: dict[str, Mapping[Any, Mapping[str, Any]]] = {
         "permission": present.permissions, "role": present.roles, "constraint": present.constraints,
-        "assignment": present.assignments,
+        "assignment": present.assignments, "domain": present.domains,
     }  # fmt: skip
     facts = tables[kind].get(key if kind == "assignment" else key[0])
     if left is None or facts is None:

@@ -12,6 +12,7 @@ from rbac_api.capabilities.constraints.errors import (
     ConstraintNotFound,
     ConstraintViolated,
 )
+from rbac_api.capabilities.domains.errors import DomainInUse, DomainNameTaken
 from rbac_api.capabilities.permissions.errors import (
     PermissionBuiltIn,
     PermissionNameTaken,
@@ -29,16 +30,14 @@ from rbac_api.capabilities.policy.errors import (
 )
 from rbac_api.capabilities.policy.in_use import UseCheck
 from rbac_api.capabilities.policy.schemas import (
-    EXAMPLE,
     PolicyAppliedSchema,
     PolicyApplyQuery,
-    PolicyDocumentSchema,
     PolicyPlanSchema,
     PolicyQuery,
     PolicyRevertSchema,
-    PolicySchema,
     RoleSuggestionSchema,
 )
+from rbac_api.capabilities.policy.schemas_document import EXAMPLE, PolicyDocumentSchema, PolicySchema
 from rbac_api.capabilities.roles.errors import RoleBuiltIn, RoleCycle, RoleInUse, RoleNameTaken
 from rbac_api.capabilities.use.schemas import SinceQuery
 from rbac_api.decision.document import document_schema
@@ -64,7 +63,7 @@ roles:
 """
 BOUNDS = (PolicyBusy, PolicyChanging, PolicyTooLarge)
 GUARDS = (
-    ConstraintViolated, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn, RoleCycle,
+    ConstraintViolated, DomainInUse, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn, RoleCycle,
     RoleInUse, TargetStronger,
 )  # fmt: skip
 
@@ -80,7 +79,7 @@ class Policy(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """Export the policy
 
-        As one document, in JSON or, with `Accept: application/yaml`, in YAML: the permissions of your
+        As one document, in JSON or, with `Accept: application/yaml`, in YAML: domains, the permissions of your
         applications, roles with their permissions and inheritance, constraints, and assignments. Built-in
         entries are left out, and it contains no secrets. The ETag is the revision; send it in If-Match when
         you apply. With `at`, as it was at that time, with the ends and reasons of assignments as they are
@@ -121,7 +120,14 @@ class PolicyApplication(MethodView):
     @blueprint.arguments(PolicyApplyQuery, location="query")
     @blueprint.response(200, PolicyAppliedSchema)
     @blueprint.operation(
-        "apply_policy", ConstraintNameTaken, PermissionNameTaken, PolicyInUse, RoleNameTaken, *BOUNDS, *GUARDS
+        "apply_policy",
+        ConstraintNameTaken,
+        DomainNameTaken,
+        PermissionNameTaken,
+        PolicyInUse,
+        RoleNameTaken,
+        *BOUNDS,
+        *GUARDS,
     )
     def post(self, query: dict[str, Any]) -> Response:
         """Apply a policy

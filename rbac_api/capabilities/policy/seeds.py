@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -26,7 +26,7 @@ from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.policy.work import Work
 from rbac_api.capabilities.roles.service import is_role_as_built_in, reconcile_role
 from rbac_api.database.engine import batched
-from rbac_api.decision.difference import CurrentPolicy, Step, is_over, rule_of, wanted_terms
+from rbac_api.decision.difference import CurrentPolicy, Step, by_name, is_over, rule_of, wanted_terms
 from rbac_api.decision.document import Document, DocumentRefused, domain_of, holder_of, read_document
 from rbac_api.decision.document_rules import Entry
 from rbac_api.decision.names import canonical
@@ -40,13 +40,14 @@ SYSTEM = resource("seed_data", "system.yaml")
 EXAMPLE = resource("seed_data", "example_company.yaml")
 Progress = Callable[[], Any]
 ENTRIES_PER_TRANSACTION = 500  # users, or assignments, written in one transaction
-ENTRY_KINDS = ("permissions", "roles", "constraints", "users", "assignments")
+ENTRY_KINDS = ("domains", "permissions", "roles", "constraints", "users", "assignments")
 
 
 @dataclass(slots=True)
 class Loaded:
     """How many entries of each kind a document added; existing ones are not counted."""
 
+    domains: int = 0
     permissions: int = 0
     roles: int = 0
     constraints: int = 0
@@ -154,8 +155,8 @@ def _seed_part(clearance: Clearance, part: Document) -> Loaded:
 
 def _parts(document: Document) -> Iterator[Document]:
     """The document in parts; an account's assignments stay together, since one may require another."""
-    if document.permissions or document.roles:
-        yield Document(permissions=document.permissions, roles=document.roles)
+    if document.domains or document.permissions or document.roles:
+        yield Document(document.domains, document.permissions, document.roles)
     for users in batched(document.users, ENTRIES_PER_TRANSACTION):
         yield Document(users=tuple(users))
     held = sorted(document.assignments, key=holder_of)
@@ -217,9 +218,8 @@ def _additions(document: Document, there: _Existing, loaded: Loaded) -> Iterator
     """What each entry adds, in the order in which it can be added; None for an entry that exists. A role's
     inheritance is no entry."""
     present = there.present
-    for entry in document.permissions:
-        missing = entry["name"] not in present.permissions
-        yield "permissions", Step("permission.create", entry) if missing else None
+    yield from _missing("domain", by_name(document.domains), present.domains)  # the outer one first
+    yield from _missing("permission", document.permissions, present.permissions)
     new = [entry for entry in document.roles if entry["name"] not in present.roles]
     for entry in document.roles:
         yield "roles", Step("role.create", entry) if entry["name"] not in present.roles else None
@@ -237,6 +237,13 @@ def _additions(document: Document, there: _Existing, loaded: Loaded) -> Iterator
             "constraints",
             Step("constraint.create", rule) if rule["name"] not in present.constraints else None,
         )
+
+
+def _missing(
+    kind: str, entries: Iterable[Entry], present: Container[object]
+) -> Iterator[tuple[str, Step | None]]:
+    for entry in entries:
+        yield f"{kind}s", Step(f"{kind}.create", entry) if entry["name"] not in present else None
 
 
 def _assignment(entry: Mapping[str, object], there: _Existing, loaded: Loaded) -> Step | None:
@@ -263,8 +270,8 @@ def _require_known(state: State, document: Document) -> _Existing:
     secret = state.clearance.settings.secret_key
     rows = list(queries.list_names(state.connection, secret, {name for _, name in named}))
     known = {("service_account" if row.kind == "service" else "user", row.username_canonical) for row in rows}
+    domains = state.note_places(document)
     present = find_current_policy(state, load_accounts(state, {name for _, name in known}))
-    domains = state.note_domains(document.assignments)
     unknown = unknown_names(document, present, added | known, domains, prune=False)
     faults = [fault.detail for fault in unknown]
     others = {name for _, name in known}

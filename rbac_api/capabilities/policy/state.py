@@ -16,11 +16,10 @@ from sqlalchemy import Connection
 from rbac_api.capabilities.constraints.service import Change, Expected
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy.places import Places
 from rbac_api.database.pending import NOW, Pending
-from rbac_api.database.queries.domains import list_known
 from rbac_api.database.tables import roles
-from rbac_api.decision.difference import Facts
-from rbac_api.decision.document import domain_of
+from rbac_api.decision.document import Document, domain_of
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Constraint, Mode
 from rbac_api.decision.naming import ROLE, folded
@@ -28,7 +27,7 @@ from rbac_api.decision.separation_of_duty import Holder
 from rbac_api.decision.working import WorkingRoles
 from rbac_api.errors import ServiceError
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.errors import DomainNotFound, RoleNotFound
+from rbac_api.guard.errors import RoleNotFound
 from rbac_api.trail.recorder import Event, Target
 
 V = TypeVar("V")
@@ -152,7 +151,7 @@ class State:
     held: set[str] = field(default_factory=set)  # by the caller; grows only for a caller who holds all
     holds_all: bool = False  # whether the caller holds every permission there is
     compiled: RoleGraph | None = None
-    known_domains: set[str] = field(default_factory=set)
+    places: Places = field(default_factory=Places)
     administrators: tuple[frozenset[str], list[tuple[str, Assignment]]] | None = None
 
     @property
@@ -186,17 +185,17 @@ class State:
             raise RoleNotFound(f"There is no role {name[: ROLE.longest]}. List them with GET /v1/roles.")
         return self.role_rows[name]
 
-    def note_domains(self, entries: Iterable[Facts]) -> set[str]:
-        """Note which of the domains that these assignments name exist; returns all that are known."""
-        self.known_domains |= list_known(self.connection, {domain_of(entry) for entry in entries})
-        return self.known_domains
+    def note_places(self, document: Document) -> set[str]:
+        """Note the domains that the document is about, or names; returns all that are known."""
+        if document.domains or "domains" in document.said:
+            self.places.load(self.connection)
+        self.places.note(self.connection, map(domain_of, document.assignments))
+        return self.places.known
 
     def require_domain(self, name: str) -> None:
         """404 for a domain that does not exist."""
-        if name not in self.known_domains:
-            self.known_domains |= list_known(self.connection, [name])
-        if name not in self.known_domains:
-            raise DomainNotFound()
+        self.places.note(self.connection, [name])
+        self.places.require(name)
 
     def is_held(self, role: str) -> bool:
         """Whether an account will have the role, now or later."""

@@ -19,6 +19,7 @@ from rbac_api.capabilities.policy.constraining import (
     require_administrator,
 )
 from rbac_api.capabilities.policy.outranking import require_outranks_holders
+from rbac_api.capabilities.policy.placing import create_domain, delete_domain, update_domain
 from rbac_api.capabilities.policy.state import State, Thing
 from rbac_api.capabilities.roles.errors import (
     GrantNotFound,
@@ -44,6 +45,9 @@ from rbac_api.guard.errors import AccessDenied
 from rbac_api.trail.fields import stated
 
 REQUIRED_PERMISSIONS = {
+    "domain.create": "domains:create",
+    "domain.update": "domains:update",
+    "domain.delete": "domains:delete",
     "permission.create": "permissions:create",
     "permission.update": "permissions:create",
     "permission.delete": "permissions:delete",
@@ -273,6 +277,9 @@ def _add_grant(state: State, role_id: str, permission_id: str) -> None:
 
 
 APPLY: dict[str, Callable[[State, Facts], object]] = {
+    "domain.create": create_domain,
+    "domain.update": update_domain,
+    "domain.delete": delete_domain,
     "permission.create": _create_permission,
     "permission.update": _update_permission,
     "permission.delete": _delete_permission,

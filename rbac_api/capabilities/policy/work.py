@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.policy.state import State
 from rbac_api.decision.difference import Step
+from rbac_api.decision.domains import lineage
 from rbac_api.errors import ServiceError
 from rbac_api.trail.canonical_form import canonical
+
+_REFERENCES = ("name", "role", "inherits", "permission")
 
 
 @dataclass(slots=True)
@@ -34,9 +37,38 @@ class Work:
         facts = {"revision": self.revision, "steps": [[step.op, step.facts] for step in self.steps]}
         return hashlib.sha256(canonical(facts).encode()).hexdigest()
 
+    def is_hopeless(self, step: Step) -> bool:
+        """Whether a step needs what a refused one would have created: a second refusal would be no news."""
+        hopeless = not self.broken.isdisjoint(_needed(step))
+        if hopeless:
+            self.note_unmade(step)
+        return hopeless
+
+    def note_unmade(self, step: Step) -> None:
+        """Note what a refused step would have created."""
+        if step.op in ("role.create", "permission.create"):
+            self.broken.add(step.facts["name"])
+        elif step.op == "domain.create":
+            self.broken.add(_place(step.facts["name"]))
+
     def require_permitted(self) -> None:
         """Raise the first refusal."""
         for _, refusal in self.refused:
             raise refusal
         if self.violated is not None:
             raise self.violated
+
+
+def _needed(step: Step) -> set[str]:
+    """What a step names."""
+    facts = step.facts
+    if step.op.startswith("domain."):
+        return {_place(one) for one in lineage(facts["name"])}
+    named = {facts[key] for key in _REFERENCES if isinstance(facts.get(key), str)}
+    named.update(facts.get("permissions", ()), facts.get("roles", ()))
+    return named | ({_place(facts["domain"])} if "domain" in facts else set())
+
+
+def _place(domain: str) -> str:
+    """The domain, as it cannot be confused with a role of the same name."""
+    return f"domain {domain}"

@@ -44,6 +44,11 @@ def existed(connection: Connection, name: str, at: datetime) -> bool:
     return connection.execute(then).first() is not None
 
 
+def list_all_domains(connection: Connection) -> list[DomainRow]:
+    """All domains but ``root``."""
+    return [DomainRow._make(row) for row in connection.execute(select(*DOMAIN).where(OPEN))]
+
+
 def list_known(connection: Connection, names: Collection[str]) -> set[str]:
     """Those of these names that are domains."""
     found = {ROOT}.intersection(names)

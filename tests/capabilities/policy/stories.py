@@ -22,10 +22,10 @@ TEA: dict[str, Any] = {
     ],
 }
 EMPTY: dict[str, list[Any]] = {
-    "permissions": [], "roles": [], "inheritance": [], "constraints": [], "assignments": [],
+    "domains": [], "permissions": [], "roles": [], "inheritance": [], "constraints": [], "assignments": [],
 }  # fmt: skip
 KEPT = (
-    "users", "roles", "permissions", "role_permissions", "role_inheritance", "assignments", "constraints", "constraint_roles",
+    "users", "domains", "roles", "permissions", "role_permissions", "role_inheritance", "assignments", "constraints", "constraint_roles",
     "policy_changes", "revocations",
 )  # fmt: skip
 

@@ -20,7 +20,13 @@ from tests.cast import ALICE, CAROL, DAVE
 from tests.faults.test_under_the_lock import rows_read
 from tests.patience import PATIENCE
 
-NOTHING: dict[str, list[Any]] = {"permissions": [], "roles": [], "constraints": [], "assignments": []}
+NOTHING: dict[str, list[Any]] = {
+    "domains": [],
+    "permissions": [],
+    "roles": [],
+    "constraints": [],
+    "assignments": [],
+}
 
 
 def test_who_may_not_plan_costs_nothing(stage: Stage) -> None:

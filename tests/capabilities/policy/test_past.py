@@ -32,6 +32,11 @@ def changes(stage: Stage, alice: Caller) -> Any:
     yield lambda: alice.put("/v1/users/dave/roles/chief", json={"reason": "for a while"})
     yield lambda: alice.put("/v1/users/carol/roles/clerk", json={"mode": "eligible"})
     yield lambda: make_robot(stage, "auditor")
+    yield lambda: alice.post("/v1/domains", json={"name": "acme", "title": "Acme"})
+    yield lambda: alice.patch("/v1/domains/acme", json={"title": "Acme AS", "description": "A customer."})
+    yield lambda: alice.patch("/v1/domains/acme", json={"title": None})
+    yield lambda: alice.delete("/v1/domains/acme")
+    yield lambda: alice.post("/v1/domains", json={"name": "acme"})
     yield lambda: changed_permission(alice)
     rule = {"name": "rule", "kind": "static", "roles": ["chief", "auditor"], "limit": 2}
     yield lambda: alice.post("/v1/constraints", json=rule)
@@ -78,7 +83,13 @@ def test_before_the_first_start_there_was_nothing(stage: Stage) -> None:
     alice = stage.as_(ALICE)
     answer = alice.get("/v1/policy?at=2020-01-01T00:00:00Z")
 
-    assert answer.json == {"permissions": [], "roles": [], "constraints": [], "assignments": []}
+    assert answer.json == {
+        "domains": [],
+        "permissions": [],
+        "roles": [],
+        "constraints": [],
+        "assignments": [],
+    }
     assert answer.headers["ETag"] == '"0"'
     known = alice.get("/v1/policy?at=2020-01-01T00:00:00Z", headers={"If-None-Match": '"0"'})
     assert known.status_code == 304
