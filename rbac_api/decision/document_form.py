@@ -251,7 +251,7 @@ def _if_kind(kinds: list[str], then: dict[str, object]) -> dict[str, object]:
 
 
 _CONDITIONS: dict[str, dict[str, object]] = {
-    "domains": {"properties": {"name": {"not": {"const": ROOT}}}},
+    "domains": {"not": {"properties": {"name": {"const": ROOT}}, "required": ["name"]}},
     "constraints": {
         "allOf": [
             _if_kind(

@@ -81,7 +81,7 @@ def test_a_name_that_a_database_cannot_even_hold_is_a_sentence(shell: Shell) -> 
 
 def test_a_document_is_added_once(stage: Stage, shell: Shell, seed_file: str) -> None:
     assert shell.json("seed", seed_file) == {
-        "permissions": 1, "roles": 1, "constraints": 0, "users": 1, "assignments": 1,
+        "domains": 0, "permissions": 1, "roles": 1, "constraints": 0, "users": 1, "assignments": 1,
     }  # fmt: skip
     assert shell("seed", seed_file).stdout.startswith("Nothing to add")
     (event,) = [e for e in stage.events("seed.loaded") if e["target_name"] == "small.yaml"]

@@ -60,7 +60,7 @@ def test_the_document_in_pieces_is_the_document_whole_and_sorted(
     assert listed == sorted(listed, key=lambda one: (one[0], one[1].casefold(), one[2]))
     assert text.get_data(as_text=True) == yaml_text(found.json)
     assert int(found.headers["Content-Length"]) == len(found.get_data())
-    assert list(found.json) == ["permissions", "roles", "constraints", "assignments"]
+    assert list(found.json) == ["domains", "permissions", "roles", "constraints", "assignments"]
 
 
 def test_a_policy_without_assignments_is_a_document_too() -> None:

@@ -35,6 +35,7 @@ def changes(stage: Stage, alice: Caller) -> Any:
     yield lambda: alice.post("/v1/domains", json={"name": "acme", "title": "Acme"})
     yield lambda: alice.patch("/v1/domains/acme", json={"title": "Acme AS", "description": "A customer."})
     yield lambda: alice.patch("/v1/domains/acme", json={"title": None})
+    yield lambda: alice.post("/v1/domains", json={"name": "globex"})
     yield lambda: alice.delete("/v1/domains/acme")
     yield lambda: alice.post("/v1/domains", json={"name": "acme"})
     yield lambda: changed_permission(alice)
