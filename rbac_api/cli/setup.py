@@ -132,7 +132,6 @@ def _sentence(loaded: Loaded) -> str:
     if not loaded.total:
         return "Nothing to add: everything in the file already exists."
     return (
-        f"Added {loaded.permissions} permissions, {loaded.roles} roles, {loaded.constraints} "
-        f"constraints, {loaded.users} people"
-        f" and {loaded.assignments} assignments."
+        f"Added {loaded.domains} domains, {loaded.permissions} permissions, {loaded.roles} roles,"
+        f" {loaded.constraints} constraints, {loaded.users} people and {loaded.assignments} assignments."
     )
