@@ -63,8 +63,8 @@ roles:
 """
 BOUNDS = (PolicyBusy, PolicyChanging, PolicyTooLarge)
 GUARDS = (
-    ConstraintViolated, DomainInUse, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn, RoleCycle,
-    RoleInUse, TargetStronger,
+    ConstraintViolated, DomainInUse, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn,
+    RoleCycle, RoleInUse, TargetStronger,
 )  # fmt: skip
 
 
@@ -79,11 +79,11 @@ class Policy(MethodView):
     def get(self, query: dict[str, object]) -> Response:
         """Export the policy
 
-        As one document, in JSON or, with `Accept: application/yaml`, in YAML: domains, the permissions of your
-        applications, roles with their permissions and inheritance, constraints, and assignments. Built-in
-        entries are left out, and it contains no secrets. The ETag is the revision; send it in If-Match when
-        you apply. With `at`, as it was at that time, with the ends and reasons of assignments as they are
-        known now.
+        As one document, in JSON or, with `Accept: application/yaml`, in YAML: domains, the permissions of
+        your applications, roles with their permissions and inheritance, constraints, and assignments.
+        Built-in entries are left out, and it contains no secrets. The ETag is the revision; send it in
+        If-Match when you apply. With `at`, as it was at that time, with the ends and reasons of assignments
+        as they are known now.
         """
         clearance, at = current_clearance(), past_moment(query)
         tag, file = service.export_policy(clearance, yaml=wants_yaml(), known=request.if_none_match, at=at)
