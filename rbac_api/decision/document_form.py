@@ -86,7 +86,8 @@ def document_schema() -> dict[str, object]:
         "title": "Policy document of rbac-api",
         "description": "Domains, permissions, roles, rules about roles and who has which role. Seed files,"
         " exports and plans share it; every section may be missing. `users` is for seed files alone."
-        " A role's name must not come twice, roles must not inherit themselves, and `expires_at` comes after `starts_at`.",
+        " A role's name must not come twice, roles must not inherit themselves, and `expires_at` comes"
+        " after `starts_at`.",
         "type": "object",
         "additionalProperties": False,
         "properties": {
