@@ -6,8 +6,9 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from rbac_api.decision.naming import DOMAIN
 from rbac_api.formats.oauth_errors import GRANTS
-from rbac_api.web.fields import ID
+from rbac_api.web.fields import ID, name_schema
 
 _TOKEN = {"description": "an access or refresh token", "example": "<token>"}
 _HINT = fields.String(
@@ -40,6 +41,7 @@ class TokenRequestSchema(_ClientSchema):
     )
     domain = fields.String(
         metadata={
+            **name_schema(DOMAIN),
             "description": (
                 "for the grant type client_credentials: the token acts at this domain and below, and nowhere"
                 " else; default: `root`"
