@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from rbac_api.capabilities.domains.service import count_assignments, find_residents
 from rbac_api.database.queries.domains import DomainRow, list_all_domains, list_known
 from rbac_api.decision.difference import Step
-from rbac_api.decision.domains import is_in, parent_of
+from rbac_api.decision.domains import parent_of
 from rbac_api.decision.model import ROOT
 from rbac_api.guard.errors import DomainNotFound
 
@@ -25,7 +25,7 @@ class Places:
     known: set[str] = field(default_factory=lambda: {ROOT})
     rows: dict[str, DomainRow] = field(default_factory=dict)
     complete: bool = False  # whether ``rows`` and ``known`` have all of them
-    inside: Counter[str] = field(default_factory=Counter)  # how many are directly in each
+    inside: dict[str, set[str]] = field(default_factory=dict)  # those that are directly in each
     open_numbers: Mapping[str, int] = field(default_factory=dict)  # of assignments, as the rows have them
     more: Counter[str] = field(default_factory=Counter)  # of assignments: how many are added
     residents: Mapping[str, str] = field(default_factory=dict)  # what is at home, as the rows have it
@@ -61,16 +61,15 @@ class Places:
         """Add one that exists, or will."""
         self.known.add(row.name)
         self.rows[row.name] = row
-        self.inside[parent_of(row.name)] += 1
+        self.inside.setdefault(parent_of(row.name), set()).add(row.name)
 
     def remove(self, name: str) -> None:
         """Remove one."""
         self.known.discard(name)
         del self.rows[name]
-        self.inside[parent_of(name)] -= 1
+        self.inside[parent_of(name)].discard(name)
         self.ended.append(name)
 
     def first_below(self, name: str) -> str | None:
         """The name of a domain that is in this one."""
-        below = (one for one in self.rows if one != name and is_in(one, name))
-        return min(below) if self.inside[name] else None
+        return min(self.inside.get(name, ()), default=None)
