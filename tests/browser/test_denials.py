@@ -32,6 +32,7 @@ OTHERS = {
     "active",
     "current",
     "direct",
+    "domains_held",
     "dry_run",
     "ok",
     "password_change_required",
