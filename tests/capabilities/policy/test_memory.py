@@ -38,6 +38,9 @@ PLANS: dict[str, Callable[[Clearance], Any]] = {
 }
 
 
+pytestmark = pytest.mark.large
+
+
 @pytest.fixture(autouse=True)
 def small(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the limits were small, and a role that many have."""
