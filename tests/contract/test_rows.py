@@ -19,7 +19,7 @@ ROWS: dict[str, tuple[Table, set[str]]] = {
     "AttemptsRow": (tables.signin_attempts, set()),
     "ChangeRow": (tables.policy_changes, set()),
     "ConstraintRow": (tables.constraints, set()),
-    "DecisionRow": (tables.decisions, {"username", "after"}),
+    "DecisionRow": (tables.decisions, {"username", "after", "event_domain"}),
     "DomainRow": (tables.domains, set()),
     "EndRow": (tables.trail_events, set()),
     "EventRow": (tables.trail_events, {"personal_values"}),
