@@ -6,4 +6,6 @@ what is returned.
 Refuses: weakening a built-in role, adding to a role what the caller does not hold (also by inheritance),
 changing a role that holds more than the caller, closing a cycle, deleting a role that is held (unless
 forced).
+
+``homes`` says which roles the caller may read.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from rbac_api.capabilities.roles.homes import is_readable
 from rbac_api.decision.hierarchy import direct_permissions
 from rbac_api.decision.naming import ROLE
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -14,7 +15,7 @@ from rbac_api.guard.state.queries_history import find_role_at
 def get_role_at(clearance: Clearance, name: str, at: datetime) -> dict[str, object]:
     """One role as of a past moment; 404 if there was none with this name."""
     role = find_role_at(clearance.connection, name, at)
-    if role is None:
+    if role is None or not is_readable(clearance, role["home"]):
         raise RoleNotFound(f"There was no role {name[: ROLE.longest]} at that moment.")
     graph = clearance.graph_at(at)
     return {

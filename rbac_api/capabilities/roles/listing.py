@@ -12,7 +12,8 @@ from rbac_api.guard.enforcement.clearance import Clearance
 
 def list_roles(clearance: Clearance, filters: RoleFilters, page: PageRequest) -> Page[RoleAnswer]:
     """Roles, by name, with what they hold directly and effectively: all, or those that hold a permission."""
-    which = filters.get("q"), _holding(clearance.graph(), filters)
+    here = queries.readable(clearance.connection, clearance.domains_granting())
+    which = filters.get("q"), _holding(clearance.graph(), filters), here
     rows = queries.list_roles(clearance.connection, page.after, page.limit + 1, which)
     total = queries.count_roles(clearance.connection, which) if page.count else None
     found, graph = cut(rows, page, lambda row: (row.name,), total), clearance.latest_graph()

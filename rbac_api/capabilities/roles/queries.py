@@ -6,12 +6,13 @@ from collections.abc import Collection
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, insert, or_, select, true, update
 
 from rbac_api.capabilities.roles.errors import RoleNameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.filters import among, naming
 from rbac_api.database.folding import is_named
+from rbac_api.database.homes import at_home
 from rbac_api.database.queries.roles import ROLE, RoleRow
 from rbac_api.database.tables import (
     assignments,
@@ -22,8 +23,11 @@ from rbac_api.database.tables import (
 )
 from rbac_api.database.types import new_id
 from rbac_api.database.validity import not_over
+from rbac_api.decision.domains import lineage
+from rbac_api.decision.model import ROOT
 
-Which = tuple[str | None, Collection[str] | None]  # a text, and the names that come into question; None: all
+# A text, the names that come into question (None: all), and which roles the caller may read
+Which = tuple[str | None, Collection[str] | None, ColumnElement[bool]]
 SEARCHED = ("name", "title", "description")
 
 register_constraint("uq_roles_name_open", RoleNameTaken)
@@ -48,12 +52,21 @@ def update_role(connection: Connection, role_id: str, version: int, values: dict
     return connection.execute(changed.values(**values, version=version + 1)).rowcount == 1
 
 
+def readable(connection: Connection, domains: tuple[str, ...]) -> ColumnElement[bool]:
+    """The role is at home in one of these domains, or above one."""
+    if ROOT in domains:
+        return true()
+    above = {place for domain in domains for place in lineage(domain)}
+    return or_(at_home(connection, roles, domains), among(roles.c.home, above))
+
+
 def list_roles(
     connection: Connection, after: tuple[object, ...] | None, limit: int, which: Which
 ) -> list[RoleRow]:
     """Roles by name; with a text those that contain it in name, title or description."""
-    text, named = which
-    query = select(*ROLE).where(roles.c.valid_to.is_(None), *_among(named)).order_by(roles.c.name)
+    text, named, readable = which
+    open_ones = select(*ROLE).where(roles.c.valid_to.is_(None), readable, *_among(named))
+    query = open_ones.order_by(roles.c.name)
     query = query.where(roles.c.name > after[0]) if after else query
     rows = connection.execute(query if text else query.limit(limit))
     return [RoleRow._make(row) for row in islice(naming(rows, text, *SEARCHED), limit)]
@@ -61,8 +74,9 @@ def list_roles(
 
 def count_roles(connection: Connection, which: Which) -> int:
     """The number of the same."""
-    text, named = which
-    found = select(*(roles.c[name] for name in SEARCHED)).where(roles.c.valid_to.is_(None), *_among(named))
+    text, named, readable = which
+    among_these = (roles.c.valid_to.is_(None), readable, *_among(named))
+    found = select(*(roles.c[name] for name in SEARCHED)).where(*among_these)
     return sum(1 for _ in naming(connection.execute(found), text, *SEARCHED))
 
 

@@ -30,6 +30,7 @@ from rbac_api.capabilities.roles.schemas import (
 )
 from rbac_api.formats.row_versions import tag_of
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import (
     REPEATABLE,
     EscalationDenied,
@@ -50,7 +51,7 @@ blueprint = Blueprint(
 
 @blueprint.route("")
 class Roles(MethodView):
-    @requires("roles:read")
+    @requires("roles:read", domain=HOME)
     @blueprint.arguments(RoleQuery, location="query")
     @blueprint.response(200, RoleListSchema)
     @blueprint.operation("list_roles")
@@ -85,7 +86,7 @@ class Roles(MethodView):
 
 @blueprint.route("/<role>")
 class Role(MethodView):
-    @requires("roles:read")
+    @requires("roles:read", domain=HOME)
     @blueprint.tagged
     @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, RoleSchema)
@@ -99,7 +100,7 @@ class Role(MethodView):
         moment = past_moment(query)
         if moment is not None:
             return json_answer(get_role_at(current_clearance(), role, moment))
-        found, version = service.get_role(current_clearance(), role)
+        found, version = service.read_role(current_clearance(), role)
         return tagged(json_answer(found), found, version)
 
     @requires("roles:update")

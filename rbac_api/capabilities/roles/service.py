@@ -21,6 +21,7 @@ from rbac_api.capabilities.roles.errors import (
     RoleInUse,
     RoleNameTaken,
 )
+from rbac_api.capabilities.roles.homes import is_readable
 from rbac_api.database.queries import roles as reads
 from rbac_api.database.queries.roles import RoleRow
 from rbac_api.database.types import new_id
@@ -42,6 +43,13 @@ def get_role(clearance: Clearance, name: str) -> tuple[RoleAnswer, int]:
     if name not in graph.roles:
         raise _unknown(name)  # deleted at this very moment
     return describe(role, graph), role.version
+
+
+def read_role(clearance: Clearance, name: str) -> tuple[RoleAnswer, int]:
+    """The same for a caller who may read roles at a domain only: 404 also for a role of other homes."""
+    if not is_readable(clearance, find_role(clearance.connection, name).home):
+        raise _unknown(name)
+    return get_role(clearance, name)
 
 
 def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[RoleAnswer, int]:
