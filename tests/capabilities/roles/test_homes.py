@@ -83,6 +83,7 @@ def test_a_role_of_another_home_is_as_unknown(tenants: Stage) -> None:
             assert plain(dave.get(f"/v1/roles/{role}{past}"), role) == unknown
     for role in ("of-acme", "of-eu", "of-shop", "admin"):
         assert dave.get(f"/v1/roles/{role}").status_code == 200
+        assert dave.get(f"/v1/roles/{role}?at={quote(clock.now().isoformat())}").status_code == 200
     assert tenants.as_(ALICE).get("/v1/roles/of-globex").status_code == 200
 
 
