@@ -46,6 +46,7 @@ POLICIES: dict[str, list[Any]] = {
         [],
     ],
     "constraints": [[]],
+    "domains": [[], [{"name": "acme"}, {"name": "intrusion"}]],
     "assignments": [
         [{"user": "bob", "role": "admin"}],
         [{"user": "alice", "role": "admin", "expires_at": FAR_AWAY}],

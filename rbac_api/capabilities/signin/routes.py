@@ -31,6 +31,7 @@ from rbac_api.capabilities.users import service as users
 from rbac_api.capabilities.users.errors import SetupTokenInvalid
 from rbac_api.database.constraints import DatabaseDown
 from rbac_api.database.types import UUID
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import Fault, Invalid, TooManyAttempts
 from rbac_api.formats.http_errors import CredentialsRepeated
 from rbac_api.guard.enforcement.decorators import current_clearance, public
@@ -99,7 +100,7 @@ class Login(MethodView):
         as_cookies = query["mode"] == "cookie"
         leaves = current_guard().session_left(request) if as_cookies else None
         asked = service.LoginRequest(
-            body["username"], body["password"], body.get("otp"), chosen, leaves, body["domain"]
+            body["username"], body["password"], body.get("otp"), chosen, leaves, body.get("domain", ROOT)
         )
         tokens = service.login(current_clearance(), asked, client_id)
         return _answer(tokens, as_cookies=as_cookies)

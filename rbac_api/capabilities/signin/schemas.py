@@ -5,7 +5,6 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from rbac_api.decision.model import ROOT
 from rbac_api.web.fields import ID, Body, DomainName, NewPassword, OptionalBody, RoleName, Text, Verbatim
 
 _SHOWN = "<token>"
@@ -37,9 +36,8 @@ class LoginSchema(Body):
         },
     )
     domain = DomainName(
-        load_default=ROOT,
         metadata={
-            "description": "the session acts at this domain and below, and nowhere else",
+            "description": "the session acts at this domain and below, and nowhere else; default: `root`",
             "example": "root",
         },
     )
