@@ -131,8 +131,10 @@ class Authority(NamedTuple):  # made for every request; a frozen dataclass is mu
     @property
     def only_domain(self) -> str:
         """The domain that something about many homes concerns: that in which the caller holds the permission
-        of the operation, ``root`` if that is more than one."""
-        found = self.domains_granting()
+        of the operation, ``root`` if that is more than one; this decides nothing."""
+        if self.unbounded or self.permission is None:
+            return ROOT
+        found = self.person.domains_granting(self.permission)
         return found[0] if len(found) == 1 else ROOT
 
     def domains_granting(self, permission: str | None = None) -> tuple[str, ...]:
