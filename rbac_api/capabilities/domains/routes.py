@@ -21,6 +21,7 @@ from rbac_api.capabilities.domains.schemas import (
 )
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import REPEATABLE, DomainNotFound
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
@@ -31,18 +32,19 @@ blueprint = Blueprint("domains", __name__, url_prefix="/v1", tag="Domains", desc
 
 @blueprint.route("/domains")
 class Domains(MethodView):
-    @requires("domains:read")
+    @requires("domains:read", domain=HOME)
     @blueprint.arguments(DomainQuery, location="query")
     @blueprint.response(200, DomainListSchema)
     @blueprint.operation("list_domains", DomainNotFound)
     def get(self, query: DomainFilters) -> Response:
         """List domains
 
-        `root`, then the others by name; with `under` a domain and all that are in it.
+        `root`, then the others by name; with `under` a domain and all that are in it. Those in which you hold
+        `domains:read`.
         """
         return page_answer(service.list_domains(current_clearance(), query, page_request(query)))
 
-    @requires("domains:create")
+    @requires("domains:create", domain=HOME)
     @blueprint.arguments(DomainCreateSchema)
     @blueprint.response(201, DomainSchema)
     @blueprint.operation("create_domain", DomainNotFound, DomainNameTaken, *REPEATABLE)
@@ -50,7 +52,8 @@ class Domains(MethodView):
         """Create a domain
 
         Its name is its path: `acme.eu` is in `acme`, which has to exist. Nothing counts there but what counts
-        in `acme`, until a role is assigned at `acme.eu`. A name never changes.
+        in `acme`, until a role is assigned at `acme.eu`. A name never changes. Who may create domains at
+        `acme` may create those in it.
         """
         domain = service.create_domain(current_clearance(), body)
         return created_answer(domain, f"/v1/domains/{domain['name']}")
@@ -58,7 +61,7 @@ class Domains(MethodView):
 
 @blueprint.route("/domains/<domain>")
 class Domain(MethodView):
-    @requires("domains:read")
+    @requires("domains:read", domain=HOME)
     @blueprint.response(200, DomainSchema)
     @blueprint.operation("get_domain", DomainNotFound)
     def get(self, domain: str) -> Response:
@@ -68,24 +71,25 @@ class Domain(MethodView):
         """
         return json_answer(service.get_domain(current_clearance(), domain))
 
-    @requires("domains:update")
+    @requires("domains:update", domain=HOME)
     @blueprint.arguments(DomainPatchSchema)
     @blueprint.response(200, DomainSchema)
     @blueprint.operation("update_domain", DomainNotFound, DomainBuiltIn)
     def patch(self, body: dict[str, Any], domain: str) -> Response:
         """Change a domain
 
-        Changes title and description.
+        Changes title and description. Requires the permission in the domain that this one is directly in.
         """
         return json_answer(service.update_domain(current_clearance(), domain, body))
 
-    @requires("domains:delete")
+    @requires("domains:delete", domain=HOME)
     @blueprint.response(204)
     @blueprint.operation("delete_domain", DomainNotFound, DomainBuiltIn, DomainInUse)
     def delete(self, domain: str) -> Response:
         """Delete a domain
 
-        Refused while another domain is in it, or an assignment at it counts now or later.
+        Refused while another domain is in it, or an assignment at it counts now or later. Requires the
+        permission in the domain that this one is directly in.
         """
         service.delete_domain(current_clearance(), domain)
         return empty_answer()

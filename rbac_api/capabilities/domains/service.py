@@ -13,7 +13,7 @@ from rbac_api.capabilities.domains.own_domains import list_domains_of
 from rbac_api.capabilities.domains.queries import count_assignments, find_residents
 from rbac_api.database.queries.domains import DomainRow, existed, find_domain, is_in
 from rbac_api.database.types import new_id
-from rbac_api.decision.domains import parent_of
+from rbac_api.decision.domains import overlaps, parent_of
 from rbac_api.decision.model import ROOT
 from rbac_api.formats import paging
 from rbac_api.formats.paging import Page, PageRequest, cut
@@ -36,28 +36,38 @@ _ROOT: DomainAnswer = {
 
 
 def list_domains(clearance: Clearance, filters: DomainFilters, page: PageRequest) -> Page[DomainAnswer]:
-    """``root``, then all domains by name; or a domain, and those in it. 404 for an unknown one."""
-    under = filters.get("under", ROOT)
+    """``root``, then all domains by name; or a domain, and those in it: of those that the caller may read. 404
+    for one that is unknown, or in which the caller may read none."""
+    under, readable = filters.get("under", ROOT), clearance.domains_granting()
+    if not overlaps(under, readable):
+        raise DomainNotFound()
     require_domain(clearance, under)
-    after, condition = str(page.after[0]) if page.after else None, is_in([under])
+    after, condition = str(page.after[0]) if page.after else None, is_in([under]) & is_in(readable)
+    with_root = under == ROOT and ROOT in readable
     rows = queries.list_domains(
         clearance.connection, condition, None if after == ROOT else after, page.limit + 1
     )
-    items = [_ROOT] if under == ROOT and after is None else []
+    items = [_ROOT] if with_root and after is None else []
     total = queries.count_domains(clearance.connection, condition) if page.count else None
-    if total is not None and under == ROOT:
+    if total is not None and with_root:
         total = min(total + 1, paging.MAX_TOTAL + 1)
     return cut([*items, *map(describe, rows)], page, lambda item: (item["name"],), total)
 
 
 def get_domain(clearance: Clearance, name: str) -> DomainAnswer:
-    """One domain by its name."""
+    """One domain by its name; 404 for one that is unknown, or that the caller may not read."""
+    clearance.over(name, "domains:read", DomainNotFound)
+    return _read(clearance, name)
+
+
+def _read(clearance: Clearance, name: str) -> DomainAnswer:
     return _ROOT if name == ROOT else describe(_find(clearance, name))
 
 
 def create_domain(clearance: Clearance, body: DomainBody) -> DomainAnswer:
-    """Create a domain. 404 if its parent does not exist, 409 if it exists itself."""
+    """Create a domain, which is decided at its parent. 404 if that does not exist, 409 if it exists itself."""
     name, connection = body["name"], clearance.connection
+    clearance.at(parent_of(name))
     if name == ROOT or find_domain(connection, name):
         raise DomainNameTaken()
     require_domain(clearance, parent_of(name))
@@ -68,19 +78,19 @@ def create_domain(clearance: Clearance, body: DomainBody) -> DomainAnswer:
 
 
 def update_domain(clearance: Clearance, name: str, body: Mapping[str, object]) -> DomainAnswer:
-    """Change title and description. 409 for ``root``."""
-    row = _find(clearance, name)
+    """Change title and description, which is decided at the parent. 409 for ``root``."""
+    row = _find_at_parent(clearance, name)
     before, after = changes("domains", row._asdict(), {**row._asdict(), **body})
     if after:
         queries.update_domain(clearance.connection, row.id, after)
         clearance.record("domain.updated", _target(name), before=before, after=after)
-    return get_domain(clearance, name)
+    return _read(clearance, name)
 
 
 def delete_domain(clearance: Clearance, name: str) -> None:
-    """End a domain. 409 for ``root``, and ``domain.in_use`` while there is a domain in it, or an assignment
-    that is not over."""
-    row = _find(clearance, name)
+    """End a domain, which is decided at its parent. 409 for ``root``, and ``domain.in_use`` while there is a
+    domain in it, or an assignment that is not over."""
+    row = _find_at_parent(clearance, name)
     connection = clearance.connection
     numbers = queries.count_assignments(connection, [name], clock.now())
     require_unused(name, queries.find_first_below(connection, name), numbers.get(name, 0))
@@ -134,6 +144,15 @@ def require_domain_in_sight(clearance: Clearance, name: str, at: datetime | None
     if not clearance.sees(name):
         raise DomainNotFound() if at is None else DomainNotFound(_NONE_THEN)
     require_domain(clearance, name, at)
+
+
+def _find_at_parent(clearance: Clearance, name: str) -> DomainRow:
+    """The row, if the caller may do this in the domain's parent; 404 for one that the caller may not read."""
+    row = _find(clearance, name)
+    if not (clearance.everywhere or clearance.holds("domains:read", name)):
+        raise DomainNotFound()
+    clearance.at(parent_of(name))
+    return row
 
 
 def _find(clearance: Clearance, name: str) -> DomainRow:

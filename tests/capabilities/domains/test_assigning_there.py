@@ -67,7 +67,7 @@ def test_every_way_to_ask_says_where_it_counts(stage: Stage, alice: Caller) -> N
             assert ("dave" in {one["user"]["username"] for one in alice.every(people, f"&{at}")}) == there
     assert not may(alice, "dave", "invoices:read", None)
     assert dave.get("/v1/users").json["items"] == []  # none is at home at acme
-    assert dave.get("/v1/roles").status_code == 403
+    assert dave.post("/v1/roles", json={"name": "mine"}).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_a_domain_made_again_under_its_name_revives_nothing(stage: Stage) -> Non
     assert alice.get(f"{path}/roles").json["direct"] == []
 
 
-def test_domains_are_read_and_changed_by_permissions_at_root(stage: Stage) -> None:
+def test_the_outermost_domains_are_made_and_changed_by_permissions_at_root(stage: Stage) -> None:
     alice, bob, carol = stage.as_(ALICE), stage.as_(BOB), stage.as_(CAROL)
     made(alice, "acme")
     assert carol.get("/v1/domains").status_code == 200
@@ -149,8 +149,7 @@ def test_domains_are_read_and_changed_by_permissions_at_root(stage: Stage) -> No
         alice.put(f"/v1/users/{stage.user_id(BOB)}/roles/admin", json={"domain": "acme"}).status_code == 201
     )
     for method, path, body in (
-        ("GET", "/v1/domains", None), ("GET", "/v1/domains/acme", None), ("POST", "/v1/domains", {"name": "acme.eu"}),
-        ("PATCH", "/v1/domains/acme", {"title": "Mine"}), ("DELETE", "/v1/domains/acme", None),
+        ("POST", "/v1/domains", {"name": "other"}), ("PATCH", "/v1/domains/acme", {"title": "Mine"}), ("DELETE", "/v1/domains/acme", None),
     ):  # fmt: skip
         assert bob.call(method, path, json=body).status_code == 403, (method, path)
 
