@@ -195,6 +195,24 @@ def test_a_secret_lives_on_when_its_issuer_is_promoted_too(stage: Stage, alice: 
     assert program.get("/v1/me/access?permission=invoices:read").json["code"] == "token.revoked"
 
 
+def test_a_role_of_the_issuer_that_ends_at_a_domain_covers_until_then(
+    stage: Stage, alice: Caller, frozen: Traveller
+) -> None:
+    robot = robot_of(stage, alice, stage.as_(DAVE))
+    frozen.shift(1)
+    assert alice.post("/v1/domains", json={"name": "acme"}).status_code == 201
+    ending = {"domain": "acme", "expires_at": after(600)}
+    assert alice.put(f"/v1/users/{stage.user_id(DAVE)}/roles/strong", json=ending).status_code == 201
+    assert alice.put(f"{robot.path}/roles/strong", json={"domain": "acme"}).status_code == 201
+    program = program_of(stage, robot)
+    for _ in range(2):
+        assert program.get("/v1/me/access?permission=invoices:read").status_code == 200
+
+    frozen.shift(660)
+
+    assert program.get("/v1/me/access?permission=invoices:read").json["code"] == "token.revoked"
+
+
 def test_what_the_operator_handed_out_is_never_asked_about(stage: Stage, alice: Caller) -> None:
     made = alice.post("/v1/users", json={"username": "nora"})
     with operator_unit(stage.settings, stage.database) as clearance:

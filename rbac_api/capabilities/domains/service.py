@@ -36,8 +36,10 @@ _ROOT: DomainAnswer = {
 
 
 def list_domains(clearance: Clearance, filters: DomainFilters, page: PageRequest) -> Page[DomainAnswer]:
-    """``root``, then all domains by name; or a domain, and those in it: of those that the caller may read. 404
-    for one that is unknown, or in which the caller may read none."""
+    """``root``, then all domains by name; or a domain, and those in it: those that the caller may read.
+
+    404 for a domain that is unknown, or in which the caller may read none.
+    """
     under, readable = filters.get("under", ROOT), clearance.domains_granting()
     if not overlaps(under, readable):
         raise DomainNotFound()
@@ -65,7 +67,7 @@ def _read(clearance: Clearance, name: str) -> DomainAnswer:
 
 
 def create_domain(clearance: Clearance, body: DomainBody) -> DomainAnswer:
-    """Create a domain, which is decided at its parent. 404 if that does not exist, 409 if it exists itself."""
+    """Create a domain, which its parent decides. 404 if that does not exist, 409 if it exists itself."""
     name, connection = body["name"], clearance.connection
     clearance.at(parent_of(name))
     if name == ROOT or find_domain(connection, name):
@@ -78,7 +80,7 @@ def create_domain(clearance: Clearance, body: DomainBody) -> DomainAnswer:
 
 
 def update_domain(clearance: Clearance, name: str, body: Mapping[str, object]) -> DomainAnswer:
-    """Change title and description, which is decided at the parent. 409 for ``root``."""
+    """Change title and description, which the parent decides. 409 for ``root``."""
     row = _find_at_parent(clearance, name)
     before, after = changes("domains", row._asdict(), {**row._asdict(), **body})
     if after:
@@ -88,7 +90,7 @@ def update_domain(clearance: Clearance, name: str, body: Mapping[str, object]) -
 
 
 def delete_domain(clearance: Clearance, name: str) -> None:
-    """End a domain, which is decided at its parent. 409 for ``root``, and ``domain.in_use`` while there is a
+    """End a domain, which its parent decides. 409 for ``root``, and ``domain.in_use`` while there is a
     domain in it, or an assignment that is not over."""
     row = _find_at_parent(clearance, name)
     connection = clearance.connection
