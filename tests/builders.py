@@ -64,7 +64,7 @@ def build(settings: Settings) -> None:
     database = Database(settings)
     prepare(settings, database)
     with operator_unit(settings, database) as clearance:
-        hashed = _hashed(settings)
+        hashed = cheap_hash(settings)
         for name, description in PERMISSIONS.items():
             create_permission(clearance, name, description)
         create_role(
@@ -100,7 +100,7 @@ def _retire(clearance: Any, username: str, *, delete: bool) -> None:
         service.update_user(clearance, user.id, tags, {"status": "disabled"})
 
 
-def _hashed(settings: Settings) -> str:
+def cheap_hash(settings: Settings) -> str:
     if PASSWORD not in _HASHES:
         _HASHES[PASSWORD] = hash_password(settings, PASSWORD)
     return _HASHES[PASSWORD]

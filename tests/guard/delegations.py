@@ -20,7 +20,7 @@ from rbac_api.capabilities.service_accounts.service import create_service_accoun
 from rbac_api.capabilities.users.service import NewUser, add_user
 from rbac_api.cli.prepare import operator_unit
 from rbac_api.guard.state.queries import find_role_graph
-from tests.builders import Caller, Stage, _hashed
+from tests.builders import Caller, Stage, cheap_hash
 from tests.cast import PASSWORD
 from tests.contract.operations import Operation, operations
 from tests.decision.domain_model import grown
@@ -148,7 +148,7 @@ def world(stage: Stage, seed: int) -> World:
     stage.reset()
     found, random = World(stage, Random(seed)), Random(seed)
     tree = sorted(set(grown(random, 7).parent) - {"root"}, key=lambda name: (name.count("."), name))
-    hashed, names = _hashed(stage.settings), [f"person-{number}-x" for number in range(5)]
+    hashed, names = cheap_hash(stage.settings), [f"person-{number}-x" for number in range(5)]
     with operator_unit(stage.settings, stage.database) as clearance:
         for domain in tree:
             create_domain(clearance, {"name": domain})

@@ -27,7 +27,7 @@ from rbac_api.cli.prepare import operator_unit
 from rbac_api.database.queries.subjects import list_assignments
 from rbac_api.decision.domains import is_in, lineage
 from rbac_api.guard.state.queries import find_role_graph
-from tests.builders import Caller, Stage, _hashed
+from tests.builders import Caller, Stage, cheap_hash
 from tests.cast import PASSWORD
 from tests.contract.operations import Operation, operations
 from tests.patience import eventually
@@ -83,7 +83,7 @@ def restore(stage: Stage) -> None:
 
 
 def _prepare(stage: Stage) -> None:
-    hashed = _hashed(stage.settings)
+    hashed = cheap_hash(stage.settings)
     with operator_unit(stage.settings, stage.database) as clearance:
         for domain in DOMAINS:
             create_domain(clearance, {"name": domain})

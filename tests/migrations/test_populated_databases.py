@@ -22,7 +22,7 @@ from rbac_api.database.migrate import (
     schema_problem,
     upgrade,
 )
-from rbac_api.database.tables import metadata, trail_events, users
+from rbac_api.database.tables import metadata, users
 from rbac_api.database.text_search import named_like
 from rbac_api.decision.names import search_text
 from tests.builders import settings_for
@@ -313,15 +313,22 @@ def test_a_live_session_at_a_domain_is_a_reason_not_to_go_back(present: Database
         assert present_revision(connection) == LATEST
 
 
+def add_copy(present: Database, table: str, number: str, **other: str) -> None:
+    """Add the row 9999: the first one, but for this column."""
+    [(name, value)] = other.items()
+    copied = ", ".join(
+        column.name for column in metadata.tables[table].c if column.name not in (number, name)
+    )
+    with present.writing() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO {table} ({number}, {name}, {copied}) SELECT 9999, '{value}', {copied} FROM {table} WHERE {number} = 1"
+        )
+
+
 def test_an_event_with_digests_in_place_of_values_is_a_reason_not_to_go_back(present: Database) -> None:
     forget_domains(present)
     link_what_waits(present)
-    names = [column.name for column in trail_events.c if column.name not in ("seq", "personal")]
-    copied = ", ".join(names)
-    with present.writing() as connection:
-        connection.exec_driver_sql(
-            f"INSERT INTO trail_events (seq, personal, {copied}) SELECT 9999, '{{}}', {copied} FROM trail_events WHERE seq = 1"
-        )
+    add_copy(present, "trail_events", "seq", personal="{}")
 
     with pytest.raises(RuntimeError, match="would lose the personal values of 1 events; nothing was changed"):
         downgrade(present, "0010")
@@ -335,12 +342,7 @@ def test_an_event_with_digests_in_place_of_values_is_a_reason_not_to_go_back(pre
 @pytest.mark.parametrize("table", ["trail_events", "trail_outbox"])
 def test_an_event_of_a_domain_is_a_reason_not_to_go_back(present: Database, table: str) -> None:
     number = "seq" if table == "trail_events" else "id"
-    names = [column.name for column in metadata.tables[table].c if column.name not in (number, "domain")]
-    copied = ", ".join(names)
-    with present.writing() as connection:
-        connection.exec_driver_sql(
-            f"INSERT INTO {table} ({number}, domain, {copied}) SELECT 9999, 'acme', {copied} FROM {table} WHERE {number} = 1"
-        )
+    add_copy(present, table, number, domain="acme")
 
     with pytest.raises(RuntimeError, match="would lose the domains of 1 events, which their hashes cover"):
         downgrade(present, "0021")

@@ -17,7 +17,7 @@ from rbac_api.capabilities.permissions.service import create_permission
 from rbac_api.capabilities.roles.service import create_role, grant_permission, inherit_role
 from rbac_api.capabilities.users.service import NewUser, add_user
 from rbac_api.cli.prepare import operator_unit
-from tests.builders import Stage, _hashed
+from tests.builders import Stage, cheap_hash
 
 RICK, MORTY = "rick@the-citadel.com", "morty@the-citadel.com"
 SUMMER, BETH, JERRY = "summer@the-smiths.com", "beth@the-smiths.com", "jerry@the-smiths.com"
@@ -121,7 +121,8 @@ def _prepare(stage: Stage, roles: dict[str, tuple[str, ...]], domains: list[str]
             create_domain(clearance, {"name": domain})
         ids = {
             name: add_user(
-                clearance, NewUser(username=name, password_hash=_hashed(stage.settings), password_final=True)
+                clearance,
+                NewUser(username=name, password_hash=cheap_hash(stage.settings), password_final=True),
             ).id
             for name in users
         }
