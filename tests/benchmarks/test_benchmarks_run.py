@@ -116,10 +116,8 @@ def test_half_of_what_is_asked_may_be_done() -> None:
 
 
 def test_each_write_is_measured_beside_the_least_that_any_service_must_do(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(writes, "SETTLING", 0.1)
-
     writes.main(["--engine", "sqlite", "--workers", "1", "--seconds", "0.3"])
 
     _head, _line, *rows = capsys.readouterr().out.splitlines()
