@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
+from rbac_api.database.engine import Database
+
 PATIENCE = 60.0  # seconds
 ATTEMPTS = 5
 _LOOK = "SELECT trail_events.seq, trail_events.hash, trail_events.action, trail_events.target_type"
@@ -28,6 +30,16 @@ def eventually(happened: Callable[[], Any], pause: float = 0.01) -> bool:
             return False
         time.sleep(pause)
     return True
+
+
+def connections_held(database: Database) -> int:
+    """The connections that are checked out once the threads of the service itself had two seconds to return theirs."""
+    pool = database.engine.pool
+    for _ in range(100):
+        if pool.checkedout() == 0:  # type: ignore[attr-defined]
+            break
+        time.sleep(0.02)
+    return int(pool.checkedout())  # type: ignore[attr-defined]
 
 
 def without_looks(engine: str, statements: Iterable[str]) -> list[str]:

@@ -25,7 +25,7 @@ from rbac_api.database.tables import assignments, roles, signin_attempts, signin
 from rbac_api.database.types import new_id
 from rbac_api.settings import complete
 from tests.builders import Stage, settings_for
-from tests.patience import quickest
+from tests.patience import connections_held, quickest
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
 NOW = datetime(2026, 11, 22, 17, 34, 0, 123456, UTC)
@@ -202,7 +202,7 @@ def test_an_exception_undoes_the_whole_unit_and_gives_the_connection_back(stage:
         raise ZeroDivisionError
 
     assert stage.query("SELECT count(*) FROM signin_attempts") == before
-    assert stage.database.engine.pool.checkedout() == 0
+    assert connections_held(stage.database) == 0
 
 
 def test_a_reader_sees_nothing_of_an_unfinished_change(stage: Stage) -> None:

@@ -22,7 +22,7 @@ from rbac_api.database.write_queue import Turns
 from tests.builders import Stage, settings_for
 from tests.cast import ALICE, CAROL, DAVE
 from tests.database.conftest import another_worker
-from tests.patience import PATIENCE, Leaping
+from tests.patience import PATIENCE, Leaping, connections_held
 
 THREADS, EACH = 16, 12
 LONG, SHORT = 40, 20  # seconds: what a fault would take, and what nothing else takes on the slowest machine
@@ -142,7 +142,7 @@ def test_who_waits_too_long_is_told_when_to_come_back_and_reading_goes_on(stage:
     assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
     assert read.status_code == 200
     assert at(hasty, alice, "POST", 9).status_code == 201, "and it recovers"
-    assert hasty.database.engine.pool.checkedout() == 0
+    assert connections_held(hasty.database) == 0
 
 
 def at(worker: Stage, caller: object, method: str, number: int) -> object:

@@ -14,6 +14,7 @@ from rbac_api.capabilities.audit.service import stream_events
 from rbac_api.formats.sheets import CHUNK
 from tests.builders import Stage
 from tests.cast import ALICE, CAROL, DAVE
+from tests.patience import connections_held
 from tests.sizes import sized
 
 ROWS = sized(6000, 1_000_000)  # a million takes minutes and the same memory
@@ -108,7 +109,7 @@ def test_what_is_written_while_carol_reads_slowly_is_not_in_her_export(stage: St
     stream = answer.iter_encoded()
     first = next(stream)
 
-    free = stage.database.engine.pool.checkedout()
+    free = connections_held(stage.database)
     lengthen(stage, 5)
 
     assert free == 0, "no connection waits for her"
@@ -125,7 +126,7 @@ def test_an_export_that_carol_breaks_off_leaves_nothing_behind(stage: Stage) -> 
     next(answer.iter_encoded())
     answer.close()
 
-    assert stage.database.engine.pool.checkedout() == 0
+    assert connections_held(stage.database) == 0
     assert carol.get("/v1/audit/events?limit=1").status_code == 200
 
 

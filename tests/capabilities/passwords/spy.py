@@ -13,6 +13,7 @@ import pytest
 from rbac_api.guard import hashing
 from rbac_api.guard.hashing import Hasher
 from tests.builders import Stage
+from tests.patience import connections_held
 
 
 class Spy:
@@ -50,7 +51,7 @@ class Spy:
 
 def watch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Spy:
     """Put a spy in the library's place."""
-    spy = Spy(stage.database.engine.pool.checkedout)  # type: ignore[attr-defined]
+    spy = Spy(lambda: connections_held(stage.database))
     monkeypatch.setattr(hashing, "bcrypt", spy)
     return spy
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from rbac_api.capabilities.roles import queries
 from rbac_api.database.queries import roles as reads
@@ -53,6 +54,34 @@ def test_bob_is_told_nothing_new_about_a_role_that_did_not_change(stage: Stage) 
     assert bob.get("/v1/roles/role-manager", headers={"If-None-Match": tag}).status_code == 304
     bob.delete("/v1/roles/role-manager/permissions/invoices:approve")
     assert bob.get("/v1/roles/role-manager", headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "after"), [("/v1/roles/clerk", 1), ("/v1/roles/clerk", 2), ("/v1/roles?limit=200", 1)]
+)
+def test_a_role_that_is_deleted_while_it_is_read_does_not_exist(stage: Stage, path: str, after: int) -> None:
+    alice, carol = stage.as_(ALICE), stage.as_(CAROL)
+    alice.post("/v1/roles", json={"name": "clerk"})
+    looks, deleted = 0, []
+
+    def delete(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        nonlocal looks
+        looks += "SELECT roles.id, roles.name, roles.title" in statement
+        if looks == after:  # its row has been read, what it grants has not
+            looks += 1
+            deleted.append(alice.delete_now("/v1/roles/clerk").status_code)
+
+    event.listen(stage.database.engine, "after_cursor_execute", delete)
+    try:
+        answer = carol.get(path)
+    finally:
+        event.remove(stage.database.engine, "after_cursor_execute", delete)
+
+    assert deleted == [204]
+    if path == "/v1/roles/clerk":
+        assert (answer.status_code, answer.json["code"]) == (404, "role.not_found")
+    else:
+        assert "clerk" not in {role["name"] for role in answer.json["items"]}
 
 
 def test_a_roles_etag_changes_with_what_it_inherits(stage: Stage) -> None:

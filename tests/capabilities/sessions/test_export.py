@@ -19,6 +19,7 @@ from tests.builders import Caller, Stage
 from tests.capabilities.sessions.test_fleet import multiply
 from tests.capabilities.signin.crowd import refresh
 from tests.cast import ALICE, BOB, CAROL, DAVE, PASSWORD
+from tests.patience import connections_held
 
 FORMS = {form: media for media, form in MEDIA.items()}
 LISTS = ("/v1/sessions", "/v1/sessions/{id}/refresh-tokens", "/v1/incidents")
@@ -179,7 +180,7 @@ def test_carol_who_reads_slowly_holds_nothing_and_sees_nobody_who_came_later(sta
     chunks = answer.iter_encoded()
     first = next(chunks)
 
-    held = stage.database.engine.pool.checkedout()
+    held = connections_held(stage.database)
     late = stage.as_(BOB).tokens["session_id"]
 
     assert held == 0
