@@ -144,10 +144,11 @@ class Stage:
         return made
 
     def keep(self, name: str) -> None:
-        """Remember the rows as they are, and what the application remembers of nearly every first request: the roles and the keys."""
-        self._rows.keep(name)
+        """Remember the rows as they are, and what the application remembers of nearly every first request: the roles and the keys.
+        Memory comes first: an event that is linked meanwhile is then one that the application has yet to see."""
         with self.database.one_moment() as reader:
             self._memory[name] = find_end(reader), find_role_graph(reader), self.guard.keyring.as_of(reader)
+        self._rows.keep(name)
 
     @property
     def _rows(self) -> Rows:

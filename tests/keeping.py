@@ -16,6 +16,7 @@ TABLES = (
     "key_uses", "instance", "permission_uses", "personal_values",
     "trail_domains", "trail_nodes", "trail_outbox", "user_search", "domains",
 )  # fmt: skip
+AT_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 EMPTY = "".join(f"DELETE FROM public.{table};" for table in reversed(TABLES))
 
 
@@ -47,9 +48,12 @@ class PostgresRows:
         self._connection = psycopg.connect(url, autocommit=True)
 
     def keep(self, name: str) -> None:
-        """Remember the rows as they are."""
+        """Remember the rows as they are, of all tables at one moment: an event that is linked meanwhile would be kept without its
+        values, or they without it, and the next event with its number could not be written in any test that follows."""
         copies = "".join(f'CREATE TABLE "kept {name}".{table} AS TABLE public.{table};' for table in TABLES)
-        self._do(f'DROP SCHEMA IF EXISTS "kept {name}" CASCADE; CREATE SCHEMA "kept {name}"; {copies}')
+        self._do(
+            f'{AT_ONE_MOMENT}; DROP SCHEMA IF EXISTS "kept {name}" CASCADE; CREATE SCHEMA "kept {name}"; {copies}'
+        )
 
     def put_back(self, name: str) -> None:
         """Make the rows what they were.  A superuser may look away from triggers and references for a moment; the application's own
