@@ -9,9 +9,13 @@ import re
 
 ROOT = "root"
 """The domain that all others are in."""
-_ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,126}")
+_LABEL = r"[a-z0-9][a-z0-9-]{0,62}"
+_ROLE = re.compile(
+    rf"(?=.{{1,127}}$)[A-Za-z][A-Za-z0-9._-]{{0,126}}(@(?!root(\.|$)){_LABEL}(\.{_LABEL}){{0,7}})?"
+)
 _NO_ROLE = (
-    "{!r} is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; at most 127 characters."
+    "{!r} is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; then, for a role at home"
+    " in a domain, '@' and the domain's name; at most 127 characters."
 )
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _PERMISSION = re.compile(f"(?=.{{3,200}}$){_PART}(:{_PART}){{1,3}}")
@@ -19,7 +23,6 @@ _NO_PERMISSION = (
     "{!r} is not a permission name. Use two to four parts joined by ':', such as invoices:approve; each part"
     " is a letter or digit, then letters, digits, '.', '_' or '-'; at most 200 characters."
 )
-_LABEL = r"[a-z0-9][a-z0-9-]{0,62}"
 _DOMAIN = re.compile(rf"root|(?!root\.){_LABEL}(\.{_LABEL}){{0,7}}")
 _LONGEST_DOMAIN = 255
 

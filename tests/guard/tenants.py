@@ -87,7 +87,7 @@ def _prepare(stage: Stage) -> None:
     with operator_unit(stage.settings, stage.database) as clearance:
         for domain in DOMAINS:
             create_domain(clearance, {"name": domain})
-        for name in ("clerk", "manager-acme", "manager-foreign"):
+        for name in ("clerk", "manager-acme@acme", "manager-foreign@globex"):
             create_role(clearance, {"name": name, "description": ""})
             grant_permission(clearance, name, "invoices:read")
         ids = {
@@ -102,8 +102,6 @@ def _prepare(stage: Stage) -> None:
             create_client_secret(clearance, str(robot["id"]), None)
         for name, role, domain in HELD:
             assign_role(clearance, ids[name], role, Terms(domain=domain))
-    rename = "UPDATE roles SET name = '{0}@{1}', home = '{1}' WHERE name = '{0}'"
-    stage.execute(rename.format("manager-acme", "acme"), rename.format("manager-foreign", "globex"))
     for name in PEOPLE:
         signed_in(stage, name)
 
@@ -134,6 +132,16 @@ def elsewhere(stage: Stage) -> dict[str, Any]:
         **{
             table: [row for row in stage.query(f"SELECT home, name, valid_to FROM {table} ORDER BY id") if not is_in(row[0], HOME)]
             for table in ("roles", "constraints")
+        },
+        **{
+            table: [
+                row
+                for row in stage.query(
+                    f"SELECT r.home, e.* FROM {table} e JOIN roles r ON r.id = e.{held_by} ORDER BY e.id"
+                )
+                if not is_in(row[0], HOME)
+            ]
+            for table, held_by in (("role_permissions", "role_id"), ("role_inheritance", "senior_id"))
         },
         "domains": [
             row for row in stage.query("SELECT name, valid_to FROM domains ORDER BY id") if not is_in(row[0], HOME)

@@ -46,7 +46,8 @@ from rbac_api.trail.recorder import Event, Target, record_events
 __all__ = [
     "ASSIGNMENTS", "ORDINARY", "Terms", "assign_role", "checks_of", "columns_of", "describe", "differences",
     "end_role_assignments", "export_roles", "get_user_roles", "give_role", "held_roles", "is_within",
-    "require_activatable", "require_lasting", "revoke_role", "take_role", "to_audit", "where",
+    "require_activatable", "require_assignable_at", "require_lasting", "revoke_role", "take_role", "to_audit",
+    "where",
 ]  # fmt: skip
 ORDINARY = Terms()
 Check = Callable[[], object]  # raises the refusal

@@ -17,6 +17,7 @@ from rbac_api.database.tables import assignments, constraints, domains, roles, u
 from rbac_api.database.validity import not_over
 
 register_constraint("uq_domains_name_open", DomainNameTaken)
+A_ROLE = "a role"  # in words, as one of the things that are at home at a domain
 # As the partial index has it, which no bound value would find
 _BELOW_ROOT = assignments.c.domain != literal_column("'root'")
 
@@ -62,18 +63,19 @@ def _raise_home(connection: Connection, table: Table, name: str, parent: str) ->
     connection.execute(gone.values(home=parent))
 
 
-def find_residents(connection: Connection, names: Iterable[str]) -> dict[str, str]:
-    """What is at home at these very domains: for each where anything is, a word for its kind."""
+def find_residents(connection: Connection, names: Iterable[str]) -> dict[str, list[str]]:
+    """What is at home at these very domains: for each where anything is, a word for each kind."""
     present = {
         "a user or a service account": users.c.status != "deleted",
-        "a role": roles.c.valid_to.is_(None),
+        A_ROLE: roles.c.valid_to.is_(None),
         "a constraint": constraints.c.valid_to.is_(None),
     }
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for some in batched(names):
         for (kind, there), table in zip(present.items(), (users, roles, constraints), strict=True):
             here = select(table.c.home).where(table.c.home.in_(some), below_root(table), there).distinct()
-            found = {**dict.fromkeys(connection.execute(here).scalars(), kind), **found}
+            for home in connection.execute(here).scalars():
+                found.setdefault(home, []).append(kind)
     return found
 
 

@@ -10,7 +10,7 @@ from rbac_api.capabilities.domains import queries
 from rbac_api.capabilities.domains.answers import DomainAnswer, DomainBody, DomainFilters
 from rbac_api.capabilities.domains.errors import DomainBuiltIn, DomainInUse, DomainNameTaken
 from rbac_api.capabilities.domains.own_domains import list_domains_of
-from rbac_api.capabilities.domains.queries import count_assignments, find_residents
+from rbac_api.capabilities.domains.queries import A_ROLE, count_assignments, find_residents
 from rbac_api.database.queries.domains import DomainRow, existed, find_domain, is_in
 from rbac_api.database.types import new_id
 from rbac_api.decision.domains import overlaps, parent_of
@@ -23,9 +23,9 @@ from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
 
 __all__ = [
-    "count_assignments", "create_domain", "delete_domain", "describe", "find_residents", "get_domain",
-    "list_domains", "list_domains_of", "require_domain", "require_domain_in_sight", "require_no_home",
-    "require_unused", "settle_homes", "update_domain",
+    "A_ROLE", "count_assignments", "create_domain", "delete_domain", "describe", "find_residents",
+    "get_domain", "list_domains", "list_domains_of", "require_domain", "require_domain_in_sight",
+    "require_no_home", "require_unused", "settle_homes", "update_domain",
 ]  # fmt: skip
 
 _NONE_THEN = "There was no domain with this name at that time."
@@ -114,12 +114,13 @@ def require_unused(name: str, below: str | None, number: int) -> None:
         )
 
 
-def require_no_home(names: Collection[str], residents: Mapping[str, str]) -> None:
+def require_no_home(names: Collection[str], residents: Mapping[str, Sequence[str]]) -> None:
     """409 if one of these domains is a home; ``residents`` are what ``find_residents`` returned."""
     for name in names:
-        if name in residents:
+        if residents.get(name):
             raise DomainInUse(
-                f"The home of {residents[name]} is {name}. Delete what is at home there, or move it, first."
+                f"The home of {residents[name][0]} is {name}. Delete what is at home there, or move it,"
+                " first."
             )
 
 

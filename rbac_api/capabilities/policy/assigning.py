@@ -14,6 +14,7 @@ from rbac_api.capabilities.assignments.service import (
     differences,
     is_within,
     require_activatable,
+    require_assignable_at,
     require_lasting,
     to_audit,
     where,
@@ -27,6 +28,7 @@ from rbac_api.database.tables import assignments, users
 from rbac_api.database.types import new_id
 from rbac_api.decision.difference import Facts
 from rbac_api.decision.document import domain_of, holder_of
+from rbac_api.decision.domains import home_of
 from rbac_api.decision.evaluate import ADMIN
 from rbac_api.decision.model import Assignment
 from rbac_api.errors import ServiceError
@@ -71,6 +73,7 @@ def give_role(state: State, account: Account, role: str, terms: Terms) -> None:
 def _create(state: State, account: Account, role: str, terms: Terms) -> None:
     values = terms.settled(None, state.at)
     state.require_domain(terms.domain)
+    require_assignable_at(role, home_of(role), terms.domain)
     require_activatable(account.target, values)
     _require_role_held(state, role, values["valid_to"])
     _require_lasting(state, account, role, values)

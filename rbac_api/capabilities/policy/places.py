@@ -9,10 +9,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from rbac_api.capabilities.domains.service import count_assignments, find_residents
+from rbac_api.capabilities.domains.service import A_ROLE, count_assignments, find_residents
 from rbac_api.database.queries.domains import DomainRow, list_all_domains, list_known
 from rbac_api.decision.difference import Step
-from rbac_api.decision.domains import parent_of
+from rbac_api.decision.domains import home_of, parent_of
 from rbac_api.decision.model import ROOT
 from rbac_api.guard.errors import DomainNotFound
 
@@ -28,7 +28,8 @@ class Places:
     inside: dict[str, set[str]] = field(default_factory=dict)  # those that are directly in each
     open_numbers: Mapping[str, int] = field(default_factory=dict)  # of assignments, as the rows have them
     more: Counter[str] = field(default_factory=Counter)  # of assignments: how many are added
-    residents: Mapping[str, str] = field(default_factory=dict)  # what is at home, as the rows have it
+    residents: Mapping[str, list[str]] = field(default_factory=dict)  # at home, as the rows have it
+    roles: Counter[str] = field(default_factory=Counter)  # at home at the domains that are removed
     ended: list[str] = field(default_factory=list)  # in this order
 
     def take(self, rows: Iterable[DomainRow]) -> None:
@@ -46,11 +47,15 @@ class Places:
         if not self.complete and (unknown := set(names) - self.known):
             self.known |= list_known(connection, unknown)
 
-    def note_use(self, connection: Connection, steps: Iterable[Step], at: datetime) -> None:
-        """Read what is at the domains that these steps remove."""
+    def note_use(
+        self, connection: Connection, steps: Iterable[Step], roles: Iterable[str], at: datetime
+    ) -> None:
+        """Read what is at the domains that these steps remove; ``roles`` are the present ones."""
         names = [step.facts["name"] for step in steps if step.op == "domain.delete"]
         self.open_numbers = count_assignments(connection, names, at)
         self.residents = find_residents(connection, names)
+        if any(A_ROLE in kinds for kinds in self.residents.values()):
+            self.roles.update(map(home_of, roles))
 
     def require(self, name: str) -> None:
         """404 for a domain that does not exist, or would not any more."""
@@ -69,6 +74,11 @@ class Places:
         del self.rows[name]
         self.inside[parent_of(name)].discard(name)
         self.ended.append(name)
+
+    def residents_of(self, name: str) -> list[str]:
+        """A word for each kind of thing that will be at home at a domain that is removed."""
+        kinds = [kind for kind in self.residents.get(name, ()) if kind != A_ROLE]
+        return [*kinds, *([A_ROLE] if self.roles[name] > 0 else [])]
 
     def first_below(self, name: str) -> str | None:
         """The name of a domain that is in this one."""

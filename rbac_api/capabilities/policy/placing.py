@@ -40,7 +40,7 @@ def delete_domain(state: State, facts: Facts) -> None:
     row, places = _find(state, facts), state.places
     number = places.open_numbers.get(row.name, 0) + places.more[row.name]
     require_unused(row.name, places.first_below(row.name), number)
-    require_no_home([row.name], places.residents)
+    require_no_home([row.name], {row.name: places.residents_of(row.name)})
     state.pending.change(domains, {"id": row.id}, {"valid_to": NOW})
     places.remove(row.name)
     state.record_event("domain.deleted", "domain", row.name, before=stated("domains", row._asdict()))

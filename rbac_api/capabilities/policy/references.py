@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
 from rbac_api.decision.difference import CurrentPolicy, Facts
 from rbac_api.decision.document import Document, domain_of, holder_of
-from rbac_api.decision.domains import parent_of
+from rbac_api.decision.domains import home_of, parent_of
 from rbac_api.decision.model import ROOT
 from rbac_api.errors import Fault, Invalid
 
@@ -31,6 +31,7 @@ def unknown_names(
     there = _known_domains(document, domains, prune and "domains" in document.said)
     return [
         *_domains(document, there),
+        *_homes(document, there),
         *_roles(document, present, roles, permissions),
         *_constraints(document, roles),
         *_assignments(document, roles, people, there),
@@ -53,6 +54,13 @@ def _domains(document: Document, domains: Container[str]) -> Iterator[Fault]:
         if (parent := parent_of(entry["name"])) not in domains:
             detail = f"domain {entry['name']}: the domain {parent}, which it is in, is unknown; list it too"
             yield Fault(f"/domains/{number}/name", "policy.name_unknown", detail)
+
+
+def _homes(document: Document, domains: Container[str]) -> Iterator[Fault]:
+    for number, entry in enumerate(document.roles):
+        if (home := home_of(entry["name"])) not in domains:
+            detail = f"role {entry['name']}: the domain {home}, where it is at home, is unknown; list it too"
+            yield Fault(f"/roles/{number}/name", "policy.name_unknown", detail)
 
 
 def _people_in_seeds(document: Document) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, request
 from flask.views import MethodView
 
+from rbac_api.capabilities.assignments.errors import RoleElsewhere
 from rbac_api.capabilities.constraints.errors import (
     ConstraintNameTaken,
     ConstraintNotFound,
@@ -64,7 +65,7 @@ roles:
 BOUNDS = (PolicyBusy, PolicyChanging, PolicyTooLarge)
 GUARDS = (
     ConstraintViolated, DomainInUse, EscalationDenied, LastAdministrator, PermissionBuiltIn, RoleBuiltIn,
-    RoleCycle, RoleInUse, TargetStronger,
+    RoleCycle, RoleElsewhere, RoleInUse, TargetStronger,
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from rbac_api.capabilities.policy.places import Places
 from rbac_api.database.pending import NOW, Pending
 from rbac_api.database.tables import roles
 from rbac_api.decision.document import Document, domain_of
+from rbac_api.decision.domains import home_of
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import Assignment, Constraint, Mode
 from rbac_api.decision.naming import ROLE, folded
@@ -160,8 +161,9 @@ class State:
         return self.clearance.connection
 
     def record_event(self, action: str, kind: str, name: str, **facts: Any) -> None:
-        """Note an event about a role, a permission, an inheritance or a constraint."""
-        self.events.append(Event(action, Target(kind, name, name), **facts))
+        """Note an event about a domain, a role, a permission, an inheritance or a constraint."""
+        home = {"domain": name, "role": home_of(name)}.get(kind)
+        self.events.append(Event(action, Target(kind, name, name, home), **facts))
 
     def touch_role(self, row: Thing, **values: object) -> None:
         """Give the row a new version; a new row is written in its last form."""
@@ -189,7 +191,8 @@ class State:
         """Note the domains that the document is about, or names; returns all that are known."""
         if document.domains or "domains" in document.said:
             self.places.load(self.connection)
-        self.places.note(self.connection, map(domain_of, document.assignments))
+        homes = {home_of(entry["name"]) for entry in document.roles}
+        self.places.note(self.connection, {*map(domain_of, document.assignments), *homes})
         return self.places.known
 
     def require_domain(self, name: str) -> None:

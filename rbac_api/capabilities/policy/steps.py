@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rbac_api.capabilities.permissions.errors import (
-    PermissionBuiltIn,
-    PermissionNameTaken,
-)
 from rbac_api.capabilities.policy.assigning import add_user, assign, end_assignment
+from rbac_api.capabilities.policy.cataloguing import (
+    create_permission,
+    delete_permission,
+    reworded,
+    update_permission,
+)
 from rbac_api.capabilities.policy.constraining import (
     create_constraint,
     delete_constraint,
@@ -29,17 +31,18 @@ from rbac_api.capabilities.roles.errors import (
     RoleInUse,
     RoleNameTaken,
 )
+from rbac_api.capabilities.roles.service import require_inheritable
 from rbac_api.database.pending import NOW
 from rbac_api.database.tables import (
-    permissions,
     role_inheritance,
     role_permissions,
     roles,
 )
 from rbac_api.database.types import new_id
 from rbac_api.decision.difference import Facts, Step
+from rbac_api.decision.domains import home_of
 from rbac_api.decision.evaluate import ADMIN
-from rbac_api.decision.model import Permission, Role
+from rbac_api.decision.model import Role
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.errors import AccessDenied
 from rbac_api.trail.fields import stated
@@ -84,57 +87,10 @@ def require_permission(clearance: Clearance, step: Step) -> None:
         raise AccessDenied(f"{need}: {label(step)}.", required=needed).recorded_as(f"{need} {step.op}.")
 
 
-def _create_permission(state: State, facts: Facts) -> None:
-    """Create a permission; a caller who holds all permissions holds this one too in later steps."""
-    name = facts["name"]
-    if state.permission_rows.is_taken(name):
-        raise PermissionNameTaken()
-    said = {"name": name, "title": facts.get("title") or None, "description": facts["description"]}
-    row = {"id": new_id(), **said, "system": False}
-    state.pending.add(permissions, {**row, "valid_from": NOW, "valid_to": None})
-    state.permission_rows[name] = Thing(row["id"], facts["description"], said["title"])
-    state.roles.add_permission(Permission(name))
-    state.record_event("permission.created", "permission", name, after=stated("permissions", said))
-    if state.holds_all:
-        state.held.add(name)
-
-
-def _update_permission(state: State, facts: Facts) -> None:
-    name, row = facts["name"], _permission_of_yours(state, facts["name"])
-    before, after = _reworded(row, facts["after"])
-    state.pending.change(permissions, {"id": row.id}, after)
-    state.record_event("permission.updated", "permission", name, before=before, after=after)
-
-
-def _reworded(row: Thing, wanted: Facts) -> tuple[Facts, Facts]:
-    """The changed texts of a row, before and after; also sets them on the row."""
-    present = {"title": row.title, "description": row.description}
-    after = {key: value for key, value in wanted.items() if key in present and value != present[key]}
-    row.title, row.description = after.get("title", row.title), after.get("description", row.description)
-    return {key: present[key] for key in after}, after
-
-
-def _delete_permission(state: State, facts: Facts) -> None:
-    name, row = facts["name"], _permission_of_yours(state, facts["name"])
-    require_outranks_holders(state, state.roles.holders.get(name, ()))
-    state.pending.change(permissions, {"id": row.id}, {"valid_to": NOW})
-    del state.permission_rows[name]
-    holders = state.roles.remove_permission(name)
-    said = {"name": name, "title": row.title, "description": row.description}
-    before = {**stated("permissions", said), "roles": holders}
-    state.record_event("permission.deleted", "permission", name, before=before)
-
-
-def _permission_of_yours(state: State, name: str) -> Thing:
-    row = state.permission(name)
-    if row.system:
-        raise PermissionBuiltIn()
-    state.clearance.require_outranks(frozenset({name}), name)
-    return row
-
-
 def _create_role(state: State, facts: Facts) -> None:
     name, held = facts["name"], sorted(set(facts.get("permissions", ())))
+    home = home_of(name)
+    state.require_domain(home)
     ids = [state.permission(one).id for one in held]
     state.clearance.require_held(held)
     if state.role_rows.is_taken(name):
@@ -145,12 +101,14 @@ def _create_role(state: State, facts: Facts) -> None:
         "title": title,
         "description": facts.get("description", ""),
         "requires_mfa": required,
+        "home": home,
     }
     row = {"id": new_id(), **said, "system": False, "grants": "listed", "version": 1}
     state.pending.add(roles, {**row, "valid_from": NOW, "updated_at": NOW})
     for permission_id in ids:
         _add_grant(state, row["id"], permission_id)
     state.role_rows[name] = Thing(row["id"], said["description"], title)
+    state.places.roles[home] += 1
     state.change_roles().add_role(Role(name, frozenset(held), requires_mfa=required))
     after = {**stated("roles", said), "grants": "listed", "permissions": held}
     state.record_event("role.created", "role", name, after=after)
@@ -171,7 +129,7 @@ def _update_role(state: State, facts: Facts) -> None:
         require_outranks_holders(state, [name])
         state.outdated |= state.roles.seniors(name)
         state.change_roles().require_mfa(name, after["requires_mfa"])
-    _reworded(row, after)
+    reworded(row, after)
     state.touch_role(row, **after)
     before = {key: present[key] for key in after}
     state.record_event("role.updated", "role", name, before=before, after=after)
@@ -194,6 +152,7 @@ def _delete_role(state: State, facts: Facts) -> None:
     state.pending.change(role_inheritance, {"senior_id": row.id, "valid_to": None}, {"valid_to": NOW})
     state.touch_role(row, valid_to=NOW)
     del state.role_rows[name]
+    state.places.roles[home_of(name)] -= 1
     state.change_roles().remove_role(name)
     state.record_event("role.deleted", "role", name, before=before, after={"holders": 0})
 
@@ -229,6 +188,7 @@ def _withdraw(state: State, facts: Facts) -> None:
 def _inherit(state: State, facts: Facts) -> None:
     senior, junior = facts["role"], facts["inherits"]
     above, below = state.role(senior), state.role(junior)
+    require_inheritable(senior, junior)
     state.clearance.require_held(state.roles.effective(junior))
     _require_changeable(state, senior, above)
     require_outranks_holders(state, [senior])
@@ -280,9 +240,9 @@ APPLY: dict[str, Callable[[State, Facts], object]] = {
     "domain.create": create_domain,
     "domain.update": update_domain,
     "domain.delete": delete_domain,
-    "permission.create": _create_permission,
-    "permission.update": _update_permission,
-    "permission.delete": _delete_permission,
+    "permission.create": create_permission,
+    "permission.update": update_permission,
+    "permission.delete": delete_permission,
     "role.create": _create_role,
     "role.update": _update_role,
     "role.delete": _delete_role,

@@ -14,6 +14,7 @@ class RoleAnswer(TypedDict):
     name: str
     title: str | None
     description: str
+    home: str
     system: bool
     requires_mfa: bool
     permissions: list[str]

@@ -22,6 +22,7 @@ def get_role_at(clearance: Clearance, name: str, at: datetime) -> dict[str, obje
         "name": name,
         "title": role["title"],
         "description": role["description"],
+        "home": role["home"],
         "system": role["system"],
         "requires_mfa": role["requires_mfa"],
         "permissions": sorted(direct_permissions(graph.roles[name], graph.permissions)),

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response
 from flask.views import MethodView
 
+from rbac_api.capabilities.assignments.errors import RoleElsewhere
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.roles import listing, service
@@ -33,6 +34,7 @@ from rbac_api.guard.enforcement.decorators import current_clearance, requires
 from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import (
     REPEATABLE,
+    DomainNotFound,
     EscalationDenied,
     LastAdministrator,
     RoleNotFound,
@@ -64,13 +66,14 @@ class Roles(MethodView):
         page = page_request(query)
         return page_answer(listing.list_roles(current_clearance(), query, page))
 
-    @requires("roles:create")
+    @requires("roles:create", domain=HOME)
     @blueprint.tagged
     @blueprint.arguments(RoleCreateSchema)
     @blueprint.response(201, RoleSchema)
     @blueprint.operation(
         "create_role",
         RoleNameTaken,
+        DomainNotFound,
         PermissionNotFound,
         EscalationDenied,
         *REPEATABLE,
@@ -78,7 +81,9 @@ class Roles(MethodView):
     def post(self, body: dict[str, object]) -> Response:
         """Create a role
 
-        You can add only permissions that you hold yourself.
+        You can add only permissions that you hold yourself. With `home`, or in a session at a domain, the
+        role is at home there: its name ends with `@` and the domain, it can be assigned there and below only,
+        and you have to hold its permissions there.
         """
         role, version = service.create_role(current_clearance(), body)
         return created_answer(role, f"/v1/roles/{role['name']}", {"ETag": f'"{tag_of(role, version)}"'})
@@ -103,7 +108,7 @@ class Role(MethodView):
         found, version = service.read_role(current_clearance(), role)
         return tagged(json_answer(found), found, version)
 
-    @requires("roles:update")
+    @requires("roles:update", domain=HOME)
     @blueprint.tagged
     @blueprint.conditional
     @blueprint.arguments(RolePatchSchema)
@@ -119,7 +124,7 @@ class Role(MethodView):
         found, version = service.update_role(current_clearance(), role, required_tags(), body)
         return tagged(json_answer(found), found, version)
 
-    @requires("roles:delete")
+    @requires("roles:delete", domain=HOME)
     @blueprint.conditional
     @blueprint.arguments(RoleDeleteQuery, location="query")
     @blueprint.response(204)
@@ -145,7 +150,7 @@ class Role(MethodView):
 
 @blueprint.route("/<role>/permissions/<permission>")
 class RolePermission(MethodView):
-    @requires("roles:update")
+    @requires("roles:update", domain=HOME)
     @blueprint.response(200, RoleSchema)
     @blueprint.response(201, RoleSchema)
     @blueprint.operation(
@@ -160,7 +165,7 @@ class RolePermission(MethodView):
         new = service.grant_permission(current_clearance(), role, permission)
         return json_answer(service.get_role(current_clearance(), role)[0], 201 if new else 200)
 
-    @requires("roles:update")
+    @requires("roles:update", domain=HOME)
     @blueprint.response(204)
     @blueprint.operation(
         "withdraw_permission", RoleNotFound, PermissionNotFound, GrantNotFound, RoleBuiltIn, TargetStronger
@@ -176,13 +181,14 @@ class RolePermission(MethodView):
 
 @blueprint.route("/<role>/inherits/<junior>")
 class RoleInheritance(MethodView):
-    @requires("roles:update")
+    @requires("roles:update", domain=HOME)
     @blueprint.response(200, RoleSchema)
     @blueprint.response(201, RoleSchema)
     @blueprint.operation(
         "inherit_role",
         RoleNotFound,
         RoleCycle,
+        RoleElsewhere,
         RoleBuiltIn,
         EscalationDenied,
         TargetStronger,
@@ -192,12 +198,13 @@ class RoleInheritance(MethodView):
         """Let a role inherit another
 
         The role then holds every effective permission of the other role; you must hold all of them yourself.
-        201 if it is new, 200 if it already inherited the role.
+        The other role is at home where the role is, or above: `clerk@acme.eu` can inherit `clerk@acme` and
+        `employee`, but not `clerk@globex`. 201 if it is new, 200 if it already inherited the role.
         """
         new = service.inherit_role(current_clearance(), role, junior)
         return json_answer(service.get_role(current_clearance(), role)[0], 201 if new else 200)
 
-    @requires("roles:update")
+    @requires("roles:update", domain=HOME)
     @blueprint.response(204)
     @blueprint.operation(
         "disinherit_role",

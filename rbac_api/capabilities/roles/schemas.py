@@ -8,6 +8,7 @@ from marshmallow import fields, validate
 from rbac_api.web.fields import (
     TEXT,
     Body,
+    DomainName,
     Flag,
     NamedQuery,
     PermissionName,
@@ -35,6 +36,13 @@ class RoleSchema(ma.Schema):
         metadata={"description": "the name that another system uses for it", "example": _TITLE},
     )
     description = fields.String(required=True, metadata={"example": "Keeps the books."})
+    home = fields.String(
+        required=True,
+        metadata={
+            "description": "the domain that the name ends with: where the role can be assigned, and below",
+            "example": "root",
+        },
+    )
     system = fields.Boolean(
         required=True,
         metadata={
@@ -77,6 +85,15 @@ class RoleCreateSchema(Body):
     name = RoleName(required=True, metadata={"example": "invoice-clerk"})
     title = Title(example=_TITLE)
     description = Text(longest=1000, pattern=TEXT, metadata={"example": "Reads invoices."})
+    home = DomainName(
+        metadata={
+            "description": (
+                "the domain where the role can be assigned, and below; if absent, the one that the name ends"
+                " with, or else that of the session"
+            ),
+            "example": "root",
+        }
+    )
     requires_mfa = Switch(metadata=_REQUIRES_MFA)
     permissions = fields.List(
         PermissionName(), validate=validate.Length(max=500), metadata={"example": ["invoices:read"]}

@@ -96,14 +96,16 @@ class Clearance(Authority):
         """Require that the caller outranks all holders of these roles, direct or through a senior.  Of a
         dynamic ``rule`` only those count whom it can bind.
 
-        Costs nothing for a caller who holds everything that any role holds.
+        Costs nothing for a caller who holds at ``root`` everything that any role holds: a holder may hold
+        more anywhere.
         """
-        if self.unbounded or self.holds_all:
+        top = self.looking_at(ROOT)
+        if self.unbounded or top.holds_all:
             return
         # The first one found is stronger, unless it holds at a domain what the caller holds there as well
-        only_root = rule is None and not self.person.subject.elsewhere
+        only_root = rule is None and self.domain == ROOT and not self.person.subject.elsewhere
         graph, now, most = self.graph(), clock.now(), 1 if only_root else None
-        stronger = stronger_roles(graph, self.held)
+        stronger = stronger_roles(graph, top.held)
         through = assigned_through(graph, roles) if stronger else frozenset[str]()
         found = queries_strength.list_holders_of_both(self.connection, through, stronger, now, most)
         for user_id, held in list_roles_of(self.connection, list(found), now).items():

@@ -19,7 +19,7 @@ from tests.capabilities.policy.stories import apply, export, plan
 from tests.cast import ALICE, BOB, CAROL, DAVE
 
 BAD = "s3:Get Object"
-RULES = {f"^{rule.pattern}$": rule for rule in (ROLE, PERMISSION)}
+RULES = {f"^{rule.pattern}$": rule for rule in (ROLE, CONSTRAINT, PERMISSION)}
 Make = Callable[[Any], Any]
 
 
