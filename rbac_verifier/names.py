@@ -14,8 +14,8 @@ _ROLE = re.compile(
     rf"(?=.{{1,127}}$)[A-Za-z][A-Za-z0-9._-]{{0,126}}(@(?!root(\.|$)){_LABEL}(\.{_LABEL}){{0,7}})?"
 )
 _NO_ROLE = (
-    "{!r} is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; then, for a role at home"
-    " in a domain, '@' and the domain's name; at most 127 characters."
+    "{!r} is not a role name. Use a letter, then letters, digits, '.', '_' or '-'; then, if it is at home in"
+    " a domain, '@' and the domain's name; at most 127 characters."
 )
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _PERMISSION = re.compile(f"(?=.{{3,200}}$){_PART}(:{_PART}){{1,3}}")

@@ -48,9 +48,10 @@ def is_in(domain: str, other: str) -> bool:
     return other in lineage(domain)
 
 
-def home_of(role: str) -> str:
-    """Return the home of a role, which its name ends with: ``manager@acme``; without one, ``root``."""
-    return role.rpartition("@")[2] if "@" in role else ROOT
+def home_of(name: str) -> str:
+    """Return the home of a role or a constraint, which its name ends with: ``manager@acme``; without one,
+    ``root``."""
+    return name.rpartition("@")[2] if "@" in name else ROOT
 
 
 def common(some: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:

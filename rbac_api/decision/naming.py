@@ -37,16 +37,13 @@ class NameRule:
 _SLUG = r"[A-Za-z][A-Za-z0-9._-]{0,126}"
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _LABEL = r"[a-z0-9][a-z0-9-]{0,62}"
-_WORDS = "Use a letter, then letters, digits, '.', '_' or '-'; at most 127 characters."
-ROLE = NameRule(
-    "role",
-    rf"{_SLUG}(@(?!root(\.|$)){_LABEL}(\.{_LABEL}){{0,7}})?",
-    1,
-    127,
-    "Use a letter, then letters, digits, '.', '_' or '-'; then, for a role at home in a domain, '@' and the"
-    " domain's name; at most 127 characters.",
+_WORDS = (
+    "Use a letter, then letters, digits, '.', '_' or '-'; then, if it is at home in a domain, '@' and the"
+    " domain's name; at most 127 characters."
 )
-CONSTRAINT = NameRule("constraint", _SLUG, 1, 127, _WORDS)
+_AT_HOME = rf"{_SLUG}(@(?!root(\.|$)){_LABEL}(\.{_LABEL}){{0,7}})?"
+ROLE = NameRule("role", _AT_HOME, 1, 127, _WORDS)
+CONSTRAINT = NameRule("constraint", _AT_HOME, 1, 127, _WORDS)
 PERMISSION = NameRule(
     "permission",
     f"{_PART}(:{_PART}){{1,3}}",

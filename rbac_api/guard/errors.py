@@ -147,6 +147,14 @@ REPEATABLE: tuple[type[ServiceError], ...] = (IdempotencyKeyInvalid, Idempotency
 """The errors of every POST that honours ``Idempotency-Key``."""
 
 
+class RoleElsewhere(Conflict):
+    code = "role.elsewhere"
+    title = "The role is at home elsewhere"
+    default_detail = (
+        "The role manager@acme is at home at acme: it can be assigned there and below, not at globex."
+    )
+
+
 class RoleNotFound(NotFound):
     code = "role.not_found"
     title = "No such role"

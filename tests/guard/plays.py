@@ -62,16 +62,24 @@ def act(world: World, before: Facts) -> tuple[list[str], Facts]:
 
 
 def judged(actor: Actor, answer: Any, request: Any, before: Facts, after: Facts) -> Iterator[str]:
-    """Whom the call made stronger than its caller, and whom the answer names though its caller may not read the account."""
+    """Whom the call made stronger than its caller; and what the answer shows though its caller may not read it."""
     domains = {at for _, at in after.granted}
     for account in after.accounts.values() if after is not before else ():
         for at in domains:
             more = after.held(account.id, at) - before.held(account.id, at)
             if beyond := more - before.held(actor.account, at, actor.within):
                 yield f"{account.name} has {sorted(beyond)} at {at}"
-    asked = json.dumps(request)
+    events, rest = events_in(answer)
+    for domain in {event["domain"] or "root" for event in events}:
+        if "audit:read" not in before.held(actor.account, domain, actor.within):
+            yield f"the answer has an event of {domain}"
+    yield from named(actor, rest, json.dumps(request), before, after)
+
+
+def named(actor: Actor, text: str, asked: str, before: Facts, after: Facts) -> Iterator[str]:
+    """The accounts that a text names though the caller may not read them, and did not ask for them by this word."""
     names = {one.name: one for one in after.accounts.values()}
-    for word in set(NAMES.findall(answer.text if answer.data else "")):
+    for word in set(NAMES.findall(text)):
         account = names.get(word) or after.accounts.get(word)
         if (
             account is None
@@ -83,6 +91,17 @@ def judged(actor: Actor, answer: Any, request: Any, before: Facts, after: Facts)
         homes = {known.accounts.get(account.id, account).home for known in (before, after)}
         if not any(READS[account.kind] & before.held(actor.account, home, actor.within) for home in homes):
             yield f"the answer names {account.name} of {account.home}"
+
+
+def events_in(answer: Any) -> tuple[list[dict[str, Any]], str]:
+    """The events that an answer has, and its text without them: an event says who did what to whom, wherever they are at home, to those
+    who may read what concerns its domain."""
+    if not answer.is_json:
+        return [], answer.text if answer.data else ""
+    body = answer.json
+    some = body.get("items", [body]) if isinstance(body, dict) else []
+    events = [one for one in some if isinstance(one, dict) and "prev_hash" in one]
+    return events, "" if events else answer.text
 
 
 def _noted(world: World, actor: Actor, told: tuple[str, Any], before: Facts, after: Facts) -> list[str]:

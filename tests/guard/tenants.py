@@ -15,6 +15,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import assign_role
 from rbac_api.capabilities.assignments.terms import Terms
+from rbac_api.capabilities.constraints.service import create_constraint
 from rbac_api.capabilities.domains.service import create_domain
 from rbac_api.capabilities.roles.service import create_role, grant_permission
 from rbac_api.capabilities.service_accounts.service import (
@@ -39,6 +40,7 @@ PEOPLE = {
     "ada": "acme", "lee": "acme", "ann": "acme", "eve": "acme.eu", "amy": "acme", "gus-foreign": "globex", "rob-foreign": "root",
     "dot-foreign": "acme-eu", "nil-foreign": "globex",
 }  # fmt: skip
+FOREIGN_ROLES = ("manager-foreign@globex", "second-foreign@globex")
 ROBOTS = {"robot-acme": "acme", "robot-foreign": "globex"}
 # Who has which role where; amy is stronger elsewhere.
 HELD = (
@@ -87,9 +89,20 @@ def _prepare(stage: Stage) -> None:
     with operator_unit(stage.settings, stage.database) as clearance:
         for domain in DOMAINS:
             create_domain(clearance, {"name": domain})
-        for name in ("clerk", "manager-acme@acme", "manager-foreign@globex"):
+        for name in (
+            "clerk",
+            "manager-acme@acme",
+            "second@acme",
+            "manager-foreign@globex",
+            "second-foreign@globex",
+        ):
             create_role(clearance, {"name": name, "description": ""})
             grant_permission(clearance, name, "invoices:read")
+        for rule, *some in (
+            ("two@acme", "manager-acme@acme", "second@acme"),
+            ("two-foreign@globex", *FOREIGN_ROLES),
+        ):
+            create_constraint(clearance, {"name": rule, "kind": "static", "roles": some, "limit": 2})
         ids = {
             name: add_user(
                 clearance, NewUser(username=name, home=home, password_hash=hashed, password_final=True)
@@ -177,7 +190,7 @@ def own_targets(stage: Stage) -> dict[str, list[str]]:
         "junior": ["admin", "clerk", "manager-foreign@globex"],
         "domain": ["root", "acme", "acme.eu", "globex"],
         "permission": ["payments:release"],
-        "constraint": ["no-rule"],
+        "constraint": ["two@acme", "two-foreign@globex"],
         "session_id": [text(found) for (found,) in stage.query("SELECT id FROM sessions ORDER BY id")],
         "secret_id": [text(found) for (found,) in stage.query("SELECT id FROM client_secrets ORDER BY id")],
         "incident_id": [UNKNOWN],
@@ -267,6 +280,7 @@ def _foreign(stage: Stage) -> dict[str, list[tuple[str, str]]]:
         "account_id": [(stage.user_id("robot-foreign"), UNKNOWN), ("robot-foreign", "nothing")],
         "role": [("manager-foreign@globex", "manager-unknown@globex")],
         "junior": [("manager-foreign@globex", "manager-unknown@globex")],
+        "constraint": [("two-foreign@globex", "two-unknown@globex")],
         "domain": [("globex", "nowhere"), ("acme-eu", "acme-no")],
         "session_id": [(text(session[0][0]), UNKNOWN)],
     }  # fmt: skip

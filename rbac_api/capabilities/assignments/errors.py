@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbac_api.errors import Conflict, NotFound
+from rbac_api.errors import NotFound
 
 
 class AssignmentNotFound(NotFound):
@@ -10,12 +10,4 @@ class AssignmentNotFound(NotFound):
     title = "The user does not hold this role"
     default_detail = (
         "This role is not directly assigned. An inherited role ends with the assignment it comes from."
-    )
-
-
-class RoleElsewhere(Conflict):
-    code = "role.elsewhere"
-    title = "The role is at home elsewhere"
-    default_detail = (
-        "The role manager@acme is at home at acme: it can be assigned there and below, not at globex."
     )

@@ -9,7 +9,7 @@ from flask.views import MethodView
 
 from rbac_api.capabilities.assignments import available_roles, listing, service
 from rbac_api.capabilities.assignments.answers import AssignmentFilters
-from rbac_api.capabilities.assignments.errors import AssignmentNotFound, RoleElsewhere
+from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.schemas import (
     AssignmentListSchema,
     AssignmentQuery,
@@ -31,6 +31,7 @@ from rbac_api.guard.errors import (
     DomainNotFound,
     EscalationDenied,
     LastAdministrator,
+    RoleElsewhere,
     RoleNotFound,
     TargetStronger,
 )

@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 
 from rbac_api import clock
 from rbac_api.capabilities.assignments import queries
-from rbac_api.capabilities.assignments.errors import RoleElsewhere
 from rbac_api.capabilities.users.errors import UserNotFound
 from rbac_api.database.queries.roles import find_role
 from rbac_api.decision.domains import is_in
 from rbac_api.decision.model import ROOT, Mode
 from rbac_api.errors import Fault, Invalid
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.errors import RoleNotFound
+from rbac_api.guard.errors import RoleElsewhere, RoleNotFound
 from rbac_api.trail.recorder import Target
 
 MIN_ACTIVATION_SECONDS, MAX_ACTIVATION_SECONDS = 60, 86400  # seconds, of ``max_duration``

@@ -21,6 +21,7 @@ class ConstraintFacts(TypedDict):
 class ConstraintAnswer(ConstraintFacts):
     """A constraint as the API has it."""
 
+    home: str
     created_at: datetime
 
 
@@ -31,6 +32,7 @@ class ConstraintBody(TypedDict):
     kind: ConstraintKind
     roles: list[str]
     limit: NotRequired[int | None]
+    home: NotRequired[str]
 
 
 ViolationAnswer = TypedDict(

@@ -26,6 +26,7 @@ from rbac_api.capabilities.constraints.errors import ConstraintNameTaken
 from rbac_api.database.constraints import register_constraint
 from rbac_api.database.filters import among, bounded_count, counts_at
 from rbac_api.database.folding import is_named
+from rbac_api.database.homes import at_home
 from rbac_api.database.queries.sessions import is_active
 from rbac_api.database.tables import assignments, constraint_roles, constraints, roles, sessions, users
 from rbac_api.database.validity import in_force, not_over
@@ -85,17 +86,22 @@ def find_constraint(connection: Connection, name: str, at: datetime | None = Non
     return ConstraintRow._make(row) if row else None
 
 
+def which(connection: Connection, domains: Collection[str], at: datetime | None) -> ColumnElement[bool]:
+    """The constraint counts, now or at that moment, and is at home in one of these domains."""
+    return and_(_counts(at), at_home(connection, constraints, domains))
+
+
 def list_constraints(
-    connection: Connection, after: tuple[object, ...] | None, limit: int, at: datetime | None
+    connection: Connection, after: tuple[object, ...] | None, limit: int, which: ColumnElement[bool]
 ) -> list[ConstraintRow]:
     """Constraints by name."""
-    query = select(*_CONSTRAINT).where(_counts(at)).order_by(constraints.c.name)
+    query = select(*_CONSTRAINT).where(which).order_by(constraints.c.name)
     rows = connection.execute((query.where(constraints.c.name > after[0]) if after else query).limit(limit))
     return [ConstraintRow._make(row) for row in rows]
 
 
-def count_constraints(connection: Connection, at: datetime | None) -> int:
-    return bounded_count(connection, select(constraints.c.id).where(_counts(at)))
+def count_constraints(connection: Connection, which: ColumnElement[bool]) -> int:
+    return bounded_count(connection, select(constraints.c.id).where(which))
 
 
 def list_members(connection: Connection, constraint_ids: Collection[str]) -> dict[str, list[str]]:

@@ -19,7 +19,15 @@ from rbac_api.capabilities.constraints.schemas import (
     ViolationListSchema,
 )
 from rbac_api.guard.enforcement.decorators import current_clearance, requires
-from rbac_api.guard.errors import REPEATABLE, EscalationDenied, RoleNotFound, TargetStronger
+from rbac_api.guard.enforcement.rules import HOME
+from rbac_api.guard.errors import (
+    REPEATABLE,
+    DomainNotFound,
+    EscalationDenied,
+    RoleElsewhere,
+    RoleNotFound,
+    TargetStronger,
+)
 from rbac_api.web.fields import PageQuery
 from rbac_api.web.openapi.blueprint import Blueprint
 from rbac_api.web.pagination import page_answer, page_request
@@ -37,7 +45,7 @@ blueprint = Blueprint(
 
 @blueprint.route("")
 class Constraints(MethodView):
-    @requires("constraints:read")
+    @requires("constraints:read", domain=HOME)
     @blueprint.arguments(PastPageQuery, location="query")
     @blueprint.response(200, ConstraintListSchema)
     @blueprint.operation("list_constraints")
@@ -49,13 +57,15 @@ class Constraints(MethodView):
         page, moment = page_request(query), past_moment(query)
         return page_answer(service.list_constraints(current_clearance(), page, moment))
 
-    @requires("constraints:create", recent=True)
+    @requires("constraints:create", domain=HOME, recent=True)
     @blueprint.arguments(ConstraintCreateSchema)
     @blueprint.response(201, ConstraintSchema)
     @blueprint.operation(
         "create_constraint",
         ConstraintNameTaken,
         ConstraintViolated,
+        DomainNotFound,
+        RoleElsewhere,
         RoleNotFound,
         EscalationDenied,
         TargetStronger,
@@ -66,6 +76,8 @@ class Constraints(MethodView):
 
         Takes effect at once: every change that would violate it is refused with 409. It is not created if a
         user already violates it; the answer lists who. You must hold every effective permission of its roles.
+        With `home`, or in a session at a domain, the constraint is at home there: its name ends with `@` and
+        the domain, and it is about roles at home there and below.
         """
         found = service.create_constraint(current_clearance(), body)
         return created_answer(found, f"/v1/constraints/{found['name']}")
@@ -73,7 +85,7 @@ class Constraints(MethodView):
 
 @blueprint.route("/<constraint>")
 class Constraint(MethodView):
-    @requires("constraints:read")
+    @requires("constraints:read", domain=HOME)
     @blueprint.arguments(AtQuery, location="query")
     @blueprint.response(200, ConstraintSchema)
     @blueprint.operation("get_constraint", ConstraintNotFound)
@@ -84,7 +96,7 @@ class Constraint(MethodView):
         """
         return json_answer(service.get_constraint(current_clearance(), constraint, past_moment(query)))
 
-    @requires("constraints:delete", recent=True)
+    @requires("constraints:delete", domain=HOME, recent=True)
     @blueprint.response(204)
     @blueprint.operation("delete_constraint", ConstraintNotFound, EscalationDenied, TargetStronger)
     def delete(self, constraint: str) -> Response:
@@ -99,7 +111,7 @@ class Constraint(MethodView):
 
 @blueprint.route("/<constraint>/violations")
 class Violations(MethodView):
-    @requires("constraints:read")
+    @requires("constraints:read", domain=HOME)
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, ViolationListSchema)
     @blueprint.operation("list_violations", ConstraintNotFound)

@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
-from rbac_api.web.fields import Body, ConstraintName, RoleName, Whole, page_of
+from rbac_api.web.fields import Body, ConstraintName, DomainName, RoleName, Whole, page_of
 
 KINDS = ("static", "dynamic", "max-holders", "requires")
 MAX_ROLES, MAX_LIMIT = 100, 1_000_000
@@ -40,6 +40,10 @@ class ConstraintSchema(ma.Schema):
     kind = fields.String(required=True, validate=validate.OneOf(KINDS), metadata=_KIND)
     roles = fields.List(fields.String(), required=True, metadata=_ROLES)
     limit = fields.Integer(required=True, allow_none=True, metadata=_LIMIT)
+    home = fields.String(
+        required=True,
+        metadata={"description": "the domain that the name ends with", "example": "root"},
+    )
     created_at = fields.DateTime(required=True)
 
 
@@ -67,6 +71,15 @@ class ConstraintCreateSchema(Body):
         metadata={**_ROLES, "uniqueItems": True},
     )
     limit = Whole(low=1, high=MAX_LIMIT, allow_none=True, metadata=_LIMIT)
+    home = DomainName(
+        metadata={
+            "description": (
+                "the domain whose administrators decide about it; if absent, the one that the name ends with,"
+                " or else that of the session. It is about roles at home there and below"
+            ),
+            "example": "root",
+        }
+    )
 
 
 class ViolationSchema(ma.Schema):

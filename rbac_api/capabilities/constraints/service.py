@@ -6,7 +6,7 @@ require_constraints(clearance, users=[user_id], roles=["accountant"])     409 co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Set
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -21,13 +21,15 @@ from rbac_api.capabilities.constraints.errors import (
     ConstraintNotFound,
     ConstraintViolated,
 )
-from rbac_api.capabilities.constraints.rules import sensible_rule
+from rbac_api.capabilities.constraints.rules import require_at_home, row_of, sensible_rule
+from rbac_api.capabilities.constraints.serializers import describe, facts_of, sentence, to_json
 from rbac_api.capabilities.constraints.violations import Change, ConstraintChecker, Expected, Violations
-from rbac_api.capabilities.sessions.answers import user_reference
+from rbac_api.capabilities.domains.service import named_at_home, require_domain
 from rbac_api.database.queries.roles import find_role_ids
-from rbac_api.database.types import new_id
+from rbac_api.decision.domains import home_of
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import ROOT, Assignment, Constraint, Subject
+from rbac_api.decision.naming import CONSTRAINT
 from rbac_api.decision.separation_of_duty import Holder, Violation, dynamic_conflicts
 from rbac_api.formats.paging import MAX_TOTAL, Page, PageRequest, cut
 from rbac_api.guard.enforcement.clearance import Clearance
@@ -37,12 +39,11 @@ from rbac_api.trail.recorder import Target
 __all__ = [
     "Change", "ConstraintChecker", "Expected", "assignable", "constraints_on", "create_constraint",
     "delete_constraint", "facts_of", "get_constraint", "list_constraints", "list_violations",
-    "require_all_kept", "require_assignable", "require_compatible", "require_constraints",
-    "require_sessions_kept", "sensible_rule", "violated_constraints",
+    "require_all_kept", "require_assignable", "require_at_home", "require_compatible", "require_constraints",
+    "require_sessions_kept", "row_of", "sensible_rule", "violated_constraints",
 ]  # fmt: skip
 MAX_VIOLATIONS_LISTED = 50  # violations in a problem document
 MAX_VIOLATIONS_COUNTED = 10_000  # the number up to which they are counted
-MayName = Callable[[str], bool]  # whether the answer may name the user with this id
 
 
 def require_constraints(
@@ -60,7 +61,7 @@ def require_constraints(
     can break."""
     change = Change(None if users is None else frozenset(users), frozenset(roles), through, losing)
     if clearance.graph().constraints:
-        _refuse(_judge(clearance).broken_by([change]), clearance.may_name)
+        _refuse(_judge(clearance).broken_by([change]), clearance.nameable_users)
 
 
 def require_all_kept(
@@ -69,36 +70,40 @@ def require_all_kept(
     """Before anything is written: 409 as above if these changes, or the new constraints, break something."""
     names = set(made)
     rules = [rule for rule in judge.graph.constraints if rule.name in names]
-    _refuse(_broken(judge, changes, rules), clearance.may_name)
+    _refuse(_broken(judge, changes, rules), clearance.nameable_users)
 
 
 def require_sessions_kept(clearance: Clearance, judge: ConstraintChecker, rule: Constraint) -> None:
     """409 as above if a session has too many roles active for a new dynamic constraint."""
-    _refuse(judge.overfull_sessions(rule), clearance.may_name)
+    _refuse(judge.overfull_sessions(rule), clearance.nameable_users)
 
 
 def list_constraints(
     clearance: Clearance, page: PageRequest, at: datetime | None = None
 ) -> Page[answers.ConstraintAnswer]:
-    """All constraints in force, now or at that moment, by name."""
-    rows = queries.list_constraints(clearance.connection, page.after, page.limit + 1, at)
-    total = queries.count_constraints(clearance.connection, at) if page.count else None
+    """The constraints in force that the caller may read, now or at that moment, by name."""
+    which = queries.which(clearance.connection, clearance.domains_granting(), at)
+    rows = queries.list_constraints(clearance.connection, page.after, page.limit + 1, which)
+    total = queries.count_constraints(clearance.connection, which) if page.count else None
     found = cut(rows, page, lambda row: (row.name,), total)
     members = queries.list_members(clearance.connection, [row.id for row in found.items])
-    return found.map(lambda row: _describe(row, members))
+    return found.map(lambda row: describe(row, members))
 
 
 def get_constraint(clearance: Clearance, name: str, at: datetime | None = None) -> answers.ConstraintAnswer:
     """One constraint, now or at that moment; 404 ``constraint.not_found``."""
-    row = ConstraintNotFound.require(queries.find_constraint(clearance.connection, name, at))
-    return _describe(row, queries.list_members(clearance.connection, [row.id]))
+    _, row = _addressed(clearance, name, at)
+    return describe(row, queries.list_members(clearance.connection, [row.id]))
 
 
 def create_constraint(clearance: Clearance, body: answers.ConstraintBody) -> answers.ConstraintAnswer:
-    """Create a constraint, in force at once. 404 for an unknown role, 403 ``escalation.denied`` unless the
-    caller holds its roles' effective permissions, 409 ``constraint.violated`` with the list if it is violated
-    now."""
-    rule = sensible_rule(body["name"], body["kind"], body["roles"], body.get("limit"))
+    """Create a constraint, in force at once, which its home decides. 404 for an unknown role, 403
+    ``escalation.denied`` unless the caller holds its roles' effective permissions there, 409
+    ``constraint.violated`` with the list if it is violated now."""
+    clearance, name = named_at_home(clearance, body, CONSTRAINT)
+    require_domain(clearance, home_of(name))
+    rule = sensible_rule(name, body["kind"], body["roles"], body.get("limit"))
+    require_at_home(rule)
     ids = find_role_ids(clearance.connection, rule.roles)
     if unknown := [role for role in rule.roles if role not in ids]:
         raise RoleNotFound(f"There is no role {unknown[0]}. List them with GET /v1/roles.")
@@ -107,32 +112,32 @@ def create_constraint(clearance: Clearance, body: answers.ConstraintBody) -> ans
     if queries.is_name_taken(clearance.connection, rule.name):
         raise ConstraintNameTaken()
     before = _judge(clearance)  # a new dynamic one is not in force yet
-    now = clock.now()
-    row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": now}
+    row = row_of(rule, clock.now())
     queries.add_constraint(clearance.connection, row, [ids[role] for role in rule.roles])
-    clearance.record("constraint.created", _target(rule.name), after=facts_of(rule))
+    clearance.record("constraint.created", Target("constraint", name, name), after=facts_of(rule))
     if rule.kind == "dynamic":
-        _refuse(before.overfull_sessions(rule), clearance.may_name)
+        _refuse(before.overfull_sessions(rule), clearance.nameable_users)
     else:
-        _refuse(_judge(clearance).breaking(rule), clearance.may_name)
-    return get_constraint(clearance, rule.name)
+        _refuse(_judge(clearance).breaking(rule), clearance.nameable_users)
+    found = ConstraintNotFound.require(queries.find_constraint(clearance.connection, name))
+    return describe(found, {found.id: list(rule.roles)})
 
 
 def delete_constraint(clearance: Clearance, name: str) -> None:
     """End a constraint. 403 ``escalation.denied`` unless the caller holds its roles' effective
-    permissions."""
-    row = _find_constraint(clearance.connection, name)
+    permissions at its home."""
+    clearance, row = _addressed(clearance, name)
     members = queries.list_members(clearance.connection, [row.id]).get(row.id, [])
     clearance.require_held(clearance.graph().held_by(members))
     rule = Constraint(row.name, row.kind, tuple(members), row.cardinality)
     _require_outranks_bound(clearance, rule)
     queries.end_constraint(clearance.connection, row.id, clock.now())
-    clearance.record("constraint.deleted", _target(name), before=facts_of(rule))
+    clearance.record("constraint.deleted", Target("constraint", name, name), before=facts_of(rule))
 
 
 def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page[answers.ViolationAnswer]:
     """Who violates a constraint, by id: none, unless the database was changed directly."""
-    _find_constraint(clearance.connection, name)
+    _addressed(clearance, name)
     after = (str(page.after[0]), page.after[1]) if page.after else ("", "")
     with clearance.work.database.streaming() as connection:
         judge = ConstraintChecker(connection, clearance.changed_graph(), clock.now())
@@ -142,7 +147,8 @@ def list_violations(clearance: Clearance, name: str, page: PageRequest) -> Page[
         with closing(judge.breaking(rule, after=after[0] or None)) as found:
             rows = list(islice((one for one in found if _place(one) > after), page.limit + 1))
         total = sum(1 for _ in islice(judge.breaking(rule), MAX_TOTAL + 1)) if page.count else None
-    return cut(rows, page, _place, total).map(lambda row: _to_json(row, clearance.may_name))
+    named = clearance.nameable_users(_users(rows))
+    return cut(rows, page, _place, total).map(lambda row: to_json(row, named))
 
 
 def violated_constraints(clearance: Clearance) -> list[str]:
@@ -154,8 +160,14 @@ def violated_constraints(clearance: Clearance) -> list[str]:
 
 
 def constraints_on(clearance: Clearance, role: str) -> list[str]:
-    """The names of the constraints about a role."""
-    return [rule.name for rule in clearance.graph().constraints if role in rule.roles]
+    """The constraints about a role, in words; one that the caller may not read is not named."""
+    found = (rule.name for rule in clearance.graph().constraints if role in rule.roles)
+    return [
+        f"the constraint {name}"
+        if clearance.everywhere or clearance.holds("constraints:read", home_of(name))
+        else "a constraint"
+        for name in found
+    ]
 
 
 def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str, str]) -> None:
@@ -168,7 +180,7 @@ def require_compatible(graph: RoleGraph, roles: Iterable[str], user: Mapping[str
         together = [tuple(role for role in rule.roles if role in active) for rule in conflicts]
         pairs = zip(conflicts, together, strict=True)
         found = (Violation(rule.name, names, now, None, *who) for rule, names in pairs)
-        _refuse(found, lambda _own: True)
+        _refuse(found, lambda own: own)
 
 
 def assignable(
@@ -187,7 +199,7 @@ def require_assignable(
 ) -> None:
     """Before anything is written: 409 as ``require_constraints`` answers after it, if the account is assigned
     the role from now on, at that domain and without an end. The connection streams."""
-    _refuse(_if_assigned(clearance, connection, holder, role, domain), clearance.may_name)
+    _refuse(_if_assigned(clearance, connection, holder, role, domain), clearance.nameable_users)
 
 
 def _if_assigned(
@@ -206,6 +218,14 @@ def _require_outranks_bound(clearance: Clearance, rule: Constraint) -> None:
         clearance.require_outranks_holders(rule.roles, rule)
 
 
+def _addressed(
+    clearance: Clearance, name: str, at: datetime | None = None
+) -> tuple[Clearance, queries.ConstraintRow]:
+    """The constraint, with the clearance at its home; 404 for one that the caller may not read there."""
+    row = ConstraintNotFound.require(queries.find_constraint(clearance.connection, name, at))
+    return clearance.over(row.home, "constraints:read", ConstraintNotFound), row
+
+
 def _judge(clearance: Clearance) -> ConstraintChecker:
     return ConstraintChecker(clearance.connection, clearance.graph(), clock.now())
 
@@ -221,50 +241,24 @@ def _first(found: Violations) -> Violation | None:
         return next(found, None)
 
 
-def _refuse(found: Violations, may_name: MayName) -> None:
-    """409 with the list, unless there is none."""
+def _refuse(found: Violations, nameable: Callable[[Set[str]], Set[str]]) -> None:
+    """409 with the list, unless there is none; it names those users whom the answer may name."""
     with closing(found):
         broken = list(dict.fromkeys(islice(found, MAX_VIOLATIONS_COUNTED)))
     if not broken:
         return
-    first = broken[0]
+    first, listed = broken[0], broken[:MAX_VIOLATIONS_LISTED]
+    named = nameable(_users(listed))
     raise ConstraintViolated(
-        _sentence(first, str(first.username) if may_name(first.user_id or "") else "A user"),
+        sentence(first, str(first.username) if first.user_id in named else "A user"),
         constraint=first.constraint,
-        violations=[_to_json(violation, may_name) for violation in broken[:MAX_VIOLATIONS_LISTED]],
+        violations=[to_json(violation, named) for violation in listed],
         count=len(broken),
-    ).recorded_as(_sentence(first, str(first.user_id)))
+    ).recorded_as(sentence(first, str(first.user_id)))
 
 
-def _find_constraint(connection: Connection, name: str) -> queries.ConstraintRow:
-    return ConstraintNotFound.require(queries.find_constraint(connection, name))
-
-
-def _target(name: str) -> Target:
-    return Target("constraint", name, name)
-
-
-def facts_of(rule: Constraint) -> answers.ConstraintFacts:
-    """A constraint as the trail and the API have it."""
-    return {"name": rule.name, "kind": rule.kind, "roles": list(rule.roles), "limit": rule.limit}
-
-
-def _describe(row: queries.ConstraintRow, members: Mapping[str, list[str]]) -> answers.ConstraintAnswer:
-    rule = Constraint(row.name, row.kind, tuple(members.get(row.id, ())), row.cardinality)
-    return {**facts_of(rule), "created_at": row.valid_from}
-
-
-def _to_json(violation: Violation, may_name: MayName) -> answers.ViolationAnswer:
-    """A violation as it is shown."""
-    named = violation.user_id is not None and may_name(violation.user_id)
-    return {
-        "constraint": violation.constraint,
-        "user": user_reference(violation.user_id, violation.username) if named else None,
-        "roles": list(violation.roles),
-        "domain": violation.domain,
-        "from": violation.since,
-        "until": violation.until,
-    }
+def _users(found: Iterable[Violation]) -> Set[str]:
+    return {one.user_id for one in found if one.user_id}
 
 
 def _place(violation: Violation) -> tuple[str, str]:
@@ -272,12 +266,3 @@ def _place(violation: Violation) -> tuple[str, str]:
     now."""
     until = clock.rfc3339(violation.until) if violation.until else "open"
     return violation.user_id or violation.roles[0], f"{violation.domain} {until}"
-
-
-def _sentence(violation: Violation, user: str) -> str:
-    first, *others = violation.roles
-    who = user if violation.user_id else "More people than allowed"
-    at = "" if violation.domain == ROOT else f" at {violation.domain}"
-    roles = f"{first} without {', '.join(others)}" if violation.alone else ", ".join(violation.roles)
-    forbidden = f"which the constraint {violation.constraint} forbids; 'violations' lists every user"
-    return f"{who} would hold {roles}{at}, {forbidden}."

@@ -17,7 +17,7 @@ from rbac_api.database.tables import assignments, constraints, domains, roles, u
 from rbac_api.database.validity import not_over
 
 register_constraint("uq_domains_name_open", DomainNameTaken)
-A_ROLE = "a role"  # in words, as one of the things that are at home at a domain
+A_ROLE, A_CONSTRAINT = "a role", "a constraint"  # in words, as things that are at home at a domain
 # As the partial index has it, which no bound value would find
 _BELOW_ROOT = assignments.c.domain != literal_column("'root'")
 
@@ -68,7 +68,7 @@ def find_residents(connection: Connection, names: Iterable[str]) -> dict[str, li
     present = {
         "a user or a service account": users.c.status != "deleted",
         A_ROLE: roles.c.valid_to.is_(None),
-        "a constraint": constraints.c.valid_to.is_(None),
+        A_CONSTRAINT: constraints.c.valid_to.is_(None),
     }
     found: dict[str, list[str]] = {}
     for some in batched(names):

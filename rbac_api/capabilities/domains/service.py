@@ -9,8 +9,9 @@ from rbac_api import clock
 from rbac_api.capabilities.domains import queries
 from rbac_api.capabilities.domains.answers import DomainAnswer, DomainBody, DomainFilters
 from rbac_api.capabilities.domains.errors import DomainBuiltIn, DomainInUse, DomainNameTaken
+from rbac_api.capabilities.domains.named import named_at_home
 from rbac_api.capabilities.domains.own_domains import list_domains_of
-from rbac_api.capabilities.domains.queries import A_ROLE, count_assignments, find_residents
+from rbac_api.capabilities.domains.queries import A_CONSTRAINT, A_ROLE, count_assignments, find_residents
 from rbac_api.database.queries.domains import DomainRow, existed, find_domain, is_in
 from rbac_api.database.types import new_id
 from rbac_api.decision.domains import overlaps, parent_of
@@ -23,9 +24,10 @@ from rbac_api.trail.fields import changes, stated
 from rbac_api.trail.recorder import Target
 
 __all__ = [
-    "A_ROLE", "count_assignments", "create_domain", "delete_domain", "describe", "find_residents",
-    "get_domain", "list_domains", "list_domains_of", "require_domain", "require_domain_in_sight",
-    "require_no_home", "require_unused", "settle_homes", "update_domain",
+    "A_CONSTRAINT", "A_ROLE", "count_assignments", "create_domain", "delete_domain", "describe",
+    "find_residents", "get_domain", "list_domains", "list_domains_of", "named_at_home",
+    "require_domain", "require_domain_in_sight", "require_no_home", "require_unused", "settle_homes",
+    "update_domain",
 ]  # fmt: skip
 
 _NONE_THEN = "There was no domain with this name at that time."

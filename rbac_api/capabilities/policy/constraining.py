@@ -11,16 +11,17 @@ from rbac_api.capabilities.constraints.service import (
     ConstraintChecker,
     facts_of,
     require_all_kept,
+    require_at_home,
     require_sessions_kept,
+    row_of,
     sensible_rule,
 )
 from rbac_api.capabilities.policy.outranking import require_outranks_holders
 from rbac_api.capabilities.policy.state import State, assigned
 from rbac_api.database.pending import NOW
 from rbac_api.database.tables import constraint_roles, constraints
-from rbac_api.database.types import new_id
 from rbac_api.decision.difference import Facts
-from rbac_api.decision.domains import counting_at
+from rbac_api.decision.domains import counting_at, home_of
 from rbac_api.decision.evaluate import ADMIN, always_covered
 from rbac_api.decision.model import Assignment, Constraint
 from rbac_api.guard.errors import LastAdministrator
@@ -77,18 +78,21 @@ def _coming(state: State, names: frozenset[str]) -> Iterable[Assignment]:
 def create_constraint(state: State, facts: Facts) -> None:
     rule = sensible_rule(facts["name"], facts["kind"], facts["roles"], facts.get("limit"))
     ids = [state.role(name).id for name in rule.roles]
+    state.require_domain(home_of(rule.name))
+    require_at_home(rule)
     state.clearance.require_held(state.roles.held_by(rule.roles))
     _require_outranks_bound(state, rule)
     if state.rule_ids.is_taken(rule.name):
         raise ConstraintNameTaken()
     if rule.kind == "dynamic":
         require_sessions_kept(state.clearance, constraint_checker(state), rule)
-    row = {"id": new_id(), "name": rule.name, "kind": rule.kind, "cardinality": rule.limit, "valid_from": NOW}
+    row = row_of(rule, NOW)
     state.pending.add(constraints, row)
     for position, role_id in enumerate(ids):
         member = {"constraint_id": row["id"], "position": position, "role_id": role_id}
         state.pending.add(constraint_roles, member)
     state.rule_ids[rule.name] = str(row["id"])
+    state.places.rules[home_of(rule.name)] += 1
     state.roles.rules[rule.name] = rule
     state.made_rules.append(rule.name)
     state.record_event("constraint.created", "constraint", rule.name, after=facts_of(rule))
@@ -103,6 +107,7 @@ def delete_constraint(state: State, facts: Facts) -> None:
     _require_outranks_bound(state, rule)
     state.pending.change(constraints, {"id": state.rule_ids[name]}, {"valid_to": NOW})
     del state.rule_ids[name]
+    state.places.rules[home_of(name)] -= 1
     del state.roles.rules[name]
     state.record_event("constraint.deleted", "constraint", name, before=facts_of(rule))
 

@@ -128,7 +128,7 @@ def apply_steps(state: State, steps: Sequence[Step]) -> Work:
     work = start_work(state, steps)
     gone = [state.role_rows[step.facts["name"]].id for step in steps if _is_known_role(state, step)]
     state.open_numbers = queries.count_assignments(state.connection, gone, state.at)
-    state.places.note_use(state.connection, steps, state.role_rows, state.at)
+    state.places.note_use(state.connection, steps, (state.role_rows, state.rule_ids), state.at)
     for step in _permitted(work):
         _take(work, step)
     judge(work)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from rbac_api.capabilities.domains.service import A_ROLE, count_assignments, find_residents
+from rbac_api.capabilities.domains.service import A_CONSTRAINT, A_ROLE, count_assignments, find_residents
 from rbac_api.database.queries.domains import DomainRow, list_all_domains, list_known
 from rbac_api.decision.difference import Step
 from rbac_api.decision.domains import home_of, parent_of
@@ -29,7 +29,8 @@ class Places:
     open_numbers: Mapping[str, int] = field(default_factory=dict)  # of assignments, as the rows have them
     more: Counter[str] = field(default_factory=Counter)  # of assignments: how many are added
     residents: Mapping[str, list[str]] = field(default_factory=dict)  # at home, as the rows have it
-    roles: Counter[str] = field(default_factory=Counter)  # at home at the domains that are removed
+    roles: Counter[str] = field(default_factory=Counter)  # by home, where domains are removed
+    rules: Counter[str] = field(default_factory=Counter)
     ended: list[str] = field(default_factory=list)  # in this order
 
     def take(self, rows: Iterable[DomainRow]) -> None:
@@ -48,14 +49,15 @@ class Places:
             self.known |= list_known(connection, unknown)
 
     def note_use(
-        self, connection: Connection, steps: Iterable[Step], roles: Iterable[str], at: datetime
+        self, connection: Connection, steps: Iterable[Step], named: Iterable[Iterable[str]], at: datetime
     ) -> None:
-        """Read what is at the domains that these steps remove; ``roles`` are the present ones."""
-        names = [step.facts["name"] for step in steps if step.op == "domain.delete"]
-        self.open_numbers = count_assignments(connection, names, at)
-        self.residents = find_residents(connection, names)
-        if any(A_ROLE in kinds for kinds in self.residents.values()):
-            self.roles.update(map(home_of, roles))
+        """Read what is at the domains that these steps remove; ``named`` are the present roles and rules."""
+        gone = [step.facts["name"] for step in steps if step.op == "domain.delete"]
+        self.open_numbers = count_assignments(connection, gone, at)
+        self.residents = find_residents(connection, gone)
+        if self.residents:
+            for known, names in zip((self.roles, self.rules), named, strict=True):
+                known.update(map(home_of, names))
 
     def require(self, name: str) -> None:
         """404 for a domain that does not exist, or would not any more."""
@@ -77,8 +79,9 @@ class Places:
 
     def residents_of(self, name: str) -> list[str]:
         """A word for each kind of thing that will be at home at a domain that is removed."""
-        kinds = [kind for kind in self.residents.get(name, ()) if kind != A_ROLE]
-        return [*kinds, *([A_ROLE] if self.roles[name] > 0 else [])]
+        counted = {A_ROLE: self.roles[name], A_CONSTRAINT: self.rules[name]}
+        others = [kind for kind in self.residents.get(name, ()) if kind not in counted]
+        return [*others, *(kind for kind, number in counted.items() if number > 0)]
 
     def first_below(self, name: str) -> str | None:
         """The name of a domain that is in this one."""

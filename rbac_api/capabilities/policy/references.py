@@ -57,10 +57,11 @@ def _domains(document: Document, domains: Container[str]) -> Iterator[Fault]:
 
 
 def _homes(document: Document, domains: Container[str]) -> Iterator[Fault]:
-    for number, entry in enumerate(document.roles):
-        if (home := home_of(entry["name"])) not in domains:
-            detail = f"role {entry['name']}: the domain {home}, where it is at home, is unknown; list it too"
-            yield Fault(f"/roles/{number}/name", "policy.name_unknown", detail)
+    for kind, entries in (("role", document.roles), ("constraint", document.constraints)):
+        for number, entry in enumerate(entries):
+            if (home := home_of(entry["name"])) not in domains:
+                detail = f"{kind} {entry['name']}: the domain {home}, its home, is unknown; list it too"
+                yield Fault(f"/{kind}s/{number}/name", "policy.name_unknown", detail)
 
 
 def _people_in_seeds(document: Document) -> Iterator[Fault]:

@@ -7,7 +7,6 @@ from typing import Any
 from flask import Response, request
 from flask.views import MethodView
 
-from rbac_api.capabilities.assignments.errors import RoleElsewhere
 from rbac_api.capabilities.constraints.errors import (
     ConstraintNameTaken,
     ConstraintNotFound,
@@ -45,7 +44,13 @@ from rbac_api.decision.document import document_schema
 from rbac_api.errors import Invalid
 from rbac_api.formats.strict_yaml import yaml_text
 from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
-from rbac_api.guard.errors import EscalationDenied, LastAdministrator, RoleNotFound, TargetStronger
+from rbac_api.guard.errors import (
+    EscalationDenied,
+    LastAdministrator,
+    RoleElsewhere,
+    RoleNotFound,
+    TargetStronger,
+)
 from rbac_api.web.openapi.document_bodies import (
     YAML,
     DocumentBlueprint,

@@ -162,7 +162,7 @@ class State:
 
     def record_event(self, action: str, kind: str, name: str, **facts: Any) -> None:
         """Note an event about a domain, a role, a permission, an inheritance or a constraint."""
-        home = {"domain": name, "role": home_of(name)}.get(kind)
+        home = name if kind == "domain" else home_of(name)
         self.events.append(Event(action, Target(kind, name, name, home), **facts))
 
     def touch_role(self, row: Thing, **values: object) -> None:
@@ -191,7 +191,7 @@ class State:
         """Note the domains that the document is about, or names; returns all that are known."""
         if document.domains or "domains" in document.said:
             self.places.load(self.connection)
-        homes = {home_of(entry["name"]) for entry in document.roles}
+        homes = {home_of(entry["name"]) for entry in (*document.roles, *document.constraints)}
         self.places.note(self.connection, {*map(domain_of, document.assignments), *homes})
         return self.places.known
 

@@ -7,7 +7,6 @@ from typing import Any
 from flask import Response
 from flask.views import MethodView
 
-from rbac_api.capabilities.assignments.errors import RoleElsewhere
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.permissions.errors import PermissionNotFound
 from rbac_api.capabilities.roles import listing, service
@@ -37,6 +36,7 @@ from rbac_api.guard.errors import (
     DomainNotFound,
     EscalationDenied,
     LastAdministrator,
+    RoleElsewhere,
     RoleNotFound,
     TargetStronger,
 )

@@ -8,6 +8,7 @@ from typing import Any
 from rbac_api import clock
 from rbac_api.capabilities.assignments.service import end_role_assignments
 from rbac_api.capabilities.constraints.service import constraints_on, require_constraints
+from rbac_api.capabilities.domains.service import named_at_home, require_domain
 from rbac_api.capabilities.permissions.service import find_permission
 from rbac_api.capabilities.roles import queries
 from rbac_api.capabilities.roles.answers import RoleAnswer
@@ -21,7 +22,6 @@ from rbac_api.capabilities.roles.errors import (
 )
 from rbac_api.capabilities.roles.homes import (
     at_home,
-    at_new_home,
     is_readable,
     require_inheritable,
     unknown,
@@ -30,7 +30,9 @@ from rbac_api.capabilities.roles.rows import add_role, find_role, write
 from rbac_api.database.queries import permissions
 from rbac_api.database.queries import roles as reads
 from rbac_api.database.queries.roles import RoleRow
+from rbac_api.decision.domains import home_of
 from rbac_api.decision.hierarchy import RoleGraph, direct_permissions
+from rbac_api.decision.naming import ROLE
 from rbac_api.formats.row_versions import require_match
 from rbac_api.guard.enforcement.clearance import Clearance
 from rbac_api.guard.revocation.denylist import note_authority_change
@@ -62,7 +64,8 @@ def read_role(clearance: Clearance, name: str) -> tuple[RoleAnswer, int]:
 def create_role(clearance: Clearance, body: Mapping[str, Any]) -> tuple[RoleAnswer, int]:
     """Create a role, which its home decides. 404 for an unknown permission, 403 ``escalation.denied`` for one
     that the caller does not hold there."""
-    clearance, name = at_new_home(clearance, body)
+    clearance, name = named_at_home(clearance, body, ROLE)
+    require_domain(clearance, home_of(name))
     held = sorted(set(body.get("permissions", ())))
     found = _held_permissions(clearance, held)
     role = add_role(clearance, {**body, "name": name})
@@ -114,9 +117,7 @@ def delete_role(clearance: Clearance, name: str, tags: frozenset[str], *, force:
     affected = _affected(clearance, graph, name)
     seniors = sorted(graph.direct_seniors[name])
     if named := constraints_on(clearance, name):
-        raise RoleInUse(
-            f"The role is part of the constraint {named[0]}. Delete that first; force does not help."
-        )
+        raise RoleInUse(f"The role is part of {named[0]}. Delete that first; force does not help.")
     if (affected or seniors) and not force:
         raise RoleInUse()
     for senior in seniors:

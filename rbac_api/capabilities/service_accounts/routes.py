@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response
 from flask.views import MethodView
 
-from rbac_api.capabilities.assignments.errors import AssignmentNotFound, RoleElsewhere
+from rbac_api.capabilities.assignments.errors import AssignmentNotFound
 from rbac_api.capabilities.assignments.schemas import (
     AssignmentSchema,
     AssignSchema,
@@ -44,6 +44,7 @@ from rbac_api.guard.errors import (
     DomainNotFound,
     EscalationDenied,
     LastAdministrator,
+    RoleElsewhere,
     RoleNotFound,
     TargetStronger,
 )

@@ -122,6 +122,14 @@ class Clearance(Authority):
         """Whether an answer may name this user: the caller may read users, or is that user."""
         return user_id == self.actor.id or self.reads_users
 
+    def nameable_users(self, user_ids: AbstractSet[str]) -> AbstractSet[str]:
+        """Return those of these users whom an answer may name, as ``may_name``: the caller reads users at
+        their home."""
+        if self.reads_users or not user_ids:
+            return user_ids
+        homes = list_homes(self.connection, user_ids)
+        return {one for one, home in homes.items() if one == self.actor.id or self.holds("users:read", home)}
+
     def named(self, user_id: str, username: str, otherwise: str) -> str:
         """Return the username where it may be named, and the other words where not."""
         return username if self.may_name(user_id) else otherwise

@@ -134,7 +134,7 @@ def test_one_that_ends_while_it_is_read_is_not_found(
     stage: Stage, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep_apart(alice, *PAIR)
-    monkeypatch.setattr(service, "_find_constraint", lambda *_: None)
+    monkeypatch.setattr(service, "_addressed", lambda *_: None)
 
     with (
         operator_unit(stage.settings, stage.database, writes=False) as clearance,
