@@ -59,7 +59,8 @@ def company(roles: int) -> Company:
 # -- ours ----------------------------------------------------------------------------------------------------
 
 
-def _graph_and_subjects(given: Company) -> tuple[Any, list[Any]]:
+def graph_and_subjects(given: Company) -> tuple[Any, list[Any]]:
+    """Return the company as our own decision has it."""
     from rbac_api.decision.hierarchy import RoleGraph
     from rbac_api.decision.model import Assignment, Permission, Role, Subject
 
@@ -77,7 +78,7 @@ def ours_without_cache(given: Company) -> Ask:
     """The pure function itself, without a cache."""
     from rbac_api.decision.evaluate import decide
 
-    graph, subjects = _graph_and_subjects(given)
+    graph, subjects = graph_and_subjects(given)
     names = [f"thing-{n}:read" for n in range(given.roles)]
     return lambda person, role: decide(graph, subjects[person], names[role], AT).allowed
 
@@ -86,7 +87,7 @@ def ours_with_cache(given: Company) -> Ask:
     """The guard's state of a user, which caches decisions until something changes."""
     from rbac_api.guard.state.subjects import person_of
 
-    graph, subjects = _graph_and_subjects(given)
+    graph, subjects = graph_and_subjects(given)
     names = [f"thing-{n}:read" for n in range(given.roles)]
     people = [person_of(graph, subject, "person", subject.id, AT) for subject in subjects]
     return lambda person, role: people[person].may(names[role]).allowed

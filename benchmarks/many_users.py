@@ -145,7 +145,11 @@ class Reads:
     def __init__(self, client: FlaskClient, token: str) -> None:
         self._client = client
         self._headers = {"Authorization": f"Bearer {token}"}
-        self.user = self.answer("/v1/users?q=emil-0000000")["items"][0]["id"]
+
+    @property
+    def user(self) -> str:
+        """The id of a user."""
+        return str(self.answer("/v1/users?q=emil-0000000")["items"][0]["id"])
 
     def answer(self, path: str) -> dict[str, Any]:
         """Return the body of a successful answer."""
@@ -159,10 +163,10 @@ class Reads:
         self.answer(path)
         return statistics.median(_timed(lambda: self.answer(path)) for _ in range(rounds))
 
-    def far_page(self, path: str) -> str:
-        """Return the path of the thousandth page, or of the last one."""
+    def far_page(self, path: str, number: int = LAST_PAGE) -> str:
+        """Return the path of the page with this number, or of the last one."""
         here, mark = path, "&" if "?" in path else "?"
-        for _ in range(LAST_PAGE - 1):
+        for _ in range(number - 1):
             cursor = self.answer(here)["next"]
             if cursor is None:
                 break

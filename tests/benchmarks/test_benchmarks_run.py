@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from benchmarks import auditing, many_users, reads, role_changes, slow_readers, trail_growth, uses, writes
+from benchmarks import (
+    auditing,
+    domains,
+    many_users,
+    reads,
+    role_changes,
+    slow_readers,
+    trail_growth,
+    uses,
+    writes,
+)
 from benchmarks import decisions as module
 from benchmarks.decisions import ENGINES, PURE, company, measure_decisions
 from benchmarks.report import markdown
@@ -159,6 +169,20 @@ def test_reads_of_many_users_are_measured(engine: str, capsys: pytest.CaptureFix
     assert titles == "| read | ms | |"
     assert len(rows) == len(many_users.questions("anyone")) + 3
     assert all(float(row.split("|")[2]) > 0 for row in rows)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_what_domains_cost_is_measured(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--users", "2000", "--domains", "80", "--roles", "64", "--assignments", "500", "--rounds", "1"]
+    domains.main(["--engine", engine, *sizes])
+
+    lists, requests, decisions = capsys.readouterr().out.split("\n\n")[1:]
+    for table, number in ((lists, len(domains.LISTS) + len(domains.FAR)), (requests, 2), (decisions, 4)):
+        rows = [row.strip("| ").split(" | ") for row in table.strip().splitlines()[2:]]
+        assert len(rows) == number
+        assert all(
+            float(figure.strip("| ")) > 0 for row in rows for figure in row[1:3] if figure.strip("| *slow")
+        )
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
