@@ -6,6 +6,8 @@ Exit codes: 0 in sync (or done), 2 differs, 1 error.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from typing import Any
@@ -20,6 +22,7 @@ from rbac_api.capabilities.policy.service import (
     apply_policy,
     export_policy,
     find_drift,
+    in_domain,
     plan_policy,
     plan_revert,
     read_file,
@@ -29,8 +32,10 @@ from rbac_api.cli.group import operating
 from rbac_api.cli.output import json_text, print_json, shown
 from rbac_api.cli.plan_text import colours, drift_lines, is_empty, is_refused, plan_lines
 from rbac_api.decision.document import Document
+from rbac_api.decision.model import ROOT
 from rbac_api.errors import listed
 from rbac_api.formats.strict_yaml import yaml_text
+from rbac_api.guard.enforcement.clearance import Clearance
 
 FILE = click.option(
     "--file",
@@ -57,6 +62,12 @@ USED_WITHIN = click.option(
     show_default=True,
     help="Days in which a use counts.",
 )
+DOMAIN = click.option(
+    "--domain",
+    default=ROOT,
+    metavar="NAME",
+    help="Only what is in this domain; everything outside it stays as it is.",
+)
 DIFFERS = 2
 
 
@@ -78,9 +89,10 @@ def policy() -> None:
 @policy.command("export")
 @click.option("--file", "-f", "path", type=click.Path(path_type=Path), help="Write to this file instead.")
 @click.option("--format", "form", type=click.Choice(("yaml", "json")), default="yaml", show_default=True)
-def export(path: Path | None, form: str) -> None:
+@DOMAIN
+def export(path: Path | None, form: str, domain: str) -> None:
     """Print the policy as one sorted document, without built-in entries and secrets."""
-    with operating() as clearance:
+    with _operating(domain) as clearance:
         _, file = export_policy(clearance, yaml=form == "yaml", indent=True)
     with file:
         if path is None:
@@ -97,14 +109,15 @@ def export(path: Path | None, form: str) -> None:
 @FILE
 @PRUNE
 @USED_WITHIN
+@DOMAIN
 @FORM
 @click.pass_context
-def plan(context: click.Context, path: Path, prune: bool, used_within: int, form: str) -> None:
+def plan(context: click.Context, /, path: Path, form: str, **how: Any) -> None:
     """Show what applying the file would change, and change nothing.
 
     Exit code 0 if nothing would change, 2 if something would, 1 on an error.
     """
-    found = _planned(_read(path), prune=prune, used_within=used_within)
+    found = _planned(_read(path), **how)
     _show(found, form)
     context.exit(0 if is_empty(found) else DIFFERS)
 
@@ -114,15 +127,16 @@ def plan(context: click.Context, path: Path, prune: bool, used_within: int, form
 @click.option(
     "--prune", is_flag=True, hidden=True, expose_value=False
 )  # drift always compares both directions
+@DOMAIN
 @FORM
 @click.pass_context
-def drift(context: click.Context, path: Path, form: str) -> None:
+def drift(context: click.Context, path: Path, domain: str, form: str) -> None:
     """Show where the database differs from the file; for pipelines.
 
     + is only in the file, - only in the database, ~ differs. Sections that the file does not contain are not
     compared. Exit code 0 if in sync, 2 if different, 1 on an error.
     """
-    with operating() as clearance:
+    with _operating(domain) as clearance:
         found = find_drift(clearance, _read(path))
     if form == "text":
         for line in drift_lines(found, colours(sys.stdout)):
@@ -138,15 +152,16 @@ def drift(context: click.Context, path: Path, form: str) -> None:
 @USED_WITHIN
 @click.option("--even-if-used", is_flag=True, help="Apply it although it takes away what was used lately.")
 @YES
+@DOMAIN
 @FORM
-def apply(path: Path, prune: bool, yes: bool, form: str, **uses: Any) -> None:
+def apply(path: Path, prune: bool, yes: bool, domain: str, form: str, **uses: Any) -> None:
     """Show the plan, ask for confirmation, and apply it: all or nothing.
 
     Refused, with exit code 1, if any step is refused, if it takes away permissions that were used lately, or
     if the policy has changed since the plan was shown.
     """
     document, check = _read(path), UseCheck(uses["used_within"], uses["even_if_used"])
-    found = _planned(document, prune=prune, used_within=check.days)
+    found = _planned(document, domain=domain, prune=prune, used_within=check.days)
     if form == "text" or is_refused(found):
         _show(found, form)
     if is_refused(found):
@@ -158,7 +173,7 @@ def apply(path: Path, prune: bool, yes: bool, form: str, **uses: Any) -> None:
         return
     if not yes:
         click.confirm("Apply this plan?", abort=True, err=form != "text")
-    with operating(writes=True) as clearance:
+    with _operating(domain, writes=True) as clearance:
         done = apply_policy(clearance, document, prune=prune, uses=check)
         if done["hash"] != found["hash"]:
             raise click.ClickException(
@@ -173,20 +188,21 @@ def apply(path: Path, prune: bool, yes: bool, form: str, **uses: Any) -> None:
 @policy.command("revert")
 @click.argument("seq", type=click.IntRange(min=1))
 @YES
+@DOMAIN
 @FORM
-def revert(seq: int, yes: bool, form: str) -> None:
+def revert(seq: int, yes: bool, domain: str, form: str) -> None:
     """Show what reverting the policy applied as SEQ would change, ask, and revert it: all or nothing.
 
     Refused, with exit code 1, if an entry that it changed has been changed again since.
     """
     try:
-        with operating() as clearance:
+        with _operating(domain) as clearance:
             found = plan_revert(clearance, seq)
         if form == "text":
             _show(found, form)
         if not yes:
             click.confirm("Revert?", abort=True, err=form != "text")
-        with operating(writes=True) as clearance:
+        with _operating(domain, writes=True) as clearance:
             done = revert_policy(clearance, seq)
     except PolicyNotRevertible as refusal:
         lines = listed([shown(each) for each in refusal.members["changed"]], refusal.members["total"])
@@ -202,8 +218,14 @@ def _read(path: Path) -> Document:
     return read_file(Path("/dev/stdin") if str(path) == "-" else path)
 
 
-def _planned(document: Document, *, prune: bool, used_within: int) -> dict[str, object]:
-    with operating() as clearance:
+@contextmanager
+def _operating(domain: str, *, writes: bool = False) -> Iterator[Clearance]:
+    with operating(writes=writes) as clearance:
+        yield in_domain(clearance, domain)
+
+
+def _planned(document: Document, *, domain: str, prune: bool, used_within: int) -> dict[str, object]:
+    with _operating(domain) as clearance:
         return plan_policy(clearance, document, prune=prune, used_within=used_within)
 
 

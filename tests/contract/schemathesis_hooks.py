@@ -35,6 +35,7 @@ FORGIVEN: dict[type[Failure], dict[str, str]] = {
         "mode.not_eligible": "depends on whose role it is",
         "policy.name_unknown": "names are of this database",
         "policy.entry_invalid": "only built-in roles have grants",
+        "policy.outside": "what is outside depends on the domain that is asked for",
         "policy.users": "one format for seeds and documents, which bring no people",
         "revocation.incomplete": "a schema cannot say legibly what a dry run may leave out",
         "oauth.invalid_grant": "refresh tokens are signed by the service",

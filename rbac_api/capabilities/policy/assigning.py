@@ -183,15 +183,20 @@ def _require_lasting(state: State, account: Account, role: str, values: Values) 
 
 
 def _require_outranks(state: State, account: Account) -> None:
-    """Ask once per name and set of roles, those at any domain: the refusal contains the name."""
+    """At each domain where the account will hold anything. Asked once per name and set of roles: the refusal
+    contains the name."""
     if not state.clearance.unbounded:
-        _once(
-            state,
-            ("acts on", account.name, account.roles),
-            lambda: state.clearance.require_outranks(
-                state.roles.held_by(account.roles), account.name, account.id
-            ),
-        )
+        held = frozenset(account.has)
+        _once(state, ("acts on", account.name, held), lambda: _outrank(state, account))
+
+
+def _outrank(state: State, account: Account) -> None:
+    places: dict[str, set[str]] = {}
+    for role, domain in account.has:
+        places.setdefault(domain, set()).add(role)
+    for domain in sorted(places):
+        here, held = state.clearance.looking_at(domain), state.roles.held_by(places[domain])
+        here.require_outranks(held, account.name, account.id)
 
 
 def _require_administrator(state: State, role: str) -> None:

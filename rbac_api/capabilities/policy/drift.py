@@ -3,8 +3,9 @@ reads."""
 
 from __future__ import annotations
 
-from rbac_api.capabilities.policy.engine import load_compared, separate_unit
-from rbac_api.capabilities.policy.references import require_known
+from rbac_api.capabilities.policy.engine import load_compared, require_known_in
+from rbac_api.capabilities.policy.inside import part_in
+from rbac_api.capabilities.policy.reading import separate_unit
 from rbac_api.decision.difference import difference
 from rbac_api.decision.document import Document
 from rbac_api.decision.plan_parts import shown, summary
@@ -20,6 +21,7 @@ def find_drift(clearance: Clearance, document: Document) -> dict[str, object]:
     """
     with separate_unit(clearance) as reader:
         state, present = load_compared(reader, document, prune=True)
-    require_known(document, present, state.names, state.places.known, prune=False)
-    parts = shown(difference(document, present, state.at, prune=True))
+        require_known_in(state, document, present, prune=False)
+    part = part_in(present, clearance.domain)
+    parts = shown(difference(document, part, state.at, prune=True))
     return {**parts, "summary": summary(parts)}

@@ -7,29 +7,31 @@ apply     compute, take the lock, see that nothing changed since, write
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from rbac_api import clock
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.constraints.service import ConstraintChecker, require_sessions_kept
 from rbac_api.capabilities.domains.service import settle_homes
-from rbac_api.capabilities.policy import plan_queue, queries
+from rbac_api.capabilities.policy import plan_queue, queries, queries_changes
 from rbac_api.capabilities.policy.constraining import require_constraints_kept
 from rbac_api.capabilities.policy.current_state import find_current_policy, revision
 from rbac_api.capabilities.policy.errors import PolicyChanging
 from rbac_api.capabilities.policy.impact import Impact, find_impact
 from rbac_api.capabilities.policy.in_use import UNUSED_ONLY, USED_WITHIN_DAYS, UseCheck
+from rbac_api.capabilities.policy.inside import nameable, part_in, require_inside
+from rbac_api.capabilities.policy.reading import separate_unit
 from rbac_api.capabilities.policy.references import require_known
 from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.policy.steps import APPLY, REQUIRED_PERMISSIONS, label, require_permission
 from rbac_api.capabilities.policy.work import Work
 from rbac_api.decision.difference import CurrentPolicy, Step, difference
 from rbac_api.decision.document import Document, holder_of
+from rbac_api.decision.domains import is_in, lineage
+from rbac_api.decision.model import ROOT
 from rbac_api.decision.plan_parts import shown, summary
 from rbac_api.errors import Invalid, ServiceError, Unauthenticated, Unavailable
 from rbac_api.guard.enforcement.clearance import Clearance
-from rbac_api.guard.enforcement.unit_of_work import UnitOfWork
 from rbac_api.guard.revocation.denylist import note_authority_change
 from rbac_api.trail.canonical_form import canonical
 from rbac_api.trail.recorder import Target, append_events, prepared_events
@@ -89,14 +91,6 @@ def apply_work(clearance: Clearance, compute: Compute) -> Work:
     raise PolicyChanging()
 
 
-@contextmanager
-def separate_unit(clearance: Clearance) -> Iterator[Clearance]:
-    """A clearance of the same caller in a second unit, which reads the rows of one moment."""
-    database = clearance.work.database
-    with UnitOfWork(database, writes=False, one_moment=True) as work:
-        yield clearance._replace(work=work)
-
-
 def is_current(clearance: Clearance, work: Work) -> bool:
     """Whether the result still holds; asked under the lock, so it holds until the unit ends."""
     now = clock.now()
@@ -108,18 +102,28 @@ def is_current(clearance: Clearance, work: Work) -> bool:
 def prepare(clearance: Clearance, document: Document, *, prune: bool) -> Work:
     """Compare, and apply the steps to a working copy. 422 for names that do not exist."""
     state, present = load_compared(clearance, document, prune=prune)
-    require_known(document, present, state.names, state.places.known, prune=prune)
-    return apply_steps(state, difference(document, present, state.at, prune=prune))
+    require_known_in(state, document, present, prune=prune)
+    part = part_in(present, clearance.domain)
+    return apply_steps(state, difference(document, part, state.at, prune=prune))
 
 
 def load_compared(clearance: Clearance, document: Document, *, prune: bool) -> tuple[State, CurrentPolicy]:
     """What the document is compared with: all roles, and the accounts that it names; all accounts only if it
-    can end their assignments."""
+    can end their assignments. Of the accounts those at home in the domain of the clearance; 422 for entries
+    about something outside it."""
+    require_inside(document, clearance.domain)
     state = load_state(clearance, clock.now())
     listed = {holder_of(entry)[1] for entry in document.assignments}
     rows = load_accounts(state, listed, everybody=prune and "assignments" in document.said)
     state.note_places(document)
     return state, find_current_policy(state, rows)
+
+
+def require_known_in(state: State, document: Document, present: CurrentPolicy, *, prune: bool) -> None:
+    """422 for names that do not exist, or that a document of this domain cannot name."""
+    domain = state.clearance.domain
+    stay = lineage(domain) if prune and "domains" in document.said else state.places.known
+    require_known(document, nameable(state, present, domain), state.names, stay, prune=prune)
 
 
 def apply_steps(state: State, steps: Sequence[Step]) -> Work:
@@ -137,10 +141,10 @@ def apply_steps(state: State, steps: Sequence[Step]) -> Work:
 
 def start_work(state: State, steps: Sequence[Step] = ()) -> Work:
     """The state before the first step. The caller may hand out what the caller holds now, and no more."""
-    clearance = state.clearance
+    clearance, top = state.clearance, state.clearance.looking_at(ROOT)
     work = Work(steps, state, revision(state.connection, state.at), frozenset(clearance.held))
-    state.holds_all = clearance.holds_all
-    state.held = clearance.note_held()
+    state.holds_all = top.holds_all
+    state.held = top.note_held()  # at ``root``: what is noted counts at every domain
     return work
 
 
@@ -161,8 +165,10 @@ def with_outdated(work: Work) -> Work:
 
 
 def write(clearance: Clearance, work: Work) -> None:
-    """Write everything at once, under the lock; check again for users disabled or signed in meanwhile."""
+    """Write everything at once, under the lock; check again for users disabled or signed in meanwhile, and
+    whether the caller may apply policies at this domain."""
     state, connection = work.state, clearance.connection
+    clearance.at(clearance.domain)
     for permission in {REQUIRED_PERMISSIONS[step.op] for step in work.steps}:
         clearance.require_permission(permission)  # counts as used
     state.pending.write(connection, clock.now())
@@ -181,15 +187,18 @@ def write(clearance: Clearance, work: Work) -> None:
 
 def load_accounts(state: State, names: Iterable[str], *, everybody: bool = False) -> list[Any]:
     """Load the accounts that a document names, and those that would lose something by it."""
-    connection, at = state.connection, state.at
+    connection, at, domain = state.connection, state.at, state.clearance.domain
     if everybody:
         most = plan_queue.MAX_STEPS + len(set(names))  # listed, or to be ended
-        rows = queries.list_assignments(connection, at, None if state.clearance.unbounded else most + 1)
+        limit = None if state.clearance.unbounded else most + 1
+        rows = queries.list_assignments(connection, at, limit, domain)
         plan_queue.require_few(state.clearance, len(rows), most)
         names = {*names, *(row.username_canonical for row in rows)}
-        state.note_accounts(queries.list_accounts(connection, names))
-        return state.note_held(rows)
-    known = state.note_accounts(queries.list_accounts(connection, names))
+        if domain == ROOT:  # ``rows`` has all that these accounts are assigned
+            state.note_accounts(queries.list_accounts(connection, names))
+            return state.note_held(rows)
+    found = queries.list_accounts(connection, names)
+    known = state.note_accounts(row for row in found if is_in(row.home, domain))
     return state.note_held(queries.list_assignments_of(connection, known, at))
 
 
@@ -270,5 +279,5 @@ def _record(clearance: Clearance, work: Work, answer: dict[str, Any]) -> int:
     seq = clearance.record("policy.applied", target_of(work.hash), after={**counts, "hash": work.hash})
     done = [{"op": step.op, "facts": step.facts} for step in work.steps]
     row = {"seq": seq, "at": clock.now(), "hash": work.hash, "changes": canonical(done)}
-    queries.add_change(clearance.connection, row)
+    queries_changes.add_change(clearance.connection, row)
     return seq

@@ -6,7 +6,7 @@ import json
 
 from sqlalchemy import Connection
 
-from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy import queries_changes
 from rbac_api.decision.names import ERASED_NAME, canonical
 from rbac_api.trail.canonical_form import canonical as canonical_json
 
@@ -14,7 +14,7 @@ from rbac_api.trail.canonical_form import canonical as canonical_json
 def erase_username(connection: Connection, canonical_name: str) -> None:
     """Replace the name. A policy that assigned a role to the user cannot be reverted, as after the
     deletion."""
-    for row in queries.list_changes_of_users(connection):
+    for row in queries_changes.list_changes_of_users(connection):
         steps = json.loads(row.changes)
         named = [
             (step["facts"], member)
@@ -25,4 +25,4 @@ def erase_username(connection: Connection, canonical_name: str) -> None:
         for facts, member in named:
             facts[member] = ERASED_NAME
         if named:
-            queries.rewrite_change(connection, row.seq, canonical_json(steps))
+            queries_changes.rewrite_change(connection, row.seq, canonical_json(steps))

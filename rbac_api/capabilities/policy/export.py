@@ -22,9 +22,10 @@ from rbac_api.capabilities.policy.current_state import (
     find_current_policy,
     revision,
 )
-from rbac_api.capabilities.policy.engine import separate_unit
+from rbac_api.capabilities.policy.inside import part_in
 from rbac_api.capabilities.policy.past import load_past_state, past_revision
 from rbac_api.capabilities.policy.queries_past import list_domains_at
+from rbac_api.capabilities.policy.reading import separate_unit
 from rbac_api.capabilities.policy.state import load_state
 from rbac_api.database.engine import batched
 from rbac_api.database.queries.domains import list_all_domains
@@ -44,8 +45,8 @@ def export_policy(
     known: Container[str] = (),
     at: datetime | None = None,
 ) -> tuple[str, IO[bytes]]:
-    """The tag of the policy, now or at that moment, and a file with the document, which is empty if the tag
-    is ``known``. The current one, applied where it was exported, changes nothing."""
+    """The tag of the policy, now or at that moment, and a file with the document of the clearance's domain,
+    which is empty if the tag is ``known``. The current one, applied where it was exported, changes nothing."""
     with separate_unit(clearance) as reader:
         connection, moment, past = reader.connection, at or clock.now(), at is not None
         tag = (past_revision if past else revision)(connection, moment) + ("-yaml" if yaml else "")
@@ -53,9 +54,9 @@ def export_policy(
             return tag, BytesIO()
         state = (load_past_state if past else load_state)(reader, moment)
         state.places.take(list_domains_at(connection, moment) if past else list_all_domains(connection))
-        document = export(find_current_policy(state, ()))
+        document = export(part_in(find_current_policy(state, ()), clearance.domain))
         document.pop("assignments")
-        rows = queries.stream_assignments(connection, moment, CHUNK, past=past)
+        rows = queries.stream_assignments(connection, moment, CHUNK, past=past, domain=clearance.domain)
         held = exported_assignments(rows, moment)
         return tag, _written(yaml_pieces(document, held) if yaml else json_pieces(document, held, indent))
 

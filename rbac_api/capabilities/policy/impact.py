@@ -80,7 +80,7 @@ def find_impact(state: State, used_within: int = USED_WITHIN_DAYS) -> Impact:
     role that changes."""
     graphs, impact = (state.graph, state.graph_now()), Impact()
     lost = TakenAway(graphs, state.at)
-    counts = state.clearance.unbounded or "sessions:read" in state.clearance.held
+    counts = state.clearance.holds("sessions:read", ROOT)  # wherever their users are at home
     impact.sessions_stale = 0 if counts else None
     for people in batched(_concerned(state, changed_roles(*graphs)), PORTION):
         _compare(state, people, impact, lost, used_within)
@@ -106,9 +106,9 @@ def _compare(
 ) -> None:
     graphs, held = (state.graph, state.graph_now()), _find_held(state, people)
     who, taken, stale = {}, {}, []
+    seen = state.clearance.nameable_users({row.id for row in people})
     for row in people:
-        seen = state.clearance.reads_users or row.id == state.clearance.actor.id
-        who[row.id] = {"id": row.id, "username": row.username} if seen else None
+        who[row.id] = {"id": row.id, "username": row.username} if row.id in seen else None
         before, after = (
             (graph, holding(Subject(row.id, row.status, second_factor=True), part))
             for graph, part in zip(graphs, held[row.id], strict=True)

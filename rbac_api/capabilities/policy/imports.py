@@ -20,10 +20,10 @@ from rbac_api.capabilities.policy.engine import (
     finish_work,
     judge,
     load_accounts,
-    separate_unit,
     start_work,
 )
 from rbac_api.capabilities.policy.holders import terms_of
+from rbac_api.capabilities.policy.reading import separate_unit
 from rbac_api.capabilities.policy.state import Account, load_state
 from rbac_api.capabilities.policy.work import Work
 from rbac_api.database.engine import batched

@@ -11,18 +11,18 @@ from collections.abc import Iterable
 
 from rbac_api.capabilities.policy.state import State
 from rbac_api.database.queries.subjects import list_roles_of
-from rbac_api.decision.model import Constraint
+from rbac_api.decision.model import ROOT, Constraint
 from rbac_api.decision.strength import bound_by, stronger_roles
 from rbac_api.guard.enforcement.queries_strength import list_holders_of_both
 
 
 def require_outranks_holders(state: State, roles: Iterable[str], rule: Constraint | None = None) -> None:
-    """403 ``target.stronger``, as ``Clearance.require_outranks_holders``; asks the database each question
-    once."""
+    """403 ``target.stronger``, as ``Clearance.require_outranks_holders``: at each domain where a holder holds
+    anything. Asks the database each question once."""
     if state.clearance.unbounded or state.holds_all:
         return
     if state.stronger is None:
-        state.stronger = stronger_roles(state.graph, state.clearance.held)
+        state.stronger = stronger_roles(state.graph, state.clearance.looking_at(ROOT).held)
     through = frozenset[str]().union(*map(state.roles.seniors, roles)).intersection(state.graph.roles)
     if (through, rule) not in state.outranked and state.stronger:
         _ask(state, through, rule)
@@ -30,11 +30,13 @@ def require_outranks_holders(state: State, roles: Iterable[str], rule: Constrain
 
 
 def _ask(state: State, through: frozenset[str], rule: Constraint | None) -> None:
-    clearance, most = state.clearance, 1 if rule is None else None
+    clearance = state.clearance
+    only_root = rule is None and clearance.domain == ROOT and not clearance.person.subject.elsewhere
+    most = 1 if only_root else None
     found = list_holders_of_both(state.connection, through, state.stronger or (), state.at, most)
     for user_id, places in list_roles_of(state.connection, list(found), state.at).items():
         held = frozenset[str]().union(*places.values())
         if rule is None or bound_by(state.graph, rule, held):
-            reach = state.graph.held_by(held)
             named = clearance.named(user_id, found[user_id], "A holder of this role")
-            clearance.require_outranks(reach, named, user_id)
+            for domain, names in sorted(places.items()):
+                clearance.looking_at(domain).require_outranks(state.graph.held_by(names), named, user_id)

@@ -1,4 +1,4 @@
-"""SQL for policies: everything that a document can say, as it is now, and which policies were applied."""
+"""SQL for policies: everything that a document can say, as it is now, and the accounts that a change of it concerns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from heapq import merge
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, select, true
 
 from rbac_api.database.engine import batched
+from rbac_api.database.homes import at_home, is_in
 from rbac_api.database.queries.permissions import PERMISSION, PermissionRow
 from rbac_api.database.queries.roles import ROLE, RoleRow
 from rbac_api.database.queries.sessions import count_active
@@ -19,14 +20,13 @@ from rbac_api.database.tables import (
     assignments,
     constraints,
     permissions,
-    policy_changes,
     roles,
     sessions,
     trail_events,
     users,
 )
 from rbac_api.database.validity import in_force, not_over
-from rbac_api.decision.model import Mode, Status
+from rbac_api.decision.model import ROOT, Mode, Status
 from rbac_api.guard.state.queries_history import was_assigned
 from rbac_api.trail.events import CATALOGUE
 
@@ -68,6 +68,7 @@ class KnownAccount(NamedTuple):
     kind: str
     username: str
     username_canonical: str
+    home: str
     able: bool
 
 
@@ -83,16 +84,6 @@ class PersonRow(NamedTuple):
 
 
 _PERSON = tuple(users.c[name] for name in PersonRow._fields)
-
-
-class ChangeRow(NamedTuple):
-    """A policy that was applied, with the number of its event; ``changes`` is JSON."""
-
-    seq: int
-    at: datetime
-    hash: str
-    changes: str
-    reverted_by: int | None
 
 
 def list_permissions(connection: Connection) -> list[PermissionRow]:
@@ -119,17 +110,25 @@ def count_assignments(connection: Connection, role_ids: Iterable[str], at: datet
     return {row.role_id: row.number for rows in some for row in rows}
 
 
-def list_assignments(connection: Connection, at: datetime, limit: int | None = None) -> list[HeldAssignment]:
-    """The current and future assignments of all accounts, at all domains."""
-    return [HeldAssignment._make(row) for row in connection.execute(_assignments(at).limit(limit))]
+def list_assignments(
+    connection: Connection, at: datetime, limit: int | None = None, domain: str = ROOT
+) -> list[HeldAssignment]:
+    """The current and future assignments in a domain, of accounts at home there."""
+    held = _assignments(at).where(_inside(connection, domain)).limit(limit)
+    return [HeldAssignment._make(row) for row in connection.execute(held)]
+
+
+def _inside(connection: Connection, domain: str) -> ColumnElement[bool]:
+    there = true() if domain == ROOT else is_in(connection, assignments.c.domain, [domain])
+    return and_(there, at_home(connection, users, [domain]))
 
 
 def stream_assignments(
-    connection: Connection, at: datetime, size: int, *, past: bool = False
+    connection: Connection, at: datetime, size: int, *, past: bool = False, domain: str = ROOT
 ) -> Iterator[HeldAssignment]:
     """The same in the order of a document, read ``size`` at a time; or those of that ``past`` moment."""
     held = _joined().where(not_over(assignments, at), was_assigned(at)) if past else _assignments(at)
-    ordered = held.order_by(
+    ordered = held.where(_inside(connection, domain)).order_by(
         users.c.kind.desc(), _by_code_point(connection, users.c.username_canonical),
         _by_code_point(connection, roles.c.name), _by_code_point(connection, assignments.c.domain),
         assignments.c.id,
@@ -167,10 +166,7 @@ def _joined() -> Select[*tuple[object, ...]]:
 
 
 def list_accounts(connection: Connection, names: Iterable[str]) -> Iterator[KnownAccount]:
-    """Users and service accounts with these canonical names that were not deleted.
-
-    ``able``: enabled, and with a password.
-    """
+    """Users and service accounts with these canonical names that were not deleted."""
     able = and_(users.c.status == "active", users.c.password_hash.is_not(None)).label("able")
     columns = (*(users.c[name] for name in KnownAccount._fields[:-1]), able)
     for some in batched(names):
@@ -270,28 +266,3 @@ def find_last_boundary(connection: Connection, since: datetime, at: datetime) ->
         for column in (assignments.c.valid_from, assignments.c.valid_to)
     ]
     return max((moment for moment in found if moment is not None), default=None)
-
-
-def add_change(connection: Connection, values: dict[str, object]) -> None:
-    connection.execute(insert(policy_changes).values(values))
-
-
-def find_change(connection: Connection, seq: int) -> ChangeRow | None:
-    columns = (policy_changes.c[name] for name in ChangeRow._fields)
-    row = connection.execute(select(*columns).where(policy_changes.c.seq == seq)).first()
-    return ChangeRow._make(row) if row else None
-
-
-def list_changes_of_users(connection: Connection) -> list[ChangeRow]:
-    """The applied policies that have users in their operations."""
-    columns = (policy_changes.c[name] for name in ChangeRow._fields)
-    naming = or_(*(policy_changes.c.changes.contains(f'"{name}":') for name in ("user", "username")))
-    return [ChangeRow._make(row) for row in connection.execute(select(*columns).where(naming))]
-
-
-def rewrite_change(connection: Connection, seq: int, changes: str) -> None:
-    connection.execute(update(policy_changes).where(policy_changes.c.seq == seq).values(changes=changes))
-
-
-def note_reverted(connection: Connection, seq: int, by: int) -> None:
-    connection.execute(update(policy_changes).where(policy_changes.c.seq == seq).values(reverted_by=by))

@@ -16,7 +16,8 @@ People = Collection[tuple[str, str]]  # accounts that exist, or will: their kind
 def require_known(
     document: Document, present: CurrentPolicy, people: People, domains: Collection[str], *, prune: bool
 ) -> None:
-    """422 for every unknown name, and for a document with a section ``users``."""
+    """422 for every unknown name, and for a document with a section ``users``. ``domains`` are those that
+    exist and stay."""
     unknown = unknown_names(document, present, people, domains, prune=prune)
     if faults := [*_people_in_seeds(document), *unknown]:
         raise Invalid(faults=tuple(faults))
@@ -28,7 +29,7 @@ def unknown_names(
     """One fault per unknown name."""
     roles = _known(document.roles, present.roles, prune and "roles" in document.said)
     permissions = _known(document.permissions, present.permissions, prune and "permissions" in document.said)
-    there = _known_domains(document, domains, prune and "domains" in document.said)
+    there = {ROOT, *domains, *(str(entry["name"]) for entry in document.domains)}
     return [
         *_domains(document, there),
         *_homes(document, there),
@@ -42,11 +43,6 @@ def _known(entries: Iterable[Facts], present: Mapping[str, Facts], pruned: bool)
     """The names that will exist: without those that are pruned."""
     kept = {name for name, facts in present.items() if facts["system"] or not pruned}
     return kept | {str(entry["name"]) for entry in entries}
-
-
-def _known_domains(document: Document, present: Collection[str], pruned: bool) -> set[str]:
-    """The domains that will exist."""
-    return {ROOT, *(() if pruned else present), *(str(entry["name"]) for entry in document.domains)}
 
 
 def _domains(document: Document, domains: Container[str]) -> Iterator[Fault]:

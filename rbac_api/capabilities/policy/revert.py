@@ -13,14 +13,13 @@ from typing import Any
 
 from rbac_api import clock
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
-from rbac_api.capabilities.policy import queries
+from rbac_api.capabilities.policy import queries_changes
 from rbac_api.capabilities.policy.current_state import find_current_policy, revision
 from rbac_api.capabilities.policy.engine import (
     apply_steps,
     apply_work,
     describe_plan,
     load_accounts,
-    separate_unit,
     target_of,
 )
 from rbac_api.capabilities.policy.errors import (
@@ -29,7 +28,9 @@ from rbac_api.capabilities.policy.errors import (
     PolicyReverted,
 )
 from rbac_api.capabilities.policy.impact import find_impact
-from rbac_api.capabilities.policy.state import load_state
+from rbac_api.capabilities.policy.inside import is_inside
+from rbac_api.capabilities.policy.reading import separate_unit
+from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.policy.steps import label
 from rbac_api.capabilities.policy.work import Work
 from rbac_api.decision.difference import CurrentPolicy, Facts, Step, is_over
@@ -57,7 +58,7 @@ def revert_policy(clearance: Clearance, seq: int) -> dict[str, object]:
     work = apply_work(clearance, compute)
     target = target_of(_find(clearance, seq).hash)
     by = clearance.record("policy.reverted", target, before={"seq": seq}, after={"hash": work.hash})
-    queries.note_reverted(clearance.connection, seq, by)
+    queries_changes.note_reverted(clearance.connection, seq, by)
     return {**answer, "seq": by, "revision": revision(clearance.connection, clock.now())}
 
 
@@ -69,16 +70,18 @@ def plan_revert(clearance: Clearance, seq: int) -> dict[str, object]:
 
 
 def _compute_revert(clearance: Clearance, seq: int) -> Work:
-    """The computed revert; raises the first refusal."""
+    """The computed revert; raises the first refusal. What changed anything outside the clearance's domain is
+    unknown there."""
     row = _find(clearance, seq)
-    if row.reverted_by is not None:
-        raise PolicyReverted()
     done = [Step(step["op"], step["facts"]) for step in json.loads(row.changes)]
     state = load_state(clearance, clock.now())
     people = {holder_of(step.facts)[1] for step in done if _is_assignment(step)}
     if any(step.op.startswith("domain.") for step in done):
         state.places.load(state.connection)
     present = find_current_policy(state, load_accounts(state, people))
+    require_all_inside(state, done)
+    if row.reverted_by is not None:
+        raise PolicyReverted()
     changed = sorted(set(changes_since(done, present, state.at)))
     if changed:
         raise PolicyNotRevertible(changed=changed[:MAX_FAULTS], total=len(changed))
@@ -93,8 +96,18 @@ def _compute_revert(clearance: Clearance, seq: int) -> Work:
     return work
 
 
-def _find(clearance: Clearance, seq: int) -> queries.ChangeRow:
-    row = queries.find_change(clearance.connection, seq)
+def require_all_inside(state: State, done: Iterable[Step]) -> None:
+    """404 if a step was about something outside the clearance's domain, or an account that is at home
+    elsewhere."""
+    domain = state.clearance.domain
+    for step in done:
+        hidden = domain != ROOT and _is_assignment(step) and holder_of(step.facts) not in state.names
+        if hidden or not is_inside(step, domain):
+            raise PolicyChangeUnknown()
+
+
+def _find(clearance: Clearance, seq: int) -> queries_changes.ChangeRow:
+    row = queries_changes.find_change(clearance.connection, seq)
     if row is None:
         raise PolicyChangeUnknown()
     return row

@@ -32,6 +32,8 @@ from rbac_api.capabilities.policy.in_use import UseCheck
 from rbac_api.capabilities.policy.schemas import (
     PolicyAppliedSchema,
     PolicyApplyQuery,
+    PolicyDomainQuery,
+    PolicyExportQuery,
     PolicyPlanSchema,
     PolicyQuery,
     PolicyRevertSchema,
@@ -44,7 +46,9 @@ from rbac_api.decision.document import document_schema
 from rbac_api.errors import Invalid
 from rbac_api.formats.strict_yaml import yaml_text
 from rbac_api.guard.enforcement.decorators import current_clearance, public, requires
+from rbac_api.guard.enforcement.rules import HOME
 from rbac_api.guard.errors import (
+    DomainNotFound,
     EscalationDenied,
     LastAdministrator,
     RoleElsewhere,
@@ -58,7 +62,7 @@ from rbac_api.web.openapi.document_bodies import (
     document_of,
     wants_yaml,
 )
-from rbac_api.web.requests.as_of import AtQuery, past_moment
+from rbac_api.web.requests.as_of import past_moment
 from rbac_api.web.requests.etags import required_tags, tagged
 from rbac_api.web.responses.json_response import json_answer
 
@@ -76,42 +80,45 @@ GUARDS = (
 
 @blueprint.route("/v1/policy")
 class Policy(MethodView):
-    @requires("policy:read")
+    @requires("policy:read", domain=HOME)
     @blueprint.tagged
-    @blueprint.arguments(AtQuery, location="query")
+    @blueprint.arguments(PolicyExportQuery, location="query")
     @blueprint.also_as(YAML, EXAMPLE)
     @blueprint.response(200, PolicySchema)
-    @blueprint.operation("export_policy")
-    def get(self, query: dict[str, object]) -> Response:
+    @blueprint.operation("export_policy", DomainNotFound)
+    def get(self, query: dict[str, Any]) -> Response:
         """Export the policy
 
         As one document, in JSON or, with `Accept: application/yaml`, in YAML: domains, the permissions of
         your applications, roles with their permissions and inheritance, constraints, and assignments.
         Built-in entries are left out, and it contains no secrets. The ETag is the revision; send it in
         If-Match when you apply. With `at`, as it was at that time, with the ends and reasons of assignments
-        as they are known now.
+        as they are known now. With `domain`, the part that is in that domain: the domains below it, roles and
+        constraints at home there or below, and the assignments there or below of accounts at home there.
         """
-        clearance, at = current_clearance(), past_moment(query)
+        at = past_moment(query)
+        clearance = service.in_domain(current_clearance(), query["domain"], at)
         tag, file = service.export_policy(clearance, yaml=wants_yaml(), known=request.if_none_match, at=at)
         return document_answer(file, tag)
 
 
 @blueprint.route("/v1/policy/plan")
 class PolicyPlan(MethodView):
-    @requires("policy:plan", reads=True)
+    @requires("policy:plan", domain=HOME, reads=True)
     @blueprint.document(PolicyDocumentSchema, EXAMPLE, Invalid)
     @blueprint.arguments(PolicyQuery, location="query")
     @blueprint.response(200, PolicyPlanSchema)
-    @blueprint.operation("plan_policy", PolicyBusy, PolicyTooLarge)
+    @blueprint.operation("plan_policy", DomainNotFound, PolicyBusy, PolicyTooLarge)
     def post(self, query: dict[str, Any]) -> Response:
         """Plan a policy
 
         Changes nothing, and does not delay other requests. Returns what would be created, changed and
         removed, who would gain or lose which permissions, which of those were used lately (`in_use`), which
         constraints would be violated, and which steps would be refused. Empty if the document matches the
-        current state. Each process computes one policy at a time.
+        current state. Each process computes one policy at a time. With `domain`, entries about something
+        outside it are refused with 422.
         """
-        clearance = current_clearance()
+        clearance = service.in_domain(current_clearance(), query.pop("domain"))
         with service.one_at_a_time(clearance):
             document = service.read_policy(document_of(request))
             return json_answer(service.plan_policy(clearance, document, **query))
@@ -119,7 +126,7 @@ class PolicyPlan(MethodView):
 
 @blueprint.route("/v1/policy/apply")
 class PolicyApplication(MethodView):
-    @requires("policy:apply", recent=True)
+    @requires("policy:apply", domain=HOME, recent=True)
     @blueprint.tagged
     @blueprint.conditional
     @blueprint.document(PolicyDocumentSchema, EXAMPLE, Invalid)
@@ -129,6 +136,7 @@ class PolicyApplication(MethodView):
         "apply_policy",
         ConstraintNameTaken,
         DomainNameTaken,
+        DomainNotFound,
         PermissionNameTaken,
         PolicyInUse,
         RoleNameTaken,
@@ -141,9 +149,11 @@ class PolicyApplication(MethodView):
         All or nothing, with the same guards and constraints as single changes; you need the permission for
         each. Requires the ETag of `GET /v1/policy` in If-Match, so that you apply to the state you have seen.
         Removes entries only with `prune=true`. Refused if it takes away a permission that was used in the
-        last `used_within` days, unless `even_if_used=true`.
+        last `used_within` days, unless `even_if_used=true`. With `domain`, nothing outside it is changed, and
+        you need the permissions there.
         """
-        tags, clearance = required_tags(), current_clearance()
+        tags = required_tags()
+        clearance = service.in_domain(current_clearance(), query["domain"])
         with service.one_at_a_time(clearance):
             document = service.read_policy(document_of(request))
             uses = UseCheck(query["used_within"], query["even_if_used"])
@@ -155,20 +165,21 @@ class PolicyApplication(MethodView):
 
 @blueprint.route("/v1/policy/revert")
 class PolicyReversion(MethodView):
-    @requires("policy:apply", recent=True)
+    @requires("policy:apply", domain=HOME, recent=True)
+    @blueprint.arguments(PolicyDomainQuery, location="query")
     @blueprint.arguments(PolicyRevertSchema)
     @blueprint.response(200, PolicyAppliedSchema)
     @blueprint.operation(
-        "revert_policy", PolicyChangeUnknown, PolicyReverted, PolicyNotRevertible, ConstraintNameTaken,
+        "revert_policy", DomainNotFound, PolicyChangeUnknown, PolicyReverted, PolicyNotRevertible, ConstraintNameTaken,
         ConstraintNotFound, PermissionNotFound, RoleNotFound, *BOUNDS, *GUARDS,
     )  # fmt: skip
-    def post(self, body: dict[str, Any]) -> Response:
+    def post(self, query: dict[str, Any], body: dict[str, Any]) -> Response:
         """Revert a policy
 
         Restores everything that applying it changed, all or nothing, with the same guards. Refused if any of
-        it was changed later.
+        it was changed later. With `domain`, what changed anything outside it is not found.
         """
-        clearance = current_clearance()
+        clearance = service.in_domain(current_clearance(), query["domain"])
         with service.one_at_a_time(clearance):
             return json_answer(service.revert_policy(clearance, body["seq"]))
 

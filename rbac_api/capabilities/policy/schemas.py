@@ -10,10 +10,25 @@ from rbac_api.capabilities.constraints.schemas import ViolationSchema
 from rbac_api.capabilities.policy.in_use import USED_WITHIN_DAYS
 from rbac_api.capabilities.policy.schemas_document import PolicyRoleSchema
 from rbac_api.capabilities.sessions.schemas import UserReferenceSchema
-from rbac_api.web.fields import Body, Count, Flag, Whole
+from rbac_api.decision.model import ROOT
+from rbac_api.web.fields import Body, Count, DomainName, Flag, Whole
+from rbac_api.web.requests.as_of import AtQuery
 
 
-class PolicyQuery(Body):
+class PolicyDomainQuery(Body):
+    """The domain that the document is of."""
+
+    domain = DomainName(
+        load_default=ROOT,
+        metadata={"description": "the domain that the policy is of; everything outside it stays as it is"},
+    )
+
+
+class PolicyExportQuery(AtQuery, PolicyDomainQuery):
+    """When, and of which domain."""
+
+
+class PolicyQuery(PolicyDomainQuery):
     """Whether entries that are missing in the document are removed, and which uses count."""
 
     prune = Flag(

@@ -17,10 +17,10 @@ from rbac_api.capabilities.policy.engine import (
     apply_steps,
     apply_work,
     load_accounts,
-    separate_unit,
     with_outdated,
     write,
 )
+from rbac_api.capabilities.policy.reading import separate_unit
 from rbac_api.capabilities.policy.references import unknown_names
 from rbac_api.capabilities.policy.state import State, load_state
 from rbac_api.capabilities.policy.work import Work

@@ -21,6 +21,7 @@ from rbac_api.capabilities.policy.export import export_policy
 from rbac_api.capabilities.policy.imports import Imported, ImportRefused, import_assignments
 from rbac_api.capabilities.policy.in_use import UNUSED_ONLY, USED_WITHIN_DAYS, UseCheck
 from rbac_api.capabilities.policy.plan_queue import one_at_a_time
+from rbac_api.capabilities.policy.reading import in_domain
 from rbac_api.capabilities.policy.revert import plan_revert, revert_policy
 from rbac_api.capabilities.policy.seeds import (
     EXAMPLE,
@@ -40,7 +41,7 @@ from rbac_api.guard.enforcement.clearance import Clearance
 
 __all__ = [
     "EXAMPLE", "SYSTEM", "USED_WITHIN_DAYS", "ImportRefused", "Imported", "Loaded", "UseCheck",
-    "apply_policy", "erase_username", "export_policy", "find_drift", "import_assignments",
+    "apply_policy", "erase_username", "export_policy", "find_drift", "import_assignments", "in_domain",
     "is_system_as_built_in", "load_document", "one_at_a_time", "plan_policy", "plan_revert", "read_file",
     "read_policy", "reconcile_system", "require_revision", "revert_policy", "seed", "suggest_role",
 ]  # fmt: skip

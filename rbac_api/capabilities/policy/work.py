@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rbac_api.capabilities.assignments.service import where
 from rbac_api.capabilities.constraints.errors import ConstraintViolated
 from rbac_api.capabilities.policy.state import State
 from rbac_api.decision.difference import Step
@@ -33,8 +34,9 @@ class Work:
 
     @property
     def hash(self) -> str:
-        """Covers the steps, and the revision they were computed for."""
-        facts = {"revision": self.revision, "steps": [[step.op, step.facts] for step in self.steps]}
+        """Covers the steps, and the revision and the domain that they were computed for."""
+        domain = where(self.state.clearance.domain)
+        facts = {"revision": self.revision, "steps": [[step.op, step.facts] for step in self.steps], **domain}
         return hashlib.sha256(canonical(facts).encode()).hexdigest()
 
     def is_hopeless(self, step: Step) -> bool:
