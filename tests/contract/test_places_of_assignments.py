@@ -32,7 +32,8 @@ PLACES = {
     "capabilities/evaluation/queries.py": {"candidates_query": "here"},
     "capabilities/policy/assigning.py": {"_add": "itself", "_rewrite": "itself", "_end": "itself"},
     "capabilities/policy/queries.py": {
-        "count_assignments": "all", "stream_assignments": "all", "_assignments": "all", "_joined": "itself", "_holder_ids": "all",
+        "count_assignments": "all", "stream_assignments": "all", "_inside": "itself", "_assignments": "all",
+        "_joined": "itself", "_holder_ids": "all",
         "list_assigned_ids": "all", "find_last_boundary": "all",
     },
     "capabilities/roles/queries.py": {"list_holder_ids": "all"},

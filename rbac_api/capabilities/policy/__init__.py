@@ -7,7 +7,8 @@ asked, and documents. Owns the table ``policy_changes``.
 ``state`` is the working copy, with ``places`` for domains, ``work`` what it comes to; ``steps``,
 ``assigning``, ``cataloguing``, ``constraining`` and ``placing`` change it, ``outranking``, ``references`` and
 ``plan_queue`` guard it, ``inside`` is the part of it in one domain, ``impact`` says what a change means for
-users, and ``in_use`` what of that they use; ``reading`` gives each computation rows of one moment.
+users, and ``in_use`` what of that they use; ``reading`` gives each computation rows of one moment, and
+``queries_changes`` is about the policies that were applied.
 ``current_state`` is what there is, in the form of a document, and ``schemas_document`` describes the form;
 ``holders`` translates terms, and ``erasure`` takes out names.
 

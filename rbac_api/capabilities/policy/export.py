@@ -46,7 +46,8 @@ def export_policy(
     at: datetime | None = None,
 ) -> tuple[str, IO[bytes]]:
     """The tag of the policy, now or at that moment, and a file with the document of the clearance's domain,
-    which is empty if the tag is ``known``. The current one, applied where it was exported, changes nothing."""
+    which is empty if the tag is ``known``. The current one, applied where it was exported, changes
+    nothing."""
     with separate_unit(clearance) as reader:
         connection, moment, past = reader.connection, at or clock.now(), at is not None
         tag = (past_revision if past else revision)(connection, moment) + ("-yaml" if yaml else "")

@@ -1,4 +1,4 @@
-"""SQL for policies: everything that a document can say, as it is now, and the accounts that a change of it concerns."""
+"""SQL for policies: everything that a document can say, as it is now, and whom a change of it concerns."""
 
 from __future__ import annotations
 

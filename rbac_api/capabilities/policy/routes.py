@@ -170,8 +170,8 @@ class PolicyReversion(MethodView):
     @blueprint.arguments(PolicyRevertSchema)
     @blueprint.response(200, PolicyAppliedSchema)
     @blueprint.operation(
-        "revert_policy", DomainNotFound, PolicyChangeUnknown, PolicyReverted, PolicyNotRevertible, ConstraintNameTaken,
-        ConstraintNotFound, PermissionNotFound, RoleNotFound, *BOUNDS, *GUARDS,
+        "revert_policy", DomainNotFound, PolicyChangeUnknown, PolicyReverted, PolicyNotRevertible,
+        ConstraintNameTaken, ConstraintNotFound, PermissionNotFound, RoleNotFound, *BOUNDS, *GUARDS,
     )  # fmt: skip
     def post(self, query: dict[str, Any], body: dict[str, Any]) -> Response:
         """Revert a policy
