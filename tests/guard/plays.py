@@ -17,6 +17,7 @@ from tests.guard.delegations import (
     Credential,
     Facts,
     World,
+    above,
     calls,
     facts,
     sign_in,
@@ -89,6 +90,8 @@ def named(actor: Actor, text: str, asked: str, before: Facts, after: Facts) -> I
         ):
             continue  # unknown, asked for by this word, oneself, or just made
         homes = {known.accounts.get(account.id, account).home for known in (before, after)}
+        if "/v1/me/" in asked and before.accounts[actor.account].home in above(account.home):
+            continue  # who gave oneself a role
         if not any(READS[account.kind] & before.held(actor.account, home, actor.within) for home in homes):
             yield f"the answer names {account.name} of {account.home}"
 

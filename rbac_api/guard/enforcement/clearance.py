@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from rbac_api import clock
 from rbac_api.database.queries.subjects import list_roles_of
 from rbac_api.database.queries.users import find_home, list_homes
+from rbac_api.decision.domains import is_in
 from rbac_api.decision.evaluate import ADMIN, always_covered
 from rbac_api.decision.model import ROOT, Constraint, Reason
 from rbac_api.decision.strength import assigned_through, bound_by, stronger_roles
@@ -135,11 +136,16 @@ class Clearance(Authority):
         return username if self.may_name(user_id) else otherwise
 
     def nameable(self, user_ids: Collection[str], connection: Connection | None = None) -> AbstractSet[str]:
-        """Return those of these accounts whom an answer may name: the caller reads users at their home."""
-        if self.everywhere or self.holds("users:read", ROOT):
+        """Return those of these accounts whom an answer may name: the caller reads users at their home, or asks
+        about itself, and they are at home where the caller is, or below."""
+        about_itself = self.permission is None
+        if self.holds("users:read", ROOT) or (self.everywhere and not about_itself):
             return frozenset(user_ids)
         homes = list_homes(connection or self.connection, user_ids)
-        return {one for one, home in homes.items() if one == self.actor.id or self.holds("users:read", home)}
+        near = {one for one, home in homes.items() if about_itself and is_in(home, self.actor.home)}
+        return near | {
+            one for one, home in homes.items() if one == self.actor.id or self.holds("users:read", home)
+        }
 
     def require_administrator_remains(self) -> None:
         """Require that, after what this unit wrote, a user who can sign in holds ``admin`` at every moment
