@@ -5,7 +5,7 @@
     roles:       [{name, title?, description?, grants?: all | reads, requires_mfa?: bool,
                    permissions?: [], inherits?: []}]
     constraints: [{name, kind: static | dynamic | max-holders | requires, roles: [], limit?}]
-    users:       [{username, display_name?, email?}]  # only in seeds
+    users:       [{username, display_name?, email?, home?}]  # only in seeds
     assignments: [{user | service_account, role, domain?, reason?, starts_at?, expires_at?,
                    mode?: active | eligible, max_duration?}]
 

@@ -224,6 +224,7 @@ FORMS: dict[str, dict[str, Member]] = {
         ),
         "display_name": _text(256, pattern=LINE),
         "email": Member(_email_fault, {"type": "string", "maxLength": 320, "pattern": EMAIL}),
+        "home": _name(DOMAIN),
     },
     "assignments": {
         "user": _text(128, shortest=1),

@@ -39,7 +39,7 @@ GOOD: dict[str, Any] = {
     "a crowd": {"constraints": [{"name": "ab", "kind": "max-holders", "roles": ["aa"], "limit": 1}]},
     "a requirement": {"constraints": [{**RULE, "kind": "requires"}]},
     "a requirement without a limit": {"constraints": [{**RULE, "kind": "requires", "limit": None}]},
-    "a person": {"users": [{"username": "Ærin Ø", "email": "a@b", "display_name": "x"}]},
+    "a person": {"users": [{"username": "Ærin Ø", "email": "a@b", "display_name": "x", "home": "acme.eu"}]},
     "an assignment": {"assignments": [HELD]},
     "a program's": {"assignments": [{"service_account": "robot", "role": "ab", "mode": "active"}]},
     "times": {

@@ -24,6 +24,7 @@ from tests.builders import Caller, Stage, cheap_hash
 from tests.cast import PASSWORD
 from tests.contract.operations import Operation, operations
 from tests.decision.domain_model import grown
+from tests.guard.domain_policies import attempt
 from tests.guard.hostile import OWN_AFFAIRS, bodies
 from tests.guard.tenants import UNKNOWN, text
 
@@ -34,6 +35,12 @@ ROLES = {
     "giver": ("users:read", "service-accounts:read", "assignments:create", "assignments:revoke"),
     "robot-admin": tuple(f"service-accounts:{verb}" for verb in ("read", "create", "update", "delete")),
 }
+ROLES["policy-keeper"] = (
+    *ROLES["giver"],
+    *(f"policy:{verb}" for verb in ("read", "plan", "apply")),
+    "roles:create",
+    "roles:update",
+)
 GIVEN = (*ROLES, "role-manager", "role-manager", "admin", "auditor")
 # Lists of assignments and holders name service accounts to readers of users.
 READS = {"person": {"users:read"}, "service": {"service-accounts:read", "users:read"}}
@@ -225,6 +232,9 @@ def calls(world: World, actor: Actor, known: Facts) -> dict[str, Callable[[], Ca
         "grant": lambda: ("PUT", f"/v1/roles/{world.role()}/permissions/{_permission(world)}", None),
         "inherit": lambda: ("PUT", f"/v1/roles/{world.role()}/inherits/{world.role()}", None),
         "domain": lambda: ("POST", "/v1/domains", {"name": _below(world, at)}),
+        "policy": lambda: ("GET", f"/v1/policy?domain={at}", None),
+        "plan": lambda: ("POST", f"/v1/policy/plan?domain={at}{_prune(world)}", _policy(world, at, known)),
+        "apply": lambda: ("POST", f"/v1/policy/apply?domain={at}{_prune(world)}", _policy(world, at, known)),
         "see": lambda: ("GET", some, None),
         "see again": lambda: ("GET", user, None),
         "review": lambda: ("GET", f"{some}/roles", None),
@@ -233,6 +243,15 @@ def calls(world: World, actor: Actor, known: Facts) -> dict[str, Callable[[], Ca
         "look again": lambda: any_operation(world, user, robot, at, reads=True),
         "anything": lambda: any_operation(world, user, robot, at, reads=False),
     }
+
+
+def _prune(world: World) -> str:
+    return world.random.choice(("", "&prune=true"))
+
+
+def _policy(world: World, at: str, known: Facts) -> dict[str, Any]:
+    people = sorted(one.name for one in known.accounts.values() if one.kind == "person")
+    return attempt(world.random, at, people, [world.role() for _ in range(2)], [_permission(world)])
 
 
 def _permission(world: World) -> str:

@@ -96,3 +96,20 @@ def grow(random: Random) -> dict[str, list[Any]]:
         holder = random.choice(["ann", "eve", "amy", "gus-foreign", "rob-foreign", "dot-foreign"])
         document["assignments"].append({"user": holder, "role": name, "domain": below})
     return document
+
+
+def attempt(
+    random: Random, at: str, accounts: list[str], roles: list[str], held: list[str]
+) -> dict[str, Any]:
+    """A document of a domain as one who wants more may write it: a role of these permissions and above these roles, and assignments."""
+    name = "policy-role" if at == "root" else f"policy-role@{at}"
+    inherits = random.sample(roles, random.randint(0, 1))
+    made = {"name": name, "description": "", "permissions": random.sample(held, 1), "inherits": inherits}
+    places = [at, f"{at}.policy", "root"] if at != "root" else [at, "policy"]
+    given = []
+    for account, role in zip(random.sample(accounts, 2), (name, random.choice(roles)), strict=True):
+        place = random.choice([at, at, at, *places])
+        given.append({"user": account, "role": role, "domain": place})
+    domains = [{"name": places[1]}] if random.random() < 0.3 else []
+    sections = {"domains": domains, "roles": [made], "assignments": given}
+    return {key: value for key, value in sections.items() if random.random() < 0.7}

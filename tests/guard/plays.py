@@ -49,6 +49,9 @@ def act(world: World, before: Facts) -> tuple[list[str], Facts]:
     headers = {}
     if method in ("PATCH", "DELETE") and "/roles/" not in path and path.count("/") == 3:
         headers["If-Match"] = actor.caller.get(path).headers.get("ETag", '"none"')
+    if path.startswith("/v1/policy/apply"):
+        seen = actor.caller.get(path.replace("/apply", "").partition("&")[0])
+        headers["If-Match"] = seen.headers.get("ETag", '"none"')
     options = {} if body is None else {"json": body}
     answer = actor.caller.call(method, path, headers=headers, **options)
     changes = answer.status_code < 300 and method != "GET"

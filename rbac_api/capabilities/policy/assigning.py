@@ -30,7 +30,7 @@ from rbac_api.decision.difference import Facts
 from rbac_api.decision.document import domain_of, holder_of
 from rbac_api.decision.domains import home_of
 from rbac_api.decision.evaluate import ADMIN
-from rbac_api.decision.model import Assignment
+from rbac_api.decision.model import ROOT, Assignment
 from rbac_api.errors import ServiceError
 from rbac_api.trail.fields import tracked
 from rbac_api.trail.recorder import Event, Target
@@ -39,10 +39,11 @@ Values = dict[str, Any]
 
 
 def add_user(state: State, facts: Facts) -> None:
-    """Add an account without a password, as seeds do."""
-    new = NewUser(
-        username=facts["username"], email=facts.get("email"), display_name=facts.get("display_name")
-    )
+    """Add an account without a password, as seeds do; 404 for a home that is no domain."""
+    home = facts.get("home", ROOT)
+    state.require_domain(home)
+    texts = {key: facts.get(key) for key in ("email", "display_name")}
+    new = NewUser(username=facts["username"], home=home, **texts)
     row = row_of(new, NOW)
     state.pending.add(users, row)
     account = Account(Target("user", row["id"], row["username"], row["home"]), able=False)

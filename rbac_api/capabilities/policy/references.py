@@ -53,6 +53,10 @@ def _domains(document: Document, domains: Container[str]) -> Iterator[Fault]:
 
 
 def _homes(document: Document, domains: Container[str]) -> Iterator[Fault]:
+    for number, entry in enumerate(document.users):
+        if (home := entry.get("home", ROOT)) not in domains:
+            detail = f"user {entry['username']}: the domain {home}, the home, is unknown; list it too"
+            yield Fault(f"/users/{number}/home", "policy.name_unknown", detail)
     for kind, entries in (("role", document.roles), ("constraint", document.constraints)):
         for number, entry in enumerate(entries):
             if (home := home_of(entry["name"])) not in domains:

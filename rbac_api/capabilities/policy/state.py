@@ -192,6 +192,7 @@ class State:
         if document.domains or "domains" in document.said:
             self.places.load(self.connection)
         homes = {home_of(entry["name"]) for entry in (*document.roles, *document.constraints)}
+        homes.update(str(entry["home"]) for entry in document.users if "home" in entry)
         self.places.note(self.connection, {*map(domain_of, document.assignments), *homes})
         return self.places.known
 

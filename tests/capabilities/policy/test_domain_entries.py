@@ -11,7 +11,7 @@ import pytest
 from rbac_api.capabilities.policy import engine
 from rbac_api.capabilities.policy.service import load_document, seed
 from rbac_api.cli.prepare import operator_unit
-from rbac_api.decision.document import read_document
+from rbac_api.decision.document import DocumentRefused, read_document
 from tests.builders import Caller, Stage
 from tests.capabilities.policy.stories import apply, everything, export, plan, trusted_bob
 from tests.cast import ALICE, DAVE
@@ -248,6 +248,32 @@ def test_a_seed_adds_domains_once(stage: Stage) -> None:
         stage.as_(ALICE).get(f"/v1/users/{stage.user_id(DAVE)}/roles").json["direct"][0]["domain"]
         == "acme.eu"
     )
+
+
+def test_a_seed_lets_people_be_at_home_where_it_says(stage: Stage) -> None:
+    people = [
+        {"username": "Gail", "home": "acme.eu"},
+        {"username": "Hal", "home": "root"},
+        {"username": "Ivy"},
+    ]
+    document = read_document({"domains": ACME, "users": people})
+    with operator_unit(stage.settings, stage.database) as clearance:
+        assert seed(clearance, document, "acme.yaml", lambda _n: None).users == 3
+    found = stage.query(
+        "SELECT username, home FROM users WHERE username IN ('Gail', 'Hal', 'Ivy') ORDER BY 1"
+    )
+    assert found == [("Gail", "acme.eu"), ("Hal", "root"), ("Ivy", "root")]
+    made = [one["domain"] for one in stage.events() if one["action"] == "user.created"][-3:]
+    assert made == ["acme.eu", None, None]
+    moved = read_document({"users": [{"username": "gail", "home": "acme"}]})
+    with operator_unit(stage.settings, stage.database) as clearance:
+        assert load_document(clearance, moved, "acme.yaml").total == 0  # a seed only adds
+    unknown = read_document({"users": [{"username": "Jan", "home": "globex"}]})
+    with (
+        operator_unit(stage.settings, stage.database) as clearance,
+        pytest.raises(DocumentRefused, match="user Jan: the domain globex, the home, is unknown"),
+    ):
+        load_document(clearance, unknown, "acme.yaml")
 
 
 def test_the_command_line_shows_domains(stage: Stage, shell: Shell, tmp_path: Path) -> None:
