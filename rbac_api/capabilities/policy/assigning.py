@@ -42,8 +42,8 @@ def add_user(state: State, facts: Facts) -> None:
     """Add an account without a password, as seeds do; 404 for a home that is no domain."""
     home = facts.get("home", ROOT)
     state.require_domain(home)
-    texts = {key: facts.get(key) for key in ("email", "display_name")}
-    new = NewUser(username=facts["username"], home=home, **texts)
+    names = {"username": facts["username"], "display_name": facts.get("display_name")}
+    new = NewUser(**names, email=facts.get("email"), home=home)
     row = row_of(new, NOW)
     state.pending.add(users, row)
     account = Account(Target("user", row["id"], row["username"], row["home"]), able=False)
