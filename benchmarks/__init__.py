@@ -7,6 +7,6 @@ after the other. ``report`` prints medians over several alternations; CPU time i
 processes. Programs of their own: ``load`` sends requests, ``processes`` starts ``server``, ``stage`` fills a
 database, ``plans``, ``public_gets``, ``role_changes``, ``slow_readers``, ``trail_growth``, ``uses``,
 ``many_users``, ``domains``, ``auditing``, ``reads`` and ``writes`` measure single questions, ``measure``
-the code. ``endurance`` loads two nodes for half an hour, with the clients of ``actors``. All use only the loopback
-address and are bounded in time.
+the code. ``endurance`` loads two nodes for half an hour, with the clients of ``actors``. All use only the
+loopback address and are bounded in time.
 """

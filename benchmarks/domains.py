@@ -45,7 +45,8 @@ DEPTH, TENANT, TURNS, CALLS = 8, "t7", 40, 200
 LEVELS = "bcdefgh"
 LISTS = (
     "/v1/users", "/v1/users?count=true", "/v1/users?q=nora", "/v1/service-accounts", "/v1/sessions",
-    "/v1/sessions?count=true", "/v1/assignments", "/v1/roles", "/v1/domains", "/v1/audit/events", "/v1/incidents",
+    "/v1/sessions?count=true", "/v1/assignments", "/v1/roles", "/v1/domains", "/v1/audit/events",
+    "/v1/incidents",
 )  # fmt: skip
 FAR = ("/v1/users", "/v1/sessions", "/v1/assignments")
 FAR_PAGE = 10  # a chain of eight domains has 800 users
@@ -61,8 +62,8 @@ def settle(database: Database, dialect: Dialect, users: int, domains: int, assig
     names = [name for number in range(domains // DEPTH) for name in chain(f"t{number}")]
     at, holder = dialect.moment(datetime.now(UTC)), dialect.key(1, "n")
     made = (
-        f"INSERT INTO domains (id, name, description, valid_from) SELECT {dialect.key(5, 'number')}, name, '',"
-        f" {at} FROM homes"
+        "INSERT INTO domains (id, name, description, valid_from)"
+        f" SELECT {dialect.key(5, 'number')}, name, '', {at} FROM homes"
     )
     moved = (
         f"UPDATE users SET home = homes.name FROM homes, {dialect.numbers(users)}"

@@ -13,11 +13,15 @@ import yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "seed_data"
 FIELDS = {
+    "domains": ({"name", "title", "description"}, set()),
     "permissions": ({"name", "description"}, set()),
     "roles": ({"name", "description"}, {"grants", "permissions", "inherits"}),
     "constraints": ({"name", "kind", "roles"}, {"limit"}),
-    "users": ({"username", "display_name", "email"}, set()),
-    "assignments": ({"user", "role", "reason"}, {"starts_at", "expires_at", "mode", "max_duration"}),
+    "users": ({"username", "display_name", "email"}, {"home"}),
+    "assignments": (
+        {"user", "role", "reason"},
+        {"domain", "starts_at", "expires_at", "mode", "max_duration"},
+    ),
 }
 NUMBERS = {"limit", "max_duration"}
 MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:00:00Z")
@@ -141,11 +145,21 @@ def test_every_description_is_one_sentence_or_two(document: Document) -> None:
         assert re.fullmatch(rf"{sentence.pattern}( {sentence.pattern})?", entry["description"]), entry
 
 
-def test_the_company_has_about_200_people_in_25_roles() -> None:
+def test_the_company_has_about_200_people_in_26_roles() -> None:
     assert 190 <= len(COMPANY["users"]) <= 210
-    assert len(COMPANY["roles"]) == 25
+    assert len(COMPANY["roles"]) == 26
     assert 40 <= len(COMPANY["permissions"]) <= 50
     assert 240 <= len(COMPANY["assignments"]) <= 280
+
+
+def test_it_is_a_group_whose_people_are_administered_where_they_are_at_home() -> None:
+    domains = set(names(COMPANY, "domains"))
+    homes = Counter(user["home"] for user in COMPANY["users"] if "home" in user)
+    assert set(homes) == domains == {"sweden", "lithuania", "service-centre"}
+    assert min(homes.values()) > 10
+    given = {one["domain"]: one["user"] for one in COMPANY["assignments"] if "domain" in one}
+    home_of = {user["username"]: user.get("home") for user in COMPANY["users"]}
+    assert {domain: home_of[user] for domain, user in given.items()} == {domain: domain for domain in domains}
 
 
 def test_mail_can_reach_nobody() -> None:
@@ -200,10 +214,11 @@ def test_nobody_is_an_admin_and_somebody_is_an_auditor() -> None:
     assert "auditor" in held
 
 
-def test_only_help_desk_and_role_manager_carry_permissions_of_this_service() -> None:
+def test_only_three_roles_carry_permissions_of_this_service() -> None:
     carried = {role: permissions_of(role) & OWN_PERMISSIONS for role in names(COMPANY, "roles")}
     assert {role: own for role, own in carried.items() if own} == {
         "helpdesk": {"users:read", "users:reset-password", "sessions:read", "sessions:revoke"},
+        "people-admin": {"users:read", "users:create", "users:update", "roles:read", "assignments:create", "assignments:revoke"},
         "role-manager": {
             "roles:read", "permissions:read", "users:read", "assignments:create", "assignments:revoke"
         },

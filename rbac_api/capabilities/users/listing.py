@@ -97,7 +97,8 @@ def _conditions(clearance: Clearance, filters: UserFilters) -> Iterator[ColumnEl
     if home := filters.get("home"):
         yield at_home_exactly(connection, users, home)
     if text := filters.get("q"):
-        yield named_like(connection, text, by_name=order.name == "username")
+        everyone = home is None and ROOT in clearance.domains_granting()
+        yield named_like(connection, text, by_name=everyone and order.name == "username")
     if role and at is None:
         yield queries.holds_role(connection, clearance.graph().seniors(role), now)
     elif role and at:

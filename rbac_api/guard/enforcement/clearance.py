@@ -136,8 +136,8 @@ class Clearance(Authority):
         return username if self.may_name(user_id) else otherwise
 
     def nameable(self, user_ids: Collection[str], connection: Connection | None = None) -> AbstractSet[str]:
-        """Return those of these accounts whom an answer may name: the caller reads users at their home, or asks
-        about itself, and they are at home where the caller is, or below."""
+        """Return those of these accounts whom an answer may name: the caller reads users at their home, or
+        asks about itself, and they are at home where the caller is, or below."""
         about_itself = self.permission is None
         if self.holds("users:read", ROOT) or (self.everywhere and not about_itself):
             return frozenset(user_ids)
