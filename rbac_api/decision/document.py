@@ -2,9 +2,9 @@
 
     domains:     [{name, title?, description?}]
     permissions: [{name, title?, description}]
-    roles:       [{name, title?, description?, grants?: all | reads, requires_mfa?: bool,
+    roles:       [{name, home?, title?, description?, grants?: all | reads, requires_mfa?: bool,
                    permissions?: [], inherits?: []}]
-    constraints: [{name, kind: static | dynamic | max-holders | requires, roles: [], limit?}]
+    constraints: [{name, home?, kind: static | dynamic | max-holders | requires, roles: [], limit?}]
     users:       [{username, display_name?, email?, home?}]  # only in seeds
     assignments: [{user | service_account, role, domain?, reason?, starts_at?, expires_at?,
                    mode?: active | eligible, max_duration?}]
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rbac_api.decision.document_form import FORMS, document_schema, entry_faults
-from rbac_api.decision.document_rules import INVALID, TOGETHER, UNKNOWN, Entry, moment_of
+from rbac_api.decision.document_rules import INVALID, TOGETHER, UNKNOWN, Entry, full_name, moment_of
 from rbac_api.decision.hierarchy import RoleGraph
 from rbac_api.decision.model import ROOT, Role
 from rbac_api.decision.names import canonical
@@ -78,6 +78,7 @@ def read_document(raw: object) -> Document:
         faults += _section_faults(section, entries)
         sections[section] = tuple(entries) if isinstance(entries, list) else ()
     if not faults:
+        sections |= {section: tuple(map(_named, sections[section])) for section in ("roles", "constraints")}
         faults += _circles(sections["roles"])
     if faults:
         raise DocumentRefused(faults)
@@ -94,6 +95,12 @@ def holder_of(entry: Entry) -> tuple[str, str]:
 def domain_of(entry: Entry) -> str:
     """Return the domain of an assignment, which an entry of ``root`` leaves out."""
     return str(entry.get("domain") or ROOT)
+
+
+def _named(entry: Entry) -> Entry:
+    """Return an entry whose home is part of its name."""
+    rest = {key: value for key, value in entry.items() if key != "home"}
+    return {**rest, "name": full_name(entry)}
 
 
 def _circles(roles: tuple[Entry, ...]) -> Iterator[Fault]:
@@ -140,6 +147,8 @@ def _identity(section: str, entry: Entry) -> tuple[str, ...]:
         return (f"{kind.replace('_', ' ')} {holder}", f"{entry.get('role')}{at}")
     if section == "users":
         return (canonical(str(entry.get("username"))),)
+    if section in ("roles", "constraints") and "name" in entry:
+        return (folded(full_name(entry)),)
     return (folded(str(entry.get("name"))),)
 
 

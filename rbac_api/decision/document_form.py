@@ -21,6 +21,7 @@ from rbac_api.decision.document_rules import (
     constraint_faults,
     domain_faults,
     holder_faults,
+    home_faults,
     missing,
     moment_of,
 )
@@ -203,6 +204,7 @@ FORMS: dict[str, dict[str, Member]] = {
     },
     "roles": {
         "name": _name(ROLE, required=True),
+        "home": _name(DOMAIN),
         "title": _TITLE,
         "description": _text(1000),
         "grants": _choice(*get_args(Grants), words="must be all or reads"),
@@ -214,6 +216,7 @@ FORMS: dict[str, dict[str, Member]] = {
     },
     "constraints": {
         "name": _name(CONSTRAINT, required=True),
+        "home": _name(DOMAIN),
         "kind": _choice(*_KINDS, words=f"must be one of {', '.join(_KINDS)}", required=True),
         "roles": _names(_ROLE, required=True, minItems=1, uniqueItems=True),
         "limit": _number(1, 1_000_000_000),
@@ -242,6 +245,7 @@ FORMS: dict[str, dict[str, Member]] = {
 
 _TOGETHER: dict[str, Callable[[Entry], Iterator[EntryFault]]] = {
     "domains": domain_faults,
+    "roles": home_faults,
     "constraints": constraint_faults,
     "assignments": assignment_faults,
 }

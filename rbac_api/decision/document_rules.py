@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from rbac_api.decision.domains import home_of
 from rbac_api.decision.model import ROOT
+from rbac_api.decision.naming import ROLE
 
 Entry = Mapping[str, Any]
 Place = tuple[str | int, ...]
@@ -44,8 +46,24 @@ def domain_faults(entry: Entry) -> Iterator[EntryFault]:
         yield _together("name", f"name: {ROOT} is the domain that all others are in; leave it out")
 
 
+def full_name(entry: Entry) -> str:
+    """Return the name of a role or a constraint with the ``home`` that its entry states apart from it."""
+    name, home = str(entry["name"]), entry.get("home", ROOT)
+    return name if "@" in name or home == ROOT else f"{name}@{home}"
+
+
+def home_faults(entry: Entry) -> Iterator[EntryFault]:
+    """Return what is wrong with the home of a role or a constraint."""
+    name = full_name(entry)
+    if "home" in entry and home_of(name) != entry["home"]:
+        yield _together("home", f"home: the name {name} ends with another home; leave out one of the two")
+    elif problem := ROLE.problem(name):
+        yield _together("name", f"name: {problem}")
+
+
 def constraint_faults(entry: Entry) -> Iterator[EntryFault]:
     """Return what is wrong with a constraint whose values are right, each by itself."""
+    yield from home_faults(entry)
     kind, roles, limit = entry["kind"], entry["roles"], entry.get("limit")
     least = 1 if kind == "max-holders" else 2
     if len(set(roles)) < len(roles):

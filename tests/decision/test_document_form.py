@@ -31,6 +31,10 @@ GOOD: dict[str, Any] = {
         "roles": [{"name": "Z_FI.Clerk", "title": "Kreditoren (SAP)", "permissions": ["s3:Bucket:GetObject"]}, {"name": "a", "title": ""}],
     },
     "a bare role": {"roles": [{"name": "ab"}]},
+    "homes": {
+        "roles": [{"name": "ab"}, {"name": "ab", "home": "acme"}, {"name": "cc", "home": "root"}, {"name": "d@acme", "home": "acme"}],
+        "constraints": [{"name": "r", "home": "acme", "kind": "requires", "roles": ["ab@acme", "d@acme"]}],
+    },
     "a whole role": {
         "roles": [{"name": "ab", "description": "x\ny", "grants": "reads", "requires_mfa": True, "permissions": ["a:b"],
                    "inherits": ["cc"]}]
@@ -117,6 +121,10 @@ READER_ALONE: dict[str, Any] = {
     "the edge of time": {"assignments": [{**HELD, "expires_at": "0001-01-01T00:00:00+23:59"}]},
     "a limit above the roles": {"constraints": [{**RULE, "kind": "static", "limit": 3}]},
     "the same holder in another spelling": {"assignments": [HELD, {"user": "DAVE", "role": "ab"}]},
+    "two homes of a role": {"roles": [{"name": "ab@acme", "home": "acme.eu"}]},
+    "two homes of a rule": {"constraints": [{**RULE, "name": "ab@acme", "home": "root", "kind": "requires"}]},
+    "a name that its home makes too long": {"roles": [{"name": "a" * 120, "home": "acme.eu.shop"}]},
+    "the same role with its home apart": {"roles": [{"name": "ab@acme"}, {"name": "ab", "home": "acme"}]},
     "a circle": {"roles": [{"name": "aa", "inherits": ["aa"]}]},
     "a name of spaces": {"users": [{"username": "  "}]},
 }
@@ -150,6 +158,12 @@ def test_what_a_schema_cannot_say_the_reader_still_refuses(name: str) -> None:
 @pytest.mark.parametrize("name", ["system.yaml", "example_company.yaml"])
 def test_the_seed_files_fit_the_published_schema(name: str) -> None:
     SCHEMA.validate(yaml.safe_load((SEEDS / name).read_text(encoding="utf-8")))
+
+
+def test_a_home_that_is_stated_apart_becomes_part_of_the_name() -> None:
+    found = read_document(GOOD["homes"])
+    assert [role["name"] for role in found.roles] == ["ab", "ab@acme", "cc", "d@acme"]
+    assert [(rule["name"], "home" in rule) for rule in found.constraints] == [("r@acme", False)]
 
 
 SCALARS = st.one_of(

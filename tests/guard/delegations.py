@@ -35,12 +35,8 @@ ROLES = {
     "giver": ("users:read", "service-accounts:read", "assignments:create", "assignments:revoke"),
     "robot-admin": tuple(f"service-accounts:{verb}" for verb in ("read", "create", "update", "delete")),
 }
-ROLES["policy-keeper"] = (
-    *ROLES["giver"],
-    *(f"policy:{verb}" for verb in ("read", "plan", "apply")),
-    "roles:create",
-    "roles:update",
-)
+KEPT = "policy:read", "policy:plan", "policy:apply", "roles:create", "roles:update"
+ROLES["policy-keeper"] = (*ROLES["giver"], *KEPT)
 GIVEN = (*ROLES, "role-manager", "role-manager", "admin", "auditor")
 # Lists of assignments and holders name service accounts to readers of users.
 READS = {"person": {"users:read"}, "service": {"service-accounts:read", "users:read"}}
@@ -233,8 +229,9 @@ def calls(world: World, actor: Actor, known: Facts) -> dict[str, Callable[[], Ca
         "inherit": lambda: ("PUT", f"/v1/roles/{world.role()}/inherits/{world.role()}", None),
         "domain": lambda: ("POST", "/v1/domains", {"name": _below(world, at)}),
         "policy": lambda: ("GET", f"/v1/policy?domain={at}", None),
-        "plan": lambda: ("POST", f"/v1/policy/plan?domain={at}{_prune(world)}", _policy(world, at, known)),
-        "apply": lambda: ("POST", f"/v1/policy/apply?domain={at}{_prune(world)}", _policy(world, at, known)),
+        "plan": lambda: ("POST", f"/v1/policy/plan?domain={at}&prune=true", _policy(world, at, known)),
+        "apply": lambda: ("POST", f"/v1/policy/apply?domain={at}", _policy(world, at, known)),
+        "prune": lambda: ("POST", f"/v1/policy/apply?domain={at}&prune=true", _policy(world, at, known)),
         "see": lambda: ("GET", some, None),
         "see again": lambda: ("GET", user, None),
         "review": lambda: ("GET", f"{some}/roles", None),
@@ -243,10 +240,6 @@ def calls(world: World, actor: Actor, known: Facts) -> dict[str, Callable[[], Ca
         "look again": lambda: any_operation(world, user, robot, at, reads=True),
         "anything": lambda: any_operation(world, user, robot, at, reads=False),
     }
-
-
-def _prune(world: World) -> str:
-    return world.random.choice(("", "&prune=true"))
 
 
 def _policy(world: World, at: str, known: Facts) -> dict[str, Any]:

@@ -118,6 +118,15 @@ def test_a_plan_of_one_domain_is_not_that_of_another(stage: Stage, ada: Caller) 
     assert len(hashes) == 2
 
 
+def test_an_entry_may_state_its_home_apart(ada: Caller) -> None:
+    applied(ada, OWN)
+    apart = [{**one, "name": one["name"].partition("@")[0], "home": "acme"} for one in OWN["roles"]]
+    rule = {**OWN["constraints"][0], "name": "apart", "home": "acme"}
+    assert planned(ada, {"roles": apart, "constraints": [rule]}).json["summary"] == NOTHING_TO_DO
+    refused = planned(ada, {"roles": [{"name": "seller", "home": "globex"}]})
+    assert [one["code"] for one in refused.json["errors"]] == ["policy.outside"]
+
+
 def test_the_command_line_keeps_to_a_domain_too(
     stage: Stage, ada: Caller, shell: Shell, tmp_path: Path
 ) -> None:

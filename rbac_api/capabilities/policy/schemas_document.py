@@ -64,6 +64,7 @@ class PolicyRoleSchema(Body):
     """A role in a policy."""
 
     name = fields.String(required=True, metadata=_said("roles", "name", "approver"))
+    home = fields.String(metadata=_said("roles", "home", "root"))
     title = fields.String(allow_none=True, metadata=_said("roles", "title", "Rechnungsfreigabe"))
     description = fields.String(metadata=_said("roles", "description", "Approves invoices."))
     grants = fields.String(
@@ -79,6 +80,7 @@ class PolicyConstraintSchema(Body):
     """A rule about roles in a policy."""
 
     name = fields.String(required=True, metadata=_said("constraints", "name", "pay-or-approve"))
+    home = fields.String(metadata=_said("constraints", "home", "root"))
     kind = fields.String(
         required=True, validate=validate.OneOf(get_args(ConstraintKind)), metadata={"example": "static"}
     )
