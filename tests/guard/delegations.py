@@ -228,10 +228,7 @@ def calls(world: World, actor: Actor, known: Facts) -> dict[str, Callable[[], Ca
         "grant": lambda: ("PUT", f"/v1/roles/{world.role()}/permissions/{_permission(world)}", None),
         "inherit": lambda: ("PUT", f"/v1/roles/{world.role()}/inherits/{world.role()}", None),
         "domain": lambda: ("POST", "/v1/domains", {"name": _below(world, at)}),
-        "policy": lambda: ("GET", f"/v1/policy?domain={at}", None),
-        "plan": lambda: ("POST", f"/v1/policy/plan?domain={at}&prune=true", _policy(world, at, known)),
-        "apply": lambda: ("POST", f"/v1/policy/apply?domain={at}", _policy(world, at, known)),
-        "prune": lambda: ("POST", f"/v1/policy/apply?domain={at}&prune=true", _policy(world, at, known)),
+        **_policies(world, at, known),
         "see": lambda: ("GET", some, None),
         "see again": lambda: ("GET", user, None),
         "review": lambda: ("GET", f"{some}/roles", None),
@@ -242,9 +239,18 @@ def calls(world: World, actor: Actor, known: Facts) -> dict[str, Callable[[], Ca
     }
 
 
-def _policy(world: World, at: str, known: Facts) -> dict[str, Any]:
+def _policies(world: World, at: str, known: Facts) -> dict[str, Callable[[], Call]]:
     people = sorted(one.name for one in known.accounts.values() if one.kind == "person")
-    return attempt(world.random, at, people, [world.role() for _ in range(2)], [_permission(world)])
+
+    def document() -> dict[str, Any]:
+        return attempt(world.random, at, people, [world.role(), world.role()], [_permission(world)])
+
+    return {
+        "policy": lambda: ("GET", f"/v1/policy?domain={at}", None),
+        "plan": lambda: ("POST", f"/v1/policy/plan?domain={at}&prune=true", document()),
+        "apply": lambda: ("POST", f"/v1/policy/apply?domain={at}", document()),
+        "prune": lambda: ("POST", f"/v1/policy/apply?domain={at}&prune=true", document()),
+    }
 
 
 def _permission(world: World) -> str:
