@@ -44,6 +44,8 @@ Order = Callable[[Column[int]], UnaryExpression[int]]
 # With one of these an index finds few events, of whatever action.
 _SELECTIVE = frozenset({"actor", "target", "role", "ip", "session", "request_id"})
 _INDEXED = _SELECTIVE | {"action", "action_not"}  # whose index has the events in the trail's order
+# As the index of outcomes has it, which no bound value would find
+_RARE_OUTCOME = events.c.outcome != literal_column("'success'")
 _FEW_DOMAINS = 8  # each of which is looked up in its index
 _WINDOW = 200_000  # events between two moments whose place in the trail is looked up
 
@@ -182,6 +184,8 @@ def _of_domains(branch: Branch, filters: Mapping[str, Any], domains: Collection[
 
 def _matching(connection: Connection, filters: Mapping[str, Any], *, apart: bool) -> list[Branch]:
     found = [events.c[name] == filters[name] for name in ("request_id", "outcome") if filters.get(name)]
+    if filters.get("outcome", "success") != "success" and not _INDEXED.intersection(filters):
+        found.append(_RARE_OUTCOME)
     if session := filters.get("session"):
         found.append(events.c.session_id == session.lower())
     if (first := filters.get("from_seq")) is not None:

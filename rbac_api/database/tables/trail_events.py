@@ -14,6 +14,7 @@ from rbac_api.database.types import DOMAIN_PATH, ID, UtcDateTime
 _READING = text("action = 'audit.read'")
 _NAMED_ACTOR = text("actor_name IS NOT NULL")  # not a user, whose name is beside the event
 _NAMED_TARGET = text("target_name IS NOT NULL")
+_RARE_OUTCOME = text("outcome <> 'success'")
 _WITH_IP = text("ip IS NOT NULL")  # as before there was erasure
 
 
@@ -64,6 +65,13 @@ trail_events = Table(
         postgresql_where=_NAMED_TARGET,
     ),
     Index("ix_trail_events_action", "action", "seq"),
+    Index(
+        "ix_trail_events_outcome",
+        "outcome",
+        "seq",
+        sqlite_where=_RARE_OUTCOME,
+        postgresql_where=_RARE_OUTCOME,
+    ),
     Index("ix_trail_events_at", "at"),
     Index("ix_trail_events_ip", "ip", "seq", sqlite_where=_WITH_IP, postgresql_where=_WITH_IP),
     Index("ix_trail_events_session_id", "session_id", "seq"),

@@ -172,6 +172,7 @@ def test_a_filter_that_is_none_is_refused(carol: Caller, query: str) -> None:
         ("target=nothing", "ix_trail_events_target_name"),
         ("action=role.created&action=role.deleted", "ix_trail_events_action"),
         ("action!=signin.succeeded", "ix_trail_events_action"),
+        ("outcome=refused", "ix_trail_events_outcome"),
     ],
 )
 def test_each_filter_finds_few_events_in_an_index(
