@@ -56,7 +56,7 @@ def test_the_first_run_says_what_it_did_and_shows_a_password_once(make: Make) ->
 
     for words in (
         "Database schema",
-        "200 people, 25 roles",
+        "200 people, 26 roles",
         "Signing key",
         "Administrator: admin",
         "One-time password: ",
