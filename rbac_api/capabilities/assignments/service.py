@@ -119,7 +119,7 @@ def _assign(
             require_domain(clearance, terms.domain)
         require_assignable_at(role.name, role.home, terms.domain)
         return describe(_give(clearance, holder, role, terms, held)), True
-    return describe(_change_terms(clearance, holder, present, terms, held)), False
+    return described(clearance, [_change_terms(clearance, holder, present, terms, held)])[0], False
 
 
 def _give(

@@ -164,6 +164,18 @@ def test_what_is_offered_succeeds_and_nothing_else(tenants: Stage, dave: Caller)
     )
 
 
+def test_a_repeated_assignment_does_not_name_who_made_it_to_who_may_not_read_the_maker(
+    tenants: Stage, dave: Caller
+) -> None:
+    """Found by a generated history: an answer of 200 has what was there before."""
+    alice, user = tenants.as_(ALICE), address(tenants, "at-acme.eu")
+    assert give(alice, user, "clerk", "acme.eu").json["assigned_by"]["username"] == "alice"
+    for caller, maker in ((dave, None), (alice, "alice")):
+        again = give(caller, user, "clerk", "acme.eu")
+        assert again.status_code == 200, again.text
+        assert (again.json["assigned_by"] or {}).get("username") == maker
+
+
 def test_reviews_say_what_counts_there_by_whom_one_may_read(tenants: Stage, dave: Caller) -> None:
     alice, user = tenants.as_(ALICE), address(tenants, "at-acme.eu")
     for domain in (ROOT, "acme", "acme.eu", "acme-eu", "globex"):
